@@ -1,0 +1,37 @@
+# Each target sets up all it needs; Python 3.11 or newer and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format characteristics bench clean docs
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/equipoise warm-up
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/equipoise run smoking-cessation --out out/smoking-cessation --force
+	$(BIN)/equipoise run ketamine-mbrp-cocaine --seed 20190624 --out out/ketamine-mbrp-cocaine --force
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not characteristics"
+
+check: $(READY)
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/docs
+
+format: $(READY)
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+characteristics: $(READY)
+	$(BIN)/python -m pytest -n 2 -m characteristics
+
+clean:
+	rm -rf $(VENV) out build

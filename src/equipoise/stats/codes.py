@@ -1,0 +1,82 @@
+"""Coded warnings: what an estimator found wrong, or worth knowing, about one fit.
+
+The codes are a bit mask so that a kernel can set several at once for each of ten thousand fits. Reports and
+``results.json`` print their names in kebab-case (``separation-complete``); the vocabulary is published in
+``docs/methods/warnings.md``.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+
+class FitCode(IntFlag):
+    """What a fit has to say for itself; several may hold at once."""
+
+    NONE = 0
+    NOT_ESTIMABLE = 1 << 0
+    SEPARATION_COMPLETE = 1 << 1
+    SEPARATION_QUASI = 1 << 2
+    MONOTONE_LIKELIHOOD = 1 << 3
+    BOUNDARY_VARIANCE = 1 << 4
+    NOT_CONVERGED = 1 << 5
+    RANK_DEFICIENT = 1 << 6
+    NON_FINITE_INPUT = 1 << 7
+    EMPTY_ARM = 1 << 8
+    ONE_ARM_ONLY = 1 << 9
+    TOO_FEW_PARTICIPANTS = 1 << 10
+    ONE_VISIT_EACH = 1 << 11
+    NO_EVENTS = 1 << 12
+    ALL_EVENTS = 1 << 13
+    ALL_EVENTS_TIED = 1 << 14
+    NEGATIVE_TIME = 1 << 15
+    EVENT_AT_ENTRY = 1 << 16
+    NEGATIVE_WEIGHT = 1 << 17
+    ZERO_CELL = 1 << 18
+    MEDIAN_NOT_REACHED = 1 << 19
+    ILL_CONDITIONED = 1 << 20
+    QUADRATURE_UNSTABLE = 1 << 21
+    HORIZON_BEYOND_FOLLOW_UP = 1 << 22
+    LIMIT_NOT_FOUND = 1 << 23
+    CONSTANT_OUTCOME = 1 << 24
+
+    @property
+    def slug(self) -> str:
+        """The published name, kebab-case."""
+        return (self.name or "none").lower().replace("_", "-")
+
+    def slugs(self) -> tuple[str, ...]:
+        """Published names of every code set, in the order of the vocabulary."""
+        return tuple(code.slug for code in FitCode if code and code in self)
+
+
+# One sentence for people: what was found and what it means for the reader of the number.
+SENTENCES: dict[FitCode, str] = {
+    FitCode.NOT_ESTIMABLE: "The data do not determine this quantity; no number is given.",
+    FitCode.SEPARATION_COMPLETE: "The covariates predict the outcome perfectly (complete separation): the "
+    "maximum likelihood estimate is infinite.",
+    FitCode.SEPARATION_QUASI: "A combination of covariates predicts the outcome perfectly in part of the data "
+    "(quasi-complete separation): the maximum likelihood estimate is infinite.",
+    FitCode.MONOTONE_LIKELIHOOD: "The partial likelihood increases without bound: the hazard ratio is zero or infinite.",
+    FitCode.BOUNDARY_VARIANCE: "The variance between participants is estimated as zero; the fit equals the pooled one.",
+    FitCode.NOT_CONVERGED: "The iterations ended before the maximum was reached.",
+    FitCode.RANK_DEFICIENT: "Some columns of the design repeat others; their effects cannot be told apart.",
+    FitCode.NON_FINITE_INPUT: "An input value is missing, infinite or not a number.",
+    FitCode.EMPTY_ARM: "An arm has nobody in this analysis.",
+    FitCode.ONE_ARM_ONLY: "Only one arm has data; nothing can be compared.",
+    FitCode.TOO_FEW_PARTICIPANTS: "There are too few participants for this model.",
+    FitCode.ONE_VISIT_EACH: "Every participant has one visit only; variance between and within cannot be told apart.",
+    FitCode.NO_EVENTS: "There is no event.",
+    FitCode.ALL_EVENTS: "Everybody has the event.",
+    FitCode.ALL_EVENTS_TIED: "All events share one time.",
+    FitCode.NEGATIVE_TIME: "A time is below zero.",
+    FitCode.EVENT_AT_ENTRY: "At least one event falls on time zero.",
+    FitCode.NEGATIVE_WEIGHT: "A weight is below zero.",
+    FitCode.ZERO_CELL: "A cell of the two-by-two table is empty.",
+    FitCode.MEDIAN_NOT_REACHED: "The survival curve stays above one half.",
+    FitCode.ILL_CONDITIONED: "The information matrix is nearly singular; standard errors are unreliable.",
+    FitCode.QUADRATURE_UNSTABLE: "Doubling the quadrature nodes changes the answer noticeably.",
+    FitCode.HORIZON_BEYOND_FOLLOW_UP: "The horizon lies beyond the follow-up of an arm.",
+    FitCode.LIMIT_NOT_FOUND: "A confidence limit could not be located and is given as absent.",
+    FitCode.CONSTANT_OUTCOME: "Everybody has the same outcome.",
+}

@@ -1,0 +1,58 @@
+"""Trials packed end to end, and the thread pool that runs a kernel over them.
+
+Ten thousand trials of unequal size are one long array and an array of offsets: trial ``k`` owns rows
+``offsets[k]:offsets[k + 1]``. Kernels are compiled without the interpreter lock and handle a range of trials
+sequentially, so results do not depend on how many threads there are or how the work was cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def offsets_from_sizes(sizes: NDArray[np.integer] | list[int]) -> IntArray:
+    """Offsets of groups that lie end to end: ``[0, sizes[0], sizes[0] + sizes[1], ...]``."""
+    out = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(np.asarray(sizes, dtype=np.int64), out=out[1:])
+    return out
+
+
+def single_trial(n_rows: int) -> IntArray:
+    """Offsets of a batch of one trial with ``n_rows`` rows."""
+    return np.array([0, n_rows], dtype=np.int64)
+
+
+def default_threads() -> int:
+    """Threads to use when the caller names none: one for each core this process may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on Linux
+        return max(1, os.cpu_count() or 1)
+
+
+def run_over_trials(
+    kernel: Callable[[int, int], None], n_trials: int, *, threads: int | None = None, chunk: int = 256
+) -> None:
+    """Call ``kernel(first, stop)`` over ``range(n_trials)`` in chunks, on ``threads`` threads.
+
+    ``kernel`` must release the interpreter lock, write only to the entries ``first:stop`` of its outputs, and treat
+    each trial on its own. A batch that fits in one chunk is run on the calling thread.
+    """
+    n_threads = default_threads() if threads is None else threads
+    if n_threads <= 1 or n_trials <= 1:
+        kernel(0, n_trials)
+        return
+    # At least four chunks a thread where the batch allows, so that a slow trial does not leave a core idle.
+    step = max(1, min(chunk, -(-n_trials // (4 * n_threads))))
+    bounds = [(first, min(first + step, n_trials)) for first in range(0, n_trials, step)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        for future in [pool.submit(kernel, first, stop) for first, stop in bounds]:
+            future.result()
