@@ -1,0 +1,1 @@
+"""What every room stands on: problems, study days, random numbers, hashing."""

@@ -1,0 +1,1 @@
+"""The statistical analysis plan carried out: endpoint x estimand x estimator -> Estimate."""

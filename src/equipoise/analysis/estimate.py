@@ -1,0 +1,93 @@
+"""What a fit returns: one number with all that it needs to be read rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Scale -> (what it is, whether limits are symmetric on the logarithm).
+SCALES: dict[str, tuple[str, bool]] = {
+    "proportion": ("proportion, 0 to 1", False),
+    "risk_difference": ("difference of proportions, -1 to 1", False),
+    "risk_ratio": ("ratio of proportions", True),
+    "odds_ratio": ("ratio of odds", True),
+    "hazard_ratio": ("ratio of hazards", True),
+    "ratio_of_means": ("ratio of geometric means", True),
+    "mean_difference": ("difference of means, in the unit of the score", False),
+    "mean": ("mean, in the unit of the score", False),
+    "survival_probability": ("probability of no event by a time, 0 to 1", False),
+    "median_time": ("median time to the event, in the endpoint's unit", False),
+    "rmst_difference": ("difference of restricted mean times, in the endpoint's unit", False),
+    "test": ("a test only: no effect is estimated", False),
+}
+
+# The keys of a row of results.csv, in order.
+RESULT_KEYS = (
+    "id",
+    "endpoint",
+    "estimand",
+    "estimator",
+    "arm",
+    "reference",
+    "event",
+    "scale",
+    "estimate",
+    "standard_error",
+    "ci_lower",
+    "ci_upper",
+    "ci_level",
+    "statistic",
+    "df",
+    "p_value",
+    "n_randomized",
+    "n_analysed",
+    "n_events",
+    "n_missed",
+    "level",
+    "prespecified",
+    "warnings",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One estimate, unrounded.
+
+    ``standard_error`` is on the log of the scale for ratios. ``reference`` is absent for an estimate of one arm;
+    ``event`` names what is counted (``abstinence``, ``use``): an odds ratio without it means nothing. A quantity that
+    cannot be estimated is ``None`` with a coded warning, never NaN or infinity.
+    """
+
+    id: str
+    endpoint: str
+    estimand: str | None
+    estimator: str
+    arm: str | None
+    reference: str | None
+    event: str | None
+    scale: str
+    estimate: float | None
+    standard_error: float | None = None
+    ci_lower: float | None = None
+    ci_upper: float | None = None
+    ci_level: float | None = 0.95
+    statistic: float | None = None
+    df: float | None = None
+    p_value: float | None = None
+    n_randomized: int | None = None
+    n_analysed: int | None = None
+    n_events: int | None = None
+    n_missed: int | None = None
+    level: str = "exploratory"  # primary, secondary, supportive, sensitivity, exploratory
+    prespecified: bool = False
+    warnings: tuple[str, ...] = ()
+    # What the numbers above are not: method in words, covariates, diagnostics, the discretion varied.
+    method: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_row(self) -> dict[str, Any]:
+        """The keys of ``results.csv``; warnings as a list."""
+        row = {key: getattr(self, key) for key in RESULT_KEYS}
+        row["warnings"] = list(self.warnings)
+        return row

@@ -1,0 +1,138 @@
+"""Problems a user can mend: place, found, expected, next step, and a stable code.
+
+Rooms collect :class:`Problem` values and raise all of them at once in one :class:`EquipoiseError`. The command line
+prints them and leaves with the exit code of the family. A code is the family's letter and three digits; it never
+changes its meaning (``docs/errors.md`` lists them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, said so that a reader can mend it.
+
+    ``place`` is the place inside the file in the file's own words (``endpoints.relapse.time-zero``, ``urine row 14``);
+    ``found`` says what stands there, ``expected`` what should, ``next_step`` what to do. ``file`` and ``line`` (from 1)
+    are absent where there is no file.
+    """
+
+    code: str
+    place: str
+    found: str
+    expected: str = ""
+    next_step: str = ""
+    file: str | None = None
+    line: int | None = None
+
+    def at(self, file: str | None, line: int | None) -> Problem:
+        """The same problem, located."""
+        return replace(self, file=file, line=line)
+
+    def render(self) -> str:
+        """The problem as the terminal prints it: one line for the place, then what, then what to do."""
+        where = ""
+        if self.file is not None:
+            where = self.file if self.line is None else f"{self.file}:{self.line}"
+        head = "  ".join(part for part in (where, self.code, self.place) if part)
+        body = [self.found]
+        if self.expected:
+            body.append(f"Expected {self.expected}.")
+        if self.next_step:
+            body.append(self.next_step)
+        return "\n".join([head, *(f"  {line}" for text in body for line in text.splitlines())])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem for ``--json``."""
+        return {
+            "code": self.code,
+            "file": self.file,
+            "line": self.line,
+            "place": self.place,
+            "found": self.found,
+            "expected": self.expected,
+            "next_step": self.next_step,
+        }
+
+
+class EquipoiseError(Exception):
+    """One or more problems of a family; ``exit_code`` is what the command line leaves with."""
+
+    exit_code: ClassVar[int] = 1
+    family: ClassVar[str] = "problem"
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(problem.render() for problem in self.problems))
+
+
+class UsageError(EquipoiseError):
+    """The command or the call itself is off (family U)."""
+
+    exit_code = 2
+    family = "usage"
+
+
+class ProtocolError(EquipoiseError):
+    """The protocol file is wrong (family P)."""
+
+    exit_code = 3
+    family = "protocol"
+
+
+class RecordsError(EquipoiseError):
+    """Records, or files they are made from, are wrong (family R)."""
+
+    exit_code = 4
+    family = "records"
+
+
+class AnalysisError(EquipoiseError):
+    """The analysis plan cannot be carried out on these records (family A)."""
+
+    exit_code = 5
+    family = "analysis"
+
+
+class SimulationError(EquipoiseError):
+    """The trial cannot be simulated from what the protocol assumes (family S)."""
+
+    exit_code = 6
+    family = "simulation"
+
+
+class OutputError(EquipoiseError):
+    """Results cannot be written where they were asked for (family O)."""
+
+    exit_code = 7
+    family = "output"
+
+
+def raise_if_any(error: type[EquipoiseError], problems: Sequence[Problem]) -> None:
+    """Raise ``error`` with all of ``problems``, in file order, when there is at least one."""
+    if problems:
+        raise error(sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.code, p.place)))
+
+
+def listed(names: Iterable[object], *, conjunction: str = "or", limit: int = 12) -> str:
+    """Names as people list them: ``a, b or c``; a long list is cut with the count of the rest."""
+    texts = [str(name) for name in names]
+    if not texts:
+        return "nothing"
+    if len(texts) > limit:
+        return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
+    if len(texts) == 1:
+        return texts[0]
+    return f"{', '.join(texts[:-1])} {conjunction} {texts[-1]}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name that ``name`` was probably meant to be, if one is close."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -1,0 +1,153 @@
+"""Records: what happened in a trial, whoever wrote it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+import polars as pl
+
+from equipoise.foundation.errors import Problem, RecordsError
+from equipoise.foundation.hashing import sha256_text, sha256_value
+from equipoise.records.schema import REPLICATE, TABLES
+
+Origin = Literal["simulated", "captured", "imported"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where records come from; a report prints it on its first page.
+
+    ``origin`` says how the records came to be; ``description`` is a sentence for people; ``details`` keeps what is
+    needed to make them again (seed, replicate, scenario, model, importer, hashes of the files read, version).
+    """
+
+    origin: Origin
+    description: str
+    protocol: str
+    protocol_hash: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether these participants are fictional."""
+        return self.origin == "simulated"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the manifest."""
+        return {
+            "origin": self.origin,
+            "description": self.description,
+            "protocol": self.protocol,
+            "protocol_hash": self.protocol_hash,
+            "details": dict(self.details),
+        }
+
+
+@dataclass(frozen=True)
+class Records:
+    """The tables of one trial (or of many replicates of it), immutable.
+
+    ``tables`` maps a table's name to its Polars frame; a table that nobody filled is there with no rows. ``truth``
+    holds what only a simulator knows (true use by day): it is kept apart and no endpoint or report ever reads it.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    source: DataSource
+    truth: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Order columns as the schema does; refuse a table or column that it does not know."""
+        problems: list[Problem] = []
+        ordered: dict[str, pl.DataFrame] = {}
+        for name in self.tables:
+            if name not in TABLES:
+                problems.append(
+                    Problem("R001", name, f"There is no table {name!r}.", f"one of {', '.join(TABLES)}")
+                )
+        for name, table in TABLES.items():
+            frame = self.tables.get(name)
+            if frame is None:
+                ordered[name] = table.empty()
+                continue
+            lead = [REPLICATE] if REPLICATE in frame.columns else []
+            known = [*lead, *table.polars_schema]
+            extra = [column for column in frame.columns if column not in known]
+            if extra and not table.extra_columns:
+                problems.append(
+                    Problem(
+                        "R002",
+                        name,
+                        f"Unknown columns: {', '.join(extra)}.",
+                        f"columns among {', '.join(table.polars_schema)}",
+                    )
+                )
+                continue
+            absent = [column for column in table.polars_schema if column not in frame.columns]
+            filled = frame.with_columns(
+                [pl.lit(None, dtype=table.polars_schema[column]).alias(column) for column in absent]
+            )
+            ordered[name] = filled.select([*known, *extra]).cast(
+                dict(table.polars_schema)  # type: ignore[arg-type]
+            )
+        if problems:
+            raise RecordsError(problems)
+        object.__setattr__(self, "tables", MappingProxyType(ordered))
+        object.__setattr__(self, "truth", MappingProxyType(dict(self.truth)))
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        return self.tables[name]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether these participants are fictional."""
+        return self.source.is_simulated
+
+    @property
+    def has_replicates(self) -> bool:
+        """Whether the tables hold several replicates of the trial."""
+        return REPLICATE in self.tables["participants"].columns
+
+    def replicate(self, number: int) -> Records:
+        """One replicate on its own, without the replicate key."""
+        if not self.has_replicates:
+            raise KeyError("these records hold one trial, not replicates")
+        tables = {n: f.filter(pl.col(REPLICATE) == number).drop(REPLICATE) for n, f in self.tables.items()}
+        return replace(self, tables=tables, truth={})
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over every table as canonical CSV, rows sorted; the same facts have the same hash."""
+        parts = {}
+        for name, frame in sorted(self.tables.items()):
+            if frame.height:
+                columns = sorted(frame.columns)
+                parts[name] = sha256_text(frame.select(columns).sort(columns).write_csv(float_precision=None))
+        return sha256_value(parts)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms that occur in the allocations, sorted."""
+        return tuple(sorted(self.tables["allocations"]["arm"].drop_nulls().unique().to_list()))
+
+    def to_pandas(self) -> dict[str, Any]:
+        """Every table as a pandas frame."""
+        return {name: frame.to_pandas() for name, frame in self.tables.items()}
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {frame.height:,}" for name, frame in self.tables.items() if frame.height)
+        return f"<Records of {self.source.protocol}, {self.source.origin}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td style='text-align:right'>{frame.height:,}</td><td>{TABLES[name].row}</td></tr>"
+            for name, frame in self.tables.items()
+        )
+        word = "<strong style='color:#B45309'>SIMULATED</strong> " if self.is_simulated else ""
+        return (
+            f"<p>{word}Records of <code>{self.source.protocol}</code> ({self.source.origin})</p>"
+            f"<table><thead><tr><th>table</th><th>rows</th><th>one row per</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
