@@ -10,9 +10,7 @@ from typing import Any
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no spaces, Unicode as it is, decimals as text; NaN and infinity are refused."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -32,9 +32,7 @@ def require_seed(seed: int) -> int:
 def philox(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[NDArray[np.uint64], ...]:
     """Four 32-bit words (held in 64) for each counter; arguments broadcast against one another."""
     k0, k1 = (np.asarray(word, dtype=np.uint64) for word in key)
-    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in (*counter, k0, k1)))[
-        :4
-    ]
+    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in (*counter, k0, k1)))[:4]
     for _ in range(10):
         p0, p1 = c0 * _M0, c2 * _M1
         c0, c1, c2, c3 = (p1 >> _SHIFT) ^ c1 ^ k0, p1 & _MASK, (p0 >> _SHIFT) ^ c3 ^ k1, p0 & _MASK
@@ -43,9 +41,7 @@ def philox(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[ND
     return c0, c1, c2, c3
 
 
-def uniforms(
-    seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0
-) -> NDArray[np.float64]:
+def uniforms(seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1), never 0 or 1, 52 bits each; arguments broadcast.
 
     ``purpose`` tells streams apart (0 to 65,535); ``draw`` numbers several values of one purpose (0 to 65,535).
@@ -57,9 +53,7 @@ def uniforms(
     return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
 
 
-def normals(
-    seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0
-) -> NDArray[np.float64]:
+def normals(seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0) -> NDArray[np.float64]:
     """Standard normal numbers, by inversion of :func:`uniforms` at the same address."""
     from scipy.special import ndtri
 

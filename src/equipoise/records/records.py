@@ -65,9 +65,7 @@ class Records:
         ordered: dict[str, pl.DataFrame] = {}
         for name in self.tables:
             if name not in TABLES:
-                problems.append(
-                    Problem("R001", name, f"There is no table {name!r}.", f"one of {', '.join(TABLES)}")
-                )
+                problems.append(Problem("R001", name, f"There is no table {name!r}.", f"one of {', '.join(TABLES)}"))
         for name, table in TABLES.items():
             frame = self.tables.get(name)
             if frame is None:

@@ -171,15 +171,9 @@ TABLES: dict[str, Table] = {
                 _id(),
                 Column("intervention", pl.String, "infusion it belongs to", required=True),
                 _day(),
-                Column(
-                    "minute", pl.Float64, "minutes since the start of the infusion", required=True, unit="min"
-                ),
-                Column(
-                    "systolic", pl.Float64, "systolic blood pressure", lowest=30, highest=300, unit="mmHg"
-                ),
-                Column(
-                    "diastolic", pl.Float64, "diastolic blood pressure", lowest=10, highest=200, unit="mmHg"
-                ),
+                Column("minute", pl.Float64, "minutes since the start of the infusion", required=True, unit="min"),
+                Column("systolic", pl.Float64, "systolic blood pressure", lowest=30, highest=300, unit="mmHg"),
+                Column("diastolic", pl.Float64, "diastolic blood pressure", lowest=10, highest=200, unit="mmHg"),
                 Column("pulse", pl.Float64, "pulse", lowest=10, highest=300, unit="1/min"),
                 Column("saturation", pl.Float64, "oxygen saturation", lowest=30, highest=100, unit="%"),
             ),
@@ -195,9 +189,7 @@ TABLES: dict[str, Table] = {
                 _day(),
                 Column("planned_mg", pl.Float64, "planned dose", lowest=0, unit="mg"),
                 Column("delivered_mg", pl.Float64, "delivered dose", lowest=0, unit="mg"),
-                Column(
-                    "delivered_mg_per_kg", pl.Float64, "delivered dose by body weight", lowest=0, unit="mg/kg"
-                ),
+                Column("delivered_mg_per_kg", pl.Float64, "delivered dose by body weight", lowest=0, unit="mg/kg"),
                 Column("route", pl.String, "route of administration"),
                 Column("minutes", pl.Float64, "time from start to stop", lowest=0, unit="min"),
                 Column("interruptions", pl.Int64, "number of interruptions", lowest=0),
@@ -233,9 +225,7 @@ TABLES: dict[str, Table] = {
             ("participant_id", "event"),
             (
                 _id(),
-                Column(
-                    "event", pl.Int64, "number of the event within the participant", required=True, lowest=1
-                ),
+                Column("event", pl.Int64, "number of the event within the participant", required=True, lowest=1),
                 Column("term", pl.String, "event term", required=True),
                 _day("onset_day", "study day of onset"),
                 _day("end_day", "study day of resolution", required=False),
