@@ -1,0 +1,193 @@
+"""CSV text as it stands: every cell a text, every row with its line, every fault of the form found at once."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.foundation.errors import Problem, listed
+
+CODES = {
+    "R014": "A file is not there or cannot be read.",
+    "R016": "A file is not UTF-8.",
+    "R017": "A row has more or fewer cells than the header.",
+    "R018": "A file is not a table.",
+    "R019": "A file has no header.",
+    "R021": "A column stands twice.",
+}
+
+MAX_SHOWN = 20  # problems of one kind that are shown one by one
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of texts: ``frame`` has String columns, null where the cell was empty; ``lines`` the line of each row."""
+
+    file: str
+    columns: tuple[str, ...]
+    frame: pl.DataFrame
+    lines: NDArray[np.int64]
+
+
+def read_csv_text(path: Path, *, name: str | None = None) -> tuple[TextTable | None, list[Problem]]:
+    """Read a CSV file (``.csv`` or ``.csv.gz``; UTF-8, comma, header row).
+
+    Returns the table, or ``None`` with the problems that prevent reading it. Blank lines are skipped; empty cells,
+    quoted or not, are null. ``name`` is how the file is called in problems.
+    """
+    file = name or str(path)
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+    except FileNotFoundError:
+        found = "There is no such file."
+        return None, [Problem("R014", "", found, "a CSV file", "Check the name of the file and its folder.", file=file)]
+    except IsADirectoryError:
+        return None, [Problem("R014", "", "This is a folder.", "a CSV file", "Name a file.", file=file)]
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return None, [Problem("R014", "", f"The file cannot be read: {said}.", "a CSV file", file=file)]
+    return parse_csv(raw, file)
+
+
+def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
+    """:func:`read_csv_text` of bytes."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        hint = "Save the file again with the encoding UTF-8 (in a spreadsheet: CSV UTF-8)."
+        return None, [
+            Problem("R016", "", f"Byte {error.start} is not UTF-8.", "text in UTF-8", hint, file=file, line=line)
+        ]
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        return None, [Problem("R018", "", "The file holds NUL bytes.", "a text file", file=file, line=line)]
+    first = text.split("\n", 1)[0].strip()
+    if not first:
+        hint = "Write the names of the columns in the first line."
+        return None, [Problem("R019", "", "The first line is empty.", "the names of columns", hint, file=file, line=1)]
+    quick = _parse_plain(raw, file) if b'"' not in raw and b"\r" not in raw else None
+    if quick is not None:
+        return quick, []
+    return _parse_any(text, file)
+
+
+def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
+    problems = []
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        problems.append(
+            Problem(
+                "R021",
+                "header",
+                f"Columns stand twice: {listed(twice, conjunction='and')}.",
+                "each column once",
+                "Rename or remove one of each.",
+                file=file,
+                line=1,
+            )
+        )
+    if any(not column for column in header):
+        problems.append(Problem("R019", "header", "A column has no name.", "a name for each column", file=file, line=1))
+    return problems
+
+
+def _parse_plain(raw: bytes, file: str) -> TextTable | None:
+    """The quick way, for text without quotes; ``None`` where anything is unusual."""
+    header = [name.strip() for name in raw.split(b"\n", 1)[0].decode("utf-8").split(",")]
+    if _header_problems(header, file):
+        return None
+    data = np.frombuffer(raw if raw.endswith(b"\n") else raw + b"\n", dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    commas = np.searchsorted(np.flatnonzero(data == ord(",")), ends)
+    per_line = np.diff(commas, prepend=0)
+    if (per_line != len(header) - 1).any() or (np.diff(ends, prepend=-1) == 1).any():
+        return None
+    if len(ends) == 1:
+        frame = pl.DataFrame(schema=dict.fromkeys(header, pl.String))
+    else:
+        frame = pl.read_csv(
+            raw,
+            has_header=False,
+            skip_lines=1,
+            new_columns=header,
+            infer_schema=False,
+            quote_char=None,
+            raise_if_empty=False,
+        )
+    if frame.height != len(ends) - 1:
+        return None
+    return TextTable(file, tuple(header), frame, np.arange(2, len(ends) + 1, dtype=np.int64))
+
+
+def _parse_any(text: str, file: str) -> tuple[TextTable | None, list[Problem]]:
+    """The careful way: quotes, line breaks in cells, ragged rows."""
+    problems: list[Problem] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    header: list[str] = []
+    ragged = 0
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            start, line = line, reader.line_num + 1
+            if not header:
+                header = [name.strip() for name in row]
+                problems += _header_problems(header, file)
+                continue
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            if len(row) != len(header):
+                ragged += 1
+                if ragged <= MAX_SHOWN:
+                    problems.append(
+                        Problem(
+                            "R017",
+                            f"row {len(rows) + ragged}",
+                            f"The row has {len(row)} cells.",
+                            f"{len(header)}, as in the header",
+                            "Put text that holds a comma between quotes; write empty cells as nothing.",
+                            file=file,
+                            line=start,
+                        )
+                    )
+                continue
+            rows.append(row)
+            lines.append(start)
+    except csv.Error as error:
+        problems.append(
+            Problem(
+                "R018",
+                "",
+                f"The line is not CSV: {error}.",
+                "cells parted by commas",
+                "Look for a quote that is not closed, on this line or above.",
+                file=file,
+                line=line,
+            )
+        )
+    if ragged > MAX_SHOWN:
+        problems.append(
+            Problem("R017", "", f"{ragged - MAX_SHOWN:,} more rows have the wrong number of cells.", file=file)
+        )
+    if problems:
+        return None, problems
+    if rows:
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row", infer_schema_length=None)
+    else:
+        frame = pl.DataFrame(schema=dict.fromkeys(header, pl.String))
+    frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
+    return TextTable(file, tuple(header), frame, np.asarray(lines, dtype=np.int64)), []

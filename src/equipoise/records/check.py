@@ -1,0 +1,430 @@
+"""Whether tables agree with themselves, with each other, and with the trial they are said to be of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from equipoise.foundation.errors import Problem, listed, nearest
+from equipoise.records.cells import Fault, flag_rows, said, type_cells
+from equipoise.records.records import Records
+from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
+
+CODES = {
+    "R040": "Two rows for what may have one.",
+    "R041": "A participant who is not in the table of participants.",
+    "R042": "A participant was allocated without consent.",
+    "R043": "A visit or session took place without a day, or did not and has one.",
+    "R044": "A day of use that was not asked about, or asked about without an answer.",
+    "R045": "An event ends before it begins.",
+    "R046": "The stages of a participant are not numbered 1, 2, ...",
+    "R047": "Some tables carry replicates and others do not.",
+    "R050": "An arm that the protocol does not have.",
+    "R051": "A study day outside the protocol's calendar.",
+    "R052": "A substance that the protocol does not name.",
+    "R053": "A visit that the protocol does not have.",
+    "R054": "Amounts of one substance in several units, or in none.",
+    "R055": "An arm of the protocol with nobody in it.",
+    "R056": "All participants are in one arm.",
+    "R057": "All results are missing.",
+    "R058": "Nobody was allocated, or there is no participant.",
+    "R059": "An intervention that the protocol does not have.",
+    "R060": "An instrument that the protocol does not have.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFacts:
+    """What a protocol says that records can be held against; ``None`` or empty: not said, not checked.
+
+    ``substances`` are those the endpoints need: at least one result of each must be there. ``other_substances`` may
+    occur besides; where it is ``None`` any may.
+    """
+
+    arms: tuple[str, ...] = ()
+    first_day: int | None = None
+    last_day: int | None = None
+    visits: tuple[str, ...] = ()
+    substances: tuple[str, ...] = ()
+    other_substances: tuple[str, ...] | None = None
+    interventions: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    randomized: bool = True
+
+
+def _key_words(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
+    words = {"participant_id": "participant"}
+    return ", ".join(f"{words.get(name, name)} {said(row[name])}" for name in key)
+
+
+def _lead(frame: pl.DataFrame) -> list[str]:
+    return [REPLICATE] if REPLICATE in frame.columns else []
+
+
+def _duplicates(table: Table, frame: pl.DataFrame, faults: list[Fault]) -> None:
+    key = (*_lead(frame), *table.key)
+    complete = frame.filter(pl.col("participant_id").is_not_null())
+    if not complete.select(key).is_duplicated().any():
+        return
+    numbered = frame.with_row_index("_at")
+    firsts = numbered.group_by(key).agg(first=pl.col("_at").min())
+    marked = numbered.join(firsts, on=list(key), how="left", nulls_equal=True, maintain_order="left")
+    flag_rows(
+        faults,
+        table.name,
+        marked,
+        (pl.col("_at") != pl.col("first")) & pl.col("participant_id").is_not_null(),
+        "R040",
+        None,
+        lambda row: f"A second row for {_key_words(row, key)}; the first is row {row['first'] + 1}.",
+        f"one row per {table.row}",
+        "Keep one of the rows.",
+    )
+
+
+def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    people = tables["participants"]
+    known = people["participant_id"].drop_nulls().unique().to_list()
+    for name, frame in tables.items():
+        if name == "participants" or not frame.height:
+            continue
+        key = [*(_lead(frame) if REPLICATE in people.columns else []), "participant_id"]
+        here = people.select(key).unique().with_columns(_here=pl.lit(True))
+        marked = frame.join(here, on=key, how="left", maintain_order="left")
+
+        def unknown(row: dict[str, Any]) -> str:
+            near = nearest(str(row["participant_id"]), known) if len(known) < 2000 else None
+            hint = f" Is {near!r} meant?" if near else ""
+            return f"Participant {said(row['participant_id'])} is not in the table participants.{hint}"
+
+        flag_rows(
+            faults,
+            name,
+            marked,
+            pl.col("_here").is_null() & pl.col("participant_id").is_not_null(),
+            "R041",
+            "participant_id",
+            unknown,
+            "a participant_id of the table participants",
+            "Add the participant there, or correct the id.",
+        )
+
+
+def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """Rows that contradict themselves or one another."""
+    people, allocations = tables["participants"], tables["allocations"]
+    if allocations.height and people.height:
+        key = [*(_lead(allocations) if REPLICATE in people.columns else []), "participant_id"]
+        refused = people.filter(~pl.col("consented")).select(key).unique().with_columns(_refused=pl.lit(True))
+        flag_rows(
+            faults,
+            "allocations",
+            allocations.join(refused, on=key, how="left", maintain_order="left"),
+            pl.col("_refused").is_not_null(),
+            "R042",
+            "participant_id",
+            lambda row: f"Participant {said(row['participant_id'])} was allocated, and did not consent.",
+            "consented true in the table participants",
+            "Correct the consent or remove the allocation.",
+        )
+        by = [*_lead(allocations), "participant_id"]
+        gaps = allocations.with_columns(
+            _last=pl.col("stage").max().over(by), _count=pl.col("stage").n_unique().over(by)
+        )
+        flag_rows(
+            faults,
+            "allocations",
+            gaps,
+            (pl.col("_last") != pl.col("_count")) & (pl.col("stage") == pl.col("_last")),
+            "R046",
+            "stage",
+            lambda row: f"The last stage is {row['_last']}, and there are {row['_count']}.",
+            "stages 1, 2, ... without a gap",
+            "Number the randomizations of each participant from 1.",
+        )
+    state, day = pl.col("state"), pl.col("day")
+    flag_rows(
+        faults,
+        "visits",
+        tables["visits"],
+        (state == ATTENDED) & day.is_null(),
+        "R043",
+        "day",
+        lambda row: "The visit was attended, and its day is empty.",
+        "the study day it took place",
+    )
+    flag_rows(
+        faults,
+        "visits",
+        tables["visits"],
+        (state != ATTENDED) & day.is_not_null(),
+        "R043",
+        "day",
+        lambda row: f"The visit is {row['state']}, and took place on day {row['day']}.",
+        "no day where a visit did not take place",
+        "Move the planned day to target_day, or correct the state.",
+    )
+    flag_rows(
+        faults,
+        "sessions",
+        tables["sessions"],
+        pl.col("delivered") != day.is_not_null(),
+        "R043",
+        "day",
+        lambda row: (
+            "The session took place, and its day is empty."
+            if row["delivered"]
+            else f"The session did not take place, and has the day {row['day']}."
+        ),
+        "a day where delivered is true, none where it is false",
+    )
+    flag_rows(
+        faults,
+        "daily_use",
+        tables["daily_use"],
+        pl.col("asked") != pl.col("used").is_not_null(),
+        "R044",
+        "used",
+        lambda row: (
+            "The day was asked about, and there is no answer."
+            if row["asked"]
+            else f"The day was not asked about, and used is {said(row['used'])}."
+        ),
+        "used true or false where asked is true, empty where asked is false",
+    )
+    flag_rows(
+        faults,
+        "adverse_events",
+        tables["adverse_events"],
+        pl.col("end_day") < pl.col("onset_day"),
+        "R045",
+        "end_day",
+        lambda row: f"The event ends on day {row['end_day']}, before its onset on day {row['onset_day']}.",
+        "an end on or after the onset",
+    )
+
+
+def _units(frame: pl.DataFrame, faults: list[Fault]) -> None:
+    amounts = frame.filter(pl.col("amount").is_not_null())
+    if not amounts.height:
+        return
+    per = amounts.group_by("substance").agg(pl.col("unit").unique().sort()).sort("substance")
+    mixed = {
+        row["substance"]: row["unit"]
+        for row in per.iter_rows(named=True)
+        if row["unit"] != row["unit"][:1] or row["unit"][0] is None
+    }
+    for substance, units in mixed.items():
+        usual = amounts.filter(pl.col("substance") == substance)["unit"].drop_nulls().mode().sort()
+        first = usual[0] if usual.len() else None
+        flag_rows(
+            faults,
+            "daily_use",
+            frame,
+            pl.col("amount").is_not_null() & (pl.col("substance") == substance) & ~pl.col("unit").eq_missing(first)
+            if first is not None
+            else pl.col("amount").is_not_null() & (pl.col("substance") == substance),
+            "R054",
+            "unit",
+            lambda row, units=units, substance=substance: (  # type: ignore[misc]
+                f"An amount of {substance} is in {said(row['unit'])}; units of this substance here: "
+                f"{listed([unit or 'none' for unit in units], conjunction='and')}."
+            ),
+            "one unit for each substance",
+            "Convert all amounts of a substance to one unit.",
+        )
+
+
+def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
+    """What is wrong between rows and between tables; every table of the schema must be there, typed."""
+    faults: list[Fault] = []
+    full = {name: tables[name] for name in TABLES}
+    for name, frame in full.items():
+        if frame.height:
+            _duplicates(TABLES[name], frame, faults)
+    with_key = [name for name, frame in full.items() if frame.height and REPLICATE in frame.columns]
+    without = [name for name, frame in full.items() if frame.height and REPLICATE not in frame.columns]
+    if with_key and without:
+        faults.append(
+            Fault(
+                "R047",
+                without[0],
+                f"The tables {listed(without, conjunction='and')} carry no replicate, "
+                f"{listed(with_key, conjunction='and')} do.",
+                "the key in all tables or in none",
+            )
+        )
+    else:
+        _links(full, faults)
+        _sense(full, faults)
+    _units(full["daily_use"], faults)
+    return faults
+
+
+def _known(
+    faults: list[Fault], table: str, frame: pl.DataFrame, column: str, names: tuple[str, ...], code: str, what: str
+) -> None:
+    """A fault for each name the protocol does not have: one per name, at its first row."""
+    if not names or not frame.height:
+        return
+    first = frame.with_row_index("_row").filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(names))
+    for row in first.group_by(column).agg(pl.col("_row").min(), n=pl.len()).sort("_row").iter_rows(named=True):
+        near = nearest(row[column], names)
+        rows = "1 row" if row["n"] == 1 else f"{row['n']:,} rows"
+        faults.append(
+            Fault(
+                code,
+                table,
+                f"The protocol has no {what} {said(row[column])} ({rows})." + (f" Is {near!r} meant?" if near else ""),
+                listed(names),
+                "Correct the name, here or in the protocol.",
+                row["_row"],
+                column,
+            )
+        )
+
+
+def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) -> list[Fault]:
+    """Where tables do not fit the trial: unknown arms, days, substances, visits; empty arms; nothing to analyse."""
+    faults: list[Fault] = []
+    allocations = tables["allocations"]
+    for column in ("arm", "arm_received"):
+        _known(faults, "allocations", allocations, column, facts.arms, "R050", "arm")
+    _known(faults, "visits", tables["visits"], "visit", facts.visits, "R053", "visit")
+    for name in ("urine", "assessments"):
+        _known(faults, name, tables[name], "visit", facts.visits, "R053", "visit")
+    for name in ("exposure", "sessions", "vitals"):
+        _known(faults, name, tables[name], "intervention", facts.interventions, "R059", "intervention")
+    _known(faults, "assessments", tables["assessments"], "instrument", facts.instruments, "R060", "instrument")
+    if facts.other_substances is not None:
+        for name in ("urine", "daily_use"):
+            names = (*facts.substances, *facts.other_substances)
+            _known(faults, name, tables[name], "substance", names, "R052", "substance")
+    _days(tables, facts, faults)
+    _people(tables, facts, faults)
+    _results(tables, facts, faults)
+    return faults
+
+
+def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+    for name, table in TABLES.items():
+        frame = tables[name]
+        for column in table.columns:
+            if column.unit != "study day" or not frame.height:
+                continue
+            cells = pl.col(column.name)
+            before = cells < facts.first_day if facts.first_day is not None else pl.lit(False)
+            after = cells > facts.last_day if facts.last_day is not None else pl.lit(False)
+            bounds = f"{facts.first_day if facts.first_day is not None else '...'} to {facts.last_day or '...'}"
+
+            def outside(row: dict[str, Any], of: str = column.name) -> str:
+                return f"Study day {row[of]} is outside the protocol's calendar."
+
+            flag_rows(
+                faults,
+                name,
+                frame,
+                before | after,
+                "R051",
+                column.name,
+                outside,
+                f"study days {bounds}",
+                "Correct the day, or widen the calendar of the protocol.",
+            )
+
+
+def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+    if not tables["participants"].height:
+        faults.append(Fault("R058", "participants", "There is no participant.", "at least one"))
+        return
+    if not facts.randomized:
+        return
+    arms = tables["allocations"]["arm"]
+    if not arms.len():
+        faults.append(
+            Fault("R058", "allocations", "Nobody was allocated.", "an allocation for each randomized participant")
+        )
+        return
+    if arms.null_count() == arms.len():
+        return  # blinded: nothing can be said of arms
+    there = set(arms.drop_nulls().to_list())
+    empty = [arm for arm in facts.arms if arm not in there]
+    if len(facts.arms) > 1 and len(there) == 1:
+        only = next(iter(there))
+        faults.append(
+            Fault(
+                "R056",
+                "allocations",
+                f"All participants are in one arm: {only}.",
+                f"participants in {listed(facts.arms, conjunction='and')}",
+                "A comparison needs both arms.",
+                column="arm",
+            )
+        )
+    elif empty:
+        faults.append(
+            Fault(
+                "R055",
+                "allocations",
+                f"Nobody is in {listed(empty)}.",
+                "at least one participant in each arm",
+                "Check the names of the arms.",
+                column="arm",
+            )
+        )
+
+
+def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+    urine, use, scores = tables["urine"], tables["daily_use"], tables["assessments"]
+    # a day asked about for any substance is a day asked about for each
+    asked = use.filter(pl.col("asked"))
+    for substance in facts.substances:
+        assayed = urine.filter((pl.col("substance") == substance) & pl.col("result").is_in([POSITIVE, NEGATIVE]))
+        told = asked.filter(pl.col("substance").is_in([substance, "any"]))
+        if not assayed.height and not told.height:
+            rows = urine.filter(pl.col("substance") == substance)
+            states = rows["result"].value_counts().sort("result").rows() if rows.height else []
+            how = listed([f"{n:,} {state}" for state, n in states], conjunction="and") if states else "no rows"
+            faults.append(
+                Fault(
+                    "R057",
+                    "urine",
+                    f"There is no result for {substance}: {how} by urine, none by self-report.",
+                    "at least one positive or negative result",
+                    "Check the names of substances and results.",
+                )
+            )
+    for instrument in facts.instruments:
+        rows = scores.filter(pl.col("instrument") == instrument)
+        if rows.height and rows["value"].null_count() == rows.height:
+            faults.append(
+                Fault(
+                    "R057",
+                    "assessments",
+                    f"All {rows.height:,} values of {instrument} are empty.",
+                    "at least one value",
+                )
+            )
+    visits = tables["visits"]
+    if visits.height and not visits.filter(pl.col("state") != MISSED).height:
+        faults.append(
+            Fault("R057", "visits", f"All {visits.height:,} visits are missed.", "at least one attended visit")
+        )
+
+
+def check_records(records: Records, facts: TrialFacts | None = None) -> list[Problem]:
+    """Everything that is wrong with records, in the order of the tables; nothing where they are sound.
+
+    With ``facts`` they are also held against the trial.
+    """
+    faults: list[Fault] = []
+    for name, table in TABLES.items():
+        if records[name].height:
+            faults += type_cells(table, records[name])[1]
+    faults += find_faults(records.tables)
+    if facts is not None:
+        faults += find_faults_of_trial(records.tables, facts)
+    return [fault.problem() for fault in faults]
