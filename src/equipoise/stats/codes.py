@@ -39,6 +39,7 @@ class FitCode(IntFlag):
     HORIZON_BEYOND_FOLLOW_UP = 1 << 22
     LIMIT_NOT_FOUND = 1 << 23
     CONSTANT_OUTCOME = 1 << 24
+    VARIANCE_UNBOUNDED = 1 << 25
 
     @property
     def slug(self) -> str:
@@ -79,4 +80,6 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.HORIZON_BEYOND_FOLLOW_UP: "The horizon lies beyond the follow-up of an arm.",
     FitCode.LIMIT_NOT_FOUND: "A confidence limit could not be located and is given as absent.",
     FitCode.CONSTANT_OUTCOME: "Everybody has the same outcome.",
+    FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes: the variance between participants is estimated "
+    "as infinite.",
 }
