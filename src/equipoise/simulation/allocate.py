@@ -1,0 +1,53 @@
+"""Allocation of fictional participants: permuted blocks whose totals are the protocol's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.simulation.purposes import Purpose
+
+
+def block_template(arm_sizes: Sequence[int], ratio: Sequence[int], repeats: int = 2) -> tuple[list[int], list[int]]:
+    """Arms in block order, and the block of each place.
+
+    A block holds ``repeats`` times the reduced ``ratio``. Blocks follow one another while every arm has room for one;
+    what is left of the arm sizes (27 and 28 in blocks of four leave one and two) is a last, shorter block.
+    """
+    divisor = gcd(*ratio) or 1
+    block = [repeats * r // divisor for r in ratio]
+    left = list(arm_sizes)
+    arms: list[int] = []
+    blocks: list[int] = []
+    number = 0
+    while all(room >= need for room, need in zip(left, block, strict=True)) and sum(left):
+        for arm, need in enumerate(block):
+            arms += [arm] * need
+            left[arm] -= need
+        blocks += [number] * sum(block)
+        number += 1
+    for arm, room in enumerate(left):
+        arms += [arm] * room
+    blocks += [number] * sum(left)
+    return arms, blocks
+
+
+def allocate(
+    seed: int, replicates: NDArray[np.int64], arm_sizes: Sequence[int], ratio: Sequence[int] | None = None
+) -> NDArray[np.int8]:
+    """Arm of each participant in order of enrolment, (n_replicates, n_participants).
+
+    Within a block the arms are permuted by the ranks of one uniform number a participant.
+    """
+    from equipoise.simulation.streams import uniform_grid
+
+    arms, blocks = block_template(arm_sizes, ratio or [1] * len(arm_sizes))
+    n = len(arms)
+    keys = uniform_grid(seed, replicates, n, np.zeros(1), Purpose.ALLOCATION)[:, :, 0] + np.asarray(blocks)
+    order = np.argsort(keys, axis=1, kind="stable")
+    out = np.empty((len(replicates), n), dtype=np.int8)
+    np.put_along_axis(out, order, np.broadcast_to(np.asarray(arms, dtype=np.int8), out.shape), axis=1)
+    return out

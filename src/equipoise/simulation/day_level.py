@@ -1,0 +1,246 @@
+"""The day-level model: daily use, visits, urine, calendar, craving and the six-month call of fictional participants.
+
+Equations, parameters and limits: ``docs/methods/day_level_model.md``. All replicates are simulated at once into arrays;
+:mod:`equipoise.simulation.tables` makes Records of a replicate that somebody wants to look at.
+
+Every random number has an address (seed, replicate; participant, study day, purpose), so a replicate can be run again
+alone, participant 7 of two scenarios shares its luck, and neither threads nor chunks change anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.foundation.calendar import day_index
+from equipoise.foundation.seeds import require_seed
+from equipoise.simulation.allocate import allocate
+from equipoise.simulation.design import TrialDesign
+from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.purposes import Purpose
+
+CRAVING_RECALL_DAYS = 4
+NOT_OBTAINED = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedTrials:
+    """Many trials as arrays; R replicates, P participants, T outpatient days, V clinic visits.
+
+    Lattices hold the letters of the field as bytes: ``+`` positive, ``-`` negative, ``o`` due but not given.
+    """
+
+    design: TrialDesign
+    parameters: DayLevelParameters
+    seed: int
+    replicates: NDArray[np.int64]  # (R,): numbers of the replicates
+    arm: NDArray[np.int8]  # (R, P): index into design.arms
+    poor_route: NDArray[np.bool_]  # (R, P)
+    propensity: NDArray[np.float64]  # (R, P): z
+    responder: NDArray[np.bool_]  # (R, P): K
+    true_use: NDArray[np.uint8]  # (R, P, T): 0 or 1; nobody in the trial knows it
+    calendar: NDArray[np.uint8]  # (R, P, T): letters; "o" where never asked
+    urine: NDArray[np.uint8]  # (R, P, V): letters
+    attended: NDArray[np.bool_]  # (R, P, V)
+    gone_from: NDArray[np.int8]  # (R, P): first visit after dropping out; V if never
+    craving: NDArray[np.int16]  # (R, P, V): the mark on the line; -1 where not attended
+    abstinent: NDArray[np.bool_]  # (R, P): at the end of the study, as the published endpoint reads the data
+    reached: NDArray[np.bool_]  # (R, P): at six months
+    says_abstinent: NDArray[np.bool_]  # (R, P): at six months; False where not reached
+
+    @property
+    def n_replicates(self) -> int:
+        """Number of trials."""
+        return len(self.replicates)
+
+    @property
+    def visit_at(self) -> NDArray[np.int64]:
+        """Index of each clinic visit's day among the outpatient days."""
+        return np.asarray(self.design.visit_days, dtype=np.int64) - self.design.first_day
+
+    def position(self, replicate: int) -> int:
+        """Where this replicate lies along the first axis; ``KeyError`` if it was not simulated."""
+        found = np.flatnonzero(self.replicates == replicate)
+        if not len(found):
+            raise KeyError(f"replicate {replicate} was not simulated")
+        return int(found[0])
+
+
+def _route(
+    design: TrialDesign, parameters: DayLevelParameters, seed: int, replicates: NDArray[np.int64], arm: NDArray[np.int8]
+) -> NDArray[np.bool_]:
+    """Route of use: drawn, or exactly as many in each arm as the scenario says, those with the smallest draws."""
+    from equipoise.simulation.streams import uniform_grid
+
+    draws = uniform_grid(seed, replicates, arm.shape[1], np.zeros(1), Purpose.ROUTE)[:, :, 0]
+    if parameters.poor_route_counts is None:
+        return draws < parameters.poor_route_share
+    poor = np.zeros(arm.shape, dtype=np.bool_)
+    for number, arm_id in enumerate(design.arm_ids):
+        order = np.argsort(np.where(arm == number, draws, 2.0), axis=1)
+        np.put_along_axis(poor, order[:, : parameters.poor_route_counts[arm_id]], True, axis=1)
+    return poor
+
+
+def _by_arm(design: TrialDesign, values: object) -> NDArray[np.float64]:
+    return np.array([values[arm] for arm in design.arm_ids], dtype=np.float64)  # type: ignore[index]
+
+
+def _expit(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def simulate_day_level(
+    design: TrialDesign,
+    parameters: DayLevelParameters,
+    *,
+    seed: int,
+    replicates: int | Sequence[int] = 1,
+    threads: int | None = None,
+) -> SimulatedTrials:
+    """Simulate trials; ``replicates`` is how many (numbered from 0) or which.
+
+    ``threads`` defaults to the cores at hand; the result does not depend on it. A mapping by arm without one of the
+    design's arms raises ``KeyError`` (:func:`~equipoise.simulation.parameters.parameters_from_mapping` reports it).
+    """
+    from equipoise.simulation._course import run_course
+    from equipoise.simulation.streams import normal_grid, uniform_grid
+    from equipoise.stats.packing import run_over_trials
+
+    require_seed(seed)
+    numbers = np.arange(replicates) if isinstance(replicates, int) else np.asarray(replicates, dtype=np.int64)
+    n_replicates, n, n_days, n_visits = len(numbers), design.n_participants, design.n_days, len(design.clinic_visits)
+    shape = (n_replicates, n)
+    p = parameters
+    once = np.zeros(1)
+    visit_at = np.asarray(design.visit_days, dtype=np.int64) - design.first_day
+
+    arm = allocate(seed, numbers, [a.n for a in design.arms], [a.ratio for a in design.arms])
+    poor = _route(design, p, seed, numbers, arm)
+    propensity = normal_grid(seed, numbers, n, once, Purpose.PROPENSITY)[:, :, 0]
+    responder = (
+        uniform_grid(seed, numbers, n, once, Purpose.RESPONDER)[:, :, 0] < _by_arm(design, p.responder_share)[arm]
+    )
+    # Equation (U), the part that does not change from day to day.
+    person = (
+        p.use_log_odds
+        + p.use_poor_route * (poor - p.poor_route_share)
+        + p.use_person_sd * propensity
+        - p.responder_effect * responder
+    )
+    first_days = p.use_first_days * np.exp(-np.arange(n_days) / p.first_days_decay)
+
+    true_use = np.zeros((*shape, n_days), dtype=np.uint8)
+    calendar = np.zeros((*shape, n_days), dtype=np.uint8)
+    urine = np.zeros((*shape, n_visits), dtype=np.uint8)
+    attended = np.zeros((*shape, n_visits), dtype=np.bool_)
+    gone_from = np.zeros(shape, dtype=np.int8)
+    keys = numbers.astype(np.uint64)
+    sensitivity = np.asarray(p.urine_sensitivity, dtype=np.float64)
+    dropout_arm = _by_arm(design, p.dropout_arm)
+
+    def chunk(first: int, stop: int) -> None:
+        run_course(
+            first,
+            stop,
+            np.uint64(seed),
+            keys,
+            np.uint64(day_index(design.first_day)),
+            arm,
+            person,
+            first_days,
+            p.use_yesterday,
+            visit_at,
+            p.dropout_log_odds,
+            p.dropout_use,
+            dropout_arm,
+            p.dropout_early,
+            p.n_early_visits,
+            p.missed_without_use,
+            p.missed_with_use,
+            sensitivity,
+            p.urine_specificity,
+            p.under_reporting,
+            true_use,
+            calendar,
+            urine,
+            attended,
+            gone_from,
+        )
+
+    run_over_trials(chunk, n_replicates, threads=threads)
+    craving = _craving(design, p, seed, numbers, arm, poor, propensity, true_use, attended)
+    abstinent = _abstinent(design, calendar, urine, gone_from)
+    reached = uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_REACHED)[:, :, 0] < p.six_months_reached
+    # Equation (S).
+    chance = _expit(p.six_months_log_odds + _by_arm(design, p.six_months_arm)[arm] + p.six_months_abstinent * abstinent)
+    says = reached & (uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_ABSTINENT)[:, :, 0] < chance)
+    return SimulatedTrials(
+        design=design,
+        parameters=p,
+        seed=seed,
+        replicates=np.asarray(numbers, dtype=np.int64),
+        arm=arm,
+        poor_route=poor,
+        propensity=propensity,
+        responder=responder,
+        true_use=true_use,
+        calendar=calendar,
+        urine=urine,
+        attended=attended,
+        gone_from=gone_from,
+        craving=craving,
+        abstinent=abstinent,
+        reached=reached,
+        says_abstinent=says,
+    )
+
+
+def _craving(
+    design: TrialDesign,
+    p: DayLevelParameters,
+    seed: int,
+    numbers: NDArray[np.int64],
+    arm: NDArray[np.int8],
+    poor: NDArray[np.bool_],
+    propensity: NDArray[np.float64],
+    true_use: NDArray[np.uint8],
+    attended: NDArray[np.bool_],
+) -> NDArray[np.int16]:
+    """Equation (C): a mark on the line, in whole numbers, nought to its end."""
+    from equipoise.simulation.streams import normal_grid
+
+    n = arm.shape[1]
+    person = (
+        p.craving_log_level
+        + _by_arm(design, p.craving_arm)[arm]
+        + p.craving_poor_route * (poor - p.poor_route_share)
+        + p.craving_propensity * propensity
+        + p.craving_person_sd * normal_grid(seed, numbers, n, np.zeros(1), Purpose.CRAVING_PERSON)[:, :, 0]
+    )
+    days = np.array([day_index(day) for day in design.visit_days])
+    noise = normal_grid(seed, numbers, n, days, Purpose.CRAVING_VISIT)
+    out = np.full(attended.shape, NOT_OBTAINED, dtype=np.int16)
+    for v, day in enumerate(design.visit_days):
+        t = day - design.first_day
+        recent = true_use[:, :, max(0, t - CRAVING_RECALL_DAYS + 1) : t + 1].sum(axis=2) / CRAVING_RECALL_DAYS
+        log_craving = person + p.craving_use * recent + p.craving_visit_sd * noise[:, :, v]
+        mark = np.rint(np.exp(np.minimum(log_craving, np.log(p.craving_highest))))
+        out[:, :, v] = np.where(attended[:, :, v], mark, NOT_OBTAINED)
+    return out
+
+
+def _abstinent(
+    design: TrialDesign, calendar: NDArray[np.uint8], urine: NDArray[np.uint8], gone_from: NDArray[np.int8]
+) -> NDArray[np.bool_]:
+    """Nobody's dropout, no reported day and no positive urine over the days of the endpoint."""
+    first, last = (day - design.first_day for day in design.abstinence_days)
+    visits = [
+        v for v, day in enumerate(design.visit_days) if design.abstinence_days[0] <= day <= design.abstinence_days[1]
+    ]
+    reported = (calendar[:, :, max(0, first) : last + 1] == ord("+")).any(axis=2)
+    positive = (urine[:, :, visits] == ord("+")).any(axis=2)
+    return np.asarray(~reported & ~positive & (gone_from == len(design.visit_days)))

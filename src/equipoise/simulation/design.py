@@ -1,0 +1,101 @@
+"""What the simulator needs to know of a trial: arms, days, visits, doses; plain values, no protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVisit:
+    """A planned contact: its name, its study day, and the instruments given at it."""
+
+    name: str
+    target_day: int
+    instruments: tuple[str, ...] = ()
+    days_before: int = 0
+    days_after: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedInfusion:
+    """An infusion of a drug in an arm: ``mg_per_kg`` over ``minutes`` on study day ``day``."""
+
+    intervention: str
+    drug: str
+    mg_per_kg: float
+    minutes: float
+    day: int
+    route: str = "intravenous"
+    cap_mg: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedArm:
+    """An arm with its planned number of participants, its share of the ratio and what is infused."""
+
+    id: str
+    n: int
+    ratio: int = 1
+    infusion: PlannedInfusion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialDesign:
+    """A trial as the day-level model sees it. The first arm is the reference.
+
+    Study days: ``first_day`` is the first outpatient day (use is simulated from it to ``last_day``); clinic visits lie
+    among these days, the last of them may not be missed by who stays. ``abstinence_days`` is the closed range over
+    which end-of-study abstinence is judged.
+    """
+
+    arms: tuple[PlannedArm, ...]
+    substance: str
+    first_day: int
+    last_day: int
+    abstinence_days: tuple[int, int]
+    clinic_visits: tuple[PlannedVisit, ...]
+    inpatient_visits: tuple[PlannedVisit, ...] = ()
+    six_month_call: PlannedVisit | None = None
+    randomization_day: int = 1
+    therapy: str | None = None
+    session_days: tuple[int, ...] = ()
+    poor_route: str = "smoked-or-injected"
+    other_route: str = "intranasal"
+    use_days_of: int = 30
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a design whose days do not fit together."""
+        days = [visit.target_day for visit in self.clinic_visits]
+        if not self.arms or any(arm.n < 0 for arm in self.arms):
+            raise ValueError("a trial needs at least one arm, and no arm a negative number of participants")
+        if self.first_day < 1 or self.last_day < self.first_day:
+            raise ValueError(f"outpatient days run from {self.first_day} to {self.last_day}")
+        if not days or sorted(set(days)) != days or days[0] < self.first_day or days[-1] > self.last_day:
+            raise ValueError(f"clinic visits must follow one another within days {self.first_day} to {self.last_day}")
+
+    @property
+    def arm_ids(self) -> tuple[str, ...]:
+        """Arms in the protocol's order; the first is the reference."""
+        return tuple(arm.id for arm in self.arms)
+
+    @property
+    def arm_sizes(self) -> dict[str, int]:
+        """Planned number of participants by arm."""
+        return {arm.id: arm.n for arm in self.arms}
+
+    @property
+    def n_participants(self) -> int:
+        """Participants randomized."""
+        return sum(arm.n for arm in self.arms)
+
+    @property
+    def n_days(self) -> int:
+        """Outpatient days simulated."""
+        return self.last_day - self.first_day + 1
+
+    @property
+    def visit_days(self) -> tuple[int, ...]:
+        """Study days of the clinic visits."""
+        return tuple(visit.target_day for visit in self.clinic_visits)
