@@ -23,7 +23,7 @@ def block_template(arm_sizes: Sequence[int], ratio: Sequence[int], repeats: int 
     arms: list[int] = []
     blocks: list[int] = []
     number = 0
-    while all(room >= need for room, need in zip(left, block, strict=True)) and sum(left):
+    while sum(left) > 0 and all(room >= need for room, need in zip(left, block, strict=True)):
         for arm, need in enumerate(block):
             arms += [arm] * need
             left[arm] -= need
