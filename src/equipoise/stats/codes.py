@@ -8,6 +8,10 @@ The codes are a bit mask so that a kernel can set several at once for each of te
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class FitCode(IntFlag):
@@ -83,3 +87,13 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes: the variance between participants is estimated "
     "as infinite.",
 }
+
+
+def mark(codes: NDArray[np.uint32], where: NDArray[Any], code: FitCode) -> None:
+    """Set ``code`` in the entries ``where`` (mask or indices) of a batch's ``codes``, keeping what is already set."""
+    codes[where] |= np.uint32(int(code))
+
+
+def has(codes: NDArray[np.uint32], code: FitCode) -> NDArray[np.bool_]:
+    """Which fits carry any of the bits of ``code``."""
+    return np.asarray((codes & np.uint32(int(code))) != 0)

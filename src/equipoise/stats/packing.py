@@ -30,6 +30,47 @@ def single_trial(n_rows: int) -> IntArray:
     return np.array([0, n_rows], dtype=np.int64)
 
 
+def trial_of_row(offsets: IntArray) -> IntArray:
+    """The trial (n_rows,) that each packed row belongs to."""
+    return np.repeat(np.arange(offsets.shape[0] - 1, dtype=np.int64), np.diff(offsets))
+
+
+def sum_by_trial(values: FloatArray, offsets: IntArray) -> FloatArray:
+    """Sums (n_trials, ...) of packed ``values`` (n_rows, ...), each in row order; an empty trial sums to 0."""
+    out = np.zeros((offsets.shape[0] - 1, *values.shape[1:]))
+    filled = np.flatnonzero(np.diff(offsets) > 0)
+    # reduceat gives the next element for an empty group, so only the filled ones are asked for.
+    if filled.size:
+        out[filled] = np.add.reduceat(values, offsets[filled], axis=0)
+    return out
+
+
+def any_by_trial(flags: NDArray[np.bool_], offsets: IntArray) -> NDArray[np.bool_]:
+    """Whether any row of each trial is flagged (n_trials,); ``flags`` (n_rows,) or (n_rows, p)."""
+    out = np.zeros(offsets.shape[0] - 1, dtype=np.bool_)
+    if flags.any():
+        rows = flags if flags.ndim == 1 else flags.any(axis=1)
+        out[trial_of_row(offsets)[rows]] = True
+    return out
+
+
+def rows_of_trials(chosen: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray]:
+    """Row numbers of the ``chosen`` trials end to end, and the offsets of that smaller packing."""
+    sizes = offsets[chosen + 1] - offsets[chosen]
+    packed = offsets_from_sizes(sizes)
+    rows = np.arange(packed[-1], dtype=np.int64) + np.repeat(offsets[chosen] - packed[:-1], sizes)
+    return rows, packed
+
+
+def canonical_order(offsets: IntArray, *columns: NDArray[np.generic]) -> IntArray:
+    """Row numbers that sort each trial by ``columns``, first column first, keeping trials in place.
+
+    Sums of floating-point numbers depend on their order in the last digit; after this sort no estimate depends on the
+    order in which rows arrived, bit for bit.
+    """
+    return np.lexsort((*reversed(columns), trial_of_row(offsets))).astype(np.int64)
+
+
 def default_threads() -> int:
     """Threads to use when the caller names none: one for each core this process may use."""
     try:

@@ -1,0 +1,412 @@
+"""Logistic regression by maximum likelihood, many trials at a time. Methods: ``docs/methods/logistic.md``.
+
+>>> import numpy as np
+>>> from equipoise.stats.logistic import fit_logistic
+>>> y = np.array([1, 1, 0, 0, 1, 0, 0, 0], dtype=float)
+>>> arm = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=float)
+>>> fits = fit_logistic(y, np.column_stack([np.ones(8), arm]), offsets=[0, 8])
+>>> round(float(np.exp(fits.coefficients[0, 1])), 6)  # odds ratio (2/2) / (1/3)
+3.0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.stats import _logistic_kernel as kernels
+from equipoise.stats._recession import find_recession
+from equipoise.stats._small_linalg import find_aliased_columns
+from equipoise.stats._wald import (
+    BoolArray,
+    CodeArray,
+    WaldFits,
+    as_design,
+    as_offsets,
+    as_vector,
+    chi_square_p,
+    normal_quantile,
+)
+from equipoise.stats.codes import FitCode, has, mark
+from equipoise.stats.packing import (
+    FloatArray,
+    IntArray,
+    any_by_trial,
+    offsets_from_sizes,
+    rows_of_trials,
+    run_over_trials,
+    sum_by_trial,
+    trial_of_row,
+)
+
+
+@dataclass(frozen=True)
+class LogisticFits(WaldFits):
+    """Logistic fits of ``n_trials`` trials with ``p`` columns; NaN where ``codes`` says not estimable.
+
+    ``log_lik`` of a separated trial is the supremum of the log likelihood, so likelihood-ratio tests stay valid.
+    """
+
+    coefficients: FloatArray  # (n_trials, p), log odds
+    covariance: FloatArray  # (n_trials, p, p), inverse information
+    log_lik: FloatArray  # (n_trials,)
+    n_rows: IntArray
+    n_events: FloatArray
+    gradient_norm: FloatArray  # sqrt(score' information^-1 score) before the last step, in standard errors
+    iterations: IntArray
+    condition: FloatArray  # of the information scaled to unit diagonal, 1-norm
+    aliased: BoolArray  # (n_trials, p): columns that earlier columns determine
+    infinite: BoolArray  # (n_trials, p): under separation, coefficients without a finite maximiser
+    direction: NDArray[np.int8]  # (n_trials, p): the sign in which an infinite coefficient runs off; 0 undetermined
+    codes: CodeArray
+
+    @property
+    def estimable(self) -> BoolArray:
+        """(n_trials,): the coefficients are numbers to report."""
+        return ~has(self.codes, FitCode.NOT_ESTIMABLE)
+
+
+@dataclass(frozen=True)
+class LikelihoodRatios:
+    """Likelihood-ratio tests, one a trial; NaN where a fit failed."""
+
+    statistic: FloatArray
+    df: FloatArray
+    p_value: FloatArray
+    codes: CodeArray
+
+
+@dataclass(frozen=True)
+class ProfileLimits:
+    """Profile likelihood limits of one coefficient; NaN with LIMIT_NOT_FOUND where a side is infinite or not found."""
+
+    ci_lower: FloatArray
+    ci_upper: FloatArray
+    level: float
+    codes: CodeArray
+
+
+def fit_logistic(
+    y: ArrayLike,
+    design: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    threads: int | None = None,
+) -> LogisticFits:
+    """Fit log odds(y = 1) = design @ beta by maximum likelihood in each trial.
+
+    ``y`` (n_rows,) 0 or 1 (fractions are allowed, as quasi-likelihood); ``design`` (n_rows, p) with its column of
+    ones; ``offsets`` (n_trials + 1,); ``weights`` (n_rows,) frequencies, not negative. Assumes independent rows and a
+    logit-linear mean. Separation (complete or quasi-complete) is proved by linear programming, coded, and gives NaN.
+    Newton's method, eq. (LR-3). Raises ValueError only when shapes disagree.
+
+    Source: McCullagh and Nelder (1989), section 4.4; Albert and Anderson (1984) for separation.
+    """
+    return fit_binomial(BinomialInput.of(y, design, offsets, weights), penalised=False, threads=threads)
+
+
+# Newton needs fewer steps and smaller linear predictors than these whenever the maximum is finite and unremarkable;
+# beyond either, a linear programme decides whether there is separation.
+_SUSPECT_ITERATIONS = 9
+_SUSPECT_PREDICTOR = 8.0
+_ILL_CONDITION = 1e12
+
+
+@dataclass(frozen=True)
+class BinomialInput:
+    """Checked, contiguous arrays of a batch of binomial regressions."""
+
+    y: FloatArray
+    design: FloatArray
+    weights: FloatArray  # length 0: all ones
+    offsets: IntArray
+
+    @classmethod
+    def of(cls, y: ArrayLike, design: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None) -> BinomialInput:
+        """Check shapes; ValueError when they disagree."""
+        outcome = as_vector(y, "y")
+        n = outcome.shape[0]
+        c = np.empty(0) if weights is None else as_vector(weights, "weights", n)
+        return cls(outcome, as_design(design, n), c, as_offsets(offsets, n))
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials in the batch."""
+        return self.offsets.shape[0] - 1
+
+    def check(self) -> CodeArray:
+        """Codes of what forbids a fit, or is worth knowing, before any fit."""
+        codes = np.zeros(self.n_trials, dtype=np.uint32)
+        n_rows = np.diff(self.offsets)
+        bad = any_by_trial(~((self.y >= 0.0) & (self.y <= 1.0)), self.offsets)
+        bad |= any_by_trial(~np.isfinite(self.design), self.offsets)
+        weighted = self.weights.shape[0] > 0
+        if weighted:
+            bad |= any_by_trial(~np.isfinite(self.weights), self.offsets)
+            below = any_by_trial(self.weights < 0.0, self.offsets)
+            mark(codes, below, FitCode.NEGATIVE_WEIGHT | FitCode.NOT_ESTIMABLE)
+        mark(codes, bad, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+        mark(codes, n_rows < max(2, self.design.shape[1]), FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+        events = sum_by_trial(self.y * self.weights if weighted else self.y, self.offsets)
+        total = sum_by_trial(self.weights, self.offsets) if weighted else n_rows
+        usable = ~bad & (total > 0)
+        mark(codes, usable & (events == 0), FitCode.CONSTANT_OUTCOME | FitCode.NO_EVENTS)
+        mark(codes, usable & (events == total), FitCode.CONSTANT_OUTCOME | FitCode.ALL_EVENTS)
+        return codes
+
+    def maximise(
+        self,
+        wanted: BoolArray,
+        beta: FloatArray,
+        *,
+        fixed: int,
+        penalised: bool,
+        quality: FloatArray,
+        covariance: FloatArray | None = None,
+        threads: int | None,
+    ) -> FloatArray:
+        """Run the kernel over the wanted trials from ``beta`` (changed in place); returns log likelihoods."""
+        log_lik = np.full(self.n_trials, np.nan)
+        target = np.empty((0, 0, 0)) if covariance is None else covariance
+
+        def run(begin: int, end: int) -> None:
+            kernels.maximise_range(
+                self.y, self.design, self.weights, self.offsets, wanted, fixed, int(penalised), begin, end, beta,
+                target, log_lik, quality,
+            )  # fmt: skip
+
+        run_over_trials(run, self.n_trials, threads=threads)
+        return log_lik
+
+
+def fit_binomial(data: BinomialInput, *, penalised: bool, threads: int | None) -> LogisticFits:
+    """Fit every trial, settle doubtful ranks and suspected separations, and code what cannot be estimated."""
+    n, p = data.n_trials, data.design.shape[1]
+    codes = data.check()
+    beta = np.zeros((n, p))
+    covariance = np.full((n, p, p), np.nan)
+    quality = np.full((n, kernels.N_QUALITY), np.nan)
+    aliased = np.zeros((n, p), dtype=np.bool_)
+    infinite = np.zeros((n, p), dtype=np.bool_)
+    direction = np.zeros((n, p), dtype=np.int8)
+    wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
+    log_lik = data.maximise(
+        wanted, beta, fixed=-1, penalised=penalised, quality=quality, covariance=covariance, threads=threads
+    )
+
+    status = quality[:, kernels.STATUS]
+    doubtful = np.flatnonzero(status == kernels.DOUBTFUL_RANK)
+    if doubtful.size:
+        for trial in doubtful:
+            first, stop = data.offsets[trial], data.offsets[trial + 1]
+            x = data.design[first:stop]
+            if data.weights.shape[0] > 0:
+                x = x[data.weights[first:stop] > 0.0]
+            if find_aliased_columns(np.ascontiguousarray(x), 0, x.shape[0], p, aliased[trial]) > 0:
+                mark(codes, trial, FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+                log_lik[trial] = np.nan
+        again = np.zeros(n, dtype=np.bool_)
+        again[doubtful] = ~aliased[doubtful].any(axis=1)
+        second = data.maximise(
+            again, beta, fixed=-1, penalised=penalised, quality=quality, covariance=covariance, threads=threads
+        )
+        log_lik = np.where(again, second, log_lik)
+        wanted &= ~aliased.any(axis=1)
+
+    unfinished = wanted & (status != kernels.CONVERGED)
+    if not penalised:
+        suspect = unfinished | (
+            wanted
+            & (
+                (quality[:, kernels.ITERATIONS] > _SUSPECT_ITERATIONS)
+                | (quality[:, kernels.PREDICTOR] > _SUSPECT_PREDICTOR)
+            )
+        )
+        chosen = np.flatnonzero(suspect)
+        if chosen.size:
+            kind, infinite[chosen], direction[chosen] = detect_separation(data, chosen, threads=threads)
+            codes[chosen] |= kind
+            unfinished[chosen[kind > 0]] = False
+    mark(codes, unfinished, FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
+    log_lik[unfinished] = np.nan
+    gone = has(codes, FitCode.NOT_ESTIMABLE)
+    mark(codes, ~gone & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    beta[gone] = np.nan
+    covariance[gone] = np.nan
+    return LogisticFits(
+        coefficients=beta,
+        covariance=covariance,
+        log_lik=log_lik,
+        n_rows=np.diff(data.offsets),
+        n_events=sum_by_trial(data.y * data.weights if data.weights.shape[0] else data.y, data.offsets),
+        gradient_norm=quality[:, kernels.GRADIENT],
+        iterations=np.nan_to_num(quality[:, kernels.ITERATIONS]).astype(np.int64),
+        condition=np.where(gone, np.nan, quality[:, kernels.CONDITION]),
+        aliased=aliased,
+        infinite=infinite,
+        direction=direction,
+        codes=codes,
+    )
+
+
+def detect_separation(
+    data: BinomialInput, chosen: IntArray, *, threads: int | None = None
+) -> tuple[CodeArray, BoolArray, NDArray[np.int8]]:
+    """Decide separation of the ``chosen`` trials by linear programming, eq. (LR-6).
+
+    Returns codes (0, or complete or quasi-complete separation with NOT_ESTIMABLE), the coefficients it sends to
+    infinity, and their signs.
+    """
+    rows, packed = rows_of_trials(chosen, data.offsets)
+    y, x = data.y[rows], data.design[rows]
+    used = np.ones(rows.shape[0], dtype=np.bool_) if data.weights.shape[0] == 0 else data.weights[rows] > 0.0
+    # A fractional outcome is both an event and a non-event and so forbids any rise along its row.
+    up, down = np.flatnonzero(used & (y > 0.0)), np.flatnonzero(used & (y < 1.0))
+    index = np.concatenate([up, down])
+    sign = np.concatenate([np.ones(up.size), -np.ones(down.size)])
+    owner = trial_of_row(packed)[index]
+    order = np.argsort(owner, kind="stable")
+    offsets = offsets_from_sizes(np.bincount(owner, minlength=chosen.size))
+    n_rising, infinite, direction = find_recession((x[index] * sign[:, None])[order], offsets, threads=threads)
+    complete = n_rising == np.diff(offsets)
+    code = np.where(complete, int(FitCode.SEPARATION_COMPLETE), int(FitCode.SEPARATION_QUASI))
+    code |= int(FitCode.NOT_ESTIMABLE)
+    return np.where(n_rising > 0, code, 0).astype(np.uint32), infinite, direction
+
+
+def likelihood_ratio(
+    fits: LogisticFits,
+    y: ArrayLike,
+    design: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    column: int,
+    weights: ArrayLike | None = None,
+    threads: int | None = None,
+) -> LikelihoodRatios:
+    """Test ``column`` by refitting without it: twice the difference in log likelihood, chi-square on 1 df, (LR-4).
+
+    Valid under separation too, because ``log_lik`` is then the supremum.
+    """
+    x = np.asarray(design, dtype=np.float64)
+    smaller = fit_logistic(y, np.delete(x, column, axis=1), offsets, weights=weights, threads=threads)
+    statistic = np.maximum(2.0 * (fits.log_lik - smaller.log_lik), 0.0)
+    codes = fits.codes | smaller.codes
+    return LikelihoodRatios(statistic, np.ones_like(statistic), chi_square_p(statistic, 1.0), codes)
+
+
+def profile_limits(
+    fits: LogisticFits,
+    y: ArrayLike,
+    design: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    column: int,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    threads: int | None = None,
+) -> ProfileLimits:
+    """Limits of coefficient ``column`` where the profile deviance reaches the chi-square quantile, eq. (LR-5).
+
+    When the trial is separated and the coefficient infinite, the side away from infinity is still found.
+    """
+    data = BinomialInput.of(y, design, offsets, weights)
+    return profile_binomial(fits, data, column, level, penalised=False, threads=threads)
+
+
+def profile_binomial(
+    fits: LogisticFits,
+    data: BinomialInput,
+    column: int,
+    level: float,
+    *,
+    penalised: bool,
+    threads: int | None,
+) -> ProfileLimits:
+    """Both profile limits of ``column`` in every trial, by Newton on the signed root of the deviance, (LR-5)."""
+    column = range(data.design.shape[1])[column]
+    z = normal_quantile(level)
+    codes = fits.codes.copy()
+    limits = np.full((data.n_trials, 2), np.nan)
+    finite = np.isfinite(fits.coefficients[:, column])
+    # Under quasi-complete separation the likelihood has a supremum, and the side away from infinity has a limit.
+    quasi = has(fits.codes, FitCode.SEPARATION_QUASI)
+    one_sided = quasi & fits.infinite[:, column] & (fits.direction[:, column] != 0)
+    centre, spread = np.where(finite, fits.coefficients[:, column], 0.0), np.zeros(data.n_trials)
+    spread[finite] = z * np.sqrt(fits.covariance[finite, column, column])
+    start = np.zeros_like(fits.coefficients)
+    if one_sided.any():
+        data.maximise(
+            one_sided, start, fixed=-1, penalised=penalised, threads=threads,
+            quality=np.full((data.n_trials, kernels.N_QUALITY), np.nan),
+            covariance=np.empty((data.n_trials, *data.design.shape[1:] * 2)),
+        )  # fmt: skip
+        one_sided &= start[:, column] * fits.direction[:, column] > 0.0
+        centre = np.where(one_sided, start[:, column], centre)
+        spread = np.where(one_sided, 0.25 * np.abs(start[:, column]), spread)
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        wanted = finite | (one_sided & (fits.direction[:, column] != sign))
+        # On a quadratic surface the other coefficients move with this one along the covariance.
+        with np.errstate(invalid="ignore"):
+            slope = fits.covariance[:, :, column] / np.sqrt(fits.covariance[:, column, column])[:, None]
+        beta = np.where(finite[:, None], fits.coefficients + sign * z * slope, start)
+        limits[:, side] = _profile_side(
+            data, column, fits.log_lik, z, centre, sign * spread, beta, wanted, penalised=penalised, threads=threads
+        )
+    mark(codes, np.isnan(limits).any(axis=1), FitCode.LIMIT_NOT_FOUND)
+    return ProfileLimits(limits[:, 0], limits[:, 1], level, codes)
+
+
+def _profile_side(
+    data: BinomialInput,
+    column: int,
+    top: FloatArray,
+    z: float,
+    centre: FloatArray,
+    spread: FloatArray,
+    beta: FloatArray,
+    wanted: BoolArray,
+    *,
+    penalised: bool,
+    threads: int | None,
+) -> FloatArray:
+    """Limits (n_trials,) on the side ``spread`` points to; NaN where not wanted, flat, or not found."""
+    inside, outside = centre.copy(), np.full_like(centre, np.nan)
+    b = centre + spread
+    limit = np.full_like(centre, np.nan)
+    active = wanted.copy()
+    toward = np.sign(spread)
+    for _ in range(80):
+        if not active.any():
+            break
+        beta[:, column] = np.where(active, b, beta[:, column])
+        quality = np.full((data.n_trials, kernels.N_QUALITY), np.nan)
+        log_lik = data.maximise(active, beta, fixed=column, penalised=penalised, quality=quality, threads=threads)
+        failed = active & ((quality[:, kernels.STATUS] == kernels.STOPPED) | ~np.isfinite(log_lik))
+        active &= ~failed
+        with np.errstate(invalid="ignore", divide="ignore"):
+            root = np.sqrt(np.maximum(2.0 * (top - log_lik), 0.0))
+            found = active & (np.abs(root - z) < 1e-10 * (1.0 + z))
+            limit[found] = b[found]
+            active &= ~found
+            inside = np.where(active & (root < z), b, inside)
+            outside = np.where(active & (root >= z), b, outside)
+            # The derivative of the root of the deviance is minus the score over the root.
+            proposal = b - (z - root) * root / quality[:, kernels.SCORE_FIXED]
+            # No bracket yet: follow the proposal up to a quadrupled distance; give up where the profile is flat.
+            furthest = centre + 4.0 * (b - centre)
+            sensible = ((proposal - b) * toward > 0.0) & ((furthest - proposal) * toward > 0.0)
+            outward = np.where(sensible, proposal, furthest)
+            bracketed = ~np.isnan(outside)
+            within = ((proposal - inside) * toward > 0.0) & ((outside - proposal) * toward > 0.0)
+            inward = np.where(within, proposal, 0.5 * (inside + outside))
+            following = np.where(bracketed, inward, outward)
+        # A proposal that no longer moves is the limit to the last digit.
+        still = active & (following == b)
+        limit[still] = b[still]
+        active &= ~still & ~(~bracketed & (np.abs(following - centre) > 1e4 * np.abs(spread)))
+        b = np.where(active, following, b)
+    return limit
