@@ -1,0 +1,286 @@
+"""The compact notations of a protocol: ``0.5 mg/kg``, ``40 min``, ``3 of 28``, ``5.7 (1.3 to 25.1)``, ``age >= 18``.
+
+Each is a frozen value with a ``parse`` that raises ``ValueError`` with what was expected; a number keeps the digits it
+was written with (``Decimal``), because a dose is multiplied from the protocol's own digits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+from equipoise.foundation.calendar import DayRange
+
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+
+
+class Notation:
+    """A value written as short text; pydantic reads it by ``parse`` and the hash sees it as ``str``."""
+
+    example = ""
+    pattern = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Any:
+        """Read the notation; raises ``ValueError``."""
+        raise NotImplementedError
+
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError(f"expected text such as {cls.example!r}, got {type(value).__name__}")
+        return cls.parse(str(value).strip())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls._read, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        out: dict[str, Any] = {"type": ["string", "number"], "examples": [cls.example]}
+        if cls.pattern:
+            out = {"type": "string", "pattern": cls.pattern, "examples": [cls.example]}
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Dose(Notation):
+    """An amount of drug: milligrams, or milligrams for each kilogram of body weight."""
+
+    amount: Decimal
+    unit: str
+
+    example = "0.5 mg/kg"
+    pattern = r"^\s*\d+(\.\d+)?\s*(mg/kg|mg|ug/kg|ug|g|mL|IU)\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Dose:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(mg/kg|mg|ug/kg|ug|g|mL|IU)", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a dose; write an amount and its unit, for example 0.5 mg/kg or 380 mg")
+        if Decimal(match[1]) <= 0:
+            raise ValueError(f"a dose is above zero; got {text!r}")
+        return cls(Decimal(match[1]), match[2])
+
+    @property
+    def is_per_kg(self) -> bool:
+        """Whether the dose goes by body weight."""
+        return self.unit.endswith("/kg")
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit}"
+
+
+_MINUTES = {"min": Decimal(1), "h": Decimal(60), "s": Decimal(1) / Decimal(60)}
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Notation):
+    """A length of time within a day."""
+
+    amount: Decimal
+    unit: str
+
+    example = "40 min"
+    pattern = r"^\s*\d+(\.\d+)?\s*(min|h|s)\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|h|s)", text)
+        if match is None or Decimal(match[1]) <= 0:
+            raise ValueError(f"{text!r} is not a length of time; write for example 40 min or 1.5 h")
+        return cls(Decimal(match[1]), match[2])
+
+    @property
+    def minutes(self) -> Decimal:
+        """The length in minutes."""
+        return self.amount * _MINUTES[self.unit]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Days(Notation):
+    """Study days first to last, both included; one day alone is a range of one."""
+
+    range: DayRange
+
+    example = "6..33"
+    pattern = r"^\s*(day\s+)?-?\d+(\s*\.\.\s*-?\d+)?\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Days:
+        single = re.fullmatch(r"(?:day\s+)?(-?\d+)", text)
+        if single:
+            return cls(DayRange(int(single[1]), int(single[1])))
+        return cls(DayRange.parse(text))
+
+    @property
+    def first(self) -> int:
+        """First study day."""
+        return self.range.first
+
+    @property
+    def last(self) -> int:
+        """Last study day."""
+        return self.range.last
+
+    def __str__(self) -> str:
+        return str(self.range) if self.first != self.last else str(self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Notation):
+    """A visit window around its target day: ``-1..1`` is a day before to a day after, both included."""
+
+    days_before: int
+    days_after: int
+
+    example = "-1..1"
+    pattern = r"^\s*-?\d+\s*\.\.\s*\+?\d+\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        match = re.fullmatch(r"(-?\d+)\s*\.\.\s*\+?(\d+)", text)
+        if match is None or int(match[1]) > 0:
+            raise ValueError(f"{text!r} is not a window; write days before and after the target, for example -1..1")
+        return cls(-int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"-{self.days_before}..{self.days_after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Notation):
+    """A count and its denominator: ``3 of 28``."""
+
+    count: int
+    total: int
+
+    example = "3 of 28"
+    pattern = r"^\s*\d+\s+of\s+\d+\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Count:
+        match = re.fullmatch(r"(\d+)\s+of\s+(\d+)", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a count; write for example 3 of 28")
+        if int(match[1]) > int(match[2]) or int(match[2]) == 0:
+            raise ValueError(f"{text!r}: the count is not among its total")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.total}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Notation):
+    """An estimate with its limits: ``5.7 (1.3 to 25.1)``; the limits may be absent."""
+
+    value: Decimal
+    lower: Decimal | None
+    upper: Decimal | None
+
+    example = "5.7 (1.3 to 25.1)"
+    pattern = r"^\s*[-+]?\d+(\.\d+)?(\s*\(\s*[-+]?\d+(\.\d+)?\s+to\s+[-+]?\d+(\.\d+)?\s*\))?\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        match = re.fullmatch(rf"({_NUMBER})(?:\s*\(\s*({_NUMBER})\s+to\s+({_NUMBER})\s*\))?", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not an estimate; write for example 5.7 (1.3 to 25.1)")
+        value = Decimal(match[1])
+        lower, upper = (Decimal(match[2]), Decimal(match[3])) if match[2] is not None else (None, None)
+        if lower is not None and upper is not None and not lower <= value <= upper:
+            raise ValueError(f"{text!r}: the estimate lies outside its own limits")
+        return cls(value, lower, upper)
+
+    def __str__(self) -> str:
+        return f"{self.value}" if self.lower is None else f"{self.value} ({self.lower} to {self.upper})"
+
+
+@dataclass(frozen=True, slots=True)
+class Versus(Notation):
+    """Two treatments compared: ``ketamine v midazolam`` is ketamine with midazolam as the reference."""
+
+    experimental: str
+    reference: str
+
+    example = "ketamine v midazolam"
+    pattern = r"^\s*[\w.+-]+\s+v\s+[\w.+-]+\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Versus:
+        match = re.fullmatch(r"([\w.+-]+)\s+v\s+([\w.+-]+)", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a comparison; write experimental v reference, for example {cls.example}")
+        if match[1] == match[2]:
+            raise ValueError(f"{text!r} compares an arm with itself")
+        return cls(match[1], match[2])
+
+    def __str__(self) -> str:
+        return f"{self.experimental} v {self.reference}"
+
+
+_OPERATORS = (">=", "<=", "!=", ">", "<", "=", "in", "is")
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion(Notation):
+    """A condition that can be decided: ``age >= 18``, ``age in 18..60``, ``seeks treatment`` (yes or no).
+
+    ``variable`` is what is looked at; ``operator`` is absent for a plain statement that holds or does not.
+    """
+
+    variable: str
+    operator: str | None
+    bound: str | None
+
+    example = "age >= 18"
+
+    @classmethod
+    def parse(cls, text: str) -> Criterion:
+        match = re.fullmatch(r"(.+?)\s*(>=|<=|!=|>|<|=|\bin\b)\s*(.+)", text)
+        if match is None:
+            if not text:
+                raise ValueError("a criterion is a statement or a comparison, for example age >= 18")
+            return cls(text, None, None)
+        variable, operator, bound = match[1].strip(), match[2], match[3].strip()
+        if operator in (">=", "<=", ">", "<") and not re.match(rf"{_NUMBER}(\s|$)", bound):
+            raise ValueError(f"{text!r}: {operator} wants a number (and its unit) on the right")
+        if operator == "in" and not re.fullmatch(rf"{_NUMBER}\s*\.\.\s*{_NUMBER}(\s+\w+)?", bound):
+            raise ValueError(f"{text!r}: in wants a range on the right, for example 18..60")
+        return cls(variable, operator, bound)
+
+    def __str__(self) -> str:
+        return self.variable if self.operator is None else f"{self.variable} {self.operator} {self.bound}"
+
+    def holds(self, value: Any) -> bool | None:
+        """Whether the criterion holds for ``value``; ``None`` where the value is absent."""
+        if value is None:
+            return None
+        if self.operator is None:
+            return bool(value)
+        assert self.bound is not None
+        if self.operator in ("=", "!="):
+            same = str(value).strip().lower() == self.bound.lower()
+            return same if self.operator == "=" else not same
+        number = Decimal(str(value))
+        if self.operator == "in":
+            low, high = (Decimal(part) for part in re.findall(_NUMBER.replace("[-+]?", "-?"), self.bound)[:2])
+            return low <= number <= high
+        bound = Decimal(re.match(_NUMBER, self.bound)[0])  # type: ignore[index]
+        return {
+            ">=": number >= bound,
+            "<=": number <= bound,
+            ">": number > bound,
+            "<": number < bound,
+        }[self.operator]
