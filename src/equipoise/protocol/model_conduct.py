@@ -21,18 +21,20 @@ class Trial(Frozen):
     id: Id = Field(description="Name of the trial, also the name of its files.")
     title: str = Field(min_length=1, description="Title as people read it.")
     acronym: str | None = None
-    registration: Fact[str] = Field(default_factory=Fact, description="Registry number.")
-    phase: Fact[str] = Field(default_factory=Fact)
+    registration: Fact[str] = Field(default_factory=Fact[str], description="Registry number.")
+    phase: Fact[str] = Field(default_factory=Fact[str])
     design: Literal["parallel", "factorial", "crossover", "sequential", "single-arm"] = Field(
         "parallel", description="Shape of the trial."
     )
-    masking: Fact[tuple[str, ...]] = Field(default_factory=Fact, description="Who does not know the arm.")
+    masking: Fact[tuple[str, ...]] = Field(
+        default_factory=Fact[tuple[str, ...]], description="Who does not know the arm."
+    )
     condition: str | None = Field(None, description="The condition treated, in words.")
-    setting: Fact[str] = Field(default_factory=Fact, description="Where the trial ran or runs.")
-    sponsor: Fact[str] = Field(default_factory=Fact)
+    setting: Fact[str] = Field(default_factory=Fact[str], description="Where the trial ran or runs.")
+    sponsor: Fact[str] = Field(default_factory=Fact[str])
     dates: Mapping[Id, Fact[str]] = Field({}, description="First received, started, stopped ... by name.")
-    planned_n: Fact[int] = Field(default_factory=Fact, description="Participants planned.")
-    stopping: Fact[str] = Field(default_factory=Fact, description="How the trial ended, in words.")
+    planned_n: Fact[int] = Field(default_factory=Fact[int], description="Participants planned.")
+    stopping: Fact[str] = Field(default_factory=Fact[str], description="How the trial ended, in words.")
 
 
 class Source(Frozen):
@@ -72,16 +74,18 @@ class Calendar(Frozen):
 class Tidier(Frozen):
     """The items of TIDieR that the rest of the protocol does not already state; null where not reported."""
 
-    why: Fact[str] = Field(default_factory=Fact, description="Rationale (item 2).")
-    materials: Fact[str] = Field(default_factory=Fact, description="Materials (item 3).")
-    procedures: Fact[str] = Field(default_factory=Fact, description="Procedures (item 4).")
-    provider: Fact[str] = Field(default_factory=Fact, description="Who provided, with what training (item 5).")
-    mode: Fact[str] = Field(default_factory=Fact, description="Individual or group, face to face or not (item 6).")
-    where: Fact[str] = Field(default_factory=Fact, description="Where (item 7).")
-    tailoring: Fact[str] = Field(default_factory=Fact, description="Tailoring (item 9).")
-    modifications: Fact[str] = Field(default_factory=Fact, description="Modifications during the trial (item 10).")
-    fidelity_planned: Fact[str] = Field(default_factory=Fact, description="How fidelity was to be assessed (item 11).")
-    fidelity_actual: Fact[str] = Field(default_factory=Fact, description="Fidelity as found (item 12).")
+    why: Fact[str] = Field(default_factory=Fact[str], description="Rationale (item 2).")
+    materials: Fact[str] = Field(default_factory=Fact[str], description="Materials (item 3).")
+    procedures: Fact[str] = Field(default_factory=Fact[str], description="Procedures (item 4).")
+    provider: Fact[str] = Field(default_factory=Fact[str], description="Who provided, with what training (item 5).")
+    mode: Fact[str] = Field(default_factory=Fact[str], description="Individual or group, face to face or not (item 6).")
+    where: Fact[str] = Field(default_factory=Fact[str], description="Where (item 7).")
+    tailoring: Fact[str] = Field(default_factory=Fact[str], description="Tailoring (item 9).")
+    modifications: Fact[str] = Field(default_factory=Fact[str], description="Modifications during the trial (item 10).")
+    fidelity_planned: Fact[str] = Field(
+        default_factory=Fact[str], description="How fidelity was to be assessed (item 11)."
+    )
+    fidelity_actual: Fact[str] = Field(default_factory=Fact[str], description="Fidelity as found (item 12).")
 
 
 class DosePhase(Frozen):
@@ -149,11 +153,11 @@ class BehaviouralIntervention(Sourced):
 
     type: Literal["behavioural"]
     label: str | None = Field(None, description="Name in tables.")
-    manual: Fact[str] = Field(default_factory=Fact, description="The manual, cited.")
+    manual: Fact[str] = Field(default_factory=Fact[str], description="The manual, cited.")
     sessions: tuple[SessionBlock, ...] = Field((), description="The sessions, in order.")
     titles: tuple[str, ...] = Field((), description="Titles of the sessions, in order.")
-    minutes: Fact[float] = Field(default_factory=Fact, description="Length of a session in minutes.")
-    home_practice: Fact[str] = Field(default_factory=Fact, description="Practice between sessions.")
+    minutes: Fact[float] = Field(default_factory=Fact[float], description="Length of a session in minutes.")
+    home_practice: Fact[str] = Field(default_factory=Fact[str], description="Practice between sessions.")
     tidier: Tidier = Tidier()
 
     @property
@@ -184,7 +188,7 @@ class Arm(Sourced):
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     role: Literal["experimental", "active-control", "placebo-control", "no-treatment", "single"]
     gives: ListOrMapping = Field(description="Interventions; or, stage by stage, the interventions of that stage.")
-    n: Fact[int] = Field(default_factory=Fact, description="Participants randomized, in a finished trial.")
+    n: Fact[int] = Field(default_factory=Fact[int], description="Participants randomized, in a finished trial.")
     factors: Mapping[Id, Id] = Field({}, description="Level of each factor, in a factorial trial.")
 
     @property
@@ -240,9 +244,9 @@ class Randomization(Sourced):
         Field(default_factory=Fact, description="The scheme; null where not known.")
     )
     strata: Fact[tuple[Id, ...]] = Field(
-        default_factory=Fact, description="Stratification factors (baseline variables)."
+        default_factory=Fact[tuple[Id, ...]], description="Stratification factors (baseline variables)."
     )
-    concealment: Fact[str] = Field(default_factory=Fact, description="How the sequence was concealed.")
+    concealment: Fact[str] = Field(default_factory=Fact[str], description="How the sequence was concealed.")
 
     @model_validator(mode="after")
     def _positive(self) -> Randomization:
