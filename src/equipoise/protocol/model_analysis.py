@@ -42,7 +42,9 @@ class AbstinenceEndpoint(EndpointBase):
     kind: Literal["abstinence"]
     use: Id
     days: Days = Field(description="The window, both ends included.")
-    at: Id | None = Field(None, description="Visit series whose missed visits count as missing.")
+    at: Id | None = Field(
+        None, description="Visit series whose missed visits count as missing; without it, days not asked."
+    )
     missed: MissingRule = Field("is-use", description="What a missed due visit in the window stands for.")
 
 

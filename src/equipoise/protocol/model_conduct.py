@@ -12,6 +12,7 @@ from equipoise.foundation.calendar import days_between, study_day
 from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Sourced, Status
 from equipoise.protocol.notation import Criterion, Days, Dose, Duration, Window
 
+Scheme = Literal["permuted-blocks", "complete", "big-stick", "efron", "chen", "wei-urn", "minimization"]
 Blinding = Literal["open", "quarantined", "sealed"]
 
 
@@ -240,9 +241,7 @@ class Randomization(Sourced):
     """How arms are allocated. Block sizes and seeds stand in a sealed companion file, never here."""
 
     ratio: Mapping[Id, int] = Field(min_length=2, description="Allocation ratio by arm.")
-    scheme: Fact[Literal["permuted-blocks", "complete", "big-stick", "efron", "chen", "wei-urn", "minimization"]] = (
-        Field(default_factory=Fact, description="The scheme; null where not known.")
-    )
+    scheme: Fact[Scheme] = Field(default_factory=Fact[Scheme], description="The scheme; null where not known.")
     strata: Fact[tuple[Id, ...]] = Field(
         default_factory=Fact[tuple[Id, ...]], description="Stratification factors (baseline variables)."
     )
