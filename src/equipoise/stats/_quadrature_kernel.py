@@ -51,7 +51,7 @@ def _find_modes(eta, active, n_slots, n, y_sum, lo, kappa, mode, scratch):  # ty
     The score in b falls strictly, and lies between Y - n - kappa b and Y - kappa b: a certain first bracket. A Newton
     step that leaves the bracket is replaced by its middle (plain Newton cycles when the variance is large).
     """
-    lower = scratch[0 : n]
+    lower = scratch[0:n]
     upper = scratch[BLOCK : BLOCK + n]
     score = scratch[2 * BLOCK : 2 * BLOCK + n]
     curvature = scratch[3 * BLOCK : 3 * BLOCK + n]

@@ -44,6 +44,7 @@ class FitCode(IntFlag):
     LIMIT_NOT_FOUND = 1 << 23
     CONSTANT_OUTCOME = 1 << 24
     VARIANCE_UNBOUNDED = 1 << 25
+    TOO_FEW_VISITS = 1 << 26
 
     @property
     def slug(self) -> str:
@@ -86,6 +87,7 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.CONSTANT_OUTCOME: "Everybody has the same outcome.",
     FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes: the variance between participants is estimated "
     "as infinite.",
+    FitCode.TOO_FEW_VISITS: "There are too few visits for each participant to tell the variances apart.",
 }
 
 

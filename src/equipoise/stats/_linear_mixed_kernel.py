@@ -1,0 +1,610 @@
+"""Newton's method for the linear mixed model, on each participant's cross-products.
+
+With Z of one or two columns, everything the (restricted) likelihood and its first two derivatives need is a 1 x 1 or
+2 x 2 matrix for each participant, so rows are read once. Equations (LMM-1) to (LMM-9) are in
+``docs/methods/linear_mixed.md``. Inside, columns of the design and the slope's variable are scaled to unit root mean
+square and the outcome is replaced by its least-squares residual; all is undone at the end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.stats._quadrature_fit import newton_step
+from equipoise.stats._small_linalg import (
+    cholesky,
+    condition_number,
+    find_aliased_columns,
+    invert_cholesky,
+    kernel,
+    log_determinant_cholesky,
+    solve_cholesky,
+)
+from equipoise.stats.codes import FitCode
+
+BOUNDARY_VARIANCE = np.uint32(FitCode.BOUNDARY_VARIANCE)
+NOT_CONVERGED = np.uint32(FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
+RANK_DEFICIENT = np.uint32(FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+NON_FINITE_INPUT = np.uint32(FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+TOO_FEW_PARTICIPANTS = np.uint32(FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+TOO_FEW_VISITS = np.uint32(FitCode.TOO_FEW_VISITS | FitCode.NOT_ESTIMABLE)
+ONE_VISIT_EACH = np.uint32(FitCode.ONE_VISIT_EACH | FitCode.NOT_ESTIMABLE)
+CONSTANT_OUTCOME = np.uint32(FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE)
+ILL_CONDITIONED = np.uint32(FitCode.ILL_CONDITIONED)
+
+MAX_ITERATIONS = 200
+CONVERGED = 1e-13
+# Relative Cholesky factors below this, where the likelihood falls away from zero, are zero.
+ZERO_FACTOR = 1e-5
+CONDITION_LIMIT = 1e10
+
+
+@kernel(
+    "int64(float64[::1], int64, int64, int64, boolean, int64, float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1],"
+    "float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
+    "float64[::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
+)
+def evaluate(  # type: ignore[no-untyped-def]
+    theta, q, p, n_rows, reml, n_lanes, zz, zx, zy,
+    xx, xy, yy, value, a_and_u, big_t, big_u,
+    delta, big_n, zwx, c_matrix, lane, factor
+):  # fmt: skip
+    """Profiled log-likelihood and the pieces of its derivatives at the relative Cholesky factor ``theta``.
+
+    ``theta`` is (l11) or (l11, l21, l22); k runs over (11) or (11, 21, 22) of Lambda = L L'. On return:
+    ``value`` = (log-likelihood, residual sum of squares, nu); ``a_and_u[0, k]`` = tr(P V_k) and ``a_and_u[1, k]`` =
+    y'P V_k P y; ``big_t`` = tr(P V_k P V_l); ``big_u`` = y'P V_k P V_l P y; ``delta`` = coefficients; ``big_n[k]`` =
+    X'W^-1 V_k W^-1 X; ``c_matrix`` = (X'W^-1 X)^-1. Returns 1 if X'W^-1 X is singular.
+    """
+    n_k = 1 if q == 1 else 3
+    l11 = theta[0]
+    l21 = theta[1] if q == 2 else 0.0
+    l22 = theta[2] if q == 2 else 0.0
+    for a in range(p):
+        delta[a] = xy[a]
+        for c in range(a + 1):
+            factor[a, c] = xx[a, c]
+    rss = yy
+    log_det = 0.0
+    # First pass: (LMM-3), K = L (I + L'Z'Z L)^-1 L'; lane keeps K.
+    for i in range(n_lanes):
+        z11 = zz[i, 0, 0]
+        z21 = zz[i, 1, 0]
+        z22 = zz[i, 1, 1]
+        # M = I + L' ZZ L
+        t1 = z11 * l11 + z21 * l21
+        t2 = z21 * l11 + z22 * l21
+        m11 = 1.0 + l11 * t1 + l21 * t2
+        m21 = l22 * t2
+        m22 = 1.0 + l22 * l22 * z22
+        det = m11 * m22 - m21 * m21
+        log_det += np.log(det)
+        i11 = m22 / det
+        i21 = -m21 / det
+        i22 = m11 / det
+        # K = L M^-1 L'
+        g1 = l11 * i11
+        g2 = l11 * i21
+        k11 = g1 * l11
+        k21 = g1 * l21 + g2 * l22
+        k22 = l21 * (l21 * i11 + l22 * i21) + l22 * (l21 * i21 + l22 * i22)
+        lane[3 * i] = k11
+        lane[3 * i + 1] = k21
+        lane[3 * i + 2] = k22
+        y1 = zy[i, 0]
+        y2 = zy[i, 1]
+        ky1 = k11 * y1 + k21 * y2
+        ky2 = k21 * y1 + k22 * y2
+        rss -= y1 * ky1 + y2 * ky2
+        for a in range(p):
+            x1 = zx[i, 0, a]
+            x2 = zx[i, 1, a]
+            delta[a] -= x1 * ky1 + x2 * ky2
+            kx1 = k11 * x1 + k21 * x2
+            kx2 = k21 * x1 + k22 * x2
+            for c in range(a + 1):
+                factor[a, c] -= kx1 * zx[i, 0, c] + kx2 * zx[i, 1, c]
+    if cholesky(factor, p) >= 0:
+        return 1
+    for a in range(p):
+        a_and_u[2, a] = delta[a]
+    solve_cholesky(factor, delta, p)
+    for a in range(p):
+        rss -= delta[a] * a_and_u[2, a]
+    if not rss > 0.0:
+        return 1
+    invert_cholesky(factor, c_matrix, p)
+    nu = float(n_rows - p) if reml else float(n_rows)
+    if reml:
+        log_det += log_determinant_cholesky(factor, p)
+    value[0] = -0.5 * (log_det + nu * (1.0 + np.log(2.0 * np.pi * rss / nu)))
+    value[1] = rss
+    value[2] = nu
+
+    # Second pass: (LMM-5) to (LMM-7).
+    for k in range(n_k):
+        a_and_u[0, k] = 0.0
+        a_and_u[1, k] = 0.0
+        for a in range(p):
+            big_n[3, k, a] = 0.0
+            for c in range(a + 1):
+                big_n[k, a, c] = 0.0
+        for j in range(n_k):
+            big_t[k, j] = 0.0
+            big_u[k, j] = 0.0
+    for i in range(n_lanes):
+        z11 = zz[i, 0, 0]
+        z21 = zz[i, 1, 0]
+        z22 = zz[i, 1, 1]
+        k11 = lane[3 * i]
+        k21 = lane[3 * i + 1]
+        k22 = lane[3 * i + 2]
+        # G = I - ZZ K; R = Z'W^-1 Z = G ZZ; Q = G ZX; s = G Zy - Q delta
+        g11 = 1.0 - z11 * k11 - z21 * k21
+        g12 = -z11 * k21 - z21 * k22
+        g21 = -z21 * k11 - z22 * k21
+        g22 = 1.0 - z21 * k21 - z22 * k22
+        r11 = g11 * z11 + g12 * z21
+        r21 = g21 * z11 + g22 * z21
+        r22 = g21 * z21 + g22 * z22
+        s1 = g11 * zy[i, 0] + g12 * zy[i, 1]
+        s2 = g21 * zy[i, 0] + g22 * zy[i, 1]
+        for a in range(p):
+            w1 = g11 * zx[i, 0, a] + g12 * zx[i, 1, a]
+            w2 = g21 * zx[i, 0, a] + g22 * zx[i, 1, a]
+            zwx[0, 0, a] = w1
+            zwx[0, 1, a] = w2
+            s1 -= w1 * delta[a]
+            s2 -= w2 * delta[a]
+        # B = Q C Q'
+        b11 = 0.0
+        b21 = 0.0
+        b22 = 0.0
+        for a in range(p):
+            e1 = 0.0
+            e2 = 0.0
+            for c in range(p):
+                e1 += c_matrix[a, c] * zwx[0, 0, c]
+                e2 += c_matrix[a, c] * zwx[0, 1, c]
+            b11 += zwx[0, 0, a] * e1
+            b21 += zwx[0, 1, a] * e1
+            b22 += zwx[0, 1, a] * e2
+        if not reml:
+            b11 = 0.0
+            b21 = 0.0
+            b22 = 0.0
+        # tr(P V_k) = tr(R E_k) - tr(B E_k); tr(R E_k R E_l) - 2 tr(B E_k R E_l); s'E_k R E_l s
+        a_and_u[0, 0] += r11 - b11
+        a_and_u[1, 0] += s1 * s1
+        big_t[0, 0] += r11 * r11 - 2.0 * b11 * r11
+        big_u[0, 0] += s1 * r11 * s1
+        if q == 2:
+            a_and_u[0, 1] += 2.0 * (r21 - b21)
+            a_and_u[0, 2] += r22 - b22
+            a_and_u[1, 1] += 2.0 * s1 * s2
+            a_and_u[1, 2] += s2 * s2
+            big_t[1, 0] += 2.0 * (r11 * r21) - 2.0 * (b11 * r21 + b21 * r11)
+            big_t[1, 1] += 2.0 * (r21 * r21 + r11 * r22) - 2.0 * (2.0 * b21 * r21 + b11 * r22 + b22 * r11)
+            big_t[2, 0] += r21 * r21 - 2.0 * b21 * r21
+            big_t[2, 1] += 2.0 * r21 * r22 - 2.0 * (b21 * r22 + b22 * r21)
+            big_t[2, 2] += r22 * r22 - 2.0 * b22 * r22
+            # E_21 s = (s2, s1)
+            rs1 = r11 * s1
+            rs2 = r21 * s1
+            big_u[1, 0] += s2 * rs1 + s1 * rs2
+            big_u[2, 0] += s2 * rs2
+            rt1 = r11 * s2 + r21 * s1
+            rt2 = r21 * s2 + r22 * s1
+            big_u[1, 1] += s2 * rt1 + s1 * rt2
+            big_u[2, 1] += s2 * rt2
+            big_u[2, 2] += s2 * r22 * s2
+        for a in range(p):
+            w1 = zwx[0, 0, a]
+            w2 = zwx[0, 1, a]
+            big_n[3, 0, a] += w1 * s1
+            for c in range(a + 1):
+                big_n[0, a, c] += w1 * zwx[0, 0, c]
+            if q == 2:
+                big_n[3, 1, a] += w1 * s2 + w2 * s1
+                big_n[3, 2, a] += w2 * s2
+                for c in range(a + 1):
+                    big_n[1, a, c] += w1 * zwx[0, 1, c] + w2 * zwx[0, 0, c]
+                    big_n[2, a, c] += w2 * zwx[0, 1, c]
+    for k in range(n_k):
+        for a in range(p):
+            for c in range(a):
+                big_n[k, c, a] = big_n[k, a, c]
+    # Terms that couple participants through the fixed effects: tr(C N_k C N_l) and h_k' C h_l.
+    for k in range(n_k):
+        for a in range(p):
+            for c in range(p):
+                s = 0.0
+                for e in range(p):
+                    s += c_matrix[a, e] * big_n[k, e, c]
+                zwx[k, a, c] = s
+    for k in range(n_k):
+        for j in range(k + 1):
+            if reml:
+                s = 0.0
+                for a in range(p):
+                    for c in range(p):
+                        s += zwx[k, a, c] * zwx[j, c, a]
+                big_t[k, j] += s
+            s = 0.0
+            for a in range(p):
+                e1 = 0.0
+                for c in range(p):
+                    e1 += c_matrix[a, c] * big_n[3, j, c]
+                s += big_n[3, k, a] * e1
+            big_u[k, j] -= s
+            big_t[j, k] = big_t[k, j]
+            big_u[j, k] = big_u[k, j]
+    return 0
+
+
+@kernel(
+    "void(float64[::1], int64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, boolean,"
+    "float64[::1], float64[:, ::1], float64[:, ::1])"
+)
+def differentiate(theta, q, rss_scale, a_and_u, big_t, big_u, nu, profiled, gradient, hessian, jacobian):  # type: ignore[no-untyped-def]
+    """Gradient and Hessian in theta = vech(L), the scale profiled out or, after theta, as log sigma squared; (LMM-8).
+
+    ``rss_scale`` is nu / rss where profiled, else 1 / sigma squared. ``jacobian[k, t]`` = d Lambda_k / d theta_t.
+    """
+    n_k = 1 if q == 1 else 3
+    for k in range(3):
+        for j in range(3):
+            jacobian[k, j] = 0.0
+    jacobian[0, 0] = 2.0 * theta[0]
+    if q == 2:
+        jacobian[1, 0] = theta[1]
+        jacobian[1, 1] = theta[0]
+        jacobian[2, 1] = 2.0 * theta[1]
+        jacobian[2, 2] = 2.0 * theta[2]
+    e = rss_scale
+    for j in range(n_k):
+        s = 0.0
+        for k in range(n_k):
+            s -= 0.5 * (a_and_u[0, k] - a_and_u[1, k] * e) * jacobian[k, j]
+        gradient[j] = s
+    for j in range(n_k):
+        for i in range(j + 1):
+            s = 0.0
+            for k in range(n_k):
+                for l in range(n_k):  # noqa: E741
+                    f = big_t[k, l] - 2.0 * big_u[k, l] * e
+                    if profiled:
+                        f += a_and_u[1, k] * a_and_u[1, l] * e * e / nu
+                    s += 0.5 * f * jacobian[k, j] * jacobian[l, i]
+            hessian[j, i] = s
+    hessian[0, 0] -= a_and_u[0, 0] - a_and_u[1, 0] * e
+    if q == 2:
+        hessian[1, 0] -= 0.5 * (a_and_u[0, 1] - a_and_u[1, 1] * e)
+        hessian[1, 1] -= a_and_u[0, 2] - a_and_u[1, 2] * e
+        hessian[2, 2] -= a_and_u[0, 2] - a_and_u[1, 2] * e
+    if not profiled:
+        for j in range(n_k):
+            s = 0.0
+            for k in range(n_k):
+                s -= 0.5 * a_and_u[1, k] * e * jacobian[k, j]
+            hessian[n_k, j] = s
+        hessian[n_k, n_k] = -0.5 * nu
+        gradient[n_k] = 0.0
+
+
+@kernel(
+    "void(int64, int64, float64[::1], float64[:, ::1], float64[::1], boolean, boolean, int64[::1], int64[::1],"
+    "float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1],"
+    "float64[::1], float64[::1], int64[::1], float64[::1], uint32[::1], boolean[:, ::1])"
+)
+def fit_range(  # type: ignore[no-untyped-def]
+    first_trial, stop_trial, y, design, slope, has_slope, reml, participant_offsets, trial_offsets,
+    out_coefficients, out_covariance, out_df, out_parameter_covariance, out_jacobian, out_sd,
+    out_log_likelihood, out_gradient_norm, out_iterations, out_condition, out_codes, out_aliased
+):  # fmt: skip
+    """Fit trials ``first_trial:stop_trial``; ``out_sd`` receives (sd_intercept, sd_slope, corr, sd_residual)."""
+    p = design.shape[1]
+    q = 2 if has_slope else 1
+    n_k = 1 if q == 1 else 3
+    xx = np.empty((p, p))
+    xy = np.empty(p)
+    x_scale = np.empty(p)
+    ols = np.empty(p)
+    delta = np.empty(p)
+    factor = np.empty((max(p, 4), max(p, 4)))
+    c_matrix = np.empty((p, p))
+    value = np.empty(3)
+    a_and_u = np.empty((3, max(p, 3)))
+    big_t = np.empty((3, 3))
+    big_u = np.empty((3, 3))
+    big_n = np.empty((4, max(p, 3), max(p, 3)))
+    zwx = np.empty((3, max(p, 2), p))
+    theta = np.empty(3)
+    best = np.empty(3)
+    gradient = np.empty(4)
+    hessian = np.empty((4, 4))
+    step = np.empty(4)
+    small = np.empty((4, 4))
+    inverse = np.empty((4, 4))
+    jacobian = np.empty((3, 3))
+    for trial in range(first_trial, stop_trial):
+        p0 = trial_offsets[trial]
+        p1 = trial_offsets[trial + 1]
+        r0 = participant_offsets[p0]
+        r1 = participant_offsets[p1]
+        n_rows = r1 - r0
+        out_iterations[trial] = 0
+
+        # --- what makes the model impossible
+        is_finite = True
+        for row in range(r0, r1):
+            s = abs(y[row]) + (abs(slope[row]) if has_slope else 0.0)
+            for a in range(p):
+                s += abs(design[row, a])
+            if not s < np.inf:
+                is_finite = False
+        if not is_finite:
+            out_codes[trial] = NON_FINITE_INPUT
+            continue
+        n_lanes = 0
+        longest = 0
+        for i in range(p0, p1):
+            n = participant_offsets[i + 1] - participant_offsets[i]
+            longest = max(longest, n)
+            n_lanes += 1 if n > 0 else 0
+        if n_lanes < 2 or n_rows <= p:
+            out_codes[trial] = TOO_FEW_PARTICIPANTS
+            continue
+        if longest < 2:
+            out_codes[trial] = ONE_VISIT_EACH
+            continue
+        if n_rows <= q * n_lanes:
+            out_codes[trial] = TOO_FEW_VISITS
+            continue
+        if find_aliased_columns(design, r0, r1, p, out_aliased[trial]) > 0:
+            out_codes[trial] = RANK_DEFICIENT
+            continue
+
+        # --- scale, least squares, residuals
+        slope_scale = 1.0
+        if has_slope:
+            s = 0.0
+            for row in range(r0, r1):
+                s += slope[row] * slope[row]
+            slope_scale = np.sqrt(s / n_rows)
+            if not slope_scale > 0.0:
+                out_codes[trial] = TOO_FEW_VISITS
+                continue
+        for a in range(p):
+            s = 0.0
+            for row in range(r0, r1):
+                s += design[row, a] * design[row, a]
+            x_scale[a] = np.sqrt(s / n_rows)
+            ols[a] = 0.0
+        residual = y[r0:r1].copy()
+        total = 0.0
+        for row in range(n_rows):
+            total += residual[row] * residual[row]
+        for a in range(p):
+            for c in range(a + 1):
+                s = 0.0
+                for row in range(r0, r1):
+                    s += design[row, a] * design[row, c]
+                xx[a, c] = s / (x_scale[a] * x_scale[c])
+                xx[c, a] = xx[a, c]
+                factor[a, c] = xx[a, c]
+        if cholesky(factor, p) >= 0:
+            out_codes[trial] = RANK_DEFICIENT
+            continue
+        # Twice, so that the residual is orthogonal to the design to the last digit.
+        for _ in range(2):
+            for a in range(p):
+                s = 0.0
+                for row in range(n_rows):
+                    s += design[r0 + row, a] * residual[row]
+                xy[a] = s / x_scale[a]
+            solve_cholesky(factor, xy, p)
+            for a in range(p):
+                ols[a] += xy[a] / x_scale[a]
+            for row in range(n_rows):
+                s = 0.0
+                for a in range(p):
+                    s += design[r0 + row, a] * xy[a] / x_scale[a]
+                residual[row] -= s
+        yy = 0.0
+        for row in range(n_rows):
+            yy += residual[row] * residual[row]
+        if not yy > 1e-22 * total:
+            out_codes[trial] = CONSTANT_OUTCOME
+            continue
+        for a in range(p):
+            s = 0.0
+            for row in range(n_rows):
+                s += design[r0 + row, a] * residual[row]
+            xy[a] = s / x_scale[a]
+
+        # --- each participant's cross-products; (LMM-2)
+        zz = np.zeros((n_lanes, 2, 2))
+        zx = np.zeros((n_lanes, 2, p))
+        zy = np.zeros((n_lanes, 2))
+        lane = np.empty(3 * n_lanes)
+        place = 0
+        for i in range(p0, p1):
+            if participant_offsets[i + 1] == participant_offsets[i]:
+                continue
+            for row in range(participant_offsets[i], participant_offsets[i + 1]):
+                e = residual[row - r0]
+                zz[place, 0, 0] += 1.0
+                zy[place, 0] += e
+                for a in range(p):
+                    zx[place, 0, a] += design[row, a]
+                if has_slope:
+                    z = slope[row] / slope_scale
+                    zz[place, 1, 0] += z
+                    zz[place, 1, 1] += z * z
+                    zy[place, 1] += z * e
+                    for a in range(p):
+                        zx[place, 1, a] += z * design[row, a]
+            for a in range(p):
+                zx[place, 0, a] /= x_scale[a]
+                zx[place, 1, a] /= x_scale[a]
+            place += 1
+
+        # --- Newton on the profiled likelihood
+        theta[0] = 1.0
+        theta[1] = 0.0
+        theta[2] = 0.5 if q == 2 else 0.0
+        best_value = -np.inf
+        scale = 1.0
+        has_converged = False
+        distance = np.nan
+        evaluations = 0
+        for _ in range(MAX_ITERATIONS):
+            evaluations += 1
+            status = evaluate(
+                theta, q, p, n_rows, reml, n_lanes, zz, zx, zy, xx, xy, yy, value, a_and_u, big_t, big_u, delta, big_n,
+                zwx, c_matrix, lane, factor,
+            )  # fmt: skip
+            if status != 0 or not value[0] >= best_value - 1e-11 * (1.0 + abs(best_value)):
+                scale *= 0.5
+                if scale < 1e-12:
+                    break
+                for k in range(n_k):
+                    theta[k] = best[k] + scale * step[k]
+                continue
+            best_value = value[0]
+            for k in range(n_k):
+                best[k] = theta[k]
+            differentiate(
+                theta, q, value[2] / value[1], a_and_u, big_t, big_u, value[2], True, gradient, hessian, jacobian
+            )
+            distance = newton_step(hessian, gradient, step, small, n_k)
+            if not np.isfinite(distance):
+                break
+            if abs(distance) < CONVERGED:
+                has_converged = True
+                break
+            scale = 1.0
+            largest = 0.0
+            length = 0.5
+            for k in range(n_k):
+                largest = max(largest, abs(step[k]))
+                length = max(length, abs(theta[k]))
+            if largest > 2.0 * length:
+                scale = 2.0 * length / largest
+            for k in range(n_k):
+                theta[k] = best[k] + scale * step[k]
+        out_iterations[trial] = evaluations
+        out_gradient_norm[trial] = np.sqrt(abs(distance))
+        if not has_converged:
+            out_codes[trial] = NOT_CONVERGED
+            continue
+
+        # --- the boundary, exactly; signs of the factor do not matter to the likelihood
+        code = np.uint32(0)
+        for k in range(n_k):
+            theta[k] = best[k]
+        if q == 1:
+            if abs(theta[0]) < ZERO_FACTOR:
+                theta[0] = 0.0
+                code = BOUNDARY_VARIANCE
+        else:
+            if abs(theta[2]) < ZERO_FACTOR:
+                theta[2] = 0.0
+                code = BOUNDARY_VARIANCE
+            if abs(theta[0]) < ZERO_FACTOR:
+                theta[2] = np.sqrt(theta[1] * theta[1] + theta[2] * theta[2])
+                theta[0] = 0.0
+                theta[1] = 0.0
+                code = BOUNDARY_VARIANCE
+            if theta[0] < 0.0:
+                theta[0] = -theta[0]
+                theta[1] = -theta[1]
+            theta[2] = abs(theta[2])
+        theta[0] = abs(theta[0])
+        evaluate(
+            theta, q, p, n_rows, reml, n_lanes, zz, zx, zy, xx, xy, yy, value, a_and_u, big_t, big_u, delta, big_n,
+            zwx, c_matrix, lane, factor,
+        )  # fmt: skip
+        sigma2 = value[1] / value[2]
+        out_codes[trial] = code
+        log_scale = 0.0
+        for a in range(p):
+            out_coefficients[trial, a] = ols[a] + delta[a] / x_scale[a]
+            log_scale += np.log(x_scale[a])
+            for c in range(p):
+                out_covariance[trial, a, c] = sigma2 * c_matrix[a, c] / (x_scale[a] * x_scale[c])
+        out_log_likelihood[trial] = value[0] - (log_scale if reml else 0.0)
+        spread = np.sqrt(theta[1] * theta[1] + theta[2] * theta[2])
+        out_sd[trial, 0] = theta[0] * np.sqrt(sigma2)
+        out_sd[trial, 3] = np.sqrt(sigma2)
+        if q == 2:
+            out_sd[trial, 1] = spread * np.sqrt(sigma2) / slope_scale
+            if theta[0] > 0.0 and spread > 0.0:
+                out_sd[trial, 2] = theta[1] / spread
+
+        # --- Satterthwaite: covariance of (theta, log sigma squared) and derivatives of the covariance; (LMM-9)
+        differentiate(theta, q, 1.0 / sigma2, a_and_u, big_t, big_u, value[2], False, gradient, hessian, jacobian)
+        n_parameters = n_k + 1
+        for k in range(n_k):
+            # A factor that is zero, or free to turn, moves nothing: its row is replaced by one of no influence.
+            is_free = True
+            if q == 1 and theta[0] == 0.0:
+                is_free = False
+            if q == 2 and k == 2 and theta[2] == 0.0:
+                is_free = False
+            if q == 2 and theta[0] == 0.0 and k <= 1:
+                is_free = False
+            if not is_free:
+                for j in range(n_parameters):
+                    if j <= k:
+                        hessian[k, j] = 0.0
+                    else:
+                        hessian[j, k] = 0.0
+                hessian[k, k] = -1.0
+                for j in range(3):
+                    jacobian[j, k] = 0.0
+        for j in range(n_parameters):
+            for k in range(j + 1):
+                small[j, k] = -hessian[j, k]
+        for j in range(n_k):
+            for a in range(p):
+                for c in range(p):
+                    s = 0.0
+                    for k in range(n_k):
+                        e = 0.0
+                        for l in range(p):  # noqa: E741
+                            e += zwx[k, a, l] * c_matrix[l, c]
+                        s += jacobian[k, j] * e
+                    out_jacobian[trial, j, a, c] = sigma2 * s / (x_scale[a] * x_scale[c])
+        for a in range(p):
+            for c in range(p):
+                out_jacobian[trial, n_k, a, c] = out_covariance[trial, a, c]
+        if cholesky(small, n_parameters) >= 0:
+            out_codes[trial] |= ILL_CONDITIONED
+            continue
+        invert_cholesky(small, inverse, n_parameters)
+        for j in range(n_parameters):
+            for k in range(n_parameters):
+                out_parameter_covariance[trial, j, k] = inverse[j, k]
+            for k in range(j + 1):
+                small[j, k] = -hessian[j, k]
+        condition = condition_number(small, inverse, n_parameters)
+        for a in range(p):
+            for c in range(a + 1):
+                factor[a, c] = c_matrix[a, c]
+        if cholesky(factor, p) < 0:
+            # The condition of the covariance is that of the information.
+            invert = np.empty((max(p, 4), max(p, 4)))
+            invert_cholesky(factor, invert, p)
+            condition = max(condition, condition_number(c_matrix, invert, p))
+        out_condition[trial] = condition
+        if condition > CONDITION_LIMIT:
+            out_codes[trial] |= ILL_CONDITIONED
+        for a in range(p):
+            v = out_covariance[trial, a, a]
+            s = 0.0
+            for j in range(n_parameters):
+                for k in range(n_parameters):
+                    s += out_jacobian[trial, j, a, a] * inverse[j, k] * out_jacobian[trial, k, a, a]
+            out_df[trial, a] = 2.0 * v * v / s

@@ -1,0 +1,161 @@
+"""Linear mixed model: random intercept, or correlated intercept and slope, by REML or ML, with Satterthwaite df.
+
+For repeated continuous outcomes (a craving score at each visit). Participants differ in level and, if asked, in their
+change over time; both are normal, as is the residual. Equations and assumptions: ``docs/methods/linear_mixed.md``.
+
+Models with an unstructured covariance of the visits and Kenward-Roger degrees of freedom will stand beside this one
+as ``mmrm.py``: same packing, same ``LinearMixedFits`` (``df`` is where the methods differ), so callers change one name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.stats.logistic_mixed import require_packed
+from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
+
+
+@dataclass(frozen=True, slots=True)
+class LinearMixedFits:
+    """One linear mixed fit for each trial; NaN, with a code saying why, where there is no finite answer.
+
+    ``p`` is the number of columns of the design, ``n`` the number of trials.
+    """
+
+    coefficients: FloatArray
+    """(n, p): in the unit of the outcome."""
+    covariance: FloatArray
+    """(n, p, p): of the coefficients, at the estimated variances."""
+    df: FloatArray
+    """(n, p): Satterthwaite degrees of freedom of each coefficient."""
+    sd_intercept: FloatArray
+    """(n,): standard deviation of participants' levels at slope variable zero; exactly 0 on the boundary."""
+    sd_slope: FloatArray
+    """(n,): standard deviation of participants' slopes, per unit of the slope variable; NaN without a slope."""
+    corr: FloatArray
+    """(n,): correlation of level and slope, -1 to 1; NaN without a slope or where one of them is zero."""
+    sd_residual: FloatArray
+    """(n,): standard deviation of the residual."""
+    log_likelihood: FloatArray
+    """(n,): restricted where ``reml``, with all constants (as lme4's ``logLik``)."""
+    gradient_norm: FloatArray
+    """(n,): length of the last gradient in the metric of the inverse Hessian."""
+    iterations: IntArray
+    """(n,): evaluations of the likelihood with its derivatives."""
+    condition: FloatArray
+    """(n,): the larger of the condition numbers of the information on variances and on coefficients."""
+    codes: NDArray[np.uint32]
+    """(n,): bit mask of :class:`equipoise.stats.codes.FitCode`."""
+    aliased: NDArray[np.bool_]
+    """(n, p): the columns that repeat others, where the code says rank-deficient."""
+    variance_parameter_covariance: FloatArray
+    """(n, k, k): of the variance parameters (relative factor, log residual variance), for Satterthwaite."""
+    covariance_jacobian: FloatArray
+    """(n, k, p, p): derivative of ``covariance`` in each variance parameter."""
+    reml: bool
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        """(n, p): square roots of the diagonal of ``covariance``."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """One linear combination of the coefficients for each trial: each array is (n,)."""
+
+    estimate: FloatArray
+    standard_error: FloatArray
+    df: FloatArray
+
+
+def fit_linear_mixed(
+    y: ArrayLike,
+    design: ArrayLike,
+    participant_offsets: ArrayLike,
+    trial_offsets: ArrayLike,
+    *,
+    slope: ArrayLike | None = None,
+    reml: bool = True,
+    threads: int | None = None,
+) -> LinearMixedFits:
+    """Fit y = design beta + b0 + b1 slope + residual to each trial.
+
+    Parameters
+    ----------
+    y : (rows,) the outcome; transform it first if the model is for its logarithm.
+    design : (rows, p), with its column of ones if an intercept is wanted.
+    participant_offsets : (participants + 1,) rows of each participant.
+    trial_offsets : (trials + 1,) *participants* of each trial.
+    slope : (rows,) the variable whose slope differs between participants (weeks, say), or None for a random intercept
+        alone. It is usually a column of the design as well.
+    reml : restricted (residual) maximum likelihood, or maximum likelihood when False.
+    threads : how many; one for each core when None. The answer does not depend on it, bit for bit.
+
+    Never raises for what the data hold: NaN and a code instead. A variance or correlation on its boundary is returned
+    exactly there, with ``BOUNDARY_VARIANCE``. Raises ValueError where the arrays do not fit together.
+
+    Source: Bates et al. (2015), J Stat Softw 67(1), eq. (39) and (41), profiled likelihood; Giesbrecht and Burns
+    (1985), Biometrics 41:477-486, and Kuznetsova et al. (2017), J Stat Softw 82(13), degrees of freedom.
+    """
+    from equipoise.stats._linear_mixed_kernel import fit_range
+
+    outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    slopes = np.ascontiguousarray([] if slope is None else slope, dtype=np.float64)
+    if slope is not None and slopes.shape != outcome.shape:
+        raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
+    n, p = trials.shape[0] - 1, matrix.shape[1]
+    k = 2 if slope is None else 4
+    coefficients, df = np.full((n, p), np.nan), np.full((n, p), np.nan)
+    covariance = np.full((n, p, p), np.nan)
+    parameter_covariance = np.full((n, k, k), np.nan)
+    jacobian = np.full((n, k, p, p), np.nan)
+    sd = np.full((n, 4), np.nan)
+    log_likelihood, gradient_norm, condition = (np.full(n, np.nan) for _ in range(3))
+    iterations = np.zeros(n, dtype=np.int64)
+    codes = np.zeros(n, dtype=np.uint32)
+    aliased = np.zeros((n, p), dtype=np.bool_)
+
+    def kernel(first: int, stop: int) -> None:
+        fit_range(
+            first, stop, outcome, matrix, slopes, slope is not None, reml, rows, trials, coefficients, covariance, df,
+            parameter_covariance, jacobian, sd, log_likelihood, gradient_norm, iterations, condition, codes, aliased,
+        )  # fmt: skip
+
+    run_over_trials(kernel, n, threads=threads)
+    return LinearMixedFits(
+        coefficients=coefficients,
+        covariance=covariance,
+        df=df,
+        sd_intercept=sd[:, 0].copy(),
+        sd_slope=sd[:, 1].copy(),
+        corr=sd[:, 2].copy(),
+        sd_residual=sd[:, 3].copy(),
+        log_likelihood=log_likelihood,
+        gradient_norm=gradient_norm,
+        iterations=iterations,
+        condition=condition,
+        codes=codes,
+        aliased=aliased,
+        variance_parameter_covariance=parameter_covariance,
+        covariance_jacobian=jacobian,
+        reml=reml,
+    )
+
+
+def estimate_contrast(fits: LinearMixedFits, weights: ArrayLike) -> Contrasts:
+    """Estimate ``weights`` @ beta with its standard error and Satterthwaite degrees of freedom.
+
+    ``weights`` is (p,), or (n, p) with a row for each trial: the difference between arms at week 12 in a model with
+    arm and arm by week is arm + 12 arm:week. Eq. (LMM-9).
+    """
+    w = np.broadcast_to(np.asarray(weights, dtype=np.float64), fits.coefficients.shape)
+    variance = np.einsum("na,nac,nc->n", w, fits.covariance, w)
+    slopes = np.einsum("na,nkac,nc->nk", w, fits.covariance_jacobian, w)
+    spread = np.einsum("nk,nkl,nl->n", slopes, fits.variance_parameter_covariance, slopes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = np.where(spread > 0.0, 2.0 * variance**2 / spread, np.nan)
+    return Contrasts(estimate=np.einsum("na,na->n", w, fits.coefficients), standard_error=np.sqrt(variance), df=df)
