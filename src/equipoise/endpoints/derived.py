@@ -1,0 +1,78 @@
+"""What an endpoint comes to, participant by participant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.endpoints.lattice import Participants
+
+Floats = NDArray[np.float64]
+Shape = Literal["binary", "time-to-event", "repeated-binary", "repeated-score"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """An endpoint derived for every randomized participant.
+
+    ``shape`` says which fields are filled: ``value`` (n,) 0 or 1, NaN where missing, for binary endpoints; ``time``
+    (n,) in the endpoint's unit and ``event`` (n,) for times; ``values`` (n, n_visits), NaN where missing, with
+    ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the missing rule.
+    ``visit_time`` (n,) is a time counted in planned visits.
+    """
+
+    endpoint: str
+    kind: str
+    shape: Shape
+    participants: Participants
+    event_word: str
+    value: Floats | None = None
+    time: Floats | None = None
+    event: NDArray[np.bool_] | None = None
+    cause: NDArray[np.str_] | None = None
+    visit_time: Floats | None = None
+    values: Floats | None = None
+    visit_names: tuple[str, ...] = ()
+    visit_weeks: Floats | None = None
+    imputed: NDArray[np.bool_] | None = None
+    warnings: tuple[str, ...] = ()
+    raw: Floats | None = field(default=None)  # scores before the logarithm
+
+    @property
+    def n(self) -> int:
+        """Participants (rows)."""
+        return self.participants.n
+
+    def table(self) -> pl.DataFrame:
+        """The endpoint as an analysis dataset for people: one row a participant, or a participant and visit."""
+        keys = self.participants.frame.select(
+            [c for c in ("replicate", "participant_id", "arm") if c in self.participants.frame.columns]
+        )
+        if self.shape == "binary":
+            assert self.value is not None
+            return keys.with_columns(
+                pl.Series("value", self.value).fill_nan(None).cast(pl.Int64),
+                pl.Series("imputed", self.imputed if self.imputed is not None else np.zeros(self.n, bool)),
+            )
+        if self.shape == "time-to-event":
+            assert self.time is not None
+            assert self.event is not None
+            frame = keys.with_columns(pl.Series("time", self.time), pl.Series("event", self.event))
+            if self.cause is not None:
+                frame = frame.with_columns(pl.Series("cause", self.cause))
+            return frame
+        assert self.values is not None
+        n_visits = len(self.visit_names)
+        return (
+            keys.select(pl.all().repeat_by(n_visits))
+            .explode(pl.all())
+            .with_columns(
+                pl.Series("visit", list(self.visit_names) * self.n),
+                pl.Series("week", np.tile(np.asarray(self.visit_weeks), self.n)),
+                pl.Series("value", self.values.ravel()).fill_nan(None),
+            )
+        )

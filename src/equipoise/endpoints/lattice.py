@@ -1,0 +1,246 @@
+"""The lattice: records as one byte a cell, a row a participant, a column a study day or a due visit.
+
+Endpoints work on the lattice, so a replicate is only more rows. A cell of the day lattice says what a source told of
+that day; a cell of a visit lattice says what became of the visit. Codes are the letters of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_analysis import Use
+from equipoise.records import Records
+from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
+
+Cells = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+# Codes of a cell. NOTHING is "not due" for a visit, and "nothing was looked at" for a day.
+NOTHING, CLEAN, USED, UNKNOWN, MIXED = 0, 1, 2, 3, 4
+LETTERS = {NOTHING: "_", CLEAN: "-", USED: "+", UNKNOWN: "o", MIXED: "*"}
+NOT_DUE, CAME, STAYED_AWAY = 0, 1, 2
+NEVER = np.iinfo(np.int64).max  # an index later than every day
+
+
+@dataclass(frozen=True)
+class Participants:
+    """Who the rows are: randomized participants in a fixed order, with arm and baseline variables."""
+
+    frame: (
+        pl.DataFrame
+    )  # participant_id, arm, arm_received, baseline columns; leading replicate where there are several
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.frame.height
+
+    @cached_property
+    def keys(self) -> pl.DataFrame:
+        """The key columns with the row number."""
+        columns = [REPLICATE] if REPLICATE in self.frame.columns else []
+        return self.frame.select([*columns, "participant_id"]).with_row_index("row")
+
+    @cached_property
+    def arm(self) -> NDArray[np.str_]:
+        """Arm of each row."""
+        return np.asarray(self.frame["arm"].to_list(), dtype=np.str_)
+
+    @cached_property
+    def offsets(self) -> Index:
+        """Where each replicate's rows begin; ``[0, n]`` for one trial."""
+        if REPLICATE not in self.frame.columns:
+            return np.array([0, self.n], dtype=np.int64)
+        lengths = self.frame[REPLICATE].rle().struct.field("len").to_numpy()
+        return np.asarray(np.concatenate([[0], np.cumsum(lengths)]), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class VisitLattice:
+    """A visit series: what became of each planned visit, and on which day it took place."""
+
+    series: str
+    names: tuple[str, ...]
+    target: Index  # (n_visits,) day index of the target
+    state: Cells  # (n, n_visits) NOT_DUE, CAME, STAYED_AWAY
+    day: Index  # (n, n_visits) day index it took place; NEVER where it did not
+
+    @cached_property
+    def came(self) -> Mask:
+        """(n, n_visits) whether the visit took place."""
+        return np.asarray(self.state == CAME)
+
+    @cached_property
+    def last_day(self) -> Index:
+        """(n,) day index of the last attended visit; -NEVER where none was."""
+        return np.asarray(np.where(self.came, self.day, -NEVER).max(axis=1, initial=-NEVER))
+
+    @cached_property
+    def gone_from(self) -> Index:
+        """(n,) position of the first missed visit with none attended after it; n_visits where there is none."""
+        n_visits = self.state.shape[1]
+        position = np.arange(n_visits)
+        last = np.where(self.came, position, -1).max(axis=1, initial=-1)
+        missed_after = (self.state == STAYED_AWAY) & (position > last[:, None])
+        return np.where(missed_after.any(axis=1), missed_after.argmax(axis=1), n_visits).astype(np.int64)
+
+    @property
+    def has_gone(self) -> Mask:
+        """(n,) whether the participant stayed away from a visit and from every later one."""
+        return np.asarray(self.gone_from < self.state.shape[1])
+
+
+@dataclass
+class Lattice:
+    """All cells of one set of records for one protocol; parts are built when first asked for."""
+
+    protocol: Protocol
+    records: Records
+    participants: Participants
+    first: int  # day index of the first column
+    n_days: int
+    _days: dict[tuple[str, tuple[str, ...]], Cells] = field(default_factory=dict)
+    _uses: dict[str, tuple[Cells, Cells]] = field(default_factory=dict)
+    _visits: dict[str, VisitLattice] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Number of participants (rows)."""
+        return self.participants.n
+
+    def column(self, study_day: int) -> int:
+        """The column of a study day."""
+        return day_index(study_day) - self.first
+
+    def _rows(self, table: pl.DataFrame) -> pl.DataFrame:
+        keys = self.participants.keys
+        return table.join(keys, on=[c for c in keys.columns if c != "row"], how="inner")
+
+    def cells(self, source: str, substances: tuple[str, ...]) -> Cells:
+        """(n, n_days) what ``source`` (urine, self-report) says of the substances, day by day."""
+        key = (source, tuple(sorted(substances)))
+        if key not in self._days:
+            out = np.zeros((self.n, self.n_days), dtype=np.uint8)
+            name = "urine" if source == "urine" else "daily_use"
+            rows = self._rows(self.records[name].filter(pl.col("substance").is_in(list(substances))))
+            columns = day_indices(rows["day"].to_numpy()) - self.first if rows.height else np.empty(0, np.int64)
+            inside = (columns >= 0) & (columns < self.n_days)
+            at = rows["row"].to_numpy()[inside], columns[inside]
+            # Later writes win: unknown, then clean, then used, so that any positive finding of the day stands.
+            for code, found in zip((UNKNOWN, CLEAN, USED), self._findings(source, rows), strict=True):
+                chosen = found[inside]
+                out[at[0][chosen], at[1][chosen]] = code
+            self._days[key] = out
+        return self._days[key]
+
+    @staticmethod
+    def _findings(source: str, rows: pl.DataFrame) -> tuple[Mask, Mask, Mask]:
+        if source == "urine":
+            result = rows["result"]
+            return tuple(  # type: ignore[return-value]
+                (result == value).fill_null(False).to_numpy() for value in (NOT_EVALUABLE, NEGATIVE, POSITIVE)
+            )
+        asked, used = rows["asked"].fill_null(False), rows["used"]
+        return (
+            np.zeros(rows.height, dtype=np.bool_),
+            (asked & ~used.fill_null(True)).to_numpy(),
+            used.fill_null(False).to_numpy(),
+        )
+
+    def use_by_source(self, use_id: str) -> tuple[Cells, Cells]:
+        """(n, n_days) urine and self-report cells of a definition of use; substances may go by arm."""
+        if use_id not in self._uses:
+            use: Use = self.protocol.model.use[use_id]
+            told = use.self_report_substances if use.self_report_substances is not None else use.substances
+            self._uses[use_id] = (
+                self._by_arm("urine", use.substances) if "urine" in use.by else self._blank(),
+                self._by_arm("self-report", told) if "self-report" in use.by else self._blank(),
+            )
+        return self._uses[use_id]
+
+    def _blank(self) -> Cells:
+        return np.zeros((self.n, self.n_days), dtype=np.uint8)
+
+    def _by_arm(self, source: str, substances: Any) -> Cells:
+        if not isinstance(substances, Mapping):
+            return self.cells(source, tuple(substances))
+        out = self._blank()
+        for arm, names in substances.items():
+            rows = self.participants.arm == arm
+            out[rows] = self.cells(source, tuple(names))[rows]
+        return out
+
+    def used(self, use_id: str) -> Mask:
+        """(n, n_days) whether the day is a day of use by the definition's rule for two sources."""
+        use: Use = self.protocol.model.use[use_id]
+        urine, told = self.use_by_source(use_id)
+        if use.counts_if == "all" and len(use.by) > 1:
+            # Both must say so; where only one source looked at the day, that one decides.
+            both = (urine != NOTHING) & (told != NOTHING)
+            return np.asarray(np.where(both, (urine == USED) & (told == USED), (urine == USED) | (told == USED)))
+        return np.asarray((urine == USED) | (told == USED))
+
+    def visits(self, series: str) -> VisitLattice:
+        """The lattice of a visit series."""
+        if series not in self._visits:
+            planned = self.protocol.series(series)
+            names = tuple(visit.name for visit in planned)
+            position = {name: i for i, name in enumerate(names)}
+            state = np.zeros((self.n, len(names)), dtype=np.uint8)
+            day = np.full((self.n, len(names)), NEVER, dtype=np.int64)
+            rows = self._rows(self.records["visits"].filter(pl.col("visit").is_in(list(names))))
+            if rows.height:
+                at = rows["row"].to_numpy(), np.array([position[name] for name in rows["visit"]], dtype=np.int64)
+                came = (rows["state"] == ATTENDED).to_numpy()
+                state[at] = np.where(came, CAME, np.where((rows["state"] == MISSED).to_numpy(), STAYED_AWAY, NOT_DUE))
+                target = np.array([visit.target_day for visit in planned])[at[1]]
+                actual = rows["day"].to_numpy()
+                actual = np.where(np.isnan(actual.astype(np.float64)), target, actual).astype(np.int64)
+                day[at] = np.where(came, day_indices(actual), NEVER)
+            targets = day_indices(np.array([visit.target_day for visit in planned], dtype=np.int64))
+            self._visits[series] = VisitLattice(series, names, targets, state, day)
+        return self._visits[series]
+
+    @cached_property
+    def attended_days(self) -> Mask:
+        """(n, n_days) days on which the participant attended any visit."""
+        out = np.zeros((self.n, self.n_days), dtype=np.bool_)
+        rows = self._rows(self.records["visits"].filter((pl.col("state") == ATTENDED) & pl.col("day").is_not_null()))
+        if rows.height:
+            columns = day_indices(rows["day"].to_numpy()) - self.first
+            inside = (columns >= 0) & (columns < self.n_days)
+            out[rows["row"].to_numpy()[inside], columns[inside]] = True
+        return out
+
+    def visit_words(self, series: str, use_id: str) -> list[str]:
+        """One word a participant: the letters + - o _ of a visit series under a definition of use."""
+        from equipoise.endpoints.repeated_use import cells_since_last
+
+        codes = cells_since_last(self, use_id, self.visits(series))
+        letters = np.array([LETTERS[code] for code in range(5)])
+        return ["".join(row) for row in letters[codes]]
+
+
+def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lattice:
+    """The lattice of the randomized participants of a stage; rows by replicate, then by participant."""
+    lead = [REPLICATE] if records.has_replicates else []
+    allocated = records["allocations"].filter((pl.col("stage") == stage) & pl.col("arm").is_not_null())
+    baseline = records["participants"].drop(["screened_day", "consented", "eligible", "ineligible_reason"])
+    frame = (
+        allocated.select([*lead, "participant_id", "arm", "arm_received", "stratum"])
+        .join(baseline, on=[*lead, "participant_id"], how="left")
+        .sort([*lead, "participant_id"])
+    )
+    calendar = protocol.model.calendar
+    first, last = day_index(calendar.first_day), day_index(calendar.last_day)
+    return Lattice(protocol, records, Participants(frame), first, last - first + 1)

@@ -1,0 +1,142 @@
+"""Time to relapse: the first of some events, each found on the lattice."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.lattice import CLEAN, NEVER, USED, Index, Lattice, Mask
+from equipoise.endpoints.missing import settle
+from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.protocol.model_analysis import (
+    DispositionEvent,
+    DropoutEvent,
+    RunOfUse,
+    TimeToEventEndpoint,
+    UseEvent,
+)
+
+
+def derive_time_to_event(
+    lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, missed: str | None = None
+) -> Derived:
+    """Days from time zero to the earliest event, censored at the end of follow-up or at the last contact.
+
+    An event on the day of time zero counts only where the endpoint says ``at-day-zero`` (time 0: an event at entry).
+    """
+    zero = day_index(endpoint.time_zero.first)
+    until = day_index(endpoint.until.last)
+    earliest = zero if endpoint.at_day_zero else zero + 1
+    days = np.full((len(endpoint.first_of), lattice.n), NEVER, dtype=np.int64)
+    names = []
+    for position, event in enumerate(endpoint.first_of):
+        if isinstance(event, UseEvent):
+            days[position] = _first_use(lattice, event.use, earliest)
+            names.append("use")
+        elif isinstance(event, RunOfUse):
+            days[position] = _first_run(lattice, event, until, missed or event.missed)
+            names.append("run of use")
+        elif isinstance(event, DropoutEvent):
+            days[position] = _dropout(lattice, event.dropout, earliest)
+            names.append("dropout")
+        else:
+            days[position] = _disposition(lattice, event, earliest)
+            names.append("disposition")
+    first = days.min(axis=0)
+    which = days.argmin(axis=0)
+    event_seen = first <= until
+    censor = np.full(lattice.n, until, dtype=np.int64)
+    if endpoint.censored == "last-contact" and endpoint.censored_at is not None:
+        last = lattice.visits(endpoint.censored_at).last_day
+        censor = np.clip(last, earliest, until)
+        # A relapse seen is seen even when it was noted at a later contact than the last of this series.
+    day = np.where(event_seen, first, censor)
+    visit_time = None
+    if endpoint.visits is not None:
+        targets = lattice.visits(endpoint.visits).target
+        visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
+    return Derived(
+        endpoint=id,
+        kind=endpoint.kind,
+        shape="time-to-event",
+        participants=lattice.participants,
+        event_word=id,
+        time=(day - zero).astype(np.float64),
+        event=np.asarray(event_seen),
+        cause=np.where(event_seen, np.asarray(names)[which], ""),
+        visit_time=visit_time,
+    )
+
+
+def _first_true(mask: Mask, start: int) -> Index:
+    """(n,) first column at or after ``start`` that is true; NEVER where none is."""
+    start = max(start, 0)
+    part = mask[:, start:]
+    return np.where(part.any(axis=1), part.argmax(axis=1) + start, NEVER).astype(np.int64)
+
+
+def _to_index(columns: Index, lattice: Lattice) -> Index:
+    return np.where(columns == NEVER, NEVER, columns + lattice.first)
+
+
+def _first_use(lattice: Lattice, use: str, earliest: int) -> Index:
+    return _to_index(_first_true(lattice.used(use), earliest - lattice.first), lattice)
+
+
+def _dropout(lattice: Lattice, series: str, earliest: int) -> Index:
+    visits = lattice.visits(series)
+    after_last = np.maximum(visits.last_day, earliest - 1) + 1
+    return np.where(visits.has_gone, after_last, NEVER)
+
+
+def _disposition(lattice: Lattice, event: DispositionEvent, earliest: int) -> Index:
+    out = np.full(lattice.n, NEVER, dtype=np.int64)
+    table = lattice.records["disposition"].filter(
+        pl.col("event").is_in(list(event.disposition)) & pl.col("day").is_not_null()
+    )
+    rows = lattice._rows(table)
+    if rows.height:
+        np.minimum.at(out, rows["row"].to_numpy(), np.maximum(day_indices(rows["day"].to_numpy()), earliest))
+    return out
+
+
+def weeks_of_use(lattice: Lattice, use_id: str, start: int, until: int, rule: str) -> tuple[Mask, Mask, Index]:
+    """Whole weeks tiled from day index ``start``: (n, n_weeks) use after the rule, still missing; first day index."""
+    n_weeks = (until - start + 1) // 7
+    begin = start - lattice.first
+    urine, told = (cells[:, begin : begin + 7 * n_weeks] for cells in lattice.use_by_source(use_id))
+    shape = (lattice.n, n_weeks, 7)
+    used = np.asarray(lattice.used(use_id)[:, begin : begin + 7 * n_weeks].reshape(shape).any(axis=2))
+    sources = lattice.protocol.model.use[use_id].by
+    looked = (urine == CLEAN) | (urine == USED) if "urine" in sources else told != 0
+    missing = np.asarray(~looked.reshape(shape).any(axis=2))
+    last_seen = np.where(~missing, np.arange(n_weeks), -1).max(axis=1, initial=-1)
+    gone = np.arange(n_weeks) > last_seen[:, None]
+    settled, open_ = settle(used, missing, gone, rule)
+    return settled, open_, start + 7 * np.arange(n_weeks)
+
+
+def _first_run(lattice: Lattice, event: RunOfUse, until: int, rule: str) -> Index:
+    start = day_index(event.from_)
+    if event.cells == "weeks":
+        used, _, first_days = weeks_of_use(lattice, event.use, start, until, rule)
+    else:
+        begin, end = start - lattice.first, until - lattice.first + 1
+        used = lattice.used(event.use)[:, begin:end]
+        first_days = start + np.arange(end - begin)
+    position = first_run(used, event.length)
+    out = np.full(lattice.n, NEVER, dtype=np.int64)
+    found = position >= 0
+    out[found] = first_days[position[found]]
+    return out
+
+
+def first_run(mask: Mask, length: int) -> Index:
+    """(n,) position where the first run of ``length`` true cells begins; -1 where there is none."""
+    n, width = mask.shape
+    if width < length:
+        return np.full(n, -1, dtype=np.int64)
+    counts = np.cumsum(np.pad(mask.astype(np.int64), ((0, 0), (1, 0))), axis=1)
+    full = counts[:, length:] - counts[:, :-length] == length
+    return np.where(full.any(axis=1), full.argmax(axis=1), -1).astype(np.int64)

@@ -1,0 +1,58 @@
+"""Use at each visit of a series: any since the last attended visit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, VisitLattice
+from equipoise.protocol.model_analysis import RepeatedUseEndpoint
+
+
+def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since: str = "last-attended") -> Cells:
+    """(n, n_visits) USED, CLEAN, UNKNOWN (missed, or attended and nothing told), NOTHING (not due).
+
+    A visit covers the days after the last attended contact of any kind up to its own day (``last-planned``: after the
+    target of the visit before it).
+    """
+    used = lattice.used(use_id)
+    urine, told = lattice.use_by_source(use_id)
+    known = (urine == CLEAN) | (urine == USED) | (told != NOTHING)
+    # Running counts let any span of days be summed by two look-ups.
+    used_before = np.pad(np.cumsum(used, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
+    known_before = np.pad(np.cumsum(known, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
+    columns = np.arange(lattice.n_days)
+    last_came = np.maximum.accumulate(np.where(lattice.attended_days, columns, -1), axis=1)
+    out = np.full(visits.state.shape, UNKNOWN, dtype=np.uint8)
+    rows = np.arange(lattice.n)
+    for v in range(visits.state.shape[1]):
+        came = visits.came[:, v]
+        end = np.where(came, visits.day[:, v] - lattice.first, 0)
+        if since == "last-planned":
+            begin = np.full(lattice.n, visits.target[v - 1] - lattice.first + 1 if v else 0)
+        else:
+            begin = np.where(end > 0, last_came[rows, np.maximum(end - 1, 0)] + 1, 0)
+        begin = np.minimum(begin, end)
+        any_use = used_before[rows, end + 1] - used_before[rows, begin] > 0
+        any_known = known_before[rows, end + 1] - known_before[rows, begin] > 0
+        out[came & any_use, v] = USED
+        out[came & any_known & ~any_use, v] = CLEAN
+        out[visits.state[:, v] == NOT_DUE, v] = NOTHING
+    return out
+
+
+def derive_repeated_use(lattice: Lattice, id: str, endpoint: RepeatedUseEndpoint) -> Derived:
+    """1 where any use was seen since the last attended visit, 0 where none, NaN where the visit was missed."""
+    visits = lattice.visits(endpoint.at)
+    codes = cells_since_last(lattice, endpoint.use, visits, endpoint.since)
+    values = np.where(codes == USED, 1.0, np.where(codes == CLEAN, 0.0, np.nan))
+    return Derived(
+        endpoint=id,
+        kind=endpoint.kind,
+        shape="repeated-binary",
+        participants=lattice.participants,
+        event_word="use",
+        values=values,
+        visit_names=visits.names,
+        visit_weeks=(visits.target - visits.target[0]) / 7.0,
+    )
