@@ -78,7 +78,10 @@ def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
     if not first:
         hint = "Write the names of the columns in the first line."
         return None, [Problem("R019", "", "The first line is empty.", "the names of columns", hint, file=file, line=1)]
-    quick = _parse_plain(raw, file) if b'"' not in raw and b"\r" not in raw else None
+    if b"\r" in raw and raw.count(b"\r") == raw.count(b"\r\n"):
+        raw = raw.replace(b"\r\n", b"\n")
+        text = raw.decode("utf-8")
+    quick = _parse_plain(raw, file) if b"\r" not in raw else None
     if quick is not None:
         return quick, []
     return _parse_any(text, file)
@@ -105,30 +108,39 @@ def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
 
 
 def _parse_plain(raw: bytes, file: str) -> TextTable | None:
-    """The quick way, for text without quotes; ``None`` where anything is unusual."""
-    header = [name.strip() for name in raw.split(b"\n", 1)[0].decode("utf-8").split(",")]
-    if _header_problems(header, file):
+    """The quick way, for text whose every comma and line end stands outside quotes; ``None`` for any other."""
+    head = raw.split(b"\n", 1)[0].decode("utf-8")
+    header = [name.strip().removeprefix('"').removesuffix('"') for name in head.split(",")]
+    if any('"' in name for name in header) or _header_problems(header, file):
         return None
     data = np.frombuffer(raw if raw.endswith(b"\n") else raw + b"\n", dtype=np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
-    commas = np.searchsorted(np.flatnonzero(data == ord(",")), ends)
-    per_line = np.diff(commas, prepend=0)
+    commas = np.flatnonzero(data == ord(","))
+    quotes = np.flatnonzero(data == ord('"'))
+    if quotes.size and any((np.searchsorted(quotes, marks) % 2).any() for marks in (commas, ends)):
+        return None
+    per_line = np.diff(np.searchsorted(commas, ends), prepend=0)
     if (per_line != len(header) - 1).any() or (np.diff(ends, prepend=-1) == 1).any():
         return None
     if len(ends) == 1:
         frame = pl.DataFrame(schema=dict.fromkeys(header, pl.String))
     else:
-        frame = pl.read_csv(
-            raw,
-            has_header=False,
-            skip_lines=1,
-            new_columns=header,
-            infer_schema=False,
-            quote_char=None,
-            raise_if_empty=False,
-        )
-    if frame.height != len(ends) - 1:
+        try:
+            frame = pl.read_csv(
+                raw,
+                has_header=False,
+                skip_lines=1,
+                new_columns=header,
+                infer_schema=False,
+                quote_char='"' if quotes.size else None,
+                raise_if_empty=False,
+            )
+        except pl.exceptions.PolarsError:
+            return None
+    if frame.height != len(ends) - 1 or frame.width != len(header):
         return None
+    if quotes.size:
+        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     return TextTable(file, tuple(header), frame, np.arange(2, len(ends) + 1, dtype=np.int64))
 
 
@@ -186,7 +198,8 @@ def _parse_any(text: str, file: str) -> tuple[TextTable | None, list[Problem]]:
     if problems:
         return None, problems
     if rows:
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row", infer_schema_length=None)
+        cells = zip(*rows, strict=True)  # by column: much quicker than row by row
+        frame = pl.DataFrame([pl.Series(name, column, pl.String) for name, column in zip(header, cells, strict=True)])
     else:
         frame = pl.DataFrame(schema=dict.fromkeys(header, pl.String))
     frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
