@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVisit:
-    """A planned contact: its name, its study day, and the instruments given at it."""
+    """A planned contact: its name, its study day, its window, and what is assessed.
+
+    ``assesses`` holds ``urine``, ``daily-use``, ``vitals``, ``event`` and names of instruments of the library.
+    """
 
     name: str
     target_day: int
-    instruments: tuple[str, ...] = ()
+    assesses: tuple[str, ...] = ()
     days_before: int = 0
     days_after: int = 0
 
@@ -63,7 +65,6 @@ class TrialDesign:
     poor_route: str = "smoked-or-injected"
     other_route: str = "intranasal"
     use_days_of: int = 30
-    extra: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a design whose days do not fit together."""
@@ -94,6 +95,12 @@ class TrialDesign:
     def n_days(self) -> int:
         """Outpatient days simulated."""
         return self.last_day - self.first_day + 1
+
+    @property
+    def visits(self) -> tuple[PlannedVisit, ...]:
+        """Every planned contact in the order of days."""
+        call = () if self.six_month_call is None else (self.six_month_call,)
+        return tuple(sorted((*self.inpatient_visits, *self.clinic_visits, *call), key=lambda v: v.target_day))
 
     @property
     def visit_days(self) -> tuple[int, ...]:

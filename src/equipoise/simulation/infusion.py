@@ -1,0 +1,155 @@
+"""The day of the infusion: dose, vital signs, dissociation, and adverse events of the trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.foundation.calendar import day_index, study_day
+from equipoise.simulation.design import PlannedInfusion
+from equipoise.simulation.one_trial import OneTrial
+from equipoise.simulation.people import simulate_weights
+from equipoise.simulation.purposes import Purpose
+
+DISSOCIATION_LOG_SD = 0.6
+DISSOCIATION_HIGHEST = 92
+AFTER_MINUTES = 30
+HALF_LIFE_MINUTES = 15.0
+
+
+def _of_arm(trial: OneTrial) -> list[tuple[PlannedInfusion, NDArray[np.intp]]]:
+    arm = trial.of("arm")
+    return [
+        (entry.infusion, np.flatnonzero(arm == number))
+        for number, entry in enumerate(trial.design.arms)
+        if entry.infusion is not None
+    ]
+
+
+def exposure_table(trial: OneTrial) -> pl.DataFrame:
+    """Planned dose is dose per kg times weight, up to the cap; few infusions are interrupted or cut short."""
+    a, weights = trial.accompanying, simulate_weights(trial)
+    interrupted = trial.uniform(Purpose.INFUSION_COURSE) < a.interruption_share
+    cut = trial.uniform(Purpose.INFUSION_COURSE, draw=1) < a.cut_short_share
+    share = np.where(cut, 0.6 + 0.35 * trial.uniform(Purpose.INFUSION_COURSE, draw=2), 1.0)
+    pause = np.ceil(10 * trial.uniform(Purpose.INFUSION_COURSE, draw=3))
+    frames = []
+    for infusion, who in _of_arm(trial):
+        planned = np.round(infusion.mg_per_kg * weights[who], 2)
+        if infusion.cap_mg is not None:
+            planned = np.minimum(planned, infusion.cap_mg)
+        delivered = np.round(planned * share[who], 2)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "participant_id": trial.ids[who],
+                    "intervention": infusion.intervention,
+                    "day": infusion.day,
+                    "planned_mg": planned,
+                    "delivered_mg": delivered,
+                    "delivered_mg_per_kg": delivered / weights[who],
+                    "route": infusion.route,
+                    "minutes": np.round(infusion.minutes * share[who] + np.where(interrupted, pause, 0.0)[who], 1),
+                    "interruptions": interrupted[who].astype(np.int64),
+                }
+            )
+        )
+    return pl.concat(frames).sort("participant_id") if frames else pl.DataFrame()
+
+
+def vital_minutes(length: float) -> NDArray[np.float64]:
+    """Every five minutes during an infusion of ``length`` minutes, then every ten for half an hour."""
+    during = np.arange(0.0, length + 1e-9, 5.0)
+    return np.concatenate([during, during[-1] + np.arange(10.0, AFTER_MINUTES + 1, 10.0)])
+
+
+def vitals_table(trial: OneTrial) -> pl.DataFrame:
+    """Rise in proportion to the share infused, fading after the end with a half-life of a quarter of an hour.
+
+    A person's own level and own rise vary; each reading adds noise.
+    """
+    a = trial.accompanying
+    # name, level, rises by drug, SD of level, SD of rise, SD of a reading
+    signs: tuple[tuple[str, float, Any, float, float, float], ...] = (
+        ("systolic", a.systolic_baseline, a.systolic_rise, 11.0, 7.0, 3.5),
+        ("diastolic", a.diastolic_baseline, a.diastolic_rise, 7.0, 4.0, 2.5),
+        ("pulse", a.pulse_baseline, a.pulse_rise, 9.0, 4.0, 2.5),
+        ("saturation", a.saturation_baseline, a.saturation_rise, 0.6, 0.3, 0.5),
+    )
+    frames = []
+    for infusion, who in _of_arm(trial):
+        minutes = vital_minutes(infusion.minutes)
+        within = np.minimum(minutes / infusion.minutes, 1.0)
+        shape = within * 0.5 ** (np.maximum(minutes - infusion.minutes, 0.0) / HALF_LIFE_MINUTES)
+        columns: dict[str, Any] = {
+            "participant_id": np.repeat(trial.ids[who], len(minutes)),
+            "intervention": infusion.intervention,
+            "day": infusion.day,
+            "minute": np.tile(minutes, len(who)),
+        }
+        for k, (name, level, rises, level_sd, rise_sd, noise_sd) in enumerate(signs):
+            start = level + level_sd * trial.normal(Purpose.VITALS_PERSON, draw=2 * k)
+            rise = rises.get(infusion.drug, 0.0) + rise_sd * trial.normal(Purpose.VITALS_PERSON, draw=2 * k + 1)
+            noise = noise_sd * trial.normal(Purpose.VITALS_MINUTE, day=np.arange(len(minutes)), draw=k)
+            values = np.rint(start[:, None] + rise[:, None] * shape + noise)[who]
+            columns[name] = np.minimum(values, 100.0).ravel() if name == "saturation" else values.ravel()
+        frames.append(pl.DataFrame(columns))
+    return pl.concat(frames).sort("participant_id", "minute") if frames else pl.DataFrame()
+
+
+def dissociation_scores(trial: OneTrial) -> NDArray[np.float64]:
+    """Score at the end of the infusion, log-normal about the drug's mean, whole numbers from 0 to 92."""
+    mean = trial.by_name(trial.drugs, trial.accompanying.dissociation_mean)
+    spread = np.exp(DISSOCIATION_LOG_SD * trial.normal(Purpose.DISSOCIATION) - DISSOCIATION_LOG_SD**2 / 2)
+    return np.asarray(np.clip(np.rint(mean * spread), 0, DISSOCIATION_HIGHEST))
+
+
+def adverse_events_table(trial: OneTrial) -> pl.DataFrame:
+    """Events of the infusion, over on the same day, and events of the outpatient weeks told up to the last contact.
+
+    None is serious and none ends treatment, as published.
+    """
+    a, design, drugs = trial.accompanying, trial.design, trial.drugs
+    found: list[tuple[int, int, int, str, bool]] = []  # participant, onset index, length in days, term, related
+    infusion_day = {entry.infusion.drug: entry.infusion.day for entry in design.arms if entry.infusion is not None}
+    terms = sorted({term for events in a.infusion_events.values() for term in events})
+    for k, term in enumerate(terms):
+        chance = np.array([a.infusion_events.get(drug, {}).get(term, 0.0) for drug in drugs])
+        for i in np.flatnonzero(trial.uniform(Purpose.ADVERSE_EVENT, draw=k) < chance).tolist():
+            found.append((i, day_index(infusion_day[str(drugs[i])]), 0, term, True))
+    # Draws from 1,000 on, so that a further term of the infusion moves no other event.
+    for k, (term, probability) in enumerate(a.other_events.items()):
+        hit = trial.uniform(Purpose.ADVERSE_EVENT, draw=1000 + k) < probability
+        onset = np.floor(trial.uniform(Purpose.ADVERSE_EVENT_COURSE, draw=2 * k) * design.n_days).astype(int)
+        length = 1 + np.floor(9 * trial.uniform(Purpose.ADVERSE_EVENT_COURSE, draw=2 * k + 1)).astype(int)
+        for i in np.flatnonzero(hit).tolist():
+            start = day_index(design.first_day) + int(onset[i])
+            if study_day(start) <= trial.last_contact[i]:
+                found.append((i, start, int(length[i]), term, False))
+    found.sort(key=lambda event: (event[0], event[1], event[3]))
+    severity = np.stack([trial.uniform(Purpose.ADVERSE_EVENT_SEVERITY, draw=k) for k in range(16)], axis=1)
+    rows: list[dict[str, Any]] = []
+    number = dict.fromkeys(range(trial.n), 0)
+    for i, start, n_days, term, related in found:
+        moderate = severity[i, number[i] % 16] < a.moderate_share
+        number[i] += 1
+        end = study_day(start + n_days)
+        # An event that outlasts the last contact has no known end.
+        is_over = end <= max(int(trial.last_contact[i]), study_day(start))
+        rows.append(
+            {
+                "participant_id": str(trial.ids[i]),
+                "event": number[i],
+                "term": term,
+                "onset_day": study_day(start),
+                "end_day": end if is_over else None,
+                "severity": "moderate" if moderate else "mild",
+                "serious": False,
+                "related": related,
+                "outcome": "recovered" if is_over else "not known",
+            }
+        )
+    return pl.DataFrame(rows) if rows else pl.DataFrame()
