@@ -1,0 +1,1 @@
+"""Reports: one document model, rendered to one HTML file and to PDF."""

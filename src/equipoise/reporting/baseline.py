@@ -1,0 +1,130 @@
+"""Table 1: who was randomized, by arm and overall.
+
+Counts with per cent for categories, mean (SD) and median (quartiles) for numbers, missing values counted. There are no
+p values: a difference between randomized arms is due to chance, whatever its size (CONSORT 2025, item on baseline
+data; Senn 1994, Statistics in Medicine 13:1715).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from equipoise.records.records import Records
+from equipoise.reporting import format as fmt
+from equipoise.reporting.document import Column, Row, Table
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineVariable:
+    """A variable of the table: its column in ``participants``, name, unit, and (for a category) its levels in order."""
+
+    column: str
+    label: str
+    unit: str = ""
+    levels: Sequence[str] = ()
+
+
+_STANDARD = {"participant_id", "site", "screened_day", "consented", "eligible", "ineligible_reason", "replicate"}
+
+
+def baseline_variables(records: Records) -> list[BaselineVariable]:
+    """The variables that the participants table carries beyond its fixed columns."""
+    frame = records["participants"]
+    return [BaselineVariable(c, c.replace("_", " ").capitalize()) for c in frame.columns if c not in _STANDARD]
+
+
+def build_baseline_table(
+    records: Records, arms: Mapping[str, str], variables: Sequence[BaselineVariable] | None = None
+) -> Table | None:
+    """Table 1 of the participants randomized; None where no baseline variable was recorded.
+
+    ``arms`` maps arm ids to names, reference first.
+    """
+    allocations = records["allocations"]
+    if allocations.height == 0:
+        return None
+    first = allocations.filter(pl.col("stage") == allocations["stage"].min()).select("participant_id", "arm")
+    frame = records["participants"].join(first, on="participant_id", how="inner")
+    chosen = [
+        v for v in (variables if variables is not None else baseline_variables(records)) if v.column in frame.columns
+    ]
+    chosen = [v for v in chosen if frame[v.column].null_count() < frame.height]
+    if not chosen:
+        return None
+    groups = [frame.filter(pl.col("arm") == arm) for arm in arms]
+    if len(arms) > 1:
+        groups.append(frame)
+    heads = [*arms.values(), "All"] if len(arms) > 1 else list(arms.values())
+    rows: list[Row] = []
+    for variable in chosen:
+        rows += _variable_rows(variable, [group[variable.column] for group in groups])
+    columns = (
+        Column("", wide=True),
+        *(Column(head, "decimal", f"n = {fmt.thousands(group.height)}") for head, group in zip(heads, groups)),
+    )
+    return Table(
+        "Baseline characteristics",
+        columns,
+        tuple(rows),
+        subtitle=f"Everybody randomized, n = {fmt.thousands(frame.height)}",
+        footnotes=("SD: standard deviation. Per cent are of participants with a value.",),
+    )
+
+
+def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> list[Row]:
+    whole = series[-1]
+    if variable.levels or whole.dtype in (pl.String, pl.Boolean, pl.Categorical):
+        return _category_rows(variable, series)
+    head = f"{variable.label}, {variable.unit}" if variable.unit else variable.label
+    decimals = 1 if _spread(whole) >= 1 else 2
+    rows = [
+        Row((head,), "group"),
+        Row(("Mean (SD)", *(_mean(s, decimals) for s in series)), indent=1),
+        Row(("Median (quartiles)", *(_quartiles(s, decimals) for s in series)), indent=1),
+    ]
+    return rows + _missing_row(series)
+
+
+def _category_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> list[Row]:
+    texts = [s.cast(pl.String) for s in series]
+    seen = set(texts[-1].drop_nulls().to_list())
+    levels = list(variable.levels) + sorted(seen - set(variable.levels))
+    if series[-1].dtype == pl.Boolean:
+        cells = [fmt.Count(int((t == "true").sum()), t.len() - t.null_count()) for t in texts]
+        return [Row((variable.label, *cells)), *_missing_row(series, variable.label)]
+    rows = [Row((variable.label,), "group")]
+    for level in levels:
+        cells = [fmt.Count(int((t == level).sum()), t.len() - t.null_count()) for t in texts]
+        rows.append(Row((level.replace("-", " ").replace("_", " ").capitalize(), *cells), indent=1))
+    return rows + _missing_row(series)
+
+
+def _missing_row(series: Sequence[pl.Series], label: str = "") -> list[Row]:
+    if series[-1].null_count() == 0:
+        return []
+    words = f"{label}, missing" if label else "Missing"
+    return [Row((words, *(fmt.Count(s.null_count()) for s in series)), indent=1)]
+
+
+def _spread(series: pl.Series) -> float:
+    values = series.drop_nulls().cast(pl.Float64)
+    return float(values.std() or 0.0) if values.len() > 1 else 1.0  # type: ignore[arg-type]
+
+
+def _mean(series: pl.Series, decimals: int) -> fmt.Cell:
+    values = series.drop_nulls().cast(pl.Float64)
+    if values.len() == 0:
+        return "no values"
+    mean, sd = values.mean(), values.std() if values.len() > 1 else None
+    return fmt.MeanSD(float(mean), None if sd is None else float(sd), decimals)  # type: ignore[arg-type]
+
+
+def _quartiles(series: pl.Series, decimals: int) -> fmt.Cell:
+    values = series.drop_nulls().cast(pl.Float64)
+    if values.len() == 0:
+        return "no values"
+    lower, median, upper = (values.quantile(q, interpolation="linear") for q in (0.25, 0.5, 0.75))
+    return fmt.Quartiles(median, lower, upper, decimals)

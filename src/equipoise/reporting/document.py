@@ -1,0 +1,364 @@
+"""The document model: what a report says, before anybody decides how it looks.
+
+A document is a title block and a row of frozen blocks. Values in tables stay unrounded here; :mod:`.format` rounds
+them when a renderer asks. Both renderers (:mod:`.html`, :mod:`.pdf`) work from :func:`lay_out`, so a sentence or a
+number can never differ between the web page and the PDF.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from equipoise.reporting import format as fmt
+from equipoise.reporting.svg import Drawing, clean
+
+Align = Literal["left", "right", "center", "decimal"]
+Style = Literal["plain", "strong", "emphasis", "code", "muted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of text in one style."""
+
+    text: str
+    style: Style = "plain"
+
+
+Text = str | Span | tuple["str | Span", ...]
+
+
+def strong(text: str) -> Span:
+    """Text that matters more."""
+    return Span(text, "strong")
+
+
+def emphasis(text: str) -> Span:
+    """Text in italics."""
+    return Span(text, "emphasis")
+
+
+def code(text: str) -> Span:
+    """Text as the machine reads it."""
+    return Span(text, "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading; level 1 opens a section and stands in the contents, level 2 divides it."""
+
+    text: str
+    level: Literal[1, 2] = 1
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph; ``lead`` sets it larger, ``note`` smaller."""
+
+    text: Text
+    kind: Literal["body", "lead", "note"] = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of sentences; numbered where their order or number is cited."""
+
+    items: tuple[Text, ...]
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its head, how its cells stand, and their unit (printed in the head)."""
+
+    head: str
+    align: Align = "left"
+    unit: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of cells. A ``group`` row heads the rows under it; ``indent`` sets the first cell in; ``marks`` are the
+    letters of footnotes, behind the first cell.
+    """
+
+    cells: tuple[fmt.Cell, ...]
+    kind: Literal["body", "group", "total"] = "body"
+    indent: int = 0
+    marks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: caption (what), subtitle (who and how many), columns, rows, footnotes (how)."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    subtitle: str = ""
+    footnotes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse rows that are longer than the table is wide."""
+        for row in self.rows:
+            if row.kind != "group" and len(row.cells) != len(self.columns):
+                raise ValueError(
+                    f"a row of {self.caption!r} has {len(row.cells)} cells, the table {len(self.columns)} columns"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: title (content), subtitle (population and n), drawing, and a note of source or method."""
+
+    caption: str
+    drawing: Drawing
+    subtitle: str = ""
+    note: str = ""
+
+    @property
+    def alt(self) -> str:
+        """What the figure says to somebody who cannot see it."""
+        return self.drawing.alt
+
+    def __post_init__(self) -> None:
+        """Refuse a figure without alternative text, or wider than seven inches."""
+        if not self.drawing.alt.strip():
+            raise ValueError(f"the figure {self.caption!r} has no alternative text")
+        if self.drawing.width > 672:
+            raise ValueError(f"the figure {self.caption!r} is wider than 7 inches (672 px)")
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """A note that stands apart, or an amber warning."""
+
+    text: Text
+    title: str = ""
+    kind: Literal["note", "warning"] = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """A few results in large type, each with what it is: value, label, detail."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionList:
+    """Terms and what is said of each."""
+
+    items: tuple[tuple[str, Text], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines for the machine."""
+
+    text: str
+
+
+Block = Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A band on every page and a word in the corner of every figure."""
+
+    word: str
+    sentence: str
+
+
+SIMULATED = Banner("SIMULATED", "Fictional participants: no person took part, and no result here is evidence.")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report. ``provenance`` (label, value) stands in the title block, ``footer`` at the foot of every page."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    subtitle: str = ""
+    kicker: str = ""
+    banner: Banner | None = None
+    provenance: tuple[tuple[str, Text], ...] = ()
+    footer: str = ""
+    language: str = "en-GB"
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures, in order."""
+        return tuple(block for block in self.blocks if isinstance(block, Figure))
+
+    def to_html(self) -> str:
+        """One self-contained HTML file."""
+        from equipoise.reporting.html import render_html
+
+        return render_html(self)
+
+    def to_pdf(self) -> bytes:
+        """The PDF."""
+        from equipoise.reporting.pdf import render_pdf
+
+        return render_pdf(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        # an iframe keeps the report's styles out of the notebook's
+        return (
+            f'<iframe srcdoc="{escape(self.to_html())}" style="width:100%;height:80vh;border:1px solid #ccc"></iframe>'
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Laying out: plain values that a template prints as they are
+
+
+def spans(text: Text) -> list[dict[str, str]]:
+    """A text as styled runs, cleaned of characters that no document can hold."""
+    parts: Iterable[str | Span] = text if isinstance(text, tuple) else (text,)
+    out = []
+    for part in parts:
+        run = Span(part) if isinstance(part, str) else part
+        if run.text:
+            out.append({"text": clean(run.text), "style": run.style})
+    return out
+
+
+def plain(text: Text) -> str:
+    """A text without its styles."""
+    return "".join(run["text"] for run in spans(text))
+
+
+def slug(text: str, taken: set[str]) -> str:
+    """An id for a heading, unlike any in ``taken``; adds itself there."""
+    base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "section"
+    name, k = base, 2
+    while name in taken:
+        name, k = f"{base}-{k}", k + 1
+    taken.add(name)
+    return name
+
+
+def lay_out(document: Document) -> dict[str, Any]:
+    """The document as plain values (dictionaries, lists, text): numbered, formatted, aligned, stamped, escaped nowhere.
+
+    Renderers escape or pass text as data; nothing here is markup except the SVG of figures, which is escaped as drawn.
+    """
+    taken: set[str] = set()
+    numbers = {"table": 0, "figure": 0}
+    stamp = document.banner.word if document.banner else None
+    blocks = [_lay_out_block(block, taken, numbers, stamp) for block in document.blocks]
+    return {
+        "title": clean(document.title),
+        "subtitle": clean(document.subtitle),
+        "kicker": clean(document.kicker),
+        "language": document.language,
+        "footer": clean(document.footer),
+        "banner": None
+        if document.banner is None
+        else {"word": clean(document.banner.word), "sentence": clean(document.banner.sentence)},
+        "provenance": [{"term": clean(term), "text": spans(text)} for term, text in document.provenance],
+        "contents": [{"text": b["text"], "id": b["id"]} for b in blocks if b["block"] == "heading" and b["level"] == 1],
+        "blocks": blocks,
+    }
+
+
+def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp: str | None) -> dict[str, Any]:
+    match block:
+        case Heading():
+            return {
+                "block": "heading",
+                "level": block.level,
+                "text": clean(block.text),
+                "id": slug(block.id or block.text, taken),
+            }
+        case Paragraph():
+            return {"block": "paragraph", "kind": block.kind, "spans": spans(block.text)}
+        case Bullets():
+            return {"block": "bullets", "numbered": block.numbered, "items": [spans(item) for item in block.items]}
+        case Table():
+            numbers["table"] += 1
+            return _lay_out_table(block, numbers["table"])
+        case Figure():
+            numbers["figure"] += 1
+            return {
+                "block": "figure",
+                "number": numbers["figure"],
+                "caption": clean(block.caption),
+                "subtitle": clean(block.subtitle),
+                "note": clean(block.note),
+                "alt": clean(block.alt),
+                "svg": block.drawing.svg(stamp),
+                "width": block.drawing.width,
+            }
+        case Callout():
+            return {"block": "callout", "kind": block.kind, "title": clean(block.title), "spans": spans(block.text)}
+        case KeyFigures():
+            items = [{"value": clean(v), "label": clean(label), "detail": clean(d)} for v, label, d in block.items]
+            return {"block": "key-figures", "items": items}
+        case DefinitionList():
+            return {
+                "block": "definitions",
+                "items": [{"term": clean(term), "spans": spans(text)} for term, text in block.items],
+            }
+        case Code():
+            return {"block": "code", "text": clean(block.text)}
+
+
+def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
+    texts = [[clean(fmt.cell(value)) for value in row.cells] for row in table.rows]
+    pads = [_decimal_pads(table, texts, j) if c.align == "decimal" else {} for j, c in enumerate(table.columns)]
+    rows = []
+    for i, (row, cells) in enumerate(zip(table.rows, texts)):
+        rows.append(
+            {
+                "kind": row.kind,
+                "indent": row.indent,
+                "marks": clean(row.marks),
+                "cells": [
+                    {"text": text, "pad": pads[j].get(i, "") if j < len(pads) else ""} for j, text in enumerate(cells)
+                ],
+            }
+        )
+    return {
+        "block": "table",
+        "number": number,
+        "caption": clean(table.caption),
+        "subtitle": clean(table.subtitle),
+        "footnotes": [clean(note) for note in table.footnotes],
+        "columns": [
+            {"head": clean(c.head), "unit": clean(c.unit), "align": c.align, "wide": c.wide} for c in table.columns
+        ],
+        "rows": rows,
+    }
+
+
+def _decimal_pads(table: Table, texts: Sequence[Sequence[str]], j: int) -> dict[int, str]:
+    """Digits to be set invisibly before each cell so that decimal points stand under one another."""
+    lengths = {
+        i: fmt.integer_part(texts[i][j])
+        for i, row in enumerate(table.rows)
+        if row.kind != "group" and texts[i][j] and fmt.integer_part(texts[i][j]) > 0
+    }
+    longest = max(lengths.values(), default=0)
+    return {i: "0" * (longest - n) for i, n in lengths.items() if n < longest}
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """Blocks gathered section by section; a section without content is left out with its heading."""
+
+    blocks: list[Block] = field(default_factory=list)
+
+    def add(self, heading: str, content: Iterable[Block | None]) -> None:
+        """A section; ``None`` among its content is skipped."""
+        present = [block for block in content if block is not None]
+        if present:
+            self.blocks.extend([Heading(heading), *present])

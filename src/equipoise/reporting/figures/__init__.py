@@ -1,0 +1,1 @@
+"""Figures: plain data in, a drawing with alternative text out."""

@@ -1,0 +1,223 @@
+"""Numbers as reports print them. Values stay unrounded until they pass through here.
+
+``0.47 (0.24 to 0.92)`` for an estimate and its interval, two figures for p values and ``<0.001`` below, ``13 (48 %)``
+for counts, ``not estimable`` in words. A minus is a minus sign (U+2212), a percent sign stands apart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+NOT_ESTIMABLE = "not estimable"
+NOT_COLLECTED = "not collected"
+MINUS = "\N{MINUS SIGN}"
+NARROW = "\N{NO-BREAK SPACE}"
+RATIO_SCALES = frozenset({"risk_ratio", "odds_ratio", "hazard_ratio", "ratio_of_means"})
+SHARE_SCALES = frozenset({"proportion", "risk_difference", "survival_probability"})
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number to be shown with so many decimals; ``None`` is not estimable."""
+
+    value: float | None
+    decimals: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """So many of so many; with ``of`` absent or 0 the count stands alone."""
+
+    n: int
+    of: int | None = None
+    show_denominator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its limits on a named scale (the scales of ``Estimate``)."""
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    scale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PValue:
+    """A p value, 0 to 1."""
+
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeanSD:
+    """Mean and standard deviation."""
+
+    mean: float | None
+    sd: float | None
+    decimals: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quartiles:
+    """Median and quartiles."""
+
+    median: float | None
+    lower: float | None
+    upper: float | None
+    decimals: int = 1
+
+
+Cell = str | int | float | Number | Count | Interval | PValue | MeanSD | Quartiles | None
+
+
+def is_finite(value: float | None) -> bool:
+    """Whether there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Fixed decimals, half away from zero, with a true minus sign and no negative zero."""
+    quantum = Decimal(1).scaleb(-decimals)
+    # repr is the shortest text that gives the same float, so 0.145 rounds as the reader of 0.145 expects
+    rounded = Decimal(repr(float(value))).quantize(quantum, rounding=ROUND_HALF_UP)
+    if rounded == 0:
+        rounded = abs(rounded)
+    text = f"{rounded:f}"
+    return text.replace("-", MINUS)
+
+
+def thousands(value: int) -> str:
+    """An integer, thousands apart by a narrow space from five digits up."""
+    text = f"{abs(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if abs(value) >= 10_000 else str(abs(value))
+    return text if value >= 0 else MINUS + text
+
+
+def p_value(value: float | None) -> str:
+    """Two significant figures; ``<0.001`` below; ``>0.99`` above."""
+    if value is None or not math.isfinite(value):
+        return NOT_ESTIMABLE
+    if value < 0.001:
+        return "<0.001"
+    if value > 0.99:
+        return ">0.99"
+    # 0.0996 is 0.10 and not 0.100: decide the decimals from the value as rounded
+    digits = 2 - 1 - math.floor(math.log10(value))
+    rounded = round(value, digits)
+    digits = 2 - 1 - math.floor(math.log10(rounded))
+    return fixed(rounded, max(2, min(digits, 4)))
+
+
+def ratio(value: float) -> str:
+    """A ratio with the decimals its size deserves: 0.47, 5.70, 13.0, 46, 0.004."""
+    size = abs(value)
+    if size >= 10_000:
+        return ">9999"
+    if size < 0.0005:
+        return "<0.001"
+    for limit, decimals in ((0.095, 3), (9.995, 2), (99.95, 1)):
+        if size < limit:
+            return fixed(value, decimals)
+    return fixed(value, 0)
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share, 0 to 1, as ``48 %``."""
+    return f"{fixed(100 * share, decimals)}{NARROW}%"
+
+
+def on_scale(value: float, scale: str) -> str:
+    """One value on a scale of ``Estimate``, without unit."""
+    if scale in RATIO_SCALES:
+        return ratio(value)
+    if scale in SHARE_SCALES:
+        return fixed(100 * value, 1)
+    size = abs(value)
+    return fixed(value, 2 if size < 9.995 else 1)
+
+
+def interval(value: Interval) -> str:
+    """``0.47 (0.24 to 0.92)``; a limit that is absent is said so."""
+    if not is_finite(value.estimate):
+        return NOT_ESTIMABLE
+    assert value.estimate is not None
+    text = on_scale(value.estimate, value.scale)
+    if value.lower is None and value.upper is None:
+        return text
+    low = on_scale(value.lower, value.scale) if value.lower is not None and is_finite(value.lower) else NOT_ESTIMABLE
+    high = on_scale(value.upper, value.scale) if value.upper is not None and is_finite(value.upper) else NOT_ESTIMABLE
+    return f"{text} ({low} to {high})"
+
+
+def count(value: Count) -> str:
+    """``13 (48 %)``, or ``13/27 (48 %)`` where the denominator is to be shown."""
+    head = thousands(value.n)
+    if value.of is None:
+        return head
+    if value.show_denominator:
+        head = f"{head}/{thousands(value.of)}"
+    if value.of == 0:
+        return head
+    return f"{head} ({percent(value.n / value.of)})"
+
+
+def cell(value: Cell) -> str:
+    """Any cell of a table as text."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return thousands(value)
+    if isinstance(value, float):
+        return cell(Number(value))
+    if isinstance(value, Number):
+        return (
+            NOT_ESTIMABLE if value.value is None or not is_finite(value.value) else fixed(value.value, value.decimals)
+        )
+    if isinstance(value, Count):
+        return count(value)
+    if isinstance(value, Interval):
+        return interval(value)
+    if isinstance(value, PValue):
+        return p_value(value.value)
+    if isinstance(value, MeanSD):
+        if value.mean is None or not is_finite(value.mean):
+            return NOT_ESTIMABLE
+        sd = fixed(value.sd, value.decimals) if value.sd is not None and is_finite(value.sd) else NOT_ESTIMABLE
+        return f"{fixed(value.mean, value.decimals)} ({sd})"
+    if value.median is None or value.lower is None or value.upper is None:
+        return NOT_ESTIMABLE
+    median, lower, upper = (fixed(x, value.decimals) for x in (value.median, value.lower, value.upper))
+    return f"{median} ({lower} to {upper})"
+
+
+def integer_part(text: str) -> int:
+    """Characters before the first decimal point, or before the first space: what decimals are aligned by."""
+    for position, character in enumerate(text):
+        if character not in f"0123456789<>{MINUS}\N{NARROW NO-BREAK SPACE}":
+            return position
+    return len(text)
+
+
+def plural(n: int, singular: str, many: str | None = None) -> str:
+    """``1 participant``, ``27 participants``."""
+    return f"{thousands(n)} {singular if n == 1 else many or singular + 's'}"
+
+
+def count_in_words(n: int) -> str:
+    """Small counts as words at the start of a sentence."""
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[n] if 0 <= n < len(words) else thousands(n)
+
+
+def joined(parts: list[str], conjunction: str = "and") -> str:
+    """``a, b and c``."""
+    if len(parts) <= 1:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
