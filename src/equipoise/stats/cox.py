@@ -1,0 +1,358 @@
+"""Cox regression, many trials at a time: Efron, Breslow and exact ties. Methods: ``docs/methods/cox.md``.
+
+>>> import numpy as np
+>>> from equipoise.stats.cox import fit_cox
+>>> time = np.array([1.0, 2.0, 3.0, 4.0])
+>>> fits = fit_cox(time, np.ones(4), np.array([1.0, 0.0, 1.0, 0.0]), offsets=[0, 4])
+>>> bool(fits.coefficients[0, 0] > 0)  # the experimental arm relapses earlier
+True
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.stats import _cox_kernel as kernels
+from equipoise.stats._recession import find_recession
+from equipoise.stats._small_linalg import find_aliased_columns
+from equipoise.stats._sorting import order_by_time
+from equipoise.stats._wald import (
+    BoolArray,
+    CodeArray,
+    WaldFits,
+    as_design,
+    as_integers,
+    as_offsets,
+    as_vector,
+    chi_square_p,
+)
+from equipoise.stats.codes import FitCode, has, mark
+from equipoise.stats.packing import (
+    FloatArray,
+    IntArray,
+    any_by_trial,
+    offsets_from_sizes,
+    run_over_trials,
+    sum_by_trial,
+    trial_of_row,
+)
+
+Ties = Literal["efron", "breslow", "exact"]
+METHODS: dict[str, int] = {"breslow": kernels.BRESLOW, "efron": kernels.EFRON, "exact": kernels.EXACT}
+
+# As for logistic regression: a finite, unremarkable maximum needs less than this.
+_SUSPECT_ITERATIONS = 9
+_SUSPECT_PREDICTOR = 8.0
+_ILL_CONDITION = 1e12
+
+
+@dataclass(frozen=True)
+class SurvivalInput:
+    """Checked survival rows of a batch, sorted by trial, stratum and time; ``order`` leads back to the caller's."""
+
+    time: FloatArray
+    event: FloatArray
+    stratum: IntArray
+    design: FloatArray
+    offsets: IntArray
+    order: IntArray  # sorted row i is the caller's row order[i]
+    codes: CodeArray
+
+    @classmethod
+    def of(
+        cls,
+        time: ArrayLike,
+        event: ArrayLike,
+        design: ArrayLike,
+        offsets: ArrayLike,
+        strata: ArrayLike | None,
+        *,
+        threads: int | None,
+    ) -> SurvivalInput:
+        """Check and sort; ValueError when shapes disagree."""
+        t = as_vector(time, "time")
+        n = t.shape[0]
+        d = as_vector(event, "event", n)
+        x = as_design(design, n)
+        bounds = as_offsets(offsets, n)
+        stratum = np.zeros(n, dtype=np.int64) if strata is None else as_integers(strata, "strata", n)
+        codes = check_survival(t, d, bounds)
+        bad = any_by_trial(~np.isfinite(x), bounds)
+        mark(codes, bad, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+        order = order_by_time(stratum, np.nan_to_num(t), bounds, threads=threads)
+        return cls(t[order], d[order], stratum[order], x[order], bounds, order, codes)
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials in the batch."""
+        return self.offsets.shape[0] - 1
+
+
+def check_survival(time: FloatArray, event: FloatArray, offsets: IntArray) -> CodeArray:
+    """Codes (n_trials,) of what forbids or qualifies any survival estimate."""
+    n_rows = np.diff(offsets)
+    codes = np.zeros(n_rows.shape[0], dtype=np.uint32)
+    finite = np.isfinite(time)
+    coded = (event == 0.0) | (event == 1.0)
+    mark(codes, any_by_trial(~(finite & coded), offsets), FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+    mark(codes, any_by_trial(time < 0.0, offsets), FitCode.NEGATIVE_TIME | FitCode.NOT_ESTIMABLE)
+    mark(codes, any_by_trial((time == 0.0) & (event == 1.0), offsets), FitCode.EVENT_AT_ENTRY)
+    mark(codes, n_rows < 1, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+    usable = ~has(codes, FitCode.NOT_ESTIMABLE)
+    events = sum_by_trial((event == 1.0).astype(np.float64), offsets)
+    mark(codes, usable & (events == 0), FitCode.NO_EVENTS)
+    mark(codes, usable & (events == n_rows), FitCode.ALL_EVENTS)
+    filled = np.flatnonzero(usable & (events >= 2))
+    if filled.size:
+        is_event = event == 1.0
+        early = np.minimum.reduceat(np.where(is_event, time, np.inf), offsets[:-1][n_rows > 0])
+        late = np.maximum.reduceat(np.where(is_event, time, -np.inf), offsets[:-1][n_rows > 0])
+        same = np.zeros(n_rows.shape[0], dtype=np.bool_)
+        same[n_rows > 0] = early == late
+        mark(codes, usable & (events >= 2) & same, FitCode.ALL_EVENTS_TIED)
+    return codes
+
+
+@dataclass(frozen=True)
+class CoxFits(WaldFits):
+    """Cox fits of ``n_trials`` trials with ``p`` columns; NaN where ``codes`` says not estimable.
+
+    With ``ties="exact"`` coefficients are log odds ratios of the event within one time (conditional logistic), not
+    log hazard ratios. Under a monotone likelihood ``log_lik`` is the supremum.
+    """
+
+    coefficients: FloatArray  # (n_trials, p), log hazard ratios (log odds ratios if ties is "exact")
+    covariance: FloatArray  # (n_trials, p, p), inverse information
+    robust_covariance: FloatArray  # (n_trials, p, p), sandwich over clusters; NaN unless asked for
+    log_lik: FloatArray
+    log_lik_null: FloatArray
+    score_test: FloatArray  # chi-square of all columns at zero, df = p
+    wald_test: FloatArray  # chi-square of all columns, with the robust covariance where there is one
+    n_rows: IntArray
+    n_events: FloatArray
+    gradient_norm: FloatArray  # sqrt(score' information^-1 score) before the last step, in standard errors
+    iterations: IntArray
+    condition: FloatArray
+    aliased: BoolArray  # (n_trials, p)
+    infinite: BoolArray  # (n_trials, p): coefficients without a finite maximiser
+    direction: NDArray[np.int8]  # (n_trials, p): the sign in which they run off
+    ties: Ties
+    codes: CodeArray
+
+    @property
+    def estimable(self) -> BoolArray:
+        """(n_trials,): the coefficients are numbers to report."""
+        return ~has(self.codes, FitCode.NOT_ESTIMABLE)
+
+    @property
+    def scale(self) -> str:
+        """What exp(coefficient) is: ``hazard_ratio``, or ``odds_ratio`` for the exact method."""
+        return "odds_ratio" if self.ties == "exact" else "hazard_ratio"
+
+    @property
+    def robust_errors(self) -> FloatArray:
+        """Sandwich standard errors (n_trials, p)."""
+        return np.asarray(np.sqrt(np.diagonal(self.robust_covariance, axis1=1, axis2=2)))
+
+    @property
+    def likelihood_ratio_test(self) -> FloatArray:
+        """Chi-square of all columns, df = p, eq. (CX-6); valid under a monotone likelihood too."""
+        return np.maximum(2.0 * (self.log_lik - self.log_lik_null), 0.0)
+
+    @property
+    def likelihood_ratio_p(self) -> FloatArray:
+        """Its p value."""
+        return chi_square_p(self.likelihood_ratio_test, float(self.coefficients.shape[1]))
+
+
+def fit_cox(
+    time: ArrayLike,
+    event: ArrayLike,
+    design: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    ties: Ties = "efron",
+    strata: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    robust: bool = False,
+    threads: int | None = None,
+) -> CoxFits:
+    """Maximise the partial likelihood of each trial.
+
+    ``time`` (n_rows,) not negative; ``event`` (n_rows,) 1 event, 0 censored at ``time`` (still at risk then);
+    ``design`` (n_rows, p) without a constant; ``strata`` and ``cluster`` (n_rows,) whole numbers. ``robust`` asks for
+    the sandwich variance, over ``cluster`` if given, else over rows; ``cluster`` implies it. Assumes proportional
+    hazards within strata and censoring independent given the design. Times equal to the last bit are ties.
+    Raises ValueError only for shapes or an unknown ``ties``.
+
+    Source: Efron (1977) JASA 72:557; Breslow (1974); Gail, Lubin and Rubinstein (1981) for exact;
+    Lin and Wei (1989) for the sandwich.
+    """
+    if ties not in METHODS:
+        raise ValueError(f"ties must be one of {sorted(METHODS)}, got {ties!r}")
+    data = SurvivalInput.of(time, event, design, offsets, strata, threads=threads)
+    n, p = data.n_trials, data.design.shape[1]
+    codes = data.codes.copy()
+    mark(codes, has(codes, FitCode.NO_EVENTS), FitCode.NOT_ESTIMABLE)
+    mark(codes, np.diff(data.offsets) < 2, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+    beta = np.zeros((n, p))
+    covariance = np.full((n, p, p), np.nan)
+    quality = np.full((n, kernels.N_QUALITY), np.nan)
+    aliased = np.zeros((n, p), dtype=np.bool_)
+    infinite = np.zeros((n, p), dtype=np.bool_)
+    direction = np.zeros((n, p), dtype=np.int8)
+    wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
+
+    def maximise(which: BoolArray) -> None:
+        run_over_trials(
+            lambda begin, end: kernels.maximise_range(
+                data.time, data.event, data.stratum, data.design, data.offsets, which, METHODS[ties], begin, end, beta,
+                covariance, quality,
+            ),
+            n,
+            threads=threads,
+        )  # fmt: skip
+
+    maximise(wanted)
+    status = quality[:, kernels.STATUS]
+    again = np.zeros(n, dtype=np.bool_)
+    for trial in np.flatnonzero(status == kernels.DOUBTFUL_RANK):
+        rows = risk_differences(data, int(trial), exact=ties == "exact")
+        if find_aliased_columns(rows, 0, rows.shape[0], p, aliased[trial]) > 0:
+            mark(codes, np.array([trial]), FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+            wanted[trial] = False
+        else:
+            again[trial] = True
+    if again.any():
+        maximise(again)
+
+    unfinished = wanted & (status != kernels.CONVERGED)
+    suspect = unfinished | (
+        wanted
+        & (
+            (quality[:, kernels.ITERATIONS] > _SUSPECT_ITERATIONS)
+            | (quality[:, kernels.PREDICTOR] > _SUSPECT_PREDICTOR)
+        )
+    )
+    chosen = np.flatnonzero(suspect)
+    if chosen.size:
+        parts = [risk_differences(data, int(trial), exact=ties == "exact") for trial in chosen]
+        packed = offsets_from_sizes([part.shape[0] for part in parts])
+        rising, infinite[chosen], direction[chosen] = find_recession(np.concatenate(parts), packed, threads=threads)
+        mark(codes, chosen[rising > 0], FitCode.MONOTONE_LIKELIHOOD | FitCode.NOT_ESTIMABLE)
+        unfinished[chosen[rising > 0]] = False
+    mark(codes, unfinished, FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
+    gone = has(codes, FitCode.NOT_ESTIMABLE)
+    mark(codes, ~gone & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    beta[gone] = np.nan
+    covariance[gone] = np.nan
+    unknown = gone & ~has(codes, FitCode.MONOTONE_LIKELIHOOD)
+    for column in (kernels.LOG_LIK, kernels.LOG_LIK_NULL, kernels.SCORE_TEST):
+        quality[unknown, column] = np.nan
+
+    sandwich = np.full((n, p, p), np.nan)
+    if (robust or cluster is not None) and ties != "exact":
+        residuals, _, _ = residuals_of(data, beta, ~gone, ties, np.zeros_like(data.time), threads=threads)
+        groups = None if cluster is None else as_integers(cluster, "cluster", data.time.shape[0])[data.order]
+        sandwich = _sandwich(residuals, covariance, groups, data.offsets)
+    wald = np.full(n, np.nan)
+    used = np.where(np.isnan(sandwich), covariance, sandwich)
+    fine = ~gone
+    if fine.any():
+        wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], beta[fine][:, :, None])[:, :, 0])
+    return CoxFits(
+        coefficients=beta,
+        covariance=covariance,
+        robust_covariance=sandwich,
+        log_lik=quality[:, kernels.LOG_LIK],
+        log_lik_null=quality[:, kernels.LOG_LIK_NULL],
+        score_test=quality[:, kernels.SCORE_TEST],
+        wald_test=wald,
+        n_rows=np.diff(data.offsets),
+        n_events=sum_by_trial(data.event, data.offsets),
+        gradient_norm=quality[:, kernels.GRADIENT],
+        iterations=np.nan_to_num(quality[:, kernels.ITERATIONS]).astype(np.int64),
+        condition=np.where(gone, np.nan, quality[:, kernels.CONDITION]),
+        aliased=aliased,
+        infinite=infinite,
+        direction=direction,
+        ties=ties,
+        codes=codes,
+    )
+
+
+def residuals_of(
+    data: SurvivalInput,
+    beta: FloatArray,
+    wanted: BoolArray,
+    ties: Ties,
+    transform: FloatArray,
+    *,
+    threads: int | None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Score and Schoenfeld residuals (n_rows, p) in sorted order, and the moments (n_trials, 3, p, p) of (PH-3).
+
+    Rows of trials not wanted are NaN, and so are Schoenfeld residuals of censored rows.
+    """
+    n, p = data.n_trials, data.design.shape[1]
+    score_rows = np.zeros((data.time.shape[0], p))
+    schoenfeld = np.zeros((data.time.shape[0], p))
+    moments = np.zeros((n, 3, p, p))
+    run_over_trials(
+        lambda begin, end: kernels.residual_range(
+            data.time, data.event, data.stratum, data.design, data.offsets, wanted, METHODS[ties], beta, transform,
+            begin, end, score_rows, schoenfeld, moments,
+        ),
+        n,
+        threads=threads,
+    )  # fmt: skip
+    missing = ~wanted[trial_of_row(data.offsets)]
+    score_rows[missing] = np.nan
+    schoenfeld[missing | (data.event == 0.0)] = np.nan
+    moments[~wanted] = np.nan
+    return score_rows, schoenfeld, moments
+
+
+def _sandwich(residuals: FloatArray, covariance: FloatArray, groups: IntArray | None, offsets: IntArray) -> FloatArray:
+    """Covariance times the sum over clusters of outer products of summed score residuals, times covariance."""
+    owner = trial_of_row(offsets)
+    if groups is not None:
+        keys = np.stack([owner, groups], axis=1)
+        unique, where = np.unique(keys, axis=0, return_inverse=True)
+        summed = np.zeros((unique.shape[0], residuals.shape[1]))
+        np.add.at(summed, where.ravel(), residuals)
+        residuals, owner = summed, unique[:, 0]
+    middle = np.zeros_like(covariance)
+    np.add.at(middle, owner, residuals[:, :, None] * residuals[:, None, :])
+    return np.asarray(np.einsum("tij,tjk,tkl->til", covariance, middle, covariance))
+
+
+def risk_differences(data: SurvivalInput, trial: int, *, exact: bool) -> FloatArray:
+    """Rows whose products with a direction must all be >= 0 for the partial likelihood to rise along it, (CX-7).
+
+    Each event's covariates minus those of everybody it must outrank: those who leave before the next event time, and
+    one event of that next time (which outranks the rest by the same rule). Events of one time must be equal along the
+    direction, except in the exact method, where each must outrank every event of the next time.
+    """
+    part = slice(data.offsets[trial], data.offsets[trial + 1])
+    time, event, stratum, x = data.time[part], data.event[part], data.stratum[part], data.design[part]
+    rows: list[FloatArray] = [np.zeros((1, x.shape[1]))]
+    for level in np.unique(stratum):
+        inside = stratum == level
+        times = np.unique(time[inside & (event == 1.0)])
+        for index, now in enumerate(times):
+            failing = np.flatnonzero(inside & (time == now) & (event == 1.0))
+            later = times[index + 1] if index + 1 < times.shape[0] else np.inf
+            leaving = np.flatnonzero(inside & (time >= now) & (time < later) & ~((event == 1.0) & (time == now)))
+            following = np.flatnonzero(inside & (time == later) & (event == 1.0))
+            others = np.concatenate([leaving, following])
+            if exact:
+                rows.append((x[failing][:, None, :] - x[others][None, :, :]).reshape(-1, x.shape[1]))
+            else:
+                rows.append(x[failing[0]] - x[others])
+                rows.append(x[failing] - x[np.roll(failing, 1)])
+    return np.ascontiguousarray(np.concatenate(rows))
