@@ -166,7 +166,7 @@ class _Checker:
                 self.add(
                     "P023", ("randomization", "ratio"), f"The ratio leaves out {listed(absent, conjunction='and')}."
                 )
-            self.refs(("randomization", "strata"), randomization.strata.usable or (), model.baseline, "baseline")
+            self.refs(("randomization", "strata"), randomization.strata.usable or (), {*model.baseline, "site"}, "baseline")
         for id, phase in model.stages.items():
             self.refs(("stages", id, "arms"), phase.arms, model.arms, "arms")
             for day in (phase.days.first, phase.days.last):
@@ -282,10 +282,6 @@ class _Checker:
                     due = [v for v in self.protocol.series(endpoint.at) if v.target_day in endpoint.days.range]
                     if not due:
                         self.add("P027", (*path, "days"), f"No visit of {endpoint.at} is due in {endpoint.days}.")
-                elif endpoint.at is None and endpoint.missed != "is-no-use":
-                    self.add(
-                        "P027", path, "A missing rule needs the visits that could be missed.", "at: a visit series"
-                    )
             elif endpoint.kind in ("repeated-use", "score", "report"):
                 known = self.ref((*path, "at"), endpoint.at, model.schedule, "schedule")
                 if endpoint.kind == "repeated-use" and known and not model.schedule[endpoint.at].is_series:

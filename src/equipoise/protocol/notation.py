@@ -209,17 +209,20 @@ class Interval(Notation):
 
 @dataclass(frozen=True, slots=True)
 class Versus(Notation):
-    """Two treatments compared: ``ketamine v midazolam`` is ketamine with midazolam as the reference."""
+    """Two treatments compared: ``ketamine v midazolam`` is ketamine with midazolam as the reference.
+
+    One name alone is a treatment compared with nothing (a programme without randomization); it has no reference.
+    """
 
     experimental: str
-    reference: str
+    reference: str | None
 
     example = "ketamine v midazolam"
-    pattern = r"^\s*[\w.+-]+\s+v\s+[\w.+-]+\s*$"
+    pattern = r"^\s*[\w.+-]+(\s+v\s+[\w.+-]+)?\s*$"
 
     @classmethod
     def parse(cls, text: str) -> Versus:
-        match = re.fullmatch(r"([\w.+-]+)\s+v\s+([\w.+-]+)", text)
+        match = re.fullmatch(r"([\w.+-]+)(?:\s+v\s+([\w.+-]+))?", text)
         if match is None:
             raise ValueError(f"{text!r} is not a comparison; write experimental v reference, for example {cls.example}")
         if match[1] == match[2]:
@@ -227,7 +230,12 @@ class Versus(Notation):
         return cls(match[1], match[2])
 
     def __str__(self) -> str:
-        return f"{self.experimental} v {self.reference}"
+        return self.experimental if self.reference is None else f"{self.experimental} v {self.reference}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The treatments named, the experimental one first."""
+        return (self.experimental,) if self.reference is None else (self.experimental, self.reference)
 
 
 _OPERATORS = (">=", "<=", "!=", ">", "<", "=", "in", "is")
@@ -248,7 +256,7 @@ class Criterion(Notation):
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        match = re.fullmatch(r"(.+?)\s*(>=|<=|!=|>|<|=|\bin\b)\s*(.+)", text)
+        match = re.fullmatch(r"(.+?)\s*(>=|<=|!=|>|<|=|\bin\b(?=\s*-?\d))\s*(.+)", text)
         if match is None:
             if not text:
                 raise ValueError("a criterion is a statement or a comparison, for example age >= 18")
