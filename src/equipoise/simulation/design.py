@@ -62,9 +62,9 @@ class TrialDesign:
     randomization_day: int = 1
     therapy: str | None = None
     session_days: tuple[int, ...] = ()
+    route_variable: str = "route"
     poor_route: str = "smoked-or-injected"
     other_route: str = "intranasal"
-    use_days_of: int = 30
 
     def __post_init__(self) -> None:
         """Refuse a design whose days do not fit together."""

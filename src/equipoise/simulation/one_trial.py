@@ -67,7 +67,8 @@ class OneTrial:
     def drugs(self) -> NDArray[np.str_]:
         """Drug infused in each participant's arm; empty text where there is none."""
         by_arm = [arm.infusion.drug if arm.infusion is not None else "" for arm in self.design.arms]
-        return np.array(by_arm)[self.of("arm")]
+        drugs: NDArray[np.str_] = np.array(by_arm)[self.of("arm")]
+        return drugs
 
     def by_name(self, names: NDArray[np.str_], values: Any) -> NDArray[np.float64]:
         """The value of each name; 0 where there is none."""

@@ -48,7 +48,7 @@ def participants_table(trial: OneTrial) -> pl.DataFrame:
             "consented": True,
             "eligible": True,
             "ineligible_reason": pl.Series([None] * trial.n, dtype=pl.String),
-            "route": np.where(trial.of("poor_route"), design.poor_route, design.other_route),
+            trial.design.route_variable: np.where(trial.of("poor_route"), design.poor_route, design.other_route),
             "age": age,
             "sex": np.where(is_female(trial), "female", "male"),
             "use_days_30": simulate_use_days(trial),

@@ -1,0 +1,269 @@
+"""A scenario: the trial of a protocol under one named set of its assumptions, ready to be simulated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.foundation.calendar import days_between
+from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
+from equipoise.protocol import Protocol
+from equipoise.protocol.model import PlannedVisit as ProtocolVisit
+from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
+from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
+from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.reading import read_parameters, shown
+
+DAY_LEVEL = "day-level"
+# Variables of `baseline`, and what their settings are called among the parameters.
+_BASELINE_PREFIX = {"age": "age", "use-days-30": "use-days", "weight": "weight"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What the simulator runs: design and parameters, under the scenario's name."""
+
+    name: str
+    design: TrialDesign
+    parameters: DayLevelParameters
+    baseline: BaselineParameters
+    accompanying: AccompanyingParameters
+
+
+class _Collector:
+    """Problems, each with the line of the protocol file that it is about."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.problems: list[Problem] = []
+
+    def add(self, code: str, place: str, found: str, expected: str = "", next_step: str = "") -> None:
+        self.take(Problem(code, place, found, expected, next_step))
+
+    def take(self, problem: Problem) -> None:
+        lines = self.protocol.lines
+        if lines is not None and problem.line is None:
+            problem = problem.at(lines.file, lines.of(tuple(problem.place.split("."))))
+        self.problems.append(problem)
+
+    def finish(self) -> None:
+        raise_if_any(SimulationError, self.problems)
+
+
+def scenario_names(protocol: Protocol) -> tuple[str, ...]:
+    """The sets of assumptions that the protocol names, in its order; the first is what is simulated by default."""
+    return tuple(protocol.model.assumptions)
+
+
+def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
+    """The scenario ``name`` of a protocol, by default its first.
+
+    Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that is in the way: S008 no such set of
+    assumptions, S009 no model that this program has, S010 to S014 what the model cannot make of the protocol, and those
+    of :func:`~equipoise.simulation.reading.read_parameters`.
+    """
+    collector = _Collector(protocol)
+    names = scenario_names(protocol)
+    chosen = name if name is not None else (names[0] if names else None)
+    if chosen is None:
+        collector.add(
+            "S008", "assumptions", "The protocol has no assumptions, so there is nothing to simulate from.",
+            "a named set of assumptions", "Add one; docs/methods/day_level_model.md shows a whole set.",
+        )  # fmt: skip
+    elif chosen not in names:
+        guess = nearest(chosen, names)
+        hint = f"Did you mean {guess}?" if guess else ""
+        collector.add(
+            "S008", f"assumptions.{chosen}", f"There is no set of assumptions {chosen!r}.", listed(names), hint
+        )
+    collector.finish()
+    assert chosen is not None
+    settings = protocol.assumption_set(chosen)
+    place = f"assumptions.{chosen}"
+    if settings.model != DAY_LEVEL:
+        collector.add(
+            "S009", f"{place}.model", f"Found {shown(settings.model)}.", DAY_LEVEL, f"Write model: {DAY_LEVEL}."
+        )
+        collector.finish()
+    design = _design(protocol, settings.n, place, collector)
+    if design is None:
+        collector.finish()
+        raise AssertionError("a design is missing only with a problem")
+    given = dict(settings.parameters)
+    accompanying, problems = read_parameters(
+        AccompanyingParameters, given.pop("accompanying", {}), f"{place}.parameters.accompanying", design.arm_ids
+    )
+    baseline_settings, route_settings = _baseline(settings.baseline, design, place, collector)
+    for key in route_settings:
+        if key in given:
+            collector.add("S007", f"{place}.parameters.{key}", "Given here and by baseline.route.", "one of the two")
+            del given[key]
+    baseline, more = read_parameters(BaselineParameters, baseline_settings, f"{place}.baseline", design.arm_ids)
+    parameters, last = read_parameters(
+        DayLevelParameters, given | route_settings, f"{place}.parameters", design.arm_ids, arm_sizes=design.arm_sizes
+    )
+    for problem in (*problems, *more, *last):
+        collector.take(problem)
+    collector.finish()
+    return Scenario(name=chosen, design=design, parameters=parameters, baseline=baseline, accompanying=accompanying)
+
+
+def _baseline(
+    settings: Mapping[str, Any], design: TrialDesign, place: str, collector: _Collector
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of the baseline variables by the names of the parameters; and those of the route."""
+    flat: dict[str, Any] = {}
+    route: dict[str, Any] = {}
+    for variable, value in settings.items():
+        if variable == design.route_variable:
+            route = _route(value, design, f"{place}.baseline.{variable}", collector)
+        elif variable == "sex" and isinstance(value, Mapping) and set(value) == {"female"}:
+            flat["female-share"] = value["female"]
+        elif variable in _BASELINE_PREFIX and isinstance(value, Mapping):
+            flat |= {f"{_BASELINE_PREFIX[variable]}-{key}": entry for key, entry in value.items()}
+        else:
+            expected = (
+                f"{design.route_variable}, sex: {{female: share}}, or one of {listed(_BASELINE_PREFIX)} with settings"
+            )
+            collector.add("S010", f"{place}.baseline.{variable}", f"Found {shown(value)}.", expected)
+    return flat, route
+
+
+_COUNT = re.compile(r"^\s*(\d+)\s+of\s+(\d+)\s*$")
+
+
+def _route(value: Any, design: TrialDesign, place: str, collector: _Collector) -> dict[str, Any]:
+    """``{poor level: share}``, drawn; or by arm ``21 of 28``, fixed: effects are then centred at the whole share."""
+    if isinstance(value, Mapping) and set(value) == {design.poor_route}:
+        return {"poor-route-share": value[design.poor_route]}
+    counts: dict[str, int] = {}
+    for arm, entry in value.items() if isinstance(value, Mapping) else ():
+        match = _COUNT.match(str(entry))
+        if match and int(match[2]) == design.arm_sizes.get(arm) and int(match[1]) <= int(match[2]):
+            counts[arm] = int(match[1])
+    total = sum(counts.values())
+    if set(counts) == set(design.arm_ids) and 0 < total < design.n_participants:
+        return {"poor-route-share": total / design.n_participants, "poor-route-counts": counts}
+    arms = ", ".join(f"{arm}: 1 of {n}" for arm, n in design.arm_sizes.items())
+    collector.add(
+        "S011", place, f"Found {shown(value)}.",
+        f"{{{design.poor_route}: share}}, or counts such as {{{arms}}}",
+        "Counts are of the arms as simulated (see n), and neither nobody nor everybody.",
+    )  # fmt: skip
+    # A stand-in, so that the other parameters are still looked at.
+    return {"poor-route-share": 0.5}
+
+
+def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Collector) -> TrialDesign | None:
+    """The protocol as the day-level model sees it: one randomized stage, a clinic series with urine and calendar."""
+    model = protocol.model
+    arms = []
+    for id, arm in model.arms.items():
+        size = n.get(id, arm.n.usable)
+        if size is None or size < 1:
+            step = f"Give n: {{{id}: ...}} in the set of assumptions."
+            collector.add(
+                "S012", f"{place}.n", f"How many are randomized to {id} is not known.", "a number above 0", step
+            )
+            continue
+        ratio = model.randomization.ratio.get(id, 1) if model.randomization is not None else 1
+        arms.append(PlannedArm(id=id, n=size, ratio=ratio, infusion=_infusion(protocol, id)))
+    clinic = _clinic_series(protocol)
+    route = next(
+        (id for id, v in model.baseline.items() if v.type == "category" and v.prognostic and len(v.levels) == 2), None
+    )
+    if clinic is None:
+        collector.add(
+            "S013", "schedule", "No series of visits has both a urine and a daily-use calendar.",
+            "at least two such visits, one series", "The day-level model lives on these visits.",
+        )  # fmt: skip
+    if route is None:
+        collector.add(
+            "S014", "baseline", "No prognostic category of two levels.",
+            "a baseline variable with prognostic: true and two levels, the one with the better outlook first",
+            "The day-level model needs one: the flagship's is the route of use.",
+        )  # fmt: skip
+    if collector.problems or clinic is None or route is None:
+        return None
+    visits = [_visit(protocol, visit) for visit in protocol.planned_visits]
+    series = {visit.name for visit in protocol.series(clinic)}
+    in_series = tuple(visit for visit in visits if visit.name in series)
+    before = tuple(visit for visit in visits if visit.target_day < in_series[0].target_day)
+    call = next(
+        (v for v in visits if v.target_day > in_series[-1].target_day and "telephone-report" in v.assesses), None
+    )
+    first_day, last_day = _outpatient_days(protocol, in_series)
+    abstinence = next((e for e in model.endpoints.values() if e.kind == "abstinence" and e.at == clinic), None)
+    therapy = next((id for id, i in model.interventions.items() if i.type == "behavioural"), None)
+    days = model.interventions[therapy].session_days if therapy is not None else ()  # type: ignore[union-attr]
+    urine = next(a for a in model.assessments.values() if a.type == "urine")
+    levels = model.baseline[route].levels
+    return TrialDesign(
+        arms=tuple(arms),
+        substance=urine.substances[0],
+        first_day=first_day,
+        last_day=last_day,
+        abstinence_days=(abstinence.days.first, abstinence.days.last) if abstinence else (last_day - 13, last_day),
+        clinic_visits=in_series,
+        inpatient_visits=before,
+        six_month_call=call,
+        randomization_day=model.calendar.randomization_day or 1,
+        therapy=therapy,
+        session_days=tuple(day for day in days if day is not None),
+        route_variable=route,
+        poor_route=levels[1],
+        other_route=levels[0],
+    )
+
+
+def _outpatient_days(protocol: Protocol, visits: tuple[PlannedVisit, ...]) -> tuple[int, int]:
+    """The epoch that holds the clinic visits; days of use are simulated over it."""
+    for epoch in protocol.model.calendar.epochs.values():
+        if epoch.days.first <= visits[0].target_day and visits[-1].target_day <= epoch.days.last:
+            return max(1, epoch.days.first), epoch.days.last
+    return max(1, visits[0].target_day), visits[-1].target_day
+
+
+def _clinic_series(protocol: Protocol) -> str | None:
+    kinds = {id: assessment.type for id, assessment in protocol.model.assessments.items()}
+    for series, visit in protocol.model.schedule.items():
+        found = {kinds.get(id) for id in visit.assess}
+        if visit.is_series and len(visit.target_days) > 1 and {"urine", "daily-use"} <= found:
+            return series
+    return None
+
+
+def _visit(protocol: Protocol, visit: ProtocolVisit) -> PlannedVisit:
+    assesses = []
+    for id in visit.assess:
+        assessment = protocol.model.assessments[id]
+        assesses.append(assessment.instrument if assessment.type == "instrument" else assessment.type)
+    return PlannedVisit(
+        name=visit.name,
+        target_day=visit.target_day,
+        assesses=tuple(name for name in assesses if name is not None),
+        days_before=days_between(visit.first_day, visit.target_day),
+        days_after=days_between(visit.target_day, visit.last_day),
+    )
+
+
+def _infusion(protocol: Protocol, arm: str) -> PlannedInfusion | None:
+    """The first drug of an arm that is infused by body weight; its steps added up."""
+    for id in protocol.model.arms[arm].interventions:
+        drug = protocol.model.interventions[id]
+        if drug.type != "infusion" or drug.total_dose is None or not drug.total_dose.is_per_kg or not drug.days:
+            continue
+        scale = 0.001 if drug.total_dose.unit.startswith("ug") else 1.0
+        maximum = drug.maximum
+        return PlannedInfusion(
+            intervention=id,
+            drug=drug.drug,
+            mg_per_kg=float(drug.total_dose.amount) * scale,
+            minutes=float(drug.minutes or 0),
+            day=drug.days[0].first,
+            route=drug.route or "intravenous",
+            cap_mg=float(maximum.amount) if maximum is not None and maximum.unit == "mg" else None,
+        )
+    return None

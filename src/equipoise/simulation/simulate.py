@@ -1,0 +1,80 @@
+"""Simulate a protocol's trial under one of its named sets of assumptions, and hand over Records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from equipoise.foundation.errors import Problem, UsageError
+from equipoise.foundation.seeds import MAX_SEED
+from equipoise.protocol import Protocol
+from equipoise.records import DataSource, Records
+from equipoise.records.schema import REPLICATE
+from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
+from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
+from equipoise.simulation.tables import to_tables
+
+
+def simulate(
+    protocol: Protocol, *, seed: int, scenario: str | None = None, replicates: int | Sequence[int] = 1
+) -> Records:
+    """Records of fictional participants.
+
+    ``scenario`` names a set of the protocol's assumptions (by default the first). ``replicates`` is how many trials, or
+    which replicates; several come with a leading ``replicate`` column. The same protocol, scenario, seed and replicate
+    give the same records on every machine. ``truth`` holds what no clinic would know.
+
+    Raises :class:`~equipoise.foundation.errors.SimulationError` for what the assumptions lack and
+    :class:`~equipoise.foundation.errors.UsageError` (U502) for a seed or number of replicates that cannot be.
+    """
+    numbers = _require_numbers(seed, replicates)
+    chosen = read_scenario(protocol, scenario)
+    trials = simulate_day_level(chosen.design, chosen.parameters, seed=seed, replicates=numbers)
+    return records_of(protocol, chosen, trials, numbers)
+
+
+def _require_numbers(seed: int, replicates: int | Sequence[int]) -> list[int]:
+    problems = []
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        problems.append(Problem("U502", "seed", f"Found {seed!r}.", f"a whole number from 0 to {MAX_SEED}"))
+    numbers = list(range(replicates)) if isinstance(replicates, int) else [int(number) for number in replicates]
+    if not numbers or min(numbers) < 0 or max(numbers) > MAX_SEED or len(set(numbers)) != len(numbers):
+        expected = f"at least one replicate, each once, numbered from 0 to {MAX_SEED}"
+        problems.append(Problem("U502", "replicates", f"Found {replicates!r}.", expected))
+    if problems:
+        raise UsageError(problems)
+    return numbers
+
+
+def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, replicates: Sequence[int]) -> Records:
+    """Records of some replicates of trials already simulated, as :func:`simulate` would give them."""
+    several = len(replicates) > 1
+    tables: dict[str, list[pl.DataFrame]] = {}
+    truth: dict[str, list[pl.DataFrame]] = {}
+    for number in replicates:
+        made = to_tables(trials, number, baseline=scenario.baseline, accompanying=scenario.accompanying)
+        for into, frames in zip((tables, truth), made, strict=True):
+            for name, frame in frames.items():
+                if several:
+                    frame = frame.select(pl.lit(number, dtype=pl.Int64).alias(REPLICATE), pl.all())
+                into.setdefault(name, []).append(frame)
+    what = f"{len(replicates)} replicates" if several else f"replicate {replicates[0]}"
+    source = DataSource(
+        origin="simulated",
+        description=(
+            f"Simulated by the day-level model under the assumptions {scenario.name!r}, seed {trials.seed}, {what}. "
+            "The participants are fictional."
+        ),
+        protocol=protocol.id,
+        protocol_hash=protocol.hash,
+        details={
+            "model": DAY_LEVEL,
+            "scenario": scenario.name,
+            "seed": trials.seed,
+            "replicates": list(replicates),
+            "parameters": trials.parameters.as_mapping(),
+        },
+    )
+    joined = {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in tables.items()}
+    return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
