@@ -91,7 +91,7 @@ SENTENCES: dict[FitCode, str] = {
 }
 
 
-def mark(codes: NDArray[np.uint32], where: NDArray[Any], code: FitCode) -> None:
+def mark(codes: NDArray[np.uint32], where: NDArray[Any] | np.integer[Any], code: FitCode) -> None:
     """Set ``code`` in the entries ``where`` (mask or indices) of a batch's ``codes``, keeping what is already set."""
     codes[where] |= np.uint32(int(code))
 

@@ -89,7 +89,7 @@ class SurvivalInput:
     @property
     def n_trials(self) -> int:
         """Number of trials in the batch."""
-        return self.offsets.shape[0] - 1
+        return int(self.offsets.shape[0]) - 1
 
 
 def check_survival(time: FloatArray, event: FloatArray, offsets: IntArray) -> CodeArray:

@@ -135,7 +135,7 @@ class BinomialInput:
     @property
     def n_trials(self) -> int:
         """Number of trials in the batch."""
-        return self.offsets.shape[0] - 1
+        return int(self.offsets.shape[0]) - 1
 
     def check(self) -> CodeArray:
         """Codes of what forbids a fit, or is worth knowing, before any fit."""
