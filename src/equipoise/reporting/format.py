@@ -81,6 +81,8 @@ def is_finite(value: float | None) -> bool:
 
 def fixed(value: float, decimals: int) -> str:
     """Fixed decimals, half away from zero, with a true minus sign and no negative zero."""
+    if abs(value) >= 1e15:
+        return f"{value:.3e}".replace("-", MINUS)
     quantum = Decimal(1).scaleb(-decimals)
     # repr is the shortest text that gives the same float, so 0.145 rounds as the reader of 0.145 expects
     rounded = Decimal(repr(float(value))).quantize(quantum, rounding=ROUND_HALF_UP)

@@ -213,13 +213,13 @@ class Drawing:
         stroke_width: float = 1.0,
         pattern: str | None = None,
     ) -> None:
-        """Many filled outlines in one element; ``pattern`` is the id of a definition to fill with instead of a colour."""
+        """Many filled outlines in one element; ``pattern`` names a definition to fill with."""
         if set(d) - set("MLHVZmlhvz0123456789.,- "):
             raise ValueError("path data may hold M, L, H, V, Z and coordinates only")
         paint = _paint(fill, stroke, stroke_width)
         if pattern is not None:
             paint["fill"] = f"url(#{pattern})"
-        self._add("path", d=d, **paint)
+        self._add("path", hint="", d=d, **paint)
 
     def text(
         self,

@@ -152,7 +152,16 @@ def _axis(panel: ForestPanel) -> tuple[float, float, list[float]]:
 
 
 def _mark(
-    drawing: Drawing, triple: LIMITS, x, y: float, low: float, high: float, token: str, *, round_: bool, radius: float
+    drawing: Drawing,
+    triple: LIMITS,
+    x: Scale,
+    y: float,
+    low: float,
+    high: float,
+    token: str,
+    *,
+    round_: bool,
+    radius: float,
 ) -> None:
     estimate, lower, upper = triple
     if estimate is None or not low <= estimate <= high:

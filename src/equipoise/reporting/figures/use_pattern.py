@@ -182,7 +182,9 @@ def _legend(drawing: Drawing, letters: Sequence[str]) -> None:
             drawing.rect(x, 3, 13, 11, None, stroke="hair", stroke_width=0.8)
         drawing.text(x + 18, 13, _NAMES[letter], "muted", size=SMALL)
         x += 18 + text_width(_NAMES[letter], SMALL) + 16
-    drawing.text(x + 6, 13, "figures and bars above: % with use among visits due", "muted", size=SMALL)
+    words = "bars: % with use, of visits due"
+    if x + 6 + text_width(words, SMALL) <= WIDTH:
+        drawing.text(x + 6, 13, words, "muted", size=SMALL)
 
 
 def _alt(arms: Sequence[ArmPatterns], substance: str) -> str:
