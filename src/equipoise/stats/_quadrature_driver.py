@@ -26,7 +26,7 @@ from equipoise.stats._quadrature_fit import (
     find_separation,
     newton_step,
 )
-from equipoise.stats._quadrature_kernel import BLOCK
+from equipoise.stats._quadrature_kernel import ETA, LANES
 from equipoise.stats._small_linalg import (
     cholesky,
     condition_number,
@@ -109,6 +109,7 @@ def fit_range(  # type: ignore[no-untyped-def]
     pooled = np.empty(p)
     value = np.empty(2)
     inner_place = np.empty(p, dtype=np.int64)
+    work = np.empty(0)
     for trial in range(first_trial, stop_trial):
         p0 = trial_offsets[trial]
         p1 = trial_offsets[trial + 1]
@@ -173,13 +174,10 @@ def fit_range(  # type: ignore[no-untyped-def]
                 y_sum[0, lane] += y[r0 + j]
                 sign[j, lane] = 2.0 * y[r0 + j] - 1.0
 
-        m = r + 2
-        rows = max(longest, 8 + 3 * m + m * (m + 1) // 2 + (r + 1) * (r + 2) // 2, 2 * m + 9)
-        work = np.empty((10, rows, BLOCK))
-        scratch = np.empty((5, BLOCK))
-        first = np.empty((m, BLOCK))
-        second = np.empty((m * (m + 1) // 2, BLOCK))
-        eta = np.empty((longest, max(BLOCK, n_lanes)))
+        needed = ETA + (1 + r) * longest * LANES
+        if work.shape[0] < needed:
+            work = np.empty(needed)
+        slots = np.empty((2, longest), dtype=np.int64)
         modes = np.zeros(n_lanes)
 
         # --- pooled logistic fit: start, boundary answer, and the place where separation shows
@@ -194,7 +192,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         for iteration in range(MAX_POOLED_ITERATIONS):
             evaluate_trial(
                 beta, 0.0, modes, active, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient, hessian,
-                value, first, second, eta, work, scratch,
+                value, work, slots,
             )  # fmt: skip
             if not value[0] >= pooled_value - 1e-9 * (1.0 + abs(pooled_value)):
                 halvings += 1
@@ -210,9 +208,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             for a in range(p):
                 pooled[a] = beta[a]
             if iteration >= 4:
-                separation = find_separation(
-                    active, n_lanes, sign, eta, scratch, inner_place, outer, varying, beta, step[:p]
-                )
+                separation = find_separation(active, n_lanes, sign, inner_place, outer, varying, beta, step[:p])
                 if separation == 2:
                     code = SEPARATION_COMPLETE
                     break
@@ -271,7 +267,7 @@ def fit_range(  # type: ignore[no-untyped-def]
                 beta[a] = point[a]
             status = evaluate_trial(
                 beta, point[p], modes, active, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient,
-                hessian, value, first, second, eta, work, scratch,
+                hessian, value, work, slots,
             )  # fmt: skip
             if status != 0 or not value[0] >= best_value - 1e-10 * (1.0 + abs(best_value)):
                 if status != 0 and not has_best:

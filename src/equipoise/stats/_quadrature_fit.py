@@ -8,17 +8,29 @@ lower the likelihood (halved), and information that is not positive definite (a 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from equipoise.stats._quadrature_kernel import BLOCK, evaluate_lanes, evaluate_pooled_lanes, tri
+from equipoise.stats._quadrature_kernel import (
+    ETA,
+    FIRST,
+    LANES,
+    MODE,
+    ONES,
+    SECOND,
+    T1,
+    VALUE,
+    WIDTH,
+    Y_SUM,
+    evaluate_block,
+    evaluate_pooled_block,
+    tri,
+)
 from equipoise.stats._small_linalg import (
     cholesky,
-    condition_number,
-    find_aliased_columns,
-    invert_cholesky,
     kernel,
     solve_cholesky,
 )
-from equipoise.stats._vector_math import lane_kernel
+from equipoise.stats._vector_math import get, lane_kernel, put
 from equipoise.stats.codes import FitCode
 
 NOT_ESTIMABLE = np.uint32(FitCode.NOT_ESTIMABLE)
@@ -44,118 +56,146 @@ LARGE_SIGMA = 50.0
 CONDITION_LIMIT = 1e10
 
 
-@lane_kernel(
-    "void(float64[:, ::1], int64, int64, int64, int64[::1], int64[::1], float64[::1], float64[:, ::1],"
-    "float64[:, :, ::1])"
-)
-def fill_linear_predictor(eta, lo, n, n_slots, active, inner_place, beta, outer, varying):  # type: ignore[no-untyped-def]
-    """``eta[j, i]`` = the fixed part of the linear predictor of lane ``lo + i`` at its j-th visit."""
+# The linear predictor of a lane without a visit: odds of 1e-217 change no sum, and stay clear of denormal numbers.
+NO_VISIT = -500.0
+
+
+@njit("int64(int64)", cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
+def rounded_up(n):  # type: ignore[no-untyped-def]
+    """The next multiple of the lane loops' width."""
+    return (n + WIDTH - 1) // WIDTH * WIDTH
+
+
+@lane_kernel("void(float64[::1], int64, int64, int64, int64[::1], int64[::1], float64[::1], float64[:, ::1], int64)")
+def fill_linear_predictor(w, lo, n, n_slots, n_active, inner_place, beta, outer, x_rows):  # type: ignore[no-untyped-def]
+    """Rows of ``ETA``: the fixed part of the linear predictor; minus infinity in effect where there is no visit."""
     p = beta.shape[0]
     for i in range(n):
         s = 0.0
         for a in range(p):
             if inner_place[a] == 0:
                 s += beta[a] * outer[a, lo + i]
-        eta[0, i] = s
-    for j in range(n_slots - 1, -1, -1):
-        for i in range(active[j]):
-            eta[j, i] = eta[0, i]
+        put(w, T1 + i, s)
+    for j in range(n_slots):
+        row = ETA + j * LANES
+        for i in range(n_active[j]):
+            put(w, row + i, get(w, T1 + i))
+        for i in range(n_active[j], rounded_up(n_active[j])):
+            put(w, row + i, NO_VISIT)
     for a in range(p):
         c = inner_place[a] - 1
         if c >= 0:
             b = beta[a]
             for j in range(n_slots):
-                for i in range(active[j]):
-                    eta[j, i] += b * varying[c, j, lo + i]
+                row = ETA + j * LANES
+                x_row = x_rows + (c * n_slots + j) * LANES
+                for i in range(n_active[j]):
+                    put(w, row + i, get(w, row + i) + b * get(w, x_row + i))
 
 
-@lane_kernel(
-    "void(int64, int64, int64, int64, int64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1],"
-    "float64[:, ::1])"
-)
-def add_expanded(lo, n, p, m, inner_place, outer, first, second, gradient, hessian):  # type: ignore[no-untyped-def]
-    """Add the lanes' inner derivatives, expanded to the full design, to ``gradient`` and lower ``hessian``.
-
-    ``m - 1`` is the place of the variance parameter among the inner derivatives; ``m`` smaller by one (pooled model)
-    leaves it out.
-    """
+@lane_kernel("void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], float64[::1], float64[:, ::1])")
+def add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian):  # type: ignore[no-untyped-def]
+    """Add the lanes' inner derivatives, expanded to the full design, to ``gradient`` and lower ``hessian``."""
     for a in range(p):
         va = inner_place[a]
+        row = FIRST + va * LANES
         s = 0.0
         for i in range(n):
-            s += outer[a, lo + i] * first[va, i]
+            s += outer[a, lo + i] * get(w, row + i)
         gradient[a] += s
         for c in range(a + 1):
-            place = tri(va, inner_place[c])
+            pair = SECOND + tri(va, inner_place[c]) * LANES
             s = 0.0
             for i in range(n):
-                s += outer[a, lo + i] * outer[c, lo + i] * second[place, i]
+                s += outer[a, lo + i] * outer[c, lo + i] * get(w, pair + i)
             hessian[a, c] += s
 
 
 @kernel(
+    "int64(float64[::1], int64, int64, int64, int64[::1], int64[::1], int64[::1], float64[:, :, ::1], int64,"
+    "float64[:, ::1], float64[::1])"
+)
+def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r, y_sum, modes):  # type: ignore[no-untyped-def]
+    """Bring block ``block`` into the working array; returns its number of visit slots.
+
+    ``n_active[j]`` receives the lanes with a j-th visit, ``active[j]`` the same rounded up to a multiple of the width.
+    """
+    lo = block * size
+    n = min(size, n_lanes - lo)
+    n_slots = 0
+    for j in range(active_all.shape[0]):
+        n_active[j] = max(0, min(active_all[j] - lo, n))
+        active[j] = rounded_up(n_active[j])
+        if n_active[j] > 0:
+            n_slots = j + 1
+    for i in range(LANES):
+        w[ONES + i] = 1.0
+        w[MODE + i] = modes[lo + i] if i < n else 0.0
+    for c in range(r + 1):
+        for i in range(LANES):
+            w[Y_SUM + c * LANES + i] = y_sum[c, lo + i] if i < n else 0.0
+    for c in range(r):
+        for j in range(n_slots):
+            row = ETA + n_slots * LANES + (c * n_slots + j) * LANES
+            for i in range(active[j]):
+                w[row + i] = varying[c, j, lo + i] if i < n else 0.0
+    return n_slots
+
+
+@kernel(
     "int64(float64[::1], float64, float64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, :, ::1], int64,"
-    "float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[:, ::1],"
-    "float64[:, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1])"
+    "float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[::1],"
+    "int64[:, ::1])"
 )
 def evaluate_trial(  # type: ignore[no-untyped-def]
     beta, sigma, modes, active_all, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient, hessian,
-    value, first, second, eta, work, scratch
+    value, w, slots
 ):  # fmt: skip
     """Log-likelihood ``value[0]``, ``gradient`` and lower ``hessian`` in (beta, sigma); pooled where sigma is 0.
 
-    In the pooled model ``value[1]`` is the derivative in sigma squared at zero. Returns 1 where refused.
+    In the pooled model ``value[1]`` is the derivative in sigma squared at zero. ``slots`` is scratch, (2, longest).
+    Returns 1 where refused.
     """
     n_lanes = modes.shape[0]
     p = beta.shape[0]
-    m = r + 2
+    rho = r + 1
     total = 0.0
     score_rho = 0.0
     for a in range(p + 1):
         gradient[a] = 0.0
         for c in range(a + 1):
             hessian[a, c] = 0.0
-    # y-sums carry all of the outcome that the fixed part needs.
-    n_blocks = -(-n_lanes // BLOCK)
+    n_blocks = -(-n_lanes // LANES)
     size = -(-n_lanes // n_blocks)
-    active = np.empty(active_all.shape[0], dtype=np.int64)
-    lane_value = scratch[4]
     for block in range(n_blocks):
         lo = block * size
         n = min(size, n_lanes - lo)
-        n_slots = 0
-        for j in range(active_all.shape[0]):
-            active[j] = max(0, min(active_all[j] - lo, n))
-            if active[j] > 0:
-                n_slots = j + 1
-        fill_linear_predictor(eta, lo, n, n_slots, active, inner_place, beta, outer, varying)
+        n_slots = load_block(w, block, size, n_lanes, active_all, slots[0], slots[1], varying, r, y_sum, modes)
+        x_rows = ETA + n_slots * LANES
+        fill_linear_predictor(w, lo, n, n_slots, slots[0], inner_place, beta, outer, x_rows)
         if sigma > 0.0:
-            status = evaluate_lanes(
-                lo, n, n_slots, active, eta, varying, r, y_sum, sigma, modes[lo : lo + n], nodes, log_weights,
-                lane_value, first, second, work,
-            )  # fmt: skip
-            if status != 0:
+            if evaluate_block(w, slots[1], n_slots, rounded_up(n), r, x_rows, sigma, nodes, log_weights) != 0:
                 return 1
             for i in range(n):
-                score_rho += first[m - 1, i]
-                hessian[p, p] += second[tri(m - 1, m - 1), i]
+                modes[lo + i] = w[MODE + i]
+                hessian[p, p] += w[SECOND + tri(rho, rho) * LANES + i]
             for a in range(p):
-                place = tri(m - 1, inner_place[a])
+                pair = SECOND + tri(rho, inner_place[a]) * LANES
                 s = 0.0
                 for i in range(n):
-                    s += outer[a, lo + i] * second[place, i]
+                    s += outer[a, lo + i] * w[pair + i]
                 hessian[p, a] += s
         else:
-            evaluate_pooled_lanes(lo, n, n_slots, active, eta, varying, r, y_sum, lane_value, first, second, scratch)
-            for i in range(n):
-                score_rho += first[r + 1, i]
-        add_expanded(lo, n, p, m, inner_place, outer, first, second, gradient, hessian)
+            evaluate_pooled_block(w, slots[1], n_slots, rounded_up(n), r, x_rows)
+        add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian)
         for i in range(n):
-            total += lane_value[i]
+            score_rho += w[FIRST + rho * LANES + i]
+            total += w[VALUE + i]
         for a in range(p):
+            row = Y_SUM + inner_place[a] * LANES
             s = 0.0
             for i in range(n):
-                s += outer[a, lo + i] * y_sum[inner_place[a], lo + i]
+                s += outer[a, lo + i] * w[row + i]
             total += beta[a] * s
     value[0] = total
     if sigma > 0.0:
@@ -194,24 +234,27 @@ def newton_step(hessian, gradient, step, factor, q):  # type: ignore[no-untyped-
 
 
 @kernel(
-    "int64(int64[::1], int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], int64[::1], float64[:, ::1],"
-    "float64[:, :, ::1], float64[::1], float64[::1])"
+    "int64(int64[::1], int64, float64[:, ::1], int64[::1], float64[:, ::1], float64[:, :, ::1], float64[::1],"
+    "float64[::1])"
 )
-def find_separation(active, n_lanes, sign, eta, scratch, inner_place, outer, varying, beta, step):  # type: ignore[no-untyped-def]
+def find_separation(active_all, n_lanes, sign, inner_place, outer, varying, beta, step):  # type: ignore[no-untyped-def]
     """Look for a certificate of separation in the current coefficients or in the last step.
 
     Returns 2 if ``beta`` predicts every outcome (complete separation), 1 if moving along ``step`` makes no outcome
     less likely and some more likely (quasi-complete), else 0.
     """
-    n_slots = active.shape[0]
+    p = beta.shape[0]
     for which in range(2):
         direction = beta if which == 0 else step
-        fill_linear_predictor(eta, 0, n_lanes, n_slots, active, inner_place, direction, outer, varying)
         lowest = np.inf
         highest = -np.inf
-        for j in range(n_slots):
-            for i in range(active[j]):
-                agreement = sign[j, i] * eta[j, i]
+        for j in range(active_all.shape[0]):
+            for i in range(active_all[j]):
+                eta = 0.0
+                for a in range(p):
+                    c = inner_place[a]
+                    eta += direction[a] * (outer[a, i] if c == 0 else varying[c - 1, j, i])
+                agreement = sign[j, i] * eta
                 lowest = min(lowest, agreement)
                 highest = max(highest, agreement)
         if which == 0 and lowest > 0.0:

@@ -1,12 +1,15 @@
 """Adaptive Gauss-Hermite quadrature for a random intercept: value, exact gradient and exact Hessian.
 
-Participants lie side by side (*lanes*), sorted by falling number of visits, and every loop runs over the participants
-who have a j-th visit: no padding, any number of nodes, and the compiler works on several participants at once.
-Equations (QUAD-1) to (QUAD-9) are in ``docs/methods/logistic_mixed.md``.
+Participants lie side by side, up to ``LANES`` in a block, sorted by falling number of visits, and every loop runs
+over the participants who have a j-th visit: any number of nodes, hardly any padding, and the compiler works on several
+participants at once. Equations (QUAD-1) to (QUAD-9) are in ``docs/methods/logistic_mixed.md``.
 
 Columns of the design that are constant within every participant (arm, baseline values) need no sum over visits: a
 participant's contribution is computed for the *inner* design w = (1, varying columns), r + 1 long, and expanded
 afterwards. ``tri(i, j) = i (i + 1) / 2 + j`` with ``j <= i`` addresses symmetric matrices.
+
+All working numbers of a block are rows of ``LANES`` in one flat array at places known to the compiler. Only so can it
+see that they do not overlap; as separate arrays each loop paid for dozens of checks and often ran one by one.
 """
 
 from __future__ import annotations
@@ -14,422 +17,471 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from equipoise.stats._vector_math import bits_from_float, exponential, float_from_bits, lane_kernel
+from equipoise.stats._vector_math import bits_from_float, exponential, float_from_bits, get, lane_kernel, put
 
-# Participants worked on at a time: the scratch arrays of one block stay in the first-level cache.
-BLOCK = 64
+LANES = 64
+# Lane loops run over a multiple of this; surplus lanes hold a participant without visits.
+WIDTH = 8
+MAX_VARYING = 64
 # A linear predictor beyond this is a step gone astray (a probability of 1e-26): the step is refused.
-ETA_LIMIT = 60.0
+ETA_LIMIT = 80.0
 _MANTISSA = 0x000FFFFFFFFFFFFF
 _ONE_BITS = 0x3FF0000000000000
 _LN2 = 0.6931471805599453
+
+_D = MAX_VARYING + 1
+_M = MAX_VARYING + 2
+_TD = _D * (_D + 1) // 2
+_TM = _M * (_M + 1) // 2
+
+# Single rows
+PRODUCT_0 = 0 * LANES
+EXPONENT_0 = 1 * LANES
+SCALE = 2 * LANES  # t = h^(-1/2)
+PRODUCT = 3 * LANES
+EXPONENT = 4 * LANES
+FACTOR = 5 * LANES
+OMEGA = 6 * LANES
+NODE = 7 * LANES
+G_B = 8 * LANES
+T1 = 9 * LANES
+T2 = 10 * LANES
+T3 = 11 * LANES
+LOWER = 12 * LANES
+UPPER = 13 * LANES
+MODE = 14 * LANES
+VALUE = 15 * LANES
+SUM_W = 16 * LANES  # sum omega
+SUM_GB = 17 * LANES  # sum omega g_b, and z times it
+SUM_GBB = 19 * LANES  # sum omega g_bb z^0, z^1, z^2
+SUM_RR = 22 * LANES  # sum omega g_rho_rho
+ONES = 23 * LANES
+# One row for each inner parameter
+Y_SUM = 24 * LANES  # sum y x_c
+A_SUM = Y_SUM + _D * LANES  # sum v x_c
+MODE_D = A_SUM + _D * LANES  # d mode / dq
+SCALE_D = MODE_D + _M * LANES  # d t / dq
+H_D = SCALE_D + _M * LANES  # d h / dq
+NODE_P = H_D + _M * LANES  # sum p x_c at a node, then gamma
+SUM_N0 = NODE_P + _M * LANES  # sum omega g_bq
+SUM_N1 = SUM_N0 + _M * LANES  # sum omega z g_bq
+SUM_M1 = SUM_N1 + _M * LANES  # sum omega gamma
+FIRST = SUM_M1 + _M * LANES
+# One row for each pair of inner parameters
+D1 = FIRST + _M * LANES  # sum v' x x'
+D2 = D1 + _TD * LANES  # sum v'' x x'
+NODE_U = D2 + _TD * LANES  # sum v x x' at a node
+SUM_U = NODE_U + _TD * LANES
+SUM_M2 = SUM_U + _TD * LANES  # sum omega gamma gamma'
+SECOND = SUM_M2 + _TM * LANES
+# One row for each visit: linear predictor, then odds at the mode; after them x_c, visit by visit
+ETA = SECOND + _TM * LANES
 
 
 @njit("int64(int64, int64)", cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
 def tri(i, j):  # type: ignore[no-untyped-def]
     """Place of element (i, j) of a symmetric matrix kept as its lower triangle."""
-    if i >= j:
-        return i * (i + 1) // 2 + j
-    return j * (j + 1) // 2 + i
+    return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
 
 
-@lane_kernel("void(float64[::1], float64[::1], int64)")
-def _split_exponents(product, exponent, n):  # type: ignore[no-untyped-def]
+@lane_kernel("void(float64[::1], int64, int64, int64)")
+def _split_exponents(w, product, exponent, n):  # type: ignore[no-untyped-def]
     """Move the powers of two out of running products before they overflow."""
     for i in range(n):
-        bits = bits_from_float(product[i])
-        exponent[i] += float((bits >> 52) - 1023)
-        product[i] = float_from_bits((bits & _MANTISSA) | _ONE_BITS)
+        bits = bits_from_float(get(w, product + i))
+        put(w, exponent + i, get(w, exponent + i) + float((bits >> 52) - 1023))
+        put(w, product + i, float_from_bits((bits & _MANTISSA) | _ONE_BITS))
 
 
-@lane_kernel(
-    "int64(float64[:, ::1], int64[::1], int64, int64, float64[:, ::1], int64, float64, float64[::1], float64[::1])"
-)
-def _find_modes(eta, active, n_slots, n, y_sum, lo, kappa, mode, scratch):  # type: ignore[no-untyped-def]
+@lane_kernel("void(float64[::1], int64, int64, int64)")
+def _clear(w, first, n_rows, n):  # type: ignore[no-untyped-def]
+    for c in range(n_rows):
+        row = first + c * LANES
+        for i in range(n):
+            put(w, row + i, 0.0)
+
+
+@lane_kernel("int64(float64[::1], int64[::1], int64, int64, float64)")
+def find_modes(w, active, n_slots, n, kappa):  # type: ignore[no-untyped-def]
     """Maximise every participant's g(b) by Newton kept inside a bracket; (QUAD-2). Returns 0, or 1 if it failed.
 
     The score in b falls strictly, and lies between Y - n - kappa b and Y - kappa b: a certain first bracket. A Newton
     step that leaves the bracket is replaced by its middle (plain Newton cycles when the variance is large).
     """
-    lower = scratch[0:n]
-    upper = scratch[BLOCK : BLOCK + n]
-    score = scratch[2 * BLOCK : 2 * BLOCK + n]
-    curvature = scratch[3 * BLOCK : 3 * BLOCK + n]
     for i in range(n):
-        upper[i] = y_sum[0, lo + i] / kappa
-        lower[i] = upper[i]
+        put(w, UPPER + i, get(w, Y_SUM + i) / kappa)
+        put(w, LOWER + i, get(w, Y_SUM + i) / kappa)
     for j in range(n_slots):
         for i in range(active[j]):
-            lower[i] -= 1.0 / kappa
+            put(w, LOWER + i, get(w, LOWER + i) - 1.0 / kappa)
     for i in range(n):
-        mode[i] = min(max(mode[i], lower[i]), upper[i])
+        put(w, MODE + i, min(max(get(w, MODE + i), get(w, LOWER + i)), get(w, UPPER + i)))
     for _ in range(80):
         for i in range(n):
-            score[i] = y_sum[0, lo + i] - kappa * mode[i]
-            curvature[i] = kappa
+            put(w, T1 + i, get(w, Y_SUM + i) - kappa * get(w, MODE + i))
+            put(w, T2 + i, kappa)
         for j in range(n_slots):
+            row = ETA + j * LANES
             for i in range(active[j]):
-                e = exponential(eta[j, i] + mode[i])
+                e = exponential(get(w, row + i) + get(w, MODE + i))
                 d = 1.0 / (1.0 + e)
                 p = e * d
-                score[i] -= p
-                curvature[i] += p * d
+                put(w, T1 + i, get(w, T1 + i) - p)
+                put(w, T2 + i, get(w, T2 + i) + p * d)
         for i in range(n):
-            b = mode[i]
-            g = score[i]
-            low = b if g > 0.0 else lower[i]
-            high = upper[i] if g > 0.0 else b
-            newton = b + g / curvature[i]
+            b = get(w, MODE + i)
+            g = get(w, T1 + i)
+            low = b if g > 0.0 else get(w, LOWER + i)
+            high = get(w, UPPER + i) if g > 0.0 else b
+            newton = b + g / get(w, T2 + i)
             outside = (newton < low) | (newton > high)
             moved = 0.5 * (low + high) if outside else newton
-            lower[i] = low
-            upper[i] = high
-            mode[i] = moved
-            score[i] = (moved - b) * (moved - b) * curvature[i]
+            put(w, LOWER + i, low)
+            put(w, UPPER + i, high)
+            put(w, MODE + i, moved)
+            put(w, T3 + i, (moved - b) * (moved - b) * get(w, T2 + i))
         worst = 0.0
         for i in range(n):
-            worst = max(worst, score[i])
+            worst = max(worst, get(w, T3 + i))
         # Convergence is quadratic: a last step of 1e-5 conditional standard deviations leaves about 1e-10.
         if worst < 1e-10:
             return 0
     return 1
 
 
-@lane_kernel(
-    "int64(int64, int64, int64, int64[::1], float64[:, ::1], float64[:, :, ::1], int64, float64[:, ::1], float64,"
-    "float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[:, :, ::1])"
-)
-def evaluate_lanes(  # type: ignore[no-untyped-def]
-    lo, n, n_slots, active, eta, varying, r, y_sum, sigma, mode, nodes, log_weights, value, first, second, work
-):
-    """Log-likelihood of ``n`` participants from lane ``lo`` on, with derivatives in (beta_w, log sigma).
+@lane_kernel("float64(float64[::1], int64[::1], int64, int64, int64, int64, float64)")
+def sum_at_modes(w, active, n_slots, n, r, x_rows, kappa):  # type: ignore[no-untyped-def]
+    """Sums over visits at the mode, and how mode and scale move with the parameters; (QUAD-3), (QUAD-4).
 
-    ``eta[j, i]`` holds the fixed part of the linear predictor; ``mode`` the starting and, afterwards, the final
-    modes. ``value[i]``, ``first[q, i]``, ``second[tri, i]`` receive the answers; ``work`` is scratch of shape
-    (8, at least 4 + (r+2)(r+3)/2, BLOCK). Returns 0, or 1 when the point must be refused.
+    Leaves the odds exp(eta) in the rows of ``ETA``. Returns the largest eta (large odds could overflow; small cannot).
     """
     d = r + 1
-    m = r + 2
-    n_nodes = nodes.shape[0]
-    kappa = 1.0 / (sigma * sigma)
-    base = work[0]
-    if _find_modes(eta, active, n_slots, n, y_sum, lo, kappa, mode, work[7].reshape(work.shape[1] * BLOCK)) != 0:
-        return 1
-
-    # --- at the mode: E = exp(eta), sums of v x, v' x x', v'' x x' over visits; (QUAD-3)
-    odds = work[1]  # rows are visits
-    vx = work[2]  # A_c = sum v x_c
-    d1 = work[3]  # sum v' x x'
-    d2 = work[4]  # sum v'' x x'
-    product0 = base[0]
-    exponent0 = base[1]
-    t = base[2]
     for i in range(n):
-        product0[i] = 1.0
-        exponent0[i] = 0.0
-    for c in range(d):
-        for i in range(n):
-            vx[c, i] = 0.0
-    for c in range(d * (d + 1) // 2):
-        for i in range(n):
-            d1[c, i] = 0.0
-            d2[c, i] = 0.0
+        put(w, PRODUCT_0 + i, 1.0)
+    _clear(w, EXPONENT_0, 1, n)
+    _clear(w, A_SUM, d, n)
+    _clear(w, D1, d * (d + 1) // 2, n)
+    _clear(w, D2, d * (d + 1) // 2, n)
     largest = 0.0
-    t1 = work[6, 0]
-    t2 = work[6, 1]
-    t3 = work[6, 2]
     for j in range(n_slots):
         na = active[j]
+        row = ETA + j * LANES
         for i in range(na):
-            largest = max(largest, abs(eta[j, i] + mode[i]))
-        for i in range(na):
-            e = exponential(eta[j, i] + mode[i])
-            odds[j, i] = e
+            eta = get(w, row + i) + get(w, MODE + i)
+            e = exponential(eta)
             q = 1.0 / (1.0 + e)
             p = e * q
             v = p * q
-            product0[i] *= 1.0 + e
-            t1[i] = v
-            t2[i] = v * (q - p)
-            t3[i] = v * (1.0 - 6.0 * v)
-            vx[0, i] += v
-            d1[0, i] += v * (q - p)
-            d2[0, i] += v * (1.0 - 6.0 * v)
+            put(w, FACTOR + i, eta)
+            put(w, row + i, e)
+            put(w, T1 + i, v)
+            put(w, T2 + i, v * (q - p))
+            put(w, T3 + i, v * (1.0 - 6.0 * v))
+            put(w, PRODUCT_0 + i, get(w, PRODUCT_0 + i) * (1.0 + e))
+            put(w, A_SUM + i, get(w, A_SUM + i) + v)
+            put(w, D1 + i, get(w, D1 + i) + v * (q - p))
+            put(w, D2 + i, get(w, D2 + i) + v * (1.0 - 6.0 * v))
         for c in range(r):
+            x_c = x_rows + (c * n_slots + j) * LANES
+            a_row = A_SUM + (c + 1) * LANES
             for i in range(na):
-                x = varying[c, j, lo + i]
-                vx[c + 1, i] += t1[i] * x
-                d1[tri(c + 1, 0), i] += t2[i] * x
-                d2[tri(c + 1, 0), i] += t3[i] * x
-            for c2 in range(c + 1):
-                place = tri(c + 1, c2 + 1)
+                put(w, a_row + i, get(w, a_row + i) + get(w, T1 + i) * get(w, x_c + i))
+            for e in range(c + 2):
+                place = tri(c + 1, e) * LANES
+                x_e = x_rows + ((e - 1) * n_slots + j) * LANES if e > 0 else ONES
                 for i in range(na):
-                    x = varying[c, j, lo + i] * varying[c2, j, lo + i]
-                    d1[place, i] += t2[i] * x
-                    d2[place, i] += t3[i] * x
+                    x = get(w, x_c + i) * get(w, x_e + i)
+                    put(w, D1 + place + i, get(w, D1 + place + i) + get(w, T2 + i) * x)
+                    put(w, D2 + place + i, get(w, D2 + place + i) + get(w, T3 + i) * x)
+        for i in range(na):
+            largest = max(largest, get(w, FACTOR + i))
         if j % 8 == 7:
-            _split_exponents(product0, exponent0, n)
-    _split_exponents(product0, exponent0, n)
+            _split_exponents(w, PRODUCT_0, EXPONENT_0, n)
+    _split_exponents(w, PRODUCT_0, EXPONENT_0, n)
+    for i in range(n):
+        put(w, SCALE + i, 1.0 / np.sqrt(kappa + get(w, A_SUM + i)))
+    for c in range(d + 1):
+        at = c * LANES
+        column = tri(c, 0) * LANES
+        for i in range(n):
+            t = get(w, SCALE + i)
+            if c < d:
+                b_c = -get(w, A_SUM + at + i) * (t * t)
+                h_c = get(w, D1 + column + i) + get(w, D1 + i) * b_c
+            else:
+                b_c = 2.0 * kappa * get(w, MODE + i) * (t * t)
+                h_c = get(w, D1 + i) * b_c - 2.0 * kappa
+            put(w, MODE_D + at + i, b_c)
+            put(w, H_D + at + i, h_c)
+            put(w, SCALE_D + at + i, -0.5 * t * h_c * (t * t))
+    return largest
+
+
+@lane_kernel("void(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64, float64, int64)")
+def add_node(w, active, n_slots, n, r, x_rows, kappa, z, log_weight, stride):  # type: ignore[no-untyped-def]
+    """Add one quadrature node to the sums of (QUAD-5); the odds at the node are exp(eta) exp(t z)."""
+    d = r + 1
+    for i in range(n):
+        put(w, FACTOR + i, exponential(get(w, SCALE + i) * z))
+        put(w, PRODUCT + i, 1.0)
+    _clear(w, EXPONENT, 1, n)
+    _clear(w, NODE_P, d, n)
+    _clear(w, NODE_U, d * (d + 1) // 2, n)
+    until_split = stride
+    for j in range(n_slots):
+        na = active[j]
+        row = ETA + j * LANES
+        if r == 1:
+            x_row = x_rows + j * LANES
+            for i in range(na):
+                e = get(w, row + i) * get(w, FACTOR + i)
+                s = 1.0 + e
+                q = 1.0 / s
+                p = e * q
+                v = p * q
+                x = get(w, x_row + i)
+                vx = v * x
+                put(w, PRODUCT + i, get(w, PRODUCT + i) * s)
+                put(w, NODE_P + i, get(w, NODE_P + i) + p)
+                put(w, NODE_U + i, get(w, NODE_U + i) + v)
+                put(w, NODE_P + LANES + i, get(w, NODE_P + LANES + i) + p * x)
+                put(w, NODE_U + LANES + i, get(w, NODE_U + LANES + i) + vx)
+                put(w, NODE_U + 2 * LANES + i, get(w, NODE_U + 2 * LANES + i) + vx * x)
+        else:
+            for i in range(na):
+                e = get(w, row + i) * get(w, FACTOR + i)
+                s = 1.0 + e
+                q = 1.0 / s
+                p = e * q
+                v = p * q
+                put(w, PRODUCT + i, get(w, PRODUCT + i) * s)
+                put(w, T1 + i, p)
+                put(w, T2 + i, v)
+                put(w, NODE_P + i, get(w, NODE_P + i) + p)
+                put(w, NODE_U + i, get(w, NODE_U + i) + v)
+            for c in range(r):
+                x_c = x_rows + (c * n_slots + j) * LANES
+                p_row = NODE_P + (c + 1) * LANES
+                u_row = NODE_U + tri(c + 1, 0) * LANES
+                for i in range(na):
+                    x = get(w, x_c + i)
+                    vx = get(w, T2 + i) * x
+                    put(w, T3 + i, vx)
+                    put(w, p_row + i, get(w, p_row + i) + get(w, T1 + i) * x)
+                    put(w, u_row + i, get(w, u_row + i) + vx)
+                for e in range(c + 1):
+                    place = NODE_U + tri(c + 1, e + 1) * LANES
+                    x_e = x_rows + (e * n_slots + j) * LANES
+                    for i in range(na):
+                        put(w, place + i, get(w, place + i) + get(w, T3 + i) * get(w, x_e + i))
+        until_split -= 1
+        if until_split == 0:
+            _split_exponents(w, PRODUCT, EXPONENT, n)
+            until_split = stride
+    # omega = weight times exp(g(b) - g(mode)); the products stand for the sums of log(1 + odds).
+    for i in range(n):
+        mode = get(w, MODE + i)
+        shift = get(w, SCALE + i) * z
+        b = mode + shift
+        linear = get(w, Y_SUM + i) * shift - 0.5 * kappa * shift * (b + mode)
+        linear += log_weight + _LN2 * (get(w, EXPONENT_0 + i) - get(w, EXPONENT + i))
+        omega = exponential(linear) * (get(w, PRODUCT_0 + i) / get(w, PRODUCT + i))
+        g_b = get(w, Y_SUM + i) - get(w, NODE_P + i) - b * kappa
+        g_bb = -omega * (get(w, NODE_U + i) + kappa)
+        put(w, OMEGA + i, omega)
+        put(w, NODE + i, b)
+        put(w, G_B + i, g_b)
+        put(w, SUM_W + i, get(w, SUM_W + i) + omega)
+        put(w, SUM_GB + i, get(w, SUM_GB + i) + omega * g_b)
+        put(w, SUM_GB + LANES + i, get(w, SUM_GB + LANES + i) + omega * g_b * z)
+        put(w, SUM_GBB + i, get(w, SUM_GBB + i) + g_bb)
+        put(w, SUM_GBB + LANES + i, get(w, SUM_GBB + LANES + i) + g_bb * z)
+        put(w, SUM_GBB + 2 * LANES + i, get(w, SUM_GBB + 2 * LANES + i) + g_bb * (z * z))
+        put(w, SUM_RR + i, get(w, SUM_RR + i) - 2.0 * kappa * omega * b * b)
+    # gamma_q, the total derivative of g at the moving node, takes the place of sum p x_c.
+    for c in range(d):
+        at = c * LANES
+        u_row = NODE_U + tri(c, 0) * LANES
+        for i in range(n):
+            omega = get(w, OMEGA + i)
+            move = get(w, MODE_D + at + i) + z * get(w, SCALE_D + at + i)
+            gamma = get(w, Y_SUM + at + i) - get(w, NODE_P + at + i) + get(w, G_B + i) * move
+            cross = omega * get(w, u_row + i)
+            put(w, NODE_P + at + i, gamma)
+            put(w, SUM_M1 + at + i, get(w, SUM_M1 + at + i) + omega * gamma)
+            put(w, SUM_N0 + at + i, get(w, SUM_N0 + at + i) - cross)
+            put(w, SUM_N1 + at + i, get(w, SUM_N1 + at + i) - cross * z)
+    at = d * LANES
+    for i in range(n):
+        omega = get(w, OMEGA + i)
+        b = get(w, NODE + i)
+        move = get(w, MODE_D + at + i) + z * get(w, SCALE_D + at + i)
+        gamma = b * b * kappa - 1.0 + get(w, G_B + i) * move
+        cross = 2.0 * kappa * omega * b
+        put(w, NODE_P + at + i, gamma)
+        put(w, SUM_M1 + at + i, get(w, SUM_M1 + at + i) + omega * gamma)
+        put(w, SUM_N0 + at + i, get(w, SUM_N0 + at + i) + cross)
+        put(w, SUM_N1 + at + i, get(w, SUM_N1 + at + i) + cross * z)
+    for a in range(d + 1):
+        for c in range(a + 1):
+            at = tri(a, c) * LANES
+            g_a = NODE_P + a * LANES
+            g_c = NODE_P + c * LANES
+            for i in range(n):
+                add = get(w, OMEGA + i) * get(w, g_a + i) * get(w, g_c + i)
+                put(w, SUM_M2 + at + i, get(w, SUM_M2 + at + i) + add)
+                if a < d:
+                    put(w, SUM_U + at + i, get(w, SUM_U + at + i) + get(w, OMEGA + i) * get(w, NODE_U + at + i))
+
+
+@lane_kernel("void(float64[::1], int64, int64, float64)")
+def finish_derivatives(w, n, r, kappa):  # type: ignore[no-untyped-def]
+    """First and second derivatives of each participant's log-likelihood from the sums; (QUAD-7), (QUAD-8)."""
+    d = r + 1
+    m = r + 2
+    for i in range(n):
+        put(w, OMEGA + i, 1.0 / get(w, SUM_W + i))
+    for a in range(m):
+        at = a * LANES
+        for i in range(n):
+            t = get(w, SCALE + i)
+            mean = get(w, SUM_M1 + at + i) * get(w, OMEGA + i)
+            put(w, SUM_M1 + at + i, mean)
+            put(w, FIRST + at + i, mean - 0.5 * get(w, H_D + at + i) * (t * t))
+    for a in range(m):
+        for c in range(a + 1):
+            ra = a * LANES
+            rc = c * LANES
+            pair = tri(a, c) * LANES
+            a0 = D1 + tri(a, 0) * LANES
+            c0 = D1 + tri(c, 0) * LANES
+            # (QUAD-8a): what the implicit equation of the mode, and h, give for this pair
+            for i in range(n):
+                b_a = get(w, MODE_D + ra + i)
+                b_c = get(w, MODE_D + rc + i)
+                if a < d:
+                    mode_term = -get(w, a0 + i) * b_c - get(w, c0 + i) * b_a - get(w, D1 + pair + i)
+                    h_term = get(w, D2 + pair + i) + get(w, a0 + (D2 - D1) + i) * b_c
+                    h_term += get(w, c0 + (D2 - D1) + i) * b_a
+                    inner = -get(w, SUM_U + pair + i)
+                elif c < d:
+                    mode_term = 2.0 * kappa * b_c - get(w, c0 + i) * b_a
+                    h_term = get(w, c0 + (D2 - D1) + i) * b_a
+                    inner = 0.0
+                else:
+                    mode_term = 4.0 * kappa * (b_a - get(w, MODE + i))
+                    h_term = 4.0 * kappa
+                    inner = get(w, SUM_RR + i)
+                put(w, T1 + i, mode_term)
+                put(w, T2 + i, h_term)
+                put(w, T3 + i, inner)
+            for i in range(n):
+                t = get(w, SCALE + i)
+                inv = t * t
+                b_a = get(w, MODE_D + ra + i)
+                b_c = get(w, MODE_D + rc + i)
+                t_a = get(w, SCALE_D + ra + i)
+                t_c = get(w, SCALE_D + rc + i)
+                h_a = get(w, H_D + ra + i)
+                h_c = get(w, H_D + rc + i)
+                b_ac = (get(w, T1 + i) - get(w, D1 + i) * b_a * b_c) * inv
+                h_ac = get(w, T2 + i) + get(w, D2 + i) * b_a * b_c + get(w, D1 + i) * b_ac
+                t_ac = -0.5 * t * h_ac * inv + 0.75 * t * h_a * h_c * inv * inv
+                total = get(w, T3 + i) + get(w, SUM_M2 + pair + i)
+                total += get(w, SUM_N0 + ra + i) * b_c + get(w, SUM_N0 + rc + i) * b_a
+                total += get(w, SUM_N1 + ra + i) * t_c + get(w, SUM_N1 + rc + i) * t_a
+                total += get(w, SUM_GBB + i) * b_a * b_c
+                total += get(w, SUM_GBB + LANES + i) * (b_a * t_c + t_a * b_c)
+                total += get(w, SUM_GBB + 2 * LANES + i) * t_a * t_c
+                total += get(w, SUM_GB + i) * b_ac + get(w, SUM_GB + LANES + i) * t_ac
+                answer = total * get(w, OMEGA + i) - get(w, SUM_M1 + ra + i) * get(w, SUM_M1 + rc + i)
+                put(w, SECOND + pair + i, answer - 0.5 * (h_ac * inv - h_a * h_c * inv * inv))
+
+
+@lane_kernel("int64(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64[::1], float64[::1])")
+def evaluate_block(w, active, n_slots, n, r, x_rows, sigma, nodes, log_weights):  # type: ignore[no-untyped-def]
+    """Log-likelihoods of a block's ``n`` lanes with derivatives in (beta_w, log sigma).
+
+    Takes the fixed linear predictor (rows of ``ETA``), ``Y_SUM``, starting modes and the varying columns (from
+    ``x_rows`` on); leaves ``VALUE``, ``FIRST``, ``SECOND`` and the modes. The part of the log-likelihood that is
+    linear in the fixed predictor is the caller's. Returns 0, or 1 when the point must be refused.
+    """
+    kappa = 1.0 / (sigma * sigma)
+    if find_modes(w, active, n_slots, n, kappa) != 0:
+        return 1
+    largest = sum_at_modes(w, active, n_slots, n, r, x_rows, kappa)
     if not largest < ETA_LIMIT:
         return 1
     widest = 0.0
     for i in range(n):
-        t[i] = 1.0 / np.sqrt(kappa + vx[0, i])
-        widest = max(widest, t[i])
-    z_max = 0.0
-    for k in range(n_nodes):
-        z_max = max(z_max, abs(nodes[k]))
-    # Visits that may be multiplied up before a product could pass 1e300.
-    stride = max(1, int(690.0 / (largest + widest * z_max + 0.7)))
-    if largest + widest * z_max > 680.0:
+        widest = max(widest, get(w, SCALE + i))
+    reach = largest + widest * max(abs(nodes[0]), abs(nodes[-1]))
+    if not (reach < 680.0):
         return 1
-
-    # --- movement of the nodes: b_k = mode + t z_k; first derivatives of mode and t; (QUAD-4)
-    mode_d = work[5]  # rows 0..m-1: db/dq; rows m..2m-1: dt/dq
-    h1 = work[6]  # rows 3..3+m-1 kept below: dh/dq
-    for c in range(d):
-        for i in range(n):
-            inv = t[i] * t[i]
-            b_c = -vx[c, i] * inv
-            h_c = d1[tri(c, 0), i] + d1[0, i] * b_c
-            mode_d[c, i] = b_c
-            h1[3 + c, i] = h_c
-            mode_d[m + c, i] = -0.5 * t[i] * h_c * inv
+    _clear(w, SUM_W, 7, n)
+    for c in range(r + 2):
+        _clear(w, SUM_N0 + c * LANES, 1, n)
+        _clear(w, SUM_N1 + c * LANES, 1, n)
+        _clear(w, SUM_M1 + c * LANES, 1, n)
+    _clear(w, SUM_U, (r + 1) * (r + 2) // 2, n)
+    _clear(w, SUM_M2, (r + 2) * (r + 3) // 2, n)
+    # Visits that may be multiplied up before a product could pass 1e300.
+    stride = max(1, int(690.0 / (reach + 0.7)))
+    for k in range(nodes.shape[0]):
+        add_node(w, active, n_slots, n, r, x_rows, kappa, nodes[k], log_weights[k], stride)
+    # (QUAD-6)
     for i in range(n):
-        inv = t[i] * t[i]
-        b_r = 2.0 * mode[i] * kappa * inv
-        h_r = d1[0, i] * b_r - 2.0 * kappa
-        mode_d[d, i] = b_r
-        h1[3 + d, i] = h_r
-        mode_d[m + d, i] = -0.5 * t[i] * h_r * inv
-
-    # --- sums over nodes; (QUAD-5)
-    acc = work[7]
-    n_tri = m * (m + 1) // 2
-    n_inner = d * (d + 1) // 2
-    at_w = 0  # sum omega
-    at_gb = 1  # sum omega g_b, and z times it
-    at_gbb = 3  # sum omega g_bb z^0, z^1, z^2
-    at_rr = 6  # sum omega g_rho_rho
-    at_m1 = 7
-    at_n0 = at_m1 + m
-    at_n1 = at_n0 + m
-    at_m2 = at_n1 + m
-    at_u = at_m2 + n_tri
-    for a in range(at_u + n_inner):
-        for i in range(n):
-            acc[a, i] = 0.0
-    product = base[3]
-    exponent = base[4]
-    factor = base[5]
-    omega = base[6]
-    b_k = base[7]
-    g_b = base[8]
-    node_p = work[8]  # rows c: sum p x_c; later gamma
-    node_u = work[9]  # rows tri: sum v x x'
-    for k in range(n_nodes):
-        z = nodes[k]
-        for i in range(n):
-            factor[i] = exponential(t[i] * z)
-            product[i] = 1.0
-            exponent[i] = 0.0
-        for c in range(d):
-            for i in range(n):
-                node_p[c, i] = 0.0
-        for c in range(n_inner):
-            for i in range(n):
-                node_u[c, i] = 0.0
-        until_split = stride
-        for j in range(n_slots):
-            na = active[j]
-            if r == 0:
-                for i in range(na):
-                    e = odds[j, i] * factor[i]
-                    q = 1.0 / (1.0 + e)
-                    p = e * q
-                    product[i] *= 1.0 + e
-                    node_p[0, i] += p
-                    node_u[0, i] += p * q
-            elif r == 1:
-                for i in range(na):
-                    e = odds[j, i] * factor[i]
-                    q = 1.0 / (1.0 + e)
-                    p = e * q
-                    v = p * q
-                    x = varying[0, j, lo + i]
-                    vxx = v * x
-                    product[i] *= 1.0 + e
-                    node_p[0, i] += p
-                    node_u[0, i] += v
-                    node_p[1, i] += p * x
-                    node_u[1, i] += vxx
-                    node_u[2, i] += vxx * x
-            else:
-                for i in range(na):
-                    e = odds[j, i] * factor[i]
-                    q = 1.0 / (1.0 + e)
-                    p = e * q
-                    v = p * q
-                    product[i] *= 1.0 + e
-                    t1[i] = p
-                    t2[i] = v
-                    node_p[0, i] += p
-                    node_u[0, i] += v
-                for c in range(r):
-                    for i in range(na):
-                        x = varying[c, j, lo + i]
-                        node_p[c + 1, i] += t1[i] * x
-                        t3[i] = t2[i] * x
-                        node_u[tri(c + 1, 0), i] += t3[i]
-                    for c2 in range(c + 1):
-                        place = tri(c + 1, c2 + 1)
-                        for i in range(na):
-                            node_u[place, i] += t3[i] * varying[c2, j, lo + i]
-            until_split -= 1
-            if until_split == 0:
-                _split_exponents(product, exponent, n)
-                until_split = stride
-        # omega = weight times exp(g(b_k) - g(mode)); the products stand for the sums of log(1 + E F).
-        for i in range(n):
-            shift = t[i] * z
-            b = mode[i] + shift
-            linear = y_sum[0, lo + i] * shift - 0.5 * kappa * shift * (b + mode[i])
-            w = exponential(log_weights[k] + linear + _LN2 * (exponent0[i] - exponent[i])) * (product0[i] / product[i])
-            gb = y_sum[0, lo + i] - node_p[0, i] - b * kappa
-            gbb = -(node_u[0, i] + kappa)
-            omega[i] = w
-            b_k[i] = b
-            g_b[i] = gb
-            acc[at_w, i] += w
-            acc[at_gb, i] += w * gb
-            acc[at_gb + 1, i] += w * gb * z
-            acc[at_gbb, i] += w * gbb
-            acc[at_gbb + 1, i] += w * gbb * z
-            acc[at_gbb + 2, i] += w * gbb * (z * z)
-            acc[at_rr, i] -= 2.0 * w * kappa * b * b
-            cross = 2.0 * w * b * kappa
-            acc[at_n0 + d, i] += cross
-            acc[at_n1 + d, i] += cross * z
-        # gamma_q: total derivative of g at the moving node, kept in node_p
-        for c in range(d):
-            place = tri(c, 0)
-            for i in range(n):
-                gamma = y_sum[c, lo + i] - node_p[c, i] + g_b[i] * (mode_d[c, i] + z * mode_d[m + c, i])
-                node_p[c, i] = gamma
-                acc[at_m1 + c, i] += omega[i] * gamma
-                cross = omega[i] * node_u[place, i]
-                acc[at_n0 + c, i] -= cross
-                acc[at_n1 + c, i] -= cross * z
-        for i in range(n):
-            gamma = b_k[i] * b_k[i] * kappa - 1.0 + g_b[i] * (mode_d[d, i] + z * mode_d[m + d, i])
-            node_p[d, i] = gamma
-            acc[at_m1 + d, i] += omega[i] * gamma
-        for a in range(m):
-            for c in range(a + 1):
-                place = at_m2 + tri(a, c)
-                for i in range(n):
-                    acc[place, i] += omega[i] * node_p[a, i] * node_p[c, i]
-        for c in range(n_inner):
-            for i in range(n):
-                acc[at_u + c, i] += omega[i] * node_u[c, i]
-
-    # --- log-likelihood; (QUAD-6)
-    for i in range(n):
-        linear = -0.5 * kappa * mode[i] * mode[i] + y_sum[0, lo + i] * mode[i] - _LN2 * exponent0[i]
-        value[i] = linear + np.log(acc[at_w, i] * t[i] / (sigma * product0[i]))
-        omega[i] = 1.0 / acc[at_w, i]
-    # The remaining linear part, sum of y times the fixed predictor, is added by the caller.
-
-    # --- derivatives; (QUAD-7) and (QUAD-8)
-    for a in range(m):
-        for i in range(n):
-            acc[at_m1 + a, i] *= omega[i]
-            first[a, i] = acc[at_m1 + a, i] - 0.5 * h1[3 + a, i] * t[i] * t[i]
-    for a in range(m):
-        for c in range(a + 1):
-            place = tri(a, c)
-            for i in range(n):
-                inv = t[i] * t[i]
-                b_a = mode_d[a, i]
-                b_c = mode_d[c, i]
-                t_a = mode_d[m + a, i]
-                t_c = mode_d[m + c, i]
-                big_b = d1[0, i]
-                big_b2 = d2[0, i]
-                if a < d:
-                    cross_g = -d1[tri(a, 0), i] * b_c - d1[tri(c, 0), i] * b_a - d1[place, i]
-                    cross_h = d2[place, i] + d2[tri(a, 0), i] * b_c + d2[tri(c, 0), i] * b_a
-                    inner = -acc[at_u + place, i]
-                elif c < d:
-                    cross_g = 2.0 * kappa * b_c - d1[tri(c, 0), i] * b_a
-                    cross_h = d2[tri(c, 0), i] * b_a
-                    inner = 0.0
-                else:
-                    cross_g = 4.0 * kappa * b_a - 4.0 * mode[i] * kappa
-                    cross_h = 4.0 * kappa
-                    inner = acc[at_rr, i]
-                b_ac = (cross_g - big_b * b_a * b_c) * inv
-                h_ac = cross_h + big_b2 * b_a * b_c + big_b * b_ac
-                h_a = h1[3 + a, i]
-                h_c = h1[3 + c, i]
-                t_ac = -0.5 * t[i] * h_ac * inv + 0.75 * t[i] * h_a * h_c * inv * inv
-                total = inner + acc[at_n0 + a, i] * b_c + acc[at_n0 + c, i] * b_a
-                total += acc[at_n1 + a, i] * t_c + acc[at_n1 + c, i] * t_a
-                total += acc[at_gbb, i] * b_a * b_c + acc[at_gbb + 1, i] * (b_a * t_c + t_a * b_c)
-                total += acc[at_gbb + 2, i] * t_a * t_c
-                total += acc[at_gb, i] * b_ac + acc[at_gb + 1, i] * t_ac + acc[at_m2 + place, i]
-                second[place, i] = (
-                    total * omega[i]
-                    - acc[at_m1 + a, i] * acc[at_m1 + c, i]
-                    - 0.5 * (h_ac * inv - h_a * h_c * inv * inv)
-                )
+        mode = get(w, MODE + i)
+        linear = mode * (get(w, Y_SUM + i) - 0.5 * kappa * mode) - _LN2 * get(w, EXPONENT_0 + i)
+        inside = get(w, SUM_W + i) * get(w, SCALE + i) / (sigma * get(w, PRODUCT_0 + i))
+        put(w, VALUE + i, linear + np.log(inside))
+    finish_derivatives(w, n, r, kappa)
     return 0
 
 
-@lane_kernel(
-    "void(int64, int64, int64, int64[::1], float64[:, ::1], float64[:, :, ::1], int64, float64[:, ::1],"
-    "float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])"
-)
-def evaluate_pooled_lanes(lo, n, n_slots, active, eta, varying, r, y_sum, value, first, second, scratch):  # type: ignore[no-untyped-def]
+@lane_kernel("void(float64[::1], int64[::1], int64, int64, int64, int64)")
+def evaluate_pooled_block(w, active, n_slots, n, r, x_rows):  # type: ignore[no-untyped-def]
     """The same for the logistic model without a random intercept: variance exactly zero; (QUAD-9).
 
-    Row ``r + 1`` of ``first`` receives the derivative of the log-likelihood in sigma squared at zero.
+    Row ``r + 1`` of ``FIRST`` receives the derivative of the log-likelihood in sigma squared at zero.
     """
     d = r + 1
-    product = scratch[0]
-    exponent = scratch[1]
-    t1 = scratch[2]
-    t2 = scratch[3]
     for i in range(n):
-        product[i] = 1.0
-        exponent[i] = 0.0
+        put(w, PRODUCT_0 + i, 1.0)
+    _clear(w, EXPONENT_0, 1, n)
     for c in range(d):
+        at = c * LANES
         for i in range(n):
-            first[c, i] = y_sum[c, lo + i]
-    for c in range(d * (d + 1) // 2):
-        for i in range(n):
-            second[c, i] = 0.0
+            put(w, FIRST + at + i, get(w, Y_SUM + at + i))
+    _clear(w, SECOND, d * (d + 1) // 2, n)
     for j in range(n_slots):
         na = active[j]
+        row = ETA + j * LANES
         for i in range(na):
-            e = exponential(min(max(eta[j, i], -ETA_LIMIT), ETA_LIMIT))
-            q = 1.0 / (1.0 + e)
+            e = exponential(min(get(w, row + i), ETA_LIMIT))
+            s = 1.0 + e
+            q = 1.0 / s
             p = e * q
-            product[i] *= 1.0 + e
-            t1[i] = p
-            t2[i] = p * q
-            first[0, i] -= p
-            second[0, i] -= p * q
+            put(w, PRODUCT_0 + i, get(w, PRODUCT_0 + i) * s)
+            put(w, T1 + i, p)
+            put(w, T2 + i, p * q)
+            put(w, FIRST + i, get(w, FIRST + i) - p)
+            put(w, SECOND + i, get(w, SECOND + i) - p * q)
         for c in range(r):
+            x_c = x_rows + (c * n_slots + j) * LANES
+            f_row = FIRST + (c + 1) * LANES
             for i in range(na):
-                first[c + 1, i] -= t1[i] * varying[c, j, lo + i]
-                second[tri(c + 1, 0), i] -= t2[i] * varying[c, j, lo + i]
-            for c2 in range(c + 1):
-                place = tri(c + 1, c2 + 1)
+                put(w, f_row + i, get(w, f_row + i) - get(w, T1 + i) * get(w, x_c + i))
+            for e in range(c + 2):
+                place = SECOND + tri(c + 1, e) * LANES
+                x_e = x_rows + ((e - 1) * n_slots + j) * LANES if e > 0 else ONES
                 for i in range(na):
-                    second[place, i] -= t2[i] * varying[c, j, lo + i] * varying[c2, j, lo + i]
+                    x = get(w, x_c + i) * get(w, x_e + i)
+                    put(w, place + i, get(w, place + i) - get(w, T2 + i) * x)
         if j % 8 == 7:
-            _split_exponents(product, exponent, n)
+            _split_exponents(w, PRODUCT_0, EXPONENT_0, n)
+    variance = FIRST + d * LANES
     for i in range(n):
-        value[i] = -np.log(product[i]) - _LN2 * exponent[i]
-        first[d, i] = 0.5 * (first[0, i] * first[0, i] + second[0, i])
+        put(w, VALUE + i, -np.log(get(w, PRODUCT_0 + i)) - _LN2 * get(w, EXPONENT_0 + i))
+        score = get(w, FIRST + i)
+        put(w, variance + i, 0.5 * (score * score + get(w, SECOND + i)))

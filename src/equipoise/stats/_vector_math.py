@@ -48,6 +48,33 @@ def bits_from_float(typing_context, value):  # type: ignore[no-untyped-def]
     return types.int64(types.float64), generate
 
 
+@intrinsic  # type: ignore[misc,unused-ignore]
+def get(typing_context, array, place):  # type: ignore[no-untyped-def]
+    """``array[place]``, ``place`` not being negative.
+
+    Ordinary indexing counts negative places from the end; for a place of unknown sign the compiler must then gather
+    element by element. Nothing is checked here.
+    """
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        data = context.make_array(signature.args[0])(context, builder, value=args[0]).data
+        return builder.load(builder.gep(data, [args[1]], inbounds=True))
+
+    return types.float64(array, types.int64), generate
+
+
+@intrinsic  # type: ignore[misc,unused-ignore]
+def put(typing_context, array, place, value):  # type: ignore[no-untyped-def]
+    """``array[place] = value``, ``place`` not being negative."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        data = context.make_array(signature.args[0])(context, builder, value=args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]], inbounds=True))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.float64), generate
+
+
 @njit("float64(float64)", cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
 def exponential(x):  # type: ignore[no-untyped-def]
     """e to the ``x`` with a relative error below 4e-16, ``x`` being moved into [-700, 700] first."""

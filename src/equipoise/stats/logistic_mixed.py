@@ -20,6 +20,7 @@ from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 
 DEFAULT_NODES = 12
 MAX_NODES = 100
+MAX_COLUMNS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ def fit_logistic_mixed(
 
     outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
     n, p = trials.shape[0] - 1, matrix.shape[1]
+    if p > MAX_COLUMNS:
+        raise ValueError(f"the design has {p} columns; at most {MAX_COLUMNS} are allowed")
 
     def run(n_nodes: int, start: FloatArray) -> LogisticMixedFits:
         z, log_weights = gauss_hermite(n_nodes)
