@@ -1,0 +1,86 @@
+"""Fit every trial of a folder of reference answers and print how far ours are from R's.
+
+    python benchmarks/agreement.py [FOLDER] [--json]
+
+Without FOLDER: ``../shared/data/r-reference`` beside this project. For each model: number of trials, largest and
+median deviation of each quantity, and each disagreement with its class. ``ok`` only when the class "other" is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import agreement_models
+from _report import Report, finish
+from agreement_models.base import Agreement, Folder
+
+DEFAULT = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "r-reference"
+
+
+def comparers() -> dict[str, Callable[[Folder], Agreement]]:
+    """Every comparer of every module in ``agreement_models``."""
+    found: dict[str, Callable[[Folder], Agreement]] = {}
+    for module in pkgutil.iter_modules(agreement_models.__path__):
+        found.update(getattr(importlib.import_module(f"agreement_models.{module.name}"), "COMPARERS", {}))
+    return found
+
+
+def summarise(agreement: Agreement, report: Report) -> None:
+    """Rows of one model: each quantity's largest and median deviation, then the disagreements by class."""
+    report.add(f"{agreement.model}: trials", agreement.n_trials, "trials")
+    for quantity, values in agreement.deviations.items():
+        finite = values[~np.isnan(values)]
+        if not finite.size:
+            report.notes.append(f"{agreement.model}: {quantity} could not be compared in any trial")
+            continue
+        unit = f"(bound {agreement.tolerances[quantity]:g})"
+        largest = float(finite.max())
+        report.add(f"{agreement.model}: {quantity}, largest", largest if np.isfinite(largest) else "absent", unit)
+        report.add(f"{agreement.model}: {quantity}, median", float(np.median(finite)), unit)
+    classes = Counter({"separation": 0, "boundary": 0, "R stopped short": 0})
+    classes.update({(trial, cause): 1 for trial, cause, _ in agreement.disagreements} and {})
+    for cause in sorted({cause for _, cause, _ in agreement.disagreements} | {"other"}):
+        trials = sorted({trial for trial, c, _ in agreement.disagreements if c == cause})
+        name = f"{agreement.model}: disagreements, {cause}"
+        if cause == "other":
+            report.add(name, len(trials), "trials", equals=0)
+        else:
+            report.add(name, len(trials), "trials")
+    for trial, cause, what in agreement.disagreements:
+        report.notes.append(f"{agreement.model} trial {trial}: {cause} ({what})")
+
+
+def main() -> int:
+    """Compare and print; exit code 0 only if no disagreement is unexplained."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    if not (arguments.folder / "fits.csv").is_file():
+        print(f"{arguments.folder} has no fits.csv: give a folder laid out like r-reference", file=sys.stderr)
+        return 2
+    folder = Folder(arguments.folder)
+    report = Report()
+    known = comparers()
+    for model, compare in known.items():
+        if folder.has_model(model) or (folder.results["model"] == model).any():
+            summarise(compare(folder), report)
+        else:
+            report.notes.append(f"{model}: not in this folder")
+    for model in sorted(set(folder.fits["model"].to_list()) - set(known)):
+        report.notes.append(f"{model}: in this folder, no comparer for it")
+    return finish(report, as_json=arguments.json, title=f"agreement with R on {folder.path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
