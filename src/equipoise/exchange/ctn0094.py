@@ -65,7 +65,7 @@ TRIALS: Mapping[int, Trial] = MappingProxyType(
                 "bup-nx": ("buprenorphine-naloxone", "sublingual"),
                 "xr-ntx": ("extended-release-naltrexone", "intramuscular"),
             },
-            tuple(range(25)),
+            tuple(range(1, 25)),
             ("week-24",),
             # the two follow-up visits carry no data at all: "MISSING" there is not a visit missed
             without=("M1F", "M3F"),
@@ -76,7 +76,7 @@ TRIALS: Mapping[int, Trial] = MappingProxyType(
             "CTN-0027 (START)",
             {"Outpatient BUP": "bup-nx", "Methadone": "methadone"},
             {"bup-nx": ("buprenorphine-naloxone", "sublingual"), "methadone": ("methadone", "oral")},
-            (*range(25), 28, 32),
+            (*range(1, 25), 28, 32),
             ("week-24",),
         ),
         30: Trial(

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from equipoise.records.cells import Fault
-from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, POSITIVE
+from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
     from equipoise.exchange.ctn0094 import Trial
 
 __all__ = [
-    "ANY",
     "Context",
     "Fault",
     "allocations",
@@ -30,7 +29,6 @@ __all__ = [
     "visits",
 ]
 
-ANY = "any"  # in daily_use: the day was asked about, whatever the substance
 RECALL_DAYS = 30  # the baseline interview asks about the 30 days before consent
 EARLY_DAYS = 14  # how long before its planned day the last visit may be held
 INJECTION_MG = 380.0  # one injection of extended-release naltrexone
@@ -268,7 +266,8 @@ def visits(context: Context) -> pl.DataFrame:
 
 
 def _is_planned(column: str) -> pl.Expr:
-    return pl.col(column).str.contains(r"^(week|phase-[12]-week)-\d")
+    """Whether a visit is one of the planned weeks; week 0 is the day of randomization, missed by nobody who has one."""
+    return pl.col(column).str.contains(r"^(week|phase-[12]-week)-[1-9]")
 
 
 def _planned(context: Context, rows: pl.DataFrame) -> pl.DataFrame:
@@ -372,7 +371,9 @@ def daily_use(context: Context) -> pl.DataFrame:
     asked = asked.select(participant_id=_id(), day=_day(pl.col("when") - pl.col("zero")))
     anything = used.select("participant_id", "day").unique().with_columns(used=pl.lit(True))
     asked = asked.join(anything, on=["participant_id", "day"], how="left")
-    asked = asked.select("participant_id", "day", pl.lit(ANY).alias("substance"), pl.col("used").fill_null(False))
+    asked = asked.select(
+        "participant_id", "day", pl.lit(ANY_SUBSTANCE).alias("substance"), pl.col("used").fill_null(False)
+    )
     rows = pl.concat([used, asked]).with_columns(asked=pl.lit(True))
     return rows.select("participant_id", "day", "substance", "asked", "used").sort("participant_id", "day", "substance")
 

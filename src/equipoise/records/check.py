@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
+from equipoise.protocol.model import Protocol
 from equipoise.records.cells import Fault, flag_rows, said, type_cells
 from equipoise.records.records import Records
-from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
+from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
 
 CODES = {
     "R040": "Two rows for what may have one.",
@@ -40,19 +41,54 @@ CODES = {
 class TrialFacts:
     """What a protocol says that records can be held against; ``None`` or empty: not said, not checked.
 
-    ``substances`` are those the endpoints need: at least one result of each must be there. ``other_substances`` may
-    occur besides; where it is ``None`` any may.
+    ``uses`` names for each definition of use the substances that show it: at least one result of one of them must be
+    there. ``other_substances`` may occur besides; where it is ``None`` any may. Unscheduled contacts may bear any name,
+    a missed visit only one of ``visits``.
     """
 
     arms: tuple[str, ...] = ()
     first_day: int | None = None
     last_day: int | None = None
     visits: tuple[str, ...] = ()
-    substances: tuple[str, ...] = ()
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other_substances: tuple[str, ...] | None = None
     interventions: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
     randomized: bool = True
+
+
+def facts_of(protocol: Protocol) -> TrialFacts:
+    """What of a protocol records are held against.
+
+    Days before study day 1 are bounded only where the calendar has an epoch there (screening and recall often come
+    before the first epoch); days after the last epoch may fall into the window of its last visit.
+    """
+    model = protocol.model
+    uses: dict[str, tuple[str, ...]] = {}
+    for name, use in model.use.items():
+        found = {*_flat(use.substances), *_flat(use.self_report_substances or ())}
+        uses[name] = tuple(sorted(found))
+    first = model.calendar.first_day
+    visits = protocol.planned_visits
+    return TrialFacts(
+        arms=protocol.arm_ids,
+        first_day=first if first < 0 else None,
+        last_day=max([model.calendar.last_day, *(visit.last_day for visit in visits)]),
+        visits=tuple(visit.name for visit in visits),
+        uses=uses,
+        interventions=tuple(model.interventions),
+        instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if a.type == "instrument"})),
+        randomized=model.randomization is not None,
+    )
+
+
+def _flat(names: Any) -> set[str]:
+    """Names of a list, or of every list of a mapping by arm."""
+    if isinstance(names, str):
+        return {names}
+    if isinstance(names, Mapping):
+        return set().union(*(_flat(entry) for entry in names.values()))
+    return set(names)
 
 
 def _key_words(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
@@ -270,15 +306,16 @@ def _known(
     """A fault for each name the protocol does not have: one per name, at its first row."""
     if not names or not frame.height:
         return
-    first = frame.with_row_index("_row").filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(names))
+    rows_at = frame.rename({"_at": "_row"}) if "_at" in frame.columns else frame.with_row_index("_row")
+    first = rows_at.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(names))
     for row in first.group_by(column).agg(pl.col("_row").min(), n=pl.len()).sort("_row").iter_rows(named=True):
         near = nearest(row[column], names)
-        rows = "1 row" if row["n"] == 1 else f"{row['n']:,} rows"
+        count = "1 row" if row["n"] == 1 else f"{row['n']:,} rows"
         faults.append(
             Fault(
                 code,
                 table,
-                f"The protocol has no {what} {said(row[column])} ({rows})." + (f" Is {near!r} meant?" if near else ""),
+                f"The protocol has no {what} {said(row[column])} ({count})." + (f" Is {near!r} meant?" if near else ""),
                 listed(names),
                 "Correct the name, here or in the protocol.",
                 row["_row"],
@@ -293,15 +330,14 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
     allocations = tables["allocations"]
     for column in ("arm", "arm_received"):
         _known(faults, "allocations", allocations, column, facts.arms, "R050", "arm")
-    _known(faults, "visits", tables["visits"], "visit", facts.visits, "R053", "visit")
-    for name in ("urine", "assessments"):
-        _known(faults, name, tables[name], "visit", facts.visits, "R053", "visit")
+    not_kept = tables["visits"].with_row_index("_at").filter(pl.col("state") != ATTENDED)
+    _known(faults, "visits", not_kept, "visit", facts.visits, "R053", "visit")
     for name in ("exposure", "sessions", "vitals"):
         _known(faults, name, tables[name], "intervention", facts.interventions, "R059", "intervention")
     _known(faults, "assessments", tables["assessments"], "instrument", facts.instruments, "R060", "instrument")
     if facts.other_substances is not None:
         for name in ("urine", "daily_use"):
-            names = (*facts.substances, *facts.other_substances)
+            names = (*(s for use in facts.uses.values() for s in use), *facts.other_substances)
             _known(faults, name, tables[name], "substance", names, "R052", "substance")
     _days(tables, facts, faults)
     _people(tables, facts, faults)
@@ -313,7 +349,8 @@ def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fa
     for name, table in TABLES.items():
         frame = tables[name]
         for column in table.columns:
-            if column.unit != "study day" or not frame.height:
+            # people are screened before the calendar begins, and events may end after it
+            if column.unit != "study day" or not frame.height or column.name in ("screened_day", "end_day"):
                 continue
             cells = pl.col(column.name)
             before = cells < facts.first_day if facts.first_day is not None else pl.lit(False)
@@ -381,30 +418,30 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
     urine, use, scores = tables["urine"], tables["daily_use"], tables["assessments"]
     # a day asked about for any substance is a day asked about for each
     asked = use.filter(pl.col("asked"))
-    for substance in facts.substances:
-        assayed = urine.filter((pl.col("substance") == substance) & pl.col("result").is_in([POSITIVE, NEGATIVE]))
-        told = asked.filter(pl.col("substance").is_in([substance, "any"]))
-        if not assayed.height and not told.height:
-            rows = urine.filter(pl.col("substance") == substance)
-            states = rows["result"].value_counts().sort("result").rows() if rows.height else []
-            how = listed([f"{n:,} {state}" for state, n in states], conjunction="and") if states else "no rows"
-            faults.append(
-                Fault(
-                    "R057",
-                    "urine",
-                    f"There is no result for {substance}: {how} by urine, none by self-report.",
-                    "at least one positive or negative result",
-                    "Check the names of substances and results.",
-                )
+    for kind, substances in facts.uses.items():
+        named = urine.filter(pl.col("substance").is_in(substances))
+        told = asked.filter(pl.col("substance").is_in([*substances, ANY_SUBSTANCE]))
+        if named.filter(pl.col("result").is_in([POSITIVE, NEGATIVE])).height or told.height:
+            continue
+        counts = named["result"].value_counts().sort("result").rows() if named.height else []
+        how = listed([f"{n:,} {state}" for state, n in counts], conjunction="and") if counts else "no rows"
+        faults.append(
+            Fault(
+                "R057",
+                "urine",
+                f"There is no result for {kind} ({listed(substances)}): {how} by urine, none by self-report.",
+                "at least one positive or negative result",
+                "Check the names of substances and results.",
             )
+        )
     for instrument in facts.instruments:
-        rows = scores.filter(pl.col("instrument") == instrument)
-        if rows.height and rows["value"].null_count() == rows.height:
+        asked_of = scores.filter(pl.col("instrument") == instrument)
+        if asked_of.height and asked_of["value"].null_count() == asked_of.height:
             faults.append(
                 Fault(
                     "R057",
                     "assessments",
-                    f"All {rows.height:,} values of {instrument} are empty.",
+                    f"All {asked_of.height:,} values of {instrument} are empty.",
                     "at least one value",
                 )
             )

@@ -27,6 +27,8 @@ DISPOSITION_EVENTS = (
     "administrative_end",
 )
 REPLICATE = "replicate"
+# In daily_use: the day was asked about, whatever the substance; one without a row of its own was not used.
+ANY_SUBSTANCE = "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ for (rule in rules) {
     # a week is counted from the rule's first day (21 for base); the end of follow-up falls into the last week
     time <- if (unit == "day") day else (day - 21) %/% 7 + 1
     for (ties in c("efron", "breslow", "exact")) {
-      f <- coxph(Surv(time, event) ~ arm, ties = ties, control = coxph.control(eps = 1e-12, iter.max = 100))
+      f <- coxph(Surv(time, event) ~ arm, ties = ties, control = coxph.control(eps = 1e-12, toler.inf = 1e-8, iter.max = 100))
       s <- summary(f)
       out <- rbind(out, data.frame(rule, unit, ties, n = length(arm), n_events = sum(event),
         events_xr_ntx = sum(event[arm == 1]), events_bup_nx = sum(event[arm == 0]),
