@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from equipoise.foundation.calendar import days_between
@@ -100,7 +100,12 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
         if key in given:
             collector.add("S007", f"{place}.parameters.{key}", "Given here and by baseline.route.", "one of the two")
             del given[key]
-    baseline, more = read_parameters(BaselineParameters, baseline_settings, f"{place}.baseline", design.arm_ids)
+    origins = {
+        f"{place}.baseline.{name}": f"{place}.baseline.{where}" for name, (where, _) in baseline_settings.items()
+    }
+    flat = {name: value for name, (_, value) in baseline_settings.items()}
+    baseline, more = read_parameters(BaselineParameters, flat, f"{place}.baseline", design.arm_ids)
+    more = [replace(problem, place=origins.get(problem.place, problem.place)) for problem in more]
     parameters, last = read_parameters(
         DayLevelParameters, given | route_settings, f"{place}.parameters", design.arm_ids, arm_sizes=design.arm_sizes
     )
@@ -112,17 +117,18 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
 
 def _baseline(
     settings: Mapping[str, Any], design: TrialDesign, place: str, collector: _Collector
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings of the baseline variables by the names of the parameters; and those of the route."""
-    flat: dict[str, Any] = {}
+) -> tuple[dict[str, tuple[str, Any]], dict[str, Any]]:
+    """Settings of the baseline variables, by the name of the parameter: where they stand, and what; and the route's."""
+    flat: dict[str, tuple[str, Any]] = {}
     route: dict[str, Any] = {}
     for variable, value in settings.items():
         if variable == design.route_variable:
             route = _route(value, design, f"{place}.baseline.{variable}", collector)
         elif variable == "sex" and isinstance(value, Mapping) and set(value) == {"female"}:
-            flat["female-share"] = value["female"]
+            flat["female-share"] = ("sex.female", value["female"])
         elif variable in _BASELINE_PREFIX and isinstance(value, Mapping):
-            flat |= {f"{_BASELINE_PREFIX[variable]}-{key}": entry for key, entry in value.items()}
+            for key, entry in value.items():
+                flat[f"{_BASELINE_PREFIX[variable]}-{key}"] = (f"{variable}.{key}", entry)
         else:
             expected = (
                 f"{design.route_variable}, sex: {{female: share}}, or one of {listed(_BASELINE_PREFIX)} with settings"
