@@ -12,7 +12,6 @@ import argparse
 import importlib
 import pkgutil
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,8 +46,6 @@ def summarise(agreement: Agreement, report: Report) -> None:
         largest = float(finite.max())
         report.add(f"{agreement.model}: {quantity}, largest", largest if np.isfinite(largest) else "absent", unit)
         report.add(f"{agreement.model}: {quantity}, median", float(np.median(finite)), unit)
-    classes = Counter({"separation": 0, "boundary": 0, "R stopped short": 0})
-    classes.update({(trial, cause): 1 for trial, cause, _ in agreement.disagreements} and {})
     for cause in sorted({cause for _, cause, _ in agreement.disagreements} | {"other"}):
         trials = sorted({trial for trial, c, _ in agreement.disagreements if c == cause})
         name = f"{agreement.model}: disagreements, {cause}"

@@ -22,8 +22,8 @@ from equipoise.stats.zph import proportional_hazards_test
 
 # Relative; the reference files keep twelve digits and R's own convergence criterion is about 1e-8.
 TIGHT = 1e-6
-# R's fisher.test finds its odds ratio and limits by uniroot with tolerance 1.2e-4 on the ratio or its inverse.
-FISHER_ROOT = 2e-3
+# R's fisher.test finds its odds ratio and limits by uniroot with tolerance 1.22e-4 on the ratio, or its inverse above 1.
+FISHER_ROOT = 1.3e-4
 # R interpolates profile limits with a spline through a dozen points of the profile.
 PROFILE_SPLINE = 2e-2
 # summary.coxph prints its Wald test rounded to two decimals.
@@ -140,6 +140,12 @@ def compare_firth(folder: Folder) -> Agreement:
     return agreement
 
 
+def _inverse_above_one(ratio: Vector) -> Vector:
+    """The scale on which R's root-finder works, unfolded so that it still rises with the ratio."""
+    with np.errstate(divide="ignore"):
+        return np.where(ratio > 1.0, 2.0 - 1.0 / ratio, ratio)
+
+
 def compare_fisher(folder: Folder) -> Agreement:
     y, design, offsets = _binary(folder)
     owner, arm = trial_of_row(offsets), design[:, 1]
@@ -158,7 +164,14 @@ def compare_fisher(folder: Folder) -> Agreement:
     ):
         theirs = folder.fit_column("fisher_exact", column)
         # Infinity in R is absence (with a code) here.
-        agreement.compare(folder, quantity, ours, np.where(np.isinf(theirs), np.nan, theirs), FISHER_ROOT)
+        agreement.compare(
+            folder,
+            f"{quantity} (or its inverse above 1)",
+            _inverse_above_one(ours),
+            _inverse_above_one(np.where(np.isinf(theirs), np.nan, theirs)),
+            FISHER_ROOT,
+            relative=False,
+        )
     return agreement
 
 
@@ -240,17 +253,17 @@ def compare_kaplan_meier(arm: int) -> Callable[[Folder], Agreement]:
         for index, trial in enumerate(folder.trials):
             rows = folder.curves.filter((pl.col("trial") == trial) & (pl.col("arm") == arm)).sort("week")
             curve = fits.curve(index, arm)
-            keep = curve.n_events > 0
             for quantity, ours, column in (
                 ("time", curve.time, "week"),
                 ("at risk", curve.n_at_risk, "at_risk"),
+                ("events", curve.n_events, "events"),
                 ("survival", curve.survival, "survival"),
                 ("standard error", curve.standard_error, "se_greenwood"),
                 ("lower limit", curve.ci_lower, "lower"),
                 ("upper limit", curve.ci_upper, "upper"),
             ):
                 theirs = rows[column].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-                gaps.setdefault(quantity, []).append((ours[keep], theirs))
+                gaps.setdefault(quantity, []).append((ours, theirs))
         for quantity, pairs in gaps.items():
             longest = max(max(len(a), len(b)) for a, b in pairs)
             ours, theirs = (np.full((len(pairs), longest), np.nan) for _ in range(2))

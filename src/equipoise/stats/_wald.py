@@ -36,9 +36,14 @@ def diagonal_errors(covariance: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), dtype=np.float64)
 
 
+def _owned(values: NDArray[Any]) -> NDArray[Any]:
+    """Row-major and writable, as compiled kernels demand of every array; copies only when it must."""
+    return np.require(values, requirements=["C", "W"])
+
+
 def as_vector(values: ArrayLike, name: str, n: int | None = None) -> FloatArray:
     """One-dimensional contiguous float64, of length ``n`` if given; ValueError otherwise."""
-    out = np.ascontiguousarray(values, dtype=np.float64)
+    out = _owned(np.atleast_1d(np.asarray(values, dtype=np.float64)))
     if out.ndim != 1 or (n is not None and out.shape[0] != n):
         raise ValueError(f"{name} must be one-dimensional with {n} values, got shape {out.shape}")
     return out
@@ -47,7 +52,7 @@ def as_vector(values: ArrayLike, name: str, n: int | None = None) -> FloatArray:
 def as_integers(values: ArrayLike, name: str, n: int) -> IntArray:
     """One-dimensional contiguous int64 of length ``n``; ValueError if values are not whole numbers."""
     raw = np.asarray(values)
-    out = np.ascontiguousarray(raw, dtype=np.int64)
+    out = _owned(raw.astype(np.int64, copy=False))
     if out.ndim != 1 or out.shape[0] != n or not np.array_equal(out, raw):
         raise ValueError(f"{name} must be {n} whole numbers, got shape {raw.shape} of {raw.dtype}")
     return out
@@ -60,12 +65,12 @@ def as_design(design: ArrayLike, n: int) -> FloatArray:
         out = out[:, None]
     if out.ndim != 2 or out.shape[0] != n or out.shape[1] < 1:
         raise ValueError(f"design must have {n} rows and at least one column, got shape {out.shape}")
-    return np.ascontiguousarray(out)
+    return _owned(out)
 
 
 def as_offsets(offsets: ArrayLike, n: int) -> IntArray:
     """Offsets checked to begin at 0, never fall, and end at ``n``."""
-    out = np.ascontiguousarray(offsets, dtype=np.int64)
+    out = _owned(np.asarray(offsets, dtype=np.int64))
     if out.ndim != 1 or out.shape[0] < 1 or out[0] != 0 or out[-1] != n or np.any(np.diff(out) < 0):
         raise ValueError(f"offsets must rise from 0 to the number of rows ({n})")
     return out

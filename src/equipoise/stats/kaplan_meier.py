@@ -78,7 +78,7 @@ class KaplanMeierFits:
 
     @property
     def limits(self) -> FloatArray:
-        """Log-log limits (n_points, 2), eq. (KM-4); 1 and 1 before the first event, NaN once survival is 0."""
+        """Log-log limits (n_points, 2), eq. (KM-4); NaN before the first event and once survival is 0."""
         return log_log_limits(self.survival, self.greenwood, self.level)
 
     def curve(self, trial: int, group: int) -> SurvivalCurve:
@@ -102,13 +102,13 @@ class KaplanMeierFits:
 
 
 def log_log_limits(survival: FloatArray, greenwood: FloatArray, level: float) -> FloatArray:
-    """Limits (..., 2) that are symmetric on the scale of log(-log S), eq. (KM-4)."""
+    """Limits (..., 2) that are symmetric on the scale of log(-log S), eq. (KM-4); NaN where S is 0 or 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         log_s = np.log(survival)
         half = normal_quantile(level) * np.sqrt(greenwood) / -log_s
         limits = np.stack([np.exp(log_s * np.exp(half)), np.exp(log_s * np.exp(-half))], axis=-1)
-    limits[survival == 1.0] = 1.0
-    limits[survival == 0.0] = np.nan
+    # At 1 and at 0 the scale has no value, and [1, 1] would claim certainty.
+    limits[(survival == 1.0) | (survival == 0.0)] = np.nan
     return limits
 
 
