@@ -1,1 +1,7 @@
 """The statistical analysis plan carried out: endpoint x estimand x estimator -> Estimate."""
+
+from equipoise.analysis.analyse import analyse_records
+from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.results import Results
+
+__all__ = ["Estimate", "Results", "analyse_records"]

@@ -21,8 +21,8 @@ class Derived:
 
     ``shape`` says which fields are filled: ``value`` (n,) 0 or 1, NaN where missing, for binary endpoints; ``time``
     (n,) in the endpoint's unit and ``event`` (n,) for times; ``values`` (n, n_visits), NaN where missing, with
-    ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the missing rule.
-    ``visit_time`` (n,) is a time counted in planned visits.
+    ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the
+    missing rule. ``visit_time`` (n,) is a time counted in planned visits.
     """
 
     endpoint: str
@@ -67,12 +67,8 @@ class Derived:
             return frame
         assert self.values is not None
         n_visits = len(self.visit_names)
-        return (
-            keys.select(pl.all().repeat_by(n_visits))
-            .explode(pl.all())
-            .with_columns(
-                pl.Series("visit", list(self.visit_names) * self.n),
-                pl.Series("week", np.tile(np.asarray(self.visit_weeks), self.n)),
-                pl.Series("value", self.values.ravel()).fill_nan(None),
-            )
+        return keys[np.repeat(np.arange(self.n), n_visits)].with_columns(
+            pl.Series("visit", list(self.visit_names) * self.n),
+            pl.Series("week", np.tile(np.asarray(self.visit_weeks), self.n)),
+            pl.Series("value", self.values.ravel()).fill_nan(None),
         )

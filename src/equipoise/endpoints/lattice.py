@@ -92,7 +92,7 @@ class VisitLattice:
         position = np.arange(n_visits)
         last = np.where(self.came, position, -1).max(axis=1, initial=-1)
         missed_after = (self.state == STAYED_AWAY) & (position > last[:, None])
-        return np.where(missed_after.any(axis=1), missed_after.argmax(axis=1), n_visits).astype(np.int64)
+        return np.asarray(np.where(missed_after.any(axis=1), missed_after.argmax(axis=1), n_visits), dtype=np.int64)
 
     @property
     def has_gone(self) -> Mask:

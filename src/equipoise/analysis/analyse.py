@@ -1,0 +1,190 @@
+"""Analyse one trial: records in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.outcome import Outcome, number
+from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
+from equipoise.analysis.results import ModelCurve, Provenance, Results, SurvivalCurve
+from equipoise.analysis.survival import draw_curves
+from equipoise.endpoints.lattice import read_lattice
+from equipoise.foundation.errors import AnalysisError, Problem
+from equipoise.protocol import Protocol
+from equipoise.records import Records
+
+
+def analyse_records(
+    protocol: Protocol,
+    records: Records,
+    *,
+    version: str = "",
+    versions: dict[str, str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Results:
+    """Every line of the protocol's analysis plan on one trial's records.
+
+    Raises :class:`~equipoise.foundation.errors.AnalysisError` when the plan cannot be carried out on these records (a
+    covariate is not there, a compared arm has nobody); an estimate that does not exist is a row with a coded warning.
+    """
+    lattice = read_lattice(protocol, records)
+    if lattice.n == 0:
+        raise AnalysisError(
+            Problem("A001", "allocations", "Nobody was randomized.", "at least one participant in each compared arm")
+        )
+    plan = Plan(protocol, lattice)
+    estimates: list[Estimate] = []
+    problems: list[Problem] = []
+    for planned in planned_fits(protocol):
+        if progress is not None:
+            progress(planned.id)
+        try:
+            outcomes = plan.fit(planned)
+        except AnalysisError as error:
+            problems.extend(problem for problem in error.problems if problem not in problems)
+            continue
+        n_randomized = _n_randomized(plan, planned)
+        estimates.extend(_estimate(protocol, planned, outcome, n_randomized, plan) for outcome in outcomes)
+    if problems:
+        raise AnalysisError(problems)
+    source = records.source
+    provenance = Provenance(
+        protocol=protocol.id,
+        protocol_hash=protocol.hash,
+        protocol_file_hash=protocol.file_hash,
+        data_hash=records.data_hash,
+        origin=source.origin,
+        seed=source.details.get("seed"),
+        scenario=source.details.get("scenario"),
+        version=version,
+        versions=versions or {},
+    )
+    derived = {id: plan.derived(id) for id in protocol.model.endpoints}
+    curves: list[SurvivalCurve] = []
+    models: list[ModelCurve] = []
+    arms = [arm for arm in protocol.arm_ids if (lattice.participants.arm == arm).any()]
+    for data in derived.values():
+        if data.shape == "time-to-event":
+            curves.extend(draw_curves(data, arms))
+    for estimate in estimates:
+        if estimate.estimator == "linear-mixed" and "columns" in estimate.details and not estimate.details["choices"]:
+            models.extend(_model_curves(plan, estimate))
+    return Results(
+        estimates=tuple(estimates),
+        provenance=provenance,
+        endpoints=derived,
+        survival_curves=tuple(curves),
+        model_curves=tuple(models),
+        lattice=lattice,
+    )
+
+
+def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
+    """Participants randomized to each arm compared (or to a level of the factor), and to both."""
+    treatments = planned.estimand.treatments
+    label = plan.lattice.participants.arm
+    arms = plan.protocol.model.arms
+    factor = planned.estimand.factor
+    counts: dict[str | None, int] = {}
+    for name in (treatments.reference, treatments.experimental):
+        members = [arm for arm, entry in arms.items() if (entry.factors.get(factor) if factor else arm) == name]
+        counts[name] = int(np.isin(label, members).sum())
+    counts[None] = sum(counts.values())
+    return counts
+
+
+def _estimate(
+    protocol: Protocol, planned: PlannedFit, outcome: Outcome, n_randomized: dict[str | None, int], plan: Plan
+) -> Estimate:
+    warnings = list(outcome.warning_slugs())
+    warnings += plan.derived(planned.estimand.endpoint, planned.analysis.missed, planned.floor).warnings
+    compared = outcome.reference is not None
+    n_events = int(outcome.n_events[0])
+    main = planned.choices == () and outcome.suffix == "" and not planned.added
+    details: dict[str, Any] = {
+        "line": planned.line,
+        "choices": dict(planned.choices),
+        "analysis_set": planned.analysis.analysis_set,
+        "main": main,
+    }
+    for key, value in outcome.details.items():
+        details[key] = _plain(value)
+    return Estimate(
+        id=planned.id + outcome.suffix,
+        endpoint=planned.estimand.endpoint,
+        estimand=planned.estimand_id,
+        estimator=outcome.estimator,
+        arm=outcome.arm,
+        reference=outcome.reference,
+        event=outcome.event,
+        scale=outcome.scale,
+        estimate=number(outcome.estimate, 0),
+        standard_error=number(outcome.standard_error, 0),
+        ci_lower=number(outcome.ci_lower, 0),
+        ci_upper=number(outcome.ci_upper, 0),
+        ci_level=planned.analysis.ci_level if outcome.scale != "test" else None,
+        statistic=number(outcome.statistic, 0),
+        df=number(outcome.df, 0),
+        p_value=number(outcome.p_value, 0),
+        n_randomized=n_randomized[None if compared else outcome.arm],
+        n_analysed=int(outcome.n_analysed[0]),
+        n_events=n_events if n_events >= 0 else None,
+        n_missed=int(outcome.n_missed[0]),
+        level=planned.analysis.level,
+        prespecified=planned.analysis.prespecified,
+        warnings=tuple(dict.fromkeys(warnings)),
+        method=outcome.method,
+        details=details,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The first trial's entry of a batch array as plain values."""
+    if isinstance(value, np.ndarray) and value.ndim and value.shape[0] >= 1:
+        first = value[0]
+        if np.ndim(first) == 0:
+            return float(first) if np.isfinite(first) else None
+        return np.asarray(first).tolist()
+    return value
+
+
+def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
+    """Fitted means by arm over weeks, the covariates at their mean; limits at 95 % by the normal quantile."""
+    derived = plan.derived(estimate.endpoint)
+    names = list(estimate.details["columns"])
+    beta = np.asarray(estimate.details["coefficients"])
+    covariance = np.asarray(estimate.details["covariance"])
+    if not np.isfinite(beta).all() or derived.visit_weeks is None or "arm x week" in names:
+        return []
+    endpoint = plan.protocol.model.endpoints[estimate.endpoint]
+    log = endpoint.kind == "score" and endpoint.log
+    analysis = plan.protocol.model.analyses[estimate.details["line"]]
+    from equipoise.analysis.dataset import compare
+
+    comparison = compare(plan.protocol, plan.lattice, analysis, plan.protocol.model.estimands[analysis.estimand])
+    means = np.nanmean(comparison.covariates, axis=0) if comparison.names else np.empty(0)
+    out = []
+    for value, arm in ((0.0, estimate.reference), (1.0, estimate.arm)):
+        rows = []
+        for week in derived.visit_weeks:
+            row = [1.0, value, *([week] if "week" in names else []), *means]
+            rows.append(row)
+        x = np.asarray(rows)
+        fitted = x @ beta
+        half = 1.959963984540054 * np.sqrt(np.einsum("ij,jk,ik->i", x, covariance, x))
+        change = np.exp if log else np.asarray
+        out.append(
+            ModelCurve(
+                endpoint=estimate.endpoint,
+                arm=str(arm),
+                week=tuple(derived.visit_weeks.tolist()),
+                mean=tuple(change(fitted).tolist()),
+                ci_lower=tuple(change(fitted - half).tolist()),
+                ci_upper=tuple(change(fitted + half).tolist()),
+            )
+        )
+    return out

@@ -1,0 +1,221 @@
+"""Estimators of a yes-or-no endpoint: odds ratio, risk difference and ratio, proportions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
+from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.endpoints.derived import Derived
+from equipoise.protocol.model_analysis import Analysis
+from equipoise.stats.codes import FitCode
+
+
+class BinaryData:
+    """Values of a binary endpoint in one comparison, complete rows only."""
+
+    def __init__(self, derived: Derived, comparison: Comparison) -> None:
+        if derived.shape == "time-to-event":
+            assert derived.event is not None
+            values = derived.event.astype(np.float64)  # the event by the end of follow-up
+        else:
+            assert derived.value is not None
+            values = derived.value
+        y = values[comparison.rows]
+        there = ~np.isnan(y) & ~comparison.incomplete
+        self.comparison = comparison
+        self.rows, self.offsets = comparison.keep(there)
+        self.y: Floats = y[self.rows]
+        self.experimental: Floats = comparison.experimental[self.rows]
+        self.n_analysed: Ints = np.diff(self.offsets)
+        self.n_events = sum_by_trial(self.y > 0, self.offsets)
+        self.n_missed = sum_by_trial(~there, comparison.offsets)
+        self.event_word = derived.event_word
+
+    def counts(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Events and totals: experimental, then reference, by trial."""
+        experimental, positive = self.experimental == 1.0, self.y > 0
+        return (
+            sum_by_trial(positive & experimental, self.offsets),
+            sum_by_trial(experimental, self.offsets),
+            sum_by_trial(positive & ~experimental, self.offsets),
+            sum_by_trial(~experimental, self.offsets),
+        )
+
+    def shared(self) -> dict[str, object]:
+        """What every outcome of these data says of its counts."""
+        return {
+            "n_analysed": self.n_analysed,
+            "n_events": self.n_events,
+            "n_missed": self.n_missed,
+            "event": self.event_word,
+            "arm": self.comparison.arm,
+            "reference": self.comparison.reference,
+        }
+
+
+def _adjusted(names: tuple[str, ...]) -> str:
+    return f", adjusted for {', '.join(names)}" if names else ""
+
+
+def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
+    """Odds ratio by maximum likelihood; where separated, Firth's and the exact answer follow as rows of their own."""
+    from equipoise.stats.logistic import fit_logistic
+
+    fits = fit_logistic(data.y, data.comparison.design(data.rows), data.offsets)
+    main = from_coefficient(
+        estimator="logistic",
+        scale="odds_ratio",
+        coefficient=fits.coefficients[:, 1],
+        standard_error=fits.standard_errors[:, 1],
+        level=analysis.ci_level,
+        codes=fits.codes,
+        method=f"logistic regression, maximum likelihood, Wald limits{_adjusted(data.comparison.names)}",
+        details={"log_likelihood": fits.log_lik, "iterations": fits.iterations, "gradient_norm": fits.gradient_norm},
+        **data.shared(),  # type: ignore[arg-type]
+    )
+    out = [main]
+    separated = (fits.codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI)) != 0
+    if separated.any() and analysis.if_separated == "firth":
+        out += [_renamed(item, "firth") for item in fit_firth_odds(data, analysis)]
+    if separated.any() and analysis.if_separated in ("firth", "fisher-exact"):
+        out += [_renamed(item, "fisher-exact") for item in fit_exact_odds(data, analysis)]
+    return out
+
+
+def _renamed(outcome: Outcome, suffix: str) -> Outcome:
+    from dataclasses import replace
+
+    return replace(outcome, suffix=f".{suffix}")
+
+
+def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
+    """Odds ratio by Firth's penalised likelihood, with profile limits and the penalised likelihood-ratio p value."""
+    from equipoise.stats.firth import fit_firth, penalised_likelihood_ratio, penalised_profile_limits
+
+    design = data.comparison.design(data.rows)
+    fits = fit_firth(data.y, design, data.offsets)
+    test = penalised_likelihood_ratio(fits, data.y, design, data.offsets, column=1)
+    limits = penalised_profile_limits(fits, data.y, design, data.offsets, column=1, level=analysis.ci_level)
+    return [
+        Outcome(
+            estimator="firth",
+            scale="odds_ratio",
+            estimate=np.exp(fits.coefficients[:, 1]),
+            standard_error=fits.standard_errors[:, 1],
+            ci_lower=np.exp(limits.ci_lower),
+            ci_upper=np.exp(limits.ci_upper),
+            statistic=test.statistic,
+            df=test.df,
+            p_value=test.p_value,
+            codes=fits.codes | test.codes | limits.codes,
+            method="logistic regression, Firth's penalised likelihood, profile limits"
+            + _adjusted(data.comparison.names),
+            details={"penalised_log_likelihood": fits.log_lik},
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def fit_exact_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
+    """Fisher's exact test with the conditional odds ratio and its exact limits; covariates do not enter."""
+    from equipoise.stats.exact import fisher_exact
+
+    a, n1, c, n0 = data.counts()
+    fits = fisher_exact(c, n0, a, n1, level=analysis.ci_level)
+    n = a.shape[0]
+    return [
+        Outcome(
+            estimator="fisher-exact",
+            scale="odds_ratio",
+            estimate=fits.odds_ratio,
+            standard_error=nothing(n),
+            ci_lower=fits.ci_lower,
+            ci_upper=fits.ci_upper,
+            statistic=nothing(n),
+            df=nothing(n),
+            p_value=fits.p_value,
+            codes=fits.codes,
+            method="Fisher's exact test, conditional maximum likelihood odds ratio, exact limits",
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def fit_risk(data: BinaryData, analysis: Analysis) -> list[Outcome]:
+    """Risk difference or ratio of two proportions, by the interval that the plan names."""
+    from equipoise.stats import risk
+
+    a, n1, c, n0 = data.counts()
+    method = analysis.method or "miettinen-nurminen"
+    difference = analysis.estimator == "risk-difference"
+    fit = {
+        ("miettinen-nurminen", True): risk.miettinen_nurminen_difference,
+        ("miettinen-nurminen", False): risk.miettinen_nurminen_ratio,
+        ("newcombe", True): risk.newcombe_difference,
+        ("newcombe", False): risk.newcombe_ratio,
+    }[method, difference]
+    fits = fit(c, n0, a, n1, level=analysis.ci_level)
+    names = {"miettinen-nurminen": "Miettinen and Nurminen", "newcombe": "Newcombe"}
+    n = a.shape[0]
+    return [
+        Outcome(
+            estimator=analysis.estimator,
+            scale="risk_difference" if difference else "risk_ratio",
+            estimate=fits.estimate,
+            standard_error=nothing(n),
+            ci_lower=fits.ci_lower,
+            ci_upper=fits.ci_upper,
+            statistic=nothing(n),
+            df=nothing(n),
+            p_value=fits.p_value,
+            codes=fits.codes,
+            method=f"{'difference' if difference else 'ratio'} of proportions, {names.get(method, method)} limits",
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def fit_proportions(data: BinaryData, analysis: Analysis) -> list[Outcome]:
+    """The proportion in each arm, reference first, with Wilson limits (or those the plan names)."""
+    from equipoise.stats.risk import clopper_pearson, wilson
+
+    limits, words = (
+        (clopper_pearson, "Clopper and Pearson") if analysis.method == "clopper-pearson" else (wilson, "Wilson")
+    )
+
+    a, n1, c, n0 = data.counts()
+    out = []
+    comparison = data.comparison
+    missed = comparison.keep(np.ones(comparison.rows.shape[0], dtype=np.bool_))[1]
+    for arm, events, total, is_arm in (
+        (comparison.reference, c, n0, comparison.experimental == 0.0),
+        (comparison.arm, a, n1, comparison.experimental == 1.0),
+    ):
+        if not arm:
+            continue  # a programme without a reference
+        fits = limits(events, total, level=analysis.ci_level)
+        n = events.shape[0]
+        codes = np.where(total > 0, 0, int(FitCode.EMPTY_ARM | FitCode.NOT_ESTIMABLE)).astype(np.uint32)
+        out.append(
+            Outcome(
+                estimator="proportion",
+                scale="proportion",
+                estimate=fits.estimate,
+                standard_error=nothing(n),
+                ci_lower=fits.ci_lower,
+                ci_upper=fits.ci_upper,
+                statistic=nothing(n),
+                df=nothing(n),
+                p_value=nothing(n),
+                n_analysed=total,
+                n_events=events,
+                n_missed=sum_by_trial(is_arm, missed) - total,
+                codes=codes,
+                method=f"proportion, {words} limits",
+                event=data.event_word,
+                arm=arm,
+                suffix=f".{arm}",
+            )
+        )
+    return out

@@ -1,0 +1,198 @@
+"""Analysis datasets as arrays: the rows of one comparison, trials end to end, the design with its columns named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.lattice import CAME, Lattice
+from equipoise.foundation.errors import AnalysisError, Problem
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_analysis import Analysis, Estimand
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+CODES = {
+    "A001": "An arm of the comparison has nobody in the analysis set.",
+    "A002": "A covariate is not in the records.",
+    "A003": "A covariate has a level that the protocol does not name.",
+    "A004": "The endpoint has no value for anybody.",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of one comparison: who is in, which arm (1 experimental, 0 reference), covariates, trials end to end."""
+
+    rows: Ints  # rows of the lattice, in order
+    experimental: Floats  # (n,) 1 or 0
+    covariates: Floats  # (n, k)
+    names: tuple[str, ...]  # (k,) names of the covariate columns
+    offsets: Ints  # (n_trials + 1,)
+    n_randomized: Ints  # (n_trials,)
+    arm: str
+    reference: str
+    incomplete: Mask  # (n,) a covariate is missing
+
+    @property
+    def n_trials(self) -> int:
+        """Trials in the batch."""
+        return int(self.offsets.shape[0]) - 1
+
+    def keep(self, chosen: Mask) -> tuple[Ints, Ints]:
+        """Positions among ``rows`` that are chosen, and their offsets by trial."""
+        return np.flatnonzero(chosen), offsets_of(chosen, self.offsets)
+
+    def design(self, chosen: Ints, *, intercept: bool = True) -> Floats:
+        """(n, p) columns: constant where asked, arm, covariates."""
+        columns = [np.ones(chosen.shape[0])] if intercept else []
+        columns.append(self.experimental[chosen])
+        return np.ascontiguousarray(np.column_stack([*columns, self.covariates[chosen]]))
+
+
+def offsets_of(chosen: Mask, offsets: Ints) -> Ints:
+    """Offsets of the chosen rows, trial by trial."""
+    before = np.concatenate([[0], np.cumsum(chosen)])
+    return np.asarray(before[offsets], dtype=np.int64)
+
+
+def sum_by_trial(values: NDArray[np.generic], offsets: Ints) -> Ints:
+    """(n_trials,) sums of whole numbers."""
+    before = np.concatenate([[0], np.cumsum(np.asarray(values, dtype=np.int64))])
+    return np.asarray(np.diff(before[offsets]), dtype=np.int64)
+
+
+def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: Estimand) -> Comparison:
+    """The rows that an analysis compares, in the analysis set it names.
+
+    Raises :class:`~equipoise.foundation.errors.AnalysisError` when a covariate is not in the records.
+    """
+    people = lattice.participants
+    arm, reference = estimand.treatments.experimental, estimand.treatments.reference or ""
+    label = people.arm
+    if estimand.factor is not None:
+        levels = {name: entry.factors.get(estimand.factor, "") for name, entry in protocol.model.arms.items()}
+        label = np.asarray([levels.get(str(name), "") for name in people.arm], dtype=np.str_)
+    chosen = (label == arm) | (label == reference)
+    n_randomized = sum_by_trial(chosen, people.offsets)
+    group = protocol.model.analysis_sets[analysis.analysis_set] if analysis.analysis_set else None
+    if group is not None:
+        if group.received:
+            chosen &= _received(lattice)
+        if group.attended is not None:
+            chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
+    rows = np.flatnonzero(chosen)
+    covariates, names = _covariates(protocol, people.frame, analysis.covariates, rows)
+    return Comparison(
+        rows=rows,
+        experimental=(label[rows] == arm).astype(np.float64),
+        covariates=covariates,
+        names=names,
+        offsets=offsets_of(chosen, people.offsets),
+        n_randomized=n_randomized,
+        arm=arm,
+        reference=reference,
+        incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
+    )
+
+
+def _received(lattice: Lattice) -> Mask:
+    """(n,) whether any dose of the drug interventions of the arm was given."""
+    protocol = lattice.protocol
+    wanted = {
+        arm: {i for i in entry.interventions if protocol.model.interventions[i].type not in ("behavioural", "other")}
+        for arm, entry in protocol.model.arms.items()
+    }
+    table = lattice.records["exposure"].filter(pl.col("delivered_mg").fill_null(1.0) > 0)
+    rows = lattice._rows(table).select("row", "intervention").unique()
+    out = np.zeros(lattice.n, dtype=np.bool_)
+    for row, intervention in rows.iter_rows():
+        if intervention in wanted.get(str(lattice.participants.arm[row]), ()):
+            out[row] = True
+    return out
+
+
+def _covariates(
+    protocol: Protocol, frame: pl.DataFrame, names: tuple[str, ...], rows: Ints
+) -> tuple[Floats, tuple[str, ...]]:
+    columns: list[Floats] = []
+    labels: list[str] = []
+    problems: list[Problem] = []
+    for name in names:
+        variable = protocol.model.baseline[name]
+        column = name if name in frame.columns else name.replace("-", "_")
+        if column not in frame.columns:
+            problems.append(
+                Problem(
+                    "A002",
+                    f"baseline.{name}",
+                    f"The participants table has no column {name!r}.",
+                    "a column for each covariate of the analysis plan",
+                    "Add the column to the records, or take the covariate out of the analysis.",
+                )
+            )
+            continue
+        values = frame[column]
+        if variable.type == "category":
+            strange = sorted(set(values.drop_nulls().unique().to_list()) - set(variable.levels))
+            if strange:
+                problems.append(
+                    Problem(
+                        "A003",
+                        f"participants.{column}",
+                        f"Unknown levels: {', '.join(map(str, strange))}.",
+                        f"one of {', '.join(variable.levels)}",
+                        "Correct the records, or add the level to the protocol.",
+                    )
+                )
+                continue
+            for level in variable.levels[1:]:
+                indicator = (values == level).cast(pl.Float64).to_numpy()
+                columns.append(np.asarray(indicator, dtype=np.float64)[rows])
+                labels.append(f"{name}: {level}")
+        else:
+            columns.append(values.cast(pl.Float64).to_numpy().astype(np.float64)[rows])
+            labels.append(name)
+    if problems:
+        raise AnalysisError(problems)
+    matrix = np.column_stack(columns) if columns else np.empty((rows.shape[0], 0))
+    return matrix, tuple(labels)
+
+
+@dataclass(frozen=True)
+class LongRows:
+    """Rows of a repeated endpoint, by trial and participant, missing values left out."""
+
+    y: Floats
+    week: Floats
+    who: Ints  # (n_rows,) position among the comparison's rows
+    participant_offsets: Ints
+    trial_offsets: Ints  # in participants
+    n_missed: Ints  # (n_trials,) visits without a value, of participants in the comparison
+    n_participants: Ints
+
+
+def long_rows(derived: Derived, comparison: Comparison) -> LongRows:
+    """Participant-visit rows with a value; participants without any are left out."""
+    assert derived.values is not None
+    assert derived.visit_weeks is not None
+    values = derived.values[comparison.rows]
+    there = ~np.isnan(values) & ~comparison.incomplete[:, None]
+    counts = there.sum(axis=1)
+    in_model = counts > 0
+    who, visit = np.nonzero(there)
+    return LongRows(
+        y=values[there],
+        week=derived.visit_weeks[visit],
+        who=who,
+        participant_offsets=np.concatenate([[0], np.cumsum(counts[in_model])]).astype(np.int64),
+        trial_offsets=offsets_of(in_model, comparison.offsets),
+        n_missed=sum_by_trial((~there).sum(axis=1), comparison.offsets),
+        n_participants=sum_by_trial(in_model, comparison.offsets),
+    )

@@ -1,0 +1,147 @@
+"""Carry out the analysis plan: every line of it, and every choice varied, on one trial or on many replicates."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from equipoise.analysis.binary import (
+    BinaryData,
+    fit_exact_odds,
+    fit_firth_odds,
+    fit_logistic_odds,
+    fit_proportions,
+    fit_risk,
+)
+from equipoise.analysis.dataset import compare
+from equipoise.analysis.outcome import Outcome
+from equipoise.analysis.repeated import fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
+from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.lattice import Lattice
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_analysis import Analysis, Estimand
+
+BINARY = {
+    "logistic": fit_logistic_odds,
+    "firth": fit_firth_odds,
+    "fisher-exact": fit_exact_odds,
+    "risk-difference": fit_risk,
+    "risk-ratio": fit_risk,
+    "proportion": fit_proportions,
+}
+
+
+@dataclass(frozen=True)
+class PlannedFit:
+    """One fit to be made: a line of the plan, or a variation of it."""
+
+    id: str
+    line: str  # id of the line of the plan
+    analysis: Analysis
+    estimand_id: str
+    estimand: Estimand
+    floor: float | None = None
+    choices: tuple[tuple[str, str], ...] = ()  # what was varied, in words
+    added: bool = False  # not in the plan: proportions shown beside an effect
+
+
+def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
+    """Every fit of the plan in the order of the file; after each line its variations and, once, arm proportions."""
+    described: set[str] = set()
+    analyses = protocol.model.analyses
+    for line in analyses.values():
+        if line.estimator == "proportion":
+            described.add(protocol.model.estimands[line.estimand].endpoint)
+    for id, analysis in analyses.items():
+        estimand = protocol.model.estimands[analysis.estimand]
+        yield PlannedFit(id, id, analysis, analysis.estimand, estimand)
+        endpoint = protocol.model.endpoints[estimand.endpoint]
+        kind = endpoint.kind
+        yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
+        if kind in ("abstinence", "report", "received", "time-to-event") and estimand.endpoint not in described:
+            described.add(estimand.endpoint)
+            extra = Analysis.model_validate(
+                {
+                    "estimand": analysis.estimand,
+                    "estimator": "proportion",
+                    "level": "supportive",
+                    **({"analysis-set": analysis.analysis_set} if analysis.analysis_set else {}),
+                    **({"missed": analysis.missed} if analysis.missed else {}),
+                }
+            )
+            yield PlannedFit(f"{id}.proportion", id, extra, analysis.estimand, estimand, added=True)
+
+
+def _variations(id: str, analysis: Analysis, estimand: Estimand, own_floor: float | None) -> Iterator[PlannedFit]:
+    vary = analysis.vary
+    if vary is None:
+        return
+    axes: list[list[tuple[str, object]]] = []
+    for name in ("ties", "time_unit", "covariates", "missed", "floor", "endpoint"):
+        values = getattr(vary, name)
+        if values:
+            axes.append([(name, value) for value in values])
+    for combination in itertools.product(*axes):
+        chosen = dict(combination)
+        floor = chosen.pop("floor", None)
+        endpoint = chosen.pop("endpoint", None)
+        same_floor = floor is None or floor == own_floor
+        same_endpoint = endpoint is None or endpoint == estimand.endpoint
+        if same_floor and same_endpoint and all(getattr(analysis, k) == v for k, v in chosen.items()):
+            continue  # the main analysis itself
+        changed = analysis.model_copy(update={**chosen, "vary": None, "level": "sensitivity", "prespecified": False})
+        words = tuple((name.replace("_", "-"), _choice_words(value)) for name, value in combination)
+        yield PlannedFit(
+            f"{id}[{','.join(f'{name}={text}' for name, text in words)}]",
+            id,
+            changed,
+            analysis.estimand,
+            estimand.model_copy(update={"endpoint": endpoint}) if endpoint else estimand,
+            floor=float(floor) if isinstance(floor, (int, float)) else None,
+            choices=words,
+        )
+
+
+def _choice_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class Plan:
+    """The plan on one lattice: endpoints are derived once for each rule and kept."""
+
+    def __init__(self, protocol: Protocol, lattice: Lattice) -> None:
+        self.protocol = protocol
+        self.lattice = lattice
+        self._derived: dict[tuple[str, str | None, float | None], Derived] = {}
+
+    def derived(self, endpoint: str, missed: str | None = None, floor: float | None = None) -> Derived:
+        """The endpoint under its own rules, or under those that replace them."""
+        key = (endpoint, missed, floor)
+        if key not in self._derived:
+            self._derived[key] = derive_endpoint(self.lattice, endpoint, missed=missed, floor=floor)
+        return self._derived[key]
+
+    def fit(self, planned: PlannedFit) -> list[Outcome]:
+        """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback)."""
+        analysis, estimand = planned.analysis, planned.estimand
+        derived = self.derived(estimand.endpoint, analysis.missed, planned.floor)
+        comparison = compare(self.protocol, self.lattice, analysis, estimand)
+        if analysis.estimator in BINARY:
+            return BINARY[analysis.estimator](BinaryData(derived, comparison), analysis)
+        if analysis.estimator == "cox":
+            return fit_cox_hazards(derived, comparison, analysis)
+        if analysis.estimator == "log-rank":
+            return fit_log_rank(derived, comparison, analysis)
+        if analysis.estimator == "kaplan-meier":
+            return fit_curves(derived, comparison, analysis)
+        if analysis.estimator == "rmst-difference":
+            return fit_restricted_means(derived, comparison, analysis)
+        if analysis.estimator == "logistic-mixed":
+            return fit_repeated_odds(derived, comparison, analysis)
+        endpoint = self.protocol.model.endpoints[estimand.endpoint]
+        return fit_repeated_means(derived, comparison, analysis, log=endpoint.kind == "score" and endpoint.log)

@@ -1,0 +1,118 @@
+"""Estimators of repeated endpoints: logistic and linear mixed models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.analysis.dataset import Comparison, Floats, LongRows, long_rows, sum_by_trial
+from equipoise.analysis.outcome import Outcome, from_coefficient
+from equipoise.endpoints.derived import Derived
+from equipoise.protocol.model_analysis import Analysis
+
+
+def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, tuple[str, ...]]:
+    """(n_rows, p) constant, arm, time, covariates; with an interaction, time is centred: arm stays an average."""
+    arm = comparison.experimental[rows.who]
+    columns, names = [np.ones(rows.y.shape[0]), arm], ["constant", "arm"]
+    if time != "none":
+        week = rows.week - (rows.week.max(initial=0.0) / 2.0 if time == "interaction" else 0.0)
+        columns.append(week)
+        names.append("week")
+        if time == "interaction":
+            columns.append(arm * week)
+            names.append("arm x week")
+    columns.extend(comparison.covariates[rows.who].T)
+    return np.ascontiguousarray(np.column_stack(columns)), (*names, *comparison.names)
+
+
+def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Odds ratio for one and the same participant, by a logistic mixed model with a random intercept."""
+    from equipoise.stats.logistic_mixed import fit_logistic_mixed
+
+    rows = long_rows(derived, comparison)
+    design, names = _design(rows, comparison, analysis.time)
+    single = comparison.n_trials == 1
+    fits = fit_logistic_mixed(
+        rows.y,
+        design,
+        rows.participant_offsets,
+        rows.trial_offsets,
+        nodes=analysis.nodes,
+        report_change_on_doubling=single,
+    )
+    row_offsets = rows.participant_offsets[rows.trial_offsets]
+    return [
+        from_coefficient(
+            estimator="logistic-mixed",
+            scale="odds_ratio",
+            coefficient=fits.coefficients[:, 1],
+            standard_error=fits.standard_errors[:, 1],
+            level=analysis.ci_level,
+            codes=fits.codes,
+            n_analysed=rows.n_participants,
+            n_events=sum_by_trial(rows.y > 0, row_offsets),
+            n_missed=rows.n_missed,
+            event=derived.event_word,
+            arm=comparison.arm,
+            reference=comparison.reference,
+            method=(
+                "logistic mixed model, random intercept, adaptive Gauss-Hermite quadrature with "
+                f"{analysis.nodes} nodes; "
+                f"columns {', '.join(names)}"
+            ),
+            details={
+                "sd_intercept": fits.sd_intercept,
+                "log_likelihood": fits.log_likelihood,
+                "gradient_norm": fits.gradient_norm,
+                "condition": fits.condition,
+                "n_rows": np.diff(row_offsets),
+                **({"change_on_doubling_nodes": fits.change_on_doubling} if single else {}),
+            },
+        )
+    ]
+
+
+def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
+    """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df."""
+    from equipoise.stats.linear_mixed import fit_linear_mixed
+
+    rows = long_rows(derived, comparison)
+    design, names = _design(rows, comparison, analysis.time)
+    fits = fit_linear_mixed(
+        rows.y,
+        design,
+        rows.participant_offsets,
+        rows.trial_offsets,
+        slope=rows.week if analysis.random_slope else None,
+    )
+    row_offsets = rows.participant_offsets[rows.trial_offsets]
+    random = "random intercept and slope" if analysis.random_slope else "random intercept"
+    return [
+        from_coefficient(
+            estimator="linear-mixed",
+            scale="ratio_of_means" if log else "mean_difference",
+            coefficient=fits.coefficients[:, 1],
+            standard_error=fits.standard_errors[:, 1],
+            df=fits.df[:, 1],
+            level=analysis.ci_level,
+            codes=fits.codes,
+            n_analysed=rows.n_participants,
+            n_events=np.full(comparison.n_trials, -1, dtype=np.int64),
+            n_missed=rows.n_missed,
+            arm=comparison.arm,
+            reference=comparison.reference,
+            method=(
+                f"linear mixed model{' of the logarithm' if log else ''}, {random}, REML, Satterthwaite degrees of "
+                f"freedom; columns {', '.join(names)}"
+            ),
+            details={
+                "sd_intercept": fits.sd_intercept,
+                "sd_residual": fits.sd_residual,
+                "log_likelihood": fits.log_likelihood,
+                "coefficients": fits.coefficients,
+                "covariance": fits.covariance,
+                "columns": names,
+                "n_rows": np.diff(row_offsets),
+            },
+        )
+    ]

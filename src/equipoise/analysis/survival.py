@@ -1,0 +1,249 @@
+"""Estimators of a time to an event: Cox regression, log-rank, Kaplan-Meier, restricted mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
+from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.results import SurvivalCurve
+from equipoise.endpoints.derived import Derived
+from equipoise.protocol.model_analysis import Analysis
+
+UNIT_WORDS = {"day": "days", "visit": "visits", "week": "weeks"}
+
+
+class SurvivalData:
+    """Times and events of one comparison in the unit that the plan names, complete rows only."""
+
+    def __init__(self, derived: Derived, comparison: Comparison, unit: str) -> None:
+        assert derived.event is not None
+        time = times_in(derived, unit)[comparison.rows]
+        there = ~np.isnan(time) & ~comparison.incomplete
+        self.comparison = comparison
+        self.rows, self.offsets = comparison.keep(there)
+        self.time: Floats = time[self.rows]
+        self.event: Floats = derived.event[comparison.rows][self.rows].astype(np.float64)
+        self.experimental: Floats = comparison.experimental[self.rows]
+        self.n_analysed: Ints = np.diff(self.offsets)
+        self.n_events = sum_by_trial(self.event > 0, self.offsets)
+        self.n_missed = sum_by_trial(~there, comparison.offsets)
+        self.event_word = derived.event_word
+
+    def shared(self) -> dict[str, object]:
+        """What every outcome of these data says of its counts."""
+        return {
+            "n_analysed": self.n_analysed,
+            "n_events": self.n_events,
+            "n_missed": self.n_missed,
+            "event": self.event_word,
+            "arm": self.comparison.arm,
+            "reference": self.comparison.reference,
+        }
+
+
+def times_in(derived: Derived, unit: str) -> Floats:
+    """Times in days, in planned visits, or in whole weeks begun (an event in the first seven days is week 1)."""
+    assert derived.time is not None
+    if unit == "week":
+        return np.asarray(np.ceil(derived.time / 7.0))
+    if unit == "visit":
+        if derived.visit_time is None:
+            return np.full_like(derived.time, np.nan)
+        return derived.visit_time
+    return derived.time
+
+
+def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Hazard ratio by Cox regression with the plan's rule for tied times (the exact method gives an odds ratio)."""
+    from equipoise.stats.cox import fit_cox
+    from equipoise.stats.zph import proportional_hazards_test
+
+    data = SurvivalData(derived, comparison, analysis.time_unit)
+    design = comparison.design(data.rows, intercept=False)
+    fits = fit_cox(data.time, data.event, design, data.offsets, ties=analysis.ties)
+    details: dict[str, object] = {"log_likelihood": fits.log_lik, "log_likelihood_null": fits.log_lik_null}
+    if comparison.n_trials == 1 and analysis.ties != "exact":
+        test = proportional_hazards_test(data.time, data.event, design, data.offsets, ties=analysis.ties, fits=fits)
+        details["proportional_hazards_p_value"] = test.p_value[:, 0]
+        details["proportional_hazards_statistic"] = test.statistic[:, 0]
+    names = ", ".join(comparison.names)
+    rule = {"efron": "Efron's", "breslow": "Breslow's", "exact": "the exact conditional"}[analysis.ties]
+    return [
+        from_coefficient(
+            estimator="cox",
+            scale=fits.scale,
+            coefficient=fits.coefficients[:, 0],
+            standard_error=fits.standard_errors[:, 0],
+            level=analysis.ci_level,
+            codes=fits.codes,
+            method=(
+                f"Cox regression, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
+                f"{', adjusted for ' + names if names else ''}"
+            ),
+            details=details,
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Log-rank test (method peto-peto: weighted by the pooled survival), stratified by the plan's covariates."""
+    from equipoise.stats.logrank import log_rank
+
+    data = SurvivalData(derived, comparison, analysis.time_unit)
+    strata = None
+    words = ""
+    if comparison.names:
+        levels = comparison.covariates[data.rows]
+        strata = np.unique(levels, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+        words = f", stratified by {', '.join(comparison.names)}"
+    peto = analysis.method == "peto-peto"
+    test = log_rank(
+        data.time, data.event, data.experimental.astype(np.int64), data.offsets, strata=strata, rho=1.0 if peto else 0.0
+    )
+    n = comparison.n_trials
+    return [
+        Outcome(
+            estimator="log-rank",
+            scale="test",
+            estimate=nothing(n),
+            standard_error=nothing(n),
+            ci_lower=nothing(n),
+            ci_upper=nothing(n),
+            statistic=test.statistic,
+            df=test.df,
+            p_value=test.p_value,
+            codes=test.codes,
+            method=f"{'Peto and Peto' if peto else 'log-rank'} test, time in {UNIT_WORDS[analysis.time_unit]}{words}",
+            details={"observed": test.observed, "expected": test.expected},
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def fit_curves(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Kaplan-Meier: median time in each arm and, where the plan names a horizon, the probability of no event by it."""
+    from equipoise.stats.kaplan_meier import fit_kaplan_meier
+
+    data = SurvivalData(derived, comparison, analysis.time_unit)
+    groups = data.experimental.astype(np.int64)
+    curves = fit_kaplan_meier(data.time, data.event, groups, data.offsets, level=analysis.ci_level)
+    n = comparison.n_trials
+    unit = UNIT_WORDS[analysis.time_unit]
+    out = []
+    for group, arm in ((0, comparison.reference), (1, comparison.arm)):
+        of_arm = data.experimental == group
+        total = sum_by_trial(of_arm, data.offsets)
+        events = sum_by_trial(of_arm & (data.event > 0), data.offsets)
+        common = {
+            "estimator": "kaplan-meier",
+            "statistic": nothing(n),
+            "df": nothing(n),
+            "p_value": nothing(n),
+            "standard_error": nothing(n),
+            "n_analysed": total,
+            "n_events": events,
+            "n_missed": np.zeros(n, dtype=np.int64),
+            "codes": curves.group_codes[:, group],
+            "event": data.event_word,
+            "arm": arm,
+        }
+        out.append(
+            Outcome(
+                scale="median_time",
+                estimate=curves.median[:, group],
+                ci_lower=curves.median_lower[:, group],
+                ci_upper=curves.median_upper[:, group],
+                method="Kaplan-Meier median, log-log limits",
+                suffix=f".{arm}.median",
+                **common,  # type: ignore[arg-type]
+            )
+        )
+        horizon = analysis.horizon
+        if horizon is not None:
+            at = np.full((n, 3), np.nan)
+            for trial in range(n):
+                curve = curves.curve(trial, group)
+                before = int(np.searchsorted(curve.time, horizon, side="right")) - 1
+                if before >= 0:
+                    at[trial] = curve.survival[before], curve.ci_lower[before], curve.ci_upper[before]
+            out.append(
+                Outcome(
+                    scale="survival_probability",
+                    estimate=at[:, 0],
+                    ci_lower=at[:, 1],
+                    ci_upper=at[:, 2],
+                    method=f"Kaplan-Meier probability of no event by {horizon:g} {unit}, log-log limits",
+                    suffix=f".{arm}.survival",
+                    **common,  # type: ignore[arg-type]
+                )
+            )
+    return out
+
+
+def fit_restricted_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Difference of restricted mean times to the plan's horizon, by default the end of follow-up."""
+    from equipoise.stats.kaplan_meier import fit_kaplan_meier
+    from equipoise.stats.rmst import estimate_rmst_difference
+
+    data = SurvivalData(derived, comparison, analysis.time_unit)
+    groups = data.experimental.astype(np.int64)
+    horizon = analysis.horizon if analysis.horizon is not None else float(data.time.max(initial=1.0))
+    curves = fit_kaplan_meier(data.time, data.event, groups, data.offsets, level=analysis.ci_level)
+    fits = estimate_rmst_difference(curves, horizon, level=analysis.ci_level)
+    n = comparison.n_trials
+    unit = UNIT_WORDS[analysis.time_unit]
+    return [
+        Outcome(
+            estimator="rmst-difference",
+            scale="rmst_difference",
+            estimate=fits.estimate,
+            standard_error=fits.standard_error,
+            ci_lower=fits.ci_lower,
+            ci_upper=fits.ci_upper,
+            statistic=fits.estimate / fits.standard_error,
+            df=nothing(n),
+            p_value=fits.p_value,
+            codes=fits.codes,
+            method=f"difference of mean time without event up to {horizon:g} {unit}, normal limits",
+            **data.shared(),  # type: ignore[arg-type]
+        )
+    ]
+
+
+def draw_curves(derived: Derived, arms: Sequence[str]) -> tuple[SurvivalCurve, ...]:
+    """Kaplan-Meier curves of every arm of one trial, for the report."""
+    from equipoise.stats.kaplan_meier import fit_kaplan_meier
+
+    assert derived.time is not None
+    assert derived.event is not None
+    label = derived.participants.arm
+    known = np.isin(label, list(arms))
+    group = np.array([arms.index(str(name)) for name in label[known]], dtype=np.int64)
+    time, event = derived.time[known], derived.event[known].astype(np.float64)
+    fits = fit_kaplan_meier(time, event, group, [0, int(known.sum())], n_groups=len(arms))
+    out = []
+    for position, arm in enumerate(arms):
+        curve = fits.curve(0, position)
+        out.append(
+            SurvivalCurve(
+                endpoint=derived.endpoint,
+                arm=arm,
+                time=tuple(curve.time.tolist()),
+                at_risk=tuple(curve.n_at_risk.tolist()),
+                events=tuple(curve.n_events.tolist()),
+                survival=tuple(curve.survival.tolist()),
+                ci_lower=tuple(_plain(curve.ci_lower)),
+                ci_upper=tuple(_plain(curve.ci_upper)),
+                censored=tuple(np.sort(time[(group == position) & (event == 0)]).tolist()),
+                n=int((group == position).sum()),
+            )
+        )
+    return tuple(out)
+
+
+def _plain(values: Floats) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

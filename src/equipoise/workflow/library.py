@@ -1,0 +1,46 @@
+"""Protocols by name or by path."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from equipoise.foundation.errors import Problem, ProtocolError, listed, nearest
+from equipoise.protocol import Protocol
+from equipoise.protocol import read_protocol as read_protocol_file
+
+
+def bundled_protocols() -> dict[str, Path]:
+    """Names of the protocols that come with the program, with their files."""
+    folder = Path(str(files("equipoise") / "protocols"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def protocol_path(name_or_path: str | Path) -> Path:
+    """The file of a bundled protocol by its name, or the path itself.
+
+    Raises :class:`~equipoise.foundation.errors.ProtocolError` (P001) when there is neither.
+    """
+    known = bundled_protocols()
+    text = str(name_or_path)
+    if text in known:
+        return known[text]
+    path = Path(name_or_path)
+    looks_like_path = path.suffix in (".yaml", ".yml") or "/" in text or path.exists()
+    if not looks_like_path:
+        guess = nearest(text, known)
+        raise ProtocolError(
+            Problem(
+                "P001",
+                "",
+                f"There is no bundled protocol {text!r}, nor a file of that name.",
+                f"{listed(known)}, or the path of a YAML file",
+                f"Did you mean {guess}?" if guess else "`equipoise protocols` lists the bundled ones.",
+            )
+        )
+    return path
+
+
+def read_protocol(name_or_path: str | Path) -> Protocol:
+    """The protocol of that bundled name or path, with every problem of the file at once if it has any."""
+    return read_protocol_file(protocol_path(name_or_path))

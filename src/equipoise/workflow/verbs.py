@@ -1,0 +1,254 @@
+"""The verbs of the library: simulate, import, analyse, report, run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from equipoise.analysis.analyse import analyse_records
+from equipoise.analysis.results import Results
+from equipoise.exchange.bundled import bundled_records
+from equipoise.exchange.mapping import import_table
+from equipoise.exchange.output_folder import OutputFolder
+from equipoise.exchange.records_files import read_records, write_records
+from equipoise.exchange.results_files import write_results
+from equipoise.foundation.errors import Problem, RecordsError, SimulationError, UsageError, listed
+from equipoise.protocol import Protocol
+from equipoise.records import Records
+from equipoise.records.check import check_records, facts_of
+from equipoise.workflow.library import read_protocol
+
+CODES = {
+    "U001": "A run was given both records and a seed, or neither.",
+    "U002": "A source that cannot be imported.",
+    "S001": "The protocol has no assumptions to simulate from.",
+    "R070": "The records are of another trial.",
+}
+
+Progress = Callable[[str], None]
+DEFAULT_SEED = 1
+
+
+def program_version() -> str:
+    """Version of equipoise."""
+    try:
+        return version("equipoise")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def program_versions() -> dict[str, str]:
+    """Versions of what a number may depend on."""
+    out = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "numba", "polars"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return out
+
+
+def _as_protocol(protocol: Protocol | str | Path) -> Protocol:
+    return protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
+
+
+def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None = None, replicate: int = 0) -> Records:
+    """Records of fictional participants under one of the protocol's sets of assumptions (by default the first).
+
+    The same protocol, scenario, seed and replicate give the same records on every machine. Raises
+    :class:`~equipoise.foundation.errors.SimulationError` when the protocol assumes too little to simulate from.
+    """
+    from equipoise.simulation.simulate import simulate as simulate_records
+
+    chosen = _as_protocol(protocol)
+    if not chosen.model.assumptions:
+        raise SimulationError(
+            Problem(
+                "S001",
+                "assumptions",
+                f"The protocol {chosen.id} states no assumptions.",
+                "a named set of assumptions with a generative model",
+                "Give records of the trial (--records), or write assumptions.",
+                chosen.lines.file if chosen.lines else None,
+            )
+        )
+    return simulate_records(chosen, seed=seed, scenario=scenario, replicates=[replicate])
+
+
+def import_records(
+    source: str, where: str | Path, *, project: int | None = None, protocol: Protocol | None = None
+) -> Records:
+    """Records from files of others: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file)."""
+    if source == "ctn0094":
+        from equipoise.exchange.ctn0094 import import_ctn0094
+
+        if project is None:
+            raise UsageError(
+                Problem(
+                    "U002",
+                    "--project",
+                    "The import of CTN-0094 needs to know the trial.",
+                    "27, 30 or 51",
+                    "Add --project 51.",
+                )
+            )
+        return import_ctn0094(where, project=project)
+    if source == "table":
+        return import_table(where, protocol_hash=protocol.hash if protocol is not None else "")
+    raise UsageError(
+        Problem("U002", "SOURCE", f"Nothing can be imported from {source!r}.", listed(["ctn0094", "table"]))
+    )
+
+
+def require_records(protocol: Protocol, records: Records) -> None:
+    """Raise every contradiction between records and protocol: arms, days, visits, substances, units."""
+    problems: list[Problem] = []
+    if records.source.protocol and records.source.protocol != protocol.id:
+        problems.append(
+            Problem(
+                "R070",
+                "records.json",
+                f"The records are of {records.source.protocol!r}, the protocol is {protocol.id!r}.",
+                next_step="Name the protocol that the records belong to.",
+            )
+        )
+    problems += check_records(records, facts_of(protocol))
+    if problems:
+        raise RecordsError(problems)
+
+
+def analyse(
+    protocol: Protocol | str | Path, records: Records | str | Path, *, progress: Progress | None = None
+) -> Results:
+    """Carry out the protocol's analysis plan on the records of one trial.
+
+    Records are checked against the protocol first; every contradiction is raised at once.
+    """
+    chosen = _as_protocol(protocol)
+    data = records if isinstance(records, Records) else read_records(records)
+    require_records(chosen, data)
+    return analyse_records(chosen, data, version=program_version(), versions=program_versions(), progress=progress)
+
+
+def report(protocol: Protocol | str | Path, records: Records | str | Path, results: Results | None = None) -> Any:
+    """The report of a trial as a document, which renders itself to HTML and PDF."""
+    from equipoise.reporting.trial_report import build_report
+
+    chosen = _as_protocol(protocol)
+    data = records if isinstance(records, Records) else read_records(records)
+    return build_report(chosen, data, results if results is not None else analyse(chosen, data))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run made, and where it was written."""
+
+    protocol: Protocol
+    records: Records
+    results: Results
+    folder: Path
+    files: tuple[Path, ...]
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.protocol.id}: {len(self.results.estimates)} estimates in {self.folder}>"
+
+
+def get_records(
+    protocol: Protocol, *, records: Records | str | Path | None, seed: int | None, scenario: str | None
+) -> Records:
+    """The records of a run: those given, those that come with the protocol, or simulated ones."""
+    if records is not None and seed is not None:
+        raise UsageError(
+            Problem(
+                "U001", "--seed", "A seed was given beside records.", "either --records or --seed", "Leave one out."
+            )
+        )
+    if records is not None:
+        return records if isinstance(records, Records) else read_records(records)
+    bundled = bundled_records(protocol.id) if seed is None and scenario is None else None
+    if bundled is not None:
+        return import_table(bundled, protocol_hash=protocol.hash)
+    if not protocol.model.assumptions and seed is None:
+        raise UsageError(
+            Problem(
+                "U001",
+                "--records",
+                f"The protocol {protocol.id} comes with no records, and states no assumptions to simulate from.",
+                "--records DIR",
+                "Import the trial's files first: `equipoise import --help`.",
+            )
+        )
+    return simulate(protocol, seed=DEFAULT_SEED if seed is None else seed, scenario=scenario)
+
+
+def write_outputs(
+    folder: Path,
+    protocol: Protocol,
+    records: Records,
+    results: Results,
+    *,
+    with_records: bool,
+    document: Any = None,
+    pdf: bool = True,
+) -> tuple[Path, ...]:
+    """Write results, report and records into a folder that is being made; the paths of what was written."""
+    written = list(write_results(results.estimates, results.provenance.as_dict(), folder))
+    (folder / "protocol.yaml").write_text(protocol.text, "utf-8", newline="\n")
+    written.append(folder / "protocol.yaml")
+    if document is not None:
+        from equipoise.reporting.html import render_html
+
+        page = folder / "report.html"
+        page.write_text(render_html(document), "utf-8", newline="\n")
+        written.append(page)
+        if pdf:
+            from equipoise.reporting.pdf import render_pdf
+
+            paper = folder / "report.pdf"
+            paper.write_bytes(render_pdf(document))
+            written.append(paper)
+    if with_records:
+        write_records(records, folder / "records")
+        written.append(folder / "records")
+    return tuple(written)
+
+
+def run(
+    protocol: Protocol | str | Path,
+    *,
+    out: str | Path,
+    records: Records | str | Path | None = None,
+    seed: int | None = None,
+    scenario: str | None = None,
+    force: bool = False,
+    pdf: bool = True,
+    with_report: bool = True,
+    progress: Progress | None = None,
+) -> Run:
+    """Get records, analyse them, write results and report: from protocol to report in one call.
+
+    ``records`` are a trial's own; without them the records that come with a bundled protocol are taken, or participants
+    are simulated from ``seed``. ``out`` is made whole or not at all.
+    """
+    say = progress or (lambda what: None)
+    folder = OutputFolder(out, kind="results", force=force)
+    folder.require_free()
+    chosen = _as_protocol(protocol)
+    say("records")
+    data = get_records(chosen, records=records, seed=seed, scenario=scenario)
+    results = analyse(chosen, data, progress=lambda id: say(f"analysis {id}"))
+    document = None
+    if with_report:
+        say("report")
+        document = report(chosen, data, results)
+    with folder as partial:
+        say("files")
+        files = write_outputs(
+            Path(partial), chosen, data, results, with_records=records is None, document=document, pdf=pdf
+        )
+    target = Path(out)
+    return Run(chosen, data, results, target, tuple(target / path.relative_to(partial) for path in files))
