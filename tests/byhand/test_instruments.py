@@ -175,3 +175,9 @@ def test_the_calendar_counts_days_and_finds_the_longest_run():
     assert score_calendar(table).rows() == [("P1", "cocaine", 7, 1, 6 / 7, 3)]
     everybody_silent = table.with_columns(pl.lit(False).alias("asked"), pl.lit(None, dtype=pl.Boolean).alias("used"))
     assert score_calendar(everybody_silent).rows() == [("P1", "cocaine", 0, 0, None, 0)]
+
+
+def test_the_scale_of_a_single_item_bears_the_item_s_name():
+    assert score({"score": 37.5}, require_instrument("craving-vas"))["score"].value == 37.5
+    assert list(require_instrument("telephone-report").scales) == ["abstinent"]
+    assert list(PSS.scales) == ["total"]

@@ -125,8 +125,10 @@ class Instrument:
 
     @property
     def scales(self) -> dict[str, tuple[str, ...]]:
-        """Every scale with its items, the total last."""
+        """Every scale with its items, the total last; the scale of a single item bears the item's name."""
         out = dict(self.subscales)
+        if len(self.items) == 1 and not self.subscales:
+            return {self.items[0].id: self.item_ids}
         if self.has_total:
             out[TOTAL] = self.item_ids if not self.subscales else tuple(i for m in self.subscales.values() for i in m)
         return out
@@ -135,7 +137,8 @@ class Instrument:
         """The item of that number, if there is one."""
         return next((item for item in self.items if item.id == id), None)
 
-    def bounds(self, scale: str = TOTAL) -> tuple[float, float]:
-        """Lowest and highest value a scale can take."""
-        members = [item for item in self.items if item.id in self.scales[scale]]
+    def bounds(self, scale: str | None = None) -> tuple[float, float]:
+        """Lowest and highest value a scale can take; by default the last one, which is the total if there is one."""
+        scales = self.scales
+        members = [item for item in self.items if item.id in scales[scale or list(scales)[-1]]]
         return sum(item.lowest for item in members), sum(item.highest for item in members)
