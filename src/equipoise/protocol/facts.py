@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="A name in kebab-case.", max_length=80)]
 
+# YAML says which of its values are numbers and truths; "5", true for 1 and `yes` for true are refused, not guessed at.
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Truth = Annotated[bool, Strict()]
+
 # Names for everybody; or, by arm or stage, the names for that one.
 ListOrMapping = Annotated[
-    Annotated[tuple[Id, ...], Tag("list")] | Annotated[Mapping[Id, tuple[Id, ...]], Tag("mapping")],
-    Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "list"),
+    Annotated[tuple[Id, ...], Tag("(list)")] | Annotated[Mapping[Id, tuple[Id, ...]], Tag("(mapping)")],
+    Discriminator(lambda value: "(mapping)" if isinstance(value, Mapping) else "(list)"),
 ]
 
 Status = Literal["published", "registry", "secondary", "derived", "inferred", "recalled", "assumed"]
@@ -25,6 +30,23 @@ Status = Literal["published", "registry", "secondary", "derived", "inferred", "r
 def kebab(name: str) -> str:
     """The name a key has in a protocol file: ``time_zero`` is written ``time-zero``."""
     return name.rstrip("_").replace("_", "-")
+
+
+class FrozenDict(dict[Any, Any]):
+    """A dictionary that cannot be changed once it is made."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("a protocol is frozen: read the changed text instead")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (FrozenDict, (dict(self),))
+
+
+def _frozen(value: Any) -> Any:
+    return FrozenDict({key: _frozen(entry) for key, entry in value.items()}) if isinstance(value, dict) else value
 
 
 class Frozen(BaseModel):
@@ -37,7 +59,14 @@ class Frozen(BaseModel):
         populate_by_name=False,
         strict=False,
         protected_namespaces=(),
+        allow_inf_nan=False,
     )
+
+    def model_post_init(self, context: Any) -> None:
+        """Freeze the mappings too: pydantic freezes the attributes only."""
+        for name, value in self.__dict__.items():
+            if type(value) is dict:
+                self.__dict__[name] = _frozen(value)
 
 
 class Differing(Frozen):
@@ -45,7 +74,7 @@ class Differing(Frozen):
 
     source: str = Field(description="The source that says otherwise.")
     says: Any = Field(description="What it says.")
-    note: str | None = None
+    note: str | None = Field(None, description="A remark for readers.")
 
 
 class Sourced(Frozen):

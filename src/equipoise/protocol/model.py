@@ -51,41 +51,43 @@ class PlannedVisit(Frozen):
     first_day: int
     last_day: int
     assess: tuple[str, ...]
+    stage: str | None = None
 
 
 class ProtocolModel(Frozen):
     """The whole file."""
 
     equipoise: Literal[1] = Field(description="Version of the language.")
-    trial: Trial
+    trial: Trial = Field(description="Identity and registration.")
     sources: Mapping[Id, Source] = Field({}, description="Texts that facts are taken from, cited by id.")
     sites: tuple[Id, ...] = Field((), description="Sites, where there are several.")
-    calendar: Calendar
-    interventions: Mapping[Id, Intervention] = Field(min_length=1)
-    factors: Mapping[Id, Factor] = {}
+    calendar: Calendar = Field(description="Study days and epochs.")
+    interventions: Mapping[Id, Intervention] = Field(min_length=1, description="What is given, by name.")
+    factors: Mapping[Id, Factor] = Field({}, description="Factors of a factorial trial.")
     arms: Mapping[Id, Arm] = Field(min_length=1, description="Arms, the reference first.")
     stages: Mapping[Id, Stage] = Field({}, description="Stages, where arms change within the trial.")
-    eligibility: Eligibility
+    eligibility: Eligibility = Field(description="Who may enter.")
     randomization: Randomization | None = Field(description="Null for a programme without randomization.")
-    baseline: Mapping[Id, BaselineVariable] = {}
-    assessments: Mapping[Id, Assessment] = {}
-    schedule: Mapping[Id, Visit] = Field(min_length=1)
+    baseline: Mapping[Id, BaselineVariable] = Field({}, description="Variables measured before randomization.")
+    assessments: Mapping[Id, Assessment] = Field({}, description="What is measured or asked.")
+    schedule: Mapping[Id, Visit] = Field(min_length=1, description="Visits and what happens at them.")
     use: Mapping[Id, Use] = Field({}, description="What counts as use.")
-    endpoints: Mapping[Id, Endpoint] = Field(min_length=1)
-    analysis_sets: Mapping[Id, AnalysisSet] = {}
-    estimands: Mapping[Id, Estimand] = {}
-    analyses: Mapping[Id, Analysis] = {}
-    published: Mapping[Id, Published] = {}
-    assumptions: Mapping[Id, Assumptions] = {}
-    remarks: tuple[Remark, ...] = ()
-    assurance: tuple[AssuranceCase, ...] = ()
+    endpoints: Mapping[Id, Endpoint] = Field(min_length=1, description="Variables, one value a participant.")
+    analysis_sets: Mapping[Id, AnalysisSet] = Field({}, description="Whose data enter an analysis.")
+    estimands: Mapping[Id, Estimand] = Field({}, description="The questions.")
+    analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, a line each.")
+    published: Mapping[Id, Published] = Field({}, description="Published results, beside which ours will stand.")
+    assumptions: Mapping[Id, Assumptions] = Field({}, description="Worlds to simulate, by name.")
+    remarks: tuple[Remark, ...] = Field((), description="What a reader of the results should know.")
+    assurance: tuple[AssuranceCase, ...] = Field((), description="Fictional participants; run by `equipoise check`.")
 
 
 class Protocol:
     """A protocol as it was read: the typed model, where each part stands in its file, and its hashes.
 
-    ``hash`` is SHA-256 over the canonical resolved model (so comments and layout do not change it); ``file_hash`` is
-    that of the file's text.
+    ``hash`` is SHA-256 over the canonical resolved model and the order of the arms: comments, layout, the order of
+    keys and defaults written out do not change it, anything else does. The order of arms has meaning (the reference
+    comes first); that of other mappings has none. ``file_hash`` is that of the file's text.
     """
 
     def __init__(self, model: ProtocolModel, *, lines: Any = None, path: Path | None = None, text: str = "") -> None:
@@ -97,6 +99,10 @@ class Protocol:
         self.text = text
         self.file_hash = sha256_text(text)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read again rather than copied: the text is the source, and the typed parts come out the same.
+        return (_read_again, (self.text, self.path, self.lines.file if self.lines is not None else "<text>"))
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "model":
             raise AttributeError(name)
@@ -104,8 +110,8 @@ class Protocol:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the canonical resolved model."""
-        return sha256_value(self.resolved)
+        """SHA-256 of the canonical resolved model with the order of its arms."""
+        return sha256_value({"protocol": self.resolved, "arms-in-order": list(self.arm_ids)})
 
     @cached_property
     def resolved(self) -> dict[str, Any]:
@@ -149,6 +155,7 @@ class Protocol:
                         first_day=first,
                         last_day=last,
                         assess=visit.assess,
+                        stage=visit.stage,
                     )
                 )
         return tuple(sorted(out, key=lambda visit: visit.target_day))
@@ -217,6 +224,14 @@ class Protocol:
             f"hash <code>{self.hash[:12]}</code></p><p>Arms: {arms}. "
             f"{len(self.model.endpoints)} endpoints, {len(self.model.analyses)} analyses.</p>"
         )
+
+
+def _read_again(text: str, path: Path | None, file: str) -> Protocol:
+    from equipoise.protocol.read import read_protocol_text
+
+    protocol = read_protocol_text(text, file=file)
+    protocol.path = path
+    return protocol
 
 
 def _shift(day: int, by: int) -> int:

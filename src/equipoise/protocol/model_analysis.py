@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Sourced
-from equipoise.protocol.notation import Count, Days, Interval, Versus
+from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
+from equipoise.protocol.notation import Count, Days, Fault, Interval, Versus
 
 MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing"]
 UseSource = Literal["urine", "self-report"]
@@ -16,16 +16,37 @@ Level = Literal["primary", "secondary", "supportive", "sensitivity", "explorator
 Strategy = Literal["treatment-policy", "hypothetical", "composite", "while-on-treatment", "principal-stratum"]
 
 
+class Amount(Frozen):
+    """An amount above which a day counts: heavy drinking, for example."""
+
+    above: Number | Mapping[str, Number] = Field(
+        description="The day counts above this amount; or, by level of the variable `of`, the amount for that level."
+    )
+    unit: str = Field(description="Unit of the amount, for example drinks.")
+    of: Id | None = Field(None, description="Baseline variable whose levels have amounts of their own.")
+
+    @model_validator(mode="after")
+    def _of(self) -> Amount:
+        if isinstance(self.above, Mapping) != (self.of is not None):
+            raise Fault(
+                "amounts by level stand without their variable (of), or the other way round",
+                "both, or one amount for everybody",
+                "Add of, for example of: sex, or write one amount.",
+            )
+        return self
+
+
 class Use(Sourced):
     """What counts as use: which substances, seen by which sources."""
 
-    words: str | None = None
+    words: str | None = Field(None, description="What counts as use, as one would say it.")
     substances: ListOrMapping = Field(description="Substances; or, arm by arm, the substances that count in that arm.")
     self_report_substances: ListOrMapping | None = Field(
         None, description="Substances of the daily calendar, where its groups are named otherwise than the assays."
     )
     by: tuple[UseSource, ...] = Field(("urine", "self-report"), min_length=1, description="Sources that are looked at.")
     counts_if: Literal["any", "all"] = Field("any", description="Use if any source says so, or only if all do.")
+    amount: Amount | None = Field(None, description="Amount that a self-reported day must exceed to count.")
 
 
 class EndpointBase(Sourced):
@@ -39,8 +60,8 @@ class EndpointBase(Sourced):
 class AbstinenceEndpoint(EndpointBase):
     """Yes or no: no use over a window of days."""
 
-    kind: Literal["abstinence"]
-    use: Id
+    kind: Literal["abstinence"] = Field(description="Yes or no: no use over a window of days.")
+    use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window, both ends included.")
     at: Id | None = Field(
         None, description="Visit series whose missed visits count as missing; without it, days not asked."
@@ -48,19 +69,38 @@ class AbstinenceEndpoint(EndpointBase):
     missed: MissingRule = Field("is-use", description="What a missed due visit in the window stands for.")
 
 
+class AbstinentDaysEndpoint(EndpointBase):
+    """A number: days without use over a window, as a count or a percentage of the days known."""
+
+    kind: Literal["abstinent-days"] = Field(description="A number: days without use over a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window, both ends included.")
+    as_: Literal["percent", "count"] = Field("percent", description="Per cent of the days, or their number.")
+    missed: MissingRule = Field("is-missing", description="What a day that nobody knows stands for.")
+
+
+class UseByDayEndpoint(EndpointBase):
+    """Yes or no on each day of a window: use on that day."""
+
+    kind: Literal["use-by-day"] = Field(description="Yes or no on each day of a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window, both ends included.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+
 class UseEvent(Frozen):
     """First day of use."""
 
-    use: Id
+    use: Id = Field(description="The definition of use (see `use`).")
 
 
 class RunOfUse(Frozen):
     """First day of the first run of consecutive cells of use."""
 
-    use: Id
+    use: Id = Field(description="The definition of use (see `use`).")
     cells: Literal["weeks", "days"] = Field(description="What is counted: whole weeks tiled from a day, or days.")
-    from_: int = Field(description="Study day from which weeks are tiled or days are looked at.")
-    length: int = Field(ge=1, description="How many in a row.")
+    from_: Whole = Field(description="Study day from which weeks are tiled or days are looked at.")
+    length: Whole = Field(ge=1, description="How many in a row.")
     missed: MissingRule = Field("is-use", description="What a cell without any sample stands for.")
 
 
@@ -73,26 +113,30 @@ class DropoutEvent(Frozen):
 class DispositionEvent(Frozen):
     """A recorded event of disposition."""
 
-    disposition: tuple[str, ...] = Field(min_length=1)
+    disposition: tuple[str, ...] = Field(min_length=1, description="Events of disposition that count.")
 
 
 def _event_kind(value: Any) -> str | None:
-    keys = set(value) if isinstance(value, dict) else set(type(value).model_fields)
-    for key, kind in (("cells", "run"), ("length", "run"), ("use", "use"), ("dropout", "dropout")):
-        if key in keys:
-            return kind
-    return "disposition" if "disposition" in keys else None
+    keys = set(value) if isinstance(value, dict) else set(getattr(type(value), "model_fields", ()))
+    kinds = (
+        ("cells", "(run)"),
+        ("length", "(run)"),
+        ("use", "(use)"),
+        ("dropout", "(dropout)"),
+        ("disposition", "(disposition)"),
+    )
+    return next((kind for key, kind in kinds if key in keys), None)
 
 
 Event = Annotated[
-    Annotated[UseEvent, Tag("use")]
-    | Annotated[RunOfUse, Tag("run")]
-    | Annotated[DropoutEvent, Tag("dropout")]
-    | Annotated[DispositionEvent, Tag("disposition")],
+    Annotated[UseEvent, Tag("(use)")]
+    | Annotated[RunOfUse, Tag("(run)")]
+    | Annotated[DropoutEvent, Tag("(dropout)")]
+    | Annotated[DispositionEvent, Tag("(disposition)")],
     Discriminator(
         _event_kind,
         custom_error_type="event_kind",
-        custom_error_message="an event has one of the keys use, dropout, disposition; or use, cells, from, length",
+        custom_error_message="an event has none of the keys use, dropout and disposition",
     ),
 ]
 
@@ -100,57 +144,63 @@ Event = Annotated[
 class TimeToEventEndpoint(EndpointBase):
     """Time from a day to the first of some events."""
 
-    kind: Literal["time-to-event"]
+    kind: Literal["time-to-event"] = Field(description="Time from a day to the first of some events.")
     time_zero: Days = Field(description="The day that time counts from.")
     first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the earliest counts.")
     until: Days = Field(description="Last day of follow-up: whoever has had no event is censored there.")
-    at_day_zero: bool = Field(False, description="Whether an event may fall on the day of time zero itself.")
+    at_day_zero: Truth = Field(False, description="Whether an event may fall on the day of time zero itself.")
     censored: Literal["end", "last-contact"] = Field(
         "end", description="Censoring at the end of follow-up, or at the last attended visit."
     )
     censored_at: Id | None = Field(None, description="Visit series for `last-contact`.")
     visits: Id | None = Field(None, description="Visit series that counts time for analyses by visit.")
-    unit: Literal["day"] = "day"
-    better: Literal["higher", "lower"] = "higher"
+    unit: Literal["day"] = Field("day", description="Unit of time.")
+    better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
 
 
 class RepeatedUseEndpoint(EndpointBase):
     """Yes or no at each visit of a series: any use since the last attended visit."""
 
-    kind: Literal["repeated-use"]
-    use: Id
+    kind: Literal["repeated-use"] = Field(description="Yes or no at each visit of a series.")
+    use: Id = Field(description="The definition of use (see `use`).")
     at: Id = Field(description="The visit series.")
-    since: Literal["last-attended", "last-planned"] = "last-attended"
-    better: Literal["higher", "lower"] = "lower"
+    since: Literal["last-attended", "last-planned"] = Field(
+        "last-attended", description="From which visit on a day of use counts for this one."
+    )
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
 
 class ScoreEndpoint(EndpointBase):
     """A score at each visit of a series, or at one visit."""
 
-    kind: Literal["score"]
+    kind: Literal["score"] = Field(description="A score at each visit of a series, or at one visit.")
     assessment: Id = Field(description="The assessment (an instrument).")
     scale: str = Field("total", description="Scale of the instrument.")
     at: Id = Field(description="The visit or visit series.")
-    log: bool = Field(False, description="Whether the logarithm is analysed; effects are then ratios.")
-    floor: float | None = Field(None, gt=0, description="With log: scores below are raised to this value first.")
+    log: Truth = Field(False, description="Whether the logarithm is analysed; effects are then ratios.")
+    floor: Number | None = Field(None, gt=0, description="With log: scores below are raised to this value first.")
     baseline: Id | None = Field(None, description="Visit whose score is the baseline.")
-    unit: str | None = None
-    better: Literal["higher", "lower"] = "lower"
+    unit: str | None = Field(None, description="Unit of the score, for tables and figures.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
     @model_validator(mode="after")
     def _floor(self) -> ScoreEndpoint:
         if self.log and self.floor is None:
-            raise ValueError("the logarithm of a score needs a floor: a score of zero has no logarithm")
+            raise Fault(
+                "log stands without a floor, and a score of zero has no logarithm",
+                "floor: a number above zero",
+                "Add floor, for example floor: 1.",
+            )
         if self.floor is not None and not self.log:
-            raise ValueError("a floor goes with log: true")
+            raise Fault("a floor stands without log", "log: true", "Add log: true, or remove the floor.")
         return self
 
 
 class ReportEndpoint(EndpointBase):
     """Yes or no: what a participant told at one visit."""
 
-    kind: Literal["report"]
-    assessment: Id
+    kind: Literal["report"] = Field(description="Yes or no: what a participant told at one visit.")
+    assessment: Id = Field(description="The assessment (an instrument).")
     item: str = Field(description="Item of the instrument; 1 is yes.")
     at: Id = Field(description="The visit.")
     missed: Literal["is-no", "is-missing"] = Field("is-no", description="What no answer stands for.")
@@ -159,13 +209,20 @@ class ReportEndpoint(EndpointBase):
 class ReceivedEndpoint(EndpointBase):
     """Yes or no: received at least one dose of the arm's own treatment."""
 
-    kind: Literal["received"]
+    kind: Literal["received"] = Field(description="Yes or no: received at least one dose.")
     intervention: Mapping[Id, Id] = Field(description="By arm, the intervention that counts.")
     within: Days | None = Field(None, description="Study days in which the dose counts.")
 
 
 Endpoint = Annotated[
-    AbstinenceEndpoint | TimeToEventEndpoint | RepeatedUseEndpoint | ScoreEndpoint | ReportEndpoint | ReceivedEndpoint,
+    AbstinenceEndpoint
+    | AbstinentDaysEndpoint
+    | TimeToEventEndpoint
+    | RepeatedUseEndpoint
+    | UseByDayEndpoint
+    | ScoreEndpoint
+    | ReportEndpoint
+    | ReceivedEndpoint,
     Field(discriminator="kind"),
 ]
 
@@ -173,10 +230,10 @@ Endpoint = Annotated[
 class AnalysisSet(Sourced):
     """Whose data enter an analysis."""
 
-    words: str
-    received: bool = Field(False, description="Only who received the allocated treatment at least once.")
+    words: str = Field(description="The set, as one would say it.")
+    received: Truth = Field(False, description="Only who received the allocated treatment at least once.")
     attended: Id | None = Field(None, description="Only who attended at least one visit of this series.")
-    stage: int = Field(1, ge=1, description="Stage whose arms are compared.")
+    stage: Whole = Field(1, ge=1, description="Stage whose participants enter, counted from 1.")
 
 
 class Estimand(Sourced):
@@ -184,8 +241,12 @@ class Estimand(Sourced):
 
     endpoint: Id = Field(description="The variable.")
     population: str = Field("everybody randomized", description="Whom the question is about, in words.")
-    treatments: Versus = Field(description="What is compared: experimental v reference.")
+    treatments: Versus = Field(
+        description="What is compared: experimental v reference. Arms; levels of `factor`; in a crossover the "
+        "interventions; in a trial of one arm that arm alone."
+    )
     factor: Id | None = Field(None, description="Factor whose levels are compared, in a factorial trial.")
+    stage: Id | None = Field(None, description="Stage whose arms are compared, where arms change within the trial.")
     summary: Literal[
         "odds-ratio",
         "risk-difference",
@@ -194,7 +255,9 @@ class Estimand(Sourced):
         "ratio-of-means",
         "mean-difference",
         "rmst-difference",
-    ] = Field(description="The summary measure.")
+        "proportion",
+        "mean",
+    ] = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
     intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
     words: str | None = Field(None, description="The question in plain words.")
 
@@ -202,18 +265,24 @@ class Estimand(Sourced):
 class Vary(Frozen):
     """A choice varied: one analysis for each value, to show what the choice does."""
 
-    ties: tuple[Literal["efron", "breslow", "exact"], ...] = ()
-    time_unit: tuple[Literal["day", "visit", "week"], ...] = ()
-    covariates: tuple[tuple[Id, ...], ...] = ()
-    missed: tuple[MissingRule, ...] = ()
-    floor: tuple[float, ...] = ()
-    endpoint: tuple[Id, ...] = ()
+    ties: tuple[Literal["efron", "breslow", "exact"], ...] = Field((), description="Rules for tied event times.")
+    time_unit: tuple[Literal["day", "visit", "week"], ...] = Field((), description="Units that time is counted in.")
+    covariates: tuple[tuple[Id, ...], ...] = Field((), description="Sets of covariates.")
+    missed: tuple[MissingRule, ...] = Field((), description="Rules for what is missing.")
+    floor: tuple[Number, ...] = Field((), description="Floors of a logarithm, each above zero.")
+    endpoint: tuple[Id, ...] = Field((), description="Other endpoints in place of the estimand's.")
+
+    @model_validator(mode="after")
+    def _above_zero(self) -> Vary:
+        if any(floor <= 0 for floor in self.floor):
+            raise Fault("a floor is not above zero", "numbers above zero", "Correct the floors.")
+        return self
 
 
 class Analysis(Sourced):
     """One line of the statistical analysis plan."""
 
-    estimand: Id
+    estimand: Id = Field(description="The question that is answered.")
     estimator: Literal[
         "logistic",
         "firth",
@@ -226,55 +295,56 @@ class Analysis(Sourced):
         "rmst-difference",
         "logistic-mixed",
         "linear-mixed",
+        "linear",
         "proportion",
-    ]
-    label: str | None = None
+    ] = Field(description="How it is answered.")
+    label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     method: str | None = Field(None, description="Variant of the estimator, for example miettinen-nurminen.")
     covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")
     time: Literal["linear", "none", "interaction"] = Field("linear", description="How time enters a repeated model.")
     analysis_set: Id | None = Field(None, description="By default everybody randomized.")
-    level: Level = "exploratory"
-    prespecified: bool = Field(False, description="Stated before the data were seen.")
-    alpha_two_sided: float | None = Field(None, gt=0, lt=1)
-    alpha_one_sided: float | None = Field(None, gt=0, lt=0.5)
-    ci_level: float = Field(0.95, gt=0.5, lt=1)
+    level: Level = Field("exploratory", description="Standing of the analysis in the plan.")
+    prespecified: Truth = Field(False, description="Stated before the data were seen.")
+    alpha_two_sided: Number | None = Field(None, gt=0, lt=1, description="Two-sided level of significance.")
+    alpha_one_sided: Number | None = Field(None, gt=0, lt=0.5, description="One-sided level of significance.")
+    ci_level: Number = Field(0.95, gt=0.5, lt=1, description="Level of confidence intervals.")
     if_separated: Literal["firth", "fisher-exact", "report"] = Field(
         "firth", description="What is reported where maximum likelihood has no finite answer."
     )
     ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
-    time_unit: Literal["day", "visit", "week"] = "day"
-    nodes: int = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
-    random_slope: bool = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
-    horizon: float | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
+    time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
+    nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
+    random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
+    horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
     missed: MissingRule | None = Field(None, description="The endpoint's missing rule replaced, as a sensitivity.")
     vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
 
     @model_validator(mode="after")
     def _one_alpha(self) -> Analysis:
         if self.alpha_one_sided is not None and self.alpha_two_sided is not None:
-            raise ValueError("give alpha-one-sided or alpha-two-sided, not both")
+            raise Fault("alpha-one-sided and alpha-two-sided both stand here", "one of the two", "Remove one.")
         return self
 
 
 class PublishedEffect(Frozen):
     """An effect as a source prints it."""
 
-    summary: str
+    summary: str = Field(description="The summary measure, in the words of `estimands`.")
     value: Interval = Field(description="Estimate and limits as printed, for example 5.7 (1.3 to 25.1).")
-    p: str | float | None = Field(None, description="p value as printed.")
+    p: str | Number | None = Field(None, description="p value as printed.")
     treatments: Versus | None = Field(None, description="The comparison, where it is not the estimand's.")
-    level: float = 0.95
+    level: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the limits.")
 
 
 class Published(Sourced):
     """A published result, to stand beside the obtained one."""
 
-    endpoint: Id
+    endpoint: Id = Field(description="The endpoint it is about.")
     analysis: Id | None = Field(None, description="The analysis of this file that answers the same question.")
     arms: Mapping[Id, Fact[Count]] = Field({}, description="Counts by arm.")
-    effect: PublishedEffect | None = None
+    effect: PublishedEffect | None = Field(None, description="Effect with its limits.")
     printed: str | None = Field(None, description="As the source prints it.")
-    words: str | None = None
+    words: str | None = Field(None, description="What it says, in words.")
 
 
 class Assumptions(Sourced):
@@ -283,7 +353,7 @@ class Assumptions(Sourced):
     words: str | None = Field(None, description="What this world is for.")
     extends: Id | None = Field(None, description="Another set, of which only differences are written here.")
     model: str | None = Field(None, description="The generative model.")
-    n: Mapping[Id, int] = Field({}, description="Participants by arm.")
+    n: Mapping[Id, Whole] = Field({}, description="Participants by arm.")
     baseline: Mapping[Id, Any] = Field({}, description="Distributions of baseline variables.")
     parameters: Mapping[str, Any] = Field({}, description="Parameters of the model, by name.")
 
@@ -291,17 +361,17 @@ class Assumptions(Sourced):
 class Remark(Sourced):
     """Something a reader of the results should know, in plain words."""
 
-    title: str
-    words: str
+    title: str = Field(description="The remark in one line.")
+    words: str = Field(description="The remark.")
     about: tuple[Id, ...] = Field((), description="Endpoints or analyses that it concerns.")
 
 
 class AssuranceCase(Frozen):
     """A fictional participant and what the definitions must make of them; run by `equipoise check`."""
 
-    name: str
-    arm: Id | None = None
-    baseline: Mapping[Id, Any] = {}
+    name: str = Field(description="What the case is.")
+    arm: Id | None = Field(None, description="The participant's arm; by default the first.")
+    baseline: Mapping[Id, Any] = Field({}, description="Values of baseline variables.")
     visits: Mapping[Id, str] = Field(
         {}, description="By series, one letter a visit: + positive, - negative, o missed, _ not due."
     )
@@ -314,4 +384,4 @@ class AssuranceCase(Frozen):
     scores: Mapping[Id, Mapping[str, Any]] = Field({}, description="By visit, values of assessments.")
     received: tuple[Id, ...] | None = Field(None, description="Interventions received; by default the arm's.")
     expect: Mapping[Id, Any] = Field(min_length=1, description="Endpoint values that must come out.")
-    sets: Mapping[Id, bool] = Field({}, description="Analysis sets the participant must belong to, or not.")
+    sets: Mapping[Id, Truth] = Field({}, description="Analysis sets the participant must belong to, or not.")

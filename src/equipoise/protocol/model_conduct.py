@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from equipoise.foundation.calendar import days_between, study_day
-from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Sourced, Status
-from equipoise.protocol.notation import Criterion, Days, Dose, Duration, Window
+from equipoise.foundation.errors import listed
+from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Status, Truth, Whole
+from equipoise.protocol.notation import Criterion, Days, Dose, Duration, Fault, Window
 
 Scheme = Literal["permuted-blocks", "complete", "big-stick", "efron", "chen", "wei-urn", "minimization"]
 Blinding = Literal["open", "quarantined", "sealed"]
@@ -21,20 +22,21 @@ class Trial(Frozen):
 
     id: Id = Field(description="Name of the trial, also the name of its files.")
     title: str = Field(min_length=1, description="Title as people read it.")
-    acronym: str | None = None
+    acronym: str | None = Field(None, description="Short name that the trial goes by.")
     registration: Fact[str] = Field(default_factory=Fact[str], description="Registry number.")
-    phase: Fact[str] = Field(default_factory=Fact[str])
+    phase: Fact[str] = Field(default_factory=Fact[str], description="Phase of development.")
     design: Literal["parallel", "factorial", "crossover", "sequential", "single-arm"] = Field(
-        "parallel", description="Shape of the trial."
+        "parallel",
+        description="Shape of the trial: `sequential` randomizes again in a later stage, `single-arm` not at all.",
     )
     masking: Fact[tuple[str, ...]] = Field(
         default_factory=Fact[tuple[str, ...]], description="Who does not know the arm."
     )
     condition: str | None = Field(None, description="The condition treated, in words.")
     setting: Fact[str] = Field(default_factory=Fact[str], description="Where the trial ran or runs.")
-    sponsor: Fact[str] = Field(default_factory=Fact[str])
+    sponsor: Fact[str] = Field(default_factory=Fact[str], description="Who answers for the trial.")
     dates: Mapping[Id, Fact[str]] = Field({}, description="First received, started, stopped ... by name.")
-    planned_n: Fact[int] = Field(default_factory=Fact[int], description="Participants planned.")
+    planned_n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants planned.")
     stopping: Fact[str] = Field(default_factory=Fact[str], description="How the trial ended, in words.")
 
 
@@ -42,23 +44,25 @@ class Source(Frozen):
     """A text that facts are taken from."""
 
     cite: str = Field(min_length=1, description="Citation as it is to be printed.")
-    doi: str | None = None
+    doi: str | None = Field(None, description="Digital object identifier.")
     address: str | None = Field(None, description="Where it was read.")
     status: Status = Field("published", description="Standing of what it states.")
-    note: str | None = None
+    note: str | None = Field(None, description="A remark for readers.")
 
 
 class Epoch(Sourced):
     """A stretch of study days."""
 
-    days: Days
+    days: Days = Field(description="First and last study day, both included.")
 
 
 class Calendar(Frozen):
     """Study days: day 1 is the anchor; the day before is -1; there is no day 0."""
 
     day_1: str = Field(description="What happens on study day 1, in words: admission, randomization, quit day.")
-    randomization_day: int | None = Field(None, description="Study day of randomization where day 1 is another anchor.")
+    randomization_day: Whole | None = Field(
+        None, description="Study day of randomization where day 1 is another anchor."
+    )
     epochs: Mapping[Id, Epoch] = Field(min_length=1, description="Named stretches of study days.")
 
     @property
@@ -92,14 +96,14 @@ class Tidier(Frozen):
 class DosePhase(Frozen):
     """One step of an infusion given in steps."""
 
-    dose: Dose
-    over: Duration
+    dose: Dose = Field(description="Dose of the step; every step of a drug in one unit.")
+    over: Duration = Field(description="Length of the step.")
 
 
 class DrugIntervention(Sourced):
     """A drug given by infusion, injection, spray or mouth."""
 
-    type: Literal["infusion", "injection", "spray", "oral", "patch"]
+    type: Literal["infusion", "injection", "spray", "oral", "patch"] = Field(description="How it is given.")
     drug: str = Field(description="Drug, lower case.")
     label: str | None = Field(None, description="Name in tables; by default the drug.")
     dose: Dose | None = Field(None, description="Dose of one administration, for example 0.5 mg/kg.")
@@ -111,14 +115,31 @@ class DrugIntervention(Sourced):
     frequency: str | None = Field(None, description="How often, where it is not by single days.")
     titration: str | None = Field(None, description="How the dose is adjusted, in words.")
     only_if: str | None = Field(None, description="Condition for giving it, in words (adaptive sequences).")
-    tidier: Tidier = Tidier()
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
 
     @model_validator(mode="after")
     def _phases_or_dose(self) -> DrugIntervention:
         if self.phases and (self.dose is not None or self.over is not None):
-            raise ValueError("give either dose and over, or phases, not both")
+            raise Fault(
+                "there are phases and a dose or over beside them",
+                "either dose and over, or phases",
+                "Remove one of the two.",
+            )
         if self.type == "infusion" and not self.phases and (self.dose is None) != (self.over is None):
-            raise ValueError("an infusion with a dose needs its length (over), and the other way round")
+            raise Fault(
+                "an infusion has a dose without a length (over), or the other way round",
+                "both, or neither",
+                "Add what is absent, for example over: 40 min.",
+            )
+        units = list(dict.fromkeys(phase.dose.unit for phase in self.phases))
+        if len(units) > 1:
+            raise Fault(
+                f"the phases are in different units ({listed(units, conjunction='and')})",
+                "one unit",
+                "Write every dose in one unit.",
+            )
+        if self.maximum is not None and self.maximum.is_per_kg:
+            raise Fault("the maximum goes by body weight", "an amount such as 80 mg", "Write the cap as an amount.")
         return self
 
     @property
@@ -139,9 +160,19 @@ class DrugIntervention(Sourced):
 class SessionBlock(Sourced):
     """Some sessions of a therapy."""
 
-    days: tuple[int, ...] | None = Field(None, description="Study days, one a session; null where not stated.")
-    number: int | None = Field(None, ge=1, description="How many, where the days are not stated.")
-    where: str | None = None
+    days: tuple[Whole, ...] | None = Field(None, description="Study days, one a session; null where not stated.")
+    number: Whole | None = Field(None, ge=1, description="How many, where the days are not stated.")
+    where: str | None = Field(None, description="Where they take place.")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> SessionBlock:
+        if self.days is not None and self.number is not None and self.number != len(self.days):
+            raise Fault(
+                f"number says {self.number} sessions, days lists {len(self.days)}",
+                "one session a day",
+                "Remove number, or correct days.",
+            )
+        return self
 
     @property
     def count(self) -> int:
@@ -152,14 +183,14 @@ class SessionBlock(Sourced):
 class BehaviouralIntervention(Sourced):
     """A therapy given in sessions after a manual."""
 
-    type: Literal["behavioural"]
+    type: Literal["behavioural"] = Field(description="A therapy in sessions.")
     label: str | None = Field(None, description="Name in tables.")
     manual: Fact[str] = Field(default_factory=Fact[str], description="The manual, cited.")
     sessions: tuple[SessionBlock, ...] = Field((), description="The sessions, in order.")
     titles: tuple[str, ...] = Field((), description="Titles of the sessions, in order.")
-    minutes: Fact[float] = Field(default_factory=Fact[float], description="Length of a session in minutes.")
+    minutes: Fact[Number] = Field(default_factory=Fact[Number], description="Length of a session in minutes.")
     home_practice: Fact[str] = Field(default_factory=Fact[str], description="Practice between sessions.")
-    tidier: Tidier = Tidier()
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
 
     @property
     def session_days(self) -> tuple[int | None, ...]:
@@ -173,11 +204,11 @@ class BehaviouralIntervention(Sourced):
 class OtherIntervention(Sourced):
     """Anything else that an arm receives: a device, usual care, medical management."""
 
-    type: Literal["other"]
-    label: str | None = None
+    type: Literal["other"] = Field(description="Neither a drug nor a therapy in sessions.")
+    label: str | None = Field(None, description="Name in tables.")
     words: str = Field(description="What is done, in words.")
-    days: tuple[Days, ...] = ()
-    tidier: Tidier = Tidier()
+    days: tuple[Days, ...] = Field((), description="Study days on which it is given.")
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
 
 
 Intervention = Annotated[DrugIntervention | BehaviouralIntervention | OtherIntervention, Field(discriminator="type")]
@@ -187,9 +218,11 @@ class Arm(Sourced):
     """What one arm receives."""
 
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
-    role: Literal["experimental", "active-control", "placebo-control", "no-treatment", "single"]
+    role: Literal["experimental", "active-control", "placebo-control", "no-treatment", "single"] = Field(
+        description="What the arm is for; `single` where there is no other."
+    )
     gives: ListOrMapping = Field(description="Interventions; or, stage by stage, the interventions of that stage.")
-    n: Fact[int] = Field(default_factory=Fact[int], description="Participants randomized, in a finished trial.")
+    n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants randomized, in a finished trial.")
     factors: Mapping[Id, Id] = Field({}, description="Level of each factor, in a factorial trial.")
 
     @property
@@ -203,18 +236,23 @@ class Arm(Sourced):
 class Factor(Frozen):
     """One factor of a factorial trial."""
 
-    levels: tuple[Id, ...] = Field(min_length=2)
-    words: str | None = None
+    levels: tuple[Id, ...] = Field(min_length=2, description="Its levels, the reference first.")
+    words: str | None = Field(None, description="What the factor is.")
 
 
 class Stage(Sourced):
     """A stage with arms or periods of its own: a re-randomized phase, a period of a crossover."""
 
-    days: Days
-    randomizes: bool = Field(False, description="Whether participants are randomized (again) at its start.")
+    days: Days = Field(description="Its study days; counted from its own day 1 where `day-1` is given.")
+    day_1: str | None = Field(
+        None,
+        description="What happens on day 1 of the stage, where it begins on another study day for each participant.",
+    )
+    randomizes: Truth = Field(False, description="Whether participants are randomized (again) at its start.")
     arms: tuple[Id, ...] = Field((), description="Arms of the stage where they differ from the trial's.")
+    ratio: Mapping[Id, Whole] = Field({}, description="Allocation ratio where the stage randomizes; by default equal.")
     entry: str | None = Field(None, description="Who enters, in words.")
-    washout_days: int | None = Field(None, ge=0)
+    washout_days: Whole | None = Field(None, ge=0, description="Days without treatment before the stage.")
 
 
 class CriterionEntry(Sourced):
@@ -234,23 +272,23 @@ class Eligibility(Frozen):
 
     include: Mapping[Id, CriterionEntry] | None = Field(description="Inclusion criteria; null where not known.")
     exclude: Mapping[Id, CriterionEntry] | None = Field(description="Exclusion criteria; null where not known.")
-    note: str | None = None
+    note: str | None = Field(None, description="A remark for readers.")
 
 
 class Randomization(Sourced):
     """How arms are allocated. Block sizes and seeds stand in a sealed companion file, never here."""
 
-    ratio: Mapping[Id, int] = Field(min_length=2, description="Allocation ratio by arm.")
+    ratio: Mapping[Id, Whole] = Field(min_length=2, description="Allocation ratio by arm.")
     scheme: Fact[Scheme] = Field(default_factory=Fact[Scheme], description="The scheme; null where not known.")
     strata: Fact[tuple[Id, ...]] = Field(
-        default_factory=Fact[tuple[Id, ...]], description="Stratification factors (baseline variables)."
+        default_factory=Fact[tuple[Id, ...]], description="Stratification factors: baseline variables, or `site`."
     )
     concealment: Fact[str] = Field(default_factory=Fact[str], description="How the sequence was concealed.")
 
     @model_validator(mode="after")
     def _positive(self) -> Randomization:
         if any(part < 1 for part in self.ratio.values()):
-            raise ValueError("each part of the ratio is a whole number above zero")
+            raise Fault("a part of the ratio is below one", "whole numbers from 1 on", "Correct the ratio.")
         return self
 
 
@@ -258,52 +296,67 @@ class BaselineVariable(Sourced):
     """A variable measured before randomization."""
 
     label: str | None = Field(None, description="Name in tables; by default the id.")
-    type: Literal["number", "category", "yes-no"]
+    type: Literal["number", "category", "yes-no"] = Field(description="What kind of variable it is.")
     levels: tuple[str, ...] = Field((), description="Levels of a category; the first is the reference.")
-    unit: str | None = None
-    prognostic: bool = Field(False, description="Expected to predict the outcome.")
-    words: str | None = None
+    unit: str | None = Field(None, description="Unit of a number.")
+    prognostic: Truth = Field(False, description="Expected to predict the outcome.")
+    words: str | None = Field(None, description="What the variable is.")
 
     @model_validator(mode="after")
     def _levels(self) -> BaselineVariable:
         if self.type == "category" and len(self.levels) < 2:
-            raise ValueError("a category needs at least two levels")
+            raise Fault(f"a category has {len(self.levels)} levels", "two or more", "Add levels, the reference first.")
         if self.type != "category" and self.levels:
-            raise ValueError("only a category has levels")
+            raise Fault(
+                f"levels are listed, and the type is {self.type}",
+                "levels for type category only",
+                "Write type: category, or remove the levels.",
+            )
         return self
 
 
 class Assessment(Sourced):
     """Something that is measured or asked, with its blinding class."""
 
-    type: Literal["urine", "daily-use", "instrument", "vitals", "event"]
-    label: str | None = None
+    type: Literal["urine", "daily-use", "instrument", "vitals", "event"] = Field(
+        description="What kind of record it makes."
+    )
+    label: str | None = Field(None, description="Name in tables; by default the id.")
     instrument: str | None = Field(None, description="Instrument of the library, for type instrument.")
     version: str | None = Field(None, description="Version of the instrument.")
     substances: tuple[Id, ...] = Field((), description="Substances assayed or asked about.")
     blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
-    words: str | None = None
+    words: str | None = Field(None, description="What is assessed.")
 
     @model_validator(mode="after")
     def _complete(self) -> Assessment:
         if self.type == "instrument" and not self.instrument:
-            raise ValueError("an assessment of type instrument names its instrument")
+            raise Fault(
+                "an assessment of type instrument names no instrument",
+                "instrument: a name of the library",
+                "Add instrument, for example pss-10.",
+            )
         if self.type in ("urine", "daily-use") and not self.substances:
-            raise ValueError(f"an assessment of type {self.type} names its substances")
+            raise Fault(
+                f"an assessment of type {self.type} names no substances",
+                "substances: what is looked for",
+                "Add substances, for example [cocaine].",
+            )
         return self
 
 
 class Visit(Sourced):
     """A planned contact, or a series of alike contacts named by their day or number."""
 
-    day: int | None = Field(None, description="Target study day of one visit.")
-    days: tuple[int, ...] = Field((), description="Target study days of a series.")
-    every: int | None = Field(None, ge=1, description="A series every so many days, from `first` to `last`.")
-    first: int | None = None
-    last: int | None = None
+    day: Whole | None = Field(None, description="Target study day of one visit.")
+    days: tuple[Whole, ...] = Field((), description="Target study days of a series.")
+    every: Whole | None = Field(None, ge=1, description="A series every so many days, from `first` to `last`.")
+    first: Whole | None = Field(None, description="First target day of a series by `every`.")
+    last: Whole | None = Field(None, description="No visit is planned after this day, in a series by `every`.")
+    stage: Id | None = Field(None, description="Stage of which these are days, where the stage counts its own.")
     window: Window | None = Field(None, description="Days before and after the target, both included.")
     named: str = Field("day-{day}", description="Names of a series' visits: {day} and {n} are filled in.")
-    label: str | None = None
+    label: str | None = Field(None, description="Name in tables; by default the id.")
     assess: tuple[Id, ...] = Field((), description="What is assessed.")
     gives: tuple[Id, ...] = Field((), description="Interventions given at this contact, for the schedule table.")
 
@@ -311,15 +364,50 @@ class Visit(Sourced):
     def _one_form(self) -> Visit:
         forms = [self.day is not None, bool(self.days), self.every is not None]
         if sum(forms) != 1:
-            raise ValueError("a visit has one of: day, days, or every with first and last")
-        if self.every is not None and (self.first is None or self.last is None):
-            raise ValueError("every needs first and last")
+            raise Fault(
+                f"a visit has {sum(forms) or 'none'} of day, days and every",
+                "exactly one of them",
+                "Write day: 5, or days: [9, 12], or every: 7 with first and last.",
+            )
+        if self.every is None and (self.first is not None or self.last is not None):
+            raise Fault(
+                "first or last stand without every", "every: a number of days", "Add every, or remove first and last."
+            )
+        if self.every is not None:
+            if self.first is None or self.last is None:
+                raise Fault("every stands without first or last", "first and last: study days", "Add what is absent.")
+            if 0 in (self.first, self.last):
+                raise Fault(
+                    "there is no study day 0",
+                    "a day from 1 on, or -1 and before",
+                    "Write 1 for the day of the anchor, -1 for the day before.",
+                )
+            if days_between(self.first, self.last) < 0:
+                raise Fault(
+                    f"the series runs backwards: first {self.first}, last {self.last}",
+                    "a last day that is not before the first",
+                    "Exchange the two.",
+                )
+            if days_between(self.first, self.last) // self.every >= 1000:
+                raise Fault("the series has more than 1,000 visits", "at most 1,000", "Correct every, first or last.")
         if 0 in self.target_days:
-            raise ValueError("there is no study day 0: the day before day 1 is day -1")
+            raise Fault(
+                "there is no study day 0",
+                "a day from 1 on, or -1 and before",
+                "Write 1 for the day of the anchor, -1 for the day before.",
+            )
         if list(self.target_days) != sorted(set(self.target_days)):
-            raise ValueError("the days of a series rise, each once")
+            raise Fault(
+                "the days of the series do not rise",
+                "each day once, rising",
+                "Put them in order and remove what is double.",
+            )
         if not ("{day}" in self.named or "{n}" in self.named):
-            raise ValueError("named holds {day} or {n}")
+            raise Fault(
+                f"named is {self.named!r}: every visit would have the same name",
+                "text that holds {day} or {n}",
+                "Write for example week-{n}.",
+            )
         return self
 
     @property

@@ -19,6 +19,22 @@ from equipoise.foundation.calendar import DayRange
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
 
 
+def _shown(value: Any) -> str:
+    if value is None:
+        return "Nothing (null)"
+    return (
+        "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, (list, tuple)) else str(value).lower()
+    )
+
+
+class Fault(ValueError):
+    """What is wrong with a value: what stands there, what should, what to do."""
+
+    def __init__(self, found: str, expected: str, next_step: str) -> None:
+        super().__init__(f"{found}; expected {expected}")
+        self.found, self.expected, self.next_step = found, expected, next_step
+
+
 class Notation:
     """A value written as short text; pydantic reads it by ``parse`` and the hash sees it as ``str``."""
 
@@ -35,7 +51,7 @@ class Notation:
         if isinstance(value, cls):
             return value
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise ValueError(f"expected text such as {cls.example!r}, got {type(value).__name__}")
+            raise Fault(f"{_shown(value)} stands here", f"text such as {cls.example!r}", "Write it in this form.")
         return cls.parse(str(value).strip())
 
     @classmethod
@@ -64,9 +80,15 @@ class Dose(Notation):
     def parse(cls, text: str) -> Dose:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(mg/kg|mg|ug/kg|ug|g|mL|IU)", text)
         if match is None:
-            raise ValueError(f"{text!r} is not a dose; write an amount and its unit, for example 0.5 mg/kg or 380 mg")
+            raise Fault(
+                f"{text!r} is not a dose",
+                "an amount and its unit: 0.5 mg/kg, 380 mg",
+                "Write units as mg/kg, mg, ug/kg, ug, g, mL or IU.",
+            )
         if Decimal(match[1]) <= 0:
-            raise ValueError(f"a dose is above zero; got {text!r}")
+            raise Fault(
+                f"{text!r} is no dose", "an amount above zero", "Correct the amount; null where it is not known."
+            )
         return cls(Decimal(match[1]), match[2])
 
     @property
@@ -95,7 +117,11 @@ class Duration(Notation):
     def parse(cls, text: str) -> Duration:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|h|s)", text)
         if match is None or Decimal(match[1]) <= 0:
-            raise ValueError(f"{text!r} is not a length of time; write for example 40 min or 1.5 h")
+            raise Fault(
+                f"{text!r} is not a length of time",
+                "an amount above zero and its unit: 40 min, 1.5 h",
+                "Write units as min, h or s.",
+            )
         return cls(Decimal(match[1]), match[2])
 
     @property
@@ -114,14 +140,23 @@ class Days(Notation):
     range: DayRange
 
     example = "6..33"
-    pattern = r"^\s*(day\s+)?-?\d+(\s*\.\.\s*-?\d+)?\s*$"
+    pattern = r"^\s*(day\s+)?-?\d{1,6}(\s*\.\.\s*-?\d{1,6})?\s*$"
 
     @classmethod
     def parse(cls, text: str) -> Days:
-        single = re.fullmatch(r"(?:day\s+)?(-?\d+)", text)
-        if single:
-            return cls(DayRange(int(single[1]), int(single[1])))
-        return cls(DayRange.parse(text))
+        match = re.fullmatch(r"(?:day\s+)?(-?\d{1,6})(?:\s*\.\.\s*(-?\d{1,6}))?", text)
+        if match is None:
+            raise Fault(f"{text!r} is not a day or a range of days", "6..33, or day 5", "Write first..last.")
+        first, last = int(match[1]), int(match[2] if match[2] is not None else match[1])
+        if 0 in (first, last):
+            raise Fault(
+                f"{text!r} holds day 0, and there is no study day 0",
+                "a day from 1 on, or -1 and before",
+                "Write 1 for the day of the anchor, -1 for the day before.",
+            )
+        if last < first:
+            raise Fault(f"{text!r} runs backwards", "the first day before the last", f"Write {last}..{first}.")
+        return cls(DayRange(first, last))
 
     @property
     def first(self) -> int:
@@ -151,7 +186,11 @@ class Window(Notation):
     def parse(cls, text: str) -> Window:
         match = re.fullmatch(r"(-?\d+)\s*\.\.\s*\+?(\d+)", text)
         if match is None or int(match[1]) > 0:
-            raise ValueError(f"{text!r} is not a window; write days before and after the target, for example -1..1")
+            raise Fault(
+                f"{text!r} is not a window",
+                "days before and after the target: -1..1",
+                "Write 0 where there is none: 0..3.",
+            )
         return cls(-int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
@@ -172,9 +211,15 @@ class Count(Notation):
     def parse(cls, text: str) -> Count:
         match = re.fullmatch(r"(\d+)\s+of\s+(\d+)", text)
         if match is None:
-            raise ValueError(f"{text!r} is not a count; write for example 3 of 28")
+            raise Fault(
+                f"{text!r} is not a count", "a count of a total: 3 of 28", "Write whole numbers with of between them."
+            )
         if int(match[1]) > int(match[2]) or int(match[2]) == 0:
-            raise ValueError(f"{text!r}: the count is not among its total")
+            raise Fault(
+                f"{text!r}: the count is larger than its total, or there is nobody",
+                "a total of at least the count",
+                "Correct it.",
+            )
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
@@ -196,11 +241,19 @@ class Interval(Notation):
     def parse(cls, text: str) -> Interval:
         match = re.fullmatch(rf"({_NUMBER})(?:\s*\(\s*({_NUMBER})\s+to\s+({_NUMBER})\s*\))?", text)
         if match is None:
-            raise ValueError(f"{text!r} is not an estimate; write for example 5.7 (1.3 to 25.1)")
+            raise Fault(
+                f"{text!r} is not an estimate",
+                "an estimate with its limits: 5.7 (1.3 to 25.1)",
+                "Write to between the limits.",
+            )
         value = Decimal(match[1])
         lower, upper = (Decimal(match[2]), Decimal(match[3])) if match[2] is not None else (None, None)
         if lower is not None and upper is not None and not lower <= value <= upper:
-            raise ValueError(f"{text!r}: the estimate lies outside its own limits")
+            raise Fault(
+                f"{text!r}: the estimate lies outside its own limits",
+                "lower limit, estimate, upper limit in order",
+                "Correct it.",
+            )
         return cls(value, lower, upper)
 
     def __str__(self) -> str:
@@ -224,9 +277,13 @@ class Versus(Notation):
     def parse(cls, text: str) -> Versus:
         match = re.fullmatch(r"([\w.+-]+)(?:\s+v\s+([\w.+-]+))?", text)
         if match is None:
-            raise ValueError(f"{text!r} is not a comparison; write experimental v reference, for example {cls.example}")
+            raise Fault(
+                f"{text!r} is not a comparison",
+                f"experimental v reference: {cls.example}",
+                "Write v between two names.",
+            )
         if match[1] == match[2]:
-            raise ValueError(f"{text!r} compares an arm with itself")
+            raise Fault(f"{text!r} compares an arm with itself", "two different names", "Correct one of them.")
         return cls(match[1], match[2])
 
     def __str__(self) -> str:
@@ -259,13 +316,21 @@ class Criterion(Notation):
         match = re.fullmatch(r"(.+?)\s*(>=|<=|!=|>|<|=|\bin\b(?=\s*-?\d))\s*(.+)", text)
         if match is None:
             if not text:
-                raise ValueError("a criterion is a statement or a comparison, for example age >= 18")
+                raise Fault("the criterion is empty", "a statement or a comparison: age >= 18", "Write it, or null.")
             return cls(text, None, None)
         variable, operator, bound = match[1].strip(), match[2], match[3].strip()
         if operator in (">=", "<=", ">", "<") and not re.match(rf"{_NUMBER}(\s|$)", bound):
-            raise ValueError(f"{text!r}: {operator} wants a number (and its unit) on the right")
+            raise Fault(
+                f"{text!r} compares by {operator} with something that is not a number",
+                "a number (and its unit) on the right",
+                "Correct it, or write the criterion under words.",
+            )
         if operator == "in" and not re.fullmatch(rf"{_NUMBER}\s*\.\.\s*{_NUMBER}(\s+\w+)?", bound):
-            raise ValueError(f"{text!r}: in wants a range on the right, for example 18..60")
+            raise Fault(
+                f"{text!r} has no range after in",
+                "a range of numbers: age in 18..60",
+                "Correct it, or write the criterion under words.",
+            )
         return cls(variable, operator, bound)
 
     def __str__(self) -> str:

@@ -1,17 +1,21 @@
-"""Read a protocol file: text to lines and values, values to the typed model, every problem at once."""
+"""Read a protocol file: text to lines and values, values to the typed model, every problem at once.
+
+Problems of shape do not hide those of reference: what cannot be read is left out, the rest is checked, and nothing is
+said that could come from what was left out.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from equipoise.foundation.errors import Problem, ProtocolError, listed, nearest
+from equipoise.foundation.errors import Problem, ProtocolError
+from equipoise.protocol.checker import Unread
 from equipoise.protocol.model import Protocol, ProtocolModel
-from equipoise.protocol.yaml_nodes import Lines, Path_, place, read_yaml_file, read_yaml_text
+from equipoise.protocol.shape_problems import problems_of, tidy
+from equipoise.protocol.yaml_nodes import Lines, Path_, compose_file, compose_text
 
 CODES = {
     "P010": "A required key is absent.",
@@ -23,6 +27,19 @@ CODES = {
     "P016": "A name that is not in kebab-case.",
 }
 
+# What stands in for a section that could not be read at all, while the others are checked.
+_STAND_INS: dict[str, Any] = {
+    "equipoise": 1,
+    "trial": {"id": "x", "title": "x"},
+    "calendar": {"day-1": "x", "epochs": {"x": {"days": "-1..1"}}},
+    "interventions": {"x": {"type": "other", "words": "x"}},
+    "arms": {"x": {"role": "single", "gives": []}},
+    "eligibility": {"include": None, "exclude": None},
+    "randomization": None,
+    "schedule": {"x": {"day": 1}},
+    "endpoints": {"x": {"kind": "received", "words": "x", "intervention": {}}},
+}
+
 
 def read_protocol(path: str | Path) -> Protocol:
     """The protocol in the YAML file at ``path``.
@@ -30,196 +47,106 @@ def read_protocol(path: str | Path) -> Protocol:
     Raises :class:`~equipoise.foundation.errors.ProtocolError` with every problem of text, shape, reference and
     arithmetic found in the file, each with its line.
     """
-    from equipoise.protocol.check import check_model
-
     where = Path(path)
-    values, lines, text = read_yaml_file(where)
-    model = _typed(values, lines)
-    protocol = Protocol(model, lines=lines, path=where, text=text)
-    problems = check_model(protocol)
-    if problems:
-        raise ProtocolError(sorted(problems, key=_order))
-    return protocol
+    values, lines, problems, text = compose_file(where)
+    return _protocol(values, lines, problems, text, where)
 
 
 def read_protocol_text(text: str, *, file: str = "<text>") -> Protocol:
     """The protocol in ``text``; see :func:`read_protocol`."""
+    values, lines, problems = compose_text(text, file)
+    return _protocol(values, lines, problems, text, None)
+
+
+def _protocol(values: Any, lines: Lines, problems: list[Problem], text: str, path: Path | None) -> Protocol:
     from equipoise.protocol.check import check_model
 
-    values, lines = read_yaml_text(text, file)
-    protocol = Protocol(_typed(values, lines), lines=lines, text=text)
-    problems = check_model(protocol)
-    if problems:
-        raise ProtocolError(sorted(problems, key=_order))
-    return protocol
-
-
-def _order(problem: Problem) -> tuple[int, str, str]:
-    return (problem.line or 0, problem.code, problem.place)
-
-
-def _typed(values: Any, lines: Lines) -> ProtocolModel:
     if not isinstance(values, dict):
         raise ProtocolError(
-            Problem(
-                "P007",
-                "",
-                "The file does not hold a mapping at its top.",
-                "keys such as trial, arms and endpoints",
-                file=lines.file,
-                line=1,
-            )
+            [
+                *problems,
+                Problem(
+                    "P007",
+                    "the file",
+                    "The file does not hold a mapping at its top.",
+                    "keys such as trial, arms and endpoints",
+                    "Begin with equipoise: 1 and trial: (docs/writing-a-protocol.md shows a whole file).",
+                    lines.file,
+                    lines.of(()) or 1,
+                ),
+            ]
         )
+    model, unread = None, None
     try:
-        return ProtocolModel.model_validate(values)
+        model = ProtocolModel.model_validate(values)
     except ValidationError as error:
-        problems = [_problem(item, values, lines) for item in error.errors(include_url=False)]
-        unique = {(p.code, p.place, p.found): p for p in problems}
-        raise ProtocolError(sorted(unique.values(), key=_order)) from None
+        problems = [*problems, *problems_of(error, values, lines)]
+        model, unread = _readable_part(values, error)
     except RecursionError:
-        raise ProtocolError(
-            Problem("P005", "", "The file is too deep, or refers to itself.", file=lines.file, line=1)
-        ) from None
+        problems = [*problems, Problem("P005", "the file", *_TOO_DEEP, lines.file, 1)]
+    if model is not None:
+        if lines.lost:
+            removed = frozenset({*lines.lost, *(unread.removed if unread is not None else ())})
+            unread = Unread(values, removed, unread.positions if unread is not None else {})
+        protocol = Protocol(model, lines=lines, path=path, text=text)
+        problems = [*problems, *check_model(protocol, unread)]
+        if not problems:
+            return protocol
+    raise ProtocolError(tidy(problems))
 
 
-def _path(location: tuple[Any, ...], values: Any) -> Path_:
-    """The part of a pydantic location that stands in the file: labels of unions and generics fall out."""
-    out: list[str | int] = []
-    here = values
-    for position, part in enumerate(location):
-        if (isinstance(here, Mapping) and part in here) or (
-            isinstance(here, list) and isinstance(part, int) and part < len(here)
-        ):
-            out.append(part)
-            here = here[part]
-        elif position == len(location) - 1 and isinstance(here, Mapping) and part not in ("[key]", "value"):
-            out.append(part)
-        # anything else is a label of pydantic's own: the tag of a union, "value" of a bare fact
-    return tuple(out)
+_TOO_DEEP = ("The file is too deep, or refers to itself.", "a plain file", "Write it with fewer levels.")
 
 
-_PLAIN_TYPES = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "dict_type": "a mapping of names to values",
-    "mapping_type": "a mapping of names to values",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "model_type": "a mapping with the keys of this part",
-    "model_attributes_type": "a mapping with the keys of this part",
-    "none_required": "null",
-    "finite_number": "a finite number",
-}
+def _readable_part(values: dict[str, Any], error: ValidationError) -> tuple[ProtocolModel | None, Unread | None]:
+    """What of the file can be read when the places of ``error`` are left out, and what was left out."""
+    removed: set[Path_] = {(name,) for name in _STAND_INS if name not in values}
+    unread = Unread(values, frozenset(), {})
+    for _ in range(12):
+        before = len(removed)
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            path = unread.path(_within(values, item["loc"], unread))
+            path = path[:-1] if item["type"] == "missing" else path
+            while path in removed and len(path) > 1:
+                path = path[:-1]
+            removed.add(path)
+        if () in removed or len(removed) == before:
+            return None, None
+        positions: dict[Path_, tuple[int, ...]] = {}
+        rest = _without(values, (), removed, positions)
+        for name, stand_in in _STAND_INS.items():
+            rest.setdefault(name, stand_in)
+        unread = Unread(values, frozenset(removed), positions)
+        try:
+            return ProtocolModel.model_validate(rest), unread
+        except ValidationError as next_error:
+            error = next_error
+    return None, None
 
 
-def _problem(item: Any, values: Any, lines: Lines) -> Problem:
-    kind, location, context = item["type"], item["loc"], item.get("ctx", {})
-    path = _path(location, values)
-    here = place(path) or "the file"
-    given = item.get("input")
+def _within(values: Any, location: tuple[Any, ...], unread: Unread) -> Path_:
+    """The path in the pruned values of a location of pydantic's, found by walking the file's own values."""
+    from equipoise.protocol.shape_problems import path_in
 
-    def make(code: str, found: str, expected: str = "", step: str = "", at: Path_ = path) -> Problem:
-        return Problem(code, here, found, expected, step, lines.file, lines.of(at))
-
-    if kind == "missing":
-        return make("P010", f"The key {path[-1] if path else ''!s} is absent.", step="Add it; null where not known.")
-    if kind == "extra_forbidden":
-        known = _known_keys(location)
-        guess = nearest(str(path[-1]), known) if path else None
-        step = f"Did you mean {guess}?" if guess else (f"Known keys here: {listed(sorted(known), limit=30)}.")
-        if given is None and path and " " in str(path[-1]):
-            step, known = "Put text that holds a comma between quotes: inside { } a comma begins the next key.", ["x"]
-        return make("P011", f"The language has no key {path[-1]!r} here.", step=step if known else "Remove it.")
-    if kind in ("literal_error", "union_tag_invalid"):
-        allowed = str(context.get("expected") or context.get("expected_tags") or "")
-        names = re.findall(r"'([^']*)'", allowed) or [allowed]
-        said = context.get("tag", given)
-        guess = nearest(str(said), names)
-        return make(
-            "P013",
-            f"{_shown(said)} is not a choice here.",
-            listed(names, limit=30),
-            f"Did you mean {guess}?" * bool(guess),
-        )
-    if kind == "union_tag_not_found":
-        key = str(context.get("discriminator", "")).strip("'") or "type"
-        return make("P010", f"The key {key} is absent: it says what kind of thing this is.", step="Add it.")
-    if (
-        kind in ("string_pattern_mismatch", "string_too_long") and "[key]" in location
-    ) or kind == "string_pattern_mismatch":
-        return make(
-            "P016",
-            f"{_shown(given)} is not a name.",
-            "lower-case letters, figures and hyphens, for example six-month-call",
-            "Rename it here and where it is used.",
-        )
-    if kind in ("value_error", "assertion_error", "event_kind"):
-        text = str(context.get("error", item["msg"]))
-        return make("P015", text[:1].upper() + text[1:].rstrip(".") + ".")
-    if kind in _PLAIN_TYPES:
-        return make("P012", f"{_shown(given)} is not {_PLAIN_TYPES[kind]}.", _PLAIN_TYPES[kind])
-    if kind.startswith(("greater_than", "less_than", "too_short", "too_long", "string_too", "multiple_of")):
-        text = str(item["msg"]).replace("Input should be", "").replace("Tuple should have", "").strip()
-        return make("P014", f"{_shown(given)} is out of bounds.", text.rstrip("."))
-    return make("P012", f"{_shown(given)} does not fit here: {item['msg']}.")
+    rest: dict[Path_, tuple[int, ...]] = {}
+    pruned = _without(values, (), set(unread.removed), rest)
+    if isinstance(pruned, dict):
+        for name, stand_in in _STAND_INS.items():
+            pruned.setdefault(name, stand_in)
+    return path_in(location, pruned)
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "Nothing (null)"
+def _without(value: Any, path: Path_, removed: set[Path_], positions: dict[Path_, tuple[int, ...]]) -> Any:
+    """``value`` less what stands at ``removed``; notes which positions of a list are kept."""
     if isinstance(value, dict):
-        return "A mapping"
-    if isinstance(value, (list, tuple)):
-        return "A list"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """Keys of the model part that a location points into, followed through the JSON Schema."""
-    from equipoise.protocol.schema import json_schema
-
-    schema = json_schema()
-    node: Any = schema
-    for part in location[:-1]:
-        node = _step(_resolve(node, schema), part, schema)
-        if node is None:
-            return []
-    node = _resolve(node, schema)
-    return list(node.get("properties", {})) if isinstance(node, dict) else []
-
-
-def _resolve(node: Any, schema: dict[str, Any]) -> Any:
-    while isinstance(node, dict) and "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-    return node
-
-
-def _step(node: Any, part: Any, schema: dict[str, Any]) -> Any:
-    """One step of a location through a schema; a part that is a union's label chooses the branch."""
-    if not isinstance(node, dict):
-        return None
-    if isinstance(part, int):
-        return node.get("items", node)
-    if part in node.get("properties", {}):
-        return node["properties"][part]
-    if "discriminator" in node:
-        chosen = node["discriminator"].get("mapping", {}).get(part)
-        if chosen:
-            return {"$ref": chosen}
-    for branch in node.get("anyOf", []) + node.get("oneOf", []):
-        found = _step(_resolve(branch, schema), part, schema)
-        if found is not None:
-            return found
-    if isinstance(node.get("additionalProperties"), dict):
-        return node["additionalProperties"]
-    patterns = node.get("patternProperties")
-    if patterns:
-        return next(iter(patterns.values()))
-    return node
+        return {
+            key: _without(entry, (*path, key), removed, positions)
+            for key, entry in value.items()
+            if (*path, key) not in removed
+        }
+    if isinstance(value, list):
+        kept = [n for n in range(len(value)) if (*path, n) not in removed]
+        if len(kept) != len(value):
+            positions[path] = tuple(kept)
+        return [_without(value[n], (*path, n), removed, positions) for n in kept]
+    return value
