@@ -270,7 +270,7 @@ class _SpecReader:
             where[column] = tuple("" if item is None else _text(item) for item in listing)
         types = self.mapping(parts.get("types", {}), (*at, "types"), "columns and types")
         for column, word in types.items():
-            if word not in TYPES_BY_WORD:
+            if not isinstance(word, str) or word not in TYPES_BY_WORD:
                 self.wrong("R103", (*at, "types", column), f"The type is {_shown(word)}.", listed(TYPES_BY_WORD))
             elif column not in columns or table.column(column) is not None:
                 hint = "Columns of the schema have their type already."

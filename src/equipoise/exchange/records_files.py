@@ -273,7 +273,7 @@ def _manifest_problems(value: Any, file: str) -> list[Problem]:
                 )
             columns = need(f"{place}.columns", entry, "columns", (dict,), "columns and their types")
             for column, word in (columns or {}).items():
-                if word not in TYPES_BY_WORD:
+                if not isinstance(word, str) or word not in TYPES_BY_WORD:
                     problems.append(
                         Problem(
                             "R012",

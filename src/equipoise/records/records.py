@@ -113,7 +113,10 @@ class Records:
         """One replicate on its own, without the replicate key."""
         if not self.has_replicates:
             raise KeyError("these records hold one trial, not replicates")
-        tables = {n: f.filter(pl.col(REPLICATE) == number).drop(REPLICATE) for n, f in self.tables.items()}
+        tables = {
+            name: frame.filter(pl.col(REPLICATE) == number).drop(REPLICATE) if REPLICATE in frame.columns else frame
+            for name, frame in self.tables.items()  # a table nobody filled carries no key
+        }
         return replace(self, tables=tables, truth={})
 
     @cached_property
