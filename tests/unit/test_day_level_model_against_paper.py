@@ -1,8 +1,8 @@
-"""Does the model return what the paper printed? 400 replicates here; 2,000 under ``make characteristics``.
+"""Does the model return what the paper printed? Means of 2,000 simulated trials against bands of acceptance.
 
-Bands are for means of 2,000 replicates; with 400 each is widened by three Monte Carlo standard errors of the smaller
-run (spread between single trials over the root of 400), so that a model inside the bands passes and one that leaves
-them by more than chance does not.
+The bands are wide against Monte Carlo error (about 0.2 points for shares, 0.02 for log odds ratios) and narrow against
+what a wrong model gives. ``as-published`` aims at the paper, ``for-power`` draws route and so cannot give the adjusted
+odds ratio of 5.7; neither aims at the hazard ratio of 0.47.
 """
 
 from __future__ import annotations
@@ -24,22 +24,13 @@ from equipoise.simulation.scenario import read_scenario
 ROOT = Path(__file__).resolve().parents[2]
 FLAGSHIP = Path(equipoise.simulation.__file__).parent.parent / "protocols" / "ketamine-mbrp-cocaine.yaml"
 SEED = 20190624
-FEW, MANY = 400, 2000
+REPLICATES = 2000
 
 _spec = importlib.util.spec_from_file_location("fit_day_level", ROOT / "benchmarks" / "fit_day_level.py")
 assert _spec is not None
 assert _spec.loader is not None
 fit_day_level = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(fit_day_level)
-
-# Standard deviations between single trials, on the log for ratios; of medians of standard errors, generously.
-SPREAD = {
-    "abstinent_experimental": 0.095, "abstinent_reference": 0.06, "relapsed_experimental": 0.098,
-    "relapsed_reference": 0.046, "six_months_experimental": 0.096, "six_months_reference": 0.021,
-    "nobody_at_six_months": 0.45, "use_or_median": 1.25, "craving_ratio": 0.35, "separated": 0.2,
-    "recovered_experimental": 0.047, "recovered_reference": 0.041, "abstinence_or_median": 1.0, "relapse_hr": 0.375,
-    "relapse_hr_visit_breslow": 0.32, "abstinence_or_firth": 0.8,
-}  # fmt: skip
 
 
 def analyse(scenario: str, replicates: int) -> PublishedQuantities:
@@ -49,32 +40,25 @@ def analyse(scenario: str, replicates: int) -> PublishedQuantities:
 
 
 @pytest.fixture(scope="module")
-def few() -> dict[str, PublishedQuantities]:
-    return {name: analyse(name, FEW) for name in ("as-published", "for-power", "null")}
-
-
-def outside(scenario: str, means: dict[str, float], replicates: int) -> list[str]:
-    found = []
-    for name, (low, high) in fit_day_level.bands(scenario).items():
-        slack = 3 * SPREAD.get(name, 0.0) / math.sqrt(replicates) if replicates < MANY else 0.0
-        if "_or" in name or "_hr" in name or name.endswith("ratio"):
-            low, high = low * math.exp(-slack), high * math.exp(slack)
-        else:
-            low, high = low - slack, high + slack
-        if not low <= means[name] <= high:
-            found.append(f"{name} = {means[name]:.4g}, expected {low:.4g} to {high:.4g}")
-    return found
+def analysed() -> dict[str, PublishedQuantities]:
+    return {name: analyse(name, REPLICATES) for name in ("as-published", "for-power", "null")}
 
 
 @pytest.mark.parametrize("scenario", ["as-published", "for-power", "null"])
-def test_means_of_four_hundred_trials_lie_in_the_bands(few, scenario):
-    assert outside(scenario, summarize(few[scenario]), FEW) == []
+def test_means_lie_in_the_bands(analysed, scenario):
+    means = summarize(analysed[scenario])
+    outside = {
+        name: (low, means[name], high)
+        for name, (low, high) in fit_day_level.bands(scenario).items()
+        if not low <= means[name] <= high
+    }
+    assert outside == {}
 
 
-@pytest.mark.characteristics
-@pytest.mark.parametrize("scenario", ["as-published", "for-power", "null"])
-def test_means_of_two_thousand_trials_lie_in_the_bands(scenario):
-    assert outside(scenario, summarize(analyse(scenario, MANY)), MANY) == []
+def test_coarse_time_with_breslow_ties_brings_the_hazard_ratio_nearer_to_the_published_one(analysed):
+    q = analysed["as-published"]
+    by_day, by_visit = np.exp(q.relapse.estimate.mean()), np.exp(q.relapse_by_visit.estimate.mean())
+    assert by_day < by_visit < 0.47
 
 
 def _adjustment(q: PublishedQuantities) -> tuple[float, float]:
@@ -83,10 +67,10 @@ def _adjustment(q: PublishedQuantities) -> tuple[float, float]:
     return float(gap.mean()), float(gap.std() / math.sqrt(len(gap)))
 
 
-def test_adjustment_lowers_the_odds_ratio_where_route_is_unbalanced_and_raises_it_where_it_is_drawn(few):
-    gap, error = _adjustment(few["as-published"])
+def test_adjustment_lowers_the_odds_ratio_where_route_is_unbalanced_and_raises_it_where_it_is_drawn(analysed):
+    gap, error = _adjustment(analysed["as-published"])
     assert gap < -2 * error
-    gap, error = _adjustment(few["for-power"])
+    gap, error = _adjustment(analysed["for-power"])
     assert gap > 2 * error
 
 
@@ -129,13 +113,13 @@ def one_trial_bands(q: PublishedQuantities) -> dict[str, np.ndarray]:
     }
 
 
-def test_the_trial_of_the_demonstration_seed_20190624_keeps_all_ten_bands(few):
-    assert [name for name, inside in one_trial_bands(few["as-published"]).items() if not inside[0]] == []
+def test_the_trial_of_the_demonstration_seed_20190624_keeps_all_ten_bands(analysed):
+    assert [name for name, inside in one_trial_bands(analysed["as-published"]).items() if not inside[0]] == []
 
 
-def test_each_band_alone_holds_in_most_trials_and_all_ten_in_two_thirds(few):
-    bands = one_trial_bands(few["as-published"])
+def test_each_band_alone_holds_in_most_trials_and_all_ten_in_two_thirds(analysed):
+    bands = one_trial_bands(analysed["as-published"])
     for name, inside in bands.items():
-        assert inside.mean() > 0.84, name  # 0.89 to 0.99 expected; 400 trials: standard error at most 0.016
+        assert inside.mean() > 0.84, name  # 0.86 to 0.99 expected; standard error at most 0.008
     together = np.all(list(bands.values()), axis=0).mean()
-    assert 0.58 < together < 0.78  # 0.66 to 0.69 expected, standard error 0.024
+    assert 0.62 < together < 0.73  # 0.66 to 0.69 expected, standard error 0.011
