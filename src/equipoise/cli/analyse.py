@@ -1,0 +1,43 @@
+"""`equipoise analyse`: the analysis plan on a folder of records."""
+
+from __future__ import annotations
+
+import typer
+
+from equipoise.cli.console import print_json, reported, working
+from equipoise.cli.options import ForceOption, JsonOption, OutOption, ProtocolArgument, RecordsArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("analyse")(analyse)
+
+
+def analyse(
+    protocol: ProtocolArgument,
+    records: RecordsArgument,
+    out: OutOption,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse records by the protocol's plan; writes results.json and results.csv.
+
+    Example: `equipoise analyse xbot xbot-records --out results`
+    """
+    from equipoise.workflow.verbs import run as run_trial
+
+    with reported(as_json=as_json), working(f"analysing {records}", quiet=as_json) as say:
+        made = run_trial(protocol, out=out, records=records, force=force, with_report=False, progress=say)
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "out": str(made.folder),
+                "provenance": made.results.provenance.as_dict(),
+                "estimates": [estimate.as_row() for estimate in made.results.estimates],
+            }
+        )
+        return
+    from equipoise.cli.results_text import print_results
+
+    print_results(made)

@@ -1,0 +1,38 @@
+"""`equipoise check`: every problem of a protocol at once."""
+
+from __future__ import annotations
+
+import typer
+
+from equipoise.cli.console import console, print_json, print_problems, reported
+from equipoise.cli.options import JsonOption, ProtocolArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
+    """Check a protocol: names, days, instruments, models and assurance cases. Exit code 3 when something is wrong.
+
+    Example: `equipoise check my-trial.yaml`
+    """
+    from equipoise.foundation.errors import ProtocolError
+    from equipoise.workflow.checks import check_protocol
+
+    with reported(as_json=as_json):
+        found = check_protocol(protocol)
+    if as_json:
+        print_json(found.as_dict())
+    elif found.problems:
+        print_problems(found.problems, as_json=False)
+    else:
+        assert found.protocol is not None
+        model = found.protocol.model
+        console().print(
+            f"{found.file} is right: {len(model.endpoints)} endpoints, {len(model.analyses)} analyses, "
+            f"{found.n_assurance} assurance cases hold."
+        )
+    if found.problems:
+        raise typer.Exit(ProtocolError.exit_code)

@@ -1,0 +1,82 @@
+"""What every command shares: printing, errors with exit codes, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from equipoise.foundation.errors import EquipoiseError, Problem
+
+AMBER = "#B45309"
+
+
+def console(*, error: bool = False) -> Console:
+    """A console for answers (standard output) or for everything else (standard error)."""
+    made = Console(stderr=error, highlight=False, soft_wrap=True)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = 150  # a pipe or a file has no edge to wrap at
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
+    """All problems: as JSON on standard output, or as text on standard error."""
+    if as_json:
+        print_json({"ok": False, "problems": [problem.as_dict() for problem in problems]})
+        return
+    out = console(error=True)
+    for problem in problems:
+        head, *body = problem.render().splitlines()
+        out.print(Text(head, style="bold"))
+        for line in body:
+            out.print(Text(line))
+    n = len(problems)
+    out.print(Text(f"{n} problem{'s' if n != 1 else ''}.", style=AMBER))
+
+
+@contextmanager
+def reported(*, as_json: bool = False) -> Iterator[None]:
+    """Turn an :class:`EquipoiseError` into its text and the exit code of its family."""
+    try:
+        yield
+    except EquipoiseError as error:
+        print_problems(error.problems, as_json=as_json)
+        raise typer.Exit(error.exit_code) from None
+    except BrokenPipeError:
+        # Whoever reads our output (head, less) has seen enough.
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+
+
+@contextmanager
+def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line that says what is going on and for how long, on a terminal only; yields a function to update it."""
+    out = console(error=True)
+    if quiet or not out.is_terminal:
+        yield lambda text: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True
+    ) as bar:
+        task = bar.add_task(what)
+        yield lambda text: bar.update(task, description=f"{what}: {text}")
+
+
+def simulated_line(is_simulated: bool) -> None:
+    """Say on the terminal that participants are fictional."""
+    if is_simulated:
+        console().print(Text("SIMULATED  the participants are fictional", style=f"bold {AMBER}"))

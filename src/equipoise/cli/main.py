@@ -1,0 +1,61 @@
+"""The command `equipoise`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from equipoise.cli import (
+    analyse,
+    check,
+    import_,
+    protocols,
+    report,
+    run,
+    schema,
+    show,
+    simulate,
+    warm_up,
+)
+
+app = typer.Typer(
+    name="equipoise",
+    help="A randomized trial in addiction medicine, from one protocol file to its report.\n\n"
+    "Start with `equipoise protocols`, then `equipoise run smoking-cessation --out out`.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from equipoise.workflow.verbs import program_version
+
+        typer.echo(f"equipoise {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+for module in (protocols, show, check, schema, simulate, import_, analyse, report, run, warm_up):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

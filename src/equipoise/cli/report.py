@@ -1,0 +1,37 @@
+"""`equipoise report`: the report of a trial, its analysis made again."""
+
+from __future__ import annotations
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported, simulated_line, working
+from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption, ProtocolArgument, RecordsArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    protocol: ProtocolArgument,
+    records: RecordsArgument,
+    out: OutOption,
+    force: ForceOption = False,
+    pdf: PdfOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report of a trial: report.html and report.pdf, with the results beside them.
+
+    Example: `equipoise report xbot xbot-records --out report`
+    """
+    from equipoise.workflow.verbs import run as run_trial
+
+    with reported(as_json=as_json), working("reporting", quiet=as_json) as say:
+        made = run_trial(protocol, out=out, records=records, force=force, pdf=pdf, progress=say)
+    if as_json:
+        print_json({"ok": True, "out": str(made.folder), "files": [str(path) for path in made.files]})
+        return
+    simulated_line(made.records.is_simulated)
+    for path in made.files:
+        console().print(str(path))

@@ -1,0 +1,86 @@
+"""Results on the terminal: one aligned table."""
+
+from __future__ import annotations
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.cli.console import console, simulated_line
+from equipoise.cli.tables import add_rows, plain_table
+from equipoise.protocol import Protocol
+from equipoise.workflow.verbs import Run
+
+
+def interval(estimate: Estimate) -> str:
+    """``0.47 (0.24 to 0.92)``; written out where there is no estimate."""
+    if estimate.scale == "test":
+        return "test only"
+    if estimate.estimate is None:
+        return "not estimable"
+    low = "" if estimate.ci_lower is None else short(estimate.ci_lower)
+    high = "" if estimate.ci_upper is None else short(estimate.ci_upper)
+    if not low and not high:
+        return short(estimate.estimate)
+    return f"{short(estimate.estimate)} ({low or 'not reached'} to {high or 'not reached'})"
+
+
+def short(value: float) -> str:
+    """A number to three figures for the screen."""
+    if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-4):
+        return f"{value:.2g}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+
+
+def p_text(value: float | None) -> str:
+    """p to two figures, ``<0.001`` below."""
+    if value is None:
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.2g}" if value < 0.0995 else f"{value:.2f}"
+
+
+def published_text(protocol: Protocol, estimate: Estimate) -> str:
+    """The published effect of the same analysis, where the protocol has one."""
+    for entry in protocol.model.published.values():
+        if entry.analysis == estimate.id and entry.effect is not None:
+            return str(entry.effect.value)
+    return ""
+
+
+def print_results(run: Run) -> None:
+    """The table of results, and where everything is."""
+    out = console()
+    simulated_line(run.records.is_simulated)
+    out.print(f"{run.protocol.model.trial.title}", style="bold")
+    shown = [e for e in run.results.estimates if not e.details.get("choices")]
+    varied = len(run.results.estimates) - len(shown)
+    table = plain_table(
+        "analysis", "scale", "comparison", ("estimate (95 % CI)", "right"), ("p", "right"), ("n", "right"), "published"
+    )
+    rows = []
+    for e in shown:
+        compared = f"{e.arm} v {e.reference}" if e.reference else str(e.arm)
+        rows.append(
+            (
+                e.id,
+                e.scale.replace("_", " "),
+                compared,
+                interval(e),
+                p_text(e.p_value),
+                str(e.n_analysed),
+                published_text(run.protocol, e),
+            )
+        )
+    add_rows(table, rows)
+    out.print(table)
+    warned = [e for e in shown if e.warnings]
+    for e in warned:
+        out.print(f"{e.id}: {', '.join(w.replace('-', ' ') for w in e.warnings)}")
+    if varied:
+        out.print(f"{varied} more rows show what varied choices do; they are in the report and in results.csv.")
+    provenance = run.results.provenance
+    out.print(
+        f"protocol {provenance.protocol_hash[:12]}  data {provenance.data_hash[:12]}  version {provenance.version}"
+    )
+    for path in run.files:
+        if path.name in ("report.pdf", "results.json", "results.csv"):
+            out.print(str(path))
+    report = next((path for path in run.files if path.name == "report.html"), None)
+    out.print(f"Report: {report}" if report else f"Results: {run.folder}")
