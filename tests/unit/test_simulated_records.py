@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import equipoise.simulation
+from equipoise.analysis.analyse import analyse_records
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.instruments import check_assessments, require_instrument, score_assessments
@@ -18,6 +19,7 @@ from equipoise.records.schema import TABLES
 from equipoise.simulation.day_level import simulate_day_level
 from equipoise.simulation.infusion import vital_minutes
 from equipoise.simulation.outcomes import log_craving, relapse_by_visit, time_to_relapse, use_at_visits
+from equipoise.simulation.replication import analyse_as_published
 from equipoise.simulation.scenario import read_scenario
 from equipoise.simulation.simulate import records_of, simulate
 from equipoise.simulation.tables import to_tables
@@ -144,6 +146,22 @@ def test_the_endpoints_room_finds_what_the_arrays_hold_in_every_replicate(protoc
     np.testing.assert_allclose(craving, log_craving(trials), rtol=1e-15)  # the same numbers through two logarithms
     six = derive_endpoint(lattice, "abstinence-six-months").value.reshape(shape)
     np.testing.assert_array_equal(six, trials.says_abstinent)
+
+
+def test_the_analysis_plan_finds_in_records_what_the_arrays_gave(protocol, records, trials):
+    found = {e.id: e for e in analyse_records(protocol, records).estimates}
+    q = analyse_as_published(trials, nodes=protocol.model.analyses["use-over-time"].nodes)
+    for id, effect in (
+        ("abstinence", q.abstinence),
+        ("relapse", q.relapse),
+        ("use-over-time", q.use),
+        ("craving", q.craving),
+    ):
+        # Time enters in weeks from another zero: the arm's coefficient is the same to the optimizer's tolerance.
+        assert np.log(found[id].estimate) == pytest.approx(effect.estimate[0], abs=1e-5), id
+        assert found[id].standard_error == pytest.approx(effect.standard_error[0], abs=1e-5), id
+    by_visit = next(e for e in found.values() if "breslow" in e.id and "visit" in e.id and "route" in e.id)
+    assert np.log(by_visit.estimate) == pytest.approx(q.relapse_by_visit.estimate[0], abs=1e-6)
 
 
 def test_truth_is_kept_apart_from_what_was_reported(records, trials):

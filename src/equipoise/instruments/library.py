@@ -12,6 +12,8 @@ from fractions import Fraction
 from equipoise.foundation.errors import Problem, UsageError, listed, nearest
 from equipoise.instruments.instrument import Instrument, Item, MissingRule, SeverityBands
 
+CODES = {"U501": "An instrument or version that the library does not have."}
+
 _OURS = "our assumption: no source read gives a rule"
 _THREE_QUARTERS = MissingRule(Fraction(3, 4), _OURS)
 _ALL_NEEDED = MissingRule(Fraction(1), "a single value cannot be filled in")

@@ -10,6 +10,12 @@ import polars as pl
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.instruments.instrument import TOTAL, Instrument
 
+CODES = {
+    "R501": "An item that the instrument does not have.",
+    "R502": "A value that the item cannot have.",
+    "R503": "An item given twice at one visit.",
+}
+
 SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
     "participant_id": pl.String,
     "visit": pl.String,

@@ -14,6 +14,16 @@ from typing import Any
 
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
 
+CODES = {
+    "S002": "A parameter that the model does not have.",
+    "S003": "A parameter without a value.",
+    "S004": "A value that the parameter cannot take.",
+    "S005": "A value for an arm that the trial does not have.",
+    "S006": "No value for one of the arms.",
+    "S007": "A parameter given twice.",
+    "S015": "Something other than names with values.",
+}
+
 KINDS = {
     "real": "a number from -50 to 50",
     "positive": "a number above 0",
@@ -188,12 +198,12 @@ def read_parameters(
 ) -> tuple[Any, list[Problem]]:
     """A value of ``cls`` from ``mapping`` (names in kebab- or snake-case), or ``None``, with every problem.
 
-    S001 not a mapping, S002 unknown name, S003 name absent, S004 value out of bounds, S005 unknown arm, S006 arm
+    S015 not a mapping, S002 unknown name, S003 name absent, S004 value out of bounds, S005 unknown arm, S006 arm
     absent, S007 name given twice. ``check`` looks at the values that were read.
     """
     if not isinstance(mapping, Mapping):
         found = f"Found {shown(mapping)}."
-        return None, [Problem("S001", place, found, "names with values", "Write one parameter a line.")]
+        return None, [Problem("S015", place, found, "names with values", "Write one parameter a line.")]
     fields = {item.name: item for item in dataclasses.fields(cls)}
     reader = _Reader(arms, arm_sizes or {})
     given: dict[str, Any] = {}

@@ -16,6 +16,16 @@ from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisi
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import read_parameters, shown
 
+CODES = {
+    "S001": "The protocol has no assumptions to simulate from.",
+    "S008": "No set of assumptions of that name.",
+    "S009": "A generative model that this program does not have.",
+    "S010": "An assumption on a baseline variable that cannot be read.",
+    "S011": "Route of use neither as a share nor as counts of the arms.",
+    "S012": "An arm whose number of participants is not known.",
+    "S013": "No series of visits with urine and daily-use calendar.",
+    "S014": "No prognostic baseline variable of two levels.",
+}
 DAY_LEVEL = "day-level"
 # Variables of `baseline`, and what their settings are called among the parameters.
 _BASELINE_PREFIX = {"age": "age", "use-days-30": "use-days", "weight": "weight"}
@@ -60,16 +70,16 @@ def scenario_names(protocol: Protocol) -> tuple[str, ...]:
 def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
     """The scenario ``name`` of a protocol, by default its first.
 
-    Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that is in the way: S008 no such set of
-    assumptions, S009 no model that this program has, S010 to S014 what the model cannot make of the protocol, and those
-    of :func:`~equipoise.simulation.reading.read_parameters`.
+    Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that is in the way: S001 no
+    assumptions, S008 no such set of them, S009 no model that this program has, S010 to S014 what the model cannot make
+    of the protocol, and those of :func:`~equipoise.simulation.reading.read_parameters`.
     """
     collector = _Collector(protocol)
     names = scenario_names(protocol)
     chosen = name if name is not None else (names[0] if names else None)
     if chosen is None:
         collector.add(
-            "S008", "assumptions", "The protocol has no assumptions, so there is nothing to simulate from.",
+            "S001", "assumptions", "The protocol has no assumptions, so there is nothing to simulate from.",
             "a named set of assumptions", "Add one; docs/methods/day_level_model.md shows a whole set.",
         )  # fmt: skip
     elif chosen not in names:

@@ -15,6 +15,8 @@ from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
 from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
 from equipoise.simulation.tables import to_tables
 
+CODES = {"U502": "A seed or number of replicates that cannot be."}
+
 
 def simulate(
     protocol: Protocol, *, seed: int, scenario: str | None = None, replicates: int | Sequence[int] = 1
