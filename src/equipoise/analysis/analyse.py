@@ -90,7 +90,7 @@ def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
     arms = plan.protocol.model.arms
     factor = planned.estimand.factor
     counts: dict[str | None, int] = {}
-    for name in (treatments.reference, treatments.experimental):
+    for name in treatments.names:
         members = [arm for arm, entry in arms.items() if (entry.factors.get(factor) if factor else arm) == name]
         counts[name] = int(np.isin(label, members).sum())
     counts[None] = sum(counts.values())

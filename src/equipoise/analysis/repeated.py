@@ -72,6 +72,48 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
     ]
 
 
+def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
+    """Difference of means (of logarithms: ratio of geometric means) of one value a participant, by least squares.
+
+    With no reference arm the estimate is the mean of the one arm.
+    """
+    from equipoise.stats.linear import fit_linear
+
+    if derived.shape == "repeated-score":
+        assert derived.values is not None
+        values = derived.values[:, 0]
+    else:
+        assert derived.value is not None
+        values = derived.value
+    y = values[comparison.rows]
+    there = ~np.isnan(y) & ~comparison.incomplete
+    rows, offsets = comparison.keep(there)
+    alone = not comparison.reference
+    design = np.ones((rows.shape[0], 1)) if alone else comparison.design(rows)
+    fits = fit_linear(y[rows], design, offsets)
+    column = 0 if alone else 1
+    scale = ("mean" if alone else "mean_difference") if not log else "ratio_of_means"
+    names = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
+    return [
+        from_coefficient(
+            estimator="linear",
+            scale=scale,
+            coefficient=fits.coefficients[:, column],
+            standard_error=fits.standard_errors[:, column],
+            df=fits.df,
+            level=analysis.ci_level,
+            codes=fits.codes,
+            n_analysed=np.diff(offsets),
+            n_events=np.full(comparison.n_trials, -1, dtype=np.int64),
+            n_missed=sum_by_trial(~there, comparison.offsets),
+            arm=comparison.arm,
+            reference=comparison.reference or None,
+            method=f"linear regression{' of the logarithm' if log else ''}, Student's t limits{names}",
+            details={"sd_residual": fits.sd_residual},
+        )
+    ]
+
+
 def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df."""
     from equipoise.stats.linear_mixed import fit_linear_mixed

@@ -67,13 +67,13 @@ def _print(protocol: object) -> None:
     out.print(endpoints)
     out.print()
     analyses = plain_table("analysis", "level", "estimator", "comparison", "summary", title="Analyses")
-    rows = []
+    lines: list[list[str]] = []
     for id, analysis in model.analyses.items():
         estimand = model.estimands[analysis.estimand]
         level = analysis.level + (", pre-specified" if analysis.prespecified else "")
         adjusted = f" | {', '.join(analysis.covariates)}" if analysis.covariates else ""
-        rows.append((id, level, analysis.estimator + adjusted, str(estimand.treatments), estimand.summary))
-    add_rows(analyses, rows)
+        lines.append([id, level, analysis.estimator + adjusted, str(estimand.treatments), estimand.summary])
+    add_rows(analyses, lines)
     out.print(analyses)
     unknown = protocol.unknown()
     if unknown:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from equipoise.endpoints.lattice import Participants
 
 Floats = NDArray[np.float64]
-Shape = Literal["binary", "time-to-event", "repeated-binary", "repeated-score"]
+Shape = Literal["binary", "number", "time-to-event", "repeated-binary", "repeated-score"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Derived:
     """An endpoint derived for every randomized participant.
 
-    ``shape`` says which fields are filled: ``value`` (n,) 0 or 1, NaN where missing, for binary endpoints; ``time``
+    ``shape`` says which fields are filled: ``value`` (n,), NaN where missing, 0 or 1 for binary endpoints; ``time``
     (n,) in the endpoint's unit and ``event`` (n,) for times; ``values`` (n, n_visits), NaN where missing, with
     ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the
     missing rule. ``visit_time`` (n,) is a time counted in planned visits.
@@ -52,10 +52,11 @@ class Derived:
         keys = self.participants.frame.select(
             [c for c in ("replicate", "participant_id", "arm") if c in self.participants.frame.columns]
         )
-        if self.shape == "binary":
+        if self.shape in ("binary", "number"):
             assert self.value is not None
+            dtype = pl.Int64 if self.shape == "binary" else pl.Float64
             return keys.with_columns(
-                pl.Series("value", self.value).fill_nan(None).cast(pl.Int64),
+                pl.Series("value", self.value).fill_nan(None).cast(dtype),
                 pl.Series("imputed", self.imputed if self.imputed is not None else np.zeros(self.n, bool)),
             )
         if self.shape == "time-to-event":

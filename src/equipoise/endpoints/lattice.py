@@ -157,6 +157,46 @@ class Lattice:
             used.fill_null(False).to_numpy(),
         )
 
+    def told_above(self, use: Use, substances: tuple[str, ...]) -> Cells:
+        """(n, n_days) self-report where a day counts only above an amount: below it the day is clean.
+
+        Amounts of one day and unit are added over the substances; a day of use without an amount in the definition's
+        unit is a day nobody knows.
+        """
+        assert use.amount is not None
+        rows = self._rows(self.records["daily_use"].filter(pl.col("substance").is_in(list(substances))))
+        out = self._blank()
+        if not rows.height:
+            return out
+        fits = (pl.col("unit") == use.amount.unit) & pl.col("amount").is_not_null()
+        by_day = (
+            rows.filter(pl.col("asked"))
+            .group_by("row", "day")
+            .agg(
+                pl.col("amount").filter(fits).sum().alias("total"),
+                (pl.col("used").fill_null(False) & ~fits.fill_null(False)).any().alias("unclear"),
+            )
+        )
+        columns = day_indices(by_day["day"].to_numpy()) - self.first
+        inside = (columns >= 0) & (columns < self.n_days)
+        row = by_day["row"].to_numpy()[inside]
+        limit = self._limits(use)[row]
+        total = by_day["total"].to_numpy()[inside]
+        code = np.where(total > limit, USED, np.where(by_day["unclear"].to_numpy()[inside], NOTHING, CLEAN))
+        out[row, columns[inside]] = np.where(np.isnan(limit), NOTHING, code)
+        return out
+
+    def _limits(self, use: Use) -> NDArray[np.float64]:
+        """(n,) the amount above which a day counts; NaN where the level that decides it is not known."""
+        assert use.amount is not None
+        if not isinstance(use.amount.above, Mapping):
+            return np.full(self.n, float(use.amount.above))
+        frame = self.participants.frame
+        name = str(use.amount.of)
+        column = name if name in frame.columns else name.replace("-", "_")
+        levels = frame[column].to_list() if column in frame.columns else [None] * self.n
+        return np.array([float(use.amount.above.get(str(level), np.nan)) for level in levels])
+
     def use_by_source(self, use_id: str) -> tuple[Cells, Cells]:
         """(n, n_days) urine and self-report cells of a definition of use; substances may go by arm."""
         if use_id not in self._uses:
@@ -164,20 +204,24 @@ class Lattice:
             told = use.self_report_substances if use.self_report_substances is not None else use.substances
             self._uses[use_id] = (
                 self._by_arm("urine", use.substances) if "urine" in use.by else self._blank(),
-                self._by_arm("self-report", told) if "self-report" in use.by else self._blank(),
+                self._by_arm("self-report", told, use) if "self-report" in use.by else self._blank(),
             )
         return self._uses[use_id]
 
     def _blank(self) -> Cells:
         return np.zeros((self.n, self.n_days), dtype=np.uint8)
 
-    def _by_arm(self, source: str, substances: Any) -> Cells:
+    def _by_arm(self, source: str, substances: Any, use: Use | None = None) -> Cells:
+        def look(names: tuple[str, ...]) -> Cells:
+            counts_above = use is not None and use.amount is not None
+            return self.told_above(use, names) if counts_above and use is not None else self.cells(source, names)
+
         if not isinstance(substances, Mapping):
-            return self.cells(source, tuple(substances))
+            return look(tuple(substances))
         out = self._blank()
         for arm, names in substances.items():
             rows = self.participants.arm == arm
-            out[rows] = self.cells(source, tuple(names))[rows]
+            out[rows] = look(tuple(names))[rows]
         return out
 
     def used(self, use_id: str) -> Mask:

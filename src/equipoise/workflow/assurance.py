@@ -161,6 +161,9 @@ def obtained(derived: Derived) -> Any:
     def plain(value: float) -> Any:
         return None if np.isnan(value) else (int(value) if float(value).is_integer() else float(value))
 
+    if derived.shape == "number":
+        assert derived.value is not None
+        return plain(derived.value[0])
     if derived.shape == "binary":
         assert derived.value is not None
         value = float(derived.value[0])
@@ -195,7 +198,7 @@ def check_assurance(protocol: Protocol) -> list[Problem]:
         lattice = read_lattice(protocol, records)
 
         def problem(code: str, keys: tuple[str, ...], found: str, expected: str, position: int = position) -> None:
-            path = ("assurance", position, *keys)
+            path: tuple[str | int, ...] = ("assurance", position, *keys)
             lines = protocol.lines
             file, line = (lines.file, lines.of(path)) if lines is not None else (None, None)
             name = protocol.model.assurance[position].name
