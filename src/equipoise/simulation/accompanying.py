@@ -127,14 +127,14 @@ class AccompanyingParameters:
     mindfulness_item_sd: float = parameter("spread", "its standard deviation within a participant", 0.9, basis=_OURS)
     mindfulness_rise: float = parameter("real", "its rise from admission to the last visit", 0.25, basis=_OURS)
     mindfulness_arm: Mapping[str, float] = parameter(
-        "reals-by-name", "added to that rise, by arm", {"ketamine": 0.15}, basis=_NULL_IN_PAPER
+        "reals-by-name", "added at every contact after the infusion, by arm", {"ketamine": 0.15}, basis=_NULL_IN_PAPER
     )
     stress_item_mean: float = parameter("positive", "mean of a stress item (0 to 4) at admission", 2.0, basis=_OURS)
     stress_person_sd: float = parameter("spread", "its standard deviation between participants", 0.5, basis=_OURS)
     stress_item_sd: float = parameter("spread", "its standard deviation within a participant", 0.8, basis=_OURS)
     stress_fall: float = parameter("real", "its fall from admission to the last visit", 0.3, basis=_OURS)
     stress_arm: Mapping[str, float] = parameter(
-        "reals-by-name", "added to that fall, by arm", {"ketamine": 0.15}, basis=_NULL_IN_PAPER
+        "reals-by-name", "taken away at every contact after the infusion, by arm", {"ketamine": 0.15}, basis=_NULL_IN_PAPER
     )
     stress_use: float = parameter("real", "added for use on all of the last four days, in proportion", 0.2, basis=_OURS)
     item_left_out: float = parameter("share", "probability that an item is left out", 0.004, basis=_OURS)
