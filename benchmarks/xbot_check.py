@@ -173,7 +173,13 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="write times and events of every rule to this folder")
     options = parser.parse_args()
     if not options.data.is_dir():
-        said = {"ok": False, "machine": platform.machine(), "versions": {}, "rows": [], "not_measured": "no data folder"}
+        said = {
+            "ok": False,
+            "machine": platform.machine(),
+            "versions": {},
+            "rows": [],
+            "not_measured": "no data folder",
+        }
         print(json.dumps(said) if options.json else f"cannot measure: {options.data} is not there")
         return 1
     started = time.perf_counter()
@@ -183,7 +189,9 @@ def main() -> int:
     rows: list[dict] = [{"name": "import", "value": seconds, "unit": "s", "target": "< 5", "ok": seconds < 5}]
     for arm, published in (("xr-ntx", 204), ("bup-nx", 270)):
         n = sum(p.dosed for p in everybody.values() if p.arm == arm)
-        rows.append({"name": f"induction {arm}", "value": n, "unit": "persons", "target": published, "ok": n == published})
+        rows.append(
+            {"name": f"induction {arm}", "value": n, "unit": "persons", "target": published, "ok": n == published}
+        )
     table = []
     for name, rule in RULES.items():
         times = [(p.arm, *relapse(p, rule)) for p in everybody.values()]
@@ -195,8 +203,15 @@ def main() -> int:
         near = name != "base" or (
             all(abs(share[a] - PUBLISHED[a]) < 0.03 for a in PUBLISHED) and abs(ratio[0] / PUBLISHED_HR[0] - 1) < 0.05
         )
-        rows.append({"name": f"relapse {name}", "value": ratio[0], "unit": "hazard ratio",
-                     "target": "within 5 % of 1.36, proportions within 3 points" if name == "base" else None, "ok": near})
+        rows.append(
+            {
+                "name": f"relapse {name}",
+                "value": ratio[0],
+                "unit": "hazard ratio",
+                "target": "within 5 % of 1.36, proportions within 3 points" if name == "base" else None,
+                "ok": near,
+            }
+        )
     if options.write:
         write_times(everybody, options.write)
     ok = all(row["ok"] for row in rows)
@@ -210,7 +225,10 @@ def main() -> int:
     for name, words, count, share, first, ratio in table:
         cells = [f"{count[a]} ({100 * share[a]:.1f} %)" for a in PUBLISHED]
         days = f"{first['xr-ntx']} v {first['bup-nx']}"
-        print(f"{name:<18}{cells[0]:>16}{cells[1]:>16}{days:>14}  {ratio[0]:.3f} ({ratio[1]:.3f} to {ratio[2]:.3f})  {words}")
+        print(
+            f"{name:<18}{cells[0]:>16}{cells[1]:>16}{days:>14}  "
+            f"{ratio[0]:.3f} ({ratio[1]:.3f} to {ratio[2]:.3f})  {words}"
+        )
     print(f"{'published':<18}{'65 %':>16}{'57 %':>16}{'':>14}  1.36 (1.10 to 1.68)")
     return 0 if ok else 1
 

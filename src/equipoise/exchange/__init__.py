@@ -2,6 +2,6 @@
 
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records, write_records
-from equipoise.exchange.results_files import read_results, write_results
 
-__all__ = ["OutputFolder", "read_records", "read_results", "write_records", "write_results"]
+# Results are in equipoise.exchange.results_files: reading records should not load the analysis.
+__all__ = ["OutputFolder", "read_records", "write_records"]

@@ -290,10 +290,19 @@ def _assays(context: Context) -> list[str]:
     return sorted({"sedatives" if group == "Barbiturate" else kebab(group) for group in groups if group != "NO"})
 
 
+def _study_drug_findings(context: Context) -> pl.DataFrame:
+    """Positive assays of the drugs under study, from the ungrouped findings, whichever arm they were found in."""
+    study = ("Buprenorphine", "Methadone")
+    rows = context.days("all_drugs").filter(pl.col("source").str.starts_with("UDS") & pl.col("what").is_in(study))
+    rows = rows.with_columns(substance=pl.col("what").str.to_lowercase())
+    return rows.filter(pl.col("substance").is_in(_assays(context)))
+
+
 def samples(context: Context) -> pl.DataFrame:
-    """Sample days: days with a sample in the list of samples, or with a positive finding."""
+    """Sample days: days with a sample in the list of samples, or with a positive finding, which is as good as one."""
     keys = ["participant_id", "day"]
-    return pl.concat([context.days(name).select(keys) for name in ("uds_temp", "uds")]).unique().sort(keys)
+    listed = [context.days(name).select(keys) for name in ("uds_temp", "uds")]
+    return pl.concat([*listed, _study_drug_findings(context).select(keys)]).unique().sort(keys)
 
 
 def urine(context: Context) -> pl.DataFrame:
@@ -304,11 +313,8 @@ def urine(context: Context) -> pl.DataFrame:
     """
     keys = ["participant_id", "day", "substance"]
     found = context.days("uds").with_columns(substance=pl.col("what").map_elements(kebab, return_dtype=pl.String))
-    study = ("Buprenorphine", "Methadone")
-    whole = context.days("all_drugs").filter(pl.col("source").str.starts_with("UDS") & pl.col("what").is_in(study))
-    whole = whole.with_columns(substance=pl.col("what").str.to_lowercase())
+    whole = _study_drug_findings(context)
     assays = _assays(context)
-    whole = whole.filter(pl.col("substance").is_in(assays))
     positive = pl.concat([found.select(keys), whole.select(keys)]).unique().with_columns(_positive=pl.lit(True))
     attended = visits(context).filter(pl.col("state") == ATTENDED).select("participant_id", "day", "visit")
     attended = attended.with_columns(_beside=~_is_planned("visit")).sort("participant_id", "day", "_beside", "visit")
