@@ -85,4 +85,4 @@ def test_a_file_that_is_no_results_file_is_named(tmp_path: Path, text: str) -> N
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(RecordsError) as error:
         read_results(tmp_path)
-    assert [p.code for p in error.value.problems] == ["O011"]
+    assert [p.code for p in error.value.problems] == ["R080"]

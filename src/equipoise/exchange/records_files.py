@@ -31,6 +31,8 @@ FORMAT = 1
 MANIFEST = "records.json"
 
 CODES = {
+    "R001": "A table that records do not have.",
+    "R002": "A column that the table does not have.",
     "R003": "A table stands in two files.",
     "R010": "The folder of records is not there.",
     "R011": "The folder has no manifest.",

@@ -15,7 +15,7 @@ from equipoise.foundation.errors import OutputError, Problem, RecordsError
 
 CODES = {
     "O010": "An estimate is not a finite number, and not empty either.",
-    "O011": "A results file cannot be read.",
+    "R080": "A results file cannot be read.",
 }
 
 
@@ -82,7 +82,7 @@ def write_results(estimates: Iterable[Estimate], provenance: Mapping[str, Any], 
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], tuple[Estimate, ...]]:
-    """Provenance and estimates of a ``results.json``; raises :class:`RecordsError` (O011) where it is not one."""
+    """Provenance and estimates of a ``results.json``; raises :class:`RecordsError` (R080) where it is not one."""
     file = path / "results.json" if path.is_dir() else path
     try:
         value = json.loads(file.read_text("utf-8"))
@@ -94,7 +94,7 @@ def read_results(path: Path) -> tuple[dict[str, Any], tuple[Estimate, ...]]:
         said = error.strerror if isinstance(error, OSError) else f"{type(error).__name__} {error}"
         raise RecordsError(
             Problem(
-                "O011",
+                "R080",
                 "results.json",
                 f"The file cannot be read as results: {said}.",
                 "a results.json that equipoise wrote",
