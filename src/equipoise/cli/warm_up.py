@@ -22,12 +22,14 @@ def warm_up(as_json: JsonOption = False) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from equipoise.simulation.day_level import compile_model
     from equipoise.stats.warm_up import compile_everything
 
     start = time.perf_counter()
     with reported(as_json=as_json):
         if as_json:
             compile_everything()
+            compile_model()
         else:
             err = console(error=True)
             with Progress(
@@ -38,6 +40,8 @@ def warm_up(as_json: JsonOption = False) -> None:
                 compile_everything(
                     lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
                 )
+                bar.update(task, description="simulation")
+                compile_model()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"ok": True, "seconds": seconds})

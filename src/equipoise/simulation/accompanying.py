@@ -134,7 +134,10 @@ class AccompanyingParameters:
     stress_item_sd: float = parameter("spread", "its standard deviation within a participant", 0.8, basis=_OURS)
     stress_fall: float = parameter("real", "its fall from admission to the last visit", 0.3, basis=_OURS)
     stress_arm: Mapping[str, float] = parameter(
-        "reals-by-name", "taken away at every contact after the infusion, by arm", {"ketamine": 0.15}, basis=_NULL_IN_PAPER
+        "reals-by-name",
+        "taken away at every contact after the infusion, by arm",
+        {"ketamine": 0.15},
+        basis=_NULL_IN_PAPER,
     )
     stress_use: float = parameter("real", "added for use on all of the last four days, in proportion", 0.2, basis=_OURS)
     item_left_out: float = parameter("share", "probability that an item is left out", 0.004, basis=_OURS)

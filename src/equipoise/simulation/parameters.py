@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from equipoise.simulation.reading import kebab, parameter, plain, require_parameters
+from equipoise.simulation.reading import as_mapping, parameter, require_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +117,7 @@ class DayLevelParameters:
 
     def as_mapping(self) -> dict[str, Any]:
         """The set as the protocol file writes it: kebab-case names, plain values, absent ones left out."""
-        values = {kebab(item.name): plain(getattr(self, item.name)) for item in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return as_mapping(self)
 
 
 def parameters_from_mapping(

@@ -67,6 +67,12 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def as_mapping(parameters: Any) -> dict[str, Any]:
+    """A parameter class as the protocol file writes it: kebab-case names, plain values, absent ones left out."""
+    values = {kebab(item.name): plain(getattr(parameters, item.name)) for item in dataclasses.fields(parameters)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def kebab(name: str) -> str:
     """A field's name as the protocol file writes it."""
     return name.replace("_", "-")

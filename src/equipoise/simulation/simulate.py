@@ -12,6 +12,7 @@ from equipoise.protocol import Protocol
 from equipoise.records import DataSource, Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
+from equipoise.simulation.reading import as_mapping
 from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
 from equipoise.simulation.tables import to_tables
 
@@ -65,8 +66,8 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
     source = DataSource(
         origin="simulated",
         description=(
-            f"Simulated by the day-level model under the assumptions {scenario.name!r}, seed {trials.seed}, {what}. "
-            "The participants are fictional."
+            f"The day-level model under the assumptions {scenario.name!r}, seed {trials.seed}, {what}; "
+            "the participants are fictional."
         ),
         protocol=protocol.id,
         protocol_hash=protocol.hash,
@@ -76,6 +77,8 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
             "seed": trials.seed,
             "replicates": list(replicates),
             "parameters": trials.parameters.as_mapping(),
+            "baseline": as_mapping(scenario.baseline),
+            "accompanying": as_mapping(scenario.accompanying),
         },
     )
     joined = {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in tables.items()}
