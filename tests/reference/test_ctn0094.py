@@ -272,3 +272,22 @@ def test_broken_tables_give_their_named_error(small: Path, change, code: str) ->
     with pytest.raises(RecordsError) as error:
         import_ctn0094(small, 51)
     assert code in [p.code for p in error.value.problems], str(error.value)
+
+
+def test_the_endpoint_engine_finds_every_relapse_on_the_day_the_second_route_does(xbot: Records) -> None:
+    """570 participants, two independent routes: the protocol's definition on the lattice, and plain Python."""
+    from equipoise.endpoints.derive import derive_endpoint
+    from equipoise.endpoints.lattice import read_lattice
+    from equipoise.workflow import read_protocol
+
+    lattice = read_lattice(read_protocol("xbot"), xbot)
+    derived = derive_endpoint(lattice, "relapse")
+    assert derived.time is not None
+    assert derived.event is not None
+    who = lattice.participants.frame["participant_id"].to_list()
+    engine = {p: (int(t) + 1, bool(e)) for p, t, e in zip(who, derived.time, derived.event, strict=True)}
+    with (HERE / "xbot" / "relapse_times.csv").open(encoding="utf-8") as file:
+        second = {r["participant_id"]: (int(r["base_day"]), r["base_event"] == "1") for r in csv.DictReader(file)}
+    assert engine.keys() == second.keys()
+    assert {p: e for p, (_, e) in engine.items()} == {p: e for p, (_, e) in second.items()}
+    assert {p: d for p, (d, e) in engine.items() if e} == {p: d for p, (d, e) in second.items() if e}

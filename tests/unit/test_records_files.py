@@ -169,7 +169,7 @@ def test_a_table_edited_by_hand_is_read_and_noted(folder: Path) -> None:
     path.write_text(path.read_text().replace("positive", "negative"))
     notes: list[Problem] = []
     again = read_records(folder, notes=notes)
-    assert [(n.code, n.place) for n in notes] == [("R070", "urine.csv")]
+    assert [(n.code, n.place) for n in notes] == [("R071", "urine.csv")]
     assert again.source.details["edited_files"] == ["urine.csv"]
     # and the note survives writing the records again
     second = read_records(write_records(again, folder.parent / "again"))

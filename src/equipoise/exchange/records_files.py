@@ -40,7 +40,7 @@ CODES = {
     "R013": "The manifest is of a format this version does not read.",
     "R015": "A file that the manifest names is not there.",
     "R022": "A column whose type files cannot hold.",
-    "R070": "A file was changed after it was written (a note, not an error).",
+    "R071": "A file was changed after it was written (a note, not an error).",
 }
 
 
@@ -394,7 +394,7 @@ class _Reader:
         recorded = (entry or {}).get("sha256")
         if recorded is None or hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
             found = f"The file {path.name} is not as it was written: it was edited, replaced or added."
-            self.notes.append(Problem("R070", path.relative_to(self.folder).as_posix(), found, file=str(path)))
+            self.notes.append(Problem("R071", path.relative_to(self.folder).as_posix(), found, file=str(path)))
         return frame
 
     def _unknown_columns(self, name: str, unknown: list[str], known: list[str], file: str) -> None:
