@@ -187,10 +187,11 @@ def test_rs_cox_fits_agree_with_plain_newton(check: ModuleType) -> None:
         assert check.hazard_ratio(times) == pytest.approx(expected, rel=1e-9)
 
 
-def test_import_takes_less_than_five_seconds(tables: Path) -> None:
-    started = time.perf_counter()
+def test_import_takes_less_than_five_seconds_of_processor_time(tables: Path) -> None:
+    """About 2 s on two cores. Processor time, since other work on the machine may hold up the clock."""
+    started = time.process_time()
     import_ctn0094(tables, 51)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_imported_records_survive_files(tmp_path: Path, xbot: Records) -> None:
