@@ -78,7 +78,8 @@ def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> l
     whole = series[-1]
     if variable.levels or whole.dtype in (pl.String, pl.Boolean, pl.Categorical):
         return _category_rows(variable, series)
-    head = f"{variable.label}, {variable.unit}" if variable.unit else variable.label
+    has_unit = bool(variable.unit) and variable.unit.lower() not in variable.label.lower().split()
+    head = f"{variable.label}, {variable.unit}" if has_unit else variable.label
     decimals = 1 if _spread(whole) >= 1 else 2
     rows = [
         Row((head,), "group"),

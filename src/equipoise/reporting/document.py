@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from equipoise.reporting import format as fmt
-from equipoise.reporting.svg import Drawing, clean
+from equipoise.reporting.svg import STAMP_HEIGHT, WIDTH, Drawing, clean, text_width
 
 Align = Literal["left", "right", "center", "decimal"]
 Style = Literal["plain", "strong", "emphasis", "code", "muted"]
@@ -296,7 +296,7 @@ def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp
                 "note": clean(block.note),
                 "alt": clean(block.alt),
                 "svg": block.drawing.svg(stamp),
-                "width": block.drawing.width,
+                "share": _page_share(block.drawing, stamp is not None),
             }
         case Callout():
             return {"block": "callout", "kind": block.kind, "title": clean(block.title), "spans": spans(block.text)}
@@ -327,6 +327,7 @@ def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
                 ],
             }
         )
+    body_of_first = [row[0] for row, kind in zip(texts, table.rows) if kind.kind != "group"]
     return {
         "block": "table",
         "number": number,
@@ -334,10 +335,35 @@ def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
         "subtitle": clean(table.subtitle),
         "footnotes": [clean(note) for note in table.footnotes],
         "columns": [
-            {"head": clean(c.head), "unit": clean(c.unit), "align": c.align, "wide": c.wide} for c in table.columns
+            {
+                "head": clean(c.head),
+                "unit": clean(c.unit),
+                "align": c.align,
+                "wide": c.wide,
+                "width": _natural_width(c, [row[j] for row in texts if j < len(row)] if j else body_of_first),
+                "flexible": c.wide or (j == 0 and not any(k.wide for k in table.columns)),
+            }
+            for j, c in enumerate(table.columns)
         ],
         "rows": rows,
     }
+
+
+def _natural_width(column: Column, cells: Sequence[str]) -> float:
+    """Width of a column in em for a renderer that cannot measure: numbers unbroken, words broken at a dozen letters."""
+    head = max((text_width(word, 1.0, bold=True) for word in f"{column.head} {column.unit}".split(" ")), default=1.0)
+    widest = max((text_width(text, 1.0) for text in cells), default=0.0)
+    if column.align != "decimal":
+        longest_word = max((text_width(word, 1.0) for text in cells for word in text.split(" ")), default=0.0)
+        widest = min(widest, max(longest_word, 11.0))
+    return round(max(head, widest, text_width(column.unit, 1.0)), 2)
+
+
+def _page_share(drawing: Drawing, is_stamped: bool) -> float:
+    """The share of the text's width that a figure takes on a printed page, so that it is no taller than the page."""
+    width_mm, height_mm = 166.0, 205.0
+    height = drawing.height + (STAMP_HEIGHT if is_stamped else 0.0)
+    return round(min(drawing.width / WIDTH, height_mm / width_mm * drawing.width / height), 4)
 
 
 def _decimal_pads(table: Table, texts: Sequence[Sequence[str]], j: int) -> dict[int, str]:

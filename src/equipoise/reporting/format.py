@@ -138,7 +138,7 @@ def on_scale(value: float, scale: str) -> str:
     if scale in SHARE_SCALES:
         return fixed(100 * value, 1)
     size = abs(value)
-    return fixed(value, 2 if size < 9.995 else 1)
+    return fixed(value, 1 if scale in ("median_time", "rmst_difference") or size >= 9.995 else 2)
 
 
 def interval(value: Interval) -> str:

@@ -30,7 +30,7 @@ _ADVANCE = (
 def text_width(text: str, size: float = BODY, *, bold: bool = False) -> float:
     """About how wide a line of text is, in pixels; meant to err on the wide side."""
     hundredths = sum(_ADVANCE[ord(c) - 32] if 32 <= ord(c) < 127 else 62 if ord(c) < 0x2E80 else 100 for c in text)
-    return hundredths / 100 * size * (1.12 if bold else 1.05)
+    return hundredths / 100 * size * (1.2 if bold else 1.06)
 
 
 def wrap(text: str, width: float, size: float = BODY, *, bold: bool = False) -> list[str]:

@@ -120,7 +120,7 @@ def _analysis(arm: ArmFlow, primary: str) -> list[_Line]:
         return [_Line("Analysed: not recorded", token="muted")]
     lines = [_Line(f"Analysed {_n(arm.n_analysed)}", bold=True)]
     if primary:
-        lines.append(_Line(f"for {primary}", token="muted"))
+        lines.append(_Line(f"Endpoint: {primary}", token="muted"))
     lines.append(_Line(f"Not analysed {_n(arm.n_allocated - arm.n_analysed)}"))
     lines += _reasons(arm.not_analysed)
     return lines

@@ -68,7 +68,7 @@ def draw_forest(panels: Sequence[ForestPanel], *, token: str = "arm1", obtained_
 
 
 def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> float:
-    label_width, text_width_ = 212.0, 160.0
+    label_width, text_width_ = 216.0, 156.0
     left, right = label_width + 8, WIDTH - text_width_ - 12
     low, high, ticks = _axis(panel)
     x = (log_scale if panel.is_ratio else linear_scale)(low, high, left, right)
@@ -111,18 +111,12 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
     for tick in ticks:
         drawing.line(x(tick), bottom, x(tick), bottom + 4, "ink")
         drawing.text(x(tick), bottom + 16, tick_text(factor * tick), "muted", size=10.5, anchor="middle")
-    half = (right - left) / 2
-    drawing.text(
-        left, bottom + 33, "\N{LEFTWARDS ARROW} " + shorten(panel.favours_left, half - 24, SMALL), "muted", size=SMALL
-    )
-    drawing.text(
-        right,
-        bottom + 33,
-        shorten(panel.favours_right, half - 24, SMALL) + " \N{RIGHTWARDS ARROW}",
-        "muted",
-        size=SMALL,
-        anchor="end",
-    )
+    # the words may run out over both ends of the axis, where nothing else stands
+    middle, room = (left + right) / 2, (right - left) / 2 + 70
+    to_left = "\N{LEFTWARDS ARROW} " + shorten(panel.favours_left, room - 34, SMALL)
+    to_right = shorten(panel.favours_right, room - 34, SMALL) + " \N{RIGHTWARDS ARROW}"
+    drawing.text(middle - 12, bottom + 33, to_left, "muted", size=SMALL, anchor="end")
+    drawing.text(middle + 12, bottom + 33, to_right, "muted", size=SMALL)
     return bottom + 66
 
 

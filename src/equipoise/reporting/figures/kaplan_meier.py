@@ -51,8 +51,17 @@ class SurvivalCurve:
 
     @property
     def median(self) -> float | None:
-        """The first time at which the curve is at one half or below; None where it stays above."""
-        return next((t for t, s in zip(self.time, self.survival) if s <= 0.5 + 1e-12), None)
+        """The first time at which the curve falls below one half; None where it never does.
+
+        Where the curve runs level at one half exactly, the middle of that stretch, as R's survival package has it.
+        """
+        steps = [(t, s) for t, s, before in zip(self.time, self.survival, [1.0, *self.survival]) if s < before]
+        for k, (t, s) in enumerate(steps):
+            if abs(s - 0.5) < 1e-9:
+                return (t + steps[k + 1][0]) / 2 if k + 1 < len(steps) else t
+            if s < 0.5:
+                return t
+        return None
 
 
 def time_ticks(end: float, unit: str) -> list[float]:

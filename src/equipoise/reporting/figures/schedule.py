@@ -61,9 +61,9 @@ def draw_schedule(schedule: Schedule) -> Drawing:
             )
             drawing.line(x0, y + 6, x1, y + 6, "rule")
     if upright:
-        y = 30 + min(max(text_width(v.label, SMALL) for v in schedule.visits), 110.0)
+        y = 30 + min(max(text_width(v.label, SMALL) for v in schedule.visits), 170.0)
         for centre, visit in zip(centres, schedule.visits):
-            drawing.text(centre + 4, y, shorten(visit.label, 112, SMALL), size=SMALL, rotate=-90)
+            drawing.text(centre + 4, y, shorten(visit.label, 172, SMALL), size=SMALL, rotate=-90)
     else:
         y = 36.0
         for centre, visit in zip(centres, schedule.visits):

@@ -53,7 +53,10 @@ def draw_trajectory(
         values = [v for v in values if v > 0]
     if not values or not days:
         raise ValueError("there is nothing to draw: no values")
-    low, high = (min(values), max(values)) if log else (min(0.0, *values), max(values))
+    low, high = min(values), max(values)
+    if not log:
+        pad = 0.04 * (high - low)
+        low, high = max(low - pad, min(0.0, low)), high + pad
     if high == low:
         low, high = (low / 2, high * 2) if log else (low - 1, high + 1)
     first, last = min(days), max(days)

@@ -1,0 +1,459 @@
+"""Results in words and tables: key findings, effects by level, choices varied, published beside obtained, forest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.reporting import format as fmt
+from equipoise.reporting import words
+from equipoise.reporting.document import (
+    Block,
+    Bullets,
+    Callout,
+    Column,
+    Figure,
+    KeyFigures,
+    Paragraph,
+    Row,
+    Span,
+    Table,
+    Text,
+)
+from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
+from equipoise.reporting.material import Material
+
+_LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def key_findings(material: Material) -> list[Block]:
+    """The primary results in large type and in sentences, then the secondary ones, all from the estimates."""
+    lines = _lines(material, ("primary", "secondary"))
+    primary = [e for e in lines if e.level == "primary"] or lines[:1]
+    secondary = [e for e in lines if e not in primary]
+    blocks: list[Block] = []
+    if material.records.is_simulated:
+        blocks.append(
+            Paragraph(
+                "These are the results of one simulated trial. They show what the planned analysis would report if the "
+                "protocol's assumptions held, and nothing about any treatment.",
+                "lead",
+            )
+        )
+    if primary:
+        blocks.append(KeyFigures(tuple(_key_figure(material, e) for e in primary[:3])))
+        blocks.append(Bullets(tuple(_finding(material, e) for e in [*primary, *secondary])))
+    return blocks
+
+
+def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
+    """One estimate for each line of the plan at these levels, in the plan's order."""
+    out: list[Estimate] = []
+    for line, analysis in material.protocol.model.analyses.items():
+        if analysis.level in levels:
+            estimate = material.main_estimate(line)
+            if estimate is not None and estimate.scale != "test":
+                out.append(estimate)
+    return out
+
+
+def _key_figure(material: Material, estimate: Estimate) -> tuple[str, str, str]:
+    value = fmt.NOT_ESTIMABLE if estimate.estimate is None else fmt.on_scale(estimate.estimate, estimate.scale)
+    scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale)
+    parts = [scale, words.interval_words(estimate), words.p_words(estimate)]
+    return value, material.endpoint_label(estimate.endpoint), ", ".join(part for part in parts if part)
+
+
+def _finding(material: Material, estimate: Estimate) -> Text:
+    """One sentence a result: the counts by arm, the effect with its interval, and what the interval says."""
+    label = material.endpoint_label(estimate.endpoint)
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    if planned is not None and planned.label:
+        label = planned.label
+    subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
+    where = f" ({subset.words})" if subset is not None else ""
+    shares = material.proportions_of_line(estimate)
+    arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
+    sentence = ""
+    if estimate.arm in shares and estimate.reference in shares:
+        mine, other = shares[str(estimate.arm)], shares[str(estimate.reference)]
+        sentence = f"{_share(mine)} with {arm} and {_share(other)} with {reference}; "
+    else:
+        of = " of use" if material.results.endpoints[estimate.endpoint].shape == "repeated-binary" else ""
+        sentence = f"{arm} against {reference}{of}: "
+    return (
+        Span(f"{label}{where}. ", "strong"),
+        f"{sentence}{words.effect_words(estimate)}. {_reading(material, estimate)}",
+    )
+
+
+def _share(estimate: Estimate) -> str:
+    n, of = estimate.n_events, estimate.n_analysed
+    if n is None or not of:
+        return fmt.NOT_ESTIMABLE
+    return f"{n} of {of} ({fmt.percent(n / of)})"
+
+
+def _reading(material: Material, estimate: Estimate) -> str:
+    decided = words.excludes_no_effect(estimate)
+    if estimate.estimate is None or decided is None:
+        return "These data do not determine the effect or its limits."
+    if not decided:
+        return "The interval includes no difference between the arms."
+    null = 0.0 if words.is_difference(estimate.scale) else 1.0
+    is_high = estimate.estimate > null
+    favoured = estimate.arm if is_high == material.higher_favours_arm(estimate) else estimate.reference
+    return f"The interval excludes no difference and favours {material.arm_label(favoured)}."
+
+
+def results_table(material: Material) -> Table | None:
+    """Every comparison of the plan by level, proportions by arm beside it, the published effect in the last column."""
+    arms = list(material.arms)
+    two = len(arms) == 2
+    heads = [material.arms[a] for a in arms] if two else ["Reference", "Compared"]
+    has_published = any(material.published_effect(e) for e in material.comparisons)
+    notes: list[str] = []
+    rows: list[Row] = []
+    shown: set[str] = set()
+    for level in _LEVELS:
+        chosen = [e for e in material.comparisons if e.level == level]
+        if not chosen:
+            continue
+        rows.append(Row((words.LEVEL_WORDS[level],), "group"))
+        previous = ""
+        for estimate in chosen:
+            label = _row_label(material, estimate, two, repeated=estimate.endpoint == previous)
+            previous = estimate.endpoint
+            cells: list[fmt.Cell] = ["", ""]
+            shares = material.proportions_of_line(estimate)
+            if estimate.endpoint not in shown and {estimate.arm, estimate.reference} <= set(shares):
+                shown.add(estimate.endpoint)
+                order = arms if two else [str(estimate.reference), str(estimate.arm)]
+                cells = [_count_cell(shares[a]) for a in order]
+            effect: fmt.Cell = (
+                ""
+                if estimate.scale == "test"
+                else fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale)
+            )
+            p: fmt.Cell = "" if estimate.p_value is None else fmt.PValue(estimate.p_value)
+            published = material.published_effect(estimate)
+            last: list[fmt.Cell] = (
+                [fmt.Interval(*published, estimate.scale) if published else ""] if has_published else []
+            )
+            rows.append(Row((label, *cells, effect, p, *last), indent=1, marks=_marks(material, estimate, notes)))
+    if not rows:
+        return None
+    columns = [
+        Column("Outcome", wide=True),
+        *(Column(head, "decimal") for head in heads),
+        Column("Effect (95 % CI)", "decimal"),
+        Column("p", "decimal"),
+        *([Column("Published", "decimal")] if has_published else []),
+    ]
+    general = "Risk differences are in percentage points. CI: confidence interval; p values are two-sided."
+    footnotes = [general, *(f"{_LETTERS[k % 26]}. {note}" for k, note in enumerate(notes))]
+    subtitle = f"Everybody randomized, n = {fmt.thousands(material.n_randomized)}, unless a note says otherwise"
+    return Table(
+        "Effects, obtained and published" if has_published else "Effects",
+        tuple(columns),
+        tuple(rows),
+        subtitle,
+        tuple(footnotes),
+    )
+
+
+def _row_label(material: Material, estimate: Estimate, two: bool, *, repeated: bool) -> str:
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    label = planned.label if planned is not None and planned.label else material.endpoint_label(estimate.endpoint)
+    method = words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)
+    scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
+    what = f"{method} test" if estimate.scale == "test" else f"{scale} ({method})" if method else scale
+    arms = list(material.arms)
+    if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
+        what += f", {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
+    return words.capitalized(what) if repeated else f"{label}: {what}"
+
+
+def _count_cell(estimate: Estimate) -> fmt.Cell:
+    if estimate.n_events is None or not estimate.n_analysed:
+        return fmt.NOT_ESTIMABLE
+    differs = estimate.n_randomized is not None and estimate.n_analysed != estimate.n_randomized
+    return fmt.Count(estimate.n_events, estimate.n_analysed, show_denominator=differs)
+
+
+def times_table(material: Material) -> Table | None:
+    """Kaplan-Meier medians and probabilities by arm, where the plan asks for them."""
+    found: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for estimate in material.results.estimates:
+        if estimate.estimator == "kaplan-meier" and not material.choices(estimate) and estimate.arm in material.arms:
+            found.setdefault((material.line(estimate), estimate.scale), {})[str(estimate.arm)] = estimate
+    rows = []
+    for (_, scale), by_arm in found.items():
+        cells: list[fmt.Cell] = []
+        for arm in material.arms:
+            e = by_arm.get(arm)
+            cells.append("" if e is None else _time_cell(e))
+        first = next(iter(by_arm.values()))
+        unit = ", days" if scale == "median_time" else ", %"
+        rows.append(Row((f"{material.endpoint_label(first.endpoint)}: {words.SCALE_WORDS[scale]}{unit}", *cells)))
+    if not rows:
+        return None
+    columns = (Column("Outcome", wide=True), *(Column(label, "decimal") for label in material.arms.values()))
+    note = "Kaplan-Meier estimates, 95\N{NO-BREAK SPACE}% log-log limits; a limit that is not reached is open."
+    return Table("Times and shares without event", columns, tuple(rows), footnotes=(note,))
+
+
+def _time_cell(estimate: Estimate) -> fmt.Cell:
+    if estimate.estimate is None:
+        return "not reached"
+    low, high = (
+        "open" if limit is None else fmt.on_scale(limit, estimate.scale)
+        for limit in (estimate.ci_lower, estimate.ci_upper)
+    )
+    return f"{fmt.on_scale(estimate.estimate, estimate.scale)} ({low} to {high})"
+
+
+def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
+    """Letters of the footnotes that belong to a row; new notes are added to ``notes``."""
+    from equipoise.stats.codes import SENTENCES
+
+    sentences = {code.slug: sentence for code, sentence in SENTENCES.items()}
+    mine = [sentences.get(w, words.capitalized(w.replace("-", " ")) + ".") for w in estimate.warnings]
+    subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
+    if subset is not None:
+        mine.append(f"{words.capitalized(subset.words)}: {estimate.n_analysed} participants.")
+    elif (
+        estimate.n_analysed is not None
+        and estimate.n_randomized is not None
+        and estimate.n_analysed != estimate.n_randomized
+    ):
+        mine.append(f"{estimate.n_analysed} of {estimate.n_randomized} randomized entered the analysis.")
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    if planned is not None and planned.missed and not material.choices(estimate):
+        mine.append(f"A missed visit {words.CHOICE_VALUES.get(('missed', planned.missed), planned.missed)}.")
+    p = estimate.details.get("proportional_hazards_p_value")
+    if isinstance(p, (int, float)):
+        text = fmt.p_value(p)
+        mine.append(f"Test of proportional hazards: p {text if text[0] in '<>' else '= ' + text}.")
+    letters = []
+    for note in mine:
+        if note not in notes:
+            notes.append(note)
+        letters.append(_LETTERS[notes.index(note) % 26])
+    return ", ".join(letters)
+
+
+def choice_tables(material: Material) -> list[Block]:
+    """For each line of the plan whose choices were varied: what each choice does to the answer."""
+    blocks: list[Block] = []
+    for line, analysis in material.protocol.model.analyses.items():
+        if analysis.vary is None:
+            continue
+        varied = [e for e in material.results.estimates if material.line(e) == line and material.choices(e)]
+        main = material.main_estimate(line)
+        if not varied or main is None:
+            continue
+        names = list(dict.fromkeys(name for e in varied for name in material.choices(e)))
+        rows = [Row((*_planned_choices(material, line, names), *_effect_cells(main), "as planned"), "total")]
+        for estimate in varied:
+            texts = [_choice_text(material, name, material.choices(estimate).get(name, "")) for name in names]
+            if texts == list(rows[0].cells[: len(names)]):
+                continue
+            rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))
+        columns = (
+            *(Column(words.CHOICE_WORDS.get(name, name), wide=name == "endpoint") for name in names),
+            Column(f"{words.capitalized(words.SCALE_WORDS[main.scale])} (95 % CI)", "decimal"),
+            Column("p", "decimal"),
+            Column("Change"),
+        )
+        blocks.append(
+            Table(
+                f"What the choices do: {words.lowered(material.endpoint_label(main.endpoint))}",
+                columns,
+                tuple(rows),
+                subtitle="Choices that the sources do not state, or that others would make, each with its effect",
+                footnotes=("Change: of the estimate against the planned analysis, in per cent for ratios.",),
+            )
+        )
+    return blocks
+
+
+def _planned_choices(material: Material, line: str, names: Sequence[str]) -> list[str]:
+    analysis = material.protocol.model.analyses[line]
+    endpoint_id = material.protocol.model.estimands[analysis.estimand].endpoint
+    endpoint = material.protocol.model.endpoints[endpoint_id]
+    out = []
+    for name in names:
+        if name == "endpoint":
+            out.append(material.endpoint_label(endpoint_id))
+        elif name == "floor":
+            out.append(f"{getattr(endpoint, 'floor', None):g}" if getattr(endpoint, "floor", None) else "")
+        elif name == "covariates":
+            out.append(_choice_text(material, name, "+".join(analysis.covariates) or "none"))
+        elif name == "missed":
+            out.append(_choice_text(material, name, str(analysis.missed or getattr(endpoint, "missed", None))))
+        else:
+            out.append(_choice_text(material, name, str(getattr(analysis, name.replace("-", "_")))))
+    return out
+
+
+def _choice_text(material: Material, name: str, value: str) -> str:
+    if name == "endpoint":
+        return material.endpoint_label(value)
+    if name == "covariates" and value != "none":
+        variables = material.protocol.model.baseline
+        parts = [variables[v].label or v if v in variables else v for v in value.split("+")]
+        return fmt.joined([words.lowered(part) for part in parts])
+    return words.CHOICE_VALUES.get((name, value), value)
+
+
+def _effect_cells(estimate: Estimate) -> tuple[fmt.Cell, fmt.Cell]:
+    return (
+        fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale),
+        "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
+    )
+
+
+def _shift(main: Estimate, other: Estimate) -> str:
+    if main.estimate is None or other.estimate is None:
+        return ""
+    if main.scale != other.scale:
+        return words.SCALE_WORDS.get(other.scale, other.scale)
+    if words.is_difference(main.scale):
+        change = other.estimate - main.estimate
+        text = fmt.on_scale(abs(change), main.scale)
+    else:
+        change = other.estimate / main.estimate - 1
+        text = fmt.percent(abs(change))
+    if text.startswith(("0\N{NO-BREAK SPACE}", "0.0", "0.00")) and not text.strip("0.\N{NO-BREAK SPACE}%"):
+        return "none"
+    return f"{'+' if change > 0 else fmt.MINUS}{text}"
+
+
+def published_table(material: Material) -> Table | None:
+    """Each published result as its source prints it, and what these records give."""
+    rows: list[Row] = []
+    notes: list[str] = []
+    for entry in material.protocol.model.published.values():
+        obtained = material.main_estimate(entry.analysis) if entry.analysis else None
+        parts = []
+        shares = material.proportions(entry.endpoint)
+        if entry.analysis and obtained is not None:
+            shares = material.proportions_of_line(obtained)
+        if shares:
+            # the source's order: the experimental arm first
+            parts.append(" v ".join(_share(shares[a]) for a in reversed(list(material.arms)) if a in shares))
+        if obtained is not None and entry.effect is not None:
+            parts.append(words.effect_words(obtained))
+        elif obtained is not None and obtained.p_value is not None:
+            parts.append(words.p_words(obtained))
+        printed = entry.printed or (
+            f"{entry.effect.summary.replace('-', ' ')} {entry.effect.value}" if entry.effect else ""
+        )
+        mark = ""
+        if entry.note:
+            notes.append(entry.note)
+            mark = _LETTERS[(len(notes) - 1) % 26]
+        rows.append(
+            Row((material.endpoint_label(entry.endpoint), printed, "; ".join(parts) or fmt.NOT_ESTIMABLE), marks=mark)
+        )
+    if not rows:
+        return None
+    return Table(
+        "Published results as printed, and what these records give",
+        (Column("Outcome"), Column("Published", wide=True), Column("Obtained", wide=True)),
+        tuple(rows),
+        footnotes=tuple(f"{_LETTERS[k % 26]}. {note}" for k, note in enumerate(notes)),
+    )
+
+
+def remarks(material: Material) -> list[Block]:
+    """What a reader of the results should know, as the protocol states it."""
+    return [Callout(remark.words, remark.title) for remark in material.protocol.model.remarks]
+
+
+def forest_figure(material: Material) -> Figure | None:
+    """All effects on their axes, those that favour the same side in one panel."""
+    panels: list[ForestPanel] = []
+    rows: dict[tuple[str, bool, str, str], list[tuple[Estimate, ForestRow]]] = {}
+    usual = tuple(material.arms)
+    for estimate in material.comparisons:
+        if estimate.scale == "test" or (not material.is_main(estimate) and estimate.estimate is None):
+            continue
+        family = (
+            "ratio"
+            if estimate.scale in fmt.RATIO_SCALES
+            else "share"
+            if estimate.scale in fmt.SHARE_SCALES
+            else f"difference:{_unit(material, estimate)}"
+        )
+        method = words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)
+        scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
+        n = f"n = {estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
+        turned = f"{material.arm_label(estimate.arm)} first" if (estimate.reference, estimate.arm) != usual[:2] else ""
+        detail = ", ".join(part for part in (scale, method, n, turned) if part)
+        if estimate.level == "sensitivity":
+            detail += ", sensitivity"
+        row = ForestRow(
+            _forest_label(material, estimate),
+            estimate.scale,
+            (estimate.estimate, estimate.ci_lower, estimate.ci_upper),
+            material.published_effect(estimate),
+            detail,
+        )
+        # the panel is known by whom its right end favours; a comparison turned round joins its mirror image
+        is_high = material.higher_favours_arm(estimate)
+        right, left = (estimate.arm, estimate.reference) if is_high else (estimate.reference, estimate.arm)
+        first = material.protocol.arm_ids
+        forwards = str(right) not in first or str(left) not in first or first.index(str(right)) > first.index(str(left))
+        rows.setdefault((family, forwards, str(left), str(right)), []).append((estimate, row))
+    for (family, _, left, right), pairs in sorted(rows.items(), key=lambda item: (_order(item[0][0]), not item[0][1])):
+        panels.append(_panel(material, family, left, right, pairs))
+    if not panels:
+        return None
+    simulated = material.records.is_simulated
+    return Figure(
+        "Every effect" + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
+        draw_forest(panels, obtained_word="simulated" if simulated else "obtained"),
+        f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95 % confidence intervals",
+        "Circles are larger where the estimate is more precise. An arrow marks an interval that goes on.",
+    )
+
+
+def _order(family: str) -> int:
+    return {"ratio": 0, "share": 1}.get(family, 2)
+
+
+def _unit(material: Material, estimate: Estimate) -> str:
+    endpoint = material.protocol.model.endpoints[estimate.endpoint]
+    if estimate.scale == "rmst_difference":
+        return "days"
+    return getattr(endpoint, "unit", None) or "points"
+
+
+def _forest_label(material: Material, estimate: Estimate) -> str:
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    return planned.label if planned is not None and planned.label else material.endpoint_label(estimate.endpoint)
+
+
+def _panel(
+    material: Material, family: str, left: str, right: str, pairs: Sequence[tuple[Estimate, ForestRow]]
+) -> ForestPanel:
+    """A panel whose left and right ends favour these arms; weights are relative precision within the panel."""
+    errors = [e.standard_error for e, _ in pairs if e.standard_error]
+    smallest = min(errors, default=0.0)
+    rows = [replace(row, weight=(smallest / e.standard_error) ** 2 if e.standard_error else 0.2) for e, row in pairs]
+    low, high = material.arm_label(left), material.arm_label(right)
+    # say it of the arm under trial: the one that stands later in the protocol
+    order = material.protocol.arm_ids
+    is_right = left not in order or right not in order or order.index(right) > order.index(left)
+    favoured, above = (high, True) if is_right else (low, False)
+    if family == "ratio":
+        title = f"Ratios {'above' if above else 'below'} 1 favour {favoured}"
+    elif family == "share":
+        title = f"Differences in percentage points: {'above' if above else 'below'} 0 favours {favoured}"
+    else:
+        title = f"Differences in {family.split(':', 1)[1]}: {'above' if above else 'below'} 0 favours {favoured}"
+    return ForestPanel(title, rows, f"favours {low}", f"favours {high}", family == "ratio")

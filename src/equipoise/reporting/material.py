@@ -1,0 +1,139 @@
+"""What a report is made from, and the look-ups that several of its sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.results import Results
+from equipoise.endpoints.lattice import Lattice, read_lattice
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_analysis import Published
+from equipoise.records import Records
+from equipoise.reporting import format as fmt
+
+
+@dataclass(frozen=True)
+class Material:
+    """Protocol, records and results of one trial."""
+
+    protocol: Protocol
+    records: Records
+    results: Results
+
+    @cached_property
+    def arms(self) -> Mapping[str, str]:
+        """Arms that were randomized to, in the protocol's order (the reference first), with their names."""
+        present = set(self.records.arms)
+        return {arm: self.protocol.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
+
+    @cached_property
+    def n_randomized(self) -> int:
+        """Participants randomized."""
+        return self.records["allocations"]["participant_id"].n_unique()
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The lattice that the analysis used."""
+        return self.results.lattice or read_lattice(self.protocol, self.records)
+
+    @cached_property
+    def members(self) -> Mapping[str, list[str]]:
+        """Participants of each arm (first allocation)."""
+        allocations = self.records["allocations"]
+        first = allocations.filter(pl.col("stage") == allocations["stage"].min())
+        return {arm: first.filter(pl.col("arm") == arm)["participant_id"].to_list() for arm in self.arms}
+
+    def arm_label(self, arm: str | None) -> str:
+        """Name of an arm, or of the level of a factor."""
+        return self.protocol.arm_label(arm) if arm else ""
+
+    def endpoint_label(self, endpoint: str) -> str:
+        """Short name of an endpoint."""
+        return self.protocol.endpoint_label(endpoint)
+
+    def line(self, estimate: Estimate) -> str:
+        """The line of the plan that an estimate belongs to."""
+        return str(estimate.details.get("line", estimate.id))
+
+    def is_main(self, estimate: Estimate) -> bool:
+        """Whether an estimate answers its line of the plan as planned: no choice varied, no fallback."""
+        return bool(estimate.details.get("main", True))
+
+    def choices(self, estimate: Estimate) -> Mapping[str, str]:
+        """Choices that were varied for an estimate."""
+        return estimate.details.get("choices", {}) or {}
+
+    @cached_property
+    def comparisons(self) -> tuple[Estimate, ...]:
+        """Estimates that compare two arms as planned, or stand in where the planned one has no finite answer."""
+        out = []
+        for estimate in self.results.estimates:
+            if estimate.reference is None or self.choices(estimate):
+                continue
+            if estimate.estimator in ("proportion", "kaplan-meier"):
+                continue
+            out.append(estimate)
+        return tuple(out)
+
+    def main_estimate(self, line: str) -> Estimate | None:
+        """The estimate of a line of the plan: the planned one, or the first fallback that has an answer."""
+        found = [e for e in self.comparisons if self.line(e) == line]
+        return next((e for e in found if e.estimate is not None), found[0] if found else None)
+
+    def proportions(self, endpoint: str) -> dict[str, Estimate]:
+        """Arm -> its proportion of an endpoint, in everybody randomized."""
+        out: dict[str, Estimate] = {}
+        for estimate in self.results.of_endpoint(endpoint):
+            if estimate.estimator == "proportion" and estimate.arm and not estimate.details.get("analysis_set"):
+                out.setdefault(estimate.arm, estimate)
+        return out
+
+    def proportions_of_line(self, estimate: Estimate) -> dict[str, Estimate]:
+        """Arm -> the proportion that belongs beside an estimate; nothing where its analysis set is another."""
+        found = self.proportions(estimate.endpoint)
+        wanted = estimate.details.get("analysis_set")
+        planned = self.protocol.model.analyses.get(self.line(estimate))
+        if wanted or (planned is not None and planned.missed):
+            return {}
+        return found
+
+    def higher_favours_arm(self, estimate: Estimate) -> bool:
+        """Whether a larger value of this estimate is better for its arm than for the reference."""
+        endpoint = self.protocol.model.endpoints[estimate.endpoint]
+        is_better = endpoint.better == "higher"
+        if endpoint.kind == "time-to-event" and estimate.scale not in ("rmst_difference", "median_time"):
+            return not is_better  # a later event is better, so more of the event is worse
+        return is_better
+
+    def published_for(self, estimate: Estimate) -> Published | None:
+        """The published result that answers the same question as an estimate."""
+        line = self.line(estimate)
+        return next((p for p in self.protocol.model.published.values() if p.analysis == line), None)
+
+    def published_effect(self, estimate: Estimate) -> tuple[float, float | None, float | None] | None:
+        """The published effect on the estimate's scale and in its direction; None where there is none."""
+        published = self.published_for(estimate)
+        if published is None or published.effect is None:
+            return None
+        effect = published.effect
+        if effect.summary.replace("-", "_") != estimate.scale:
+            return None
+        value = float(effect.value.value)
+        lower = None if effect.value.lower is None else float(effect.value.lower)
+        upper = None if effect.value.upper is None else float(effect.value.upper)
+        treatments = effect.treatments
+        if treatments is not None and treatments.experimental == estimate.reference:
+            if estimate.scale in fmt.RATIO_SCALES:
+                return 1 / value, None if upper is None else 1 / upper, None if lower is None else 1 / lower
+            return -value, None if upper is None else -upper, None if lower is None else -lower
+        return value, lower, upper
+
+    def cite(self, source: str) -> str:
+        """A source's citation."""
+        found = self.protocol.model.sources.get(source)
+        return found.cite if found is not None else source

@@ -1,0 +1,156 @@
+"""The report of a trial: protocol, records and results in, one document out.
+
+Every sentence and number comes from the three values given; nothing is known here of any particular trial. A section
+whose data the trial does not have is left out, or says that it was not collected.
+"""
+
+from __future__ import annotations
+
+from equipoise.analysis.results import Results
+from equipoise.protocol import Protocol
+from equipoise.records import Records
+from equipoise.reporting import course, findings, methods, words
+from equipoise.reporting import format as fmt
+from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
+from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
+from equipoise.reporting.material import Material
+from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
+
+
+def build_report(protocol: Protocol, records: Records, results: Results) -> Document:
+    """The report as a document; ``to_html()`` and ``to_pdf()`` render it.
+
+    ``records`` hold one trial (one replicate); ``results`` are those of the same records.
+    """
+    if records.has_replicates:
+        raise ValueError("a report is of one trial: choose a replicate first")
+    material = Material(protocol, records, results)
+    sections = Sections()
+    sections.add("Key findings", findings.key_findings(material))
+    sections.add("Participants", _participants(material))
+    sections.add("Results", _results(material))
+    sections.add("Published and obtained", [findings.published_table(material), *findings.remarks(material)])
+    sections.add("Choices and what they do", _choices(material))
+    sections.add("Adherence", _adherence(material))
+    sections.add("Safety", _safety(material))
+    sections.add("Missing data", [course.missingness_figure(material)])
+    sections.add("Methods", _methods(material))
+    sections.add("What is not known, and what was assumed", methods.unknown_and_assumed(material))
+    sections.add("How to reproduce this report", methods.reproduce(material))
+    sections.add("References", methods.references(material))
+    provenance = results.provenance
+    short = f"protocol {provenance.protocol_hash[:12]} · records {provenance.data_hash[:12]}"
+    version = f" · equipoise {provenance.version}" if provenance.version else ""
+    return Document(
+        title=protocol.model.trial.title,
+        blocks=tuple(sections.blocks),
+        subtitle=_subtitle(material),
+        kicker=_kicker(material),
+        banner=SIMULATED if records.is_simulated else None,
+        provenance=_provenance(material),
+        footer=f"{protocol.id} · {short}{version}",
+    )
+
+
+def _subtitle(material: Material) -> str:
+    labels = list(material.arms.values())
+    n = fmt.plural(material.n_randomized, "participant")
+    if len(labels) == 2:
+        return f"{labels[1]} against {labels[0]}; {n} randomized"
+    return f"{fmt.joined(labels)}; {n}"
+
+
+def _kicker(material: Material) -> str:
+    trial = material.protocol.model.trial
+    parts = ["Trial report", trial.acronym or "", str(trial.registration.value or "")]
+    return " · ".join(part for part in parts if part)
+
+
+def _provenance(material: Material) -> tuple[tuple[str, Text], ...]:
+    source, provenance = material.records.source, material.results.provenance
+    words_of_origin = {"simulated": "Simulated", "captured": "Captured in the trial", "imported": "Imported from files"}
+    opening = words_of_origin[source.origin]
+    rows: list[tuple[str, Text]] = [
+        (
+            "Data",
+            source.description if opening.lower() in source.description.lower() else f"{opening}. {source.description}",
+        ),
+        ("Made with", f"equipoise {provenance.version}".strip()),
+        ("Protocol, SHA-256 begins", (code(provenance.protocol_hash[:16]),)),
+        ("Records, SHA-256 begins", (code(provenance.data_hash[:16]),)),
+    ]
+    return tuple(rows)
+
+
+def _participants(material: Material) -> list[Block | None]:
+    model = material.protocol.model
+    variables = []
+    for id, variable in model.baseline.items():
+        column = _column(material.records, id)
+        variables.append(
+            BaselineVariable(
+                column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels
+            )
+        )
+    baseline = build_baseline_table(material.records, material.arms, variables)
+    return [
+        course.flow_figure(material),
+        course.schedule_figure(material),
+        baseline or Paragraph("Baseline characteristics: not collected."),
+    ]
+
+
+def _column(records: Records, id: str) -> str:
+    """The participants' column of a baseline variable: its id, or the id in snake case."""
+    columns = records["participants"].columns
+    return id if id in columns else id.replace("-", "_")
+
+
+def _results(material: Material) -> list[Block | None]:
+    return [
+        findings.results_table(material),
+        *course.survival_figures(material),
+        findings.times_table(material),
+        findings.forest_figure(material),
+        course.use_figure(material),
+        *course.score_figures(material),
+    ]
+
+
+def _choices(material: Material) -> list[Block | None]:
+    tables = findings.choice_tables(material)
+    if not tables:
+        return []
+    opening = Paragraph(
+        "A result rests on choices: how time is counted, how ties are broken, what a missed visit stands for. "
+        "Each table below changes one or more of them and nothing else."
+    )
+    return [opening, *tables]
+
+
+def _adherence(material: Material) -> list[Block | None]:
+    blocks: list[Block | None] = [course.exposure_table(material), *course.session_figures(material)]
+    return blocks if any(blocks) else [Paragraph("Doses and sessions: not collected.")]
+
+
+def _safety(material: Material) -> list[Block | None]:
+    scores = []
+    for assessment in material.protocol.model.assessments.values():
+        if assessment.instrument and assessment.blinding == "quarantined":
+            scores.append((assessment.instrument, "score", assessment.label or assessment.instrument))
+    events = build_adverse_events_table(material.records, material.arms)
+    return [
+        events or Callout("Adverse events were not collected, or none was recorded, in these data.", "Adverse events"),
+        build_infusion_table(material.records, material.arms, scores=scores),
+    ]
+
+
+def _methods(material: Material) -> list[Block | None]:
+    return [
+        *methods.design(material),
+        Heading("Interventions", 2),
+        *methods.interventions(material),
+        *methods.endpoints_and_estimands(material),
+        Heading("Analyses", 2),
+        *methods.analyses(material),
+    ]
