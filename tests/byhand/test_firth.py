@@ -32,7 +32,8 @@ def test_its_standard_error_is_that_of_the_unpenalised_information_there() -> No
 
 
 def test_the_penalised_likelihood_is_that_of_the_padded_table() -> None:
-    # det(X'WX) = (8 p0 q0)(9 p1 q1), so half its log adds half an event and half a non-event to each arm, and a constant.
+    # det(X'WX) = (8 p0 q0)(9 p1 q1), so half its log adds half an event and half
+    # a non-event to each arm, and a constant.
     fits = fit_firth(Y, X, [0, 17])
     padded = 0.5 * np.log(1 / 18) + 8.5 * np.log(17 / 18) + 3.5 * np.log(0.35) + 6.5 * np.log(0.65)
     assert fits.log_lik[0] == pytest.approx(padded + 0.5 * np.log(72), abs=1e-11)

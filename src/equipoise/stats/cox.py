@@ -261,7 +261,10 @@ def fit_cox(
         sandwich = _sandwich(residuals, covariance, groups, data.offsets)
     wald = np.full(n, np.nan)
     used = np.where(np.isnan(sandwich), covariance, sandwich)
-    fine = ~gone
+    # With no more clusters than columns the sandwich has no inverse, and no joint test.
+    singular = ~gone & _is_singular(used)
+    mark(codes, singular, FitCode.ILL_CONDITIONED)
+    fine = ~gone & ~singular
     if fine.any():
         wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], beta[fine][:, :, None])[:, :, 0])
     return CoxFits(
@@ -315,6 +318,17 @@ def residuals_of(
     schoenfeld[missing | (data.event == 0.0)] = np.nan
     moments[~wanted] = np.nan
     return score_rows, schoenfeld, moments
+
+
+def _is_singular(matrices: FloatArray) -> BoolArray:
+    """Whether each symmetric matrix, scaled to unit diagonal, has no inverse to speak of; True for NaN."""
+    scale = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = matrices / (scale[:, :, None] * scale[:, None, :])
+    out = ~np.isfinite(scaled).all(axis=(1, 2))
+    usable = np.flatnonzero(~out)
+    out[usable] = np.linalg.eigvalsh(scaled[usable])[:, 0] < 1e-12
+    return np.asarray(out)
 
 
 def _sandwich(residuals: FloatArray, covariance: FloatArray, groups: IntArray | None, offsets: IntArray) -> FloatArray:

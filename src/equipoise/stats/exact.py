@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._roots import bisect
+from equipoise.stats._roots import find_zeros
 from equipoise.stats._wald import CodeArray
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.packing import FloatArray, IntArray
@@ -187,7 +187,9 @@ def _solve_tables(tables: TwoByTwo, chosen: IntArray, level: float) -> FloatArra
 def _ratio(equation: Callable[[FloatArray], FloatArray], is_zero: FloatArray, is_infinite: FloatArray) -> FloatArray:
     """exp of the root of a rising equation in the log odds ratio; 0 or NaN where it is known to have none."""
     n = is_zero.shape[0]
-    root = bisect(lambda theta: np.clip(equation(theta), -1e300, 1e300), np.full(n, -_FURTHEST), np.full(n, _FURTHEST))
+    root = find_zeros(
+        lambda theta: np.clip(equation(theta), -1e300, 1e300), np.full(n, -_FURTHEST), np.full(n, _FURTHEST)
+    )
     return np.where(is_zero, 0.0, np.where(is_infinite, np.nan, np.exp(root)))
 
 

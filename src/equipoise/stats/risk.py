@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._roots import bisect
+from equipoise.stats._roots import find_zeros
 from equipoise.stats._wald import CodeArray, normal_quantile, two_sided_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.exact import TwoByTwo
@@ -155,8 +155,8 @@ def miettinen_nurminen_difference(
             return _score_difference(x0, n0, x1, n1, delta)
 
         start = np.where(np.isnan(difference), 0.0, difference)
-        lower = bisect(lambda d: z - _clip(score(d)), np.full_like(start, -1.0), start)
-        upper = bisect(lambda d: -z - _clip(score(d)), start, np.full_like(start, 1.0))
+        lower = find_zeros(lambda d: z - _clip(score(d)), np.full_like(start, -1.0), start)
+        upper = find_zeros(lambda d: -z - _clip(score(d)), start, np.full_like(start, 1.0))
         p = two_sided_p(score(np.zeros_like(start)))
     # Nothing to test when everybody has the same outcome: the score is 0 / 0.
     p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, p)
@@ -192,8 +192,8 @@ def miettinen_nurminen_ratio(
         inner = np.log(ratio)
         inside = np.where(np.isfinite(inner), inner, np.where(x1 == 0, -60.0, 60.0))
         far = np.full_like(inside, 60.0)
-        lower = np.exp(bisect(lambda r: z - _clip(score(r)), -far, np.minimum(inside, far)))
-        upper = np.exp(bisect(lambda r: -z - _clip(score(r)), np.maximum(inside, -far), far))
+        lower = np.exp(find_zeros(lambda r: z - _clip(score(r)), -far, np.minimum(inside, far)))
+        upper = np.exp(find_zeros(lambda r: -z - _clip(score(r)), np.maximum(inside, -far), far))
         p = two_sided_p(_score_ratio(x0, n0, x1, n1, np.ones_like(inside)))
     p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, p)
     lower = np.where(x1 == 0, 0.0, lower)
