@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._quadrature_fit import newton_step
+from equipoise.stats._newton import newton_step
 from equipoise.stats._small_linalg import (
     cholesky,
     condition_number,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.stats._newton import newton_step
 from equipoise.stats._quadrature_fit import (
     ALL_EVENTS,
     BOUNDARY_VARIANCE,
@@ -24,7 +25,7 @@ from equipoise.stats._quadrature_fit import (
     VARIANCE_UNBOUNDED,
     evaluate_trial,
     find_separation,
-    newton_step,
+    predict_modes,
 )
 from equipoise.stats._quadrature_kernel import ETA, LANES
 from equipoise.stats._small_linalg import (
@@ -34,25 +35,34 @@ from equipoise.stats._small_linalg import (
     invert_cholesky,
     kernel,
 )
+from equipoise.stats._vector_math import bits_from_float
 
+# Pivots of the information, as a share of the diagonal, above which it proves full rank by itself.
+CLEAR_RANK = 1e-6
+_EXPONENT = 0x7FF0000000000000
 MAX_POOLED_ITERATIONS = 60
 MAX_ITERATIONS = 100
+# Squared distance in standard errors below which Newton's steps use the nodes asked for.
+COARSE_ENOUGH = 0.1
 
 
-@kernel("uint32(int64, int64, float64[::1], float64[:, ::1], int64[::1], boolean[::1])")
-def check_trial(p0, p1, y, design, participant_offsets, scratch):  # type: ignore[no-untyped-def]
+@kernel("uint32(int64, int64, float64[::1], float64[:, ::1], int64[::1])")
+def check_trial(p0, p1, y, design, participant_offsets):  # type: ignore[no-untyped-def]
     """Codes for what makes a trial unfit for the model before any likelihood is computed; 0 where nothing does."""
     first_row = participant_offsets[p0]
     stop_row = participant_offsets[p1]
     p = design.shape[1]
+    # Counted on the bits, without branches: an exponent of all ones is infinite or not a number.
+    bad = 0
+    events = 0
     for row in range(first_row, stop_row):
-        if not (y[row] == 0.0 or y[row] == 1.0):
-            return NON_FINITE_INPUT
-        s = 0.0
-        for a in range(p):
-            s += abs(design[row, a])
-        if not s < np.inf:
-            return NON_FINITE_INPUT
+        events += y[row] == 1.0
+        bad += (y[row] != 0.0) & (y[row] != 1.0)
+    cells = design[first_row:stop_row].reshape((stop_row - first_row) * p)
+    for cell in range(cells.shape[0]):
+        bad += (bits_from_float(cells[cell]) & _EXPONENT) == _EXPONENT
+    if bad > 0:
+        return NON_FINITE_INPUT
     n_participants = 0
     longest = 0
     is_mixed = False
@@ -61,20 +71,16 @@ def check_trial(p0, p1, y, design, participant_offsets, scratch):  # type: ignor
         if n > 0:
             n_participants += 1
             longest = max(longest, n)
-            for row in range(participant_offsets[i] + 1, participant_offsets[i + 1]):
-                if y[row] != y[row - 1]:
-                    is_mixed = True
+            row = participant_offsets[i] + 1
+            while not is_mixed and row < participant_offsets[i + 1]:
+                is_mixed = y[row] != y[row - 1]
+                row += 1
     if n_participants < 2:
         return TOO_FEW_PARTICIPANTS
-    events = 0
-    for row in range(first_row, stop_row):
-        events += 1 if y[row] == 1.0 else 0
     if events == 0:
         return CONSTANT_OUTCOME | NO_EVENTS
     if events == stop_row - first_row:
         return CONSTANT_OUTCOME | ALL_EVENTS
-    if find_aliased_columns(design, first_row, stop_row, p, scratch) > 0:
-        return RANK_DEFICIENT
     if longest < 2:
         return ONE_VISIT_EACH
     if not is_mixed:
@@ -82,19 +88,37 @@ def check_trial(p0, p1, y, design, participant_offsets, scratch):  # type: ignor
     return np.uint32(0)
 
 
+@kernel("boolean(float64[:, ::1], float64[:, ::1], int64)")
+def has_clear_rank(hessian, factor, p):  # type: ignore[no-untyped-def]
+    """Whether no column is nearly determined by the earlier ones, judged on minus the Hessian."""
+    for a in range(p):
+        for c in range(a + 1):
+            s = -hessian[a, c]
+            for k in range(c):
+                s -= factor[a, k] * factor[c, k]
+            if c < a:
+                factor[a, c] = s / factor[c, c]
+            else:
+                if not s > -CLEAR_RANK * hessian[a, a]:
+                    return False
+                factor[a, a] = np.sqrt(s)
+    return True
+
+
 @kernel(
     "void(int64, int64, float64[::1], float64[:, ::1], int64[::1], int64[::1], float64[::1], float64[::1],"
-    "float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1], uint32[::1],"
-    "boolean[:, ::1], float64[:, ::1])"
+    "float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
+    "uint32[::1], boolean[:, ::1], float64[:, ::1], float64[::1], float64[::1])"
 )
 def fit_range(  # type: ignore[no-untyped-def]
     first_trial, stop_trial, y, design, participant_offsets, trial_offsets, nodes, log_weights, out_coefficients,
     out_covariance, out_log_likelihood, out_sd, out_gradient_norm, out_iterations, out_condition, out_codes,
-    out_aliased, start
+    out_aliased, start, coarse_nodes, coarse_log_weights
 ):  # fmt: skip
     """Fit trials ``first_trial:stop_trial``; every ``out_`` array has one entry a trial.
 
-    ``start`` holds (beta, sigma) per trial to start from, or has no columns.
+    ``start`` holds (beta, sigma) per trial to start from, or has no columns. The first steps of Newton use the
+    coarse nodes: far from the maximum their derivatives are as good, and the last steps use the nodes asked for.
     """
     p = design.shape[1]
     q = p + 1
@@ -103,6 +127,7 @@ def fit_range(  # type: ignore[no-untyped-def]
     factor = np.empty((q, q))
     inverse = np.empty((q, q))
     step = np.empty(q)
+    change = np.empty(q)
     point = np.empty(q)
     best = np.empty(q)
     beta = np.empty(p)
@@ -114,7 +139,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         p0 = trial_offsets[trial]
         p1 = trial_offsets[trial + 1]
         out_iterations[trial] = 0
-        code = check_trial(p0, p1, y, design, participant_offsets, out_aliased[trial])
+        code = check_trial(p0, p1, y, design, participant_offsets)
         if code != 0:
             out_codes[trial] = code
             continue
@@ -177,7 +202,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         needed = ETA + (1 + r) * longest * LANES
         if work.shape[0] < needed:
             work = np.empty(needed)
-        slots = np.empty((2, longest), dtype=np.int64)
+        slots = np.full((3, longest), -1, dtype=np.int64)
         modes = np.zeros(n_lanes)
 
         # --- pooled logistic fit: start, boundary answer, and the place where separation shows
@@ -194,6 +219,14 @@ def fit_range(  # type: ignore[no-untyped-def]
                 beta, 0.0, modes, active, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient, hessian,
                 value, work, slots,
             )  # fmt: skip
+            if iteration == 0 and not has_clear_rank(hessian, factor, p):
+                # The information at zero is X'X / 4.
+                n_aliased = find_aliased_columns(
+                    design, participant_offsets[p0], participant_offsets[p1], p, out_aliased[trial]
+                )
+                if n_aliased > 0:
+                    code = RANK_DEFICIENT
+                    break
             if not value[0] >= pooled_value - 1e-9 * (1.0 + abs(pooled_value)):
                 halvings += 1
                 if halvings > 30:
@@ -207,7 +240,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             variance_score = value[1]
             for a in range(p):
                 pooled[a] = beta[a]
-            if iteration >= 4:
+            if iteration >= 6:
                 separation = find_separation(active, n_lanes, sign, inner_place, outer, varying, beta, step[:p])
                 if separation == 2:
                     code = SEPARATION_COMPLETE
@@ -261,12 +294,14 @@ def fit_range(  # type: ignore[no-untyped-def]
         distance = np.nan
         evaluations = 0
         has_best = False
+        is_coarse = coarse_nodes.shape[0] < nodes.shape[0]
         for _ in range(MAX_ITERATIONS):
             evaluations += 1
             for a in range(p):
                 beta[a] = point[a]
             status = evaluate_trial(
-                beta, point[p], modes, active, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient,
+                beta, point[p], modes, active, inner_place, outer, varying, r, y_sum,
+                coarse_nodes if is_coarse else nodes, coarse_log_weights if is_coarse else log_weights, gradient,
                 hessian, value, work, slots,
             )  # fmt: skip
             if status != 0 or not value[0] >= best_value - 1e-10 * (1.0 + abs(best_value)):
@@ -292,7 +327,11 @@ def fit_range(  # type: ignore[no-untyped-def]
             distance = newton_step(hessian, gradient, step, factor, q)
             if not np.isfinite(distance):
                 break
-            if distance >= 0.0 and distance < CONVERGED:
+            if is_coarse and distance >= 0.0 and distance < COARSE_ENOUGH:
+                # The coarse likelihood is another function: its value must not bound the next one.
+                is_coarse = False
+                best_value = -np.inf
+            elif distance >= 0.0 and distance < CONVERGED:
                 code = np.uint32(0)
                 break
             if best[p] < SMALL_SIGMA and variance_score <= 0.0 and step[p] < 0.0:
@@ -315,6 +354,9 @@ def fit_range(  # type: ignore[no-untyped-def]
                 scale = 1.0
             for a in range(q):
                 point[a] = best[a] + scale * step[a]
+                change[a] = scale * step[a]
+            if n_lanes <= LANES:
+                predict_modes(work, n_lanes, r, inner_place, outer, change, np.log(point[p] / best[p]))
         out_iterations[trial] = evaluations
 
         if code == BOUNDARY_VARIANCE or (code == 0 and best_value < pooled_value):

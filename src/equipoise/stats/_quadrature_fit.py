@@ -15,6 +15,7 @@ from equipoise.stats._quadrature_kernel import (
     FIRST,
     LANES,
     MODE,
+    MODE_D,
     ONES,
     SECOND,
     T1,
@@ -26,9 +27,7 @@ from equipoise.stats._quadrature_kernel import (
     tri,
 )
 from equipoise.stats._small_linalg import (
-    cholesky,
     kernel,
-    solve_cholesky,
 )
 from equipoise.stats._vector_math import get, lane_kernel, put
 from equipoise.stats.codes import FitCode
@@ -48,8 +47,8 @@ ALL_EVENTS = np.uint32(FitCode.ALL_EVENTS)
 VARIANCE_UNBOUNDED = np.uint32(FitCode.VARIANCE_UNBOUNDED | FitCode.NOT_ESTIMABLE)
 ILL_CONDITIONED = np.uint32(FitCode.ILL_CONDITIONED)
 
-# Squared distance to the maximum, in standard errors, at which Newton stops. The next step would be its square.
-CONVERGED = 1e-12
+# Squared distance to the maximum, in standard errors, at which Newton stops: 3e-5 of a standard error.
+CONVERGED = 1e-9
 # Below this standard deviation the boundary is examined.
 SMALL_SIGMA = 0.05
 LARGE_SIGMA = 50.0
@@ -129,16 +128,23 @@ def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r
         if n_active[j] > 0:
             n_slots = j + 1
     for i in range(LANES):
-        w[ONES + i] = 1.0
-        w[MODE + i] = modes[lo + i] if i < n else 0.0
+        put(w, ONES + i, 1.0)
+        put(w, MODE + i, 0.0)
+    for i in range(n):
+        put(w, MODE + i, modes[lo + i])
     for c in range(r + 1):
+        row = Y_SUM + c * LANES
         for i in range(LANES):
-            w[Y_SUM + c * LANES + i] = y_sum[c, lo + i] if i < n else 0.0
+            put(w, row + i, 0.0)
+        for i in range(n):
+            put(w, row + i, y_sum[c, lo + i])
     for c in range(r):
         for j in range(n_slots):
             row = ETA + n_slots * LANES + (c * n_slots + j) * LANES
-            for i in range(active[j]):
-                w[row + i] = varying[c, j, lo + i] if i < n else 0.0
+            for i in range(LANES):
+                put(w, row + i, 0.0)
+            for i in range(n_active[j]):
+                put(w, row + i, varying[c, j, lo + i])
     return n_slots
 
 
@@ -153,7 +159,7 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Log-likelihood ``value[0]``, ``gradient`` and lower ``hessian`` in (beta, sigma); pooled where sigma is 0.
 
-    In the pooled model ``value[1]`` is the derivative in sigma squared at zero. ``slots`` is scratch, (2, longest).
+    In the pooled model ``value[1]`` is the derivative in sigma squared at zero. ``slots`` is scratch, (3, longest).
     Returns 1 where refused.
     """
     n_lanes = modes.shape[0]
@@ -170,7 +176,11 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
     for block in range(n_blocks):
         lo = block * size
         n = min(size, n_lanes - lo)
-        n_slots = load_block(w, block, size, n_lanes, active_all, slots[0], slots[1], varying, r, y_sum, modes)
+        n_slots = active_all.shape[0]
+        # A trial of one block stays loaded; the caller sets the mark to minus one for a new trial.
+        if n_blocks > 1 or slots[2, 0] < 0:
+            n_slots = load_block(w, block, size, n_lanes, active_all, slots[0], slots[1], varying, r, y_sum, modes)
+            slots[2, 0] = block
         x_rows = ETA + n_slots * LANES
         fill_linear_predictor(w, lo, n, n_slots, slots[0], inner_place, beta, outer, x_rows)
         if sigma > 0.0:
@@ -209,28 +219,19 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
     return 0 if np.isfinite(total) else 1
 
 
-@kernel("float64(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64)")
-def newton_step(hessian, gradient, step, factor, q):  # type: ignore[no-untyped-def]
-    """Write (-H + ridge)^-1 g into ``step``; returns its squared length in standard errors, negative with a ridge."""
-    ridge = 0.0
-    largest = 0.0
-    for a in range(q):
-        largest = max(largest, abs(hessian[a, a]))
-    for _ in range(40):
-        for a in range(q):
-            for c in range(a + 1):
-                factor[a, c] = -hessian[a, c]
-            factor[a, a] += ridge * max(abs(hessian[a, a]), 1e-8 * largest)
-        if cholesky(factor, q) < 0:
-            for a in range(q):
-                step[a] = gradient[a]
-            solve_cholesky(factor, step, q)
-            s = 0.0
-            for a in range(q):
-                s += step[a] * gradient[a]
-            return s if ridge == 0.0 else -s - 1e-300
-        ridge = 1e-3 if ridge == 0.0 else 4.0 * ridge
-    return np.nan
+@lane_kernel("void(float64[::1], int64, int64, int64[::1], float64[:, ::1], float64[::1], float64)")
+def predict_modes(w, n, r, inner_place, outer, change, log_ratio):  # type: ignore[no-untyped-def]
+    """Move the modes along their derivatives by ``change`` of the coefficients and ``log_ratio`` of sigma; (QUAD-4).
+
+    For a trial of one block only, whose derivatives are still in the working array.
+    """
+    last = MODE_D + (r + 1) * LANES
+    for i in range(n):
+        put(w, MODE + i, get(w, MODE + i) + get(w, last + i) * log_ratio)
+    for a in range(outer.shape[0]):
+        row = MODE_D + inner_place[a] * LANES
+        for i in range(n):
+            put(w, MODE + i, get(w, MODE + i) + get(w, row + i) * outer[a, i] * change[a])
 
 
 @kernel(

@@ -143,8 +143,9 @@ def find_modes(w, active, n_slots, n, kappa):  # type: ignore[no-untyped-def]
         worst = 0.0
         for i in range(n):
             worst = max(worst, get(w, T3 + i))
-        # Convergence is quadratic: a last step of 1e-5 conditional standard deviations leaves about 1e-10.
-        if worst < 1e-10:
+        # Convergence is quadratic: a last step of 1e-4 conditional standard deviations leaves about 1e-8, and the
+        # derivatives feel the square of that.
+        if worst < 1e-8:
             return 0
     return 1
 

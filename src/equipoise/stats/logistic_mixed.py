@@ -20,6 +20,7 @@ from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 
 DEFAULT_NODES = 12
 MAX_NODES = 100
+COARSE_NODES = 4
 MAX_COLUMNS = 64
 
 
@@ -134,6 +135,7 @@ def fit_logistic_mixed(
 
     def run(n_nodes: int, start: FloatArray) -> LogisticMixedFits:
         z, log_weights = gauss_hermite(n_nodes)
+        coarse, coarse_weights = gauss_hermite(COARSE_NODES if n_nodes > COARSE_NODES else n_nodes)
         coefficients = np.full((n, p), np.nan)
         joint = np.full((n, p + 1, p + 1), np.nan)
         log_likelihood, sd, gradient_norm, condition = (np.full(n, np.nan) for _ in range(4))
@@ -144,7 +146,7 @@ def fit_logistic_mixed(
         def kernel(first: int, stop: int) -> None:
             fit_range(
                 first, stop, outcome, matrix, rows, trials, z, log_weights, coefficients, joint, log_likelihood, sd,
-                gradient_norm, iterations, condition, codes, aliased, start,
+                gradient_norm, iterations, condition, codes, aliased, start, coarse, coarse_weights,
             )  # fmt: skip
 
         run_over_trials(kernel, n, threads=threads)

@@ -1,0 +1,196 @@
+"""Generalized estimating equations for one trial, with sandwich variances made for few participants.
+
+Coefficients and working correlation come from statsmodels (an optional part, imported only here, when called); the
+plain and both bias-reduced sandwiches are computed from them. Equations: ``docs/methods/gee.md``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.stats.codes import FitCode
+from equipoise.stats.packing import FloatArray, IntArray
+
+Family = Literal["binomial", "gaussian"]
+Working = Literal["independence", "exchangeable", "ar1"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeeFit:
+    """One GEE fit; NaN, with a code saying why, where there is no finite answer. ``p`` columns."""
+
+    coefficients: FloatArray
+    """(p,): on the logit scale for ``binomial``, on the outcome's for ``gaussian``."""
+    covariance: FloatArray
+    """(p, p): plain sandwich (Liang and Zeger). Too small with fewer than about 40 participants."""
+    covariance_kauermann_carroll: FloatArray
+    """(p, p): residuals inflated by (I - H)^(-1/2)."""
+    covariance_mancl_derouen: FloatArray
+    """(p, p): residuals inflated by (I - H)^(-1); the larger, conservative one."""
+    correlation: float
+    """Working correlation: of two visits (exchangeable), of visits one unit of time apart (AR(1)), 0 (independence)."""
+    n_participants: int
+    codes: int
+    """Bit mask of :class:`equipoise.stats.codes.FitCode`."""
+
+
+def fit_gee(
+    y: ArrayLike,
+    design: ArrayLike,
+    participant_offsets: ArrayLike,
+    *,
+    family: Family = "binomial",
+    working: Working = "exchangeable",
+    time: ArrayLike | None = None,
+) -> GeeFit:
+    """Fit the population-averaged model g(E y) = design beta, visits of one participant correlated.
+
+    Parameters
+    ----------
+    y : (rows,) 0 or 1 for ``binomial``, any finite number for ``gaussian``.
+    design : (rows, p).
+    participant_offsets : (participants + 1,) rows of each participant.
+    working : assumed correlation; the sandwich is right whichever is assumed, with many participants.
+    time : (rows,) when each visit was, needed by ``ar1``: the correlation of two visits is rho to the power of their
+        distance.
+
+    Valid when outcomes are missing completely at random given the design. Raises ImportError with what to install
+    where statsmodels is absent, ValueError where the arrays do not fit together.
+
+    Source: Liang and Zeger (1986), Biometrika 73:13; Mancl and DeRouen (2001), Biometrics 57:126, eq. (4); Kauermann
+    and Carroll (2001), JASA 96:1387.
+    """
+    outcome = np.asarray(y, dtype=np.float64)
+    matrix = np.asarray(design, dtype=np.float64)
+    offsets = np.asarray(participant_offsets, dtype=np.int64)
+    if outcome.ndim != 1 or matrix.ndim != 2 or matrix.shape[0] != outcome.shape[0]:
+        raise ValueError(f"y {outcome.shape} and design {matrix.shape} must be (rows,) and (rows, columns)")
+    if offsets[0] != 0 or offsets[-1] != outcome.shape[0] or np.any(np.diff(offsets) < 0):
+        raise ValueError(f"participant_offsets must rise from 0 to {outcome.shape[0]}")
+    if working == "ar1" and time is None:
+        raise ValueError("the AR(1) working correlation needs time")
+    when = np.asarray(np.zeros_like(outcome) if time is None else time, dtype=np.float64)
+    n_participants = int(np.count_nonzero(np.diff(offsets)))
+    code = _check(outcome, matrix, when, n_participants, family)
+    if code:
+        return _not_estimable(matrix.shape[1], n_participants, code)
+    beta, rho, code = _solve(outcome, matrix, offsets, family, working, when)
+    if code & FitCode.NOT_ESTIMABLE:
+        return _not_estimable(matrix.shape[1], n_participants, code)
+    plain, kauermann_carroll, mancl_derouen = _sandwiches(outcome, matrix, offsets, beta, rho, family, working, when)
+    return GeeFit(beta, plain, kauermann_carroll, mancl_derouen, rho, n_participants, int(code))
+
+
+def _check(y: FloatArray, x: FloatArray, time: FloatArray, n_participants: int, family: Family) -> FitCode:
+    """Why no answer can exist, before anything is fitted."""
+    if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x)) and np.all(np.isfinite(time))):
+        return FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE
+    if family == "binomial" and not np.all((y == 0.0) | (y == 1.0)):
+        return FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE
+    if n_participants <= x.shape[1] or y.size == 0:
+        return FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE
+    if np.all(y == y[0]):
+        extra = FitCode.NONE
+        if family == "binomial":
+            extra = FitCode.ALL_EVENTS if y[0] == 1.0 else FitCode.NO_EVENTS
+        return FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE | extra
+    if np.linalg.matrix_rank(x / np.maximum(np.linalg.norm(x, axis=0), 1e-300)) < x.shape[1]:
+        return FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE
+    if family == "binomial":
+        from equipoise.stats.logistic import fit_logistic
+
+        separation = FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI
+        found = FitCode(int(fit_logistic(y, x, offsets=np.array([0, y.size])).codes[0])) & separation
+        if found:
+            return found | FitCode.NOT_ESTIMABLE
+    return FitCode.NONE
+
+
+def _not_estimable(p: int, n_participants: int, code: FitCode) -> GeeFit:
+    empty = np.full((p, p), np.nan)
+    return GeeFit(np.full(p, np.nan), empty, empty.copy(), empty.copy(), float("nan"), n_participants, int(code))
+
+
+def _solve(
+    y: FloatArray, x: FloatArray, offsets: IntArray, family: Family, working: Working, time: FloatArray
+) -> tuple[FloatArray, float, FitCode]:
+    try:
+        import statsmodels.api as sm
+    except ImportError as error:
+        raise ImportError("GEE needs statsmodels: pip install 'equipoise[gee]'") from error
+    structures = {
+        "independence": sm.cov_struct.Independence,
+        "exchangeable": sm.cov_struct.Exchangeable,
+        "ar1": lambda: sm.cov_struct.Autoregressive(grid=False),
+    }
+    structure = structures[working]()
+    groups = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    families = {"binomial": sm.families.Binomial, "gaussian": sm.families.Gaussian}
+    code = FitCode.NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = sm.GEE(y, x, groups=groups, time=time, family=families[family](), cov_struct=structure)
+        try:
+            result = model.fit(maxiter=200, ctol=1e-8)
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            return np.full(x.shape[1], np.nan), float("nan"), FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
+    beta = np.asarray(result.params, dtype=np.float64)
+    rho = 0.0 if working == "independence" else float(structure.dep_params)
+    if not (bool(result.converged) and np.all(np.isfinite(beta)) and np.isfinite(rho)):
+        code = FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
+    return beta, rho, code
+
+
+def _sandwiches(
+    y: FloatArray,
+    x: FloatArray,
+    offsets: IntArray,
+    beta: FloatArray,
+    rho: float,
+    family: Family,
+    working: Working,
+    time: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Plain, Kauermann-Carroll and Mancl-DeRouen sandwiches; (GEE-2) to (GEE-4)."""
+    eta = x @ beta
+    mean = eta if family == "gaussian" else 1.0 / (1.0 + np.exp(-eta))
+    variance = np.ones_like(mean) if family == "gaussian" else mean * (1.0 - mean)
+    # With the canonical link the derivative of the mean is the variance; in both families D = diag(variance) X.
+    whitened, residuals, bread = [], [], np.zeros((x.shape[1], x.shape[1]))
+    for first, stop in itertools.pairwise(offsets):
+        if first == stop:
+            continue
+        n = int(stop - first)
+        if working == "independence":
+            correlation = np.eye(n)
+        elif working == "exchangeable":
+            correlation = np.full((n, n), rho) + (1.0 - rho) * np.eye(n)
+        else:
+            gap = np.abs(time[first:stop, None] - time[None, first:stop])
+            correlation = rho**gap
+        root = np.sqrt(variance[first:stop])
+        factor = np.linalg.cholesky(correlation * np.outer(root, root))
+        d = np.linalg.solve(factor, variance[first:stop, None] * x[first:stop])
+        whitened.append(d)
+        residuals.append(np.linalg.solve(factor, (y - mean)[first:stop]))
+        bread += d.T @ d
+    inverse = np.linalg.inv(bread)
+    out = []
+    # (I - H) to the power 0, -1/2, -1; H is similar to the symmetric S = d B^-1 d'.
+    for power in (0.0, -0.5, -1.0):
+        meat = np.zeros_like(bread)
+        for d, e in zip(whitened, residuals, strict=True):
+            adjusted = e
+            if power != 0.0:
+                values, vectors = np.linalg.eigh(d @ inverse @ d.T)
+                adjusted = vectors @ (np.maximum(1.0 - values, 1e-12) ** power * (vectors.T @ e))
+            score = d.T @ adjusted
+            meat += np.outer(score, score)
+        out.append(inverse @ meat @ inverse)
+    return out[0], out[1], out[2]
