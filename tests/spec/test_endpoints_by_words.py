@@ -14,6 +14,7 @@ import pytest
 
 import equipoise
 from equipoise.endpoints import derive_endpoint, read_lattice
+from equipoise.endpoints.lattice import LETTERS
 from equipoise.endpoints.relapse import first_run
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.protocol.model_analysis import AssuranceCase
@@ -199,3 +200,22 @@ def test_what_counts_as_use_may_go_by_arm() -> None:
 def test_a_sample_that_could_not_be_read_is_no_sample() -> None:
     spoilt = [(d, s, "not_evaluable") if d in (35, 42, 49) else (d, s, r) for d, s, r in CLEAN]
     assert _weekly(spoilt) == {"event": True, "time": 34}
+
+
+def test_a_day_asked_about_as_a_whole_is_a_clean_day_for_a_substance_without_a_row() -> None:
+    protocol = read_protocol_text(WEEKLY)
+    told = pl.DataFrame(
+        [
+            {"participant_id": "p", "day": 30, "substance": "any", "asked": True, "used": True},
+            {"participant_id": "p", "day": 31, "substance": "any", "asked": True, "used": True},
+            {"participant_id": "p", "day": 31, "substance": "opioid", "asked": True, "used": True},
+        ]
+    )
+    tables = {
+        "participants": pl.DataFrame([{"participant_id": "p", "consented": True}]),
+        "allocations": pl.DataFrame([{"participant_id": "p", "stage": 1, "day": 1, "arm": "test"}]),
+        "daily_use": told,
+    }
+    lattice = read_lattice(protocol, Records(tables, DataSource("imported", "drawn", "weekly", protocol.hash)))
+    cells = lattice.cells("self-report", ("opioid",))[0]
+    assert [LETTERS[int(cells[lattice.column(day)])] for day in (29, 30, 31)] == ["_", "-", "+"]

@@ -19,7 +19,7 @@ from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Use
 from equipoise.records import Records
-from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
+from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
 
 Cells = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -132,6 +132,8 @@ class Lattice:
         if key not in self._days:
             out = np.zeros((self.n, self.n_days), dtype=np.uint8)
             name = "urine" if source == "urine" else "daily_use"
+            if source != "urine":
+                out = self.asked_of_any.copy()
             rows = self._rows(self.records[name].filter(pl.col("substance").is_in(list(substances))))
             columns = day_indices(rows["day"].to_numpy()) - self.first if rows.height else np.empty(0, np.int64)
             inside = (columns >= 0) & (columns < self.n_days)
@@ -142,6 +144,17 @@ class Lattice:
                 out[at[0][chosen], at[1][chosen]] = code
             self._days[key] = out
         return self._days[key]
+
+    @cached_property
+    def asked_of_any(self) -> Cells:
+        """(n, n_days) CLEAN on days asked about as a whole: a substance without a row of its own was not used then."""
+        out = self._blank()
+        rows = self._rows(self.records["daily_use"].filter((pl.col("substance") == ANY_SUBSTANCE) & pl.col("asked")))
+        if rows.height:
+            columns = day_indices(rows["day"].to_numpy()) - self.first
+            inside = (columns >= 0) & (columns < self.n_days)
+            out[rows["row"].to_numpy()[inside], columns[inside]] = CLEAN
+        return out
 
     @staticmethod
     def _findings(source: str, rows: pl.DataFrame) -> tuple[Mask, Mask, Mask]:
@@ -165,7 +178,7 @@ class Lattice:
         """
         assert use.amount is not None
         rows = self._rows(self.records["daily_use"].filter(pl.col("substance").is_in(list(substances))))
-        out = self._blank()
+        out = self.asked_of_any.copy()
         if not rows.height:
             return out
         fits = (pl.col("unit") == use.amount.unit) & pl.col("amount").is_not_null()
