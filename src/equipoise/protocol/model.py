@@ -194,7 +194,7 @@ class Protocol:
             if not fact.is_known and stated:
                 out.append((place(path), fact))
         eligibility = self.model.eligibility
-        nothing: Fact[Any] = Fact(note=eligibility.note)
+        nothing: Fact[Any] = Fact(value=None, note=eligibility.note)
         if eligibility.include is None:
             out.append(("eligibility.include", nothing))
         if eligibility.exclude is None:
