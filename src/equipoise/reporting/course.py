@@ -229,7 +229,7 @@ def use_figure(material: Material) -> Figure | None:
     drawing = draw_use_pattern(arms, PatternAxis(labels, title, rules), substance=use.replace("-", " "))
     definition = words.capitalized(model.use[use].words or "use by any source that is looked at")
     return Figure(
-        f"{use.replace('-', ' ').capitalize()} use at the visits" if "use" not in use else "Use at the visits",
+        "Use at the visits",
         drawing,
         "One row a participant, longest stretch without use first",
         f"A visit shows use since the last attended one: {words.lowered(definition)}. "

@@ -351,9 +351,14 @@ def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
 
 def _natural_width(column: Column, cells: Sequence[str]) -> float:
     """Width of a column in em for a renderer that cannot measure: numbers unbroken, words broken at a dozen letters."""
-    head = max((text_width(word, 1.0, bold=True) for word in f"{column.head} {column.unit}".split(" ")), default=1.0)
+    head = max((text_width(word, 1.0, bold=True) for word in column.head.split(" ")), default=1.0)
+    head = max(head, 0.55 * text_width(column.head, 1.0, bold=True))  # two lines at most
     widest = max((text_width(text, 1.0) for text in cells), default=0.0)
-    if column.align != "decimal":
+    if column.align == "decimal":
+        # figures of one width are wider than the average, and the longest whole part shifts the others
+        points = [fmt.integer_part(text) for text in cells]
+        widest = 1.06 * widest + 0.62 * (max(points, default=0) - min(points, default=0))
+    else:
         longest_word = max((text_width(word, 1.0) for text in cells for word in text.split(" ")), default=0.0)
         widest = min(widest, max(longest_word, 11.0))
     return round(max(head, widest, text_width(column.unit, 1.0)), 2)

@@ -73,7 +73,7 @@ def _finding(material: Material, estimate: Estimate) -> Text:
     if planned is not None and planned.label:
         label = planned.label
     subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
-    where = f" ({subset.words})" if subset is not None else ""
+    where = f" ({words.lowered(subset.words)})" if subset is not None else ""
     shares = material.proportions_of_line(estimate)
     arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
     sentence = ""
@@ -173,7 +173,10 @@ def _row_label(material: Material, estimate: Estimate, two: bool, *, repeated: b
     arms = list(material.arms)
     if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         what += f", {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
-    return words.capitalized(what) if repeated else f"{label}: {what}"
+    qualifier = material.qualifier(estimate)
+    if qualifier:
+        label += f" ({qualifier})"
+    return words.capitalized(what) if repeated and not qualifier else f"{label}: {what}"
 
 
 def _count_cell(estimate: Estimate) -> fmt.Cell:
@@ -236,7 +239,8 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
     p = estimate.details.get("proportional_hazards_p_value")
     if isinstance(p, (int, float)):
         text = fmt.p_value(p)
-        mine.append(f"Test of proportional hazards: p {text if text[0] in '<>' else '= ' + text}.")
+        sign, value = (text[0], text[1:]) if text[0] in "<>" else ("=", text)
+        mine.append(f"Test of proportional hazards: p {sign} {value}.")
     letters = []
     for note in mine:
         if note not in notes:
@@ -393,9 +397,7 @@ def forest_figure(material: Material) -> Figure | None:
         scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
         n = f"n = {estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
         turned = f"{material.arm_label(estimate.arm)} first" if (estimate.reference, estimate.arm) != usual[:2] else ""
-        detail = ", ".join(part for part in (scale, method, n, turned) if part)
-        if estimate.level == "sensitivity":
-            detail += ", sensitivity"
+        detail = ", ".join(part for part in (scale, method, material.qualifier(estimate), n, turned) if part)
         row = ForestRow(
             _forest_label(material, estimate),
             estimate.scale,

@@ -120,7 +120,7 @@ def ratio(value: float) -> str:
         return ">9999"
     if size < 0.0005:
         return "<0.001"
-    for limit, decimals in ((0.095, 3), (9.995, 2), (99.95, 1)):
+    for limit, decimals in ((0.00995, 3), (9.995, 2), (99.95, 1)):
         if size < limit:
             return fixed(value, decimals)
     return fixed(value, 0)

@@ -110,6 +110,17 @@ class Material:
             return not is_better  # a later event is better, so more of the event is worse
         return is_better
 
+    def qualifier(self, estimate: Estimate) -> str:
+        """What sets an analysis apart from others of its endpoint: its analysis set, its rule for missed visits."""
+        parts = []
+        planned = self.protocol.model.analyses.get(self.line(estimate))
+        group = estimate.details.get("analysis_set")
+        if group:
+            parts.append(str(group).replace("-", " "))
+        if planned is not None and planned.missed:
+            parts.append(f"missed {planned.missed.replace('-', ' ')}")
+        return ", ".join(parts)
+
     def published_for(self, estimate: Estimate) -> Published | None:
         """The published result that answers the same question as an estimate."""
         line = self.line(estimate)

@@ -141,6 +141,8 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
             items.append((material.endpoint_label(id), f"{words.capitalized(endpoint.words)}.{note}"))
     blocks: list[Block] = [Heading("Endpoints", 2), DefinitionList(tuple(items)), Heading("Estimands", 2)]
     rows = []
+    populations = {estimand.population for estimand in model.estimands.values()}
+    one_population = len(populations) == 1
     for estimand in model.estimands.values():
         events = "; ".join(
             f"{event.replace('-', ' ')}: {strategy.replace('-', ' ')}"
@@ -156,7 +158,7 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
                         ", points"
                     ),
                     f"{material.arm_label(treatments.experimental)}{against}",
-                    words.capitalized(estimand.population),
+                    *([] if one_population else [words.capitalized(estimand.population)]),
                     events or "none named",
                 )
             )
@@ -165,12 +167,13 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
         Column("Variable", wide=True),
         Column("Summary measure"),
         Column("Treatments"),
-        Column("Population"),
+        *([] if one_population else [Column("Population")]),
         Column("Intercurrent events"),
     )
     used = {s for e in model.estimands.values() for s in e.intercurrent.values()}
     notes = tuple(f"{words.capitalized(words.STRATEGY_WORDS[s])}." for s in sorted(used) if s in words.STRATEGY_WORDS)
-    blocks.append(Table("Estimands: the five attributes of ICH E9(R1)", columns, tuple(rows), footnotes=notes))
+    subtitle = f"Population of each: {next(iter(populations))}" if one_population else ""
+    blocks.append(Table("Estimands: the five attributes of ICH E9(R1)", columns, tuple(rows), subtitle, notes))
     return blocks
 
 
@@ -299,7 +302,11 @@ def _generative(material: Material) -> list[Block]:
     return [
         Heading("Assumptions of the simulation", 2),
         Paragraph(sentence),
-        Table("Parameters of the generative model", (Column("Parameter", wide=True), Column("Value")), tuple(rows)),
+        Table(
+            "Parameters of the generative model",
+            (Column("Parameter", wide=True), Column("Value", wide=True)),
+            tuple(rows),
+        ),
     ]
 
 

@@ -81,8 +81,9 @@ def test_a_printed_p_value_is_within_rounding_of_the_p_value(value: float):
 
 @given(st.floats(min_value=1e-3, max_value=9e3))
 def test_a_printed_ratio_is_within_rounding_of_the_ratio(value: float):
-    # two figures at least, except below 0.005, where three decimals are one figure
-    assert abs(float(fmt.ratio(value)) - value) <= max(0.051 * value, 0.00051)
+    # two decimals down to 0.01, three below; half a unit of the last, and three figures from 1 up
+    unit = 0.001 if value < 0.00995 else 0.01 if value < 9.995 else 0.1 if value < 99.95 else 1
+    assert abs(float(fmt.ratio(value)) - value) <= 0.501 * unit
 
 
 @given(st.one_of(st.none(), st.floats(), st.integers(min_value=0, max_value=10**6), st.text()))

@@ -100,7 +100,7 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
             drawing.text(
                 WIDTH, y + 16, fmt.interval(fmt.Interval(*row.published, row.scale)), "muted", anchor="end", size=SMALL
             )
-        y += 44 if row.published or row.detail else 28
+        y += 44 if row.published else 35 if row.detail else 28
     bottom = y - 12
     under = Drawing(alt="")
     for tick in ticks:

@@ -19,6 +19,7 @@ from equipoise.reporting.svg import (
     shorten,
     text_width,
     tick_text,
+    wrap,
 )
 
 
@@ -87,11 +88,16 @@ def draw_kaplan_meier(
         f"median {tick_text(round(c.median, 1))} {unit}" if c.median is not None else "median not reached"
         for c in curves
     ]
-    right = 14 + max(
-        (max(text_width(c.label, BODY, bold=True), text_width(m, SMALL)) for c, m in zip(curves, medians)), default=80.0
-    )
-    right = min(right, 178.0)
-    left = min(max(52.0, 24 + max((text_width(c.label, SMALL) for c in curves), default=0.0)), 150.0)
+    names = [wrap(c.label, 150.0, BODY, bold=True)[:2] for c in curves]
+    wanted = [
+        max([text_width(m, SMALL), *(text_width(n, BODY, bold=True) for n in lines)])
+        for lines, m in zip(names, medians)
+    ]
+    right = 14 + min(max(wanted, default=80.0), 164.0)
+    # names of arms stand left of the numbers at risk where there is room, above them where there is not
+    longest = max((text_width(c.label, SMALL) for c in curves), default=0.0)
+    beside = longest <= 120
+    left = max(52.0, 24 + longest) if beside else 52.0
     top, height = 34.0, 290.0
     bottom = top + height
     drawing = Drawing(alt=_alt(curves, end, unit, event_words))
@@ -115,18 +121,21 @@ def draw_kaplan_meier(
     for position, curve in enumerate(curves):
         _steps(drawing, curve, arm_token(position), x, y, end)
     for position, baseline in _label_places(curves, y, end, top, bottom):
-        curve = curves[position]
-        room = right - 10
-        drawing.text(x(end) + 10, baseline - 3, shorten(curve.label, room, bold=True), arm_token(position), bold=True)
-        drawing.text(x(end) + 10, baseline + 12, shorten(medians[position], room, SMALL), "muted", size=SMALL)
+        lines = names[position]
+        below = drawing.lines(
+            x(end) + 10, baseline - 3 - 15 * (len(lines) - 1), lines, arm_token(position), leading=15, bold=True
+        )
+        drawing.text(x(end) + 10, below, medians[position], "muted", size=SMALL)
 
     row = bottom + 62
-    drawing.text(left - 8, row, "At risk", "muted", size=SMALL, anchor="end")
+    drawing.text(left - 8 if beside else 0, row, "At risk", "muted", size=SMALL, anchor="end" if beside else "start")
     for position, curve in enumerate(curves):
         row += 18
-        drawing.text(
-            left - 18, row, shorten(curve.label, left - 18, SMALL), arm_token(position), size=SMALL, anchor="end"
-        )
+        if beside:
+            drawing.text(left - 18, row, curve.label, arm_token(position), size=SMALL, anchor="end")
+        else:
+            drawing.text(0, row, shorten(curve.label, WIDTH, SMALL), arm_token(position), size=SMALL)
+            row += 16
         for tick in ticks:
             drawing.text(x(tick), row, fmt.thousands(curve.n_at_risk(tick)), size=SMALL, anchor="middle")
     drawing.height = row + 8
@@ -170,7 +179,7 @@ def _label_places(
 ) -> list[tuple[int, float]]:
     """Baselines of the labels at the ends of the curves, at least 34 px apart and inside the axes."""
     wanted = sorted(((y(c.at(end)), k) for k, c in enumerate(curves)))
-    gap = 34.0
+    gap = 36.0 if all(len(c.label) < 20 for c in curves) else 50.0
     places: list[tuple[int, float]] = []
     for height, k in wanted:
         height = min(max(height, top + 8), bottom - 14)
