@@ -1,4 +1,4 @@
-"""What must hold on any trial: order, labels, units, batching, threads; and a slow, differently written second route."""
+"""What must hold on any trial: order, labels, batching, threads; and a slow second route, differently written."""
 
 from __future__ import annotations
 

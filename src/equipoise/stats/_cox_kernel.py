@@ -28,9 +28,19 @@ _CLEAR_RANK = 1e-6
 def maximise_range(  # type: ignore[no-untyped-def]
     time, event, stratum, design, offsets, wanted, method, begin, end, beta, covariance, quality
 ):
-    """Maximise the partial likelihood of the ``wanted`` trials of ``begin:end``, eq. (CX-1) to (CX-4)."""
+    """Maximise the partial likelihood of the ``wanted`` trials of ``begin:end``, eq. (CX-1) to (CX-4).
+
+    Every row is laid out once as the vector (1, x, lower triangle of x x') of centred covariates, so that the sums
+    over a risk set are one short loop.
+    """
     p = design.shape[1]
+    width = 1 + p + p * (p + 1) // 2
+    longest = 0
+    for trial in range(begin, end):
+        longest = max(longest, offsets[trial + 1] - offsets[trial])
+    z = np.empty((longest, width))
     mean = np.empty(p)
+    events_x = np.empty(p)
     information = np.zeros((p, p))
     factor = np.zeros((p, p))
     inverse = np.zeros((p, p))
@@ -38,36 +48,44 @@ def maximise_range(  # type: ignore[no-untyped-def]
     step = np.empty(p)
     start = np.empty(p)
     b = np.empty(p)
-    x = np.empty(p)
-    # Sums over the risk set (row 0) and over the events of one time (row 1) of theta, theta x, theta x x'.
-    s0 = np.zeros(2)
-    s1 = np.zeros((2, p))
-    s2 = np.zeros((2, p, p))
+    # Sums of theta z over the risk set and over the events of one time.
+    at_risk = np.empty(width)
+    failing = np.empty(width)
+    average = np.empty(p)
     for trial in range(begin, end):
         if not wanted[trial]:
             continue
         first = offsets[trial]
-        stop = offsets[trial + 1]
-        n = stop - first
+        n = offsets[trial + 1] - first
         most = 0
         tied = 0
         for j in range(p):
             mean[j] = 0.0
+            events_x[j] = 0.0
             start[j] = 0.0
             step[j] = 0.0
-        for i in range(first, stop):
+        for i in range(n):
             for j in range(p):
-                mean[j] += design[i, j] / n
-            if i == first or time[i] != time[i - 1] or stratum[i] != stratum[i - 1]:
+                mean[j] += design[first + i, j] / n
+        for i in range(n):
+            row = first + i
+            z[i, 0] = 1.0
+            at = 1 + p
+            for j in range(p):
+                z[i, 1 + j] = design[row, j] - mean[j]
+                for k in range(j + 1):
+                    z[i, at] = z[i, 1 + j] * z[i, 1 + k]
+                    at += 1
+            if i == 0 or time[row] != time[row - 1] or stratum[row] != stratum[row - 1]:
                 tied = 0
-            if event[i] > 0.0:
+            if event[row] > 0.0:
                 tied += 1
                 most = max(most, tied)
-        # Mean over all subsets of k of the risk set of the product of theta, and its derivatives.
+                for j in range(p):
+                    events_x[j] += z[i, 1 + j]
+        # Mean over all subsets of m of the risk set of the product of theta, and its derivatives, eq. (CX-3).
         n_means = most + 1 if method == EXACT else 0
-        e0 = np.zeros(n_means)
-        e1 = np.zeros((n_means, p))
-        e2 = np.zeros((n_means, p, p))
+        means = np.zeros((n_means, width))
         before = -np.inf
         shrink = 1.0
         largest = 0.0
@@ -78,105 +96,94 @@ def maximise_range(  # type: ignore[no-untyped-def]
         iteration = 0
         while iteration < _MAX_ITERATIONS:
             iteration += 1
+            ll = 0.0
             for j in range(p):
                 b[j] = start[j] + shrink * step[j]
-                score[j] = 0.0
+                score[j] = events_x[j]
+                ll += events_x[j] * b[j]
                 for k in range(j + 1):
                     information[j, k] = 0.0
-            ll = 0.0
             product = 1.0
             largest = 0.0
             n_at_risk = 0
-            i = stop - 1
-            while i >= first:
-                if i == stop - 1 or stratum[i] != stratum[i + 1]:
+            i = n - 1
+            while i >= 0:
+                row = first + i
+                if i == n - 1 or stratum[row] != stratum[row + 1]:
                     n_at_risk = 0
-                    s0[0] = 0.0
-                    for j in range(p):
-                        s1[0, j] = 0.0
-                        for k in range(j + 1):
-                            s2[0, j, k] = 0.0
+                    for c in range(width):
+                        at_risk[c] = 0.0
                     for m in range(n_means):
-                        e0[m] = 1.0 if m == 0 else 0.0
-                        for j in range(p):
-                            e1[m, j] = 0.0
-                            for k in range(j + 1):
-                                e2[m, j, k] = 0.0
-                s0[1] = 0.0
-                for j in range(p):
-                    s1[1, j] = 0.0
-                    for k in range(j + 1):
-                        s2[1, j, k] = 0.0
+                        for c in range(width):
+                            means[m, c] = 0.0
+                        if m == 0:
+                            means[0, 0] = 1.0
                 n_events = 0
-                now = time[i]
-                here = stratum[i]
-                while i >= first and time[i] == now and stratum[i] == here:
+                now = time[row]
+                here = stratum[row]
+                while i >= 0 and time[first + i] == now and stratum[first + i] == here:
                     eta = 0.0
                     for j in range(p):
-                        x[j] = design[i, j] - mean[j]
-                        eta += x[j] * b[j]
+                        eta += z[i, 1 + j] * b[j]
                     largest = max(largest, abs(eta))
                     theta = np.exp(eta)
                     n_at_risk += 1
-                    is_event = event[i] > 0.0
-                    if is_event:
-                        n_events += 1
-                        ll += eta
-                        for j in range(p):
-                            score[j] += x[j]
                     if method == EXACT:
                         for m in range(min(most, n_at_risk), 0, -1):
                             old = (n_at_risk - m) / n_at_risk
                             new = m / n_at_risk * theta
+                            at = 1 + p
                             for j in range(p):
                                 for k in range(j + 1):
-                                    e2[m, j, k] = old * e2[m, j, k] + new * (
-                                        e2[m - 1, j, k]
-                                        + x[j] * e1[m - 1, k]
-                                        + x[k] * e1[m - 1, j]
-                                        + x[j] * x[k] * e0[m - 1]
+                                    means[m, at] = old * means[m, at] + new * (
+                                        means[m - 1, at]
+                                        + z[i, 1 + j] * means[m - 1, 1 + k]
+                                        + z[i, 1 + k] * means[m - 1, 1 + j]
+                                        + z[i, at] * means[m - 1, 0]
                                     )
-                            for j in range(p):
-                                e1[m, j] = old * e1[m, j] + new * (e1[m - 1, j] + x[j] * e0[m - 1])
-                            e0[m] = old * e0[m] + new * e0[m - 1]
+                                    at += 1
+                            for j in range(1, p + 1):
+                                means[m, j] = old * means[m, j] + new * (means[m - 1, j] + z[i, j] * means[m - 1, 0])
+                            means[m, 0] = old * means[m, 0] + new * means[m - 1, 0]
                     else:
-                        for group in range(2 if is_event and method == EFRON else 1):
-                            s0[group] += theta
-                            for j in range(p):
-                                tx = theta * x[j]
-                                s1[group, j] += tx
-                                for k in range(j + 1):
-                                    s2[group, j, k] += tx * x[k]
+                        for c in range(width):
+                            at_risk[c] += theta * z[i, c]
+                    if event[first + i] > 0.0:
+                        if n_events == 0:
+                            for c in range(width):
+                                failing[c] = theta * z[i, c]
+                        else:
+                            for c in range(width):
+                                failing[c] += theta * z[i, c]
+                        n_events += 1
                     i -= 1
                 if n_events == 0:
                     continue
+                n_steps = n_events
                 if method == EXACT:
-                    m = n_events
-                    ll -= (
-                        np.log(e0[m])
-                        + math.lgamma(n_at_risk + 1.0)
-                        - math.lgamma(m + 1.0)
-                        - math.lgamma(n_at_risk - m + 1.0)
-                    )
+                    ll -= math.lgamma(n_at_risk + 1.0) - math.lgamma(n_events + 1.0)
+                    ll += math.lgamma(n_at_risk - n_events + 1.0)
+                    for c in range(width):
+                        at_risk[c] = means[n_events, c]
+                    n_steps = 1
+                for m in range(n_steps):
+                    # eq. (CX-2): each tied event leaves the denominator by this fraction.
+                    fraction = m / n_events if method == EFRON else 0.0
+                    total = at_risk[0] - fraction * failing[0]
+                    product *= total
+                    if product > 1e250 or product < 1e-250:
+                        ll -= np.log(product)
+                        product = 1.0
+                    share = 1.0 / total
+                    at = 1 + p
                     for j in range(p):
-                        a = e1[m, j] / e0[m]
-                        score[j] -= a
+                        average[j] = (at_risk[1 + j] - fraction * failing[1 + j]) * share
+                        score[j] -= average[j]
                         for k in range(j + 1):
-                            information[j, k] += e2[m, j, k] / e0[m] - a * (e1[m, k] / e0[m])
-                else:
-                    for m in range(n_events):
-                        fraction = m / n_events if method == EFRON else 0.0
-                        # eq. (CX-2): each tied event leaves the denominator by this fraction.
-                        total = s0[0] - fraction * s0[1]
-                        product *= total
-                        if product > 1e250 or product < 1e-250:
-                            ll -= np.log(product)
-                            product = 1.0
-                        for j in range(p):
-                            x[j] = (s1[0, j] - fraction * s1[1, j]) / total
-                            score[j] -= x[j]
-                            for k in range(j + 1):
-                                information[j, k] += (s2[0, j, k] - fraction * s2[1, j, k]) / total - x[j] * x[k]
+                            information[j, k] += (at_risk[at] - fraction * failing[at]) * share - average[j] * average[
+                                k
+                            ]
+                            at += 1
             ll -= np.log(product)
             for j in range(p):
                 for k in range(j + 1):

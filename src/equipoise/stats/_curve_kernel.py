@@ -6,18 +6,24 @@ import numpy as np
 
 from equipoise.stats._small_linalg import kernel
 
+# Survival this close to one half counts as equal to it when the median is read off, as in R's survfit.
+_HALF_TOLERANCE = 1.490116119384765625e-8
+
 
 @kernel(
     "void(float64[::1], float64[::1], int64[::1], int64[::1], int64, int64, int64, int64[::1], int64[:, ::1],"
-    " float64[:, ::1])"
+    " float64, float64[:, ::1], float64[:, :, ::1])"
 )
-def curve_range(time, event, group, offsets, n_groups, begin, end, start, length, table):  # type: ignore[no-untyped-def]
+def curve_range(time, event, group, offsets, n_groups, begin, end, start, length, quantile, table, medians):  # type: ignore[no-untyped-def]
     """Product-limit curves of every group; ``start`` holds each trial's first free row of ``table`` per group.
 
     ``table`` columns: time, number at risk just before it, events, censored, survival, Greenwood's sum of
     d / (n (n - d)), eq. (KM-2). ``length`` (n_trials, n_groups) counts each curve's rows; curves lie end to end in the
-    order trial, group, beginning at ``start`` (n_trials * n_groups,).
+    order trial, group, beginning at ``start`` (n_trials * n_groups,). ``medians`` (n_trials, n_groups, 3): median and
+    its limits, where survival and its log-log limits (normal ``quantile``) first reach one half, eq. (KM-5); NaN else.
     """
+    levels = np.empty(3)
+    done = np.empty(3, dtype=np.bool_)
     at_risk = np.empty(n_groups, dtype=np.int64)
     for trial in range(begin, end):
         first = offsets[trial]
@@ -47,6 +53,9 @@ def curve_range(time, event, group, offsets, n_groups, begin, end, start, length
             base = start[trial * n_groups + g]
             survival = 1.0
             total = 0.0
+            for c in range(3):
+                medians[trial, g, c] = np.nan
+                done[c] = False
             for row in range(base, base + length[trial, g]):
                 n = table[row, 1]
                 d = table[row, 2]
@@ -55,6 +64,25 @@ def curve_range(time, event, group, offsets, n_groups, begin, end, start, length
                     total += d / (n * (n - d))
                 table[row, 4] = survival
                 table[row, 5] = total
+                if d > 0.0 and not (done[0] and done[1] and done[2]):
+                    levels[0] = survival
+                    levels[1] = np.nan
+                    levels[2] = np.nan
+                    if survival > 0.0:
+                        log_s = np.log(survival)
+                        stretch = np.exp(quantile * np.sqrt(total) / -log_s)
+                        levels[1] = np.exp(log_s * stretch)
+                        levels[2] = np.exp(log_s / stretch)
+                    for c in range(3):
+                        if not done[c] and levels[c] < 0.5 + _HALF_TOLERANCE:
+                            below = levels[c] < 0.5 - _HALF_TOLERANCE
+                            if np.isnan(medians[trial, g, c]):
+                                medians[trial, g, c] = table[row, 0]
+                                done[c] = below
+                            elif below:
+                                # The curve stood at one half from there to here.
+                                medians[trial, g, c] = 0.5 * (medians[trial, g, c] + table[row, 0])
+                                done[c] = True
 
 
 @kernel(

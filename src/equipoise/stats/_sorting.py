@@ -60,8 +60,10 @@ def _sort_range(stratum, time, offsets, begin, end, order):  # type: ignore[no-u
 def order_by_time(stratum: IntArray, time: FloatArray, offsets: IntArray, *, threads: int | None = None) -> IntArray:
     """Row numbers (n_rows,) that put each trial's rows in ascending stratum, then ascending time, then as given.
 
-    Times must be finite.
+    Times that are not finite count as zero; such trials are coded and never fitted.
     """
+    if not np.isfinite(time).all():
+        time = np.nan_to_num(time)
     order = np.empty(time.shape[0], dtype=np.int64)
     run_over_trials(
         lambda begin, end: _sort_range(stratum, time, offsets, begin, end, order),

@@ -83,7 +83,7 @@ class SurvivalInput:
         codes = check_survival(t, d, bounds)
         bad = any_by_trial(~np.isfinite(x), bounds)
         mark(codes, bad, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-        order = order_by_time(stratum, np.nan_to_num(t), bounds, threads=threads)
+        order = order_by_time(stratum, t, bounds, threads=threads)
         return cls(t[order], d[order], stratum[order], x[order], bounds, order, codes)
 
     @property
@@ -262,8 +262,10 @@ def fit_cox(
     wald = np.full(n, np.nan)
     used = np.where(np.isnan(sandwich), covariance, sandwich)
     # With no more clusters than columns the sandwich has no inverse, and no joint test.
-    singular = ~gone & _is_singular(used)
-    mark(codes, singular, FitCode.ILL_CONDITIONED)
+    singular = np.zeros(n, dtype=np.bool_)
+    if robust or cluster is not None:
+        singular = ~gone & _is_singular(used)
+        mark(codes, singular, FitCode.ILL_CONDITIONED)
     fine = ~gone & ~singular
     if fine.any():
         wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], beta[fine][:, :, None])[:, :, 0])

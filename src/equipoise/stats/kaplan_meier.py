@@ -23,9 +23,6 @@ from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.cox import check_survival
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
 
-# Survival this close to one half counts as equal to it when the median is read off, as in R's survfit.
-_HALF_TOLERANCE = 1.490116119384765625e-8
-
 
 @dataclass(frozen=True)
 class SurvivalCurve:
@@ -120,6 +117,7 @@ def fit_kaplan_meier(
     *,
     n_groups: int = 2,
     level: float = 0.95,
+    order: IntArray | None = None,
     threads: int | None = None,
 ) -> KaplanMeierFits:
     """Product-limit estimate of survival in each group of each trial.
@@ -127,6 +125,7 @@ def fit_kaplan_meier(
     ``time`` (n_rows,) not negative; ``event`` 1 event, 0 censored (still at risk at that time); ``group`` whole
     numbers 0 to ``n_groups - 1``. Assumes censoring independent of the event within a group. Medians follow the rule
     of R's survfit (the middle of a stretch where survival is one half), their limits from the log-log limits.
+    ``order``, from :func:`time_order`, saves sorting again what a log-rank test has sorted.
     Raises ValueError only for shapes or group numbers.
 
     Source: Kaplan and Meier (1958); Greenwood (1926); Brookmeyer and Crowley (1982) for the median.
@@ -138,15 +137,20 @@ def fit_kaplan_meier(
     bounds = as_offsets(offsets, n)
     codes = check_survival(t, d, bounds)
     n_trials = codes.shape[0]
-    order = order_by_time(np.zeros(n, dtype=np.int64), np.nan_to_num(t), bounds, threads=threads)
+    if order is None:
+        order = time_order(t, bounds, threads=threads)
     ts, ds, gs = t[order], d[order], g[order]
     sizes = np.bincount(trial_of_row(bounds) * n_groups + g, minlength=n_trials * n_groups)
     start = np.zeros(n_trials * n_groups, dtype=np.int64)
     np.cumsum(sizes[:-1], out=start[1:])
     length = np.zeros((n_trials, n_groups), dtype=np.int64)
-    table = np.full((n, 6), np.nan)
+    table = np.empty((n, 6))
+    medians = np.full((n_trials, n_groups, 3), np.nan)
+    quantile = normal_quantile(level)
     run_over_trials(
-        lambda begin, end: curve_range(ts, ds, gs, bounds, n_groups, begin, end, start, length, table),
+        lambda begin, end: curve_range(
+            ts, ds, gs, bounds, n_groups, begin, end, start, length, quantile, table, medians
+        ),
         n_trials,
         threads=threads,
     )
@@ -158,10 +162,8 @@ def fit_kaplan_meier(
     group_codes |= codes[:, None] & np.uint32(~int(FitCode.NO_EVENTS | FitCode.ALL_EVENTS) & 0xFFFFFFFF)
     starts = start.reshape(n_trials, n_groups)
     survival, greenwood = table[:, 4], table[:, 5]
-    limits = log_log_limits(survival, greenwood, level)
-    median = first_crossing(table[:, 0], survival, starts, length)
-    lower = first_crossing(table[:, 0], limits[:, 0], starts, length)
-    upper = first_crossing(table[:, 0], limits[:, 1], starts, length)
+    medians[failed] = np.nan
+    median, lower, upper = medians[:, :, 0], medians[:, :, 1], medians[:, :, 2]
     mark(group_codes, np.isnan(median) & ~has(group_codes, FitCode.NOT_ESTIMABLE), FitCode.MEDIAN_NOT_REACHED)
     mark(codes, empty.any(axis=1), FitCode.EMPTY_ARM)
     return KaplanMeierFits(
@@ -182,41 +184,15 @@ def fit_kaplan_meier(
     )
 
 
+def time_order(time: ArrayLike, offsets: ArrayLike, *, threads: int | None = None) -> IntArray:
+    """Row numbers that put each trial in ascending time, ties as given; to be shared by several estimators."""
+    t = as_vector(time, "time")
+    return order_by_time(np.zeros(t.shape[0], dtype=np.int64), t, as_offsets(offsets, t.shape[0]), threads=threads)
+
+
 def as_groups(group: ArrayLike, n: int, n_groups: int) -> IntArray:
     """Group numbers checked to lie in 0 .. n_groups - 1."""
     g = as_integers(group, "group", n)
     if g.size and (g.min() < 0 or g.max() >= n_groups):
         raise ValueError(f"group numbers must lie between 0 and {n_groups - 1}")
     return g
-
-
-def first_crossing(time: FloatArray, curve: FloatArray, start: IntArray, length: IntArray) -> FloatArray:
-    """Time at which each curve first falls to one half or below (n_trials, n_groups); NaN if it does not.
-
-    Where it equals one half over a stretch the middle of the stretch is taken, eq. (KM-5).
-    """
-    flat_start, flat_length = start.ravel(), length.ravel()
-    out = np.full(flat_start.shape[0], np.nan)
-    filled = np.flatnonzero(flat_length > 0)
-    if not filled.size:
-        return out.reshape(start.shape)
-    curve_of_point = np.repeat(np.arange(filled.size), flat_length[filled])
-    first = np.cumsum(flat_length[filled]) - flat_length[filled]
-    point = np.arange(curve_of_point.shape[0]) - first[curve_of_point] + flat_start[filled][curve_of_point]
-    with np.errstate(invalid="ignore"):
-        # A limit that is no longer defined (survival 0) lies below one half as far as the lower one is concerned;
-        # as in R an undefined limit is never a crossing.
-        reached = curve[point] < 0.5 + _HALF_TOLERANCE
-        below = curve[point] < 0.5 - _HALF_TOLERANCE
-    big = np.iinfo(np.int64).max
-    index = np.where(reached, np.arange(point.shape[0]), big)
-    hit = np.minimum.reduceat(index, first)
-    after = np.minimum.reduceat(np.where(below, np.arange(point.shape[0]), big), first)
-    found = hit < big
-    middle = found & (after != hit)
-    values = np.full(filled.size, np.nan)
-    values[found] = time[point[hit[found]]]
-    both = middle & (after < big)
-    values[both] = 0.5 * (values[both] + time[point[after[both]]])
-    out[filled] = values
-    return out.reshape(start.shape)

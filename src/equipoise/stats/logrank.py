@@ -52,11 +52,13 @@ def log_rank(
     n_groups: int = 2,
     strata: ArrayLike | None = None,
     rho: float = 0.0,
+    order: IntArray | None = None,
     threads: int | None = None,
 ) -> LogRankTests:
     """Compare survival between groups; ``rho`` 0 is the log-rank test, 1 Peto and Peto's (as R's survdiff).
 
     Shapes and bounds as in :func:`equipoise.stats.kaplan_meier.fit_kaplan_meier`; ``strata`` (n_rows,) whole numbers.
+    ``order``, from :func:`equipoise.stats.kaplan_meier.time_order`, saves sorting again (used without strata only).
     Weights are the pooled left-continuous survival of the stratum to the power ``rho``. Exact null variance is
     hypergeometric, so ties are handled. Assumes censoring independent of the event within group and stratum.
 
@@ -70,7 +72,8 @@ def log_rank(
     bounds = as_offsets(offsets, n)
     codes = check_survival(t, d, bounds)
     n_trials = codes.shape[0]
-    order = order_by_time(s, np.nan_to_num(t), bounds, threads=threads)
+    if order is None or strata is not None:
+        order = order_by_time(s, t, bounds, threads=threads)
     ts, ds, gs, ss = t[order], d[order], g[order], s[order]
     observed = np.zeros((n_trials, n_groups))
     expected = np.zeros((n_trials, n_groups))

@@ -141,11 +141,14 @@ def one_minus_survival_before(data: SurvivalInput, *, threads: int | None) -> Fl
     zero = np.zeros(n, dtype=np.int64)
     order = order_by_time(zero, data.time, data.offsets, threads=threads)
     length = np.zeros((data.n_trials, 1), dtype=np.int64)
-    table = np.full((n, 6), np.nan)
+    table = np.empty((n, 6))
+    medians = np.empty((data.n_trials, 1, 3))
     start = data.offsets[:-1].copy()
     time, event = data.time[order], data.event[order]
     run_over_trials(
-        lambda begin, end: curve_range(time, event, zero, data.offsets, 1, begin, end, start, length, table),
+        lambda begin, end: curve_range(
+            time, event, zero, data.offsets, 1, begin, end, start, length, 0.0, table, medians
+        ),
         data.n_trials,
         threads=threads,
     )
