@@ -92,7 +92,7 @@ def schedule_figure(material: Material) -> Figure | None:
             rows.append(ScheduleRow(label, frozenset(at), "Assessments"))
     if not rows:
         return None
-    anchor = f"Study day 1 is the day of {model.calendar.day_1}."
+    anchor = f"Study day 1: {model.calendar.day_1}."
     left_out = len(planned) - len(ids)
     if left_out:
         anchor += (

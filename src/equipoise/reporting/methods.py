@@ -168,7 +168,7 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
         Column("Summary measure"),
         Column("Treatments"),
         *([] if one_population else [Column("Population")]),
-        Column("Intercurrent events"),
+        Column("Intercurrent events", wide=True),
     )
     used = {s for e in model.estimands.values() for s in e.intercurrent.values()}
     notes = tuple(f"{words.capitalized(words.STRATEGY_WORDS[s])}." for s in sorted(used) if s in words.STRATEGY_WORDS)

@@ -7,6 +7,7 @@ calls give the same bytes: no dates, no random ids.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape as _escape
@@ -42,10 +43,12 @@ def wrap(text: str, width: float, size: float = BODY, *, bold: bool = False) -> 
             cut = len(word) - 1
             while cut > 1 and text_width(word[:cut] + "-", size, bold=bold) > width:
                 cut -= 1
+            at_hyphen = word.rfind("-", 0, cut + 1) + 1  # a hyphen of the word's own is the better place
+            cut = at_hyphen or cut
             if line:
                 lines.append(line)
                 line = ""
-            lines.append(word[:cut] + "-")
+            lines.append(word[:cut] if at_hyphen else word[:cut] + "-")
             word = word[cut:]
         trial = f"{line} {word}".strip()
         if line and text_width(trial, size, bold=bold) > width:
@@ -67,18 +70,13 @@ def shorten(text: str, width: float, size: float = BODY, *, bold: bool = False) 
     return text.rstrip() + "…"
 
 
+# Control characters but tab and newline, surrogates, direction overrides, and the two that are no characters.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
 def clean(text: str) -> str:
     """The text without control characters, which XML cannot hold, and without direction overrides."""
-    return "".join(
-        c
-        for c in text
-        if (c >= " " or c in "\t\n")
-        and not 0x7F <= ord(c) <= 0x9F
-        and not 0xD800 <= ord(c) <= 0xDFFF
-        and not 0x202A <= ord(c) <= 0x202E
-        and not 0x2066 <= ord(c) <= 0x2069
-        and ord(c) not in (0xFFFE, 0xFFFF)
-    )
+    return _UNFIT.sub("", text)
 
 
 def escape(text: str) -> str:

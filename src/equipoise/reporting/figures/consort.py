@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from equipoise.reporting import format as fmt
 from equipoise.reporting.flow import ArmFlow, FlowCounts
 from equipoise.reporting.palette import arm_token
-from equipoise.reporting.svg import WIDTH, Drawing, wrap
+from equipoise.reporting.svg import WIDTH, Drawing, text_width, wrap
 
 _SIZE, _LEADING, _PAD = 11.5, 15.5, 9.0
 
@@ -71,7 +71,8 @@ def draw_consort(flow: FlowCounts) -> Drawing:
         ("Follow-up", [_follow_up(arm) for arm in flow.arms]),
         ("Analysis", [_analysis(arm, flow.primary) for arm in flow.arms]),
     ):
-        tallest = max((_height(c, box) for c in contents), default=0.0)
+        # the stage's name, upright beside the boxes, needs its room too
+        tallest = max([_height(c, box) for c in contents] + [text_width(stage, 11) + 10])
         for k, content in enumerate(contents):
             content = [
                 _Line(item.text, item.bold, item.indent, arm_token(k) if item.token == "arm" else item.token)

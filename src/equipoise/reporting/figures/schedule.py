@@ -61,9 +61,12 @@ def draw_schedule(schedule: Schedule) -> Drawing:
             )
             drawing.line(x0, y + 6, x1, y + 6, "rule")
     if upright:
-        y = 30 + min(max(text_width(v.label, SMALL) for v in schedule.visits), 170.0)
-        for centre, visit in zip(centres, schedule.visits):
-            drawing.text(centre + 4, y, shorten(visit.label, 172, SMALL), size=SMALL, rotate=-90)
+        names = [wrap(v.label, 104.0, SMALL)[:2] for v in schedule.visits]
+        y = 30 + max(text_width(line, SMALL) for lines in names for line in lines)
+        for centre, lines in zip(centres, names):
+            start = centre + 4 - 6.5 * (len(lines) - 1)
+            for k, line in enumerate(lines):
+                drawing.text(start + 13 * k, y, line, size=SMALL, rotate=-90)
     else:
         y = 36.0
         for centre, visit in zip(centres, schedule.visits):
