@@ -86,7 +86,7 @@ def analyse_records(
 def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
     """Participants randomized to each arm compared (or to a level of the factor), and to both."""
     treatments = planned.estimand.treatments
-    label = plan.lattice.participants.arm
+    label = plan.lattice_of(planned).participants.arm
     arms = plan.protocol.model.arms
     factor = planned.estimand.factor
     counts: dict[str | None, int] = {}
@@ -101,7 +101,7 @@ def _estimate(
     protocol: Protocol, planned: PlannedFit, outcome: Outcome, n_randomized: dict[str | None, int], plan: Plan
 ) -> Estimate:
     warnings = list(outcome.warning_slugs())
-    warnings += plan.derived(planned.estimand.endpoint, planned.analysis.missed, planned.floor).warnings
+    warnings += plan.derived_for(planned).warnings
     compared = outcome.reference is not None
     n_events = int(outcome.n_events[0])
     main = planned.choices == () and outcome.suffix == "" and not planned.added

@@ -20,7 +20,7 @@ from equipoise.analysis.repeated import fit_means, fit_repeated_means, fit_repea
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.endpoints.derived import Derived
-from equipoise.endpoints.lattice import Lattice
+from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Analysis, Estimand
 
@@ -117,20 +117,43 @@ class Plan:
     def __init__(self, protocol: Protocol, lattice: Lattice) -> None:
         self.protocol = protocol
         self.lattice = lattice
-        self._derived: dict[tuple[str, str | None, float | None], Derived] = {}
+        self._stages: dict[int, Lattice] = {1: lattice}
+        self._derived: dict[tuple[str, str | None, float | None, int], Derived] = {}
 
-    def derived(self, endpoint: str, missed: str | None = None, floor: float | None = None) -> Derived:
+    def lattice_of(self, planned: PlannedFit) -> Lattice:
+        """The lattice of the participants randomized in the stage that is compared, by default the first."""
+        number = self._stage(planned)
+        if number not in self._stages:
+            self._stages[number] = read_lattice(self.protocol, self.lattice.records, stage=number)
+        return self._stages[number]
+
+    def _stage(self, planned: PlannedFit) -> int:
+        if planned.estimand.stage is not None:
+            return list(self.protocol.model.stages).index(planned.estimand.stage) + 1
+        group = planned.analysis.analysis_set
+        return self.protocol.model.analysis_sets[group].stage if group is not None else 1
+
+    def derived(
+        self, endpoint: str, missed: str | None = None, floor: float | None = None, *, lattice: Lattice | None = None
+    ) -> Derived:
         """The endpoint under its own rules, or under those that replace them."""
-        key = (endpoint, missed, floor)
+        chosen = self.lattice if lattice is None else lattice
+        number = next(number for number, known in self._stages.items() if known is chosen)
+        key = (endpoint, missed, floor, number)
         if key not in self._derived:
-            self._derived[key] = derive_endpoint(self.lattice, endpoint, missed=missed, floor=floor)
+            self._derived[key] = derive_endpoint(chosen, endpoint, missed=missed, floor=floor)
         return self._derived[key]
+
+    def derived_for(self, planned: PlannedFit) -> Derived:
+        """The endpoint of one fit, for the participants of its stage, under the rules that the fit replaces."""
+        lattice = self.lattice_of(planned)
+        return self.derived(planned.estimand.endpoint, planned.analysis.missed, planned.floor, lattice=lattice)
 
     def fit(self, planned: PlannedFit) -> list[Outcome]:
         """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback)."""
         analysis, estimand = planned.analysis, planned.estimand
-        derived = self.derived(estimand.endpoint, analysis.missed, planned.floor)
-        comparison = compare(self.protocol, self.lattice, analysis, estimand)
+        derived = self.derived_for(planned)
+        comparison = compare(self.protocol, self.lattice_of(planned), analysis, estimand)
         if analysis.estimator in BINARY:
             return BINARY[analysis.estimator](BinaryData(derived, comparison), analysis)
         if analysis.estimator == "cox":

@@ -114,7 +114,9 @@ class Results:
 
     def to_pandas(self) -> Any:
         """The table as a pandas frame."""
-        return self.table().to_pandas()
+        from equipoise.records.frames import to_pandas
+
+        return to_pandas(self.table())
 
     def __repr__(self) -> str:
         return f"<Results of {self.provenance.protocol} ({self.provenance.origin}): {len(self.estimates)} estimates>"

@@ -12,6 +12,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, RecordsError
 from equipoise.foundation.hashing import sha256_text, sha256_value
+from equipoise.records.frames import to_pandas
 from equipoise.records.schema import REPLICATE, TABLES
 
 Origin = Literal["simulated", "captured", "imported"]
@@ -136,7 +137,7 @@ class Records:
 
     def to_pandas(self) -> dict[str, Any]:
         """Every table as a pandas frame."""
-        return {name: frame.to_pandas() for name, frame in self.tables.items()}
+        return {name: to_pandas(frame) for name, frame in self.tables.items()}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {frame.height:,}" for name, frame in self.tables.items() if frame.height)
@@ -150,5 +151,6 @@ class Records:
         word = "<strong style='color:#B45309'>SIMULATED</strong> " if self.is_simulated else ""
         return (
             f"<p>{word}Records of <code>{self.source.protocol}</code> ({self.source.origin})</p>"
-            f"<table><thead><tr><th>table</th><th>rows</th><th>one row per</th></tr></thead><tbody>{rows}</tbody></table>"
+            "<table><thead><tr><th>table</th><th>rows</th><th>one row per</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
         )
