@@ -465,7 +465,11 @@ def fit_range(  # type: ignore[no-untyped-def]
                 theta, q, p, n_rows, reml, n_lanes, zz, zx, zy, xx, xy, yy, value, a_and_u, big_t, big_u, delta, big_n,
                 zwx, c_matrix, lane, factor,
             )  # fmt: skip
-            if status != 0 or not value[0] >= best_value - 1e-11 * (1.0 + abs(best_value)):
+            wanted = best_value - 1e-11 * (1.0 + abs(best_value))
+            if evaluations > 1:
+                # Some of the promised rise is asked for: the likelihood is even, and a step could land on its mirror.
+                wanted += 1e-4 * scale * abs(distance)
+            if status != 0 or not value[0] >= wanted:
                 scale *= 0.5
                 if scale < 1e-12:
                     break

@@ -27,5 +27,6 @@ def newton_step(hessian, gradient, step, factor, q):  # type: ignore[no-untyped-
             for a in range(q):
                 s += step[a] * gradient[a]
             return s if ridge == 0.0 else -s - 1e-300
-        ridge = 1e-3 if ridge == 0.0 else 4.0 * ridge
+        # Twice the diagonal turns a single positive curvature into its negative; less would nearly cancel it.
+        ridge = 2.0 if ridge == 0.0 else 4.0 * ridge
     return np.nan

@@ -140,7 +140,11 @@ def fit_range(  # type: ignore[no-untyped-def]
         p1 = trial_offsets[trial + 1]
         out_iterations[trial] = 0
         code = check_trial(p0, p1, y, design, participant_offsets)
-        if code != 0:
+        # Separation is worth naming too, so what concerns the variance alone waits for the pooled fit.
+        variance_code = np.uint32(0)
+        if code in (ONE_VISIT_EACH, VARIANCE_UNBOUNDED):
+            variance_code = code
+        elif code != 0:
             out_codes[trial] = code
             continue
 
@@ -257,8 +261,8 @@ def fit_range(  # type: ignore[no-untyped-def]
                 break
             for a in range(p):
                 beta[a] = pooled[a] + step[a]
-        if code != 0:
-            out_codes[trial] = code
+        if code != 0 or variance_code != 0:
+            out_codes[trial] = code | variance_code
             continue
         for a in range(p):
             for c in range(a + 1):

@@ -124,9 +124,29 @@ def _solve(
         import statsmodels.api as sm
     except ImportError as error:
         raise ImportError("GEE needs statsmodels: pip install 'equipoise[gee]'") from error
+
+    class PlainExchangeable(sm.cov_struct.Exchangeable):  # type: ignore[misc,unused-ignore]
+        """Moment estimate without a correction for the number of coefficients, as geepack; (GEE-1).
+
+        The correction of statsmodels takes p from the number of pairs, which small trials feel.
+        """
+
+        def update(self, params: FloatArray) -> None:
+            """Mean product of standardised residuals over pairs of visits, over their mean square."""
+            products = squares = 0.0
+            n_pairs = n_rows = 0
+            for outcome, (mean, _) in zip(self.model.endog_li, self.model.cached_means, strict=True):
+                residual = (outcome - mean) / np.sqrt(self.model.family.variance(mean))
+                own = float(residual @ residual)
+                squares += own
+                products += 0.5 * (float(residual.sum()) ** 2 - own)
+                n_rows += residual.size
+                n_pairs += residual.size * (residual.size - 1) // 2
+            self.dep_params = products / n_pairs / (squares / n_rows) if n_pairs else 0.0
+
     structures = {
         "independence": sm.cov_struct.Independence,
-        "exchangeable": sm.cov_struct.Exchangeable,
+        "exchangeable": PlainExchangeable,
         "ar1": lambda: sm.cov_struct.Autoregressive(grid=False),
     }
     structure = structures[working]()
