@@ -144,7 +144,7 @@ def results_table(material: Material) -> Table | None:
             )
             rows.append(Row((label, *cells, effect, p, *last), indent=1, marks=_marks(material, estimate, notes)))
     if not rows:
-        return None
+        return _shares_table(material)
     columns = [
         Column("Outcome", wide=True),
         *(Column(head, "decimal") for head in heads),
@@ -162,6 +162,21 @@ def results_table(material: Material) -> Table | None:
         subtitle,
         tuple(footnotes),
     )
+
+
+def _shares_table(material: Material) -> Table | None:
+    """Estimates of single arms, for a trial that compares none."""
+    rows = []
+    for e in material.results.estimates:
+        if e.reference is None and not material.choices(e):
+            scale = words.SCALE_WORDS.get(e.scale, e.scale)
+            label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
+            n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
+            rows.append(Row((label, n, fmt.Interval(e.estimate, e.ci_lower, e.ci_upper, e.scale))))
+    if not rows:
+        return None
+    columns = (Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95 % CI)", "decimal"))
+    return Table("Results", columns, tuple(rows), footnotes=("Proportions and shares are in per cent.",))
 
 
 def _row_label(material: Material, estimate: Estimate, two: bool, *, repeated: bool) -> str:

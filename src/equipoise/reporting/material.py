@@ -28,7 +28,7 @@ class Material:
     @cached_property
     def arms(self) -> Mapping[str, str]:
         """Arms that were randomized to, in the protocol's order (the reference first), with their names."""
-        present = set(self.records.arms)
+        present = set(self.records.arms) or set(self.protocol.arm_ids)
         return {arm: self.protocol.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
 
     @cached_property

@@ -327,12 +327,9 @@ def reproduce(material: Material) -> list[Block]:
     path = material.protocol.id
     if source.is_simulated:
         scenario = f" --scenario {provenance.scenario}" if provenance.scenario else ""
-        command = (
-            f"equipoise simulate {path} --seed {provenance.seed}{scenario} --out records\n"
-            f"equipoise report {path} records --out report"
-        )
+        command = f"equipoise run {path} --seed {provenance.seed}{scenario} --out results"
     else:
-        command = f"equipoise report {path} RECORDS --out report"
+        command = f"equipoise run {path} --records RECORDS --out results"
     items: list[tuple[str, Text]] = [
         ("Protocol", (code(provenance.protocol_hash),)),
         ("Protocol file", (code(provenance.protocol_file_hash),)),

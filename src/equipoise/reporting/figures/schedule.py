@@ -62,7 +62,7 @@ def draw_schedule(schedule: Schedule) -> Drawing:
             drawing.line(x0, y + 6, x1, y + 6, "rule")
     if upright:
         names = [wrap(v.label, 104.0, SMALL)[:2] for v in schedule.visits]
-        y = 30 + max(text_width(line, SMALL) for lines in names for line in lines)
+        y = 30.0 + max(text_width(line, SMALL) for lines in names for line in lines)
         for centre, lines in zip(centres, names):
             start = centre + 4 - 6.5 * (len(lines) - 1)
             for k, line in enumerate(lines):

@@ -1,0 +1,320 @@
+"""The report of a trial, from records and results that the program itself made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from equipoise.analysis.analyse import analyse_records
+from equipoise.analysis.results import Results
+from equipoise.exchange.ctn0094 import import_ctn0094
+from equipoise.exchange.mapping import import_table
+from equipoise.protocol import Protocol, read_protocol, read_protocol_text
+from equipoise.records import Records
+from equipoise.reporting import format as fmt
+from equipoise.reporting.document import Bullets, Document, Figure, Heading, Table, lay_out, plain
+from equipoise.reporting.shells import build_shells
+from equipoise.reporting.trial_report import build_report
+from equipoise.simulation.simulate import simulate
+
+PACKAGE = Path(__file__).resolve().parents[3] / "src" / "equipoise"
+PROTOCOLS = PACKAGE / "protocols"
+
+Trial = tuple[Protocol, Records, Results]
+
+
+@pytest.fixture(scope="module")
+def flagship() -> Trial:
+    protocol = read_protocol(PROTOCOLS / "ketamine-mbrp-cocaine.yaml")
+    records = simulate(protocol, seed=11)
+    return protocol, records, analyse_records(protocol, records, version="0.0.test")
+
+
+@pytest.fixture(scope="module")
+def flagship_report(flagship: Trial) -> Document:
+    return build_report(*flagship)
+
+
+@pytest.fixture(scope="module")
+def smoking() -> Trial:
+    protocol = read_protocol(PROTOCOLS / "smoking-cessation.yaml")
+    records = import_table(PACKAGE / "examples" / "smoking-cessation" / "mapping.yaml", protocol_hash=protocol.hash)
+    return protocol, records, analyse_records(protocol, records)
+
+
+@pytest.fixture(scope="module")
+def xbot(shared_data: Path) -> Trial:
+    protocol = read_protocol(PROTOCOLS / "xbot.yaml")
+    records = import_ctn0094(shared_data / "ctn0094", 51, protocol_hash=protocol.hash)
+    return protocol, records, analyse_records(protocol, records)
+
+
+def headings(document: Document) -> list[str]:
+    return [block.text for block in document.blocks if isinstance(block, Heading) and block.level == 1]
+
+
+def table(document: Document, caption: str) -> Table:
+    return next(b for b in document.blocks if isinstance(b, Table) and b.caption.startswith(caption))
+
+
+def all_text(document: Document) -> str:
+    """Every word of a document, figures' alternative texts included."""
+    out: list[str] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, str):
+            out.append(value)
+        elif isinstance(value, dict):
+            for part in value.values():
+                walk(part)
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                walk(part)
+
+    walk(lay_out(document))
+    return "\n".join(out)
+
+
+def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Document):
+    assert headings(flagship_report) == [
+        "Key findings",
+        "Participants",
+        "Results",
+        "Published and obtained",
+        "Choices and what they do",
+        "Adherence",
+        "Safety",
+        "Missing data",
+        "Methods",
+        "What is not known, and what was assumed",
+        "How to reproduce this report",
+        "References",
+    ]
+    captions = [figure.caption for figure in flagship_report.figures]
+    for wanted in (
+        "Flow of participants",
+        "Schedule",
+        "Time to",
+        "Every effect",
+        "Use at the visits",
+        "Craving over time",
+    ):
+        assert any(caption.startswith(wanted) for caption in captions), wanted
+    assert any(caption.startswith("Sessions delivered") for caption in captions)
+
+
+def test_a_simulated_trial_says_so_on_the_page_on_every_figure_and_in_the_findings(flagship_report: Document):
+    blocks = lay_out(flagship_report)["blocks"]
+    figures = [b for b in blocks if b["block"] == "figure"]
+    assert len(figures) >= 9
+    assert all(">SIMULATED</text>" in figure["svg"] for figure in figures)
+    assert 'class="band"' in flagship_report.to_html()
+    assert "one simulated trial" in all_text(flagship_report)
+
+
+def test_a_real_trial_never_says_simulated(smoking: Trial):
+    assert "SIMULATED" not in build_report(*smoking).to_html()
+
+
+def test_every_number_of_the_key_findings_is_that_of_its_estimate(flagship: Trial, flagship_report: Document):
+    _, _, results = flagship
+    bullets = next(b for b in flagship_report.blocks if isinstance(b, Bullets))
+    sentences = {plain(item).split(". ")[0]: plain(item) for item in bullets.items}
+    estimate = results["relapse"]
+    said = sentences["First use or dropout"]
+    assert fmt.on_scale(estimate.estimate, "hazard_ratio") in said
+    assert (
+        f"CI {fmt.on_scale(estimate.ci_lower, 'hazard_ratio')} to {fmt.on_scale(estimate.ci_upper, 'hazard_ratio')}"
+        in said
+    )
+    share = results["relapse-proportion.ketamine"]
+    assert f"{share.n_events} of {share.n_analysed}" in said
+    if estimate.ci_upper < 1:
+        assert "favours Ketamine" in said
+    elif estimate.ci_lower > 1:
+        assert "favours Midazolam" in said
+    else:
+        assert "includes no difference" in said
+
+
+def test_what_favours_whom_follows_the_direction_of_the_endpoint(flagship: Trial):
+    protocol, records, results = flagship
+
+    def finding(**changed: float) -> str:
+        estimates = tuple(replace(e, **changed) if e.id == "relapse" else e for e in results.estimates)  # type: ignore[arg-type]
+        document = build_report(protocol, records, replace(results, estimates=estimates))
+        bullets = next(b for b in document.blocks if isinstance(b, Bullets))
+        return next(plain(item) for item in bullets.items if plain(item).startswith("First use or dropout"))
+
+    # an earlier relapse is worse, so a hazard ratio below one is to the arm's advantage
+    assert "favours Ketamine" in finding(estimate=0.5, ci_lower=0.3, ci_upper=0.9)
+    assert "favours Midazolam" in finding(estimate=2.0, ci_lower=1.1, ci_upper=3.9)
+    assert "includes no difference" in finding(estimate=0.9, ci_lower=0.5, ci_upper=1.6)
+
+
+def test_effects_and_published_values_stand_in_one_row_in_one_direction(flagship: Trial, flagship_report: Document):
+    protocol, _, results = flagship
+    effects = table(flagship_report, "Effects")
+    row = next(r for r in effects.rows if str(r.cells[0]).startswith("First use or dropout: hazard ratio"))
+    estimate = results["relapse"]
+    assert fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, "hazard_ratio") in row.cells
+    published = protocol.model.published["relapse"].effect
+    assert published is not None
+    assert fmt.cell(row.cells[-1]) == "0.47 (0.24 to 0.92)"
+    use = next(r for r in effects.rows if str(r.cells[0]).startswith("Use at each visit"))
+    assert fmt.cell(use.cells[-1]) == "7.80 (1.50 to 39.9)"
+    assert "Midazolam + MBRP v Ketamine + MBRP" in str(use.cells[0])
+
+
+def test_the_flow_diagram_counts_the_records(flagship: Trial, flagship_report: Document):
+    _, records, _ = flagship
+    alt = flagship_report.figures[0].alt
+    assert f"{records['participants'].height} assessed for eligibility, 55 randomized" in alt
+    assert "28 allocated" in alt
+    assert "27 allocated" in alt
+
+
+def test_choices_are_shown_with_their_effect_and_the_planned_one_first(flagship_report: Document):
+    choices = table(flagship_report, "What the choices do: first use or dropout")
+    assert choices.rows[0].kind == "total"
+    assert choices.rows[0].cells[-1] == "as planned"
+    # two rules for ties, three units of time, adjusted or not: twelve rows
+    assert len(choices.rows) == 12
+    assert len({row.cells[:3] for row in choices.rows}) == 12
+
+
+def test_remarks_of_the_protocol_are_told_and_come_from_it_alone(flagship: Trial, flagship_report: Document):
+    protocol, _, _ = flagship
+    text = all_text(flagship_report)
+    for remark in protocol.model.remarks:
+        assert remark.title in text
+        assert remark.words[:60] in text
+    sources = "\n".join(p.read_text() for p in (PACKAGE / "reporting").rglob("*.py"))
+    for word in ("ketamine", "midazolam", "cocaine", "naltrexone", "smoking", "X:BOT", "Dakwar"):
+        assert word.lower() not in sources.lower(), f"the report's code knows of {word}"
+
+
+def test_what_is_not_known_and_what_was_assumed_are_listed(flagship: Trial, flagship_report: Document):
+    protocol, _, _ = flagship
+    unknown = table(flagship_report, "What is not known")
+    assert len(unknown.rows) == len(protocol.unknown())
+    assert any("permuted blocks" in str(row.cells[1]) for row in unknown.rows)
+    parameters = table(flagship_report, "Parameters of the generative model")
+    assert len(parameters.rows) == len(flagship[1].source.details["parameters"])
+
+
+def test_hashes_seed_and_version_can_be_read_off_the_report(flagship: Trial, flagship_report: Document):
+    protocol, records, _ = flagship
+    text = all_text(flagship_report)
+    for wanted in (protocol.hash, protocol.file_hash, records.data_hash, "--seed 11", "0.0.test"):
+        assert wanted in text
+    assert protocol.hash[:12] in flagship_report.footer
+
+
+def test_no_report_prints_nan_infinity_or_none(flagship_report: Document, smoking: Trial):
+    for document in (flagship_report, build_report(*smoking)):
+        words = set(re.findall(r"[A-Za-z]+", re.sub(r"<[^>]+>", " ", document.to_html())))
+        assert not words & {"nan", "NaN", "inf", "None", "null", "True", "False"}
+
+
+def test_what_cannot_be_estimated_is_written_out(flagship: Trial):
+    protocol, records, results = flagship
+    gone = {"estimate": None, "ci_lower": None, "ci_upper": None, "p_value": None, "standard_error": None}
+    estimates = tuple(
+        replace(e, **gone, warnings=("separation-complete",)) if e.id == "abstinence" else e  # type: ignore[arg-type]
+        for e in results.estimates
+        if not e.id.startswith("abstinence.f")
+    )
+    document = build_report(protocol, records, replace(results, estimates=estimates))
+    effects = table(document, "Effects")
+    row = next(
+        r for r in effects.rows if str(r.cells[0]).startswith("Abstinent in the last two weeks: odds ratio (logistic)")
+    )
+    assert "not estimable" in [fmt.cell(cell) for cell in row.cells]
+    assert row.marks
+    assert any("complete separation" in note for note in effects.footnotes)
+    document.to_html()
+    document.to_pdf()
+
+
+def test_a_trial_without_urine_scores_or_sessions_leaves_those_sections_out(smoking: Trial):
+    document = build_report(*smoking)
+    captions = [figure.caption for figure in document.figures]
+    assert not any("over time" in c or "Use at" in c or "Sessions" in c or "Missing" in c for c in captions)
+    text = all_text(document)
+    assert "Adverse events were not collected" in text
+    assert "Doses and sessions: not collected" in text
+    assert "Missing data" not in headings(document)
+    assert "not recorded" in document.figures[0].drawing.svg()
+
+
+def test_the_report_of_xbot_stands_beside_its_publication(xbot: Trial):
+    document = build_report(*xbot)
+    effects = table(document, "Effects")
+    row = next(r for r in effects.rows if str(r.cells[0]).startswith("Relapse: hazard ratio"))
+    # Lee and others 2018, Lancet 391:309, abstract
+    assert fmt.cell(row.cells[-1]) == "1.36 (1.10 to 1.68)"
+    alt = document.figures[0].alt
+    assert "570 randomized" in alt
+    # Lee and others 2018: 204 of 283 and 270 of 287 were inducted
+    assert "283 allocated, 204 received it" in alt
+    assert "287 allocated, 270 received it" in alt
+    assert len(document.to_html()) < 1_500_000
+
+
+def test_the_text_of_a_protocol_cannot_become_markup():
+    text = (PROTOCOLS / "ketamine-mbrp-cocaine.yaml").read_text("utf-8")
+    nasty = "<script>alert(1)</script> #panic() $x$ {{ 7 * 7 }}"
+    text = text.replace("label: Ketamine + MBRP", f"label: '{nasty}'").replace(
+        "title: A single ketamine infusion combined with", f"title: '{nasty}' #"
+    )
+    protocol = read_protocol_text(text)
+    records = simulate(protocol, seed=1)
+    document = build_report(protocol, records, analyse_records(protocol, records))
+    html = document.to_html()
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert document.to_pdf().startswith(b"%PDF")
+
+
+def test_the_same_trial_gives_the_same_bytes(flagship: Trial):
+    first, second = build_report(*flagship), build_report(*flagship)
+    assert first.to_html() == second.to_html()
+    assert first.to_pdf() == second.to_pdf()
+
+
+def test_replicates_are_refused(flagship: Trial):
+    protocol, _, results = flagship
+    with pytest.raises(ValueError, match="one trial"):
+        build_report(protocol, simulate(protocol, seed=1, replicates=2), results)
+
+
+def test_every_figure_fits_a_page_and_says_something(flagship_report: Document):
+    for block in flagship_report.blocks:
+        if isinstance(block, Figure):
+            assert block.drawing.width <= 672
+            assert len(block.alt) > 40
+            assert block.alt.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["ketamine-mbrp-cocaine", "xbot", "smoking-cessation"])
+def test_shells_can_be_made_before_there_is_a_record(name: str):
+    document = build_shells(read_protocol(PROTOCOLS / f"{name}.yaml"))
+    html = document.to_html()
+    assert "NO DATA YET" in html
+    assert document.to_pdf().startswith(b"%PDF")
+    effects = table(document, "Effects")
+    assert all(cell == "…" for row in effects.rows if row.kind == "body" for cell in row.cells[1:])
+
+
+def test_missing_cells_are_counted_from_the_visits(flagship: Trial, flagship_report: Document):
+    _, records, _ = flagship
+    visits = records["visits"].filter(pl.col("visit").str.starts_with("day-"))
+    missed = visits.filter(pl.col("state") == "missed").height
+    figure = next(f for f in flagship_report.figures if f.caption == "Missing data")
+    counted = [int(n) for n in re.findall(r"(\d+) of \d+ missing", figure.alt)[:2]]
+    assert sum(counted) == missed
