@@ -144,7 +144,8 @@ def fit_kaplan_meier(
     start = np.zeros(n_trials * n_groups, dtype=np.int64)
     np.cumsum(sizes[:-1], out=start[1:])
     length = np.zeros((n_trials, n_groups), dtype=np.int64)
-    table = np.empty((n, 6))
+    # Points beyond each curve, where times are tied, stay NaN.
+    table = np.full((n, 6), np.nan)
     medians = np.full((n_trials, n_groups, 3), np.nan)
     quantile = normal_quantile(level)
     run_over_trials(
