@@ -109,12 +109,11 @@ def _received(lattice: Lattice) -> Mask:
         arm: {i for i in entry.interventions if protocol.model.interventions[i].type not in ("behavioural", "other")}
         for arm, entry in protocol.model.arms.items()
     }
-    table = lattice.records["exposure"].filter(pl.col("delivered_mg").fill_null(1.0) > 0)
-    rows = lattice._rows(table).select("row", "intervention").unique()
+    rows, interventions = lattice.doses()
     out = np.zeros(lattice.n, dtype=np.bool_)
-    for row, intervention in rows.iter_rows():
-        if intervention in wanted.get(str(lattice.participants.arm[row]), ()):
-            out[row] = True
+    arms = lattice.participants.arm[rows]
+    for arm, names in wanted.items():
+        out[rows[(arms == arm) & np.isin(interventions, sorted(names))]] = True
     return out
 
 

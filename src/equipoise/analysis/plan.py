@@ -16,7 +16,7 @@ from equipoise.analysis.binary import (
 )
 from equipoise.analysis.dataset import compare
 from equipoise.analysis.outcome import Outcome
-from equipoise.analysis.repeated import fit_means, fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.endpoints.derived import Derived
@@ -166,6 +166,8 @@ class Plan:
             return fit_restricted_means(derived, comparison, analysis)
         if analysis.estimator == "logistic-mixed":
             return fit_repeated_odds(derived, comparison, analysis)
+        if analysis.estimator == "gee":
+            return fit_population_odds(derived, comparison, analysis)
         endpoint = self.protocol.model.endpoints[estimand.endpoint]
         fit = fit_means if analysis.estimator == "linear" else fit_repeated_means
         return fit(derived, comparison, analysis, log=endpoint.kind == "score" and endpoint.log)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, LongRows, long_rows, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient
 from equipoise.endpoints.derived import Derived
 from equipoise.protocol.model_analysis import Analysis
+
+if TYPE_CHECKING:
+    from equipoise.stats.logistic_mixed import LogisticMixedFits
 
 
 def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, tuple[str, ...]]:
@@ -41,7 +47,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
         report_change_on_doubling=single,
     )
     row_offsets = rows.participant_offsets[rows.trial_offsets]
-    return [
+    out = [
         from_coefficient(
             estimator="logistic-mixed",
             scale="odds_ratio",
@@ -68,6 +74,112 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
                 "n_rows": np.diff(row_offsets),
                 **({"change_on_doubling_nodes": fits.change_on_doubling} if single else {}),
             },
+        )
+    ]
+    if single and np.isfinite(fits.coefficients[0]).all():
+        out.append(_marginal(fits, derived, comparison, analysis, out[0]))
+    return out
+
+
+def _marginal(
+    fits: LogisticMixedFits, derived: Derived, comparison: Comparison, analysis: Analysis, conditional: Outcome
+) -> Outcome:
+    """The odds ratio of the arms' average probabilities, over every participant at every planned visit."""
+    from equipoise.stats.marginal import estimate_marginal_effect
+
+    assert derived.visit_weeks is not None
+    n, n_visits = comparison.rows.shape[0], derived.visit_weeks.shape[0]
+    everywhere = LongRows(
+        y=np.zeros(n * n_visits),
+        week=np.tile(derived.visit_weeks, n),
+        who=np.repeat(np.arange(n), n_visits),
+        participant_offsets=np.arange(n + 1, dtype=np.int64) * n_visits,
+        trial_offsets=comparison.offsets,
+        n_missed=conditional.n_missed,
+        n_participants=conditional.n_analysed,
+    )
+    designs = []
+    for value in (0.0, 1.0):
+        as_if = replace(comparison, experimental=np.full(n, value))
+        designs.append(_design(everywhere, as_if, analysis.time)[0])
+    whole = ~np.isnan(designs[0]).any(axis=1)
+    effect = estimate_marginal_effect(fits, designs[0][whole], designs[1][whole], np.array([0, int(whole.sum())]))
+    return from_coefficient(
+        estimator="logistic-mixed",
+        scale="odds_ratio",
+        coefficient=effect.log_odds_ratio,
+        standard_error=effect.log_odds_ratio_se,
+        level=analysis.ci_level,
+        codes=fits.codes,
+        n_analysed=conditional.n_analysed,
+        n_events=conditional.n_events,
+        n_missed=conditional.n_missed,
+        event=conditional.event,
+        arm=comparison.arm,
+        reference=comparison.reference,
+        suffix=".marginal",
+        method="marginal odds ratio of the same model: probabilities averaged over participants and planned visits",
+        details={
+            "risk": effect.risk_experimental,
+            "risk_reference": effect.risk_control,
+            "risk_difference": effect.risk_difference,
+            "risk_difference_se": effect.risk_difference_se,
+        },
+    )
+
+
+def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Odds ratio for the arms, by generalised estimating equations; one trial at a time.
+
+    ``method`` names the working correlation (exchangeable, independence, ar1); the standard error is the sandwich with
+    Mancl and DeRouen's correction, its limits use Student's t with participants less columns degrees of freedom.
+    """
+    from equipoise.stats.codes import FitCode
+    from equipoise.stats.gee import fit_gee
+
+    rows = long_rows(derived, comparison)
+    design, names = _design(rows, comparison, analysis.time)
+    working = analysis.method or "exchangeable"
+    n = comparison.n_trials
+    coefficient, error = np.full(n, np.nan), np.full(n, np.nan)
+    codes, correlation = np.zeros(n, dtype=np.uint32), np.full(n, np.nan)
+    for trial in range(n):
+        people = slice(int(rows.trial_offsets[trial]), int(rows.trial_offsets[trial + 1]) + 1)
+        bounds = rows.participant_offsets[people]
+        part = slice(int(bounds[0]), int(bounds[-1]))
+        fit = fit_gee(
+            rows.y[part],
+            design[part],
+            bounds - bounds[0],
+            working=working,  # type: ignore[arg-type]
+            time=rows.week[part] if working == "ar1" else None,
+        )
+        codes[trial] = fit.codes
+        if not FitCode(fit.codes) & FitCode.NOT_ESTIMABLE:
+            coefficient[trial] = fit.coefficients[1]
+            error[trial] = np.sqrt(fit.covariance_mancl_derouen[1, 1])
+            correlation[trial] = fit.correlation
+    row_offsets = rows.participant_offsets[rows.trial_offsets]
+    return [
+        from_coefficient(
+            estimator="gee",
+            scale="odds_ratio",
+            coefficient=coefficient,
+            standard_error=error,
+            df=np.maximum(rows.n_participants - design.shape[1], 1).astype(np.float64),
+            level=analysis.ci_level,
+            codes=codes,
+            n_analysed=rows.n_participants,
+            n_events=sum_by_trial(rows.y > 0, row_offsets),
+            n_missed=rows.n_missed,
+            event=derived.event_word,
+            arm=comparison.arm,
+            reference=comparison.reference,
+            method=(
+                f"generalised estimating equations, {working} working correlation, sandwich of Mancl and DeRouen; "
+                f"columns {', '.join(names)}"
+            ),
+            details={"correlation": correlation, "n_rows": np.diff(row_offsets)},
         )
     ]
 

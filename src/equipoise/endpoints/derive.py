@@ -5,7 +5,7 @@ from __future__ import annotations
 from equipoise.endpoints.abstinence import derive_abstinence
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import Lattice
-from equipoise.endpoints.reduction import derive_abstinent_days, derive_use_by_day
+from equipoise.endpoints.reduction import derive_abstinent_days, derive_use_by_day, derive_use_by_week
 from equipoise.endpoints.relapse import derive_time_to_event
 from equipoise.endpoints.repeated_use import derive_repeated_use
 from equipoise.endpoints.scales import derive_received, derive_report, derive_score
@@ -20,6 +20,8 @@ def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, flo
         return derive_abstinent_days(lattice, id, endpoint, missed)
     if endpoint.kind == "use-by-day":
         return derive_use_by_day(lattice, id, endpoint)
+    if endpoint.kind == "use-by-week":
+        return derive_use_by_week(lattice, id, endpoint, missed)
     if endpoint.kind == "time-to-event":
         return derive_time_to_event(lattice, id, endpoint, missed)
     if endpoint.kind == "repeated-use":

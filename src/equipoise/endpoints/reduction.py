@@ -7,7 +7,9 @@ import numpy as np
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import CLEAN, NOTHING, USED, Lattice
 from equipoise.endpoints.missing import settle
-from equipoise.protocol.model_analysis import AbstinentDaysEndpoint, UseByDayEndpoint
+from equipoise.endpoints.relapse import weeks_of_use
+from equipoise.foundation.calendar import day_index
+from equipoise.protocol.model_analysis import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
 
 
 def derive_abstinent_days(
@@ -60,6 +62,24 @@ def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint) -> 
         values=np.where(used, 1.0, np.where(known, 0.0, np.nan)),
         visit_names=tuple(f"day-{day}" for day in endpoint.days.range),
         visit_weeks=days / 7.0,
+    )
+
+
+def derive_use_by_week(lattice: Lattice, id: str, endpoint: UseByWeekEndpoint, missed: str | None = None) -> Derived:
+    """1 in a week with any use, 0 in a week looked at and free of it, NaN where the missing rule leaves it open."""
+    rule = missed or endpoint.missed
+    start, until = day_index(endpoint.days.first), day_index(endpoint.days.last)
+    used, open_, _ = weeks_of_use(lattice, endpoint.use, start, until, rule)
+    n_weeks = used.shape[1]
+    return Derived(
+        endpoint=id,
+        kind=endpoint.kind,
+        shape="repeated-binary",
+        participants=lattice.participants,
+        event_word="use",
+        values=np.where(open_, np.nan, used.astype(np.float64)),
+        visit_names=tuple(f"week-{week}" for week in range(1, n_weeks + 1)),
+        visit_weeks=np.arange(n_weeks, dtype=np.float64),
     )
 
 
