@@ -16,8 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.instruments import Instrument, score_assessments
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Use
+from equipoise.protocol.notation import Days
 from equipoise.records import Records
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
 
@@ -278,6 +280,40 @@ class Lattice:
             inside = (columns >= 0) & (columns < self.n_days)
             out[rows["row"].to_numpy()[inside], columns[inside]] = True
         return out
+
+    def item_values(self, instrument: str, item: str, visits: tuple[str, ...]) -> NDArray[np.float64]:
+        """(n, n_visits) the answer to one item, NaN where there is none."""
+        rows = self.records["assessments"].filter((pl.col("instrument") == instrument) & (pl.col("item") == item))
+        return self.by_visit(rows, visits)
+
+    def scale_values(self, instrument: Instrument, scale: str, visits: tuple[str, ...]) -> NDArray[np.float64]:
+        """(n, n_visits) the score on a scale of an instrument, NaN where it was not given or cannot be scored."""
+        given = self.records["assessments"].filter(pl.col("instrument") == instrument.id)
+        return self.by_visit(score_assessments(given, instrument).filter(pl.col("scale") == scale), visits)
+
+    def by_visit(self, rows: pl.DataFrame, visits: tuple[str, ...]) -> NDArray[np.float64]:
+        """(n, n_visits) of the ``value`` column of a table with a row a visit, NaN where there is none."""
+        out = np.full((self.n, len(visits)), np.nan)
+        found = self._rows(rows.filter(pl.col("visit").is_in(list(visits)) & pl.col("value").is_not_null()))
+        if found.height:
+            position = {name: i for i, name in enumerate(visits)}
+            columns = np.array([position[name] for name in found["visit"]], dtype=np.int64)
+            out[found["row"].to_numpy(), columns] = found["value"].to_numpy()
+        return out
+
+    def doses(self, within: Days | None = None) -> tuple[Index, NDArray[np.str_]]:
+        """Row and intervention of the doses given (each pair once), of any amount above nothing."""
+        table = self.records["exposure"].filter(pl.col("delivered_mg").fill_null(1.0) > 0)
+        if within is not None:
+            table = table.filter(pl.col("day").is_between(within.first, within.last))
+        rows = self._rows(table).select("row", "intervention").unique()
+        return rows["row"].to_numpy().astype(np.int64), np.asarray(rows["intervention"].to_list(), dtype=np.str_)
+
+    def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
+        """Row and day index of the dated events of disposition named."""
+        table = self.records["disposition"].filter(pl.col("event").is_in(list(events)) & pl.col("day").is_not_null())
+        rows = self._rows(table)
+        return rows["row"].to_numpy().astype(np.int64), day_indices(rows["day"].to_numpy().astype(np.int64))
 
     def visit_words(self, series: str, use_id: str) -> list[str]:
         """One word a participant: the letters + - o _ of a visit series under a definition of use."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import CLEAN, NEVER, USED, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
-from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.foundation.calendar import day_index
 from equipoise.protocol.model_analysis import (
     DispositionEvent,
     DropoutEvent,
@@ -92,12 +91,8 @@ def _dropout(lattice: Lattice, series: str, earliest: int) -> Index:
 
 def _disposition(lattice: Lattice, event: DispositionEvent, earliest: int) -> Index:
     out = np.full(lattice.n, NEVER, dtype=np.int64)
-    table = lattice.records["disposition"].filter(
-        pl.col("event").is_in(list(event.disposition)) & pl.col("day").is_not_null()
-    )
-    rows = lattice._rows(table)
-    if rows.height:
-        np.minimum.at(out, rows["row"].to_numpy(), np.maximum(day_indices(rows["day"].to_numpy()), earliest))
+    rows, days = lattice.disposition_days(event.disposition)
+    np.minimum.at(out, rows, np.maximum(days, earliest))
     return out
 
 
