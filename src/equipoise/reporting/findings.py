@@ -75,17 +75,18 @@ def _finding(material: Material, estimate: Estimate) -> Text:
     subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
     where = f" ({words.lowered(subset.words)})" if subset is not None else ""
     shares = material.proportions_of_line(estimate)
+    derived = material.results.endpoints.get(estimate.endpoint)
+    of = " of use" if derived is not None and derived.shape == "repeated-binary" else ""
     arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
     sentence = ""
     if estimate.arm in shares and estimate.reference in shares:
         mine, other = shares[str(estimate.arm)], shares[str(estimate.reference)]
         sentence = f"{_share(mine)} with {arm} and {_share(other)} with {reference}; "
     else:
-        of = " of use" if material.results.endpoints[estimate.endpoint].shape == "repeated-binary" else ""
-        sentence = f"{arm} against {reference}{of}: "
+        sentence = f"{arm} against {reference}: "
     return (
         Span(f"{label}{where}. ", "strong"),
-        f"{sentence}{words.effect_words(estimate)}. {_reading(material, estimate)}",
+        f"{sentence}{words.effect_words(estimate, of=of)}. {_reading(material, estimate)}",
     )
 
 
@@ -101,11 +102,11 @@ def _reading(material: Material, estimate: Estimate) -> str:
     if estimate.estimate is None or decided is None:
         return "These data do not determine the effect or its limits."
     if not decided:
-        return "The interval includes no difference between the arms."
+        return "The interval includes effects in favour of either arm."
     null = 0.0 if words.is_difference(estimate.scale) else 1.0
     is_high = estimate.estimate > null
     favoured = estimate.arm if is_high == material.higher_favours_arm(estimate) else estimate.reference
-    return f"The interval excludes no difference and favours {material.arm_label(favoured)}."
+    return f"The whole interval favours {material.arm_label(favoured)}."
 
 
 def results_table(material: Material) -> Table | None:

@@ -189,9 +189,9 @@ def lowered(text: str) -> str:
     return text if len(text) > 1 and (text[1].isupper() or text[1] in "-:") else text[:1].lower() + text[1:]
 
 
-def effect_words(estimate: Estimate) -> str:
-    """``odds ratio 5.70 (95 % CI 1.30 to 25.0), p = 0.021``."""
-    scale = SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
+def effect_words(estimate: Estimate, *, of: str = "") -> str:
+    """``odds ratio 5.70 (95 % CI 1.30 to 25.0), p = 0.021``; ``of`` follows the name of the scale."""
+    scale = SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points") + of
     unit = " percentage points" if estimate.scale == "risk_difference" else ""
     if estimate.estimate is None:
         return f"{scale} {fmt.NOT_ESTIMABLE}" + p_words(estimate, ", ")

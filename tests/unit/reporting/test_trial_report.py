@@ -138,7 +138,7 @@ def test_every_number_of_the_key_findings_is_that_of_its_estimate(flagship: Tria
     elif estimate.ci_lower > 1:
         assert "favours Midazolam" in said
     else:
-        assert "includes no difference" in said
+        assert "either arm" in said
 
 
 def test_what_favours_whom_follows_the_direction_of_the_endpoint(flagship: Trial):
@@ -153,7 +153,7 @@ def test_what_favours_whom_follows_the_direction_of_the_endpoint(flagship: Trial
     # an earlier relapse is worse, so a hazard ratio below one is to the arm's advantage
     assert "favours Ketamine" in finding(estimate=0.5, ci_lower=0.3, ci_upper=0.9)
     assert "favours Midazolam" in finding(estimate=2.0, ci_lower=1.1, ci_upper=3.9)
-    assert "includes no difference" in finding(estimate=0.9, ci_lower=0.5, ci_upper=1.6)
+    assert "either arm" in finding(estimate=0.9, ci_lower=0.5, ci_upper=1.6)
 
 
 def test_effects_and_published_values_stand_in_one_row_in_one_direction(flagship: Trial, flagship_report: Document):

@@ -64,9 +64,9 @@ def draw_schedule(schedule: Schedule) -> Drawing:
         names = [wrap(v.label, 104.0, SMALL)[:2] for v in schedule.visits]
         y = 30.0 + max(text_width(line, SMALL) for lines in names for line in lines)
         for centre, lines in zip(centres, names):
-            start = centre + 4 - 6.5 * (len(lines) - 1)
+            first = centre + 4 - 6.5 * (len(lines) - 1)
             for k, line in enumerate(lines):
-                drawing.text(start + 13 * k, y, line, size=SMALL, rotate=-90)
+                drawing.text(first + 13 * k, y, line, size=SMALL, rotate=-90)
     else:
         y = 36.0
         for centre, visit in zip(centres, schedule.visits):
