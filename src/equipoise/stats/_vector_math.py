@@ -28,8 +28,7 @@ def lane_kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
     return njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)  # type: ignore[no-any-return,unused-ignore]
 
 
-@intrinsic  # type: ignore[misc,unused-ignore]
-def float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]
+def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]
     """The float64 whose IEEE-754 bits are those of an int64."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -38,8 +37,10 @@ def float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]
     return types.float64(types.int64), generate
 
 
-@intrinsic  # type: ignore[misc,unused-ignore]
-def bits_from_float(typing_context, value):  # type: ignore[no-untyped-def]
+float_from_bits: Any = intrinsic(_float_from_bits)
+
+
+def _bits_from_float(typing_context, value):  # type: ignore[no-untyped-def]
     """The IEEE-754 bits of a float64 as an int64."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -48,8 +49,10 @@ def bits_from_float(typing_context, value):  # type: ignore[no-untyped-def]
     return types.int64(types.float64), generate
 
 
-@intrinsic  # type: ignore[misc,unused-ignore]
-def get(typing_context, array, place):  # type: ignore[no-untyped-def]
+bits_from_float: Any = intrinsic(_bits_from_float)
+
+
+def _get(typing_context, array, place):  # type: ignore[no-untyped-def]
     """``array[place]``, ``place`` not being negative.
 
     Ordinary indexing counts negative places from the end; for a place of unknown sign the compiler must then gather
@@ -63,8 +66,10 @@ def get(typing_context, array, place):  # type: ignore[no-untyped-def]
     return types.float64(array, types.int64), generate
 
 
-@intrinsic  # type: ignore[misc,unused-ignore]
-def put(typing_context, array, place, value):  # type: ignore[no-untyped-def]
+get: Any = intrinsic(_get)
+
+
+def _put(typing_context, array, place, value):  # type: ignore[no-untyped-def]
     """``array[place] = value``, ``place`` not being negative."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -73,6 +78,9 @@ def put(typing_context, array, place, value):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.float64), generate
+
+
+put: Any = intrinsic(_put)
 
 
 @njit("float64(float64)", cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]

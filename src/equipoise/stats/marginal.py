@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.stats.logistic_mixed import LogisticMixedFits
-from equipoise.stats.packing import FloatArray
+from equipoise.stats.packing import FloatArray, IntArray
 
 DEFAULT_NODES = 60
 
@@ -76,7 +76,8 @@ def estimate_marginal_effect(
     covariance[on_boundary, :, p] = 0.0
 
     def standard_error(slope: FloatArray) -> FloatArray:
-        return np.sqrt(np.einsum("na,nac,nc->n", slope, covariance, slope))
+        variance: FloatArray = np.einsum("na,nac,nc->n", slope, covariance, slope)
+        return np.sqrt(variance)
 
     log_odds_slope = slope_1 / (risk_1 * (1 - risk_1))[:, None] - slope_0 / (risk_0 * (1 - risk_0))[:, None]
     return MarginalEffects(
@@ -90,7 +91,7 @@ def estimate_marginal_effect(
 
 
 def _average(
-    design: FloatArray, coefficients: FloatArray, sd: FloatArray, offsets: FloatArray, nodes: int
+    design: FloatArray, coefficients: FloatArray, sd: FloatArray, offsets: IntArray, nodes: int
 ) -> tuple[FloatArray, FloatArray]:
     """Mean probability of each trial, (n,), and its derivative in (beta, sd), (n, p + 1); (MARG-1), (MARG-3)."""
     from scipy.special import expit

@@ -1,0 +1,188 @@
+"""Time every estimator on the same 200 trials of 55 participants by 13 visits with dropout, against R and mcpower.
+
+    python benchmarks/estimators.py [--json]
+
+Core for core: ours on one thread, R as it is; rounds of ours and R's alternate and the spread over rounds is shown.
+R (with lme4 and survival) is used when ``Rscript`` is there. mcpower (GPL) is only ever timed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _report import Report, describe_versions, finish
+from equipoise.stats.cox import fit_cox
+from equipoise.stats.firth import fit_firth
+from equipoise.stats.kaplan_meier import fit_kaplan_meier
+from equipoise.stats.linear_mixed import fit_linear_mixed
+from equipoise.stats.logistic import fit_logistic
+from equipoise.stats.logistic_mixed import fit_logistic_mixed
+from equipoise.stats.logrank import log_rank
+from equipoise.stats.packing import offsets_from_sizes
+
+HERE = Path(__file__).resolve().parent
+N_TRIALS, N_PARTICIPANTS, N_VISITS, ROUNDS = 200, 55, 13, 5
+# R takes a third of a second a trial for its slowest model: a round of it covers this many of the trials.
+R_TRIALS = 8
+
+
+class Trials:
+    """The trials, as arrays for us and as two files for R."""
+
+    def __init__(self, seed: int = 20261122) -> None:
+        rng = np.random.default_rng(seed)
+        n = N_TRIALS * N_PARTICIPANTS
+        self.arm = np.tile(np.arange(N_PARTICIPANTS) % 2, N_TRIALS).astype(float)
+        self.bc = rng.normal(0, 1.5, n)
+        # About 30 % leave, at a uniform visit.
+        sizes = np.where(rng.uniform(size=n) < 0.3, rng.integers(1, N_VISITS, n), N_VISITS)
+        self.participants = offsets_from_sizes(sizes)
+        self.ends = np.arange(0, n + 1, N_PARTICIPANTS)
+        self.week = np.concatenate([np.arange(k) for k in sizes]).astype(float)
+        self.owner = np.repeat(np.arange(n), sizes)
+        level, slope = rng.normal(0, 1.6, n), rng.normal(0, 0.04, n)
+        arm, bc = self.arm[self.owner], self.bc[self.owner]
+        eta = 0.5 - 0.9 * arm - 0.03 * self.week + 0.15 * bc + level[self.owner]
+        self.y = (rng.uniform(size=eta.size) < expit(eta)).astype(float)
+        self.score = 3.6 - 0.02 * self.week - 0.03 * arm * self.week + 0.25 * level[self.owner]
+        self.score += slope[self.owner] * self.week + rng.normal(0, 0.35, eta.size)
+        one = np.ones_like(self.week)
+        self.urine = np.column_stack([one, arm, self.week, bc])
+        self.craving = np.column_stack([one, arm, self.week, bc, arm * self.week])
+        self.abstinent = (rng.uniform(size=n) < expit(-0.8 + 0.9 * self.arm - 0.2 * self.bc)).astype(float)
+        self.people = np.column_stack([np.ones(n), self.arm, self.bc])
+        days = rng.exponential(45 * np.exp(0.5 * self.arm))
+        self.time = np.ceil(np.minimum(days, 84))
+        self.event = (days < 84).astype(float)
+
+    def write(self, folder: Path) -> None:
+        trial = self.owner // N_PARTICIPANTS + 1
+        rows = np.column_stack([trial, self.owner, self.urine[:, 1], self.week, self.urine[:, 3], self.y, self.score])
+        np.savetxt(folder / "visits.csv", rows, "%.17g", ",", header="trial,id,arm,week,bc,y,score", comments="")
+        trial = np.arange(self.arm.size) // N_PARTICIPANTS + 1
+        rows = np.column_stack([trial, self.arm, self.bc, self.abstinent, self.time, self.event])
+        np.savetxt(folder / "people.csv", rows, "%.17g", ",", header="trial,arm,bc,abstinent,time,event", comments="")
+
+    def fits(self, threads: int = 1) -> dict[str, tuple[Callable[[], object], float]]:
+        """Name, the whole batch's fit, and the target in microseconds a fit."""
+        t = self
+        group = self.arm.astype(np.int64)
+
+        def curves() -> None:
+            fit_kaplan_meier(t.time, t.event, group, t.ends, threads=threads)
+            log_rank(t.time, t.event, group, t.ends, threads=threads)
+
+        return {
+            "GLMM, 12 nodes": (
+                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=12, threads=threads), 350.0
+            ),
+            "GLMM, 10 nodes": (
+                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=10, threads=threads), 350.0
+            ),
+            "LMM slope, Satterthwaite": (
+                lambda: fit_linear_mixed(
+                    t.score, t.craving, t.participants, t.ends, slope=t.week, threads=threads
+                ), 300.0
+            ),
+            "Cox, Efron": (lambda: fit_cox(t.time, t.event, t.people[:, 1:], t.ends, threads=threads), 12.0),
+            "logistic": (lambda: fit_logistic(t.abstinent, t.people, t.ends, threads=threads), 12.0),
+            "Firth": (lambda: fit_firth(t.abstinent, t.people, t.ends, threads=threads), 25.0),
+            "Kaplan-Meier and log-rank": (curves, 15.0),
+        }  # fmt: skip
+
+
+PEERS = {
+    "GLMM, 10 nodes": ("glmer_agq10_bobyqa", 500.0),
+    "LMM slope, Satterthwaite": ("lmer_slope", None),
+    "Cox, Efron": ("cox_efron", None),
+    "logistic": ("logistic", None),
+    "Kaplan-Meier and log-rank": ("km_logrank", None),
+}
+
+
+def time_once(fit: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    fit()
+    return (time.perf_counter() - start) / N_TRIALS
+
+
+def run_r(folder: Path, first: int) -> dict[str, tuple[float, float]]:
+    """Milliseconds a fit and summed log-likelihoods of one round of R."""
+    command = ["Rscript", str(HERE / "estimators.R"), str(folder), str(first), str(first + R_TRIALS - 1)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {name: (float(ms), float(level)) for name, ms, level in rows}
+
+
+def main() -> int:
+    """Measure and print; exit code 0 only if every target is met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    report = Report()
+    trials = Trials()
+    fits = trials.fits()
+    for fit, _ in fits.values():
+        fit()
+    ours: dict[str, list[float]] = {name: [] for name in fits}
+    theirs: dict[str, list[float]] = {}
+    level_r = level_ours = 0.0
+    has_r = shutil.which("Rscript") is not None
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        if has_r:
+            trials.write(folder)
+        likelihood = fit_logistic_mixed(
+            trials.y, trials.urine, trials.participants, trials.ends, nodes=10
+        ).log_likelihood
+        for k in range(ROUNDS):
+            for name, (fit, _) in fits.items():
+                ours[name].append(time_once(fit))
+            if has_r:
+                first = 1 + k * R_TRIALS
+                for name, (milliseconds, level) in run_r(folder, first).items():
+                    theirs.setdefault(name, []).append(milliseconds)
+                    if name == "glmer_agq10_bobyqa":
+                        level_r += level
+                        level_ours += float(np.nansum(likelihood[first - 1 : first - 1 + R_TRIALS]))
+    for name, (_, target) in fits.items():
+        values = np.array(ours[name]) * 1e6
+        report.add(f"{name}: median of {ROUNDS} rounds", float(np.median(values)), "us a fit", at_most=target)
+        report.add(f"{name}: slowest over fastest round", float(values.max() / values.min()), "ratio")
+        peer, ratio = PEERS.get(name, (None, None))
+        if peer in theirs:
+            r = float(np.median(theirs[peer]))
+            report.add(f"{name}: R's {peer}", r, "ms a fit")
+            spread = max(theirs[peer]) / min(theirs[peer])
+            report.add(f"{name}: R's slowest over fastest round", spread, "ratio")
+            report.add(f"{name}: times faster than R", r * 1e3 / float(np.median(values)), "ratio", at_least=ratio)
+    if theirs:
+        report.add("GLMM: log-likelihood above glmer's, summed", level_ours - level_r, "", at_least=-1e-4 * ROUNDS)
+    else:
+        report.notes.append("R was not measured: no Rscript with lme4 and survival")
+    single = trials.fits(1)["GLMM, 12 nodes"][0]
+    double = trials.fits(2)["GLMM, 12 nodes"][0]
+    pairs = [(time_once(single), time_once(double)) for _ in range(ROUNDS)]
+    report.add("GLMM: two threads against one", float(np.median([a / b for a, b in pairs])), "ratio", at_least=1.8)
+    if importlib.util.find_spec("mcpower") is None:
+        report.notes.append("mcpower was not measured: it is not installed (pip install mcpower; GPL, benchmark only)")
+    else:
+        report.notes.append("mcpower is installed but this script does not time it yet")
+    return finish(report, as_json=arguments.json, versions=describe_versions(), title="estimators, one core")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
