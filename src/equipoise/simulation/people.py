@@ -36,10 +36,28 @@ def simulate_use_days(trial: OneTrial) -> NDArray[np.int64]:
     return np.asarray(np.clip(np.rint(days), b.use_days_lowest, DAYS_ASKED_BEFORE), dtype=np.int64)
 
 
-def participants_table(trial: OneTrial) -> pl.DataFrame:
-    """Everybody randomized with baseline variables, then those who were screened only."""
+def used_before(trial: OneTrial) -> NDArray[np.bool_]:
+    """(n, 30) the thirty days before day 1, as many of them days of use as the baseline says."""
+    draws = trial.uniform(Purpose.USE_DAYS, day=np.arange(DAYS_ASKED_BEFORE), draw=1)
+    rank = np.argsort(np.argsort(draws, axis=1), axis=1)
+    return np.asarray(rank < simulate_use_days(trial)[:, None])
+
+
+def baseline_columns(trial: OneTrial) -> dict[str, NDArray[Any]]:
+    """Baseline variables of the randomized, by the name of their column."""
     b, design = trial.baseline, trial.design
     age = np.clip(np.rint(b.age_mean + b.age_sd * trial.normal(Purpose.AGE)), b.age_lowest, b.age_highest)
+    return {
+        design.route_variable: np.where(trial.of("poor_route"), design.poor_route, design.other_route),
+        "age": age,
+        "sex": np.where(is_female(trial), "female", "male"),
+        "use_days_30": simulate_use_days(trial),
+        "weight_kg": simulate_weights(trial),
+    }
+
+
+def participants_table(trial: OneTrial) -> pl.DataFrame:
+    """Everybody randomized with baseline variables, then those who were screened only."""
     screened = -1 - np.floor(28 * trial.uniform(Purpose.SCREENING_DAY)).astype(np.int64)
     randomized = pl.DataFrame(
         {
@@ -48,11 +66,7 @@ def participants_table(trial: OneTrial) -> pl.DataFrame:
             "consented": True,
             "eligible": True,
             "ineligible_reason": pl.Series([None] * trial.n, dtype=pl.String),
-            trial.design.route_variable: np.where(trial.of("poor_route"), design.poor_route, design.other_route),
-            "age": age,
-            "sex": np.where(is_female(trial), "female", "male"),
-            "use_days_30": simulate_use_days(trial),
-            "weight_kg": simulate_weights(trial),
+            **baseline_columns(trial),
         }
     )
     return pl.concat([randomized, _screened_only(trial)], how="diagonal_relaxed")

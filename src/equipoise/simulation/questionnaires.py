@@ -24,7 +24,7 @@ def assessments_table(trial: OneTrial) -> pl.DataFrame:
     for visit in trial.design.visits:
         here = attended(trial, visit)
         for name in visit.assesses:
-            answers = _answers(trial, visit, name)
+            answers = answers_at(trial, visit, name)
             if answers is None:
                 continue
             instrument, items, values = answers
@@ -63,12 +63,12 @@ def visit_day(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.int64]:
     return np.asarray(target - visit.days_before + offset)
 
 
-def _answers(
+def answers_at(
     trial: OneTrial, visit: PlannedVisit, name: str
 ) -> tuple[str, tuple[str, ...], NDArray[np.float64]] | None:
     """Items and values, (n_participants, n_items); NaN where an item was left out."""
     if name.startswith("craving-vas"):
-        return name, ("score",), _craving(trial, visit)[:, None]
+        return name, ("score",), craving_marks(trial, visit)[:, None]
     if name == "ffmq-39":
         instrument = require_instrument(name)
         return name, instrument.item_ids, _mindfulness(trial, visit, instrument)
@@ -100,7 +100,7 @@ def _elapsed(trial: OneTrial, visit: PlannedVisit) -> float:
     return (day_index(visit.target_day) - day_index(first)) / max(1, day_index(last) - day_index(first))
 
 
-def _craving(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+def craving_marks(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
     """At clinic visits, the published quantity; before the infusion, the same person without the arm's effect."""
     if visit in trial.design.clinic_visits:
         return trial.of("craving")[:, trial.design.clinic_visits.index(visit)].astype(np.float64)
@@ -141,29 +141,41 @@ def _ticks(
     return out
 
 
-def _mindfulness(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def mindfulness_levels(trial: OneTrial, visit: PlannedVisit, facet: int) -> NDArray[np.float64]:
+    """(n,) the level about which a participant answers the items of a facet, after reversal."""
     a = trial.accompanying
     shared, own = np.sqrt(SHARED_BY_FACETS), np.sqrt(1 - SHARED_BY_FACETS)
     general = trial.normal(Purpose.MINDFULNESS_PERSON)
-    level = np.empty((trial.n, len(instrument.items)))
-    for f, members in enumerate(instrument.subscales.values()):
-        person = shared * general + own * trial.normal(Purpose.MINDFULNESS_PERSON, draw=f + 1)
-        columns = [instrument.item_ids.index(member) for member in members]
-        level[:, columns] = (a.mindfulness_item_mean + a.mindfulness_person_sd * person)[:, None]
+    person = shared * general + own * trial.normal(Purpose.MINDFULNESS_PERSON, draw=facet + 1)
+    level = a.mindfulness_item_mean + a.mindfulness_person_sd * person
     level += a.mindfulness_rise * _elapsed(trial, visit)
     if _after_infusion(trial, visit):
-        level += trial.by_name(trial.arm_ids, a.mindfulness_arm)[:, None]
-    return _ticks(trial, visit, instrument, level, a.mindfulness_item_sd, stream=Purpose.MINDFULNESS_ITEM)
+        level += trial.by_name(trial.arm_ids, a.mindfulness_arm)
+    return np.asarray(level)
 
 
-def _stress(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def _mindfulness(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+    level = np.empty((trial.n, len(instrument.items)))
+    for f, members in enumerate(instrument.subscales.values()):
+        columns = [instrument.item_ids.index(member) for member in members]
+        level[:, columns] = mindfulness_levels(trial, visit, f)[:, None]
+    sd = trial.accompanying.mindfulness_item_sd
+    return _ticks(trial, visit, instrument, level, sd, stream=Purpose.MINDFULNESS_ITEM)
+
+
+def stress_levels(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+    """(n,) the level about which a participant answers the items of the stress scale, after reversal."""
     a = trial.accompanying
     person = a.stress_item_mean + a.stress_person_sd * trial.normal(Purpose.STRESS_PERSON)
     person = person - a.stress_fall * _elapsed(trial, visit) + a.stress_use * recent_use(trial, visit)
     if _after_infusion(trial, visit):
         person = person - trial.by_name(trial.arm_ids, a.stress_arm)
-    level = np.repeat(person[:, None], len(instrument.items), axis=1)
-    return _ticks(trial, visit, instrument, level, a.stress_item_sd, stream=Purpose.STRESS_ITEM)
+    return np.asarray(person)
+
+
+def _stress(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+    level = np.repeat(stress_levels(trial, visit)[:, None], len(instrument.items), axis=1)
+    return _ticks(trial, visit, instrument, level, trial.accompanying.stress_item_sd, stream=Purpose.STRESS_ITEM)
 
 
 def _guess(trial: OneTrial, who: int) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from equipoise.simulation.people import (
     allocations_table,
     disposition_table,
     participants_table,
-    simulate_use_days,
+    used_before,
 )
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.questionnaires import assessments_table, attended, visit_day
@@ -109,10 +109,8 @@ def daily_use_table(trial: OneTrial) -> pl.DataFrame:
     asked, used = letters != ord("o"), letters == ord("+")
     days = np.arange(design.first_day, design.last_day + 1)
     if any("daily-use" in visit.assesses for visit in design.inpatient_visits):
-        # The thirty days before day 1, as many of them days of use as the baseline says.
         places = np.arange(DAYS_ASKED_BEFORE)
-        rank = np.argsort(np.argsort(trial.uniform(Purpose.USE_DAYS, day=places, draw=1), axis=1), axis=1)
-        before = rank < simulate_use_days(trial)[:, None]
+        before = used_before(trial)
         days = np.concatenate([[study_day(int(k) - DAYS_ASKED_BEFORE) for k in places], days])
         asked = np.concatenate([np.ones_like(before), asked], axis=1)
         used = np.concatenate([before, used], axis=1)

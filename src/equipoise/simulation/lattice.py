@@ -1,0 +1,281 @@
+"""The lattice of simulated trials straight from the arrays: a thousand replicates without a table.
+
+Whatever an endpoint asks of a lattice is answered from the arrays where they hold it, and otherwise from the tables
+that the clinic would have kept, made for the whole batch when first asked for: slower, never different. A test holds
+the two ways equal for every endpoint of the flagship.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from equipoise.endpoints.lattice import (
+    CAME,
+    CLEAN,
+    NEVER,
+    NOTHING,
+    STAYED_AWAY,
+    USED,
+    Cells,
+    Index,
+    Lattice,
+    Mask,
+    Participants,
+    VisitLattice,
+)
+from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.instruments import Instrument
+from equipoise.protocol import Protocol
+from equipoise.protocol.notation import Days
+from equipoise.records import Records
+from equipoise.records.schema import REPLICATE
+from equipoise.simulation.day_level import SimulatedTrials
+from equipoise.simulation.design import PlannedVisit
+from equipoise.simulation.many_trials import ManyTrials
+from equipoise.simulation.people import DAYS_ASKED_BEFORE, baseline_columns, disposition_table
+from equipoise.simulation.purposes import Purpose
+from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS, answers_at, attended, visit_day
+from equipoise.simulation.scenario import Scenario
+
+# The smallest dose that the exposure table, in hundredths of a milligram, could not round to nothing.
+_VISIBLE_MG_PER_KG = 0.001
+
+
+@dataclass(frozen=True)
+class SimulatedParticipants(Participants):
+    """Rows by replicate, then in order of enrolment."""
+
+    labels: NDArray[np.str_]
+    n_replicates: int
+
+    @property
+    def arm(self) -> NDArray[np.str_]:  # type: ignore[override]
+        """Arm of each row."""
+        return self.labels
+
+    @property
+    def offsets(self) -> Index:  # type: ignore[override]
+        """Where each replicate's rows begin."""
+        return np.arange(self.n_replicates + 1, dtype=np.int64) * (self.n // self.n_replicates)
+
+
+class SimulatedLattice(Lattice):
+    """A :class:`~equipoise.endpoints.lattice.Lattice` over the arrays of many simulated trials.
+
+    Its columns are the study days that the protocol's endpoints look at, not the whole calendar.
+    """
+
+    def __init__(self, protocol: Protocol, scenario: Scenario, trials: SimulatedTrials) -> None:
+        self.protocol = protocol
+        self.scenario = scenario
+        self.many = ManyTrials(trials, -1, scenario.baseline, scenario.accompanying)
+        self.participants = _participants(self.many)
+        days = list(_days_looked_at(protocol, scenario))
+        self.first, last = min(days), max(days)
+        self.n_days = last - self.first + 1
+        self._days = {}
+        self._uses = {}
+        self._visits = {}
+        self._used: dict[str, Mask] = {}
+
+    @cached_property
+    def records(self) -> Records:  # type: ignore[override]
+        """The tables of every replicate, made only when something is asked that the arrays do not hold."""
+        from equipoise.simulation.simulate import records_of
+
+        trials = self.many.trials
+        return records_of(self.protocol, self.scenario, trials, trials.replicates.tolist())
+
+    @cached_property
+    def _planned(self) -> dict[str, PlannedVisit]:
+        return {visit.name: visit for visit in self.many.design.visits}
+
+    def _slice(self, first_day: int, width: int) -> tuple[slice, slice]:
+        """Columns of the lattice and of an array of ``width`` days from ``first_day`` that lie in both."""
+        start = day_index(first_day) - self.first
+        begin, end = max(0, start), min(self.n_days, start + width)
+        end = max(begin, end)
+        return slice(begin, end), slice(begin - start, end - start)
+
+    def cells(self, source: str, substances: tuple[str, ...]) -> Cells:
+        """(n, n_days) what urine or self-report says of the substances, day by day."""
+        key = (source, tuple(sorted(substances)))
+        if key not in self._days:
+            out = self._blank()
+            if self.many.design.substance in substances:
+                (self._fill_urine if source == "urine" else self._fill_calendar)(out)
+            self._days[key] = out
+        return self._days[key]
+
+    def _fill_urine(self, out: Cells) -> None:
+        many = self.many
+        for visit in many.design.visits:
+            column = self.column(visit.target_day)
+            if "urine" not in visit.assesses or not 0 <= column < self.n_days:
+                continue
+            if visit in many.design.clinic_visits:
+                letters = many.of("urine")[:, many.design.clinic_visits.index(visit)]
+                found = np.where(letters == ord("+"), USED, np.where(letters == ord("-"), CLEAN, NOTHING))
+            else:
+                address = max(0, day_index(visit.target_day))
+                positive = many.uniform(Purpose.URINE, address) < many.accompanying.admission_positive
+                found = np.where(positive, USED, CLEAN)
+            out[:, column] = np.maximum(out[:, column], found)
+
+    def _fill_calendar(self, out: Cells) -> None:
+        many = self.many
+        letters = many.of("calendar")
+        here, there = self._slice(many.design.first_day, many.design.n_days)
+        told = letters[:, there]
+        out[:, here] = np.where(told == ord("+"), USED, np.where(told == ord("-"), CLEAN, NOTHING))
+        if any("daily-use" in visit.assesses for visit in many.design.inpatient_visits):
+            here, there = self._slice(-DAYS_ASKED_BEFORE, DAYS_ASKED_BEFORE)
+            if here.stop > here.start:
+                from equipoise.simulation.people import used_before
+
+                out[:, here] = np.where(used_before(many)[:, there], USED, CLEAN)
+
+    @cached_property
+    def asked_of_any(self) -> Cells:
+        """(n, n_days) nothing: simulated calendars ask about each substance by name."""
+        return self._blank()
+
+    def used(self, use_id: str) -> Mask:
+        """(n, n_days) whether the day is a day of use by the definition's rule for two sources."""
+        if use_id not in self._used:
+            self._used[use_id] = super().used(use_id)
+        return self._used[use_id]
+
+    def visits(self, series: str) -> VisitLattice:
+        """The lattice of a visit series."""
+        if series not in self._visits:
+            planned = self.protocol.series(series)
+            shape = (self.n, len(planned))
+            state = np.zeros(shape, dtype=np.uint8)
+            day = np.full(shape, NEVER, dtype=np.int64)
+            for v, entry in enumerate(planned):
+                visit = self._planned.get(entry.name)
+                if visit is None:
+                    continue
+                came = attended(self.many, visit)
+                state[:, v] = np.where(came, CAME, STAYED_AWAY)
+                day[:, v] = np.where(came, day_indices(visit_day(self.many, visit)), NEVER)
+            target = day_indices(np.array([visit.target_day for visit in planned], dtype=np.int64))
+            self._visits[series] = VisitLattice(series, tuple(visit.name for visit in planned), target, state, day)
+        return self._visits[series]
+
+    @cached_property
+    def attended_days(self) -> Mask:
+        """(n, n_days) days on which the participant attended any visit."""
+        out = np.zeros((self.n, self.n_days), dtype=np.bool_)
+        for visit in self.many.design.visits:
+            columns = day_indices(visit_day(self.many, visit)) - self.first
+            rows = np.flatnonzero(attended(self.many, visit) & (columns >= 0) & (columns < self.n_days))
+            out[rows, columns[rows]] = True
+        return out
+
+    def item_values(self, instrument: str, item: str, visits: tuple[str, ...]) -> NDArray[np.float64]:
+        """(n, n_visits) the answer to one item, NaN where there is none."""
+        out = np.full((self.n, len(visits)), np.nan)
+        for v, name in enumerate(visits):
+            visit = self._planned.get(name)
+            if visit is None or instrument not in visit.assesses:
+                continue
+            answers = answers_at(self.many, visit, instrument)
+            if answers is None or item not in answers[1]:
+                continue
+            out[:, v] = np.where(attended(self.many, visit), answers[2][:, answers[1].index(item)], np.nan)
+        return out
+
+    def scale_values(self, instrument: Instrument, scale: str, visits: tuple[str, ...]) -> NDArray[np.float64]:
+        """(n, n_visits) the score on a scale of an instrument, NaN where it was not given or cannot be scored."""
+        from equipoise.simulation.scores import can_sum, sum_scale
+
+        if instrument.id not in SIMULATED_INSTRUMENTS or scale not in instrument.scales:
+            return np.full((self.n, len(visits)), np.nan)
+        if len(instrument.items) == 1 and instrument.scales[scale] == instrument.item_ids:
+            return self.item_values(instrument.id, instrument.items[0].id, visits)
+        if not can_sum(self.many, instrument):
+            return super().scale_values(instrument, scale, visits)
+        out = np.full((self.n, len(visits)), np.nan)
+        for v, name in enumerate(visits):
+            visit = self._planned.get(name)
+            if visit is not None and instrument.id in visit.assesses:
+                out[:, v] = sum_scale(self.many, instrument, scale, visit)
+        return out
+
+    def doses(self, within: Days | None = None) -> tuple[Index, NDArray[np.str_]]:
+        """Row and intervention of the doses given: everybody is given the infusion of the arm."""
+        arm = self.many.of("arm")
+        rows: list[Index] = []
+        names: list[NDArray[np.str_]] = []
+        for number, entry in enumerate(self.many.design.arms):
+            infusion = entry.infusion
+            if infusion is None or (within is not None and not within.first <= infusion.day <= within.last):
+                continue
+            if infusion.mg_per_kg < _VISIBLE_MG_PER_KG:
+                return super().doses(within)
+            who = np.flatnonzero(arm == number)
+            rows.append(who)
+            names.append(np.full(who.shape[0], infusion.intervention))
+        if not rows:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.str_)
+        return np.concatenate(rows), np.concatenate(names)
+
+    def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
+        """Row and day index of the dated events of disposition named."""
+        table = disposition_table(self.many).with_row_index("row").filter(pl.col("event").is_in(list(events)))
+        return table["row"].to_numpy().astype(np.int64), day_indices(table["day"].to_numpy())
+
+
+def _participants(many: ManyTrials) -> SimulatedParticipants:
+    labels = many.arm_ids
+    # Integers looked up in a short list make a column of text faster than text does.
+    arms = pl.Series(list(many.design.arm_ids), dtype=pl.String).gather(many.of("arm").astype(np.int64))
+    one = pl.Series(many.ids[: many.design.n_participants].tolist(), dtype=pl.String)
+    within = np.tile(np.arange(many.design.n_participants), many.n_replicates)
+    columns: dict[str, Any] = {
+        REPLICATE: np.repeat(many.trials.replicates, many.design.n_participants),
+        "participant_id": one.gather(within),
+        "arm": arms,
+        "arm_received": arms,
+        **baseline_columns(many),
+    }
+    return SimulatedParticipants(pl.DataFrame(columns), labels, many.n_replicates)
+
+
+def _days_looked_at(protocol: Protocol, scenario: Scenario) -> Iterator[int]:
+    """Day indices that must be columns: the outpatient days, contacts before them, and what the endpoints name."""
+    design = scenario.design
+    yield day_index(design.first_day)
+    yield day_index(design.last_day)
+    for visit in design.visits:
+        if visit != design.six_month_call or {"urine", "daily-use"} & set(visit.assesses):
+            yield day_index(visit.target_day)
+    calendar = protocol.model.calendar
+    for endpoint in protocol.model.endpoints.values():
+        if endpoint.kind in ("score", "report", "received"):
+            continue
+        if endpoint.kind == "time-to-event":
+            yield day_index(endpoint.time_zero.first)
+            yield day_index(endpoint.until.last)
+            runs = [event.from_ for event in endpoint.first_of if hasattr(event, "from_")]
+            yield from (day_index(day) for day in runs)
+        elif endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
+            yield day_index(endpoint.days.first)
+            yield day_index(endpoint.days.last)
+        elif endpoint.kind == "repeated-use" and endpoint.since == "last-attended":
+            for visit in protocol.series(endpoint.at):
+                yield day_index(visit.first_day)
+                yield day_index(visit.last_day)
+        else:
+            # Anything else may look at any day.
+            yield day_index(calendar.first_day)
+            yield day_index(calendar.last_day)
