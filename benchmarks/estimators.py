@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,8 @@ HERE = Path(__file__).resolve().parent
 N_TRIALS, N_PARTICIPANTS, N_VISITS, ROUNDS = 200, 55, 13, 5
 # R takes a third of a second a trial for its slowest model: a round of it covers this many of the trials.
 R_TRIALS = 8
+# Core for core: R's linear algebra must not use the other core either.
+ONE_CORE = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Trials:
@@ -122,7 +125,7 @@ def time_once(fit: Callable[[], object]) -> float:
 def run_r(folder: Path, first: int) -> dict[str, tuple[float, float]]:
     """Milliseconds a fit and summed log-likelihoods of one round of R."""
     command = ["Rscript", str(HERE / "estimators.R"), str(folder), str(first), str(first + R_TRIALS - 1)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=ONE_CORE)
     rows = (line.split() for line in done.stdout.splitlines())
     return {name: (float(ms), float(level)) for name, ms, level in rows}
 
