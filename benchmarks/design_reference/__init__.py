@@ -1,0 +1,1 @@
+"""Designs of a folder laid out like rpact-reference: read from their words, computed by equipoise."""
