@@ -155,7 +155,7 @@ def _randomization(c: Checker) -> None:
                 "a part for each arm that is not the arm of a later stage",
                 f"Add {listed((f'{name}: 1' for name in absent), conjunction='and')}.",
             )
-        known = {*model.baseline, "site"} if model.sites else set(model.baseline)
+        known = {*model.baseline, "site"}
         strata = randomization.strata
         where: Path_ = ("randomization", "strata")
         where = (*where, "value" if strata.value is not None else "assumed") if _as_fact(c, where) else where

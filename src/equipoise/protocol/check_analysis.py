@@ -17,9 +17,17 @@ SUITS: dict[str, set[str]] = {
     "report": BINARY_ESTIMATORS,
     "received": BINARY_ESTIMATORS,
     "time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
-    "repeated-use": {"logistic-mixed"},
-    "use-by-day": {"logistic-mixed"},
+    "repeated-use": {"logistic-mixed", "gee"},
+    "use-by-day": {"logistic-mixed", "gee"},
+    "use-by-week": {"logistic-mixed", "gee"},
     "score": {"linear-mixed", "linear"},
+}
+METHODS: dict[str, tuple[str, ...]] = {
+    "risk-difference": ("miettinen-nurminen", "newcombe"),
+    "risk-ratio": ("miettinen-nurminen", "newcombe"),
+    "proportion": ("wilson", "clopper-pearson"),
+    "log-rank": ("log-rank", "peto-peto"),
+    "gee": ("exchangeable", "independence", "ar1"),
 }
 OPTIONS: dict[str, set[str]] = {
     "ties": {"cox"},
@@ -28,9 +36,9 @@ OPTIONS: dict[str, set[str]] = {
     "horizon": {"rmst-difference", "kaplan-meier"},
     "time-unit": {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
     "if-separated": {"logistic"},
-    "time": {"logistic-mixed", "linear-mixed"},
-    "method": {"risk-difference", "risk-ratio", "proportion", "log-rank"},
-    "covariates": {"logistic", "firth", "cox", "logistic-mixed", "linear-mixed", "linear", "log-rank"},
+    "time": {"logistic-mixed", "linear-mixed", "gee"},
+    "method": {"gee", "risk-difference", "risk-ratio", "proportion", "log-rank"},
+    "covariates": {"logistic", "firth", "cox", "logistic-mixed", "gee", "linear-mixed", "linear", "log-rank"},
 }
 _VARIED = ("ties", "time-unit", "covariates")
 _MEASURES: dict[str, set[str]] = {
@@ -121,7 +129,7 @@ def _endpoints(c: Checker) -> None:
     model = c.model
     for id, endpoint in model.endpoints.items():
         path: Path_ = ("endpoints", id)
-        if endpoint.kind in ("abstinence", "repeated-use", "abstinent-days", "use-by-day"):
+        if endpoint.kind in ("abstinence", "repeated-use", "abstinent-days", "use-by-day", "use-by-week"):
             c.ref((*path, "use"), endpoint.use, model.use, "use")
         if endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
             _range(c, (*path, "days"), endpoint.days, "The window")
@@ -290,6 +298,15 @@ def _analyses(c: Checker) -> None:
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
+        known_methods = METHODS.get(analysis.estimator, ())
+        if analysis.method is not None and known_methods and analysis.method not in known_methods:
+            c.add(
+                "P029",
+                (*path, "method"),
+                f"{analysis.estimator} has no method {analysis.method!r}.",
+                listed(known_methods),
+                "Choose one of these, or leave method out.",
+            )
         options = [(option, (*path, option)) for option in OPTIONS]
         options += [(option, (*path, "vary", option)) for option in _VARIED]
         for option, where in options:
@@ -396,7 +413,7 @@ def _assumptions(c: Checker) -> None:
 
 def _assurance(c: Checker) -> None:
     model = c.model
-    names = {visit.name for visit in c.protocol.planned_visits}
+    names = [visit.name for visit in c.protocol.planned_visits]
     substances = {name for assessment in model.assessments.values() for name in assessment.substances}
     for position, case in enumerate(model.assurance):
         path: Path_ = ("assurance", position)

@@ -86,6 +86,7 @@ class Checker:
             return True
         if self.unread is not None and self.unread.names(kind, name):
             return False
+        known = sorted(known) if isinstance(known, (set, frozenset)) else known
         guess = nearest(name, known)
         self.add(
             "P020",

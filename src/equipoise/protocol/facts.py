@@ -11,6 +11,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
+from equipoise.protocol.notation import Fault
+
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="A name in kebab-case.", max_length=80)]
 
 # YAML says which of its values are numbers and truths; "5", true for 1 and `yes` for true are refused, not guessed at.
@@ -104,7 +106,6 @@ def _lists(value: Any, *keys: str) -> Any:
 
 
 T = TypeVar("T")
-_FACT_KEYS = {"value", "source", "status", "assumed", "basis", "note", "differs"}
 
 
 class Fact(Sourced, Generic[T]):
@@ -118,9 +119,15 @@ class Fact(Sourced, Generic[T]):
     def _bare(cls, value: Any) -> Any:
         if isinstance(value, Fact) or value == {}:
             return value
-        if isinstance(value, dict) and set(value) <= _FACT_KEYS and ("value" in value or "assumed" in value):
+        if isinstance(value, dict):
             return _lists(value, "source", "differs")
         return {"value": value}
+
+    @model_validator(mode="after")
+    def _stated(self) -> Fact[T]:
+        if self.model_fields_set and not self.model_fields_set & {"value", "assumed"}:
+            raise Fault("A fact has neither value nor assumed", "value: the fact, or null", "Add value.")
+        return self
 
     @property
     def usable(self) -> T | None:

@@ -29,9 +29,10 @@ class Amount(Frozen):
     def _of(self) -> Amount:
         if isinstance(self.above, Mapping) != (self.of is not None):
             raise Fault(
-                "amounts by level stand without their variable (of), or the other way round",
+                "Amounts by level stand without their variable (of), or the other way round",
                 "both, or one amount for everybody",
                 "Add of, for example of: sex, or write one amount.",
+                "above",
             )
         return self
 
@@ -85,6 +86,16 @@ class UseByDayEndpoint(EndpointBase):
     kind: Literal["use-by-day"] = Field(description="Yes or no on each day of a window.")
     use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window, both ends included.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+
+class UseByWeekEndpoint(EndpointBase):
+    """Yes or no in each whole week tiled from the first day of a window; a week that nobody looked at is missing."""
+
+    kind: Literal["use-by-week"] = Field(description="Yes or no in each whole week of a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window; weeks are tiled from its first day, a rest of days is left out.")
+    missed: MissingRule = Field("is-missing", description="What a week without any sample stands for.")
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
 
@@ -190,9 +201,10 @@ class ScoreEndpoint(EndpointBase):
                 "log stands without a floor, and a score of zero has no logarithm",
                 "floor: a number above zero",
                 "Add floor, for example floor: 1.",
+                "log",
             )
         if self.floor is not None and not self.log:
-            raise Fault("a floor stands without log", "log: true", "Add log: true, or remove the floor.")
+            raise Fault("A floor stands without log", "log: true", "Add log: true, or remove the floor.", "floor")
         return self
 
 
@@ -220,6 +232,7 @@ Endpoint = Annotated[
     | TimeToEventEndpoint
     | RepeatedUseEndpoint
     | UseByDayEndpoint
+    | UseByWeekEndpoint
     | ScoreEndpoint
     | ReportEndpoint
     | ReceivedEndpoint,
@@ -275,7 +288,7 @@ class Vary(Frozen):
     @model_validator(mode="after")
     def _above_zero(self) -> Vary:
         if any(floor <= 0 for floor in self.floor):
-            raise Fault("a floor is not above zero", "numbers above zero", "Correct the floors.")
+            raise Fault("A floor is not above zero", "numbers above zero", "Correct the floors.", "floor")
         return self
 
 
@@ -294,6 +307,7 @@ class Analysis(Sourced):
         "kaplan-meier",
         "rmst-difference",
         "logistic-mixed",
+        "gee",
         "linear-mixed",
         "linear",
         "proportion",
@@ -322,7 +336,12 @@ class Analysis(Sourced):
     @model_validator(mode="after")
     def _one_alpha(self) -> Analysis:
         if self.alpha_one_sided is not None and self.alpha_two_sided is not None:
-            raise Fault("alpha-one-sided and alpha-two-sided both stand here", "one of the two", "Remove one.")
+            raise Fault(
+                "alpha-one-sided and alpha-two-sided both stand here",
+                "one of the two",
+                "Remove one.",
+                "alpha-one-sided",
+            )
         return self
 
 

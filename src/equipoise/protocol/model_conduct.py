@@ -121,25 +121,29 @@ class DrugIntervention(Sourced):
     def _phases_or_dose(self) -> DrugIntervention:
         if self.phases and (self.dose is not None or self.over is not None):
             raise Fault(
-                "there are phases and a dose or over beside them",
+                "There are phases and a dose or over beside them",
                 "either dose and over, or phases",
                 "Remove one of the two.",
+                "phases",
             )
         if self.type == "infusion" and not self.phases and (self.dose is None) != (self.over is None):
             raise Fault(
-                "an infusion has a dose without a length (over), or the other way round",
+                "An infusion has a dose without a length (over), or the other way round",
                 "both, or neither",
                 "Add what is absent, for example over: 40 min.",
             )
         units = list(dict.fromkeys(phase.dose.unit for phase in self.phases))
         if len(units) > 1:
             raise Fault(
-                f"the phases are in different units ({listed(units, conjunction='and')})",
+                f"The phases are in different units ({listed(units, conjunction='and')})",
                 "one unit",
                 "Write every dose in one unit.",
+                "phases",
             )
         if self.maximum is not None and self.maximum.is_per_kg:
-            raise Fault("the maximum goes by body weight", "an amount such as 80 mg", "Write the cap as an amount.")
+            raise Fault(
+                "The maximum goes by body weight", "an amount such as 80 mg", "Write the cap as an amount.", "maximum"
+            )
         return self
 
     @property
@@ -171,6 +175,7 @@ class SessionBlock(Sourced):
                 f"number says {self.number} sessions, days lists {len(self.days)}",
                 "one session a day",
                 "Remove number, or correct days.",
+                "number",
             )
         return self
 
@@ -288,7 +293,7 @@ class Randomization(Sourced):
     @model_validator(mode="after")
     def _positive(self) -> Randomization:
         if any(part < 1 for part in self.ratio.values()):
-            raise Fault("a part of the ratio is below one", "whole numbers from 1 on", "Correct the ratio.")
+            raise Fault("A part of the ratio is below one", "whole numbers from 1 on", "Correct the ratio.", "ratio")
         return self
 
 
@@ -305,12 +310,15 @@ class BaselineVariable(Sourced):
     @model_validator(mode="after")
     def _levels(self) -> BaselineVariable:
         if self.type == "category" and len(self.levels) < 2:
-            raise Fault(f"a category has {len(self.levels)} levels", "two or more", "Add levels, the reference first.")
+            raise Fault(
+                f"A category has {len(self.levels)} levels", "two or more", "Add levels, the reference first.", "levels"
+            )
         if self.type != "category" and self.levels:
             raise Fault(
-                f"levels are listed, and the type is {self.type}",
+                f"Levels are listed, and the type is {self.type}",
                 "levels for type category only",
                 "Write type: category, or remove the levels.",
+                "levels",
             )
         return self
 
@@ -332,13 +340,13 @@ class Assessment(Sourced):
     def _complete(self) -> Assessment:
         if self.type == "instrument" and not self.instrument:
             raise Fault(
-                "an assessment of type instrument names no instrument",
+                "An assessment of type instrument names no instrument",
                 "instrument: a name of the library",
                 "Add instrument, for example pss-10.",
             )
         if self.type in ("urine", "daily-use") and not self.substances:
             raise Fault(
-                f"an assessment of type {self.type} names no substances",
+                f"An assessment of type {self.type} names no substances",
                 "substances: what is looked for",
                 "Add substances, for example [cocaine].",
             )
@@ -365,48 +373,60 @@ class Visit(Sourced):
         forms = [self.day is not None, bool(self.days), self.every is not None]
         if sum(forms) != 1:
             raise Fault(
-                f"a visit has {sum(forms) or 'none'} of day, days and every",
+                f"A visit has {sum(forms) or 'none'} of day, days and every",
                 "exactly one of them",
                 "Write day: 5, or days: [9, 12], or every: 7 with first and last.",
             )
         if self.every is None and (self.first is not None or self.last is not None):
             raise Fault(
-                "first or last stand without every", "every: a number of days", "Add every, or remove first and last."
+                "first or last stand without every",
+                "every: a number of days",
+                "Add every, or remove first and last.",
+                "first",
             )
         if self.every is not None:
             if self.first is None or self.last is None:
-                raise Fault("every stands without first or last", "first and last: study days", "Add what is absent.")
+                raise Fault(
+                    "every stands without first or last", "first and last: study days", "Add what is absent.", "every"
+                )
             if 0 in (self.first, self.last):
                 raise Fault(
-                    "there is no study day 0",
+                    "There is no study day 0",
                     "a day from 1 on, or -1 and before",
                     "Write 1 for the day of the anchor, -1 for the day before.",
+                    "first" if self.first == 0 else "last",
                 )
             if days_between(self.first, self.last) < 0:
                 raise Fault(
-                    f"the series runs backwards: first {self.first}, last {self.last}",
+                    f"The series runs backwards: first {self.first}, last {self.last}",
                     "a last day that is not before the first",
                     "Exchange the two.",
+                    "last",
                 )
             if days_between(self.first, self.last) // self.every >= 1000:
-                raise Fault("the series has more than 1,000 visits", "at most 1,000", "Correct every, first or last.")
+                raise Fault(
+                    "The series has more than 1,000 visits", "at most 1,000", "Correct every, first or last.", "every"
+                )
         if 0 in self.target_days:
             raise Fault(
-                "there is no study day 0",
+                "There is no study day 0",
                 "a day from 1 on, or -1 and before",
                 "Write 1 for the day of the anchor, -1 for the day before.",
+                "day" if self.day is not None else "days",
             )
         if list(self.target_days) != sorted(set(self.target_days)):
             raise Fault(
-                "the days of the series do not rise",
+                "The days of the series do not rise",
                 "each day once, rising",
                 "Put them in order and remove what is double.",
+                "days",
             )
         if not ("{day}" in self.named or "{n}" in self.named):
             raise Fault(
                 f"named is {self.named!r}: every visit would have the same name",
                 "text that holds {day} or {n}",
                 "Write for example week-{n}.",
+                "named",
             )
         return self
 

@@ -23,16 +23,16 @@ def _shown(value: Any) -> str:
     if value is None:
         return "Nothing (null)"
     return (
-        "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, (list, tuple)) else str(value).lower()
+        "A mapping" if isinstance(value, dict) else "A list" if isinstance(value, (list, tuple)) else str(value).lower()
     )
 
 
 class Fault(ValueError):
-    """What is wrong with a value: what stands there, what should, what to do."""
+    """What is wrong with a value: what stands there, what should, what to do; ``key`` is where within a part."""
 
-    def __init__(self, found: str, expected: str, next_step: str) -> None:
+    def __init__(self, found: str, expected: str, next_step: str, key: str | None = None) -> None:
         super().__init__(f"{found}; expected {expected}")
-        self.found, self.expected, self.next_step = found, expected, next_step
+        self.found, self.expected, self.next_step, self.key = found, expected, next_step, key
 
 
 class Notation:
@@ -316,7 +316,7 @@ class Criterion(Notation):
         match = re.fullmatch(r"(.+?)\s*(>=|<=|!=|>|<|=|\bin\b(?=\s*-?\d))\s*(.+)", text)
         if match is None:
             if not text:
-                raise Fault("the criterion is empty", "a statement or a comparison: age >= 18", "Write it, or null.")
+                raise Fault("The criterion is empty", "a statement or a comparison: age >= 18", "Write it, or null.")
             return cls(text, None, None)
         variable, operator, bound = match[1].strip(), match[2], match[3].strip()
         if operator in (">=", "<=", ">", "<") and not re.match(rf"{_NUMBER}(\s|$)", bound):

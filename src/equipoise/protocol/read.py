@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from equipoise.foundation.errors import Problem, ProtocolError
 from equipoise.protocol.checker import Unread
 from equipoise.protocol.model import Protocol, ProtocolModel
-from equipoise.protocol.shape_problems import problems_of, tidy
+from equipoise.protocol.shape_problems import misspelt, path_in, problems_of, tidy
 from equipoise.protocol.yaml_nodes import Lines, Path_, compose_file, compose_text
 
 CODES = {
@@ -105,8 +105,11 @@ def _readable_part(values: dict[str, Any], error: ValidationError) -> tuple[Prot
     for _ in range(12):
         before = len(removed)
         for item in error.errors(include_url=False, include_context=False, include_input=False):
-            path = unread.path(_within(values, item["loc"], unread))
+            path = unread.path(_within(values, item["loc"], item["type"], unread))
             path = path[:-1] if item["type"] == "missing" else path
+            if item["type"] == "extra_forbidden" and (meant := misspelt(item, path, values)) is not None:
+                # What stands under a misspelt key is there, only not read.
+                removed.add((*path[:-1], meant))
             while path in removed and len(path) > 1:
                 path = path[:-1]
             removed.add(path)
@@ -124,16 +127,14 @@ def _readable_part(values: dict[str, Any], error: ValidationError) -> tuple[Prot
     return None, None
 
 
-def _within(values: Any, location: tuple[Any, ...], unread: Unread) -> Path_:
+def _within(values: Any, location: tuple[Any, ...], kind: str, unread: Unread) -> Path_:
     """The path in the pruned values of a location of pydantic's, found by walking the file's own values."""
-    from equipoise.protocol.shape_problems import path_in
-
     rest: dict[Path_, tuple[int, ...]] = {}
     pruned = _without(values, (), set(unread.removed), rest)
     if isinstance(pruned, dict):
         for name, stand_in in _STAND_INS.items():
             pruned.setdefault(name, stand_in)
-    return path_in(location, pruned)
+    return path_in(location, pruned, kind)
 
 
 def _without(value: Any, path: Path_, removed: set[Path_], positions: dict[Path_, tuple[int, ...]]) -> Any:

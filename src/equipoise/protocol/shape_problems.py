@@ -44,10 +44,27 @@ def problems_of(error: ValidationError, values: Mapping[str, Any], lines: Lines)
     """The problems of a validation error, each at its place; places that were lost in reading are left out."""
     out = []
     for item in error.errors(include_url=False):
-        path = path_in(item["loc"], values)
+        path = path_in(item["loc"], values, item["type"])
         if not any(path[: len(lost)] == lost for lost in lines.lost):
             out.append(_problem(item, path, values, lines))
-    return tidy(out)
+    # A key that is absent because it is misspelt beside is one problem, not two.
+    meant = {(path_of(p), p.next_step) for p in out if p.code == "P011"}
+    return tidy(
+        p for p in out if p.code != "P010" or (path_of(p), f"Did you mean {p.place.rsplit('.', 1)[-1]}?") not in meant
+    )
+
+
+def path_of(problem: Problem) -> str:
+    """The place around a problem's own key."""
+    return problem.place.rsplit(".", 1)[0] if "." in problem.place else ""
+
+
+def misspelt(item: Any, path: Path_, values: Any) -> str | None:
+    """The key of the language that an unknown key was probably meant to be."""
+    here = values
+    for part in path[:-1]:
+        here = _under(here, part)
+    return nearest(str(path[-1]), [key for key in _fields(_part_at(path[:-1], values)) if key not in (here or ())])
 
 
 def tidy(problems: Iterable[Problem]) -> list[Problem]:
@@ -69,7 +86,7 @@ def tidy(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(unique.values(), key=lambda problem: (problem.line or 0, problem.code, problem.place, problem.found))
 
 
-def path_in(location: tuple[Any, ...], values: Any) -> Path_:
+def path_in(location: tuple[Any, ...], values: Any, kind: str) -> Path_:
     """The part of a location of pydantic's that stands in the file: labels of unions and of bare facts fall out."""
     out: list[str | int] = []
     here = values
@@ -79,7 +96,7 @@ def path_in(location: tuple[Any, ...], values: Any) -> Path_:
         ):
             out.append(part)
             here = here[part]
-        elif position == len(location) - 1 and isinstance(here, Mapping) and part not in ("[key]", "value"):
+        elif position == len(location) - 1 and isinstance(here, Mapping) and kind == "missing":
             out.append(part)
     return tuple(out)
 
@@ -104,8 +121,10 @@ def _problem(item: Any, path: Path_, values: Any, lines: Lines) -> Problem:
         for part in path[:-1]:
             here = _under(here, part)
         known = [key for key in _fields(_part_at(path[:-1], values)) if key not in (here or ())]
-        guess = nearest(name, known)
+        guess = misspelt(item, path, values)
         step = f"Did you mean {guess}?" if guess else "Remove it, or choose one of these keys."
+        if not known:
+            step = "Remove it."
         if given is None and " " in name:
             step = "Put text that holds a comma between quotes: inside { } a comma begins the next key."
         expected = f"one of {listed(sorted(known), limit=30)}" if known else "no further key"
@@ -149,19 +168,17 @@ def _problem(item: Any, path: Path_, values: Any, lines: Lines) -> Problem:
     if kind in ("value_error", "assertion_error"):
         fault = context.get("error")
         if isinstance(fault, Fault):
-            return make("P015", _upper(fault.found) + ".", fault.expected, fault.next_step)
-        return make("P015", _upper(str(fault or item["msg"])).rstrip(".") + ".", "another value", "Correct it.")
+            at = (*path, fault.key) if fault.key is not None and (*path, fault.key) in lines.keys else path
+            problem = make("P015", fault.found + ".", fault.expected, fault.next_step)
+            return replace(problem, place=place(at) or "the file", line=lines.of(at))
+        return make("P015", str(fault or item["msg"]).rstrip(".") + ".", "another value", "Correct it.")
     if kind in _PLAIN_TYPES:
         expected = _PLAIN_TYPES[kind]
         if expected == "a mapping":
             expected = f"a mapping with the keys {listed(sorted(_fields(_part_at(path, values))), conjunction='and')}"
         return make("P012", f"{_shown(given)} is not {_PLAIN_TYPES[kind]}.", expected, _mend(expected, given))
     if kind.startswith(("greater_than", "less_than", "too_short", "too_long", "string_too", "multiple_of")):
-        text = str(item["msg"])
-        for said in ("Input should be", "Tuple should have", "Dictionary should have", "String should have"):
-            text = text.replace(said, "")
-        text = re.sub(r" after validation, not \d+", "", text).strip().rstrip(".")
-        return make("P014", f"{_shown(given)} is out of bounds.", text, "Correct it.")
+        return make("P014", *_bound(kind, given, context))
     return make("P012", f"{_shown(given)} does not fit here.", _lower(str(item["msg"])), "Correct it.")
 
 
@@ -175,13 +192,32 @@ def _mend(expected: str, given: Any) -> str:
         return "Remove the quotes."
     if expected == "true or false" and str(given).lower() in ("yes", "no", "on", "off", "1", "0", "y", "n"):
         return f"Write {'true' if str(given).lower() in ('yes', 'on', '1', 'y') else 'false'}."
+    if expected.startswith("a mapping"):
+        return "Write one entry a line, name: value, indented."
     if expected == "a list":
         return "Put it in brackets: [ ... ]."
     return "Correct the value."
 
 
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+_BOUNDS = {"greater_than": "above {}", "greater_than_equal": "{} or more", "less_than": "below {}"}
+_BOUNDS["less_than_equal"] = "at most {}"
+
+
+def _bound(kind: str, given: Any, context: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What is said of a number or a list outside its bounds: found, expected, next step."""
+    if kind in _BOUNDS:
+        bound = next(iter(context.values()))
+        share = isinstance(given, (int, float)) and kind == "less_than" and bound <= 1 < given <= 100
+        step = f"Write {given / 100:g} for {given:g} %." if share else "Correct the number."
+        return f"{_shown(given)} is out of bounds.", f"a number {_BOUNDS[kind].format(f'{bound:g}')}", step
+    least = context.get("min_length")
+    if least is None:
+        return f"{_shown(given)} is too long.", f"at most {context.get('max_length')}", "Shorten it."
+    if isinstance(given, str):
+        return "The text is empty.", "text", "Write it."
+    n = len(given) if hasattr(given, "__len__") else 0
+    entries = "1 entry" if n == 1 else f"{n or 'no'} entries"
+    return f"There {'is' if n == 1 else 'are'} {entries} here.", f"{least} or more", "Add what is absent."
 
 
 def _lower(text: str) -> str:

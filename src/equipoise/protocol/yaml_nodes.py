@@ -23,7 +23,7 @@ from equipoise.foundation.errors import Problem, ProtocolError
 
 MAX_BYTES = 1_000_000
 MAX_LINE = 100_000
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_DEPTH = 60
 
 CODES = {
@@ -38,6 +38,7 @@ CODES = {
 
 Path_ = tuple[str | int, ...]
 
+_BRACKET = re.compile(r"[\[\]{}]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 # What the parser says, what is meant by it: (fragment, found, expected, next step).
@@ -196,7 +197,7 @@ def compose_text(text: str, file: str = "<text>") -> tuple[Any, Lines, list[Prob
         )
     text = text.removeprefix("\ufeff")
     _require_flat(text, file)
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)  # comments are not needed, and gathering them takes half the time
     yaml.version = (1, 2)
     try:
         with warnings.catch_warnings():
@@ -224,13 +225,19 @@ def compose_text(text: str, file: str = "<text>") -> tuple[Any, Lines, list[Prob
 
 
 def _require_flat(text: str, file: str) -> None:
-    """Refuse text whose brackets or indentation nest so deep that the parser would lose itself in it."""
+    """Refuse what no protocol holds before the parser spends minutes on it: too many values, too deep, too long."""
+    if text.count("\n") + text.count(",") > MAX_NODES:
+        found = "The file holds more lines and entries than a protocol does."
+        step = "Is it a protocol? Data go into files of their own."
+        raise ProtocolError(Problem("P005", "the file", found, f"at most {MAX_NODES:,}", step, file, 1))
     depth = 0
     for number, line in enumerate(text.split("\n"), 1):
-        code = line.split(" #")[0]
-        depth = max(0, depth + code.count("[") + code.count("{") - code.count("]") - code.count("}"))
+        deepest = depth
+        for bracket in _BRACKET.findall(line.split(" #")[0]):
+            depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+            deepest = max(deepest, depth)
         indented = len(line) - len(line.lstrip(" -?:\t"))
-        if depth > 2 * MAX_DEPTH or indented > 40 * MAX_DEPTH or len(line) > MAX_LINE:
+        if deepest > MAX_DEPTH or indented > 20 * MAX_DEPTH or len(line) > MAX_LINE:
             found = "The line is too long." if len(line) > MAX_LINE else "Brackets or blanks nest too deep here."
             expected = f"at most {MAX_DEPTH} levels, and lines of at most {MAX_LINE:,} characters"
             step = "Write it with fewer levels, or on several lines."
