@@ -1,0 +1,482 @@
+"""What a formula of the endpoint language comes to, for many patterns at once.
+
+Rows are people, or people by replicate: the same code serves one trial and ten thousand. Work is done in blocks of
+rows, on as many threads as the machine has cores, and results do not depend on either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from equipoise.endpoints.lattice import CLEAN, MIXED, NOTHING, UNKNOWN, USED
+from equipoise.endpoints.patterns import kernels
+from equipoise.endpoints.patterns.kernels import Cells, Floats, Mask, Places
+from equipoise.endpoints.patterns.pattern import Pattern, among, codes, require_same_people
+from equipoise.protocol.formula import (
+    CountOf,
+    Escalation,
+    Formula,
+    PatternWindow,
+    ProportionOf,
+    Step,
+    TimeTo,
+    WeightedIndex,
+)
+from equipoise.protocol.formula_check import ValueType, patterns_of, value_type
+
+BLOCK = 32_768  # rows; a block of 24 weeks and what is made of it stays in the cache of a core
+NEVER_SEEN = "never-seen-scored-success"
+NO_CONTACT = "never-seen-has-no-value"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a formula comes to, row by row: ``value``, or ``time`` and ``event``; NaN where there is no value.
+
+    ``never_seen`` marks rows that were seen in no cell and count as a success all the same because the formula says
+    ``as-computed``; where it does not say so, such rows have no value and ``withheld`` marks them.
+    """
+
+    type: ValueType
+    value: Floats
+    event: Floats | None
+    never_seen: Mask
+    withheld: Mask
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Coded warnings."""
+        out = (NEVER_SEEN,) if self.never_seen.any() else ()
+        return (*out, NO_CONTACT) if self.withheld.any() else out
+
+
+@dataclass(frozen=True)
+class _View:
+    """Cells in view: ``begin`` to ``end`` (excluded) of each row; ``whole`` is the end before windows."""
+
+    cells: Cells
+    begin: Places
+    end: Places
+    whole: Places
+    days: int
+    nominal: int | None = None  # the width the window asks for, whatever the row's length
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Floats
+    event: Floats | None = None
+    days: int = 1  # days per cell, for times
+
+
+class _Block:
+    """Formulas over one block of rows; steps that several formulas share are carried out once."""
+
+    def __init__(self, patterns: Mapping[str, Pattern]) -> None:
+        self.patterns = patterns
+        self.first = next(iter(patterns))
+        self.views: dict[tuple[object, ...], _View] = {}
+        self.n = patterns[self.first].n
+
+    def start(self, name: str | None) -> tuple[tuple[object, ...], _View]:
+        key = name or self.first
+        pattern = self.patterns[key]
+        if (key,) not in self.views:
+            zero = np.zeros(pattern.n, dtype=np.int32)
+            self.views[(key,)] = _View(pattern.cells, zero, pattern.length, pattern.length, pattern.days_per_cell)
+        return (key,), self.views[(key,)]
+
+    def apply(self, steps: Sequence[Step], key: tuple[object, ...], view: _View) -> tuple[tuple[object, ...], _View]:
+        for step in steps:
+            key = (*key, _name(step))
+            if key not in self.views:
+                self.views[key] = _carry_out(step, view)
+            view = self.views[key]
+        return key, view
+
+    def evaluate(self, formula: Formula, key: tuple[object, ...] | None = None, view: _View | None = None) -> _Value:
+        if key is None or view is None or formula.on is not None:
+            key, view = self.start(formula.on)
+        key, view = self.apply(formula.steps, key, view)
+        return _judged(formula, self.measured(formula, key, view))
+
+    def measured(self, formula: Formula, key: tuple[object, ...], view: _View) -> _Value:
+        def part(operand: Formula | float | None) -> Floats:
+            if isinstance(operand, Formula):
+                return self.evaluate(operand, key, view).value
+            return np.full(self.n, np.nan if operand is None else operand)
+
+        if formula.count is not None:
+            return _Value(_count(formula.count, view)[0])
+        if formula.proportion is not None:
+            return _Value(_proportion(formula.proportion, view))
+        if formula.longest_run is not None:
+            out = np.empty(self.n)
+            kernels.longest_run(view.cells, view.begin, view.end, among(formula.longest_run.cells), out)
+            return _Value(out)
+        if formula.last_place is not None:
+            return _Value(_last(view, among(formula.last_place.cells)).astype(np.float64))
+        if formula.contains is not None:
+            held = np.zeros(self.n)
+            for sequence in formula.contains.any_of:
+                kernels.count_sequence(view.cells, view.begin, view.end, codes(sequence), held)
+            return _Value((held > 0).astype(np.float64))
+        if formula.time_to is not None:
+            return _time_to(formula.time_to, view)
+        if formula.weighted_index is not None:
+            return _Value(_index(formula.weighted_index, view))
+        if formula.all_ is not None or formula.any_ is not None:
+            values = np.stack([part(inner) for inner in formula.all_ or formula.any_ or ()])
+            decides = 0.0 if formula.all_ is not None else 1.0
+            open_ = np.isnan(values).any(axis=0)
+            other = np.where(open_, np.nan, 1.0 - decides)
+            return _Value(np.where((values == decides).any(axis=0), decides, other))
+        if formula.not_ is not None:
+            return _Value(1.0 - part(formula.not_))
+        if formula.if_ is not None:
+            holds = part(formula.if_)
+            chosen = np.where(holds == 1.0, part(formula.then), part(formula.otherwise))
+            return _Value(np.where(np.isnan(holds), np.nan, chosen))
+        if formula.difference is not None:
+            return _Value(part(formula.difference[0]) - part(formula.difference[1]))
+        if formula.ratio is not None:
+            above, below = part(formula.ratio[0]), part(formula.ratio[1])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return _Value(np.where(below == 0, np.nan, above / below))
+        assert formula.first_of is not None
+        return _first_of([self.evaluate(inner, key, view) for inner in formula.first_of])
+
+
+def apply_steps(steps: Sequence[Step], pattern: Pattern) -> Pattern:
+    """The pattern after the steps, its cells in view moved to the front."""
+    block = _Block({"": pattern})
+    _, view = block.apply(steps, *block.start(None))
+    kept = np.zeros_like(view.cells)
+    sizes = np.zeros(pattern.n, dtype=np.int32)
+    kernels.take_out(view.cells, view.begin, view.end, np.zeros(5, dtype=np.bool_), kept, sizes)
+    width = int(sizes.max(initial=0))
+    return Pattern(np.ascontiguousarray(kept[:, :width]), sizes, view.days)
+
+
+def evaluate(
+    formula: Formula, patterns: Pattern | Mapping[str, Pattern], better: Literal["higher", "lower"] = "higher"
+) -> Scored:
+    """What one formula comes to on each row."""
+    return evaluate_all([(formula, better)], patterns)[0]
+
+
+def evaluate_all(
+    formulas: Sequence[tuple[Formula, str]], patterns: Pattern | Mapping[str, Pattern], *, threads: int | None = None
+) -> list[Scored]:
+    """What each formula (with the better direction of its value) comes to on each row of the patterns."""
+    named = {"": patterns} if isinstance(patterns, Pattern) else dict(patterns)
+    require_same_people(named)
+    n = next(iter(named.values())).n
+    results = [
+        (np.empty(n), np.empty(n) if value_type(formula) == "time-to-event" else None, np.zeros(n, np.bool_),
+         np.zeros(n, np.bool_))
+        for formula, _ in formulas
+    ]  # fmt: skip
+
+    def work(start: int) -> None:
+        chosen = slice(start, start + BLOCK)
+        block = _Block({name: pattern.rows(chosen) for name, pattern in named.items()})
+        for (formula, better), (value, event, kept, withheld) in zip(formulas, results, strict=True):
+            got = block.evaluate(formula)
+            successes = _successes_of_nobody(formula, better, block, got)
+            if successes.any():
+                if formula.never_seen == "as-computed":
+                    kept[chosen] = successes
+                else:
+                    withheld[chosen] = successes
+                    got.value[successes] = np.nan
+                    if got.event is not None:
+                        got.event[successes] = np.nan
+            value[chosen] = got.value
+            if event is not None and got.event is not None:
+                event[chosen] = got.event
+
+    starts = range(0, n, BLOCK)
+    workers = min(threads or os.cpu_count() or 1, len(starts))
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, starts))
+    else:
+        for start in starts:
+            work(start)
+    return [
+        Scored(value_type(formula), value, event, kept, withheld)
+        for (formula, _), (value, event, kept, withheld) in zip(formulas, results, strict=True)
+    ]
+
+
+def _successes_of_nobody(formula: Formula, better: str, block: _Block, got: _Value) -> Mask:
+    """Rows seen in no cell that count as a success.
+
+    A yes or no is a success in its better direction. A number or a time is one where it equals what the same row would
+    get without any use at all, and not what it would get for use in every cell.
+    """
+    looked_at = [block.patterns[name or block.first] for name in patterns_of(formula)]
+    seen = np.zeros(block.n, dtype=np.bool_)
+    for pattern in looked_at:
+        seen |= pattern.is_seen
+    out = np.zeros(block.n, dtype=np.bool_)
+    if seen.all():
+        return out
+    rows = ~seen
+    if value_type(formula) == "binary":
+        out[rows] = got.value[rows] == (1.0 if better == "higher" else 0.0)
+        return out
+    without, with_use = (
+        _Block({name: _all(code, pattern.rows(rows)) for name, pattern in block.patterns.items()}).evaluate(formula)
+        for code in (CLEAN, USED)
+    )
+    best, worst = (_same(got, rows, other) for other in (without, with_use))
+    out[rows] = best & ~worst
+    return out
+
+
+def _all(code: int, pattern: Pattern) -> Pattern:
+    """The pattern with ``code`` in every due cell."""
+    return Pattern(
+        np.where(pattern.cells == NOTHING, NOTHING, code).astype(np.uint8), pattern.length, pattern.days_per_cell
+    )
+
+
+def _same(got: _Value, rows: Mask, other: _Value) -> Mask:
+    same = got.value[rows] == other.value
+    if got.event is not None and other.event is not None:
+        same &= got.event[rows] == other.event
+    return np.asarray(same)
+
+
+_NAMES: dict[int, tuple[Step, str]] = {}
+
+
+def _name(step: Step) -> str:
+    """A step by its content; remembered by identity, because formulas are evaluated block after block."""
+    known = _NAMES.get(id(step))
+    if known is None or known[0] is not step:
+        known = (step, step.model_dump_json(exclude_none=True))
+        _NAMES[id(step)] = known
+    return known[1]
+
+
+def _carry_out(step: Step, view: _View) -> _View:
+    verb = step.verb
+    if verb == "window":
+        assert step.window is not None
+        return _window(step.window, view)
+    if verb == "schedule":
+        assert step.schedule is not None
+        word = step.schedule.word
+        seen = np.array([letter == "o" for letter in word])
+        out = np.empty((view.cells.shape[0], len(word)), dtype=np.uint8)
+        kernels.see_by_schedule(view.cells, view.begin, view.end, seen, out)
+        end = np.full(len(out), len(word), dtype=np.int32)
+        return _View(out, np.zeros_like(end), end, end, view.days)
+    if verb == "recode":
+        assert step.recode is not None
+        return _mapped(view, dict(step.recode))
+    if verb == "removed":
+        return _removed(view, str(step.removed))
+    if verb == "not_due":
+        return _removed(view, "_") if step.not_due == "removed" else _changed(view, kernels.carry_into_not_due)
+    if verb == "mixed":
+        if step.mixed == "removed":
+            return _removed(view, "*")
+        return _mapped(view, {"*": {"is-use": "+", "is-no-use": "-", "is-missing": "o"}[str(step.mixed)]})
+    return _missing(str(step.missing), view)
+
+
+def _missing(rule: str, view: _View) -> _View:
+    if rule == "is-missing":
+        return view
+    if rule in ("is-use", "is-no-use"):
+        return _mapped(view, {"o": "+" if rule == "is-use" else "-"})
+    if rule == "removed":
+        return _removed(view, "o")
+    if rule == "is-use-after-dropout":
+        return _changed(view, kernels.settle_by_dropout)
+    if rule == "mode":
+        return _changed(view, kernels.fill_by_mode)
+    if rule == "mean-of-neighbours":
+        return _changed(view, kernels.fill_by_neighbours)
+    return _changed(view, kernels.carry_forward, rule == "locf-to-last-seen")
+
+
+def _with(view: _View, cells: Cells) -> _View:
+    return _View(cells, view.begin, view.end, view.whole, view.days, nominal=view.nominal)
+
+
+def _mapped(view: _View, letters: Mapping[str, str]) -> _View:
+    table = np.arange(5, dtype=np.uint8)
+    for old, new in letters.items():
+        table[codes(old)[0]] = codes(new)[0]
+    return _with(view, table[view.cells])
+
+
+def _changed(view: _View, kernel: object, *more: object) -> _View:
+    cells = view.cells.copy()
+    kernel(cells, view.begin, view.end, *more)  # type: ignore[operator]
+    return _with(view, cells)
+
+
+def _removed(view: _View, letters: str) -> _View:
+    kept = np.zeros_like(view.cells)
+    sizes = np.zeros_like(view.end)
+    kernels.take_out(view.cells, view.begin, view.end, among(letters), kept, sizes)
+    return _View(kept, np.zeros_like(sizes), sizes, sizes, view.days, nominal=view.nominal)
+
+
+def _window(window: PatternWindow, view: _View) -> _View:
+    """Places count in the pattern; ``first`` and ``last`` count in what is in view. Windows only narrow the view."""
+    begin, end, whole = view.begin, view.end, view.whole
+    seen = among("+-*")
+    nominal: int | None = None
+    if window.first is not None:
+        nominal, end = window.first, np.minimum(end, begin + np.int32(window.first))
+    elif window.last is not None:
+        nominal, begin = window.last, np.maximum(begin, end - np.int32(window.last))
+    else:
+        start = window.after + 1 if window.after is not None else window.from_
+        if start == "last-contact":
+            begin = np.maximum(begin, _last(view, seen) - np.int32(1))
+        elif start is not None:
+            begin = np.maximum(begin, _place(int(start), whole) - np.int32(1))
+        if window.to == "last-contact":
+            end = np.minimum(end, _last(view, seen))
+        elif window.to is not None:
+            end = np.minimum(end, _place(int(window.to), whole))
+        first = start if start is not None else 1
+        if isinstance(first, int) and isinstance(window.to, int) and first * window.to > 0:
+            nominal = window.to - first + 1
+    begin = np.minimum(begin, whole).astype(np.int32)
+    return _View(view.cells, begin, np.maximum(begin, end).astype(np.int32), whole, view.days, nominal=nominal)
+
+
+def _place(place: int, whole: Places) -> Places:
+    """A place of each row; from the end where negative, at least 1."""
+    if place > 0:
+        return np.full_like(whole, place)
+    return np.asarray(np.maximum(whole + np.int32(place + 1), 1), dtype=np.int32)
+
+
+def _last(view: _View, counts: Mask) -> Places:
+    out = np.empty(len(view.end), dtype=np.int32)
+    kernels.last_place(view.cells, view.begin, view.end, counts, out)
+    return out
+
+
+def _count(count: CountOf, view: _View) -> tuple[Floats, Places, Places]:
+    n = len(view.end)
+    out, due, seen = np.empty(n), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    weights = np.zeros(5)
+    weights[codes("*")[0]] = count.mixed_weight
+    if count.cells is not None:
+        weights += among(count.cells)
+    kernels.count_cells(view.cells, view.begin, view.end, weights, out, due, seen)
+    if count.sequence is not None:
+        kernels.count_sequence(view.cells, view.begin, view.end, codes(count.sequence), out)
+    return out, due, seen
+
+
+def _proportion(proportion: ProportionOf, view: _View) -> Floats:
+    count, due, seen = _count(proportion, view)
+    below = due if proportion.of == "due" else seen
+    if proportion.of == "window":
+        # A row shorter than its window still answers for the window's full width.
+        below = due if view.nominal is None else due + (np.int32(view.nominal) - (view.end - view.begin))
+    none = np.nan if proportion.if_none is None else proportion.if_none
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below > 0, count / below, none)
+
+
+def _time_to(time_to: TimeTo, view: _View) -> _Value:
+    n = len(view.end)
+    found, start, first, done, last_start, last_due, n_due = (np.empty(n, dtype=np.int32) for _ in range(7))
+    kernels.first_window(
+        view.cells, view.begin, view.end, among(time_to.cells), time_to.at_least, time_to.width,
+        found, start, first, done, last_start, last_due, n_due,
+    )  # fmt: skip
+    event = found.astype(np.float64)
+    place = {"first": first, "window-start": start, "completed": done}[time_to.time]
+    if time_to.censored == "last-window":
+        censor = np.where(n_due < time_to.width, last_due, last_start)
+    elif time_to.censored == "last-contact":
+        censor = _last(view, among("+-*"))
+    else:
+        censor = last_due
+    time = np.where(found == 1, place, censor).astype(np.float64) + time_to.plus
+    none = n_due < time_to.width if time_to.too_short == "no-value" else n_due == 0
+    return _Value(np.where(none, np.nan, time), np.where(none, np.nan, event), view.days)
+
+
+def _index(index: WeightedIndex, view: _View) -> Floats:
+    weights = np.zeros(5)
+    for letter, weight in index.weights.items():
+        weights[codes(letter)[0]] = weight
+    low = high = 1.0
+    listed = np.empty(0)
+    if isinstance(index.escalation, Escalation):
+        low, high = index.escalation.from_, index.escalation.to
+    elif index.escalation is not None:
+        listed = np.asarray(index.escalation, dtype=np.float64)
+    missed = np.asarray(index.missing_escalation or (), dtype=np.float64)
+    out = np.empty(len(view.end))
+    kernels.weighted_index(view.cells, view.begin, view.end, weights, listed, low, high, missed, index.worst, out)
+    return out
+
+
+def _first_of(parts: Sequence[_Value]) -> _Value:
+    """The earliest event; without any, censored where the first of them stops being watched. In days if they differ.
+
+    In days an event falls on the first day of its cell, and watching ends with the last day of a cell.
+    """
+    same = len({part.days for part in parts}) == 1
+    times, events = [], []
+    for part in parts:
+        assert part.event is not None
+        days = part.days
+        in_days = np.where(part.event == 1, (part.value - 1) * days + 1, part.value * days)
+        times.append(part.value if same else in_days)
+        events.append(part.event)
+    time, event = np.stack(times), np.stack(events)
+    when = np.where(event == 1, time, np.inf).min(axis=0)
+    watched = np.nanmin(np.where(event == 0, time, np.inf), axis=0)
+    happened = np.isfinite(when)
+    open_ = np.isnan(event).any(axis=0) & ~happened
+    value = np.where(happened, when, watched)
+    return _Value(
+        np.where(open_, np.nan, value),
+        np.where(open_, np.nan, happened.astype(np.float64)),
+        parts[0].days if same else 1,
+    )
+
+
+def _judged(formula: Formula, got: _Value) -> _Value:
+    judgement = formula.judgement
+    if judgement is None:
+        return got
+    value = got.value
+    if judgement == "bands":
+        reached = np.searchsorted(np.asarray(formula.bands), value, side="right").astype(np.float64)
+        return _Value(np.where(np.isnan(value), np.nan, reached))
+    bound = float(getattr(formula, judgement))
+    holds = {
+        "at_least": value >= bound,
+        "at_most": value <= bound,
+        "above": value > bound,
+        "below": value < bound,
+        "equals": value == bound,
+    }[judgement]
+    return _Value(np.where(np.isnan(value), np.nan, holds.astype(np.float64)))
+
+
+assert (NOTHING, CLEAN, USED, UNKNOWN, MIXED) == (0, 1, 2, 3, 4)  # the kernels index tables of five by these

@@ -1,0 +1,164 @@
+"""Use patterns as arrays: one byte a cell, a row a pattern, with the letters people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from equipoise.endpoints.lattice import LETTERS, NOTHING, UNKNOWN
+from equipoise.endpoints.patterns.kernels import Cells, Mask, Places, unpack_letters
+from equipoise.foundation.errors import Problem, UsageError
+
+CODES = {
+    "U601": "A word with a letter outside the alphabet of use patterns, or without letters.",
+    "U602": "Words of different length where one length was asked for.",
+    "U603": "A table of words without the column word, or that cannot be read.",
+    "U604": "Patterns that stand side by side and are not about the same people.",
+}
+CODE_OF = {letter: code for code, letter in LETTERS.items()}
+_TABLE = np.full(256, 255, dtype=np.uint8)
+for _letter, _code in CODE_OF.items():
+    _TABLE[ord(_letter)] = _code
+_TEXT = np.array([LETTERS[code] for code in range(5)], dtype="S1")
+
+
+def codes(letters: str) -> Cells:
+    """The codes of letters."""
+    return np.array([CODE_OF[letter] for letter in letters], dtype=np.uint8)
+
+
+def among(letters: str) -> Mask:
+    """(5,) whether a code stands for one of the letters."""
+    out = np.zeros(5, dtype=np.bool_)
+    out[codes(letters)] = True
+    return out
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Patterns of many people: ``cells`` (n, width) codes of the lattice, ``length`` (n,) cells each row has.
+
+    ``days_per_cell`` is 7 for weeks and 1 for days and visits; it places cells of different patterns on one time line.
+    """
+
+    cells: Cells
+    length: Places
+    days_per_cell: int = 1
+
+    @classmethod
+    def of(cls, cells: Cells, days_per_cell: int = 1) -> Pattern:
+        """A pattern whose rows all have the full width."""
+        length = np.full(cells.shape[0], cells.shape[1], dtype=np.int32)
+        return cls(np.ascontiguousarray(cells, dtype=np.uint8), length, days_per_cell)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.cells.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Cells of the longest row."""
+        return int(self.cells.shape[1])
+
+    @cached_property
+    def is_seen(self) -> Mask:
+        """(n,) whether any cell was seen."""
+        return np.asarray(((self.cells != NOTHING) & (self.cells != UNKNOWN)).any(axis=1))
+
+    def rows(self, chosen: slice | Mask) -> Pattern:
+        """Some of the rows."""
+        return Pattern(self.cells[chosen], self.length[chosen], self.days_per_cell)
+
+    @property
+    def words(self) -> list[str]:
+        """The rows as people read them."""
+        lines = _TEXT[self.cells].view(f"S{max(self.width, 1)}").ravel() if self.width else [b""] * self.n
+        return [line.decode()[:size] for line, size in zip(lines, self.length, strict=True)]
+
+
+def read_words(
+    words: Sequence[str | None] | pl.Series,
+    *,
+    length: int | None = None,
+    days_per_cell: int = 7,
+    file: str | None = None,
+) -> Pattern:
+    """Words as a pattern; with ``length`` every word must have it.
+
+    Raises :class:`~equipoise.foundation.errors.UsageError`: U601 for a letter outside ``+ - o * _`` or an empty word,
+    U602 for another length, each with the row (a header is line 1).
+    """
+    series = pl.Series("word", words, dtype=pl.String) if not isinstance(words, pl.Series) else words.cast(pl.String)
+    sizes = series.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    n, width = series.len(), int(sizes.max(initial=0))
+    if (sizes == 0).any():
+        _refuse(series, file)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    data = np.frombuffer("".join(series.to_list()).encode(), dtype=np.uint8)
+    cells = np.zeros((n, width), dtype=np.uint8)
+    if unpack_letters(data, offsets, _TABLE, cells) >= 0:
+        _refuse(series, file)
+    if length is not None and (sizes != length).any():
+        problems = [
+            Problem(
+                "U602",
+                f"word, row {row + 1}",
+                f"{_short(series[row])} has {sizes[row]} letters.",
+                f"{length} letters in every word",
+                "Write o for a missed cell and _ for one that is not due, so that every word has one length.",
+                file,
+                row + 2 if file else None,
+            )
+            for row in np.flatnonzero(sizes != length)[:20].tolist()
+        ]
+        raise UsageError(problems)
+    return Pattern(cells, sizes.astype(np.int32), days_per_cell)
+
+
+def _short(word: str | None) -> str:
+    text = repr(word)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _refuse(series: pl.Series, file: str | None) -> None:
+    """Raise for every word with a stray letter, up to twenty."""
+    problems = []
+    for row, word in enumerate(series):
+        stray = sorted(set(word or "") - set(CODE_OF))
+        if word and not stray:
+            continue
+        found = f"{_short(word)} holds {', '.join(map(repr, stray))}." if word else "The word is empty."
+        problems.append(
+            Problem(
+                "U601",
+                f"word, row {row + 1}",
+                found,
+                "letters of a use pattern: + - o * _",
+                "Write + positive, - negative, o missed, * mixed, _ not due.",
+                file,
+                row + 2 if file else None,
+            )
+        )
+        if len(problems) == 20:
+            break
+    raise UsageError(problems)
+
+
+def require_same_people(patterns: dict[str, Pattern]) -> None:
+    """Refuse patterns side by side with different numbers of rows (U604)."""
+    sizes = {name: pattern.n for name, pattern in patterns.items()}
+    if len(set(sizes.values())) > 1:
+        raise UsageError(
+            Problem(
+                "U604",
+                "patterns",
+                ", ".join(f"{name} has {n} rows" for name, n in sizes.items()) + ".",
+                "one row for each person in every pattern",
+                "Supply the patterns of the same people in the same order.",
+            )
+        )
