@@ -45,6 +45,8 @@ class FitCode(IntFlag):
     CONSTANT_OUTCOME = 1 << 24
     VARIANCE_UNBOUNDED = 1 << 25
     TOO_FEW_VISITS = 1 << 26
+    IMPUTATION_PENALISED = 1 << 27
+    IMPUTATIONS_DROPPED = 1 << 28
 
     @property
     def slug(self) -> str:
@@ -88,6 +90,9 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes: the variance between participants is estimated "
     "as infinite.",
     FitCode.TOO_FEW_VISITS: "There are too few visits for each participant to tell the variances apart.",
+    FitCode.IMPUTATION_PENALISED: "An imputation model was separated or had too few rows; a weakly informative prior "
+    "held its coefficients.",
+    FitCode.IMPUTATIONS_DROPPED: "Some imputed data sets gave no answer; the others were pooled.",
 }
 
 
