@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
@@ -9,6 +13,9 @@ from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.endpoints.derived import Derived
 from equipoise.protocol.model_analysis import Analysis
 from equipoise.stats.codes import FitCode
+from equipoise.stats.packing import rows_of_trials
+
+_NUMBERS = ("estimate", "standard_error", "ci_lower", "ci_upper", "statistic", "df", "p_value")
 
 
 class BinaryData:
@@ -31,6 +38,16 @@ class BinaryData:
         self.n_events = sum_by_trial(self.y > 0, self.offsets)
         self.n_missed = sum_by_trial(~there, comparison.offsets)
         self.event_word = derived.event_word
+
+    def of(self, chosen: Ints) -> BinaryData:
+        """The data of some trials of the batch."""
+        out = copy.copy(self)
+        rows, out.offsets = rows_of_trials(chosen, self.offsets)
+        out.rows, out.y, out.experimental = self.rows[rows], self.y[rows], self.experimental[rows]
+        out.n_analysed, out.n_events, out.n_missed = (
+            counts[chosen] for counts in (self.n_analysed, self.n_events, self.n_missed)
+        )
+        return out
 
     def counts(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Events and totals: experimental, then reference, by trial."""
@@ -75,18 +92,37 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         **data.shared(),  # type: ignore[arg-type]
     )
     out = [main]
-    separated = (fits.codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI)) != 0
-    if separated.any() and analysis.if_separated == "firth":
-        out += [_renamed(item, "firth") for item in fit_firth_odds(data, analysis)]
-    if separated.any() and analysis.if_separated in ("firth", "fisher-exact"):
-        out += [_renamed(item, "fisher-exact") for item in fit_exact_odds(data, analysis)]
+    separated = np.flatnonzero(fits.codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI))
+    if separated.size and analysis.if_separated == "firth":
+        out += [_fallback(item, "firth", data, separated) for item in fit_firth_odds(data.of(separated), analysis)]
+    if separated.size and analysis.if_separated in ("firth", "fisher-exact"):
+        exact = fit_exact_odds(data.of(separated), analysis)
+        out += [_fallback(item, "fisher-exact", data, separated) for item in exact]
     return out
 
 
-def _renamed(outcome: Outcome, suffix: str) -> Outcome:
-    from dataclasses import replace
+def _fallback(outcome: Outcome, suffix: str, data: BinaryData, chosen: Ints) -> Outcome:
+    """The outcome of some trials among all of a batch, absent in the others, which did not need it."""
+    n = data.n_analysed.shape[0]
 
-    return replace(outcome, suffix=f".{suffix}")
+    def spread(values: Floats) -> Floats:
+        out = nothing(n)
+        out[chosen] = values
+        return out
+
+    codes = np.zeros(n, dtype=np.uint32)
+    codes[chosen] = outcome.codes
+    numbers: dict[str, Any] = {name: spread(getattr(outcome, name)) for name in _NUMBERS}
+    return replace(
+        outcome,
+        suffix=f".{suffix}",
+        codes=codes,
+        n_analysed=data.n_analysed,
+        n_events=data.n_events,
+        n_missed=data.n_missed,
+        details={key: spread(values) if np.ndim(values) else values for key, values in outcome.details.items()},
+        **numbers,
+    )
 
 
 def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.endpoints.derived import Derived
-from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, VisitLattice
+from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask, VisitLattice
 from equipoise.protocol.model_analysis import RepeatedUseEndpoint
 
 
@@ -19,10 +20,9 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
     urine, told = lattice.use_by_source(use_id)
     known = (urine == CLEAN) | (urine == USED) | (told != NOTHING)
     # Running counts let any span of days be summed by two look-ups.
-    used_before = np.pad(np.cumsum(used, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
-    known_before = np.pad(np.cumsum(known, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
-    columns = np.arange(lattice.n_days)
-    last_came = np.maximum.accumulate(np.where(lattice.attended_days, columns, -1), axis=1)
+    used_before, known_before = _running_counts(used), _running_counts(known)
+    columns = np.arange(lattice.n_days, dtype=np.int32)
+    last_came = np.maximum.accumulate(np.where(lattice.attended_days, columns, np.int32(-1)), axis=1)
     out = np.full(visits.state.shape, UNKNOWN, dtype=np.uint8)
     rows = np.arange(lattice.n)
     for v in range(visits.state.shape[1]):
@@ -38,6 +38,13 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
         out[came & any_use, v] = USED
         out[came & any_known & ~any_use, v] = CLEAN
         out[visits.state[:, v] == NOT_DUE, v] = NOTHING
+    return out
+
+
+def _running_counts(mask: Mask) -> NDArray[np.int32]:
+    """(n, n_days + 1) how many of the days before each are marked."""
+    out = np.zeros((mask.shape[0], mask.shape[1] + 1), dtype=np.int32)
+    np.cumsum(mask, axis=1, out=out[:, 1:])
     return out
 
 

@@ -56,12 +56,12 @@ class SimulatedParticipants(Participants):
     n_replicates: int
 
     @property
-    def arm(self) -> NDArray[np.str_]:  # type: ignore[override]
+    def arm(self) -> NDArray[np.str_]:
         """Arm of each row."""
         return self.labels
 
     @property
-    def offsets(self) -> Index:  # type: ignore[override]
+    def offsets(self) -> Index:
         """Where each replicate's rows begin."""
         return np.arange(self.n_replicates + 1, dtype=np.int64) * (self.n // self.n_replicates)
 
@@ -204,12 +204,9 @@ class SimulatedLattice(Lattice):
             return self.item_values(instrument.id, instrument.items[0].id, visits)
         if not can_sum(self.many, instrument):
             return super().scale_values(instrument, scale, visits)
-        out = np.full((self.n, len(visits)), np.nan)
-        for v, name in enumerate(visits):
-            visit = self._planned.get(name)
-            if visit is not None and instrument.id in visit.assesses:
-                out[:, v] = sum_scale(self.many, instrument, scale, visit)
-        return out
+        planned = [self._planned.get(name) for name in visits]
+        given = [visit if visit is not None and instrument.id in visit.assesses else None for visit in planned]
+        return sum_scale(self.many, instrument, scale, given)
 
     def doses(self, within: Days | None = None) -> tuple[Index, NDArray[np.str_]]:
         """Row and intervention of the doses given: everybody is given the infusion of the arm."""
@@ -272,9 +269,9 @@ def _days_looked_at(protocol: Protocol, scenario: Scenario) -> Iterator[int]:
             yield day_index(endpoint.days.first)
             yield day_index(endpoint.days.last)
         elif endpoint.kind == "repeated-use" and endpoint.since == "last-attended":
-            for visit in protocol.series(endpoint.at):
-                yield day_index(visit.first_day)
-                yield day_index(visit.last_day)
+            for planned in protocol.series(endpoint.at):
+                yield day_index(planned.first_day)
+                yield day_index(planned.last_day)
         else:
             # Anything else may look at any day.
             yield day_index(calendar.first_day)

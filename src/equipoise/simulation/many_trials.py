@@ -52,7 +52,6 @@ class ManyTrials(OneTrial):
 
     def _draws(self, source: Any, purpose: int, day: Any, draw: int) -> NDArray[np.float64]:
         days = np.asarray(day)
-        grid: NDArray[np.float64] = source(
-            self.trials.seed, self.trials.replicates, self.design.n_participants, np.atleast_1d(days), int(purpose), draw
-        )
+        trials, n = self.trials, self.design.n_participants
+        grid: NDArray[np.float64] = source(trials.seed, trials.replicates, n, np.atleast_1d(days), int(purpose), draw)
         return grid.reshape(self.n, -1) if days.ndim else grid.reshape(self.n)

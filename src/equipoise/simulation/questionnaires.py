@@ -141,40 +141,49 @@ def _ticks(
     return out
 
 
-def mindfulness_levels(trial: OneTrial, visit: PlannedVisit, facet: int) -> NDArray[np.float64]:
-    """(n,) the level about which a participant answers the items of a facet, after reversal."""
+def mindfulness_persons(trial: OneTrial, facet: int) -> NDArray[np.float64]:
+    """(n,) a participant's own level of a facet of mindfulness."""
     a = trial.accompanying
     shared, own = np.sqrt(SHARED_BY_FACETS), np.sqrt(1 - SHARED_BY_FACETS)
-    general = trial.normal(Purpose.MINDFULNESS_PERSON)
-    person = shared * general + own * trial.normal(Purpose.MINDFULNESS_PERSON, draw=facet + 1)
-    level = a.mindfulness_item_mean + a.mindfulness_person_sd * person
-    level += a.mindfulness_rise * _elapsed(trial, visit)
+    person = shared * trial.normal(Purpose.MINDFULNESS_PERSON)
+    person = person + own * trial.normal(Purpose.MINDFULNESS_PERSON, draw=facet + 1)
+    return np.asarray(a.mindfulness_item_mean + a.mindfulness_person_sd * person)
+
+
+def mindfulness_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+    """(n,) what is added to it at a visit, by time and by arm."""
+    change = np.full(trial.n, trial.accompanying.mindfulness_rise * _elapsed(trial, visit))
     if _after_infusion(trial, visit):
-        level += trial.by_name(trial.arm_ids, a.mindfulness_arm)
-    return np.asarray(level)
+        change = change + trial.by_name(trial.arm_ids, trial.accompanying.mindfulness_arm)
+    return np.asarray(change)
 
 
 def _mindfulness(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
     level = np.empty((trial.n, len(instrument.items)))
     for f, members in enumerate(instrument.subscales.values()):
         columns = [instrument.item_ids.index(member) for member in members]
-        level[:, columns] = mindfulness_levels(trial, visit, f)[:, None]
+        level[:, columns] = (mindfulness_persons(trial, f) + mindfulness_change(trial, visit))[:, None]
     sd = trial.accompanying.mindfulness_item_sd
     return _ticks(trial, visit, instrument, level, sd, stream=Purpose.MINDFULNESS_ITEM)
 
 
-def stress_levels(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
-    """(n,) the level about which a participant answers the items of the stress scale, after reversal."""
+def stress_persons(trial: OneTrial) -> NDArray[np.float64]:
+    """(n,) a participant's own level of stress."""
     a = trial.accompanying
-    person = a.stress_item_mean + a.stress_person_sd * trial.normal(Purpose.STRESS_PERSON)
-    person = person - a.stress_fall * _elapsed(trial, visit) + a.stress_use * recent_use(trial, visit)
+    return np.asarray(a.stress_item_mean + a.stress_person_sd * trial.normal(Purpose.STRESS_PERSON))
+
+
+def stress_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+    """(n,) what is added to it at a visit, by time, by recent use and by arm."""
+    a = trial.accompanying
+    change = a.stress_use * recent_use(trial, visit) - a.stress_fall * _elapsed(trial, visit)
     if _after_infusion(trial, visit):
-        person = person - trial.by_name(trial.arm_ids, a.stress_arm)
-    return np.asarray(person)
+        change = change - trial.by_name(trial.arm_ids, a.stress_arm)
+    return np.asarray(change)
 
 
 def _stress(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
-    level = np.repeat(stress_levels(trial, visit)[:, None], len(instrument.items), axis=1)
+    level = np.repeat((stress_persons(trial) + stress_change(trial, visit))[:, None], len(instrument.items), axis=1)
     return _ticks(trial, visit, instrument, level, trial.accompanying.stress_item_sd, stream=Purpose.STRESS_ITEM)
 
 

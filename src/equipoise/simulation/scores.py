@@ -7,6 +7,8 @@ being written down. An item's answer is ``rint(level + sd z)`` within the bounds
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,16 +17,23 @@ from equipoise.instruments import Instrument
 from equipoise.simulation.design import PlannedVisit
 from equipoise.simulation.many_trials import ManyTrials
 from equipoise.simulation.purposes import Purpose
-from equipoise.simulation.questionnaires import attended, mindfulness_levels, stress_levels
+from equipoise.simulation.questionnaires import (
+    attended,
+    mindfulness_change,
+    mindfulness_persons,
+    stress_change,
+    stress_persons,
+)
 
 Floats = NDArray[np.float64]
+_MINDFULNESS, _STRESS = ("ffmq-39",), ("pss-10", "pss-14")
 
 
 def can_sum(trials: ManyTrials, instrument: Instrument) -> bool:
-    """Whether :func:`sum_scale` knows the instrument: items of whole numbers, all with one pair of bounds, and noise."""
-    if instrument.id == "ffmq-39":
+    """Whether :func:`sum_scale` knows the instrument: items of whole numbers, one pair of bounds, answers that vary."""
+    if instrument.id in _MINDFULNESS:
         sd = trials.accompanying.mindfulness_item_sd
-    elif instrument.id in ("pss-10", "pss-14"):
+    elif instrument.id in _STRESS:
         sd = trials.accompanying.stress_item_sd
     else:
         return False
@@ -32,46 +41,56 @@ def can_sum(trials: ManyTrials, instrument: Instrument) -> bool:
     return sd > 0 and len(bounds) == 1 and next(iter(bounds))[2]
 
 
-def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visit: PlannedVisit) -> Floats:
-    """(n,) the scale at one visit as the items would be scored; NaN where not attended, or too many were left out."""
-    came = attended(trials, visit)
-    parts = instrument.subscales.values() if scale == "total" and instrument.subscales else [instrument.scales[scale]]
-    return np.asarray(sum(_one_scale(trials, instrument, members, visit, came) for members in parts))
+def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Sequence[PlannedVisit | None]) -> Floats:
+    """(n, n_visits) a scale as its items would be scored; NaN where not attended or too many items were left out.
 
-
-def _one_scale(
-    trials: ManyTrials, instrument: Instrument, members: tuple[str, ...], visit: PlannedVisit, came: NDArray[np.bool_]
-) -> Floats:
+    A visit that is ``None`` has no score.
+    """
     from scipy.special import ndtr
 
     from equipoise.simulation._totals import sum_answers
 
     a = trials.accompanying
-    is_mindfulness = instrument.id == "ffmq-39"
-    sd = a.mindfulness_item_sd if is_mindfulness else a.stress_item_sd
+    whole = scale == "total" and bool(instrument.subscales)
+    parts = list(instrument.subscales.values()) if whole else [instrument.scales[scale]]
+    is_mindfulness = instrument.id in _MINDFULNESS
     if is_mindfulness:
-        facet = next(f for f, names in enumerate(instrument.subscales.values()) if names == members)
-        level = mindfulness_levels(trials, visit, facet)
+        facets = list(instrument.subscales.values())
+        persons = np.stack([mindfulness_persons(trials, facets.index(members)) for members in parts], axis=1)
     else:
-        level = stress_levels(trials, visit)
+        persons = stress_persons(trials)[:, None]
+    change = mindfulness_change if is_mindfulness else stress_change
+    sd = a.mindfulness_item_sd if is_mindfulness else a.stress_item_sd
+    purpose = Purpose.MINDFULNESS_ITEM if is_mindfulness else Purpose.STRESS_ITEM
     lowest, highest = int(instrument.items[0].lowest), int(instrument.items[0].highest)
-    cuts = ndtr((np.arange(lowest, highest) + 0.5 - level[:, None]) / sd)
-    total = np.empty(trials.n, dtype=np.int64)
-    given = np.empty(trials.n, dtype=np.int64)
-    sum_answers(
-        np.uint64(trials.trials.seed),
-        trials.trials.replicates.astype(np.uint64),
-        trials.design.n_participants,
-        np.uint64(max(0, day_index(visit.target_day))),
-        np.uint64(int(Purpose.MINDFULNESS_ITEM if is_mindfulness else Purpose.STRESS_ITEM)),
-        np.array([instrument.item_ids.index(member) for member in members], dtype=np.uint64),
-        float(a.item_left_out),
-        lowest,
-        np.ascontiguousarray(cuts),
-        np.ascontiguousarray(came),
-        total,
-        given,
-    )
-    needed = max(1, instrument.missing_rule.items_needed(len(members)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(came & (given >= needed), total * len(members) / given, np.nan)
+    middles = np.arange(lowest, highest) + 0.5
+    places = np.array([instrument.item_ids.index(item) for members in parts for item in members], dtype=np.uint64)
+    sizes = np.array([len(members) for members in parts])
+    needed = np.array([max(1, instrument.missing_rule.items_needed(int(size))) for size in sizes])
+    total = np.empty((trials.n, len(parts)), dtype=np.int64)
+    given = np.empty((trials.n, len(parts)), dtype=np.int64)
+    out = np.full((trials.n, len(visits)), np.nan)
+    for v, visit in enumerate(visits):
+        if visit is None:
+            continue
+        came = attended(trials, visit)
+        level = persons + change(trials, visit)[:, None]
+        sum_answers(
+            np.uint64(trials.trials.seed),
+            trials.trials.replicates.astype(np.uint64),
+            trials.design.n_participants,
+            np.uint64(max(0, day_index(visit.target_day))),
+            np.uint64(int(purpose)),
+            places,
+            np.repeat(np.arange(len(parts)), sizes),
+            float(a.item_left_out),
+            lowest,
+            ndtr((middles - level[:, :, None]) / sd),
+            np.ascontiguousarray(came),
+            total,
+            given,
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.where(given >= needed, total * sizes / given, np.nan)
+        out[:, v] = np.where(came, values.sum(axis=1), np.nan)
+    return out

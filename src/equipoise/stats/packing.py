@@ -8,8 +8,10 @@ sequentially, so results do not depend on how many threads there are or how the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +73,25 @@ def canonical_order(offsets: IntArray, *columns: NDArray[np.generic]) -> IntArra
     return np.lexsort((*reversed(columns), trial_of_row(offsets))).astype(np.int64)
 
 
+_OF_THIS_THREAD = threading.local()
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Within it, whoever names no number of threads gets one: for callers that keep all cores busy themselves."""
+    before = getattr(_OF_THIS_THREAD, "limit", None)
+    _OF_THIS_THREAD.limit = 1
+    try:
+        yield
+    finally:
+        _OF_THIS_THREAD.limit = before
+
+
 def default_threads() -> int:
     """Threads to use when the caller names none: one for each core this process may use."""
+    limit: int | None = getattr(_OF_THIS_THREAD, "limit", None)
+    if limit is not None:
+        return limit
     try:
         return max(1, len(os.sched_getaffinity(0)))
     except AttributeError:  # not on Linux
