@@ -66,7 +66,7 @@ def compare_simulated(design: Design, report: Report) -> None:
 def _judge(
     report: Report, name: str, deviation: float, unit: str, tolerance: float, ours: float, theirs: float
 ) -> None:
-    row = report.add(name, deviation, unit, at_most=tolerance)
+    row = report.add(name, float(deviation), unit, at_most=tolerance)
     if not row.ok:
         report.notes.append(f"{name} disagrees: ours {ours:.12g}, rpact {theirs:.12g}")
 
