@@ -351,7 +351,8 @@ def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
 
 def _natural_width(column: Column, cells: Sequence[str]) -> float:
     """Width of a column in em for a renderer that cannot measure: numbers unbroken, words broken at a dozen letters."""
-    head = max((text_width(word, 1.0, bold=True) for word in column.head.split(" ")), default=1.0)
+    pieces = column.head.replace("-", "- ").split(" ")
+    head = max((text_width(piece, 1.0, bold=True) for piece in pieces), default=1.0)
     head = max(head, 0.55 * text_width(column.head, 1.0, bold=True))  # two lines at most
     widest = max((text_width(text, 1.0) for text in cells), default=0.0)
     if column.align == "decimal":

@@ -77,6 +77,8 @@ def _finding(material: Material, estimate: Estimate) -> Text:
     shares = material.proportions_of_line(estimate)
     derived = material.results.endpoints.get(estimate.endpoint)
     of = " of use" if derived is not None and derived.shape == "repeated-binary" else ""
+    if not material.is_main(estimate):
+        of += f" ({words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)})"
     arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
     sentence = ""
     if estimate.arm in shares and estimate.reference in shares:

@@ -16,6 +16,9 @@ from equipoise.protocol.model_analysis import Published
 from equipoise.records import Records
 from equipoise.reporting import format as fmt
 
+# Estimators that stand in, under the same question, where the planned one has no finite answer.
+FALLBACKS = ("firth", "fisher-exact")
+
 
 @dataclass(frozen=True)
 class Material:
@@ -82,8 +85,12 @@ class Material:
 
     def main_estimate(self, line: str) -> Estimate | None:
         """The estimate of a line of the plan: the planned one, or the first fallback that has an answer."""
-        found = [e for e in self.comparisons if self.line(e) == line]
+        found = [e for e in self.comparisons if self.line(e) == line and self.suffix(e) in ("", *FALLBACKS)]
         return next((e for e in found if e.estimate is not None), found[0] if found else None)
+
+    def suffix(self, estimate: Estimate) -> str:
+        """What follows the line of the plan in an estimate's id: a fallback, or another reading of the same fit."""
+        return estimate.id.removeprefix(self.line(estimate)).lstrip(".")
 
     def proportions(self, endpoint: str) -> dict[str, Estimate]:
         """Arm -> its proportion of an endpoint, in everybody randomized."""
@@ -119,6 +126,8 @@ class Material:
             parts.append(str(group).replace("-", " "))
         if planned is not None and planned.missed:
             parts.append(f"missed {planned.missed.replace('-', ' ')}")
+        if self.suffix(estimate) not in ("", *FALLBACKS):
+            parts.append(self.suffix(estimate).replace("-", " "))
         return ", ".join(parts)
 
     def published_for(self, estimate: Estimate) -> Published | None:
@@ -129,7 +138,7 @@ class Material:
     def published_effect(self, estimate: Estimate) -> tuple[float, float | None, float | None] | None:
         """The published effect on the estimate's scale and in its direction; None where there is none."""
         published = self.published_for(estimate)
-        if published is None or published.effect is None:
+        if published is None or published.effect is None or self.main_estimate(self.line(estimate)) is not estimate:
             return None
         effect = published.effect
         if effect.summary.replace("-", "_") != estimate.scale:

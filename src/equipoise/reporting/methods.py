@@ -143,6 +143,7 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
     rows = []
     populations = {estimand.population for estimand in model.estimands.values()}
     one_population = len(populations) == 1
+    any_events = any(estimand.intercurrent for estimand in model.estimands.values())
     for estimand in model.estimands.values():
         events = "; ".join(
             f"{event.replace('-', ' ')}: {strategy.replace('-', ' ')}"
@@ -159,7 +160,7 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
                     ),
                     f"{material.arm_label(treatments.experimental)}{against}",
                     *([] if one_population else [words.capitalized(estimand.population)]),
-                    events or "none named",
+                    *([events or "none named"] if any_events else []),
                 )
             )
         )
@@ -168,11 +169,13 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
         Column("Summary measure"),
         Column("Treatments"),
         *([] if one_population else [Column("Population")]),
-        Column("Intercurrent events", wide=True),
+        *([Column("Intercurrent events", wide=True)] if any_events else []),
     )
     used = {s for e in model.estimands.values() for s in e.intercurrent.values()}
     notes = tuple(f"{words.capitalized(words.STRATEGY_WORDS[s])}." for s in sorted(used) if s in words.STRATEGY_WORDS)
-    subtitle = f"Population of each: {next(iter(populations))}" if one_population else ""
+    said = [f"Population of each: {next(iter(populations))}"] if one_population else []
+    said += [] if any_events else ["no intercurrent event is named"]
+    subtitle = "; ".join(said)
     blocks.append(Table("Estimands: the five attributes of ICH E9(R1)", columns, tuple(rows), subtitle, notes))
     return blocks
 

@@ -318,3 +318,40 @@ def test_missing_cells_are_counted_from_the_visits(flagship: Trial, flagship_rep
     figure = next(f for f in flagship_report.figures if f.caption == "Missing data")
     counted = [int(n) for n in re.findall(r"(\d+) of \d+ missing", figure.alt)[:2]]
     assert sum(counted) == missed
+
+
+def test_only_the_estimate_that_answers_the_question_stands_beside_the_published_one(flagship: Trial):
+    protocol, records, results = flagship
+    document = build_report(protocol, records, results)
+    effects = table(document, "Effects")
+    shown = [row for row in effects.rows if row.kind == "body" and fmt.cell(row.cells[-1])]
+    with_effect = [p for p in protocol.model.published.values() if p.effect is not None]
+    assert len(shown) == len(with_effect)
+
+
+def test_a_fallback_is_named_in_the_findings_when_the_planned_answer_is_infinite(flagship: Trial):
+    protocol, _, _ = flagship
+    # nobody abstinent at six months in the reference arm: the likelihood has no maximum
+    for seed in range(3, 12):
+        records = simulate(protocol, seed=seed)
+        results = analyse_records(protocol, records)
+        if results["six-months"].estimate is None:
+            break
+    else:
+        pytest.fail("no seed gave an empty cell, although seven trials in ten have one")
+    document = build_report(protocol, records, results)
+    bullets = next(b for b in document.blocks if isinstance(b, Bullets))
+    said = next(plain(item) for item in bullets.items if plain(item).startswith("Abstinent at six months"))
+    assert "Firth" in said
+    assert "not estimable" in [fmt.cell(cell) for row in table(document, "Effects").rows for cell in row.cells]
+
+
+SKETCHES = sorted((Path(__file__).resolve().parents[2] / "spec" / "protocols").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.stem)
+def test_shells_hold_every_shape_of_trial(path: Path):
+    # factorial, crossover, re-randomized, single-arm, adaptive, several sites
+    document = build_shells(read_protocol(path))
+    assert "NO DATA YET" in document.to_html()
+    assert all(len(figure.alt) > 20 for figure in document.figures)
