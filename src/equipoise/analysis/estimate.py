@@ -86,6 +86,27 @@ class Estimate:
     method: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        value = "not estimable" if self.estimate is None else f"{self.estimate:.4g}"
+        if self.scale == "test":
+            value = "test"
+        if self.ci_lower is not None and self.ci_upper is not None:
+            value += f" ({self.ci_lower:.4g} to {self.ci_upper:.4g})"
+        compared = f"{self.arm} v {self.reference}" if self.reference else str(self.arm)
+        p = "" if self.p_value is None else f", p = {self.p_value:.2g}"
+        warned = f", {', '.join(self.warnings)}" if self.warnings else ""
+        return f"<Estimate {self.id}: {self.scale} {value}{p}, {compared}, n = {self.n_analysed}{warned}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = "".join(
+            f"<tr><td>{key.replace('_', ' ')}</td><td>{escape(str(value))}</td></tr>"
+            for key, value in self.as_row().items()
+            if value is not None and value != []
+        )
+        return f"<table><tbody>{cells}<tr><td>method</td><td>{escape(self.method)}</td></tr></tbody></table>"
+
     def as_row(self) -> dict[str, Any]:
         """The keys of ``results.csv``; warnings as a list."""
         row = {key: getattr(self, key) for key in RESULT_KEYS}

@@ -8,7 +8,38 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, UsageError
 
-CODES = {"U060": "A pandas frame was asked for, and pandas is not installed."}
+CODES = {
+    "U060": "A pandas frame was asked for, and pandas is not installed.",
+    "U061": "A value given as a table is not a frame.",
+}
+
+
+def as_polars(frame: Any) -> pl.DataFrame:
+    """A Polars frame from any eager frame that narwhals knows (pandas, PyArrow, Modin ...); NaN becomes null.
+
+    Raises :class:`~equipoise.foundation.errors.UsageError` (U061) for what is no frame.
+    """
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    import narwhals as nw
+
+    try:
+        known = nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise UsageError(
+            Problem(
+                "U061",
+                "tables",
+                f"Found {type(frame).__name__}.",
+                "a Polars frame, or another eager data frame (pandas, PyArrow)",
+                "Convert it to a data frame first.",
+            )
+        ) from None
+    columns = {}
+    for name in known.columns:
+        values = [None if value is None or value != value else value for value in known[name].to_list()]
+        columns[name] = pl.Series(name, values, strict=False)
+    return pl.DataFrame(columns)
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:

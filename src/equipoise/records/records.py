@@ -12,7 +12,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, RecordsError
 from equipoise.foundation.hashing import sha256_text, sha256_value
-from equipoise.records.frames import to_pandas
+from equipoise.records.frames import as_polars, to_pandas
 from equipoise.records.schema import REPLICATE, TABLES
 
 Origin = Literal["simulated", "captured", "imported"]
@@ -52,7 +52,8 @@ class DataSource:
 class Records:
     """The tables of one trial (or of many replicates of it), immutable.
 
-    ``tables`` maps a table's name to its Polars frame; a table that nobody filled is there with no rows. ``truth``
+    ``tables`` maps a table's name to its Polars frame (any eager frame may be given); a table that nobody filled is
+    there with no rows. ``truth``
     holds what only a simulator knows (true use by day): it is kept apart and no endpoint or report ever reads it.
     """
 
@@ -68,10 +69,11 @@ class Records:
             if name not in TABLES:
                 problems.append(Problem("R001", name, f"There is no table {name!r}.", f"one of {', '.join(TABLES)}"))
         for name, table in TABLES.items():
-            frame = self.tables.get(name)
-            if frame is None:
+            given = self.tables.get(name)
+            if given is None:
                 ordered[name] = table.empty()
                 continue
+            frame = as_polars(given)
             lead = [REPLICATE] if REPLICATE in frame.columns else []
             known = [*lead, *table.polars_schema]
             extra = [column for column in frame.columns if column not in known]
