@@ -122,7 +122,6 @@ def _impute_chunk(
     arm_column: int | None,
     n_sweeps: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
-    n, n_visits = y.shape
     state = np.repeat(_filled(y)[None], sets.shape[0], axis=0)
     means, covariance, held = _draw_model(state, z, last, sets, seed, replicate, 0)
     for sweep in range(n_sweeps):
