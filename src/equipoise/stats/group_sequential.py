@@ -124,7 +124,8 @@ class GroupSequentialDesign:
         """The drift at which the test has ``power`` (above its level, below 1), (GS-8)."""
         if not self.alpha < power < 1.0:
             raise ValueError(f"power must lie between the level {self.alpha:g} and 1, got {power}")
-        return _root(lambda drift: self.power(drift) - power, 0.0, _fixed_drift(power, self.alpha_one_sided) + 12.0)
+        start = _fixed_drift(power, self.alpha_one_sided)
+        return _monotone_root(lambda drift: self.power(drift) - power, 0.0, 1.5 * start)
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ def futility_design(
 
     # The excess is the type II error left at the last look over what may still be spent there.
     start = _fixed_drift(power, alpha_one_sided)
-    drift = _root(lambda d: bounds(d)[2], 0.5 * start, 1.5 * start + 2.0)
+    drift = _monotone_root(lambda d: bounds(d)[2], 0.5 * start, 1.5 * start)
     critical, futility, _ = bounds(drift)
     futility[-1] = critical[-1]
     return GroupSequentialDesign(t, critical, futility, alpha_one_sided, 1, is_binding, drift)
@@ -330,6 +331,16 @@ def _fixed_drift(power: float, alpha_one_sided: float) -> float:
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return float(optimize.brentq(function, low, high, **_PRECISE))
+
+
+def _monotone_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """As :func:`_root`, with ``high`` doubled until the sign has changed."""
+    sign = function(low) > 0.0
+    while (function(high) > 0.0) == sign:
+        low, high = high, 2.0 * high
+        if high > 1e4:
+            raise ValueError("no drift gives this design the power asked for")
+    return _root(function, low, high)
 
 
 def _upper_for(running: Running, t: float, step: float, sides: int) -> float:
@@ -392,7 +403,7 @@ def _paired_bounds(
     """Critical and futility values at ``drift``, and by how much the type II error left exceeds beta's last step.
 
     ``alpha_steps`` absent: non-binding. Where futility would have to reach the critical value before the last look,
-    the drift is too large: the excess is then negative.
+    or binding futility leaves too few trials to spend alpha on, the drift is too large: the excess is then negative.
     """
     n_looks = t.shape[0]
     critical, futility = critical_fixed.copy(), np.full(n_looks, -np.inf)
@@ -400,6 +411,8 @@ def _paired_bounds(
     for k in range(n_looks):
         now = float(t[k])
         if alpha_steps is not None:
+            if null.above(now, -_WIDEST) <= float(alpha_steps[k]):
+                return critical, futility, -float(beta_steps[k:].sum())
             critical[k] = _upper_for(null, now, float(alpha_steps[k]), 1)
         if k == n_looks - 1:
             return critical, futility, planned.below(now, float(critical[k])) - float(beta_steps[k])

@@ -34,8 +34,8 @@ def _kim_demets(t: FloatArray, total: float, rho: float) -> FloatArray:
 
 
 def _hwang_shih_decani(t: FloatArray, total: float, gamma: float) -> FloatArray:
-    if gamma == 0.0:
-        return total * t  # the limit of (GS-4)
+    if abs(gamma) < 1e-12:
+        return np.asarray(total * t)  # the limit of (GS-4)
     return np.asarray(total * np.expm1(-gamma * t) / np.expm1(-gamma))  # (GS-4)
 
 
