@@ -37,7 +37,11 @@ def baseline_variables(records: Records) -> list[BaselineVariable]:
 
 
 def build_baseline_table(
-    records: Records, arms: Mapping[str, str], variables: Sequence[BaselineVariable] | None = None
+    records: Records,
+    arms: Mapping[str, str],
+    variables: Sequence[BaselineVariable] | None = None,
+    *,
+    everybody: str = "Everybody randomized",
 ) -> Table | None:
     """Table 1 of the participants randomized; None where no baseline variable was recorded.
 
@@ -69,7 +73,7 @@ def build_baseline_table(
         "Baseline characteristics",
         columns,
         tuple(rows),
-        subtitle=f"Everybody randomized, n = {fmt.thousands(frame.height)}",
+        subtitle=f"{everybody}, n = {fmt.thousands(frame.height)}",
         footnotes=("SD: standard deviation. Per cent are of participants with a value.",),
     )
 

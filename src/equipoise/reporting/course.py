@@ -50,7 +50,14 @@ def flow_counts(material: Material) -> FlowCounts:
             for arm in material.arms:
                 missed = len(material.members[arm]) - analysed[arm]
                 reasons[arm] = [("no value of the endpoint", missed)] if missed else []
-    return count_flow(material.records, material.arms, analysed=analysed, not_analysed=reasons, primary=primary)
+    return count_flow(
+        material.records,
+        material.arms,
+        analysed=analysed,
+        not_analysed=reasons,
+        primary=primary,
+        is_randomized=material.protocol.model.randomization is not None,
+    )
 
 
 def flow_figure(material: Material) -> Figure:
@@ -175,7 +182,7 @@ def survival_figures(material: Material) -> list[Figure]:
         )
         n = sum(c.n for c in curves)
         note = f"{words.capitalized(endpoint.words)}. {_KM_NOTE}"
-        figures.append(Figure(f"Time to {label}", drawing, f"Everybody randomized, n = {fmt.thousands(n)}", note))
+        figures.append(Figure(f"Time to {label}", drawing, f"{material.everybody}, n = {fmt.thousands(n)}", note))
     return figures
 
 
@@ -194,6 +201,9 @@ def _main_series(material: Material) -> list[PlannedVisit]:
     found = [
         list(material.protocol.series(id)) for id, v in model.schedule.items() if v.is_series and set(v.assess) & looked
     ]
+    # in a trial of several stages the lattice holds the days of the stage analysed
+    n_days = material.lattice.n_days
+    found = [series for series in found if all(0 <= material.lattice.column(v.target_day) < n_days for v in series)]
     return max(found, key=len, default=[])
 
 
@@ -299,22 +309,22 @@ def session_figures(material: Material) -> list[Figure]:
         mine = table.filter(pl.col("intervention") == id)
         numbers = sorted(mine["session"].unique().to_list())
         arms = []
-        for arm, label in material.arms.items():
+        for position, (arm, label) in enumerate(material.arms.items()):
             counts = (
                 mine.filter(pl.col("participant_id").is_in(material.members[arm]))
                 .group_by("session")
                 .agg(pl.len().alias("planned"), pl.col("delivered").sum().alias("delivered"))
             )
-            found = {s: (p, d) for s, p, d in counts.iter_rows()}
-            arms.append(
-                ArmSessions(
-                    label, [found.get(s, (0, 0))[0] for s in numbers], [int(found.get(s, (0, 0))[1]) for s in numbers]
-                )
-            )
+            found = {number: (int(planned), int(delivered)) for number, planned, delivered in counts.iter_rows()}
+            if found:  # an arm that the therapy is not planned for has no bars
+                pairs = [found.get(number, (0, 0)) for number in numbers]
+                arms.append(ArmSessions(label, [p for p, _ in pairs], [d for _, d in pairs], position))
         intervention = material.protocol.model.interventions.get(id)
         label = getattr(intervention, "label", None) or id.replace("-", " ")
         drawing = draw_adherence(arms, [str(s) for s in numbers])
-        figures.append(Figure(f"Sessions delivered: {label}", drawing, "Of those planned for everybody randomized"))
+        figures.append(
+            Figure(f"Sessions delivered: {label}", drawing, f"Of those planned for {words.lowered(material.everybody)}")
+        )
     return figures
 
 
@@ -351,7 +361,7 @@ def exposure_table(material: Material) -> Table | None:
         Column("", wide=True),
         *(Column(label, "decimal", f"n = {len(material.members[arm])}") for arm, label in material.arms.items()),
     )
-    return Table("Study drug given", columns, tuple(rows), subtitle="Everybody randomized")
+    return Table("Study drug given", columns, tuple(rows), subtitle=material.everybody)
 
 
 def _drug_label(material: Material, id: str) -> str:

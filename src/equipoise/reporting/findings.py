@@ -157,7 +157,7 @@ def results_table(material: Material) -> Table | None:
     ]
     general = "Risk differences are in percentage points. CI: confidence interval; p values are two-sided."
     footnotes = [general, *(f"{_LETTERS[k % 26]}. {note}" for k, note in enumerate(notes))]
-    subtitle = f"Everybody randomized, n = {fmt.thousands(material.n_randomized)}, unless a note says otherwise"
+    subtitle = f"{material.everybody}, n = {fmt.thousands(material.n_randomized)}, unless a note says otherwise"
     return Table(
         "Effects, obtained and published" if has_published else "Effects",
         tuple(columns),

@@ -45,6 +45,7 @@ class FlowCounts:
     n_randomized: int
     arms: Sequence[ArmFlow] = field(default=())
     primary: str = ""
+    is_randomized: bool = True
 
 
 def count_flow(
@@ -55,6 +56,7 @@ def count_flow(
     not_analysed: Mapping[str, Reasons] | None = None,
     primary: str = "",
     reason_words: Mapping[str, str] | None = None,
+    is_randomized: bool = True,
 ) -> FlowCounts:
     """Count the diagram.
 
@@ -84,6 +86,7 @@ def count_flow(
         n_randomized=len(randomized),
         arms=flows,
         primary=primary,
+        is_randomized=is_randomized,
     )
 
 

@@ -39,6 +39,11 @@ class Material:
         """Participants randomized."""
         return self.records["allocations"]["participant_id"].n_unique()
 
+    @property
+    def everybody(self) -> str:
+        """Whom counts are of, at the start of a sentence."""
+        return "Everybody randomized" if self.protocol.model.randomization is not None else "Everybody enrolled"
+
     @cached_property
     def lattice(self) -> Lattice:
         """The lattice that the analysis used."""

@@ -92,7 +92,7 @@ def _participants(material: Material) -> list[Block | None]:
                 column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels
             )
         )
-    baseline = build_baseline_table(material.records, material.arms, variables)
+    baseline = build_baseline_table(material.records, material.arms, variables, everybody=material.everybody)
     return [
         course.flow_figure(material),
         course.schedule_figure(material),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from equipoise.instruments.library import find_instrument
+from equipoise.protocol import Protocol
 from equipoise.records.records import DataSource, Records
 from equipoise.reporting.figures.kaplan_meier import SurvivalCurve
 
@@ -203,3 +205,66 @@ def demo_curve(label: str, followed: list[float], had_event: list[bool]) -> Surv
         out.append((t, level, max(0.0, level - 1.96 * se), min(1.0, level + 1.96 * se)))
     t, s, lo, hi = (list(x) for x in zip(*out)) if out else ([], [], [], [])
     return SurvivalCurve(label, t, s, lo, hi, followed, had_event)
+
+
+def random_records(protocol: Protocol, *, n_per_arm: int = 9, seed: int = 5) -> Records:
+    """Records with something in every table the protocol asks for, drawn without any model.
+
+    For trials of shapes that nothing simulates: what matters is that every section of a report has data to show.
+    """
+    rng = np.random.default_rng(seed)
+    model = protocol.model
+    arms = [arm for arm in protocol.arm_ids for _ in range(n_per_arm)]
+    ids = [f"R{k:03d}" for k in range(len(arms))]
+    people: dict[str, list[object]] = {"participant_id": list(ids), "consented": [True] * len(ids)}
+    for id, variable in model.baseline.items():
+        draws: list[object] = (
+            rng.normal(50, 10, len(ids)).round().tolist()
+            if variable.type == "number"
+            else rng.choice(list(variable.levels), len(ids)).tolist()
+            if variable.type == "category"
+            else rng.choice([True, False], len(ids)).tolist()
+        )
+        people[id.replace("-", "_")] = draws
+    visits, urine, assessments, exposure, sessions = [], [], [], [], []
+    for pid, arm in zip(ids, arms):
+        for visit in protocol.planned_visits:
+            came = rng.random() < 0.85
+            day = visit.target_day if came else None
+            visits.append((pid, visit.name, visit.target_day, day, "attended" if came else "missed"))
+            for name in visit.assess if came else ():
+                entry = model.assessments[name]
+                if entry.type == "urine":
+                    urine += [
+                        (pid, visit.name, visit.target_day, s, "positive" if rng.random() < 0.4 else "negative")
+                        for s in entry.substances
+                    ]
+                if entry.type == "instrument" and entry.instrument:
+                    instrument = find_instrument(entry.instrument)
+                    for item in instrument.items if instrument else ():
+                        value = float(rng.integers(item.lowest, item.highest + 1))
+                        assessments.append((pid, visit.name, day, entry.instrument, item.id, value))
+        for id in model.arms[arm].interventions:
+            intervention = model.interventions[id]
+            if intervention.type == "behavioural":
+                for s, planned in enumerate(intervention.session_days, 1):
+                    sessions.append((pid, id, s, planned, planned, bool(rng.random() < 0.8)))
+            elif intervention.type != "other":
+                exposure.append((pid, id, 1, 50.0, 50.0))
+
+    def frame(rows: list[tuple[object, ...]], *names: str) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema=list(names), orient="row", infer_schema_length=None)
+
+    tables = {
+        "participants": pl.DataFrame(people),
+        "allocations": pl.DataFrame(
+            {"participant_id": ids, "stage": [1] * len(ids), "arm": arms, "arm_received": arms}
+        ),
+        "visits": frame(visits, "participant_id", "visit", "target_day", "day", "state"),
+        "urine": frame(urine, "participant_id", "visit", "day", "substance", "result"),
+        "assessments": frame(assessments, "participant_id", "visit", "day", "instrument", "item", "value"),
+        "exposure": frame(exposure, "participant_id", "intervention", "day", "planned_mg", "delivered_mg"),
+        "sessions": frame(sessions, "participant_id", "intervention", "session", "planned_day", "day", "delivered"),
+    }
+    source = DataSource("simulated", "Drawn at random for tests of reports", protocol.id, protocol.hash, {"seed": seed})
+    return Records({name: table for name, table in tables.items() if table.height}, source)

@@ -72,7 +72,7 @@ def schedule() -> Drawing:
 
 
 def adherence() -> Drawing:
-    return draw_adherence([ArmSessions("Placebo", [3, 3], [3, 2]), ArmSessions("Drug", [0, 0], [0, 0])], ["1", "2"])
+    return draw_adherence([ArmSessions("Placebo", [3, 3], [3, 2]), ArmSessions("Drug", [0, 0], [0, 0], 1)], ["1", "2"])
 
 
 def missingness() -> Drawing:

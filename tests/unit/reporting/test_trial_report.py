@@ -8,11 +8,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from demo import random_records
 
 from equipoise.analysis.analyse import analyse_records
 from equipoise.analysis.results import Results
 from equipoise.exchange.ctn0094 import import_ctn0094
 from equipoise.exchange.mapping import import_table
+from equipoise.foundation.errors import EquipoiseError
+from equipoise.instruments.library import find_instrument
 from equipoise.protocol import Protocol, read_protocol, read_protocol_text
 from equipoise.records import Records
 from equipoise.reporting import format as fmt
@@ -355,3 +358,22 @@ def test_shells_hold_every_shape_of_trial(path: Path):
     document = build_shells(read_protocol(path))
     assert "NO DATA YET" in document.to_html()
     assert all(len(figure.alt) > 20 for figure in document.figures)
+
+
+@pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.stem)
+def test_a_report_can_be_made_of_every_shape_of_trial(path: Path):
+    protocol = read_protocol(path)
+    records = random_records(protocol)
+    named = [(a.instrument, a.version) for a in protocol.model.assessments.values() if a.instrument]
+    if any(find_instrument(*name) is None for name in named):
+        # a sketch may name an instrument that the library does not hold: said by name, before any report
+        with pytest.raises(EquipoiseError, match="no instrument"):
+            analyse_records(protocol, records)
+        return
+    results = analyse_records(protocol, records)
+    document = build_report(protocol, records, results)
+    text = all_text(document)
+    for arm in protocol.arm_ids:
+        assert protocol.arm_label(arm) in text
+    assert document.figures[0].caption == "Flow of participants"
+    assert "SIMULATED" in document.to_html()

@@ -54,7 +54,7 @@ def draw_consort(flow: FlowCounts) -> Drawing:
     drawing.arrow([(trunk_x, bottom), (trunk_x, randomized_top)])
     bottom = _box(
         drawing, trunk_x - top_width / 2, randomized_top, top_width,
-        [_Line("Randomized", bold=True), _Line(_n(flow.n_randomized))],
+        [_Line("Randomized" if flow.is_randomized else "Enrolled", bold=True), _Line(_n(flow.n_randomized))],
     )  # fmt: skip
     _stage(drawing, "Enrolment", 0.0, bottom, rail)
 
@@ -170,7 +170,7 @@ def _alt(flow: FlowCounts) -> str:
     start = "CONSORT flow diagram. "
     if flow.n_screened is not None:
         start += f"{flow.n_screened} assessed for eligibility, "
-    start += f"{flow.n_randomized} randomized. "
+    start += f"{flow.n_randomized} {'randomized' if flow.is_randomized else 'enrolled'}. "
     arms = []
     for arm in flow.arms:
         analysed = "number analysed not recorded" if arm.n_analysed is None else f"{arm.n_analysed} analysed"
