@@ -20,6 +20,7 @@ TOKENS: Final[dict[str, tuple[str, str]]] = {
     "arm0": ("#5B6C7F", "#9FB2C6"),
     "arm1": ("#00767A", "#3FB8B5"),
     "arm2": ("#B7791F", "#DFA64A"),
+    "arm2-ink": ("#8A5A12", "#DFA64A"),  # ochre dark enough for text on white
     "arm3": ("#7A4E8A", "#BE93CE"),
     "published": ("#000000", "#FFFFFF"),
     "positive": ("#C8471F", "#E8714A"),

@@ -233,6 +233,7 @@ class Drawing:
         rotate: float | None = None,
     ) -> None:
         """One line of text; ``y`` is its baseline, ``anchor`` is ``start``, ``middle`` or ``end``."""
+        token = _INKS.get(token, token)
         transform = None if rotate is None else f"rotate({number(rotate)} {number(x)} {number(y)})"
         attributes = _attributes(
             x=x, y=y, fill=colour(token), font_size=size, text_anchor=None if anchor == "start" else anchor,
@@ -304,6 +305,9 @@ def _paint(fill: str | None, stroke: str | None, stroke_width: float) -> dict[st
         "class_": classes or None,
     }
 
+
+# Colours of shapes that are too light for text, and what text takes instead.
+_INKS = {"arm2": "arm2-ink"}
 
 Scale = Callable[[float], float]
 

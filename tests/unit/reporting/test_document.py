@@ -231,7 +231,9 @@ def test_headings_of_the_same_name_have_ids_of_their_own():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("token", ["ink", "muted", "arm0", "arm1", "arm3", "amber", "accent", "published"])
+@pytest.mark.parametrize(
+    "token", ["ink", "muted", "arm0", "arm1", "arm2-ink", "arm3", "amber", "accent", "published", "positive"]
+)
 def test_text_has_a_contrast_of_at_least_4_5(token: str, dark: bool):
     # WCAG 2.2, success criterion 1.4.3
     assert contrast_ratio(TOKENS[token][dark], TOKENS["paper"][dark]) >= 4.5

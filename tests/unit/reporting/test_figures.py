@@ -236,3 +236,9 @@ def test_a_drawing_refuses_markup_in_path_data_and_infinite_coordinates():
         Drawing(alt="x").path('M0 0"/><script>')
     with pytest.raises(ValueError, match="finite"):
         Drawing(alt="x").line(0, 0, float("nan"), 0)
+
+
+def test_text_in_the_third_arms_colour_takes_its_darker_ink():
+    drawing = Drawing(alt="x")
+    drawing.text(0, 10, "Third arm", "arm2")
+    assert colour("arm2-ink") in drawing.elements[0]
