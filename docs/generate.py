@@ -1,0 +1,97 @@
+"""Writes the pages that are made from the code: ``python docs/generate.py``; with ``--check`` it only compares.
+
+A page is never edited by hand; tests/docs fails when a committed page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+SOURCE = DOCS.parent / "src" / "equipoise"
+
+
+def families() -> dict[str, tuple[str, str, int]]:
+    """Letter of each family of errors to its name, meaning and exit code, as the classes of errors say."""
+    from equipoise.foundation.errors import EquipoiseError
+
+    found = {}
+    for kind in EquipoiseError.__subclasses__():
+        said = re.fullmatch(r"(.+) \(family (\w)\)\.", " ".join((kind.__doc__ or "").split()))
+        if said is None:
+            raise ValueError(f"the docstring of {kind.__name__} does not end with its family: (family X).")
+        found[said[2]] = (kind.family.capitalize(), said[1], kind.exit_code)
+    return found
+
+
+def codes_by_module() -> dict[str, dict[str, str]]:
+    """Every module's table ``CODES``, read from its source: module (``protocol.check``) to code to meaning."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
+            if any(isinstance(target, ast.Name) and target.id == "CODES" for target in targets):
+                value = node.value  # type: ignore[union-attr]
+                parts = list(zip(value.keys, value.values, strict=True)) if isinstance(value, ast.Dict) else []
+                # A table may take another module's in (``**OTHER``): that one is found where it stands.
+                found[".".join(path.relative_to(SOURCE).with_suffix("").parts)] = {
+                    ast.literal_eval(key): ast.literal_eval(meaning) for key, meaning in parts if key is not None
+                }
+    return found
+
+
+def render_errors() -> str:
+    """The page of error codes."""
+    lines = [
+        "# Errors",
+        "",
+        "This page is generated from the code by `python docs/generate.py`.",
+        "",
+        "Every problem is printed as `file:line  code  place`, then what was found, what was expected and what to do; "
+        "all problems of a file come at once. With `--json` they are printed as objects with the keys "
+        "`code`, `file`, `line`, `place`, `found`, `expected` and `next_step`. "
+        "A code never changes its meaning. The exit code of a command goes by the family:",
+        "",
+        "| family | meaning | exit code |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        f"| {letter} {name} | {meaning} | {exit_code} |" for letter, (name, meaning, exit_code) in families().items()
+    ]
+    every = {code: (meaning, module) for module, table in codes_by_module().items() for code, meaning in table.items()}
+    for letter, (name, _, _) in families().items():
+        rows = [(code, *every[code]) for code in sorted(every) if code.startswith(letter)]
+        if rows:
+            lines += ["", f"## {name}", "", "| code | meaning | raised by |", "| --- | --- | --- |"]
+            lines += [f"| `{code}` | {meaning} | `{module}` |" for code, meaning, module in rows]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page with its text."""
+    from equipoise.protocol.reference import render_reference
+
+    return {DOCS / "protocol-language.md": render_reference(), DOCS / "errors.md": render_errors()}
+
+
+def main() -> int:
+    """Write the pages, or compare them; 1 where one was stale."""
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.relative_to(DOCS.parent)}")
+        if "--check" not in sys.argv:
+            path.write_text(pages()[path], encoding="utf-8")
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""Pages made from the code say what the code says; error codes mean one thing each."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from equipoise.protocol.reference import _parts, render_reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = _generate()
+RAISED = re.compile(r"""["']([UPRASOD]\d{3})["']""")
+
+
+@pytest.mark.parametrize("path", GENERATE.pages(), ids=lambda path: path.name)
+def test_the_committed_page_is_what_the_code_says(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == GENERATE.pages()[path], "stale: run python docs/generate.py"
+
+
+def test_an_error_code_has_one_meaning() -> None:
+    meanings = {(code, said) for table in GENERATE.codes_by_module().values() for code, said in table.items()}
+    counts = Counter(code for code, _ in meanings)
+    assert [code for code, count in counts.items() if count > 1] == []
+
+
+def test_every_code_in_the_source_is_explained() -> None:
+    explained = {code for table in GENERATE.codes_by_module().values() for code in table}
+    used = {
+        (code, path.name)
+        for path in (ROOT / "src").rglob("*.py")
+        for code in RAISED.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(used) > 100
+    assert sorted((code, name) for code, name in used if code not in explained) == []
+
+
+def test_every_code_belongs_to_a_family_with_an_exit_code_of_its_own() -> None:
+    families = GENERATE.families()
+    assert {code[0] for table in GENERATE.codes_by_module().values() for code in table} <= set(families)
+    exits = [exit_code for _, _, exit_code in families.values()]
+    assert len(set(exits)) == len(exits)
+    assert min(exits) >= 2  # 1 is any other failure
+
+
+def test_a_protocol_error_code_is_raised_by_the_module_that_explains_it() -> None:
+    for module in ("protocol.yaml_nodes", "protocol.read", "protocol.check"):
+        table = GENERATE.codes_by_module()[module]
+        rooms = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "src/equipoise/protocol").glob("*.py"))
+        assert [code for code in table if rooms.count(f'"{code}"') < 2] == []
+
+
+def test_every_key_of_the_language_has_a_meaning_on_the_reference_page() -> None:
+    for part in _parts():
+        for name, entry in part.model_fields.items():
+            assert entry.description, f"{part.__name__}.{name} has no description"
+    page = render_reference()
+    assert "pydantic" not in page
+    assert "typing." not in page
+    links = set(re.findall(r"\]\(#([\w-]+)\)", page))
+    titles = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.MULTILINE)}
+    assert links <= titles
