@@ -112,6 +112,13 @@ class OutputError(EquipoiseError):
     family = "output"
 
 
+class DesignError(EquipoiseError):
+    """What a trial can show cannot be worked out as it was asked (family D)."""
+
+    exit_code = 8
+    family = "design"
+
+
 def raise_if_any(error: type[EquipoiseError], problems: Sequence[Problem]) -> None:
     """Raise ``error`` with all of ``problems``, in file order, when there is at least one."""
     if problems:

@@ -1,0 +1,200 @@
+"""Some replicates of a trial simulated, derived and analysed: numbers in, one array a planned row out.
+
+A task is a range of replicates; it is worked in batches, so that memory grows with the batch and never with the number
+of replicates. Each replicate's numbers depend on the protocol, the scenario, the seed and its own number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.analysis.outcome import Outcome
+from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
+from equipoise.design.scenarios import ScenarioSpec, build_scenario
+from equipoise.protocol import Protocol
+from equipoise.simulation.scenario import Scenario
+from equipoise.stats.codes import FitCode
+
+FLOATS = ("estimate", "standard_error", "ci_lower", "ci_upper", "p_value")
+WHOLE = ("n_analysed", "n_events", "n_missed")
+SEPARATED = FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI
+BATCH = 250  # replicates worked at once; some 60 MB with the flagship's plan
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A row of results that every replicate has.
+
+    ``kind`` is ``main``; ``as-planned`` where a logistic line names what to report when maximum likelihood has no
+    finite answer (its numbers are then those); ``arm`` for an estimate of one arm.
+    """
+
+    id: str
+    line: str
+    endpoint: str
+    estimator: str
+    scale: str
+    arm: str | None
+    reference: str | None
+    event: str | None
+    level: str
+    alpha_two_sided: float
+    ci_level: float
+    kind: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Replicates ``first`` to ``stop - 1`` of one scenario."""
+
+    protocol: Protocol = field(hash=False, compare=False)
+    spec: ScenarioSpec
+    seed: int
+    first: int
+    stop: int
+    with_variations: bool = False
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task came to: (n_rows, n_replicates) for each of FLOATS, WHOLE and ``codes``; ``gone`` (n_arms, n)."""
+
+    first: int
+    stop: int
+    rows: tuple[PlannedRow, ...]
+    arrays: Arrays
+
+
+@lru_cache(maxsize=64)
+def _scenario(protocol_hash: str, key: str, protocol: _Holder, spec: _Holder) -> Scenario:
+    return build_scenario(protocol.value, spec.value)
+
+
+class _Holder:
+    """A value beside a cache key; all holders are equal, so that the key alone decides."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Holder)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
+    """The scenario as the simulator runs it, read once a process."""
+    return _scenario(protocol.hash, f"{spec.name} {spec.key}", _Holder(protocol), _Holder(spec))
+
+
+def planned(protocol: Protocol, with_variations: bool) -> Iterator[PlannedFit]:
+    """Fits of the plan; its variations only where asked."""
+    return (fit for fit in planned_fits(protocol) if with_variations or not fit.choices)
+
+
+def run_task(task: Task) -> TaskResult:
+    """Simulate, derive and analyse the task's replicates on the calling thread."""
+    from equipoise.stats.packing import on_one_thread
+
+    parts: list[tuple[tuple[PlannedRow, ...], Arrays]] = []
+    with on_one_thread():
+        for first in range(task.first, task.stop, BATCH):
+            parts.append(_run_batch(task, first, min(first + BATCH, task.stop)))
+    rows = parts[0][0]
+    joined = {name: np.concatenate([arrays[name] for _, arrays in parts], axis=1) for name in parts[0][1]}
+    return TaskResult(task.first, task.stop, rows, joined)
+
+
+def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...], Arrays]:
+    from equipoise.simulation.day_level import simulate_day_level
+    from equipoise.simulation.lattice import SimulatedLattice
+
+    scenario = scenario_of(task.protocol, task.spec)
+    trials = simulate_day_level(
+        scenario.design, scenario.parameters, seed=task.seed, replicates=range(first, stop), threads=1
+    )
+    plan = Plan(task.protocol, SimulatedLattice(task.protocol, scenario, trials))
+    rows: list[PlannedRow] = []
+    outcomes: list[Outcome] = []
+    for fit in planned(task.protocol, task.with_variations):
+        for row, outcome in rows_of(fit, plan.fit(fit)):
+            rows.append(row)
+            outcomes.append(outcome)
+    arrays: Arrays = {name: np.stack([getattr(outcome, name) for outcome in outcomes]) for name in FLOATS}
+    # Infinity has no place beside numbers: like NaN it means that there is no finite answer.
+    for name in FLOATS:
+        arrays[name] = np.where(np.isfinite(arrays[name]), arrays[name], np.nan)
+    for name in WHOLE:
+        arrays[name] = np.stack([getattr(outcome, name) for outcome in outcomes]).astype(np.int32)
+    arrays["codes"] = np.stack([outcome.codes for outcome in outcomes]).astype(np.uint32)
+    gone = trials.gone_from < len(scenario.design.clinic_visits)
+    arrays["gone"] = np.stack([(gone & (trials.arm == k)).sum(axis=1) for k in range(len(scenario.design.arms))])
+    return tuple(rows), arrays
+
+
+def rows_of(fit: PlannedFit, outcomes: list[Outcome]) -> list[tuple[PlannedRow, Outcome]]:
+    """The rows that a fit has in every replicate, fallbacks folded into one row ``as-planned``."""
+    main = [outcome for outcome in outcomes if not _is_fallback(fit, outcome)]
+    fallbacks = {outcome.suffix[1:]: outcome for outcome in outcomes if _is_fallback(fit, outcome)}
+    out = []
+    for outcome in main:
+        kind = "main" if outcome.reference is not None else "arm"
+        out.append((_row(fit, outcome, fit.id + outcome.suffix, kind), outcome))
+    rule = fit.analysis.if_separated
+    if fit.analysis.estimator == "logistic" and rule != "report":
+        folded = _folded(main[0], fallbacks.get(rule))
+        words = {"firth": "Firth", "fisher-exact": "Fisher"}[rule]
+        row = _row(fit, folded, f"{fit.id}.as-planned", "as-planned", f"logistic, {words} where separated")
+        out.append((row, folded))
+    return out
+
+
+def _is_fallback(fit: PlannedFit, outcome: Outcome) -> bool:
+    return fit.analysis.estimator == "logistic" and outcome.suffix in (".firth", ".fisher-exact")
+
+
+def _folded(main: Outcome, fallback: Outcome | None) -> Outcome:
+    from dataclasses import replace
+
+    separated = (main.codes & np.uint32(SEPARATED)) != 0
+    if fallback is None:
+        return main
+    changed: Mapping[str, Any] = {
+        name: np.where(separated, getattr(fallback, name), getattr(main, name)) for name in (*FLOATS, "codes")
+    }
+    return replace(main, **changed)
+
+
+def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str | None = None) -> PlannedRow:
+    analysis = fit.analysis
+    if analysis.alpha_one_sided is not None:
+        alpha = 2 * float(analysis.alpha_one_sided)
+    else:
+        alpha = float(analysis.alpha_two_sided) if analysis.alpha_two_sided is not None else 0.05
+    return PlannedRow(
+        id=id,
+        line=fit.line,
+        endpoint=fit.estimand.endpoint,
+        estimator=estimator or outcome.estimator,
+        scale=outcome.scale,
+        arm=outcome.arm,
+        reference=outcome.reference,
+        event=outcome.event,
+        level=analysis.level,
+        alpha_two_sided=alpha,
+        ci_level=float(analysis.ci_level),
+        kind=kind,
+    )

@@ -1,0 +1,320 @@
+"""Operating characteristics of the plan that will be run: every replicate simulated, derived and analysed by the code
+that will analyse the real trial.
+
+Work is cut into tasks of many replicates and handed to any :class:`concurrent.futures.Executor`. The numbers do not
+depend on the executor, the number of workers or the size of a task, and a run that was interrupted is taken up again
+where its folder ends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.design.batch import PlannedRow, Task, TaskResult, run_task, scenario_of
+from equipoise.design.scenarios import ScenarioSpec, is_null
+from equipoise.design.store import ReplicateStore
+from equipoise.design.summary import RowSummary, RuleSummary, primary_rows, summarise_row, summarise_rules, wilson_share
+from equipoise.foundation.errors import DesignError, Problem, raise_if_any
+from equipoise.foundation.seeds import MAX_SEED
+from equipoise.protocol import Protocol
+
+CODES = {"D010": "A number of replicates, a seed or a precision that cannot be."}
+# A wanted precision is looked at only here, so that where a run stops does not depend on how it was cut.
+LOOK_EVERY = 1000
+LARGEST_TASK = 1000
+
+Progress = Callable[[str, int, int], None]  # scenario, replicates done, replicates wanted
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One world to be simulated: a scenario, and the values of the grid that made it."""
+
+    spec: ScenarioSpec
+    grid: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario with the grid's values."""
+        values = ", ".join(f"{name}={value:g}" for name, value in self.grid.items())
+        return f"{self.spec.name}; {values}" if values else self.spec.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingCharacteristics:
+    """What the plan does in one world; ``folder`` holds the replicates' numbers, where they were kept."""
+
+    cell: Cell
+    seed: int
+    n_replicates: int
+    arm_sizes: Mapping[str, int]
+    is_null: bool
+    rows: tuple[RowSummary, ...]
+    rules: tuple[RuleSummary, ...]
+    dropout: Mapping[str, float]  # mean share of each arm gone by the last visit
+    stopped_early: bool
+    seconds: float
+    folder: Path | None = None
+
+    def __getitem__(self, id: str) -> RowSummary:
+        for summary in self.rows:
+            if summary.row.id == id:
+                return summary
+        raise KeyError(id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.cell.name,
+            "scenario": self.cell.spec.name,
+            "words": self.cell.spec.words,
+            "grid": dict(self.cell.grid),
+            "assumptions": self.cell.spec.key,
+            "seed": self.seed,
+            "n_replicates": self.n_replicates,
+            "arm_sizes": dict(self.arm_sizes),
+            "is_null": self.is_null,
+            "dropout": dict(self.dropout),
+            "stopped_early": self.stopped_early,
+            "rows": [row.as_dict() for row in self.rows],
+            "rules": [asdict(rule) for rule in self.rules],
+        }
+
+
+def check_request(replicates: int, seed: int, precision: float | None) -> list[Problem]:
+    """What cannot be of the numbers asked for (D010)."""
+    problems = []
+    if isinstance(replicates, bool) or not isinstance(replicates, int) or not 1 <= replicates <= MAX_SEED:
+        problems.append(Problem("D010", "--replicates", f"Found {replicates!r}.", "a whole number of 1 or more"))
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        problems.append(Problem("D010", "--seed", f"Found {seed!r}.", f"a whole number from 0 to {MAX_SEED}"))
+    if precision is not None and not 0 < precision < 0.5:
+        expected = "half the width of a 95 % interval for power, above 0 and below 0.5"
+        problems.append(Problem("D010", "--precision", f"Found {precision!r}.", expected))
+    return problems
+
+
+def run_cells(
+    protocol: Protocol,
+    cells: Sequence[Cell],
+    *,
+    replicates: int,
+    seed: int,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    task_size: int | None = None,
+    precision: float | None = None,
+    out: Path | None = None,
+    version: str = "",
+    with_variations: bool = False,
+    progress: Progress | None = None,
+) -> list[OperatingCharacteristics]:
+    """Operating characteristics in every cell, replicates 0 to ``replicates - 1`` of ``seed`` (common random numbers).
+
+    Without ``executor`` threads are used, one a core. ``precision`` stops a cell at the first thousand replicates at
+    which the power of every primary analysis is known to within so much (half the 95 % Monte Carlo interval). With
+    ``out`` the replicates' numbers are kept there, and a run that was interrupted goes on where it ended.
+
+    Raises :class:`~equipoise.foundation.errors.DesignError` and
+    :class:`~equipoise.foundation.errors.SimulationError` before anything is simulated.
+    """
+    from equipoise.stats.packing import default_threads
+
+    raise_if_any(DesignError, check_request(replicates, seed, precision))
+    for cell in cells:
+        scenario_of(protocol, cell.spec)  # raises what the assumptions lack or get wrong
+    n_workers = workers or default_threads()
+    size = task_size or max(50, min(LARGEST_TASK, -(-replicates // (4 * n_workers))))
+    with ExitStack() as stack:
+        pool = executor if executor is not None else stack.enter_context(ThreadPoolExecutor(n_workers))
+        folder = out if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="equipoise-")))
+        stores = []
+        for number, cell in enumerate(cells):
+            identity = {
+                "protocol": protocol.id,
+                "protocol_hash": protocol.hash,
+                "version": version,
+                "cell": cell.name,
+                "assumptions": cell.spec.key,
+                "seed": seed,
+                "with_variations": with_variations,
+            }
+            stores.append(ReplicateStore(folder / f"{number:03d}-{_slug(cell.name)}", identity))
+            stores[-1].open()
+        made = []
+        for cell, store in zip(cells, stores, strict=True):
+            started = time.perf_counter()
+            template = Task(protocol, cell.spec, seed, 0, 0, with_variations)
+            done = _run(pool, 2 * n_workers, store, template, replicates, size, precision, cell.name, progress)
+            found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
+            made.append(found)
+        return made
+
+
+def _slug(name: str) -> str:
+    text = "".join(letter if letter.isalnum() or letter in ".+=-" else "-" for letter in name)
+    while "--" in text:
+        text = text.replace("--", "-")
+    return text.strip("-")[:80]
+
+
+def _run(
+    pool: Executor,
+    in_flight: int,
+    store: ReplicateStore,
+    template: Task,
+    replicates: int,
+    size: int,
+    precision: float | None,
+    name: str,
+    progress: Progress | None,
+) -> int:
+    """Do what is missing; the number of replicates on which the summary rests."""
+    from dataclasses import replace
+
+    todo = store.gaps(replicates, size)
+    have = replicates - sum(stop - first for first, stop in todo)
+    say = progress or (lambda name, done, total: None)
+    say(name, have, replicates)
+    looked = 0
+    pending: dict[Future[TaskResult], tuple[int, int]] = {}
+    try:
+        while todo or pending:
+            while todo and len(pending) < in_flight:
+                first, stop = todo.pop(0)
+                pending[pool.submit(run_task, replace(template, first=first, stop=stop))] = (first, stop)
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                first, stop = pending.pop(future)
+                store.save(future.result())
+                have += stop - first
+                say(name, have, replicates)
+            if precision is not None:
+                looked, enough = _look(store, precision, looked, replicates)
+                if enough:
+                    return looked
+    finally:
+        for future in pending:
+            future.cancel()
+    if precision is not None:
+        looked, enough = _look(store, precision, looked, replicates)
+        return looked if enough else replicates
+    return replicates
+
+
+def _look(store: ReplicateStore, precision: float, looked: int, replicates: int) -> tuple[int, bool]:
+    """Look at each full thousand that is whole, in order; the number looked at, and whether it was enough."""
+    there = 0
+    for first, stop, _ in store.ranges():
+        if first > there:
+            break
+        there = max(there, stop)
+    while looked + LOOK_EVERY <= min(there, replicates):
+        looked += LOOK_EVERY
+        rows = store.rows()
+        wanted = primary_rows(rows) or [n for n, row in enumerate(rows) if row.kind != "arm"]
+        widths = []
+        for start, arrays in store.column_blocks(looked):
+            for number in wanted:
+                if start <= number < start + arrays["p_value"].shape[0]:
+                    p = arrays["p_value"][number - start]
+                    share = wilson_share(int((p < rows[number].alpha_two_sided).sum()), looked)
+                    widths.append(share.half_width if share is not None else np.inf)
+        if max(widths, default=np.inf) <= precision:
+            return looked, True
+    return looked, False
+
+
+def _summarise(
+    protocol: Protocol,
+    cell: Cell,
+    store: ReplicateStore,
+    n: int,
+    seed: int,
+    wanted: int,
+    keep: bool,
+    started: float,
+) -> OperatingCharacteristics:
+    scenario = scenario_of(protocol, cell.spec)
+    null = is_null(scenario)
+    rows = store.rows()
+    published = published_values(protocol)
+    summaries: list[RowSummary] = []
+    primaries = primary_rows(rows)
+    p_values = np.empty((len(primaries), n))
+    for start, arrays in store.column_blocks(n):
+        for offset in range(arrays["estimate"].shape[0]):
+            row = rows[start + offset]
+            one: dict[str, NDArray[Any]] = {name: values[offset] for name, values in arrays.items()}
+            value = published.get(row.line) if row.id in (row.line, f"{row.line}.as-planned") else None
+            summaries.append(summarise_row(row, one, is_null=null, published=value))
+            if start + offset in primaries:
+                p_values[primaries.index(start + offset)] = one["p_value"]
+    sizes = scenario.design.arm_sizes
+    gone = store.gone(n).mean(axis=1)
+    return OperatingCharacteristics(
+        cell=cell,
+        seed=seed,
+        n_replicates=n,
+        arm_sizes=sizes,
+        is_null=null,
+        rows=tuple(summaries),
+        rules=tuple(summarise_rules([rows[number] for number in primaries], p_values)),
+        dropout={arm: float(gone[k] / sizes[arm]) for k, arm in enumerate(sizes)},
+        stopped_early=n < wanted,
+        seconds=time.perf_counter() - started,
+        folder=store.folder if keep else None,
+    )
+
+
+def published_values(protocol: Protocol) -> dict[str, float]:
+    """Published effects by line of the plan, turned to the comparison that the line makes."""
+    out = {}
+    for entry in protocol.model.published.values():
+        if entry.analysis is None or entry.effect is None:
+            continue
+        analysis = protocol.model.analyses.get(entry.analysis)
+        if analysis is None:
+            continue
+        value = float(entry.effect.value.value)
+        stated = entry.effect.treatments
+        planned = protocol.model.estimands[analysis.estimand].treatments
+        if stated is not None and (stated.experimental, stated.reference) != (planned.experimental, planned.reference):
+            if (stated.experimental, stated.reference) != (planned.reference, planned.experimental):
+                continue  # another comparison
+            ratio = entry.effect.summary.endswith("ratio") or entry.effect.summary == "ratio-of-means"
+            value = 1 / value if ratio else -value
+        out[entry.analysis] = value
+    return out
+
+
+def row_values(store_folder: Path, id: str, name: str, n: int) -> NDArray[Any]:
+    """(n,) one number of one row in every replicate, from a folder of a run, for figures."""
+    store = ReplicateStore(store_folder, {})
+    rows = [row.id for row in store.rows()]
+    wanted = rows.index(id)
+    for start, arrays in store.column_blocks(n):
+        if start <= wanted < start + arrays[name].shape[0]:
+            return np.asarray(arrays[name][wanted - start])
+    raise KeyError(id)
+
+
+__all__ = [
+    "Cell",
+    "OperatingCharacteristics",
+    "PlannedRow",
+    "check_request",
+    "published_values",
+    "row_values",
+    "run_cells",
+]

@@ -1,0 +1,465 @@
+"""Scenarios: a set of the protocol's assumptions, as it stands or with named changes.
+
+``for-power`` is a set of the protocol; ``for-power+attenuated`` is that set with a change; ``attenuated`` alone is the
+change of the protocol's first set. A file beside the protocol may describe further ones::
+
+    scenarios:
+      modest-effect:
+        words: half the effect, and dropout that does not depend on use
+        base: for-power
+        changes: [attenuated, dropout-uninformative]
+        n: {midazolam: 55, ketamine: 55}
+        parameters: {under-reporting: 0.3}
+
+Every change is of the assumptions alone, and says so in words; the analysis plan is never touched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
+from equipoise.foundation.hashing import sha256_value
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_analysis import Assumptions
+from equipoise.simulation.accompanying import AccompanyingParameters
+from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.reading import KINDS, parameter_table, plain
+from equipoise.simulation.scenario import Scenario, read_scenario, scenario_names
+
+CODES = {
+    "D001": "No scenario of that name.",
+    "D002": "An assumption that does not exist.",
+    "D003": "A file of scenarios that cannot be read.",
+    "D004": "A change that cannot be made to these assumptions.",
+    "D005": "A share that is not between 0 and 1.",
+    "D006": "Fewer participants than arms.",
+}
+Settings = dict[str, Any]  # model, n, baseline, parameters; plain values
+
+
+@dataclass(frozen=True)
+class ScenarioSpec:
+    """A scenario resolved: its name, what it is in words, and every assumption as the protocol file would write it."""
+
+    name: str
+    words: str
+    settings: Mapping[str, Any] = field(hash=False)
+    base: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the assumptions; two scenarios of one key are the same world."""
+        return sha256_value(plain(self.settings))
+
+    def changed(self, name: str, words: str, settings: Settings) -> ScenarioSpec:
+        """The scenario after one more change."""
+        joined = f"{self.words} {words}".strip()
+        return ScenarioSpec(f"{self.name}+{name}", joined, settings, self.base, (*self.changes, name))
+
+
+def build_scenario(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
+    """What the simulator runs.
+
+    Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that the assumptions lack or get wrong.
+    """
+    if not spec.changes and spec.name in scenario_names(protocol):
+        return read_scenario(protocol, spec.name)
+    values = plain(spec.settings)
+    entry = Assumptions.model_validate(
+        {"model": values["model"], "n": values["n"], "baseline": values["baseline"], "parameters": values["parameters"]}
+    )
+    model = protocol.model.model_copy(update={"assumptions": {spec.name: entry}})
+    return read_scenario(Protocol(model), spec.name)
+
+
+def settings_of(protocol: Protocol, name: str) -> Settings:
+    """A set of the protocol's assumptions as plain values, the sizes of all arms filled in."""
+    entry = protocol.assumption_set(name)
+    sizes = {arm: entry.n.get(arm, value.n.usable) for arm, value in protocol.model.arms.items()}
+    return {
+        "model": entry.model,
+        "n": {arm: int(size) for arm, size in sizes.items() if size is not None},
+        "baseline": plain(dict(entry.baseline)),
+        "parameters": plain(dict(entry.parameters)),
+    }
+
+
+def resolve_scenario(protocol: Protocol, text: str | None = None) -> list[ScenarioSpec]:
+    """The scenarios that a name, a name with changes, or a file stand for; ``None`` is the protocol's first set.
+
+    Raises :class:`~equipoise.foundation.errors.DesignError`: D001 no such name, D003 the file cannot be read.
+    """
+    names = scenario_names(protocol)
+    if not names:
+        raise DesignError(
+            Problem(
+                "D001", "assumptions", f"The protocol {protocol.id} states no assumptions.",
+                "a named set of assumptions", "Add one; docs/methods/day_level_model.md shows a whole set.",
+            )
+        )  # fmt: skip
+    if text is None:
+        return [_from_set(protocol, names[0])]
+    if Path(text).suffix in (".yaml", ".yml"):
+        return _read_file(protocol, Path(text))
+    return [_from_words(protocol, text)]
+
+
+def _from_set(protocol: Protocol, name: str) -> ScenarioSpec:
+    words = protocol.model.assumptions[name].words or ""
+    return ScenarioSpec(name, words, settings_of(protocol, name), name)
+
+
+def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> ScenarioSpec:
+    names = scenario_names(protocol)
+    parts = [part.strip() for part in text.split("+")]
+    problems = []
+    for position, part in enumerate(parts):
+        is_known = part in CHANGES or (position == 0 and part in names)
+        if not is_known:
+            known = [*names, *CHANGES] if position == 0 else list(CHANGES)
+            guess = nearest(part, known)
+            problems.append(
+                Problem(
+                    "D001", place, f"There is no scenario {part!r}." if position == 0 else f"No change {part!r}.",
+                    f"{listed(names)}, or a change of assumptions: {listed(CHANGES)}",
+                    f"Did you mean {guess}?" if guess else "A scenario of your own stands in a YAML file.",
+                )
+            )  # fmt: skip
+    raise_if_any(DesignError, problems)
+    # A set of the protocol wins over a change of the same name.
+    base = parts.pop(0) if parts[0] in names else names[0]
+    spec = _from_set(protocol, base)
+    for part in parts:
+        spec = apply_change(protocol, spec, part)
+    return spec
+
+
+def apply_change(protocol: Protocol, spec: ScenarioSpec, name: str) -> ScenarioSpec:
+    """A scenario with one more named change."""
+    change, words = CHANGES[name]
+    return spec.changed(name, words, change(protocol, spec))
+
+
+def override(
+    protocol: Protocol, spec: ScenarioSpec, values: Mapping[str, Any], place: str = "parameters"
+) -> ScenarioSpec:
+    """A scenario with parameters replaced; D002 says which exist when one does not, D005 checks shares."""
+    known = {row["name"]: row for cls in (DayLevelParameters, AccompanyingParameters) for row in parameter_table(cls)}
+    main = {row["name"] for row in parameter_table(DayLevelParameters)}
+    problems = []
+    parameters = plain(spec.settings["parameters"])
+    for name, value in values.items():
+        where = f"{place}.{name}"
+        if name == "accompanying" and isinstance(value, Mapping):
+            inner = override(protocol, spec, value, where)
+            parameters["accompanying"] = inner.settings["parameters"].get("accompanying", {})
+            continue
+        if name not in known:
+            guess = nearest(name, known)
+            problems.append(
+                Problem(
+                    "D002", where, f"There is no assumption {name!r}.", listed(sorted(main), limit=60),
+                    f"Did you mean {guess}?" if guess else "docs/methods/day_level_model.md explains each.",
+                )
+            )  # fmt: skip
+            continue
+        expected = known[name]["expected"]
+        singles = list(value.values()) if isinstance(value, Mapping) else [value]
+        if expected in (KINDS["share"], KINDS["shares-by-arm"], KINDS["probability"]):
+            for single in singles:
+                is_number = isinstance(single, (int, float)) and not isinstance(single, bool)
+                if not is_number or not 0 <= single <= 1:
+                    problems.append(Problem("D005", where, f"Found {single!r}.", expected))
+        if name in main:
+            parameters[name] = value
+        else:
+            parameters.setdefault("accompanying", {})[name] = value
+    raise_if_any(DesignError, problems)
+    return ScenarioSpec(
+        spec.name, spec.words, {**spec.settings, "parameters": parameters}, spec.base, (*spec.changes, place)
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Named changes. Each takes the scenario and gives its settings anew.
+
+_BY_ARM = ("responder-share", "dropout-arm", "craving-arm", "six-months-arm")
+_ACCOMPANYING_BY_ARM = ("mindfulness-arm", "stress-arm")
+
+
+def scale_effect(protocol: Protocol, spec: ScenarioSpec, factor: float) -> Settings:
+    """Every effect of the arm times ``factor``: 0 leaves all arms like the reference arm, 1 changes nothing."""
+    reference = protocol.arm_ids[0]
+    parameters = plain(spec.settings["parameters"])
+
+    def scaled(values: Mapping[str, float], default: float) -> dict[str, float]:
+        base = float(values.get(reference, default))
+        return {arm: base + factor * (float(value) - base) for arm, value in values.items()}
+
+    for name in _BY_ARM:
+        if isinstance(parameters.get(name), Mapping):
+            parameters[name] = scaled(parameters[name], 0.0)
+    defaults = AccompanyingParameters()
+    accompanying = dict(parameters.get("accompanying", {}))
+    for name in _ACCOMPANYING_BY_ARM:
+        values = accompanying.get(name, plain(getattr(defaults, name.replace("-", "_"))))
+        accompanying[name] = scaled(values, 0.0)
+    parameters["accompanying"] = accompanying
+    return {**spec.settings, "parameters": parameters}
+
+
+def is_null(scenario: Scenario) -> bool:
+    """Whether no outcome depends on the arm, so that the true effect of every comparison is none.
+
+    A baseline fixed unequally between the arms is not null: an unadjusted comparison then has an effect.
+    """
+    p, a = scenario.parameters, scenario.accompanying
+    by_arm = [p.responder_share, p.dropout_arm, p.craving_arm, p.six_months_arm]
+    arms = scenario.design.arm_ids
+    equal = all(len({float(values[arm]) for arm in arms}) == 1 for values in by_arm)
+    rest = all(len({float(values.get(arm, 0.0)) for arm in arms}) == 1 for values in (a.mindfulness_arm, a.stress_arm))
+    counts = p.poor_route_counts
+    sizes = scenario.design.arm_sizes
+    balanced = counts is None or len({counts[arm] / sizes[arm] for arm in arms}) == 1
+    return equal and rest and balanced
+
+
+def _imbalance(protocol: Protocol, spec: ScenarioSpec) -> Settings:
+    """The poorer level fixed: a share 0.2 higher in the reference arm than drawn, 0.2 lower in the others."""
+    scenario = build_scenario(protocol, spec)
+    share, sizes = scenario.parameters.poor_route_share, scenario.design.arm_sizes
+    counts = {}
+    for arm, size in sizes.items():
+        wanted = share + (0.2 if arm == protocol.arm_ids[0] else -0.2)
+        counts[arm] = f"{min(size, max(0, round(size * wanted)))} of {size}"
+    baseline = {**plain(spec.settings["baseline"]), scenario.design.route_variable: counts}
+    parameters = plain(spec.settings["parameters"])
+    parameters.pop("poor-route-share", None)
+    parameters.pop("poor-route-counts", None)
+    return {**spec.settings, "baseline": baseline, "parameters": parameters}
+
+
+def _with(**changes: Any) -> Callable[[Protocol, ScenarioSpec], Settings]:
+    def change(protocol: Protocol, spec: ScenarioSpec) -> Settings:
+        new = {name.replace("_", "-"): value for name, value in changes.items()}
+        return {**spec.settings, "parameters": {**plain(spec.settings["parameters"]), **new}}
+
+    return change
+
+
+def dropout_share(scenario: Scenario, *, replicates: int = 400, seed: int = 1) -> float:
+    """Share of participants gone by the last visit, both arms together, over some simulated trials."""
+    from equipoise.simulation.day_level import simulate_day_level
+
+    trials = simulate_day_level(scenario.design, scenario.parameters, seed=seed, replicates=replicates)
+    return float((trials.gone_from < len(scenario.design.clinic_visits)).mean())
+
+
+def set_dropout(protocol: Protocol, spec: ScenarioSpec, share: float) -> Settings:
+    """The log-odds of dropout moved until a ``share`` of all participants is gone by the last visit.
+
+    Solved by bisection with common random numbers, to within a thousandth.
+    """
+    if not 0 < share < 1:
+        found = f"Found {share:g}."
+        raise DesignError(Problem("D005", "dropout", found, "a share of all participants, above 0 and below 1"))
+    low, high = -15.0, 10.0
+    settings = dict(spec.settings)
+    for _ in range(24):
+        middle = (low + high) / 2
+        settings = {**spec.settings, "parameters": {**plain(spec.settings["parameters"]), "dropout-log-odds": middle}}
+        trial = ScenarioSpec(spec.name, "", settings, spec.base, (*spec.changes, "dropout"))
+        found_share = dropout_share(build_scenario(protocol, trial))
+        if abs(found_share - share) < 1e-3:
+            break
+        low, high = (middle, high) if found_share < share else (low, middle)
+    return settings
+
+
+def _same_dropout(**changes: Any) -> Callable[[Protocol, ScenarioSpec], Settings]:
+    """Parameters changed, and the level of dropout restored to what it was."""
+
+    def change(protocol: Protocol, spec: ScenarioSpec) -> Settings:
+        share = dropout_share(build_scenario(protocol, spec))
+        settings = _with(**changes)(protocol, spec)
+        changed = ScenarioSpec(spec.name, "", settings, spec.base, (*spec.changes, "dropout"))
+        return set_dropout(protocol, changed, share)
+
+    return change
+
+
+def _unblinding(protocol: Protocol, spec: ScenarioSpec) -> Settings:
+    """Who knows the arm tells more of what is hoped for: scales and the telephone, never urine or the calendar."""
+    parameters = plain(spec.settings["parameters"])
+    accompanying = dict(parameters.get("accompanying", {}))
+    defaults = AccompanyingParameters()
+    told = {"craving-arm": -math.log(1.25), "six-months-arm": 0.5}
+    for arm in protocol.arm_ids[1:]:
+        for name, amount in told.items():
+            values = dict(parameters[name])
+            values[arm] = float(values.get(arm, 0.0)) + amount
+            parameters[name] = values
+        for name in _ACCOMPANYING_BY_ARM:
+            values = dict(accompanying.get(name, plain(getattr(defaults, name.replace("-", "_")))))
+            values[arm] = float(values.get(arm, 0.0)) + 0.1
+            accompanying[name] = values
+    return {**spec.settings, "parameters": {**parameters, "accompanying": accompanying}}
+
+
+Change = Callable[[Protocol, ScenarioSpec], Settings]
+# Name of a change -> how it is made, and what it is in words.
+CHANGES: dict[str, tuple[Change, str]] = {
+    "null": (lambda p, s: scale_effect(p, s, 0.0), "No effect: every arm is like the reference arm."),
+    "attenuated": (lambda p, s: scale_effect(p, s, 0.5), "Every effect of the arm is halved."),
+    "covariate-imbalance": (
+        _imbalance,
+        "By chance the reference arm holds 20 points more with the poorer outlook than expected, the others 20 fewer.",
+    ),
+    "dropout-uninformative": (
+        _same_dropout(dropout_use=0.0),
+        "Dropout does not depend on use; as many drop out as before.",
+    ),
+    "dropout-informative": (
+        _same_dropout(dropout_use=2.5),
+        "Dropout depends strongly on use (log-odds 2.5); as many drop out as before.",
+    ),
+    "dropout-equal": (
+        lambda p, s: _with(dropout_arm={arm: 0.0 for arm in p.arm_ids})(p, s),
+        "Dropout does not differ by arm other than through use.",
+    ),
+    "under-reporting": (_with(under_reporting=0.5), "Half of all days of use are not reported."),
+    "full-reporting": (_with(under_reporting=0.0), "Every day of use is reported."),
+    "unblinding": (
+        _unblinding,
+        "Knowing the arm moves what is told and not what is used: craving falls by a fifth, the log-odds of reporting "
+        "abstinence by telephone rise by 0.5, a mindfulness item rises and a stress item falls by 0.1.",
+    ),
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files
+
+_KEYS = ("words", "base", "changes", "n", "baseline", "parameters")
+
+
+def _read_file(protocol: Protocol, path: Path) -> list[ScenarioSpec]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        loaded = YAML(typ="rt").load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DesignError(Problem("D003", str(path), f"The file cannot be read: {error}.")) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark is not None else None
+        problem = Problem("D003", "the file", f"This is not YAML: {error.problem}.", file=str(path), line=line)
+        raise DesignError(problem) from None
+    entries = loaded.get("scenarios") if isinstance(loaded, Mapping) else None
+    if not isinstance(entries, Mapping) or not entries:
+        expected = "`scenarios:` and under it a name for each scenario"
+        raise DesignError(Problem("D003", "the file", "No scenarios stand in it.", expected, file=str(path)))
+    out: list[ScenarioSpec] = []
+    problems: list[Problem] = []
+    for name, entry in entries.items():
+        line = entries.lc.key(name)[0] + 1
+        try:
+            out.append(_read_entry(protocol, str(name), entry))
+        except DesignError as error:
+            problems += [problem.at(str(path), problem.line or line) for problem in error.problems]
+    raise_if_any(DesignError, problems)
+    return out
+
+
+def _read_entry(protocol: Protocol, name: str, entry: Any) -> ScenarioSpec:
+    place = f"scenarios.{name}"
+    if not isinstance(entry, Mapping):
+        raise DesignError(Problem("D003", place, "A scenario is a mapping.", listed(_KEYS)))
+    strange = [str(key) for key in entry if key not in _KEYS]
+    problems = []
+    for key in strange:
+        guess = nearest(key, _KEYS)
+        problems.append(
+            Problem(
+                "D003",
+                f"{place}.{key}",
+                f"A scenario has no {key!r}.",
+                listed(_KEYS),
+                f"Did you mean {guess}?" if guess else "",
+            )
+        )
+    raise_if_any(DesignError, problems)
+    base = str(entry.get("base", scenario_names(protocol)[0]))
+    changes = entry.get("changes", [])
+    changes = [changes] if isinstance(changes, str) else list(changes)
+    spec = _from_words(protocol, "+".join([base, *map(str, changes)]), place)
+    settings = dict(spec.settings)
+    if "n" in entry:
+        settings = with_sizes(
+            protocol, settings, {str(k): v for k, v in _mapping(entry["n"], f"{place}.n").items()}, place
+        )
+    settings["baseline"] = {**settings["baseline"], **plain(_mapping(entry.get("baseline", {}), f"{place}.baseline"))}
+    spec = ScenarioSpec(name, str(entry.get("words") or spec.words), settings, base, (*spec.changes, name))
+    return override(protocol, spec, _mapping(entry.get("parameters", {}), f"{place}.parameters"), f"{place}.parameters")
+
+
+def _mapping(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DesignError(Problem("D003", place, f"Found {value!r}.", "names with values"))
+    return {str(key): entry for key, entry in value.items()}
+
+
+def with_sizes(protocol: Protocol, settings: Settings, sizes: Mapping[str, Any], place: str) -> Settings:
+    """Settings with other sizes of arms; fixed counts of the prognostic level keep their share."""
+    problems = []
+    for arm, size in sizes.items():
+        if arm not in protocol.arm_ids:
+            problems.append(Problem("D002", f"{place}.n.{arm}", f"There is no arm {arm!r}.", listed(protocol.arm_ids)))
+        elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            problems.append(Problem("D006", f"{place}.n.{arm}", f"Found {size!r}.", "a whole number of 1 or more"))
+    raise_if_any(DesignError, problems)
+    new = {**settings["n"], **{arm: int(size) for arm, size in sizes.items()}}
+    baseline = {}
+    for variable, value in settings["baseline"].items():
+        baseline[variable] = _rescaled(value, settings["n"], new)
+    return {**settings, "n": new, "baseline": baseline}
+
+
+def _rescaled(value: Any, old: Mapping[str, int], new: Mapping[str, int]) -> Any:
+    """Counts such as ``21 of 28`` carried over to arms of another size."""
+    if not isinstance(value, Mapping) or not set(value) <= set(old):
+        return value
+    out = {}
+    for arm, text in value.items():
+        parts = str(text).split(" of ")
+        if len(parts) != 2 or not all(part.strip().isdigit() for part in parts) or int(parts[1]) != old[arm]:
+            return value
+        out[arm] = f"{round(int(parts[0]) * new[arm] / old[arm])} of {new[arm]}"
+    return out
+
+
+def scaled_sizes(protocol: Protocol, settings: Settings, n: int) -> Settings:
+    """The arms scaled in proportion to a total of ``n``, largest remainders first; every arm keeps somebody."""
+    old: Mapping[str, int] = settings["n"]
+    if n < len(protocol.arm_ids):
+        found = f"Found {n}, and the trial has {len(protocol.arm_ids)} arms."
+        raise DesignError(Problem("D006", "n", found, f"{len(protocol.arm_ids)} participants or more"))
+    total = sum(old.values())
+    exact = {arm: n * size / total for arm, size in old.items()}
+    sizes = {arm: max(1, math.floor(value)) for arm, value in exact.items()}
+    order: Sequence[str] = sorted(
+        exact, key=lambda arm: (math.floor(exact[arm]) - exact[arm], protocol.arm_ids.index(arm))
+    )
+    for arm in order:
+        if sum(sizes.values()) < n:
+            sizes[arm] += 1
+    while sum(sizes.values()) > n:
+        sizes[max(sizes, key=lambda arm: sizes[arm])] -= 1
+    return with_sizes(protocol, settings, sizes, "n")

@@ -1,0 +1,239 @@
+"""Operating characteristics from the numbers of single replicates: power, bias, coverage, and what could not be fitted.
+
+Definitions stand in ``docs/methods/operating_characteristics.md``. Ratios are summed up on the logarithm and given on
+their own scale. Nothing here depends on how replicates were cut into tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.analysis.estimate import SCALES
+from equipoise.design.batch import PlannedRow
+from equipoise.design.decisions import RULES, reject
+from equipoise.stats.codes import FitCode
+
+Floats = NDArray[np.float64]
+# A p value under one of these is not to be relied on, whatever it is.
+DOUBTFUL = FitCode.NOT_CONVERGED | FitCode.ILL_CONDITIONED | FitCode.QUADRATURE_UNSTABLE
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the replicates with its 95 % Monte Carlo interval (Wilson)."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval."""
+        return (self.upper - self.lower) / 2
+
+
+def wilson_share(count: float, n: int) -> Share | None:
+    """Wilson's interval; ``None`` where there is nothing to take a share of."""
+    if n == 0:
+        return None
+    p = count / n
+    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n * n))
+    return Share(float(p), float(max(0.0, middle - half)), float(min(1.0, middle + half)), n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSummary:
+    """One planned row over all replicates. Values that do not exist are ``None``.
+
+    ``significant`` counts a missing p value as not significant; ``power_lower`` and ``power_upper`` are what it would
+    be if every missing or doubtful p value were not significant, or were. ``mean`` is given only where every replicate
+    has an estimate; ``median`` and ``spread`` (the central 95 %) are of those that have one.
+    """
+
+    row: PlannedRow
+    n_replicates: int
+    significant: Share | None
+    power_lower: float | None
+    power_upper: float | None
+    significant_above: float | None  # share significant with an estimate above no effect
+    significant_below: float | None
+    is_type_i_error: bool
+    n_without_estimate: int
+    n_without_p: int
+    n_doubtful: int
+    mean: float | None
+    mean_standard_error: float | None  # Monte Carlo, of the mean, on the logarithm for ratios
+    median: float | None
+    spread: tuple[float, float] | None
+    truth: float | None
+    bias: float | None  # mean less truth, on the logarithm for ratios
+    empirical_standard_error: float | None
+    model_standard_error: float | None  # root of the mean square
+    coverage: Share | None  # of the truth
+    published: float | None
+    coverage_published: Share | None
+    n_without_interval: int
+    n_analysed: float
+    n_events: float | None
+    n_missed: float
+    codes: Mapping[str, float] = field(default_factory=dict)  # share of replicates with each coded warning
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        out = asdict(self)
+        out["row"] = self.row.as_dict()
+        out["codes"] = dict(self.codes)
+        return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSummary:
+    """A decision rule over the primary analyses: chance that all, and that any, are rejected."""
+
+    rule: str
+    words: str
+    alpha_two_sided: float
+    primaries: tuple[str, ...]
+    all_rejected: Share
+    any_rejected: Share
+    each_rejected: tuple[Share, ...]
+    n_without_p: int  # replicates in which a primary has no p value, counted as not rejected
+    all_upper: float  # if every missing p value were below any level
+    any_upper: float
+
+
+def null_value(scale: str) -> float:
+    """The value of no effect."""
+    return 1.0 if SCALES[scale][1] else 0.0
+
+
+def summarise_row(
+    row: PlannedRow, arrays: Mapping[str, NDArray[Any]], *, is_null: bool, published: float | None = None
+) -> RowSummary:
+    """One row; ``arrays`` hold one number a replicate."""
+    ratio = SCALES[row.scale][1]
+    compared = row.kind != "arm"
+    estimate, codes = arrays["estimate"], arrays["codes"]
+    n = int(estimate.shape[0])
+    on = np.log if ratio else np.asarray
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A ratio of zero has no logarithm: there is no estimate that a mean could be taken of.
+        scaled = on(estimate)
+    there = np.isfinite(scaled)
+    values = scaled[there]
+    truth = null_value(row.scale) if is_null and compared and row.scale != "test" else None
+    mean, mc_error, empirical = None, None, None
+    if row.scale != "test" and values.size == n and n > 1:
+        empirical = float(values.std(ddof=1))
+        mc_error = empirical / float(np.sqrt(n))
+        mean = float(values.mean())
+    elif row.scale != "test" and values.size > 1:
+        empirical = float(values.std(ddof=1))
+    back = np.exp if ratio else float
+    standard_errors = arrays["standard_error"][np.isfinite(arrays["standard_error"])]
+    p = arrays["p_value"]
+    has_p = np.isfinite(p)
+    tested = compared and bool(has_p.any())
+    hits = has_p & (p < row.alpha_two_sided)
+    doubtful = has_p & ((codes & np.uint32(int(DOUBTFUL))) != 0)
+    none = null_value(row.scale) if row.scale != "test" else None
+    events = arrays["n_events"]
+    spread = np.quantile(values, [0.025, 0.975]) if values.size else None
+    return RowSummary(
+        row=row,
+        n_replicates=n,
+        significant=wilson_share(int(hits.sum()), n) if tested else None,
+        power_lower=float((hits & ~doubtful).sum() / n) if tested else None,
+        power_upper=float((hits | ~has_p | doubtful).sum() / n) if tested else None,
+        significant_above=float((hits & (estimate > none)).sum() / n) if tested and none is not None else None,
+        significant_below=float((hits & (estimate < none)).sum() / n) if tested and none is not None else None,
+        is_type_i_error=tested and is_null,
+        n_without_estimate=0 if row.scale == "test" else int(n - values.size),
+        n_without_p=int((~has_p).sum()) if tested else 0,
+        n_doubtful=int(doubtful.sum()),
+        mean=float(back(mean)) if mean is not None else None,
+        mean_standard_error=mc_error,
+        median=float(back(np.median(values))) if values.size else None,
+        spread=(float(back(spread[0])), float(back(spread[1]))) if spread is not None else None,
+        truth=truth,
+        bias=float(mean - on(truth)) if mean is not None and truth is not None else None,
+        empirical_standard_error=empirical,
+        model_standard_error=float(np.sqrt(np.mean(standard_errors**2))) if standard_errors.size else None,
+        coverage=_coverage(arrays, truth),
+        published=published,
+        coverage_published=_coverage(arrays, published),
+        n_without_interval=int((~(np.isfinite(arrays["ci_lower"]) | np.isfinite(arrays["ci_upper"]))).sum())
+        if row.scale != "test"
+        else 0,
+        n_analysed=float(arrays["n_analysed"].mean()),
+        n_events=float(events.mean()) if (events >= 0).all() else None,
+        n_missed=float(arrays["n_missed"].mean()),
+        codes=_code_shares(codes),
+    )
+
+
+def _coverage(arrays: Mapping[str, NDArray[Any]], value: float | None) -> Share | None:
+    """Share of the intervals there are that hold ``value``; an end that is absent is taken to reach to infinity."""
+    if value is None:
+        return None
+    lower, upper = arrays["ci_lower"], arrays["ci_upper"]
+    there = np.isfinite(lower) | np.isfinite(upper)
+    holds = (np.isnan(lower) | (lower <= value)) & (np.isnan(upper) | (upper >= value))
+    return wilson_share(int((holds & there).sum()), int(there.sum()))
+
+
+def _code_shares(codes: NDArray[np.uint32]) -> dict[str, float]:
+    out = {}
+    seen = int(np.bitwise_or.reduce(codes)) if codes.size else 0
+    for code in FitCode:
+        if code and seen & int(code):
+            out[code.slug] = float(((codes & np.uint32(int(code))) != 0).mean())
+    return out
+
+
+def primary_rows(rows: tuple[PlannedRow, ...]) -> list[int]:
+    """Numbers of the rows on which the decision rests: each primary line once, as planned where it has a fallback."""
+    chosen: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        is_better = row.line not in chosen or row.kind == "as-planned"
+        if row.level == "primary" and row.kind != "arm" and is_better:
+            chosen[row.line] = number
+    return list(chosen.values())
+
+
+def summarise_rules(rows: list[PlannedRow], p_values: Floats) -> list[RuleSummary]:
+    """Every decision rule over the primary rows, (n_primaries, n); the familywise level is the first row's."""
+    if not rows:
+        return []
+    alpha = rows[0].alpha_two_sided
+    n = p_values.shape[1]
+    missing = np.isnan(p_values)
+    best = np.where(missing, 0.0, p_values)
+    out = []
+    for rule, words in RULES.items():
+        found, upper = reject(p_values, alpha, rule), reject(best, alpha, rule)
+        shares = (wilson_share(int(mask.sum()), n) for mask in (found.all(axis=0), found.any(axis=0), *found))
+        whole, some, *each = (share for share in shares if share is not None)
+        out.append(
+            RuleSummary(
+                rule=rule,
+                words=words,
+                alpha_two_sided=alpha,
+                primaries=tuple(row.id for row in rows),
+                all_rejected=whole,
+                any_rejected=some,
+                each_rejected=tuple(each),
+                n_without_p=int(missing.any(axis=0).sum()),
+                all_upper=float(upper.all(axis=0).mean()),
+                any_upper=float(upper.any(axis=0).mean()),
+            )
+        )
+    return out
