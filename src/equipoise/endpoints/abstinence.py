@@ -7,6 +7,7 @@ import numpy as np
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import CLEAN, NOTHING, STAYED_AWAY, USED, Lattice
 from equipoise.endpoints.missing import settle
+from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.protocol.model_analysis import AbstinenceEndpoint
 
 
@@ -26,6 +27,14 @@ def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, m
         missing = (visits.state == STAYED_AWAY)[:, due]
         gone = (position >= visits.gone_from[:, None])[:, due]
         seen = visits.came.any(axis=1)
+        if rule == "last-observation":
+            # A result before the window is carried into it.
+            codes = cells_since_last(lattice, endpoint.use, visits)
+            missing = visits.state == STAYED_AWAY
+            settled, open_ = settle(np.asarray(codes == USED), missing, missing, rule)
+            settled, open_, missing = (settled & missing)[:, due], open_[:, due], missing[:, due]
+        else:
+            settled, open_ = settle(np.zeros_like(missing), missing, gone, rule)
     else:
         urine, told = lattice.use_by_source(endpoint.use)
         known = ((urine == CLEAN) | (urine == USED) | (told != NOTHING))[:, first : last + 1]
@@ -34,7 +43,7 @@ def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, m
         missing = ~known
         gone = columns > last_known[:, None]
         seen = known.any(axis=1)
-    settled, open_ = settle(np.zeros_like(missing), missing, gone, rule)
+        settled, open_ = settle(np.zeros_like(missing), missing, gone, rule)
     value = np.where(used | settled.any(axis=1), 0.0, np.where(open_.any(axis=1), np.nan, 1.0))
     warnings = ("never-seen-scored-success",) if bool(((value == 1.0) & ~seen).any()) else ()
     return Derived(

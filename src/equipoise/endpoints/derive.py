@@ -19,15 +19,20 @@ def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, flo
     if endpoint.kind == "abstinent-days":
         return derive_abstinent_days(lattice, id, endpoint, missed)
     if endpoint.kind == "use-by-day":
-        return derive_use_by_day(lattice, id, endpoint)
+        return derive_use_by_day(lattice, id, endpoint, missed)
     if endpoint.kind == "use-by-week":
         return derive_use_by_week(lattice, id, endpoint, missed)
     if endpoint.kind == "time-to-event":
         return derive_time_to_event(lattice, id, endpoint, missed)
     if endpoint.kind == "repeated-use":
-        return derive_repeated_use(lattice, id, endpoint)
+        return derive_repeated_use(lattice, id, endpoint, missed)
     if endpoint.kind == "score":
-        return derive_score(lattice, id, endpoint, floor)
+        return derive_score(lattice, id, endpoint, floor, missed)
+    if endpoint.kind == "pattern":
+        # Imported here: patterns bring compiled code, which trials without them need not load.
+        from equipoise.endpoints.patterns.from_records import derive_pattern
+
+        return derive_pattern(lattice, id, endpoint, missed)
     if endpoint.kind == "report":
         return derive_report(lattice, id, endpoint, missed)
     return derive_received(lattice, id, endpoint)

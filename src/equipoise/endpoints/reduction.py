@@ -6,7 +6,7 @@ import numpy as np
 
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import CLEAN, NOTHING, USED, Lattice
-from equipoise.endpoints.missing import settle
+from equipoise.endpoints.missing import settle, settle_values
 from equipoise.endpoints.relapse import weeks_of_use
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.model_analysis import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
@@ -46,8 +46,11 @@ def derive_abstinent_days(
     )
 
 
-def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint) -> Derived:
-    """1 on a day of use, 0 on a day known to be free of it, NaN where nobody knows; weeks count from the first day."""
+def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint, missed: str | None = None) -> Derived:
+    """1 on a day of use, 0 on a day known to be free of it, NaN where nobody knows (``missed`` may decide those days).
+
+    Weeks count from the first day.
+    """
     first = lattice.column(endpoint.days.first)
     window = slice(first, lattice.column(endpoint.days.last) + 1)
     used = lattice.used(endpoint.use)[:, window]
@@ -59,7 +62,7 @@ def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint) -> 
         shape="repeated-binary",
         participants=lattice.participants,
         event_word="use",
-        values=np.where(used, 1.0, np.where(known, 0.0, np.nan)),
+        values=settle_values(np.where(used, 1.0, np.where(known, 0.0, np.nan)), missed),
         visit_names=tuple(f"day-{day}" for day in endpoint.days.range),
         visit_weeks=days / 7.0,
     )

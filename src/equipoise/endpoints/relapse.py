@@ -18,23 +18,26 @@ from equipoise.protocol.model_analysis import (
 
 
 def derive_time_to_event(
-    lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, missed: str | None = None
+    lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, missed: str | None = None, weeks: Mask | None = None
 ) -> Derived:
     """Days from time zero to the earliest event, censored at the end of follow-up or at the last contact.
 
     An event on the day of time zero counts only where the endpoint says ``at-day-zero`` (time 0: an event at entry).
+    ``weeks`` (n, n_weeks) is use in the weeks of a run of weeks, where the missing ones have been imputed.
     """
     zero = day_index(endpoint.time_zero.first)
     until = day_index(endpoint.until.last)
     earliest = zero if endpoint.at_day_zero else zero + 1
     days = np.full((len(endpoint.first_of), lattice.n), NEVER, dtype=np.int64)
     names = []
+    never_seen = np.full(lattice.n, any(isinstance(event, RunOfUse) for event in endpoint.first_of))
     for position, event in enumerate(endpoint.first_of):
         if isinstance(event, UseEvent):
             days[position] = _first_use(lattice, event.use, earliest)
             names.append("use")
         elif isinstance(event, RunOfUse):
-            days[position] = _first_run(lattice, event, until, missed or event.missed)
+            days[position], seen = _first_run(lattice, event, until, missed or event.missed, weeks)
+            never_seen &= ~seen
             names.append("run of use")
         elif isinstance(event, DropoutEvent):
             days[position] = _dropout(lattice, event.dropout, earliest)
@@ -65,6 +68,7 @@ def derive_time_to_event(
         event=np.asarray(event_seen),
         cause=np.where(event_seen, np.asarray(names)[which], ""),
         visit_time=visit_time,
+        warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
     )
 
 
@@ -112,19 +116,26 @@ def weeks_of_use(lattice: Lattice, use_id: str, start: int, until: int, rule: st
     return settled, open_, start + 7 * np.arange(n_weeks)
 
 
-def _first_run(lattice: Lattice, event: RunOfUse, until: int, rule: str) -> Index:
+def _first_run(
+    lattice: Lattice, event: RunOfUse, until: int, rule: str, weeks: Mask | None = None
+) -> tuple[Index, Mask]:
+    """(n,) day index of the first day of the first run; (n,) whether any of its cells was looked at."""
     start = day_index(event.from_)
     if event.cells == "weeks":
         used, _, first_days = weeks_of_use(lattice, event.use, start, until, rule)
+        seen = ~weeks_of_use(lattice, event.use, start, until, "is-missing")[1].all(axis=1)
+        used = used if weeks is None else weeks
     else:
         begin, end = start - lattice.first, until - lattice.first + 1
         used = lattice.used(event.use)[:, begin:end]
+        urine, told = (cells[:, begin:end] for cells in lattice.use_by_source(event.use))
+        seen = ((urine == CLEAN) | (urine == USED) | (told != 0)).any(axis=1)
         first_days = start + np.arange(end - begin)
     position = first_run(used, event.length)
     out = np.full(lattice.n, NEVER, dtype=np.int64)
     found = position >= 0
     out[found] = first_days[position[found]]
-    return out
+    return out, np.asarray(seen)
 
 
 def first_run(mask: Mask, length: int) -> Index:

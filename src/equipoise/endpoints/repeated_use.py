@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask, VisitLattice
+from equipoise.endpoints.missing import settle_values
 from equipoise.protocol.model_analysis import RepeatedUseEndpoint
 
 
@@ -48,11 +49,15 @@ def _running_counts(mask: Mask) -> NDArray[np.int32]:
     return out
 
 
-def derive_repeated_use(lattice: Lattice, id: str, endpoint: RepeatedUseEndpoint) -> Derived:
-    """1 where any use was seen since the last attended visit, 0 where none, NaN where the visit was missed."""
+def derive_repeated_use(lattice: Lattice, id: str, endpoint: RepeatedUseEndpoint, missed: str | None = None) -> Derived:
+    """1 where any use was seen since the last attended visit, 0 where none, NaN where the visit was missed.
+
+    A rule ``missed`` decides the missed visits; a visit that was not due stays NaN.
+    """
     visits = lattice.visits(endpoint.at)
     codes = cells_since_last(lattice, endpoint.use, visits, endpoint.since)
-    values = np.where(codes == USED, 1.0, np.where(codes == CLEAN, 0.0, np.nan))
+    values = settle_values(np.where(codes == USED, 1.0, np.where(codes == CLEAN, 0.0, np.nan)), missed)
+    values = np.where(codes == NOTHING, np.nan, values)
     return Derived(
         endpoint=id,
         kind=endpoint.kind,

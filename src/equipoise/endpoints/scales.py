@@ -6,18 +6,26 @@ import numpy as np
 
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import Lattice
+from equipoise.endpoints.missing import carry_forward
 from equipoise.instruments.library import require_instrument
 from equipoise.protocol.model_analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
 
 
-def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, floor: float | None = None) -> Derived:
-    """A scale at each visit, NaN where it was not given; its logarithm after the floor where the endpoint says so."""
+def derive_score(
+    lattice: Lattice, id: str, endpoint: ScoreEndpoint, floor: float | None = None, missed: str | None = None
+) -> Derived:
+    """A scale at each visit, NaN where it was not given; its logarithm after the floor where the endpoint says so.
+
+    With ``missed`` ``last-observation`` the last score seen stands for each missing one after it.
+    """
     assessment = lattice.protocol.model.assessments[endpoint.assessment]
     assert assessment.instrument is not None
     instrument = require_instrument(assessment.instrument, assessment.version)
     visits = lattice.visits(endpoint.at)
     raw = lattice.scale_values(instrument, endpoint.scale, visits.names)
     lowest = floor if floor is not None else endpoint.floor
+    if missed == "last-observation":
+        raw = carry_forward(raw)
     values = np.log(np.maximum(raw, lowest)) if endpoint.log and lowest is not None else raw
     return Derived(
         endpoint=id,
@@ -33,12 +41,16 @@ def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, floor: floa
 
 
 def derive_report(lattice: Lattice, id: str, endpoint: ReportEndpoint, missed: str | None = None) -> Derived:
-    """1 where the answer is yes, 0 where it is no; no answer by the endpoint's rule."""
+    """1 where the answer is yes, 0 where it is no; no answer by the endpoint's rule.
+
+    ``missed`` ``is-use`` takes no answer as the worse one, ``is-no-use`` as the better one.
+    """
     assessment = lattice.protocol.model.assessments[endpoint.assessment]
     answer = lattice.item_values(str(assessment.instrument), endpoint.item, (endpoint.at,))[:, 0]
     missing = np.isnan(answer)
-    open_ = endpoint.missed == "is-missing" if missed is None else missed == "is-missing"
-    value = np.where(missing, np.nan if open_ else 0.0, (answer > 0).astype(np.float64))
+    better, worse = (1.0, 0.0) if endpoint.better == "higher" else (0.0, 1.0)
+    stands_for = {"is-missing": np.nan, "is-no": 0.0, "is-use": worse, "is-no-use": better}[missed or endpoint.missed]
+    value = np.where(missing, stands_for, (answer > 0).astype(np.float64))
     return Derived(
         endpoint=id,
         kind=endpoint.kind,
@@ -47,6 +59,7 @@ def derive_report(lattice: Lattice, id: str, endpoint: ReportEndpoint, missed: s
         event_word="yes",
         value=value,
         imputed=missing,
+        warnings=("never-seen-scored-success",) if stands_for == better and bool(missing.any()) else (),
     )
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.check_analysis import OPTIONS, SUITS, check_analysis
+from equipoise.protocol.check_missing import CODES as MISSING_CODES
 from equipoise.protocol.checker import Checker, Unread
 from equipoise.protocol.facts import Fact
 from equipoise.protocol.model import Protocol, _walk_sourced
@@ -35,6 +36,7 @@ CODES = {
     "P032": "An assurance case whose word does not fit the schedule.",
     "P033": "A primary analysis without alpha, or an analysis plan without a primary.",
     "P034": "Counts that do not add up.",
+    **MISSING_CODES,
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from equipoise.foundation.errors import listed
+from equipoise.protocol.check_pattern import check_pattern
 from equipoise.protocol.checker import Checker
-from equipoise.protocol.model_analysis import TimeToEventEndpoint
+from equipoise.protocol.model_analysis import Endpoint, TimeToEventEndpoint
 from equipoise.protocol.notation import Days
 from equipoise.protocol.yaml_nodes import Path_
 
@@ -21,6 +22,10 @@ SUITS: dict[str, set[str]] = {
     "use-by-day": {"logistic-mixed", "gee"},
     "use-by-week": {"logistic-mixed", "gee"},
     "score": {"linear-mixed", "linear"},
+    # An endpoint of kind pattern goes by what its formula comes to.
+    "pattern-binary": BINARY_ESTIMATORS,
+    "pattern-number": {"linear"},
+    "pattern-time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
 }
 METHODS: dict[str, tuple[str, ...]] = {
     "risk-difference": ("miettinen-nurminen", "newcombe"),
@@ -47,9 +52,16 @@ _MEASURES: dict[str, set[str]] = {
     "score": {"mean-difference", "ratio-of-means"},
     "abstinent-days": {"mean-difference", "ratio-of-means"},
     "time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
+    "pattern-number": {"mean-difference", "ratio-of-means"},
+    "pattern-time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
 }
 _BINARY_MEASURES = {"odds-ratio", "risk-difference", "risk-ratio"}
-_ALONE = {"score": {"mean"}, "abstinent-days": {"mean"}}
+_ALONE = {"score": {"mean"}, "abstinent-days": {"mean"}, "pattern-number": {"mean"}}
+
+
+def _suit_of(endpoint: Endpoint) -> str:
+    """The kind by which estimators and measures suit an endpoint."""
+    return f"pattern-{endpoint.comes_to}" if endpoint.kind == "pattern" else endpoint.kind
 
 
 def check_analysis(c: Checker) -> None:
@@ -186,6 +198,8 @@ def _endpoints(c: Checker) -> None:
                 c.ref((*path, "baseline"), endpoint.baseline, model.schedule, "schedule")
         elif endpoint.kind == "time-to-event":
             _time_to_event(c, path, endpoint)
+        elif endpoint.kind == "pattern":
+            check_pattern(c, path, endpoint)
         elif endpoint.kind == "received":
             for arm, intervention in endpoint.intervention.items():
                 if c.ref((*path, "intervention", arm), arm, model.arms, "arms"):
@@ -266,7 +280,7 @@ def _estimands(c: Checker) -> None:
                 )
         if not known:
             continue
-        endpoint_kind = model.endpoints[estimand.endpoint].kind
+        endpoint_kind = _suit_of(model.endpoints[estimand.endpoint])
         alone = estimand.treatments.reference is None
         suits = _ALONE.get(endpoint_kind, {"proportion"}) if alone else _MEASURES.get(endpoint_kind, _BINARY_MEASURES)
         if estimand.summary not in suits:
@@ -287,12 +301,12 @@ def _analyses(c: Checker) -> None:
         path: Path_ = ("analyses", id)
         if c.ref((*path, "estimand"), analysis.estimand, model.estimands, "estimands"):
             endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
-            if endpoint is not None and analysis.estimator not in SUITS[endpoint.kind]:
+            if endpoint is not None and analysis.estimator not in SUITS[_suit_of(endpoint)]:
                 c.add(
                     "P028",
                     (*path, "estimator"),
                     f"{analysis.estimator} does not suit an endpoint of kind {endpoint.kind}.",
-                    listed(sorted(SUITS[endpoint.kind])),
+                    listed(sorted(SUITS[_suit_of(endpoint)])),
                     "Choose one of these, or another estimand.",
                 )
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")

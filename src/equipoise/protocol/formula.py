@@ -296,6 +296,7 @@ MEASURES = (
     "ratio",
     "first_of",
 )
+NESTED = ("all_", "any_", "not_", "if_", "then", "otherwise", "difference", "ratio", "first_of")
 JUDGEMENTS = ("at_least", "at_most", "above", "below", "equals", "bands")
 
 
@@ -371,7 +372,7 @@ class Formula(Frozen):
     def parts(self) -> tuple[tuple[tuple[str | int, ...], Formula], ...]:
         """The formulas within this one, with the keys that lead to them."""
         out: list[tuple[tuple[str | int, ...], Formula]] = []
-        for name in ("all_", "any_", "not_", "if_", "then", "otherwise", "difference", "ratio", "first_of"):
+        for name in NESTED:
             value = getattr(self, name)
             key = name.rstrip("_").replace("_", "-")
             if isinstance(value, Formula):

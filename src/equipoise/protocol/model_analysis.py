@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
+from equipoise.protocol.formula import Formula, exactly_one
+from equipoise.protocol.formula_check import ValueType, value_type
+from equipoise.protocol.model_missing import AnalysisMissingRule, Imputation, MissingRule, TippingPoint
 from equipoise.protocol.notation import Count, Days, Fault, Interval, Versus
 
-MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing"]
 UseSource = Literal["urine", "self-report"]
 Level = Literal["primary", "secondary", "supportive", "sensitivity", "exploratory"]
 Strategy = Literal["treatment-policy", "hypothetical", "composite", "while-on-treatment", "principal-stratum"]
@@ -208,6 +210,73 @@ class ScoreEndpoint(EndpointBase):
         return self
 
 
+class PatternSource(Frozen):
+    """A use pattern made from records: whose letters, and what a cell is."""
+
+    use: Id = Field(description="The definition of use (see `use`).")
+    cells: Literal["weeks", "visits", "days"] = Field(
+        description="What a letter stands for: whole weeks tiled from the first day, the visits of a series, or days."
+    )
+    days: Days | None = Field(None, description="With weeks or days: the study days covered, both ends included.")
+    at: Id | None = Field(
+        None, description="With visits: the series. With weeks: weeks without a visit of it due are not due (_)."
+    )
+
+    @model_validator(mode="after")
+    def _covers(self) -> PatternSource:
+        if self.cells == "visits" and (self.at is None or self.days is not None):
+            raise Fault("A pattern of visits goes by a series alone", "at: a visit series, and no days", "Correct it.")
+        if self.cells != "visits" and self.days is None:
+            raise Fault(f"A pattern of {self.cells} names no days", "days: first..last", "Add days.")
+        if self.cells == "days" and self.at is not None:
+            raise Fault("A pattern of days names visits", "days alone", "Remove at.")
+        return self
+
+
+class PatternEndpoint(EndpointBase, PatternSource):
+    """A definition in the endpoint language over a use pattern, from the library or written here."""
+
+    kind: Literal["pattern"] = Field(description="A definition in the endpoint language over a use pattern.")
+    beside: Mapping[Id, PatternSource] = Field(
+        {}, description="Further patterns that the formula looks at with `on`; the endpoint's own is named by `cells`."
+    )
+    definition: str | None = Field(
+        None, description="A definition of the library (`equipoise endpoints list`), in place of a formula."
+    )
+    formula: Formula | None = Field(None, description="The definition, in the endpoint language.")
+    gives: Literal["binary", "number", "time-to-event"] | None = Field(
+        None, description="With `definition`: what it comes to."
+    )
+
+    @model_validator(mode="after")
+    def _defined(self) -> PatternEndpoint:
+        exactly_one(self, ("definition", "formula"), "What is measured")
+        if self.definition is not None and self.gives is None:
+            raise Fault(
+                "A definition of the library stands without what it comes to",
+                "gives: binary, number or time-to-event",
+                "Add gives; `equipoise endpoints explain` says which.",
+            )
+        if self.formula is not None and self.gives not in (None, value_type(self.formula)):
+            raise Fault(
+                f"gives says {self.gives}, and the formula comes to {value_type(self.formula)}", "one", "Remove gives."
+            )
+        return self
+
+    @property
+    def comes_to(self) -> ValueType:
+        """What the endpoint's value is."""
+        if self.formula is not None:
+            return value_type(self.formula)
+        assert self.gives is not None
+        return self.gives
+
+    @property
+    def patterns(self) -> dict[str, PatternSource]:
+        """Every pattern by the name that formulas use, the endpoint's own first."""
+        return {self.cells: self, **self.beside}
+
+
 class ReportEndpoint(EndpointBase):
     """Yes or no: what a participant told at one visit."""
 
@@ -234,6 +303,7 @@ Endpoint = Annotated[
     | UseByDayEndpoint
     | UseByWeekEndpoint
     | ScoreEndpoint
+    | PatternEndpoint
     | ReportEndpoint
     | ReceivedEndpoint,
     Field(discriminator="kind"),
@@ -281,7 +351,7 @@ class Vary(Frozen):
     ties: tuple[Literal["efron", "breslow", "exact"], ...] = Field((), description="Rules for tied event times.")
     time_unit: tuple[Literal["day", "visit", "week"], ...] = Field((), description="Units that time is counted in.")
     covariates: tuple[tuple[Id, ...], ...] = Field((), description="Sets of covariates.")
-    missed: tuple[MissingRule, ...] = Field((), description="Rules for what is missing.")
+    missed: tuple[AnalysisMissingRule, ...] = Field((), description="Rules for what is missing.")
     floor: tuple[Number, ...] = Field((), description="Floors of a logarithm, each above zero.")
     endpoint: tuple[Id, ...] = Field((), description="Other endpoints in place of the estimand's.")
 
@@ -330,7 +400,13 @@ class Analysis(Sourced):
     nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
     random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
     horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
-    missed: MissingRule | None = Field(None, description="The endpoint's missing rule replaced, as a sensitivity.")
+    missed: AnalysisMissingRule | None = Field(
+        None, description="The endpoint's missing rule replaced, as a sensitivity."
+    )
+    imputation: Imputation | None = Field(None, description="Multiple imputation of what is missing.")
+    tipping_point: TippingPoint | None = Field(
+        None, description="Search for the shift of imputed results that changes the conclusion; needs imputation."
+    )
     vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
 
     @model_validator(mode="after")

@@ -435,29 +435,23 @@ def _index(index: WeightedIndex, view: _View) -> Floats:
 
 
 def _first_of(parts: Sequence[_Value]) -> _Value:
-    """The earliest event; without any, censored where the first of them stops being watched. In days if they differ.
+    """The earliest event, in days; without any, censored where the first of them stops being watched.
 
-    In days an event falls on the first day of its cell, and watching ends with the last day of a cell.
+    An event falls on the first day of its cell, and watching ends with the last day of a cell.
     """
-    same = len({part.days for part in parts}) == 1
     times, events = [], []
     for part in parts:
         assert part.event is not None
-        days = part.days
-        in_days = np.where(part.event == 1, (part.value - 1) * days + 1, part.value * days)
-        times.append(part.value if same else in_days)
+        times.append(np.where(part.event == 1, (part.value - 1) * part.days + 1, part.value * part.days))
         events.append(part.event)
     time, event = np.stack(times), np.stack(events)
     when = np.where(event == 1, time, np.inf).min(axis=0)
-    watched = np.nanmin(np.where(event == 0, time, np.inf), axis=0)
+    watched = np.where(event == 0, time, np.inf).min(axis=0)
     happened = np.isfinite(when)
+    # A part without a value could have come first only where no other part has an event.
     open_ = np.isnan(event).any(axis=0) & ~happened
     value = np.where(happened, when, watched)
-    return _Value(
-        np.where(open_, np.nan, value),
-        np.where(open_, np.nan, happened.astype(np.float64)),
-        parts[0].days if same else 1,
-    )
+    return _Value(np.where(open_, np.nan, value), np.where(open_, np.nan, happened.astype(np.float64)))
 
 
 def _judged(formula: Formula, got: _Value) -> _Value:

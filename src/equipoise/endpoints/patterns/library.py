@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from equipoise.endpoints.patterns.pattern import Pattern, read_words
 from equipoise.foundation.errors import Problem, ProtocolError, UsageError, listed, nearest
-from equipoise.protocol.facts import Frozen, Number
+from equipoise.protocol.facts import Frozen, Number, Whole
 from equipoise.protocol.formula import Formula
 from equipoise.protocol.formula_check import ValueType, formula_problems, value_type
 
@@ -69,6 +69,7 @@ class _Variant(Frozen):
 
 
 class _Entry(Frozen):
+    n: Whole | None = Field(None, description="Its number in the reference implementation's list.")
     columns: tuple[str, ...] | None = None
     label: str
     citation: Citation
@@ -106,6 +107,7 @@ class Definition:
     standing: str
     why: str | None
     counterpart: str | None
+    number: int | None
     source_text: Mapping[str, Any]
 
     @property
@@ -190,8 +192,9 @@ def require_definition(name: str) -> Definition:
 
 
 def reference_definitions() -> list[Definition]:
-    """The 54 definitions of the reference implementation, in the order of the library."""
-    return [definition for definition in definitions().values() if definition.standing == "as-ctnote"]
+    """The 54 definitions of the reference implementation, in the order of its list."""
+    found = [definition for definition in definitions().values() if definition.standing == "as-ctnote"]
+    return sorted(found, key=lambda definition: definition.number or 0)
 
 
 def _fault(family: str, name: str, found: str, expected: str) -> Problem:
@@ -216,7 +219,6 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
             for item in error.errors(include_url=False)
         ) from None
     held = entry.variants.get("held-right")
-    reference = "citation" in raw and bool(re.match(r"(Ab|Rs|Dr|Rd)_", name))
     common = {"family": family, "label": entry.label, "citation": entry.citation, "better": entry.better}
     out = [
         Definition(
@@ -228,7 +230,8 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
             unit=entry.unit,
             formula=entry.formula,
             examples=entry.examples,
-            standing="as-ctnote" if reference else "",
+            standing="as-ctnote" if entry.n is not None else "",
+            number=entry.n,
             why=held.why if held is not None else None,
             counterpart=name + HELD_RIGHT if held is not None else None,
             source_text=raw["formula"],
@@ -247,6 +250,7 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
                 formula=held.formula,
                 examples=held.examples,
                 standing="held-right",
+                number=None,
                 why=held.why,
                 counterpart=name,
                 source_text=raw["variants"]["held-right"]["formula"],

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from equipoise.endpoints.patterns.evaluate import Scored, evaluate_all
 from equipoise.endpoints.patterns.library import Definition, reference_definitions
 from equipoise.endpoints.patterns.pattern import Pattern
-
-# The order in which the reference implementation's table has its columns is that of its list of definitions.
-BATCH = 262_144  # rows scored at a time, so that a million rows do not hold every intermediate value
+from equipoise.protocol.formula import Formula
 
 
 def score_definitions(
@@ -31,22 +28,21 @@ def score_definitions(
 
 
 def _series(definition: Definition, result: Scored) -> Iterator[pl.Series]:
-    whole = definition.type != "number" or definition.unit in ("days",)
+    """Yes or no, times, events, and counts of whole cells are whole numbers, written without a decimal point."""
+    whole = definition.type != "number" or _counts_whole(definition.formula)
     for values in (result.value, result.event):
-        if values is None:
-            continue
-        series = pl.Series(values).fill_nan(None)
-        # Yes or no, times and events are whole numbers and are written without a decimal point.
-        yield series.cast(pl.Int32) if whole and _is_whole(values) else series
+        if values is not None:
+            series = pl.Series(values).fill_nan(None)
+            yield series.cast(pl.Int32) if whole else series
 
 
-def _is_whole(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
-    present = values[~np.isnan(values)]
-    return bool((present == np.rint(present)).all())
+def _counts_whole(formula: Formula) -> bool:
+    counted = formula.count is not None and formula.count.mixed_weight == 0
+    return counted or formula.measure in ("longest_run", "last_place") or formula.bands is not None
 
 
 def published_columns(
     pattern: Pattern, *, threads: int | None = None
 ) -> tuple[pl.DataFrame, dict[str, tuple[str, ...]]]:
-    """The 62 columns of the 54 published definitions on weekly words, in the order of the library."""
+    """The 62 columns of the 54 published definitions on weekly words, in the order of the reference's list."""
     return score_definitions(reference_definitions(), pattern, threads=threads)
