@@ -40,6 +40,7 @@ class Notation:
 
     example = ""
     pattern = ""
+    bare: str | None = None  # the JSON type of a value that may stand without its notation
 
     @classmethod
     def parse(cls, text: str) -> Any:
@@ -62,7 +63,8 @@ class Notation:
     def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
         out: dict[str, Any] = {"type": ["string", "number"], "examples": [cls.example]}
         if cls.pattern:
-            out = {"type": "string", "pattern": cls.pattern, "examples": [cls.example]}
+            text = {"type": "string", "pattern": cls.pattern, "examples": [cls.example]}
+            out = text if cls.bare is None else {"anyOf": [text, {"type": cls.bare}]}
         return out
 
 
@@ -140,6 +142,7 @@ class Days(Notation):
     range: DayRange
 
     example = "6..33"
+    bare = "integer"
     pattern = r"^\s*(day\s+)?-?\d{1,6}(\s*\.\.\s*-?\d{1,6})?\s*$"
 
     @classmethod
@@ -235,6 +238,7 @@ class Interval(Notation):
     upper: Decimal | None
 
     example = "5.7 (1.3 to 25.1)"
+    bare = "number"
     pattern = r"^\s*[-+]?\d+(\.\d+)?(\s*\(\s*[-+]?\d+(\.\d+)?\s+to\s+[-+]?\d+(\.\d+)?\s*\))?\s*$"
 
     @classmethod
