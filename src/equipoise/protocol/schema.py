@@ -35,7 +35,8 @@ def json_schema() -> dict[str, Any]:
             part.clear()
             part.update({"anyOf": [{"type": "string"}, full]})
     _close(schema)
-    return _renamed(schema, {name: _plain_name(name) for name in parts if name.startswith("Fact_")})
+    renamed: dict[str, Any] = _renamed(schema, {name: _plain_name(name) for name in parts if name.startswith("Fact_")})
+    return renamed
 
 
 def _one_or_many(properties: dict[str, Any]) -> None:
