@@ -10,6 +10,7 @@ from equipoise.cli import (
     analyse,
     check,
     import_,
+    power,
     protocols,
     report,
     run,
@@ -48,7 +49,7 @@ def _options(
     """Options before the command."""
 
 
-for module in (protocols, show, check, schema, simulate, import_, analyse, report, run, warm_up):
+for module in (protocols, show, check, schema, simulate, import_, analyse, report, run, power, warm_up):
     module.register(app)
 
 

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 # Rule -> what it is in words.
 RULES = {
     "unadjusted": "each primary at its own level; with several, the chance of any false rejection exceeds it",
-    "fixed-sequence": "primaries in the order of the protocol, each at the full level, as far as all before are rejected",
+    "fixed-sequence": "primaries in the protocol's order, each at the full level, as long as all before are rejected",
     "holm": "Holm 1979: step down from the smallest p value",
     "hochberg": "Hochberg 1988: step up from the largest p value",
 }

@@ -330,7 +330,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "Dropout depends strongly on use (log-odds 2.5); as many drop out as before.",
     ),
     "dropout-equal": (
-        lambda p, s: _with(dropout_arm={arm: 0.0 for arm in p.arm_ids})(p, s),
+        lambda p, s: _with(dropout_arm=dict.fromkeys(p.arm_ids, 0.0))(p, s),
         "Dropout does not differ by arm other than through use.",
     ),
     "under-reporting": (_with(under_reporting=0.5), "Half of all days of use are not reported."),
@@ -354,7 +354,7 @@ def _read_file(protocol: Protocol, path: Path) -> list[ScenarioSpec]:
     from ruamel.yaml.error import MarkedYAMLError
 
     try:
-        loaded = YAML(typ="rt").load(path.read_text("utf-8"))
+        loaded: Any = YAML(typ="rt").load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DesignError(Problem("D003", str(path), f"The file cannot be read: {error}.")) from None
     except MarkedYAMLError as error:
@@ -362,14 +362,14 @@ def _read_file(protocol: Protocol, path: Path) -> list[ScenarioSpec]:
         line = mark.line + 1 if mark is not None else None
         problem = Problem("D003", "the file", f"This is not YAML: {error.problem}.", file=str(path), line=line)
         raise DesignError(problem) from None
-    entries = loaded.get("scenarios") if isinstance(loaded, Mapping) else None
+    entries: Any = loaded.get("scenarios") if isinstance(loaded, Mapping) else None
     if not isinstance(entries, Mapping) or not entries:
         expected = "`scenarios:` and under it a name for each scenario"
         raise DesignError(Problem("D003", "the file", "No scenarios stand in it.", expected, file=str(path)))
     out: list[ScenarioSpec] = []
     problems: list[Problem] = []
     for name, entry in entries.items():
-        line = entries.lc.key(name)[0] + 1
+        line = entries.lc.key(name)[0] + 1  # type: ignore[attr-defined]
         try:
             out.append(_read_entry(protocol, str(name), entry))
         except DesignError as error:
