@@ -60,7 +60,7 @@ def test_uniform_numbers_are_inside_zero_and_one_and_even() -> None:
     u = uniforms(1, 0, np.arange(200_000), 0, purpose=0)
     assert u.min() > 0
     assert u.max() < 1
-    # Four standard errors of the mean and the variance of 200,000: 4 * 0.2887 / 447 = 0.0026, 4 * 0.0745 / 447 = 0.0007.
+    # Four standard errors of mean and variance of 200,000: 4 * 0.2887 / 447 = 0.0026, 4 * 0.0745 / 447 = 0.0007.
     assert abs(u.mean() - 1 / 2) < 0.0026
     assert abs(u.var() - 1 / 12) < 0.0007
     z = normals(1, 0, np.arange(200_000), 0, purpose=0)
