@@ -28,7 +28,8 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
     rows = np.arange(lattice.n)
     for v in range(visits.state.shape[1]):
         came = visits.came[:, v]
-        end = np.where(came, visits.day[:, v] - lattice.first, 0)
+        # A visit held after the last day of the calendar covers the days up to that one.
+        end = np.clip(np.where(came, visits.day[:, v] - lattice.first, 0), 0, lattice.n_days - 1)
         if since == "last-planned":
             begin = np.full(lattice.n, visits.target[v - 1] - lattice.first + 1 if v else 0)
         else:
