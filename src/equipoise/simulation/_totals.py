@@ -6,12 +6,16 @@ compiler turns into vector instructions; a test holds the sums equal to those of
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK = np.uint64(0xFFFFFFFF)
+BINS = 12  # leading bits of a uniform number that are looked up
+_ROOT_2 = math.sqrt(2.0)
 _S32, _S16, _S6 = np.uint64(32), np.uint64(16), np.uint64(6)
 
 
@@ -37,8 +41,8 @@ def _uniforms(seed, replicate, participant, day, purpose, places, high, low, out
 
 
 @njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(uint64, uint64[::1], int64, uint64, uint64, uint64[::1], int64[::1], float64, int64, float64[:, :, ::1],"
-    "boolean[::1], int64[:, ::1], int64[:, ::1])",
+    "void(uint64, uint64[::1], int64, uint64, uint64, uint64[::1], int64[::1], float64, int64, int64,"
+    "float64[:, ::1], float64, float64[::1], boolean[::1], int64[:, ::1], int64[:, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -50,21 +54,30 @@ def sum_answers(  # type: ignore[no-untyped-def]
     day,  # address of the contact's day
     purpose,  # of the answers; that of leaving an item out follows it
     places,  # (n_items,): places of the items in the instrument, scale by scale
-    scale_of,  # (n_items,): to which scale each belongs
+    starts,  # (n_scales + 1,): where each scale begins among the places
     left_out,  # probability that an item is left out
     lowest,  # lowest answer
-    cuts,  # (n_rows, n_scales, n_cuts): probability of an answer at or below lowest, lowest + 1, ...
+    highest,  # highest answer
+    level,  # (n_rows, n_scales): about which the answers lie
+    sd,  # standard deviation of an answer about the level, above 0
+    quantiles,  # (2**BINS + 1,): of the standard normal at the edges of equal shares
     wanted,  # (n_rows,): rows to be scored
     total,  # out (n_rows, n_scales): sum of the answers given, after reversal
     given,  # out (n_rows, n_scales): how many
 ):
-    """Sums of the whole-number answers at one contact; an answer is where its uniform number falls."""
-    n_items, n_cuts = places.shape[0], cuts.shape[2]
+    """Sums of the whole-number answers at one contact: ``rint(level + sd z)`` within the bounds.
+
+    The leading bits of a uniform number bound its z from both sides; nearly always the bounds give one answer. Where
+    they do not, the number is compared with the probability of an answer below.
+    """
+    n_items = places.shape[0]
     high = np.empty(n_items, dtype=np.int32)
     low = np.empty(n_items, dtype=np.int32)
     gap = np.empty(n_items)
     draw = np.empty(n_items)
-    for row in range(cuts.shape[0]):
+    bottom, top = np.float64(lowest), np.float64(highest)
+    shift = np.int32(26 - BINS)
+    for row in range(level.shape[0]):
         total[row] = 0
         given[row] = 0
         if not wanted[row]:
@@ -73,12 +86,19 @@ def sum_answers(  # type: ignore[no-untyped-def]
         participant = np.uint64(row % n_participants)
         _uniforms(seed, replicate, participant, day, purpose + np.uint64(1), places, high, low, gap)
         _uniforms(seed, replicate, participant, day, purpose, places, high, low, draw)
-        for k in range(n_items):
-            if gap[k] < left_out:
-                continue
-            scale = scale_of[k]
-            answer = lowest
-            for c in range(n_cuts):
-                answer += draw[k] > cuts[row, scale, c]
-            total[row, scale] += answer
-            given[row, scale] += 1
+        for scale in range(starts.shape[0] - 1):
+            middle = level[row, scale] + 0.5
+            answers = 0
+            there = 0
+            for k in range(starts[scale], starts[scale + 1]):
+                share = high[k] >> shift
+                least = math.floor(min(max(middle + sd * quantiles[share], bottom), top))
+                most = math.floor(min(max(middle + sd * quantiles[share + 1], bottom), top))
+                if least != most:
+                    while least < most and draw[k] > 0.5 * math.erfc((middle - 1.0 - least) / (sd * _ROOT_2)):
+                        least += 1.0
+                if gap[k] >= left_out:
+                    answers += np.int64(least)
+                    there += 1
+            total[row, scale] = answers
+            given[row, scale] = there

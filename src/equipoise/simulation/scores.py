@@ -1,13 +1,14 @@
 """Scores of questionnaires straight from the random numbers of their items, for every replicate at once.
 
 The assessments table holds items, and the instruments room adds them up; here the same items are added up without
-being written down. An item's answer is ``rint(level + sd z)`` within the bounds of the item, so an answer of at most
-``c`` is a uniform number of at most ``Phi((c + 1/2 - level) / sd)``: four comparisons in place of an inversion.
+being written down. An item's answer is ``rint(level + sd z)`` within the bounds of the item; which it is can be told
+from the uniform number without inverting it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,16 @@ Floats = NDArray[np.float64]
 _MINDFULNESS, _STRESS = ("ffmq-39",), ("pss-10", "pss-14")
 
 
+@cache
+def _quantiles() -> Floats:
+    """Standard normal quantiles at the edges of equal shares, minus and plus infinity at the ends."""
+    from scipy.special import ndtri
+
+    from equipoise.simulation._totals import BINS
+
+    return np.asarray(ndtri(np.arange(2**BINS + 1) / 2**BINS))
+
+
 def can_sum(trials: ManyTrials, instrument: Instrument) -> bool:
     """Whether :func:`sum_scale` knows the instrument: items of whole numbers, one pair of bounds, answers that vary."""
     if instrument.id in _MINDFULNESS:
@@ -46,8 +57,6 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
 
     A visit that is ``None`` has no score.
     """
-    from scipy.special import ndtr
-
     from equipoise.simulation._totals import sum_answers
 
     a = trials.accompanying
@@ -63,7 +72,6 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
     sd = a.mindfulness_item_sd if is_mindfulness else a.stress_item_sd
     purpose = Purpose.MINDFULNESS_ITEM if is_mindfulness else Purpose.STRESS_ITEM
     lowest, highest = int(instrument.items[0].lowest), int(instrument.items[0].highest)
-    middles = np.arange(lowest, highest) + 0.5
     places = np.array([instrument.item_ids.index(item) for members in parts for item in members], dtype=np.uint64)
     sizes = np.array([len(members) for members in parts])
     needed = np.array([max(1, instrument.missing_rule.items_needed(int(size))) for size in sizes])
@@ -82,10 +90,13 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
             np.uint64(max(0, day_index(visit.target_day))),
             np.uint64(int(purpose)),
             places,
-            np.repeat(np.arange(len(parts)), sizes),
+            np.concatenate([[0], np.cumsum(sizes)]),
             float(a.item_left_out),
             lowest,
-            ndtr((middles - level[:, :, None]) / sd),
+            highest,
+            np.ascontiguousarray(level),
+            float(sd),
+            _quantiles(),
             np.ascontiguousarray(came),
             total,
             given,
