@@ -12,6 +12,7 @@ from itertools import pairwise
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.check_analysis import OPTIONS, SUITS, check_analysis
 from equipoise.protocol.check_missing import CODES as MISSING_CODES
+from equipoise.protocol.check_missing import check_missing
 from equipoise.protocol.checker import Checker, Unread
 from equipoise.protocol.facts import Fact
 from equipoise.protocol.model import Protocol, _walk_sourced
@@ -46,7 +47,7 @@ def check_model(protocol: Protocol, unread: Unread | None = None) -> list[Proble
     Where part of the file could not be read, ``unread`` says which; what could come from that part is not reported.
     """
     c = Checker(protocol, unread)
-    for step in (_sources, _arms, _randomization, _stages, _interventions, _schedule, check_analysis):
+    for step in (_sources, _arms, _randomization, _stages, _interventions, _schedule, check_analysis, check_missing):
         step(c)
     return c.problems
 
