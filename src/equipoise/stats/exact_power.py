@@ -70,6 +70,13 @@ def pooled_z(n_control: int, n_experimental: int) -> FloatArray:
         return np.where(variance > 0.0, difference / np.sqrt(variance), 0.0)
 
 
+def towards(rejects: BoolArray, direction: float) -> BoolArray:
+    """Those rejecting tables in which the experimental risk lies above (``direction`` >= 0) or below the control's."""
+    n0, n1 = rejects.shape[0] - 1, rejects.shape[1] - 1
+    difference = np.arange(n1 + 1)[None, :] / n1 - np.arange(n0 + 1)[:, None] / n0
+    return np.asarray(rejects & ((difference if direction >= 0.0 else -difference) > 0.0))
+
+
 def exact_power(rejects: BoolArray, risk_control: ArrayLike, risk_experimental: ArrayLike) -> FloatArray:
     """P(reject) for given risks (numbers or arrays of one shape), (SS-10): the sum over all tables."""
     p0, p1 = np.broadcast_arrays(
