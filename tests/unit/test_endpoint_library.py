@@ -158,14 +158,14 @@ def test_an_entry_with_contradictory_rules_is_refused_with_its_place() -> None:
 
 def test_words_with_stray_letters_name_every_row() -> None:
     with pytest.raises(UsageError) as caught:
-        read_words(["+-o", "+x-", "", "-?"], file="words.csv")
+        read_words(["+-o", "+x-", "", "-?"], file="words.csv", lines=np.arange(2, 6))
     assert [(p.code, p.line) for p in caught.value.problems] == [("U601", 3), ("U601", 4), ("U601", 5)]
 
 
 def test_words_of_another_length_are_refused_where_one_length_is_asked_for() -> None:
     assert read_words(["+-o", "-"]).length.tolist() == [3, 1]
     with pytest.raises(UsageError) as caught:
-        read_words(["+-o", "-"], length=3, file="words.csv")
+        read_words(["+-o", "-"], length=3, file="words.csv", lines=np.arange(2, 4))
     assert [(p.code, p.line) for p in caught.value.problems] == [("U602", 3)]
 
 

@@ -9,6 +9,7 @@ import typer
 from equipoise.cli import (
     analyse,
     check,
+    endpoints,
     import_,
     power,
     protocols,
@@ -49,7 +50,7 @@ def _options(
     """Options before the command."""
 
 
-for module in (protocols, show, check, schema, simulate, import_, analyse, report, run, power, warm_up):
+for module in (protocols, show, check, schema, simulate, import_, endpoints, analyse, report, run, power, warm_up):
     module.register(app)
 
 

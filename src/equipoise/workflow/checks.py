@@ -9,6 +9,9 @@ from typing import Any
 from equipoise.foundation.errors import EquipoiseError, Problem, listed, nearest
 from equipoise.instruments.library import find_instrument, instrument_table
 from equipoise.protocol import Protocol
+from equipoise.protocol.check_pattern import n_cells
+from equipoise.protocol.checker import Checker
+from equipoise.protocol.formula_check import formula_problems
 from equipoise.protocol.yaml_nodes import place
 from equipoise.workflow.assurance import check_assurance
 from equipoise.workflow.library import protocol_path, read_protocol
@@ -52,7 +55,7 @@ def check_protocol(name_or_path: str | Path) -> CheckReport:
         protocol = read_protocol(path)
     except EquipoiseError as error:
         return CheckReport(str(name_or_path), None, error.problems)
-    problems = [*check_instruments(protocol)]
+    problems = [*check_instruments(protocol), *check_definitions(protocol)]
     if not problems:
         problems += check_scenarios(protocol)
         problems += check_assurance(protocol)
@@ -96,6 +99,51 @@ def check_instruments(protocol: Protocol) -> list[Problem]:
                 "",
             )
     return problems
+
+
+def check_definitions(protocol: Protocol) -> list[Problem]:
+    """Definitions of endpoints that the library does not have, or that do not fit the protocol's patterns."""
+    asked = {id: e for id, e in protocol.model.endpoints.items() if e.kind == "pattern" and e.definition is not None}
+    if not asked:
+        return []
+    from equipoise.endpoints.patterns.library import definitions, find_definition
+
+    c = Checker(protocol)
+    for id, endpoint in asked.items():
+        path: tuple[str | int, ...] = ("endpoints", id, "definition")
+        found = find_definition(str(endpoint.definition))
+        if found is None:
+            guess = nearest(str(endpoint.definition), definitions())
+            c.add(
+                "P063",
+                path,
+                f"The library has no definition {endpoint.definition!r}.",
+                "a name of `equipoise endpoints list`",
+                f"Did you mean {guess}?" if guess else "Choose one, or write a formula.",
+            )
+            continue
+        if found.type != endpoint.gives:
+            c.add(
+                "P062",
+                ("endpoints", id, "gives"),
+                f"{found.name} comes to {found.type}.",
+                f"gives: {found.type}",
+                "Correct gives.",
+            )
+        if (found.on[0] == "days") != (endpoint.cells == "days"):
+            c.add(
+                "P064",
+                ("endpoints", id, "cells"),
+                f"{found.name} is over {found.on[0]}, and the pattern is of {endpoint.cells}.",
+                f"cells: {found.on[0]}",
+                f"Correct cells, or choose a definition over {endpoint.cells}.",
+            )
+            continue
+        sizes = {name: n_cells(protocol, source) for name, source in endpoint.patterns.items()}
+        known = {name: size for name, size in sizes.items() if size is not None}
+        for problem in formula_problems(found.formula, known if len(known) == len(sizes) else None):
+            c.add(problem.code, path, f"{found.name}: {problem.found}", problem.expected, problem.next_step)
+    return c.problems
 
 
 def check_scenarios(protocol: Protocol) -> list[Problem]:

@@ -18,12 +18,16 @@ from equipoise.endpoints.lattice import CLEAN, MIXED, NOTHING, UNKNOWN, USED
 from equipoise.endpoints.patterns import kernels
 from equipoise.endpoints.patterns.kernels import Cells, Floats, Mask, Places
 from equipoise.endpoints.patterns.pattern import Pattern, among, codes, require_same_people
+from equipoise.protocol.facts import Frozen
 from equipoise.protocol.formula import (
+    Contains,
     CountOf,
     Escalation,
     Formula,
     PatternWindow,
+    PlaceOf,
     ProportionOf,
+    RunOf,
     Step,
     TimeTo,
     WeightedIndex,
@@ -76,13 +80,32 @@ class _Value:
 
 
 class _Block:
-    """Formulas over one block of rows; steps that several formulas share are carried out once."""
+    """Formulas over one block of rows; steps and measures that several formulas share are carried out once.
+
+    Values that are handed out may be shared: nobody writes into them.
+    """
 
     def __init__(self, patterns: Mapping[str, Pattern]) -> None:
         self.patterns = patterns
         self.first = next(iter(patterns))
         self.views: dict[tuple[object, ...], _View] = {}
+        self.values: dict[tuple[object, ...], _Value] = {}
         self.n = patterns[self.first].n
+        self._nobody: dict[tuple[str | None, ...], tuple[Mask, tuple[_Block, _Block] | None]] = {}
+
+    def nobody(self, names: tuple[str | None, ...]) -> tuple[Mask, tuple[_Block, _Block] | None]:
+        """Rows seen in no cell of these patterns, and the same rows without any use and with use in every due cell."""
+        if names not in self._nobody:
+            rows = ~np.logical_or.reduce([self.patterns[name or self.first].is_seen for name in names])
+            blocks = None
+            if rows.any():
+                of_rows = {name: pattern.rows(rows) for name, pattern in self.patterns.items()}
+                without, using = (
+                    _Block({name: _all(code, pattern) for name, pattern in of_rows.items()}) for code in (CLEAN, USED)
+                )
+                blocks = (without, using)
+            self._nobody[names] = (rows, blocks)
+        return self._nobody[names]
 
     def start(self, name: str | None) -> tuple[tuple[object, ...], _View]:
         key = name or self.first
@@ -112,25 +135,12 @@ class _Block:
                 return self.evaluate(operand, key, view).value
             return np.full(self.n, np.nan if operand is None else operand)
 
-        if formula.count is not None:
-            return _Value(_count(formula.count, view)[0])
-        if formula.proportion is not None:
-            return _Value(_proportion(formula.proportion, view))
-        if formula.longest_run is not None:
-            out = np.empty(self.n)
-            kernels.longest_run(view.cells, view.begin, view.end, among(formula.longest_run.cells), out)
-            return _Value(out)
-        if formula.last_place is not None:
-            return _Value(_last(view, among(formula.last_place.cells)).astype(np.float64))
-        if formula.contains is not None:
-            held = np.zeros(self.n)
-            for sequence in formula.contains.any_of:
-                kernels.count_sequence(view.cells, view.begin, view.end, codes(sequence), held)
-            return _Value((held > 0).astype(np.float64))
-        if formula.time_to is not None:
-            return _time_to(formula.time_to, view)
-        if formula.weighted_index is not None:
-            return _Value(_index(formula.weighted_index, view))
+        leaf = next((getattr(formula, name) for name in LEAVES if getattr(formula, name) is not None), None)
+        if leaf is not None:
+            known = (*key, _name(leaf), type(leaf))
+            if known not in self.values:
+                self.values[known] = _leaf(leaf, view)
+            return self.values[known]
         if formula.all_ is not None or formula.any_ is not None:
             values = np.stack([part(inner) for inner in formula.all_ or formula.any_ or ()])
             decides = 0.0 if formula.all_ is not None else 1.0
@@ -151,6 +161,31 @@ class _Block:
                 return _Value(np.where(below == 0, np.nan, above / below))
         assert formula.first_of is not None
         return _first_of([self.evaluate(inner, key, view) for inner in formula.first_of])
+
+
+LEAVES = ("count", "proportion", "longest_run", "last_place", "contains", "time_to", "weighted_index")
+
+
+def _leaf(leaf: Frozen, view: _View) -> _Value:
+    """A measure on the cells in view."""
+    if isinstance(leaf, ProportionOf):
+        return _Value(_proportion(leaf, view))
+    if isinstance(leaf, CountOf):
+        return _Value(_count(leaf, view)[0])
+    if isinstance(leaf, PlaceOf):
+        return _Value(_last(view, among(leaf.cells)).astype(np.float64))
+    if isinstance(leaf, TimeTo):
+        return _time_to(leaf, view)
+    if isinstance(leaf, WeightedIndex):
+        return _Value(_index(leaf, view))
+    out = np.zeros(len(view.end))
+    if isinstance(leaf, RunOf):
+        kernels.longest_run(view.cells, view.begin, view.end, among(leaf.cells), out)
+        return _Value(out)
+    assert isinstance(leaf, Contains)
+    for sequence in leaf.any_of:
+        kernels.count_sequence(view.cells, view.begin, view.end, codes(sequence), out)
+    return _Value((out > 0).astype(np.float64))
 
 
 def apply_steps(steps: Sequence[Step], pattern: Pattern) -> Pattern:
@@ -195,9 +230,8 @@ def evaluate_all(
                     kept[chosen] = successes
                 else:
                     withheld[chosen] = successes
-                    got.value[successes] = np.nan
-                    if got.event is not None:
-                        got.event[successes] = np.nan
+                    left = None if got.event is None else np.where(successes, np.nan, got.event)
+                    got = _Value(np.where(successes, np.nan, got.value), left)
             value[chosen] = got.value
             if event is not None and got.event is not None:
                 event[chosen] = got.event
@@ -222,22 +256,14 @@ def _successes_of_nobody(formula: Formula, better: str, block: _Block, got: _Val
     A yes or no is a success in its better direction. A number or a time is one where it equals what the same row would
     get without any use at all, and not what it would get for use in every cell.
     """
-    looked_at = [block.patterns[name or block.first] for name in patterns_of(formula)]
-    seen = np.zeros(block.n, dtype=np.bool_)
-    for pattern in looked_at:
-        seen |= pattern.is_seen
+    rows, nobody = block.nobody(patterns_of(formula))
     out = np.zeros(block.n, dtype=np.bool_)
-    if seen.all():
+    if nobody is None:
         return out
-    rows = ~seen
     if value_type(formula) == "binary":
         out[rows] = got.value[rows] == (1.0 if better == "higher" else 0.0)
         return out
-    without, with_use = (
-        _Block({name: _all(code, pattern.rows(rows)) for name, pattern in block.patterns.items()}).evaluate(formula)
-        for code in (CLEAN, USED)
-    )
-    best, worst = (_same(got, rows, other) for other in (without, with_use))
+    best, worst = (_same(got, rows, other.evaluate(formula)) for other in nobody)
     out[rows] = best & ~worst
     return out
 
@@ -256,11 +282,11 @@ def _same(got: _Value, rows: Mask, other: _Value) -> Mask:
     return np.asarray(same)
 
 
-_NAMES: dict[int, tuple[Step, str]] = {}
+_NAMES: dict[int, tuple[Frozen, str]] = {}
 
 
-def _name(step: Step) -> str:
-    """A step by its content; remembered by identity, because formulas are evaluated block after block."""
+def _name(step: Frozen) -> str:
+    """A part of a formula by its content; remembered by identity, because formulas are evaluated block after block."""
     known = _NAMES.get(id(step))
     if known is None or known[0] is not step:
         known = (step, step.model_dump_json(exclude_none=True))

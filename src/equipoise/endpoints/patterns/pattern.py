@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from equipoise.endpoints.lattice import LETTERS, NOTHING, UNKNOWN
 from equipoise.endpoints.patterns.kernels import Cells, Mask, Places, unpack_letters
@@ -16,9 +17,9 @@ from equipoise.foundation.errors import Problem, UsageError
 CODES = {
     "U601": "A word with a letter outside the alphabet of use patterns, or without letters.",
     "U602": "Words of different length where one length was asked for.",
-    "U603": "A table of words without the column word, or that cannot be read.",
     "U604": "Patterns that stand side by side and are not about the same people.",
 }
+MAX_SHOWN = 20  # words that are refused one by one
 CODE_OF = {letter: code for code, letter in LETTERS.items()}
 _TABLE = np.full(256, 255, dtype=np.uint8)
 for _letter, _code in CODE_OF.items():
@@ -87,66 +88,69 @@ def read_words(
     length: int | None = None,
     days_per_cell: int = 7,
     file: str | None = None,
+    lines: NDArray[np.int64] | None = None,
 ) -> Pattern:
-    """Words as a pattern; with ``length`` every word must have it.
+    """Words as a pattern; with ``length`` every word must have it. ``lines`` are the words' lines in ``file``.
 
-    Raises :class:`~equipoise.foundation.errors.UsageError`: U601 for a letter outside ``+ - o * _`` or an empty word,
-    U602 for another length, each with the row (a header is line 1).
+    Raises :class:`~equipoise.foundation.errors.UsageError` with each word: U601 for a letter outside ``+ - o * _`` or
+    an empty word, U602 for another length.
     """
-    series = pl.Series("word", words, dtype=pl.String) if not isinstance(words, pl.Series) else words.cast(pl.String)
+    series = words.cast(pl.String) if isinstance(words, pl.Series) else pl.Series("word", words, dtype=pl.String)
     sizes = series.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     n, width = series.len(), int(sizes.max(initial=0))
+    place = _Place(series, file, lines)
     if (sizes == 0).any():
-        _refuse(series, file)
+        place.refuse()
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     data = np.frombuffer("".join(series.to_list()).encode(), dtype=np.uint8)
     cells = np.zeros((n, width), dtype=np.uint8)
     if unpack_letters(data, offsets, _TABLE, cells) >= 0:
-        _refuse(series, file)
+        place.refuse()
     if length is not None and (sizes != length).any():
-        problems = [
-            Problem(
-                "U602",
-                f"word, row {row + 1}",
-                f"{_short(series[row])} has {sizes[row]} letters.",
-                f"{length} letters in every word",
-                "Write o for a missed cell and _ for one that is not due, so that every word has one length.",
-                file,
-                row + 2 if file else None,
-            )
-            for row in np.flatnonzero(sizes != length)[:20].tolist()
-        ]
-        raise UsageError(problems)
+        place.refuse_lengths(sizes, length)
     return Pattern(cells, sizes.astype(np.int32), days_per_cell)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where each word stands."""
+
+    series: pl.Series
+    file: str | None
+    lines: NDArray[np.int64] | None
+
+    def problem(self, code: str, row: int, found: str, expected: str, step: str) -> Problem:
+        line = None if self.lines is None else int(self.lines[row])
+        return Problem(code, f"word, row {row + 1}", found, expected, step, self.file, line)
+
+    def refuse(self) -> None:
+        """Raise for every word with a stray letter or none, up to twenty."""
+        problems = []
+        for row, word in enumerate(self.series):
+            stray = sorted(set(word or "") - set(CODE_OF))
+            if word and not stray:
+                continue
+            found = f"{_short(word)} holds {', '.join(map(repr, stray))}." if word else "The word is empty."
+            step = "Write + positive, - negative, o missed, * mixed, _ not due."
+            problems.append(self.problem("U601", row, found, "letters of a use pattern: + - o * _", step))
+            if len(problems) == MAX_SHOWN:
+                break
+        raise UsageError(problems)
+
+    def refuse_lengths(self, sizes: NDArray[np.int64], length: int) -> None:
+        """Raise for the words of another length, up to twenty."""
+        step = "Write o for a missed cell and _ for one that is not due, so that every word has one length."
+        raise UsageError(
+            self.problem(
+                "U602", row, f"{_short(self.series[row])} has {sizes[row]} letters.", f"{length} letters", step
+            )
+            for row in np.flatnonzero(sizes != length)[:MAX_SHOWN].tolist()
+        )
 
 
 def _short(word: str | None) -> str:
     text = repr(word)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _refuse(series: pl.Series, file: str | None) -> None:
-    """Raise for every word with a stray letter, up to twenty."""
-    problems = []
-    for row, word in enumerate(series):
-        stray = sorted(set(word or "") - set(CODE_OF))
-        if word and not stray:
-            continue
-        found = f"{_short(word)} holds {', '.join(map(repr, stray))}." if word else "The word is empty."
-        problems.append(
-            Problem(
-                "U601",
-                f"word, row {row + 1}",
-                found,
-                "letters of a use pattern: + - o * _",
-                "Write + positive, - negative, o missed, * mixed, _ not due.",
-                file,
-                row + 2 if file else None,
-            )
-        )
-        if len(problems) == 20:
-            break
-    raise UsageError(problems)
 
 
 def require_same_people(patterns: dict[str, Pattern]) -> None:
