@@ -9,7 +9,6 @@ from equipoise.stats.group_sequential import (
     Boundary,
     Characteristics,
     GroupSequentialDesign,
-    SpendingFunction,
     characterize,
     efficacy_design,
     futility_design,
@@ -24,6 +23,7 @@ from equipoise.stats.sample_size import (
     two_proportions_power,
     two_proportions_size,
 )
+from equipoise.stats.spending import SpendingFunction
 
 Values = dict[tuple[str, int], float]
 
