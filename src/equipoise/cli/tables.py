@@ -13,9 +13,10 @@ def plain_table(*columns: str | tuple[str, str], title: str | None = None) -> Ta
     table = Table(
         box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False, show_edge=False
     )
-    for column in columns:
+    for position, column in enumerate(columns):
         name, align = column if isinstance(column, tuple) else (column, "left")
-        table.add_column(name, justify=align, overflow="fold")  # type: ignore[arg-type]
+        # The first column holds names that a reader copies: it is never broken.
+        table.add_column(name, justify=align, overflow="fold", no_wrap=position == 0)  # type: ignore[arg-type]
     return table
 
 
