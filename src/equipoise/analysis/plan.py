@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from equipoise.analysis.binary import (
     BinaryData,
@@ -14,15 +15,19 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
-from equipoise.analysis.dataset import compare
+from equipoise.analysis.dataset import Comparison, compare
+from equipoise.analysis.imputed import fit_imputed
+from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.strategies import apply_strategies
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Analysis, Estimand
+from equipoise.protocol.model_missing import BY_ARM
 
 BINARY = {
     "logistic": fit_logistic_odds,
@@ -145,29 +150,47 @@ class Plan:
         return self._derived[key]
 
     def derived_for(self, planned: PlannedFit) -> Derived:
-        """The endpoint of one fit, for the participants of its stage, under the rules that the fit replaces."""
+        """The endpoint of one fit: its stage, the rules that it replaces, the estimand's strategies carried out."""
         lattice = self.lattice_of(planned)
-        return self.derived(planned.estimand.endpoint, planned.analysis.missed, planned.floor, lattice=lattice)
+        estimand, missed = planned.estimand, planned.analysis.missed
+        if missed in BY_ARM:
+            bad, good = (
+                self.derived(estimand.endpoint, rule, planned.floor, lattice=lattice)
+                for rule in ("is-use", "is-no-use")
+            )
+            worse = experimental_rows(self.protocol, estimand, lattice.participants.arm)
+            derived = combine_cases(bad, good, worse if missed == "worst-case" else ~worse)
+        else:
+            derived = self.derived(estimand.endpoint, missed, planned.floor, lattice=lattice)
+        return apply_strategies(derived, lattice, estimand)
 
     def fit(self, planned: PlannedFit) -> list[Outcome]:
         """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback)."""
         analysis, estimand = planned.analysis, planned.estimand
-        derived = self.derived_for(planned)
-        comparison = compare(self.protocol, self.lattice_of(planned), analysis, estimand)
-        if analysis.estimator in BINARY:
-            return BINARY[analysis.estimator](BinaryData(derived, comparison), analysis)
-        if analysis.estimator == "cox":
-            return fit_cox_hazards(derived, comparison, analysis)
-        if analysis.estimator == "log-rank":
-            return fit_log_rank(derived, comparison, analysis)
-        if analysis.estimator == "kaplan-meier":
-            return fit_curves(derived, comparison, analysis)
-        if analysis.estimator == "rmst-difference":
-            return fit_restricted_means(derived, comparison, analysis)
-        if analysis.estimator == "logistic-mixed":
-            return fit_repeated_odds(derived, comparison, analysis)
-        if analysis.estimator == "gee":
-            return fit_population_odds(derived, comparison, analysis)
+        lattice = self.lattice_of(planned)
+        comparison = compare(self.protocol, lattice, analysis, estimand)
         endpoint = self.protocol.model.endpoints[estimand.endpoint]
-        fit = fit_means if analysis.estimator == "linear" else fit_repeated_means
-        return fit(derived, comparison, analysis, log=endpoint.kind == "score" and endpoint.log)
+        log = endpoint.kind == "score" and endpoint.log
+        if analysis.imputation is not None:
+            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, partial(fit_estimator, log=log))
+        return fit_estimator(self.derived_for(planned), comparison, analysis, log=log)
+
+
+def fit_estimator(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
+    """The outcomes of one estimator on one endpoint in one comparison; ``log`` where logarithms are analysed."""
+    if analysis.estimator in BINARY:
+        return BINARY[analysis.estimator](BinaryData(derived, comparison), analysis)
+    if analysis.estimator == "cox":
+        return fit_cox_hazards(derived, comparison, analysis)
+    if analysis.estimator == "log-rank":
+        return fit_log_rank(derived, comparison, analysis)
+    if analysis.estimator == "kaplan-meier":
+        return fit_curves(derived, comparison, analysis)
+    if analysis.estimator == "rmst-difference":
+        return fit_restricted_means(derived, comparison, analysis)
+    if analysis.estimator == "logistic-mixed":
+        return fit_repeated_odds(derived, comparison, analysis)
+    if analysis.estimator == "gee":
+        return fit_population_odds(derived, comparison, analysis)
+    fit = fit_means if analysis.estimator == "linear" else fit_repeated_means
+    return fit(derived, comparison, analysis, log=log)

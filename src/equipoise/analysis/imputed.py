@@ -1,0 +1,392 @@
+"""Analyses of imputed data sets: impute, fit each set as the plan says, pool by Rubin's rules; tipping points.
+
+An imputed data set is one more trial in the batch: the same estimators serve it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.analysis.dataset import Comparison, _covariates
+from equipoise.analysis.estimate import SCALES
+from equipoise.analysis.missing_rules import experimental_rows
+from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
+from equipoise.analysis.strategies import apply_strategies, cells_after
+from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.lattice import CLEAN, NOT_DUE, STAYED_AWAY, USED, Lattice
+from equipoise.endpoints.reduction import days_known
+from equipoise.endpoints.relapse import derive_time_to_event, weeks_of_use
+from equipoise.endpoints.repeated_use import cells_since_last
+from equipoise.foundation.calendar import day_index
+from equipoise.protocol.model_analysis import AbstinenceEndpoint, Analysis, Estimand, RunOfUse, TimeToEventEndpoint
+from equipoise.protocol.model_missing import Imputation
+from equipoise.records.schema import REPLICATE
+from equipoise.stats.codes import FitCode
+from equipoise.stats.multiple_imputation import MISSING, impute_binary
+from equipoise.stats.multiple_imputation import NOT_DUE as NEVER_DUE
+from equipoise.stats.normal_imputation import impute_normal
+from equipoise.stats.packing import offsets_from_sizes
+from equipoise.stats.rubin import pool_imputations
+from equipoise.stats.tipping_point import find_tipping_point
+
+Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What of an endpoint is to be imputed, for every row of the lattice, and how completed results make the endpoint.
+
+    ``cells`` (n, V): codes of the imputation for yes-or-no results, or scores with NaN. ``finish`` takes completed
+    results of one data set, (n, V), and gives the fields of the endpoint that rest on them.
+    """
+
+    binary: bool
+    cells: Values
+    finish: Callable[[Values], dict[str, Values]]
+    base: Derived
+    experimental: NDArray[np.bool_] | None = None
+    """(n,) whom a reference-based rule makes go on as the others; by default the arm named first."""
+
+
+def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps:
+    """The results of an endpoint that can be imputed; the check of a protocol has refused the others."""
+    id = estimand.endpoint
+    endpoint = lattice.protocol.model.endpoints[id]
+    if endpoint.kind == "abstinence":
+        return _abstinence_gaps(lattice, id, endpoint)
+    if endpoint.kind == "time-to-event":
+        return _run_gaps(lattice, id, endpoint, estimand)
+    base = derive_endpoint(lattice, id, missed="is-missing" if endpoint.kind != "score" else None, floor=floor)
+    if endpoint.kind == "report":
+        assert base.value is not None
+        return Gaps(True, _coded(base.value[:, None]), lambda done: {"value": done[:, 0].astype(np.float64)}, base)
+    base = apply_strategies(base, lattice, estimand)
+    assert base.values is not None
+    while_on = cells_after(lattice, endpoint, estimand, base.values.shape[1], "while-on-treatment")
+    left_out = np.zeros(base.values.shape, dtype=np.bool_) if while_on is None else while_on
+    if base.shape == "repeated-score":
+        return Gaps(False, base.values, lambda done: {"values": np.where(left_out, np.nan, done)}, base)
+    cells = _coded(base.values)
+    if endpoint.kind == "repeated-use":
+        cells[lattice.visits(endpoint.at).state == NOT_DUE] = NEVER_DUE
+    cells[left_out] = NEVER_DUE
+    return Gaps(True, cells, lambda done: {"values": np.where(done < 0, np.nan, done.astype(np.float64))}, base)
+
+
+def _coded(values: Floats) -> NDArray[np.int8]:
+    return np.where(np.isnan(values), MISSING, np.nan_to_num(values)).astype(np.int8)
+
+
+def _abstinence_gaps(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint) -> Gaps:
+    """Visits of the whole series are imputed; those missed in the window decide, where the calendar does not.
+
+    A missed visit all of whose days (since the visit planned before it) were told afterwards is not missing.
+    """
+    assert endpoint.at is not None
+    visits = lattice.visits(endpoint.at)
+    codes = cells_since_last(lattice, endpoint.use, visits)
+    cells = np.where(codes == USED, 1, np.where(codes == CLEAN, 0, MISSING)).astype(np.int8)
+    cells[visits.state == NOT_DUE] = NEVER_DUE
+    known, used = days_known(lattice, endpoint.use), lattice.used(endpoint.use)
+    for v, target in enumerate(visits.target):
+        begin = max(int(visits.target[v - 1] if v else target - 1) + 1 - lattice.first, 0)
+        span = slice(begin, int(target) - lattice.first + 1)
+        told = (cells[:, v] == MISSING) & known[:, span].all(axis=1)
+        cells[told, v] = used[told, span].any(axis=1)
+    first, last = lattice.column(endpoint.days.first), lattice.column(endpoint.days.last)
+    seen_used = used[:, first : last + 1].any(axis=1)
+    due = (visits.target >= first + lattice.first) & (visits.target <= last + lattice.first)
+    open_ = (visits.state == STAYED_AWAY) & due & (cells == MISSING)
+    base = derive_endpoint(lattice, id, missed="is-missing")
+
+    def finish(done: Values) -> dict[str, Values]:
+        return {"value": np.where(seen_used | ((done == 1) & open_).any(axis=1), 0.0, 1.0)}
+
+    return Gaps(True, cells, finish, base)
+
+
+def _run_gaps(lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, estimand: Estimand) -> Gaps:
+    """Weeks without a sample are imputed; the run of weeks is looked for in the completed weeks."""
+    event = next(e for e in endpoint.first_of if isinstance(e, RunOfUse) and e.cells == "weeks")
+    start, until = day_index(event.from_), day_index(endpoint.until.last)
+    used, open_, _ = weeks_of_use(lattice, event.use, start, until, "is-missing")
+    base = derive_endpoint(lattice, id)
+
+    def finish(done: Values) -> dict[str, Values]:
+        derived = apply_strategies(
+            derive_time_to_event(lattice, id, endpoint, weeks=np.asarray(done == 1)), lattice, estimand
+        )
+        return {
+            name: getattr(derived, name)
+            for name in ("time", "event", "visit_time")
+            if getattr(derived, name) is not None
+        }
+
+    return Gaps(True, np.where(open_, MISSING, used).astype(np.int8), finish, base)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Imputed data sets as a batch of trials: the endpoint and the comparison, set after set within each trial."""
+
+    derived: Derived
+    comparison: Comparison
+    n_cells: int
+    n_imputed: int
+    share: dict[str, float]  # by arm, mean of the imputed results
+    n_penalised: int
+    sweeps: int
+    codes: NDArray[np.uint32]  # (n_trials,)
+
+
+def complete(
+    lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
+) -> Completed:
+    """Impute ``imputation.sets`` data sets of every trial in the comparison."""
+    extra, _ = _covariates(lattice.protocol, lattice.participants.frame, imputation.covariates, comparison.rows)
+    whole = ~comparison.incomplete & ~np.isnan(extra).any(axis=1)
+    kept, bounds = comparison.keep(whole)
+    rows = comparison.rows[kept]
+    design = np.column_stack([comparison.design(kept), extra[kept]])
+    experimental = comparison.experimental[kept]
+    if gaps.experimental is not None:
+        design[:, 1] = gaps.experimental[rows]  # the reference of reference-based rules goes by the arms' roles
+    shift = np.where(experimental == 1.0, delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0))
+    n_sets, n_trials = imputation.sets, comparison.n_trials
+    filled = np.repeat(gaps.cells[None], n_sets, axis=0)
+    codes = np.zeros(n_trials, dtype=np.uint32)
+    n_penalised, sweeps = 0, 1
+    frame = lattice.participants.frame
+    for trial in range(n_trials):
+        part = slice(int(bounds[trial]), int(bounds[trial + 1]))
+        who = rows[part]
+        replicate = int(frame[REPLICATE][int(who[0])]) if REPLICATE in frame.columns and who.size else trial
+        options: dict[str, Any] = {
+            "imputations": n_sets, "seed": imputation.seed, "replicate": replicate, "delta": shift[part],
+        }  # fmt: skip
+        if not who.size:
+            continue
+        if gaps.binary:
+            made = impute_binary(gaps.cells[who], design[part], pooled=imputation.model == "pooled", **options)
+            n_penalised += int((made.n_penalised > 0).sum())
+            filled[:, who], sweeps = made.values, made.sweeps
+            codes[trial] = np.bitwise_or.reduce(made.codes)
+        else:
+            scores = impute_normal(
+                gaps.cells[who], design[part], strategy=imputation.after_dropout, arm_column=1, **options
+            )
+            filled[:, who], sweeps = scores.values, scores.sweeps
+            codes[trial] = np.bitwise_or.reduce(scores.codes)
+    missing = (gaps.cells == MISSING) if gaps.binary else np.isnan(gaps.cells)
+    fields: dict[str, list[Values]] = {}
+    for m in range(n_sets):
+        for name, values in gaps.finish(filled[m]).items():
+            fields.setdefault(name, []).append(values[rows])
+    share = {}
+    for value, arm in ((1.0, comparison.arm), (0.0, comparison.reference)):
+        people = rows[experimental == value]
+        cells = filled[:, people][:, missing[people]]
+        share[arm] = float(cells.mean()) if cells.size else float("nan")
+    n = rows.shape[0]
+    # Set after set within each trial, so that the sets of a trial lie side by side.
+    order = np.concatenate(
+        [m * n + np.arange(bounds[t], bounds[t + 1]) for t in range(n_trials) for m in range(n_sets)]
+    ).astype(np.int64)
+    tiled: dict[str, Any] = {name: np.concatenate(values)[order] for name, values in fields.items()}
+    place = order % n
+    sizes = np.repeat(np.diff(bounds), n_sets)
+    batch = replace(
+        comparison,
+        rows=np.arange(order.shape[0]),
+        experimental=experimental[place],
+        covariates=comparison.covariates[kept][place],
+        offsets=offsets_from_sizes(sizes),
+        n_randomized=np.repeat(comparison.n_randomized, n_sets),
+        incomplete=np.zeros(order.shape[0], dtype=np.bool_),
+    )
+    return Completed(
+        derived=replace(gaps.base, imputed=None, raw=None, cause=None, warnings=(), **tiled),
+        comparison=batch,
+        n_cells=int((gaps.cells[rows] != NEVER_DUE).sum()) if gaps.binary else gaps.cells[rows].size,
+        n_imputed=int(missing[rows].sum()),
+        share=share,
+        n_penalised=n_penalised,
+        sweeps=sweeps,
+        codes=codes,
+    )
+
+
+def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> tuple[Floats, Floats]:
+    """Estimate and standard error on the scale that is pooled: the logarithm of ratios, proportions' own difference."""
+    if outcome.scale in ("risk_difference", "risk_ratio"):
+        from equipoise.analysis.binary import BinaryData
+
+        a, n1, c, n0 = (x.astype(np.float64) for x in BinaryData(completed.derived, completed.comparison).counts())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p1, p0 = a / n1, c / n0
+            if outcome.scale == "risk_difference":
+                return p1 - p0, np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0)
+            return np.log(p1 / p0), np.sqrt((1 - p1) / a + (1 - p0) / c)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(outcome.estimate) if SCALES[outcome.scale][1] else outcome.estimate
+    return np.asarray(value), outcome.standard_error
+
+
+def _complete_df(outcome: Outcome, comparison: Comparison, analysis: Analysis, n_trials: int) -> Floats:
+    """(n_trials,) degrees of freedom with nothing missing: of the fit where it has any, else rows less columns."""
+    if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "gee"):
+        return np.asarray(np.nanmean(outcome.df.reshape(n_trials, -1), axis=1))
+    columns = 2 + len(comparison.names)
+    counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed
+    if analysis.estimator == "logistic-mixed":
+        columns += {"none": 0, "linear": 1, "interaction": 2}[analysis.time]
+    return np.maximum(counted.reshape(n_trials, -1).mean(axis=1) - columns, 1.0)
+
+
+def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_trials: int) -> Outcome:
+    """One outcome a trial from outcomes of its data sets, by Rubin's rules."""
+    assert analysis.imputation is not None
+    sets = analysis.imputation.sets
+    value, error = _coefficient(outcome, completed, analysis)
+    pooled = pool_imputations(
+        value.reshape(n_trials, sets),
+        error.reshape(n_trials, sets),
+        _complete_df(outcome, completed.comparison, analysis, n_trials),
+    )
+    fit_codes = np.bitwise_or.reduce(outcome.codes.reshape(n_trials, sets), axis=1)
+    # Each set's own failure has been counted; what it was is kept, that it failed is for the pooled answer to say.
+    fit_codes &= ~np.uint32(int(FitCode.NOT_ESTIMABLE))
+    return from_coefficient(
+        estimator=outcome.estimator,
+        scale=outcome.scale,
+        coefficient=pooled.estimate,
+        standard_error=pooled.standard_error,
+        df=pooled.df,
+        level=analysis.ci_level,
+        codes=(pooled.codes | fit_codes | completed.codes).astype(np.uint32),
+        n_analysed=outcome.n_analysed.reshape(n_trials, sets)[:, 0],
+        n_events=np.full(n_trials, -1, dtype=np.int64),
+        n_missed=np.full(n_trials, completed.n_imputed, dtype=np.int64),
+        event=outcome.event,
+        arm=outcome.arm,
+        reference=outcome.reference,
+        suffix=outcome.suffix,
+        method=f"{_words(analysis.imputation, completed)}; in each set {_plain_method(outcome)}",
+        details={
+            "imputed_sets": sets,
+            "imputed_sets_used": int(pooled.n_used[0]),
+            "n_imputed": completed.n_imputed,
+            "n_cells": completed.n_cells,
+            "share_imputed": {arm: (None if np.isnan(share) else share) for arm, share in completed.share.items()},
+            "fraction_missing_information": pooled.fraction_missing,
+            "relative_increase_of_variance": pooled.relative_increase,
+            "sets_with_penalised_models": completed.n_penalised,
+            "sweeps": completed.sweeps,
+            "imputation_seed": analysis.imputation.seed,
+            "delta": dict(analysis.imputation.delta),
+        },
+    )
+
+
+def _plain_method(outcome: Outcome) -> str:
+    if outcome.scale == "risk_difference":
+        return "difference of proportions with Wald's standard error"
+    if outcome.scale == "risk_ratio":
+        return "ratio of proportions with the standard error of its logarithm"
+    return outcome.method
+
+
+def _words(imputation: Imputation, completed: Completed) -> str:
+    kind = "a chain of logistic models, " + ("one over all visits" if imputation.model == "pooled" else "one a visit")
+    if completed.derived.shape == "repeated-score":
+        kind = "multivariate normal scores"
+        if imputation.after_dropout != "at-random":
+            kind += f", {imputation.after_dropout.replace('-', ' ')} after dropout"
+    shifts = [f"{arm} {value:+g}" for arm, value in imputation.delta.items() if value]
+    shift = f", delta {', '.join(shifts)}" if shifts else ""
+    return f"{imputation.sets} imputed data sets ({kind}{shift}), pooled by Rubin's rules with Barnard and Rubin's df"
+
+
+def fit_imputed(
+    lattice: Lattice, comparison: Comparison, analysis: Analysis, estimand: Estimand, floor: float | None, fit: Fit
+) -> list[Outcome]:
+    """The pooled outcomes of an analysis with imputation, and where asked the search for its tipping point."""
+    assert analysis.imputation is not None
+    gaps = find_gaps(lattice, estimand, floor)
+    gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
+    main = _pooled(lattice, gaps, comparison, analysis, fit, dict(analysis.imputation.delta))
+    if analysis.tipping_point is None or comparison.n_trials != 1 or not np.isfinite(main[0].estimate[0]):
+        return main
+    return [
+        replace(
+            main[0],
+            details={**main[0].details, "tipping_point": _tip(lattice, gaps, comparison, analysis, fit, main[0])},
+        ),
+        *main[1:],
+    ]
+
+
+def _pooled(
+    lattice: Lattice, gaps: Gaps, comparison: Comparison, analysis: Analysis, fit: Fit, delta: dict[str, float]
+) -> list[Outcome]:
+    assert analysis.imputation is not None
+    completed = complete(lattice, gaps, comparison, analysis.imputation, delta)
+    # Where sets are separated, the penalised answer of all of them is pooled beside the likelihood's.
+    single = analysis.model_copy(update={"if_separated": "report", "method": analysis.method})
+    outcomes = fit(completed.derived, completed.comparison, single)[:1]
+    out = [pool_outcome(outcomes[0], completed, analysis, comparison.n_trials)]
+    if analysis.estimator == "logistic" and analysis.if_separated == "firth" and not np.isfinite(out[0].estimate).all():
+        firth = fit(completed.derived, completed.comparison, single.model_copy(update={"estimator": "firth"}))[0]
+        pooled = pool_outcome(firth, completed, analysis, comparison.n_trials)
+        out.append(replace(pooled, suffix=".firth"))
+    return out
+
+
+def _tip(
+    lattice: Lattice, gaps: Gaps, comparison: Comparison, analysis: Analysis, fit: Fit, main: Outcome
+) -> dict[str, Any]:
+    """The path of estimates over shifts of one arm's imputed results, and where the conclusion changes."""
+    assert analysis.imputation is not None
+    assert analysis.tipping_point is not None
+    search = analysis.tipping_point
+    alpha = analysis.alpha_two_sided or 2.0 * (analysis.alpha_one_sided or round(1.0 - analysis.ci_level, 12) / 2.0)
+    path: dict[float, dict[str, Any]] = {}
+
+    def conclusion(outcome: Outcome) -> int:
+        p, statistic = float(outcome.p_value[0]), float(outcome.statistic[0])
+        return 0 if not p < alpha else (1 if statistic > 0 else -1)
+
+    def note(shift: float, outcome: Outcome) -> None:
+        point = {"shift": shift, "share_imputed": outcome.details["share_imputed"].get(search.arm)}
+        for name in ("estimate", "ci_lower", "ci_upper", "p_value"):
+            value = float(getattr(outcome, name)[0])
+            point[name] = value if np.isfinite(value) else None
+        path[shift] = point
+
+    at_zero = conclusion(main)
+    note(0.0, main)
+
+    def holds(shift: float) -> bool:
+        delta = {**analysis.imputation.delta, search.arm: shift}  # type: ignore[union-attr]
+        outcome = _pooled(lattice, gaps, comparison, analysis, fit, delta)[0]
+        note(shift, outcome)
+        # Where no answer is left the conclusion is no longer supported.
+        return bool(np.isfinite(outcome.estimate[0])) and conclusion(outcome) == at_zero
+
+    found = find_tipping_point(holds, up_to=search.up_to, steps=search.steps)
+    return {
+        "arm": search.arm,
+        "shift": found.shift,
+        "holds_at": found.holds_at,
+        "up_to": search.up_to,
+        "alpha_two_sided": alpha,
+        "conclusion": {0: "no difference shown", 1: "above no effect", -1: "below no effect"}[at_zero],
+        "path": [path[shift] for shift in found.tried if shift in path],
+    }

@@ -1,0 +1,197 @@
+"""Missing rules, imputation, tipping points and strategies as a plan states them, on small drawn trials."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+import polars as pl
+import pytest
+
+from equipoise.analysis.imputed import find_gaps
+from equipoise.analysis.plan import Plan, planned_fits
+from equipoise.endpoints import read_lattice
+from equipoise.protocol.read import read_protocol_text
+from equipoise.records import Records
+from equipoise.stats.multiple_imputation import MISSING
+from equipoise.workflow import read_protocol, simulate
+
+FLAGSHIP = "ketamine-mbrp-cocaine"
+
+
+def text() -> str:
+    return (resources.files("equipoise") / "protocols" / f"{FLAGSHIP}.yaml").read_text("utf-8")
+
+
+def with_lines(*lines: str):
+    """The flagship with further lines in its plan."""
+    added = "".join(f"  {line}\n" for line in lines)
+    return read_protocol_text(text().replace("\npublished:\n", f"\n{added}\npublished:\n", 1))
+
+
+def problems_of(*lines: str) -> list[str]:
+    from equipoise.foundation.errors import ProtocolError
+
+    with pytest.raises(ProtocolError) as caught:
+        with_lines(*lines)
+    return [f"{problem.code} {problem.place}" for problem in caught.value.problems]
+
+
+ODDS = "estimand: abstinence-odds, estimator: logistic, covariates: [route], level: sensitivity"
+USE = "estimand: use-odds, estimator: logistic-mixed, level: sensitivity"
+CRAVING = "estimand: craving-ratio, estimator: linear-mixed, covariates: [route], level: sensitivity"
+
+
+@pytest.fixture(scope="module")
+def records() -> Records:
+    return simulate(read_protocol(FLAGSHIP), seed=2)
+
+
+def outcomes(protocol, records, line):
+    lattice = read_lattice(protocol, records)
+    plan = Plan(protocol, lattice)
+    planned = next(planned for planned in planned_fits(protocol) if planned.id == line)
+    return plan, planned, plan.fit(planned)
+
+
+def test_contradictory_rules_are_refused_with_their_place():
+    assert problems_of(f"x: {{{ODDS}, missed: is-use, imputation: {{sets: 5}}}}") == ["P035 analyses.x.missed"]
+    assert problems_of(f"x: {{{ODDS}, tipping-point: {{arm: ketamine, up-to: 3}}}}") == [
+        "P035 analyses.x.tipping-point"
+    ]
+    assert problems_of(f"x: {{{ODDS}, imputation: {{delta: {{placebo: 1}}}}}}") == [
+        "P035 analyses.x.imputation.delta.placebo"
+    ]
+    assert problems_of(f"x: {{{ODDS}, imputation: {{after-dropout: copy-reference}}}}") == [
+        "P035 analyses.x.imputation.after-dropout"
+    ]
+    assert problems_of(f"x: {{{CRAVING}, missed: worst-case}}") == ["P035 analyses.x.missed"]
+    assert problems_of("x: {estimand: relapse-hazard, estimator: cox, imputation: {sets: 5}}") == [
+        "P035 analyses.x.imputation"
+    ]
+    assert problems_of("x: {estimand: relapse-hazard, estimator: cox, missed: is-use}") == ["P035 analyses.x.missed"]
+
+
+def test_a_composite_that_the_endpoint_does_not_contain_is_refused():
+    from equipoise.foundation.errors import ProtocolError
+
+    changed = text().replace("dropout: hypothetical}", "dropout: composite}", 1)
+    with pytest.raises(ProtocolError) as caught:
+        read_protocol_text(changed)
+    assert [p.code for p in caught.value.problems] == ["P036"]
+
+
+def test_worst_and_best_case_bracket_every_other_rule(records):
+    rules = ("is-use", "is-no-use", "last-observation", "worst-case", "best-case")
+    protocol = with_lines(
+        *(f"{rule}: {{estimand: abstinence-difference, estimator: risk-difference, missed: {rule}}}" for rule in rules)
+    )
+    found = {rule: float(outcomes(protocol, records, rule)[2][0].estimate[0]) for rule in rules}
+    assert found["worst-case"] == min(found.values())
+    assert found["best-case"] == max(found.values())
+    assert found["worst-case"] < found["best-case"]
+
+
+def test_worst_case_is_against_the_experimental_arm_whichever_is_named_first(records):
+    # use-odds names midazolam first; worst case still counts missing as use on ketamine.
+    protocol = with_lines(f"worst: {{{USE}, missed: worst-case}}")
+    plan, planned, _ = outcomes(protocol, records, "worst")
+    values, seen = plan.derived_for(planned).values, plan.derived("use-over-time").values
+    arm = plan.lattice.participants.arm[:, None]
+    missing = np.isnan(seen)
+    assert (values[missing & (arm == "ketamine")] == 1).all()
+    assert (values[missing & (arm == "midazolam")] == 0).all()
+    assert np.array_equal(values[~missing], seen[~missing])
+
+
+def test_only_what_nobody_knows_is_imputed(records):
+    protocol = read_protocol(FLAGSHIP)
+    lattice = read_lattice(protocol, records)
+    estimand = protocol.model.estimands["abstinence-odds"]
+    gaps = find_gaps(lattice, estimand, None)
+    came = lattice.visits("clinic-visit").came
+    assert not (gaps.cells[came] == MISSING).any()
+    # All missing taken as use is the rule is-use on what the calendar left open; all as clean is is-no-use.
+    plan = Plan(protocol, lattice)
+    worst = gaps.finish(np.where(gaps.cells == MISSING, 1, gaps.cells))["value"]
+    best = gaps.finish(np.where(gaps.cells == MISSING, 0, gaps.cells))["value"]
+    assert np.array_equal(best, plan.derived("abstinence", "is-no-use").value)
+    assert (worst >= plan.derived("abstinence", "is-use").value).all()
+    assert (worst <= best).all()
+
+
+def test_an_imputed_line_says_what_was_imputed_and_repeats_itself(records):
+    protocol = with_lines(f"mi: {{{ODDS}, imputation: {{sets: 20, seed: 7, model: pooled}}}}")
+    first, again = (outcomes(protocol, records, "mi")[2] for _ in range(2))
+    assert first[0].estimate[0] == again[0].estimate[0]
+    details = first[0].details
+    assert details["imputed_sets"] == 20
+    assert 0 < float(details["fraction_missing_information"][0]) < 1
+    assert details["n_imputed"] > 0
+    assert first[0].df[0] < 52  # complete data: 55 participants less three columns
+    assert "Rubin" in first[0].method
+
+
+def test_a_tipping_point_brackets_the_change(records):
+    # On midazolam the same direction as the result: worse and worse until significance appears.
+    protocol = with_lines(
+        f"tip: {{estimand: abstinence-difference, estimator: risk-difference, imputation: {{sets: 20, model: pooled}}, "
+        "tipping-point: {arm: midazolam, up-to: 10, steps: 5}}"
+    )
+    tip = outcomes(protocol, records, "tip")[2][0].details["tipping_point"]
+    shifts = [point["shift"] for point in tip["path"]]
+    assert shifts == sorted(shifts)
+    assert shifts[0] == 0.0
+    assert shifts[-1] == 10.0
+    estimates = [point["estimate"] for point in tip["path"]]
+    assert estimates == sorted(estimates)  # the same random numbers at every shift: no step back
+    if tip["shift"] is not None:
+        assert tip["holds_at"] < tip["shift"] <= tip["holds_at"] + 10 / 1000
+        before = next(point for point in tip["path"] if point["shift"] == tip["holds_at"])
+        after = next(point for point in tip["path"] if point["shift"] == tip["shift"])
+        assert (before["p_value"] < 0.05) != (after["p_value"] < 0.05)
+
+
+def test_a_large_delta_is_the_rule_missing_is_use(records):
+    protocol = with_lines(
+        "mi: {estimand: abstinence-difference, estimator: risk-difference, "
+        "imputation: {sets: 5, delta: {ketamine: 40, midazolam: 40}}}"
+    )
+    outcome = outcomes(protocol, records, "mi")[2][0]
+    assert outcome.details["share_imputed"] == {"ketamine": 1.0, "midazolam": 1.0}
+    assert float(outcome.details["fraction_missing_information"][0]) == 0.0
+
+
+def test_jump_to_reference_lies_between_at_random_and_no_effect(records):
+    protocol = with_lines(
+        f"mar: {{{CRAVING}, imputation: {{sets: 30}}}}",
+        f"jump: {{{CRAVING}, imputation: {{sets: 30, after-dropout: jump-to-reference}}}}",
+        f"copy: {{{CRAVING}, imputation: {{sets: 30, after-dropout: copy-increments}}}}",
+    )
+    found = {
+        line: float(np.log(outcomes(protocol, records, line)[2][0].estimate[0])) for line in ("mar", "jump", "copy")
+    }
+    assert found["mar"] < found["jump"] < 0
+
+
+def test_results_after_discontinuation_are_left_out_where_the_estimand_says_so(records):
+    days = records["visits"].filter((pl.col("visit").str.starts_with("day-")) & (pl.col("state") == "attended"))
+    who = days.group_by("participant_id").len().filter(pl.col("len") == 8)["participant_id"].sort()[0]
+    stop = pl.DataFrame({"participant_id": [who], "event": ["treatment_discontinuation"], "day": [20]})
+    changed = Records({**records.tables, "disposition": stop}, records.source)
+    protocol = read_protocol_text(
+        text().replace(
+            "intercurrent: {treatment-discontinuation: treatment-policy, dropout: hypothetical}",
+            "intercurrent: {treatment-discontinuation: while-on-treatment, dropout: hypothetical}",
+        )
+    )
+    for line in ("use-over-time", "craving"):
+        plan, planned, _ = outcomes(protocol, changed, line)
+        row = plan.lattice.participants.frame["participant_id"].to_list().index(who)
+        assert np.isnan(plan.derived_for(planned).values[row]).tolist() == [False] * 4 + [True] * 4
+
+
+def test_never_seen_and_scored_a_success_is_said(records):
+    protocol = with_lines("good: {estimand: six-months-odds, estimator: firth, missed: best-case}")
+    plan, planned, _ = outcomes(protocol, records, "good")
+    assert "never-seen-scored-success" in plan.derived_for(planned).warnings
