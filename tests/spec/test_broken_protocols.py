@@ -320,7 +320,7 @@ def mutated(value: Any, path: tuple[Any, ...], how: str, new: Any) -> Any:
     return value
 
 
-@settings(max_examples=80 * TIMES, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40 * TIMES, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(PATHS), st.sampled_from(["delete", "replace", "rename", "duplicate"]), VALUES),
@@ -336,7 +336,7 @@ def test_any_change_of_nodes_gives_a_protocol_or_its_problems(changes: list[tupl
         assert_complete(problem)
 
 
-@settings(max_examples=80 * TIMES, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40 * TIMES, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(

@@ -129,7 +129,7 @@ FREE = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(FREE), st.integers(1, 9))
 def test_every_change_of_meaning_changes_the_hash(path: tuple[Any, ...], by: int) -> None:
     changed = json.loads(json.dumps(VALUES))
@@ -145,7 +145,7 @@ def test_every_change_of_meaning_changes_the_hash(path: tuple[Any, ...], by: int
     [
         lambda text: text.replace("0.5 mg/kg", "0.6 mg/kg"),
         lambda text: text.replace("window: -2..2", "window: -2..1"),
-        lambda text: text.replace("missed: is-use\n", "missed: is-no-use\n", 1),
+        lambda text: text.replace("missed: is-use\n", "missed: is-use-after-dropout\n", 1),
         lambda text: text.replace("ties: efron", "ties: breslow"),
         lambda text: text.replace("alpha-two-sided: 0.05", "alpha-two-sided: 0.01"),
         lambda text: text.replace("alpha-two-sided: 0.05", "alpha-one-sided: 0.05"),
