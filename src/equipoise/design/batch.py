@@ -119,6 +119,10 @@ def run_task(task: Task) -> TaskResult:
 
 
 def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...], Arrays]:
+    if stop == first + 1:
+        # One trial alone gets more diagnostics than a batch: it is worked with a neighbour, who is then left out.
+        rows, arrays = _run_batch(task, first, stop + 1)
+        return rows, {name: values[:, :1] for name, values in arrays.items()}
     from equipoise.simulation.day_level import simulate_day_level
     from equipoise.simulation.lattice import SimulatedLattice
 
@@ -134,6 +138,7 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
             rows.append(row)
             outcomes.append(outcome)
     arrays: Arrays = {name: np.stack([getattr(outcome, name) for outcome in outcomes]) for name in FLOATS}
+    assert arrays["estimate"].shape[1] == stop - first
     # Infinity has no place beside numbers: like NaN it means that there is no finite answer.
     for name in FLOATS:
         arrays[name] = np.where(np.isfinite(arrays[name]), arrays[name], np.nan)

@@ -46,7 +46,10 @@ def wilson_share(count: float, n: int) -> Share | None:
     p = count / n
     middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n * n))
-    return Share(float(p), float(max(0.0, middle - half)), float(min(1.0, middle + half)), n)
+    # The ends at nought and at all are exact, and rounding must not move them.
+    lower = 0.0 if count == 0 else float(max(0.0, middle - half))
+    upper = 1.0 if count == n else float(min(1.0, middle + half))
+    return Share(float(p), lower, upper, n)
 
 
 @dataclass(frozen=True, kw_only=True)

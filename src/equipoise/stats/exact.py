@@ -141,7 +141,8 @@ def _solve_tables(tables: TwoByTwo, chosen: IntArray, level: float) -> FloatArra
     n1, n0 = tables.n_experimental[chosen][:, None], tables.n_control[chosen][:, None]
     m = x + tables.events_control[chosen][:, None]
     low, high = np.maximum(0, m - n0), np.minimum(n1, m)
-    k = low + np.arange(int((high - low).max()) + 1)
+    # A width at which sums round alike whatever other tables are in the batch.
+    k = low + np.arange(_padded(int((high - low).max()) + 1))
     inside = k <= high
     # eq. (EX-1): log of C(n1, k) C(n0, m - k), minus infinity outside the support.
     with np.errstate(invalid="ignore"):
@@ -182,6 +183,11 @@ def _solve_tables(tables: TwoByTwo, chosen: IntArray, level: float) -> FloatArra
             _ratio(lower_tail, np.zeros_like(at_low), at_high),
         ]
     )
+
+
+def _padded(width: int) -> int:
+    """A width that numpy sums in the same tree whatever zeros follow: multiples of 8 to 128, then powers of two."""
+    return -(-width // 8) * 8 if width <= 128 else 1 << (width - 1).bit_length()
 
 
 def _ratio(equation: Callable[[FloatArray], FloatArray], is_zero: FloatArray, is_infinite: FloatArray) -> FloatArray:
