@@ -78,9 +78,14 @@ def render_errors() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
+    from equipoise.endpoints.patterns.page import render_library
     from equipoise.protocol.reference import render_reference
 
-    return {DOCS / "protocol-language.md": render_reference(), DOCS / "errors.md": render_errors()}
+    return {
+        DOCS / "protocol-language.md": render_reference(),
+        DOCS / "errors.md": render_errors(),
+        DOCS / "endpoint-library.md": render_library(),
+    }
 
 
 def main() -> int:

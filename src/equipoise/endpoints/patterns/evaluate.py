@@ -16,15 +16,15 @@ import numpy as np
 
 from equipoise.endpoints.lattice import CLEAN, MIXED, NOTHING, UNKNOWN, USED
 from equipoise.endpoints.patterns import kernels
-from equipoise.endpoints.patterns.kernels import Cells, Floats, Mask, Places
+from equipoise.endpoints.patterns.kernels import Floats, Mask, Places
 from equipoise.endpoints.patterns.pattern import Pattern, among, codes, require_same_people
+from equipoise.endpoints.patterns.steps import View, carry_out, place_of_last
 from equipoise.protocol.facts import Frozen
 from equipoise.protocol.formula import (
     Contains,
     CountOf,
     Escalation,
     Formula,
-    PatternWindow,
     PlaceOf,
     ProportionOf,
     RunOf,
@@ -61,18 +61,6 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class _View:
-    """Cells in view: ``begin`` to ``end`` (excluded) of each row; ``whole`` is the end before windows."""
-
-    cells: Cells
-    begin: Places
-    end: Places
-    whole: Places
-    days: int
-    nominal: int | None = None  # the width the window asks for, whatever the row's length
-
-
-@dataclass(frozen=True)
 class _Value:
     value: Floats
     event: Floats | None = None
@@ -88,7 +76,7 @@ class _Block:
     def __init__(self, patterns: Mapping[str, Pattern]) -> None:
         self.patterns = patterns
         self.first = next(iter(patterns))
-        self.views: dict[tuple[object, ...], _View] = {}
+        self.views: dict[tuple[object, ...], View] = {}
         self.values: dict[tuple[object, ...], _Value] = {}
         self.n = patterns[self.first].n
         self._nobody: dict[tuple[str | None, ...], tuple[Mask, tuple[_Block, _Block] | None]] = {}
@@ -107,29 +95,29 @@ class _Block:
             self._nobody[names] = (rows, blocks)
         return self._nobody[names]
 
-    def start(self, name: str | None) -> tuple[tuple[object, ...], _View]:
+    def start(self, name: str | None) -> tuple[tuple[object, ...], View]:
         key = name or self.first
         pattern = self.patterns[key]
         if (key,) not in self.views:
             zero = np.zeros(pattern.n, dtype=np.int32)
-            self.views[(key,)] = _View(pattern.cells, zero, pattern.length, pattern.length, pattern.days_per_cell)
+            self.views[(key,)] = View(pattern.cells, zero, pattern.length, pattern.length, pattern.days_per_cell)
         return (key,), self.views[(key,)]
 
-    def apply(self, steps: Sequence[Step], key: tuple[object, ...], view: _View) -> tuple[tuple[object, ...], _View]:
+    def apply(self, steps: Sequence[Step], key: tuple[object, ...], view: View) -> tuple[tuple[object, ...], View]:
         for step in steps:
             key = (*key, _name(step))
             if key not in self.views:
-                self.views[key] = _carry_out(step, view)
+                self.views[key] = carry_out(step, view)
             view = self.views[key]
         return key, view
 
-    def evaluate(self, formula: Formula, key: tuple[object, ...] | None = None, view: _View | None = None) -> _Value:
+    def evaluate(self, formula: Formula, key: tuple[object, ...] | None = None, view: View | None = None) -> _Value:
         if key is None or view is None or formula.on is not None:
             key, view = self.start(formula.on)
         key, view = self.apply(formula.steps, key, view)
         return _judged(formula, self.measured(formula, key, view))
 
-    def measured(self, formula: Formula, key: tuple[object, ...], view: _View) -> _Value:
+    def measured(self, formula: Formula, key: tuple[object, ...], view: View) -> _Value:
         def part(operand: Formula | float | None) -> Floats:
             if isinstance(operand, Formula):
                 return self.evaluate(operand, key, view).value
@@ -166,14 +154,14 @@ class _Block:
 LEAVES = ("count", "proportion", "longest_run", "last_place", "contains", "time_to", "weighted_index")
 
 
-def _leaf(leaf: Frozen, view: _View) -> _Value:
+def _leaf(leaf: Frozen, view: View) -> _Value:
     """A measure on the cells in view."""
     if isinstance(leaf, ProportionOf):
         return _Value(_proportion(leaf, view))
     if isinstance(leaf, CountOf):
         return _Value(_count(leaf, view)[0])
     if isinstance(leaf, PlaceOf):
-        return _Value(_last(view, among(leaf.cells)).astype(np.float64))
+        return _Value(place_of_last(view, among(leaf.cells)).astype(np.float64))
     if isinstance(leaf, TimeTo):
         return _time_to(leaf, view)
     if isinstance(leaf, WeightedIndex):
@@ -294,113 +282,7 @@ def _name(step: Frozen) -> str:
     return known[1]
 
 
-def _carry_out(step: Step, view: _View) -> _View:
-    verb = step.verb
-    if verb == "window":
-        assert step.window is not None
-        return _window(step.window, view)
-    if verb == "schedule":
-        assert step.schedule is not None
-        word = step.schedule.word
-        seen = np.array([letter == "o" for letter in word])
-        out = np.empty((view.cells.shape[0], len(word)), dtype=np.uint8)
-        kernels.see_by_schedule(view.cells, view.begin, view.end, seen, out)
-        end = np.full(len(out), len(word), dtype=np.int32)
-        return _View(out, np.zeros_like(end), end, end, view.days)
-    if verb == "recode":
-        assert step.recode is not None
-        return _mapped(view, dict(step.recode))
-    if verb == "removed":
-        return _removed(view, str(step.removed))
-    if verb == "not_due":
-        return _removed(view, "_") if step.not_due == "removed" else _changed(view, kernels.carry_into_not_due)
-    if verb == "mixed":
-        if step.mixed == "removed":
-            return _removed(view, "*")
-        return _mapped(view, {"*": {"is-use": "+", "is-no-use": "-", "is-missing": "o"}[str(step.mixed)]})
-    return _missing(str(step.missing), view)
-
-
-def _missing(rule: str, view: _View) -> _View:
-    if rule == "is-missing":
-        return view
-    if rule in ("is-use", "is-no-use"):
-        return _mapped(view, {"o": "+" if rule == "is-use" else "-"})
-    if rule == "removed":
-        return _removed(view, "o")
-    if rule == "is-use-after-dropout":
-        return _changed(view, kernels.settle_by_dropout)
-    if rule == "mode":
-        return _changed(view, kernels.fill_by_mode)
-    if rule == "mean-of-neighbours":
-        return _changed(view, kernels.fill_by_neighbours)
-    return _changed(view, kernels.carry_forward, rule == "locf-to-last-seen")
-
-
-def _with(view: _View, cells: Cells) -> _View:
-    return _View(cells, view.begin, view.end, view.whole, view.days, nominal=view.nominal)
-
-
-def _mapped(view: _View, letters: Mapping[str, str]) -> _View:
-    table = np.arange(5, dtype=np.uint8)
-    for old, new in letters.items():
-        table[codes(old)[0]] = codes(new)[0]
-    return _with(view, table[view.cells])
-
-
-def _changed(view: _View, kernel: object, *more: object) -> _View:
-    cells = view.cells.copy()
-    kernel(cells, view.begin, view.end, *more)  # type: ignore[operator]
-    return _with(view, cells)
-
-
-def _removed(view: _View, letters: str) -> _View:
-    kept = np.zeros_like(view.cells)
-    sizes = np.zeros_like(view.end)
-    kernels.take_out(view.cells, view.begin, view.end, among(letters), kept, sizes)
-    return _View(kept, np.zeros_like(sizes), sizes, sizes, view.days, nominal=view.nominal)
-
-
-def _window(window: PatternWindow, view: _View) -> _View:
-    """Places count in the pattern; ``first`` and ``last`` count in what is in view. Windows only narrow the view."""
-    begin, end, whole = view.begin, view.end, view.whole
-    seen = among("+-*")
-    nominal: int | None = None
-    if window.first is not None:
-        nominal, end = window.first, np.minimum(end, begin + np.int32(window.first))
-    elif window.last is not None:
-        nominal, begin = window.last, np.maximum(begin, end - np.int32(window.last))
-    else:
-        start = window.after + 1 if window.after is not None else window.from_
-        if start == "last-contact":
-            begin = np.maximum(begin, _last(view, seen) - np.int32(1))
-        elif start is not None:
-            begin = np.maximum(begin, _place(int(start), whole) - np.int32(1))
-        if window.to == "last-contact":
-            end = np.minimum(end, _last(view, seen))
-        elif window.to is not None:
-            end = np.minimum(end, _place(int(window.to), whole))
-        first = start if start is not None else 1
-        if isinstance(first, int) and isinstance(window.to, int) and first * window.to > 0:
-            nominal = window.to - first + 1
-    begin = np.minimum(begin, whole).astype(np.int32)
-    return _View(view.cells, begin, np.maximum(begin, end).astype(np.int32), whole, view.days, nominal=nominal)
-
-
-def _place(place: int, whole: Places) -> Places:
-    """A place of each row; from the end where negative, at least 1."""
-    if place > 0:
-        return np.full_like(whole, place)
-    return np.asarray(np.maximum(whole + np.int32(place + 1), 1), dtype=np.int32)
-
-
-def _last(view: _View, counts: Mask) -> Places:
-    out = np.empty(len(view.end), dtype=np.int32)
-    kernels.last_place(view.cells, view.begin, view.end, counts, out)
-    return out
-
-
-def _count(count: CountOf, view: _View) -> tuple[Floats, Places, Places]:
+def _count(count: CountOf, view: View) -> tuple[Floats, Places, Places]:
     n = len(view.end)
     out, due, seen = np.empty(n), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
     weights = np.zeros(5)
@@ -413,7 +295,7 @@ def _count(count: CountOf, view: _View) -> tuple[Floats, Places, Places]:
     return out, due, seen
 
 
-def _proportion(proportion: ProportionOf, view: _View) -> Floats:
+def _proportion(proportion: ProportionOf, view: View) -> Floats:
     count, due, seen = _count(proportion, view)
     below = due if proportion.of == "due" else seen
     if proportion.of == "window":
@@ -424,7 +306,7 @@ def _proportion(proportion: ProportionOf, view: _View) -> Floats:
         return np.where(below > 0, count / below, none)
 
 
-def _time_to(time_to: TimeTo, view: _View) -> _Value:
+def _time_to(time_to: TimeTo, view: View) -> _Value:
     n = len(view.end)
     found, start, first, done, last_start, last_due, n_due = (np.empty(n, dtype=np.int32) for _ in range(7))
     kernels.first_window(
@@ -436,7 +318,7 @@ def _time_to(time_to: TimeTo, view: _View) -> _Value:
     if time_to.censored == "last-window":
         censor = np.where(n_due < time_to.width, last_due, last_start)
     elif time_to.censored == "last-contact":
-        censor = _last(view, among("+-*"))
+        censor = place_of_last(view, among("+-*"))
     else:
         censor = last_due
     time = np.where(found == 1, place, censor).astype(np.float64) + time_to.plus
@@ -444,7 +326,7 @@ def _time_to(time_to: TimeTo, view: _View) -> _Value:
     return _Value(np.where(none, np.nan, time), np.where(none, np.nan, event), view.days)
 
 
-def _index(index: WeightedIndex, view: _View) -> Floats:
+def _index(index: WeightedIndex, view: View) -> Floats:
     weights = np.zeros(5)
     for letter, weight in index.weights.items():
         weights[codes(letter)[0]] = weight
