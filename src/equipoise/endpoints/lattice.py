@@ -111,6 +111,7 @@ class Lattice:
     participants: Participants
     first: int  # day index of the first column
     n_days: int
+    stage_day: pl.Series | None = None  # (n,) study day of the stage's day 1, in a stage that counts days of its own
     _days: dict[tuple[str, tuple[str, ...]], Cells] = field(default_factory=dict)
     _uses: dict[str, tuple[Cells, Cells]] = field(default_factory=dict)
     _visits: dict[str, VisitLattice] = field(default_factory=dict)
@@ -126,7 +127,14 @@ class Lattice:
 
     def _rows(self, table: pl.DataFrame) -> pl.DataFrame:
         keys = self.participants.keys
-        return table.join(keys, on=[c for c in keys.columns if c != "row"], how="inner")
+        rows = table.join(keys, on=[c for c in keys.columns if c != "row"], how="inner")
+        if self.stage_day is None or "day" not in rows.columns:
+            return rows
+        # Whoever has no day of randomization to the stage has no day in it either.
+        day, begins = pl.col("day"), pl.lit(self.stage_day).gather(pl.col("row"))
+        elapsed = (day - (day > 0).cast(pl.Int64)) - (begins - (begins > 0).cast(pl.Int64))
+        known = rows.filter(begins.is_not_null())
+        return known.with_columns(day=elapsed + (elapsed >= 0).cast(pl.Int64))
 
     def cells(self, source: str, substances: tuple[str, ...]) -> Cells:
         """(n, n_days) what ``source`` (urine, self-report) says of the substances, day by day."""
@@ -303,10 +311,10 @@ class Lattice:
 
     def doses(self, within: Days | None = None) -> tuple[Index, NDArray[np.str_]]:
         """Row and intervention of the doses given (each pair once), of any amount above nothing."""
-        table = self.records["exposure"].filter(pl.col("delivered_mg").fill_null(1.0) > 0)
+        rows = self._rows(self.records["exposure"].filter(pl.col("delivered_mg").fill_null(1.0) > 0))
         if within is not None:
-            table = table.filter(pl.col("day").is_between(within.first, within.last))
-        rows = self._rows(table).select("row", "intervention").unique()
+            rows = rows.filter(pl.col("day").is_between(within.first, within.last))
+        rows = rows.select("row", "intervention").unique()
         return rows["row"].to_numpy().astype(np.int64), np.asarray(rows["intervention"].to_list(), dtype=np.str_)
 
     def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
@@ -325,15 +333,22 @@ class Lattice:
 
 
 def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lattice:
-    """The lattice of the randomized participants of a stage; rows by replicate, then by participant."""
+    """The lattice of the randomized participants of a stage; rows by replicate, then by participant.
+
+    In a stage with a ``day-1`` of its own, days count from each participant's randomization to it.
+    """
     lead = [REPLICATE] if records.has_replicates else []
     allocated = records["allocations"].filter((pl.col("stage") == stage) & pl.col("arm").is_not_null())
     baseline = records["participants"].drop(["screened_day", "consented", "eligible", "ineligible_reason"])
     frame = (
-        allocated.select([*lead, "participant_id", "arm", "arm_received", "stratum"])
+        allocated.select([*lead, "participant_id", "arm", "arm_received", "stratum"], _stage_day="day")
         .join(baseline, on=[*lead, "participant_id"], how="left")
         .sort([*lead, "participant_id"])
     )
+    stages = list(protocol.model.stages.values())
+    own_days = len(stages) >= stage and stages[stage - 1].day_1 is not None
+    stage_day = frame["_stage_day"] if own_days else None
+    frame = frame.drop("_stage_day")
     calendar = protocol.model.calendar
     first, last = day_index(calendar.first_day), day_index(calendar.last_day)
-    return Lattice(protocol, records, Participants(frame), first, last - first + 1)
+    return Lattice(protocol, records, Participants(frame), first, last - first + 1, stage_day)

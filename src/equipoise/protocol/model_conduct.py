@@ -363,7 +363,10 @@ class Visit(Sourced):
     last: Whole | None = Field(None, description="No visit is planned after this day, in a series by `every`.")
     stage: Id | None = Field(None, description="Stage of which these are days, where the stage counts its own.")
     window: Window | None = Field(None, description="Days before and after the target, both included.")
-    named: str = Field("day-{day}", description="Names of a series' visits: {day} and {n} are filled in.")
+    named: str = Field(
+        "day-{day}",
+        description="Names of a series' visits: {day}, {n} and {week} (whole weeks to the day) are filled in.",
+    )
     label: str | None = Field(None, description="Name in tables; by default the id.")
     assess: tuple[Id, ...] = Field((), description="What is assessed.")
     gives: tuple[Id, ...] = Field((), description="Interventions given at this contact, for the schedule table.")
@@ -421,11 +424,18 @@ class Visit(Sourced):
                 "Put them in order and remove what is double.",
                 "days",
             )
-        if not ("{day}" in self.named or "{n}" in self.named):
+        if not any(part in self.named for part in ("{day}", "{n}", "{week}")):
             raise Fault(
                 f"named is {self.named!r}: every visit would have the same name",
-                "text that holds {day} or {n}",
+                "text that holds {day}, {n} or {week}",
                 "Write for example week-{n}.",
+                "named",
+            )
+        if self.is_series and len(set(self.names(""))) < len(self.target_days):
+            raise Fault(
+                f"named is {self.named!r}: two visits of one week would have the same name",
+                "a name of its own for every visit",
+                "Use {day} or {n}.",
                 "named",
             )
         return self
@@ -453,5 +463,6 @@ class Visit(Sourced):
         if not self.is_series:
             return (id,)
         return tuple(
-            self.named.replace("{day}", str(day)).replace("{n}", str(n)) for n, day in enumerate(self.target_days, 1)
+            self.named.replace("{day}", str(day)).replace("{n}", str(n)).replace("{week}", str(day // 7))
+            for n, day in enumerate(self.target_days, 1)
         )
