@@ -24,7 +24,9 @@ class BinaryData:
     def __init__(self, derived: Derived, comparison: Comparison) -> None:
         if derived.shape == "time-to-event":
             assert derived.event is not None
-            values = derived.event.astype(np.float64)  # the event by the end of follow-up
+            assert derived.time is not None
+            # The event by the end of follow-up; without a time there is no value.
+            values = np.where(np.isnan(derived.time), np.nan, derived.event.astype(np.float64))
         else:
             assert derived.value is not None
             values = derived.value

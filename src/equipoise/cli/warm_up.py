@@ -22,6 +22,7 @@ def warm_up(as_json: JsonOption = False) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from equipoise.endpoints.patterns.warm_up import compile_patterns
     from equipoise.simulation.day_level import compile_model
     from equipoise.stats.warm_up import compile_everything
 
@@ -29,6 +30,7 @@ def warm_up(as_json: JsonOption = False) -> None:
     with reported(as_json=as_json):
         if as_json:
             compile_everything()
+            compile_patterns()
             compile_model()
         else:
             err = console(error=True)
@@ -40,6 +42,8 @@ def warm_up(as_json: JsonOption = False) -> None:
                 compile_everything(
                     lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
                 )
+                bar.update(task, description="endpoints")
+                compile_patterns()
                 bar.update(task, description="simulation")
                 compile_model()
     seconds = time.perf_counter() - start
