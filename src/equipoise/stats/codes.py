@@ -65,8 +65,10 @@ SENTENCES: dict[FitCode, str] = {
     "maximum likelihood estimate is infinite.",
     FitCode.SEPARATION_QUASI: "A combination of covariates predicts the outcome perfectly in part of the data "
     "(quasi-complete separation): the maximum likelihood estimate is infinite.",
-    FitCode.MONOTONE_LIKELIHOOD: "The partial likelihood increases without bound: the hazard ratio is zero or infinite.",
-    FitCode.BOUNDARY_VARIANCE: "The variance between participants is estimated as zero; the fit equals the pooled one.",
+    FitCode.MONOTONE_LIKELIHOOD: "The partial likelihood increases without bound: the hazard ratio is zero "
+    "or infinite.",
+    FitCode.BOUNDARY_VARIANCE: "The variance between participants is estimated as zero, and the fit equals the pooled "
+    "one; or, with a random slope, its correlation with the intercept as 1 or -1.",
     FitCode.NOT_CONVERGED: "The iterations ended before the maximum was reached.",
     FitCode.RANK_DEFICIENT: "Some columns of the design repeat others; their effects cannot be told apart.",
     FitCode.NON_FINITE_INPUT: "An input value is missing, infinite or not a number.",

@@ -144,10 +144,39 @@ def _solve(
                 n_pairs += residual.size * (residual.size - 1) // 2
             self.dep_params = products / n_pairs / (squares / n_rows) if n_pairs else 0.0
 
+    class DecayingWithTime(sm.cov_struct.CovStruct):  # type: ignore[misc,unused-ignore]
+        """Correlation rho to the power of the distance in time, rho by least squares over pairs, as geepack; (GEE-1).
+
+        The structure of statsmodels estimates rho from distances but weighs by the order of visits, as if none had
+        been missed, and where rho flattens out it ends without an answer.
+        """
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.dep_params = 0.0
+
+        def update(self, params: FloatArray) -> None:
+            """Least-squares rho for the products of standardised residuals."""
+            squares, products, gaps = 0.0, [], []
+            for outcome, when, (mean, _) in zip(
+                self.model.endog_li, self.model.time_li, self.model.cached_means, strict=True
+            ):
+                residual = (outcome - mean) / np.sqrt(self.model.family.variance(mean))
+                squares += float(residual @ residual)
+                later, earlier = np.tril_indices(residual.size, -1)
+                products.append(residual[later] * residual[earlier])
+                gaps.append(np.abs(when[later, 0] - when[earlier, 0]))
+            self.dep_params = _decay(np.concatenate(products) * y.size / squares, np.concatenate(gaps))
+
+        def covariance_matrix(self, expval: FloatArray, index: int) -> tuple[FloatArray, bool]:
+            """Working correlation of one participant's visits."""
+            when = self.model.time_li[index][:, 0]
+            return self.dep_params ** np.abs(when[:, None] - when[None, :]), True
+
     structures = {
         "independence": sm.cov_struct.Independence,
         "exchangeable": PlainExchangeable,
-        "ar1": lambda: sm.cov_struct.Autoregressive(grid=False),
+        "ar1": DecayingWithTime,
     }
     structure = structures[working]()
     groups = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
@@ -165,6 +194,34 @@ def _solve(
     if not (bool(result.converged) and np.all(np.isfinite(beta)) and np.isfinite(rho)):
         code = FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
     return beta, rho, code
+
+
+def _decay(products: FloatArray, gaps: FloatArray) -> float:
+    """The rho in 0 to 1 that minimises the sum of (product - rho ** gap) squared; 0 where there is no pair."""
+    from scipy.optimize import brentq
+
+    distance, which = np.unique(gaps, return_inverse=True)
+    count, total = np.bincount(which), np.bincount(which, weights=products)
+    # Two visits at one time say nothing of rho.
+    count, total, distance = count[distance > 0], total[distance > 0], distance[distance > 0]
+    if not distance.size:
+        return 0.0
+
+    def loss(rho: FloatArray) -> FloatArray:
+        power = rho[:, None] ** distance
+        return np.asarray((power * (power * count - 2.0 * total)).sum(axis=1))
+
+    def half_slope(rho: float) -> float:
+        power = rho**distance
+        return float(np.sum(distance * power * (power * count - total)) / rho)
+
+    # The loss may have more than one valley: the deepest cell of a grid, then its floor.
+    grid = np.linspace(0.0, 0.9999, 401)
+    lowest = int(np.argmin(loss(grid)))
+    left, right = max(grid[max(lowest - 1, 0)], 1e-9), grid[min(lowest + 1, grid.size - 1)]
+    if half_slope(left) >= 0.0:
+        return 0.0
+    return float(right) if half_slope(right) <= 0.0 else float(brentq(half_slope, left, right, xtol=1e-14, rtol=1e-14))
 
 
 def _sandwiches(
