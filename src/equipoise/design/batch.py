@@ -6,6 +6,7 @@ of replicates. Each replicate's numbers depend on the protocol, the scenario, th
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -65,6 +66,21 @@ class Task:
     first: int
     stop: int
     with_variations: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker reads the protocol once, not once a task.
+        rest = (self.spec, self.seed, self.first, self.stop, self.with_variations)
+        return _task_again, (pickle.dumps(self.protocol), *rest)
+
+
+@lru_cache(maxsize=8)
+def _protocol_again(pickled: bytes) -> Protocol:
+    protocol: Protocol = pickle.loads(pickled)
+    return protocol
+
+
+def _task_again(pickled: bytes, *rest: Any) -> Task:
+    return Task(_protocol_again(pickled), *rest)
 
 
 @dataclass(frozen=True)
