@@ -143,3 +143,24 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = f"import sys, equipoise; print([m for m in {heavy!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_changed_scoring_key_is_a_changed_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    import equipoise
+    from equipoise.instruments import library
+
+    before = equipoise.read_protocol("ketamine-mbrp-cocaine")
+    assert any(name.startswith("instrument pss-10") for name in before.definitions)
+    original = library.find_instrument
+
+    def changed(id: str, version: str | None = None) -> object:
+        found = original(id, version)
+        if found is None or id != "pss-10":
+            return found
+        first = replace(found.items[0], is_reversed=not found.items[0].is_reversed)
+        return replace(found, items=(first, *found.items[1:]))
+
+    monkeypatch.setattr(library, "find_instrument", changed)
+    assert equipoise.read_protocol("ketamine-mbrp-cocaine").hash != before.hash

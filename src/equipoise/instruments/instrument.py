@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["questionnaire", "score", "calendar"]
 Direction = Literal["higher is more", "higher is better", "higher is worse", "none"]
@@ -112,6 +112,16 @@ class Instrument:
             unknown = [member for member in members if member not in ids]
             if unknown or len(set(members)) != len(members):
                 raise ValueError(f"{self.id}: the scale {scale} names {unknown or 'an item twice'}")
+
+    def key_as_dict(self) -> dict[str, Any]:
+        """What a score depends on, as plain values: items, reversal, scales and the rule for gaps."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "items": [asdict(item) for item in self.items],
+            "scales": {scale: list(members) for scale, members in self.scales.items()},
+            "share-needed": str(self.missing_rule.share_needed),
+        }
 
     @property
     def item_ids(self) -> tuple[str, ...]:

@@ -85,15 +85,25 @@ class ProtocolModel(Frozen):
 class Protocol:
     """A protocol as it was read: the typed model, where each part stands in its file, and its hashes.
 
-    ``hash`` is SHA-256 over the canonical resolved model and the order of the arms: comments, layout, the order of
-    keys and defaults written out do not change it, anything else does. The order of arms has meaning (the reference
-    comes first); that of other mappings has none. ``file_hash`` is that of the file's text.
+    ``hash`` is SHA-256 over the canonical resolved model, the order of the arms and the library definitions that the
+    file names (``definitions``): comments, layout, the order of keys and defaults written out do not change it,
+    anything else does. The order of arms has meaning (the reference comes first); that of other mappings has none.
+    ``file_hash`` is that of the file's text.
     """
 
-    def __init__(self, model: ProtocolModel, *, lines: Any = None, path: Path | None = None, text: str = "") -> None:
+    def __init__(
+        self,
+        model: ProtocolModel,
+        *,
+        lines: Any = None,
+        path: Path | None = None,
+        text: str = "",
+        definitions: Mapping[str, Any] | None = None,
+    ) -> None:
         from equipoise.foundation.hashing import sha256_text
 
         self.model = model
+        self.definitions = dict(definitions or {})
         self.lines = lines
         self.path = path
         self.text = text
@@ -101,7 +111,12 @@ class Protocol:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Read again rather than copied: the text is the source, and the typed parts come out the same.
-        return (_read_again, (self.text, self.path, self.lines.file if self.lines is not None else "<text>"))
+        file = self.lines.file if self.lines is not None else "<text>"
+        return (_read_again, (self.text, self.path, file, self.definitions))
+
+    def with_definitions(self, definitions: Mapping[str, Any]) -> Protocol:
+        """The same protocol with the library definitions it names written out; they enter its hash."""
+        return Protocol(self.model, lines=self.lines, path=self.path, text=self.text, definitions=definitions)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "model":
@@ -110,8 +125,9 @@ class Protocol:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the canonical resolved model with the order of its arms."""
-        return sha256_value({"protocol": self.resolved, "arms-in-order": list(self.arm_ids)})
+        """SHA-256 of the canonical resolved model, the order of its arms, and the library definitions it names."""
+        value = {"protocol": self.resolved, "arms-in-order": list(self.arm_ids)}
+        return sha256_value({**value, "definitions": self.definitions} if self.definitions else value)
 
     @cached_property
     def resolved(self) -> dict[str, Any]:
@@ -226,12 +242,12 @@ class Protocol:
         )
 
 
-def _read_again(text: str, path: Path | None, file: str) -> Protocol:
+def _read_again(text: str, path: Path | None, file: str, definitions: Mapping[str, Any]) -> Protocol:
     from equipoise.protocol.read import read_protocol_text
 
     protocol = read_protocol_text(text, file=file)
     protocol.path = path
-    return protocol
+    return protocol.with_definitions(definitions) if definitions else protocol
 
 
 def _shift(day: int, by: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from equipoise.foundation.errors import Problem, ProtocolError, listed, nearest
 from equipoise.protocol import Protocol
@@ -42,5 +43,28 @@ def protocol_path(name_or_path: str | Path) -> Path:
 
 
 def read_protocol(name_or_path: str | Path) -> Protocol:
-    """The protocol of that bundled name or path, with every problem of the file at once if it has any."""
-    return read_protocol_file(protocol_path(name_or_path))
+    """The protocol of that bundled name or path, with every problem of the file at once if it has any.
+
+    What the file takes by name from our libraries (instruments, endpoint definitions) enters its hash: a scoring key
+    changed in a new version of the program is a changed protocol.
+    """
+    protocol = read_protocol_file(protocol_path(name_or_path))
+    return protocol.with_definitions(definitions_of(protocol))
+
+
+def definitions_of(protocol: Protocol) -> dict[str, Any]:
+    """The library definitions that a protocol names, as plain values; a name that is not there is left to `check`."""
+    from equipoise.endpoints.patterns.library import find_definition
+    from equipoise.instruments.library import find_instrument
+
+    out: dict[str, Any] = {}
+    for assessment in protocol.model.assessments.values():
+        instrument = find_instrument(assessment.instrument, assessment.version) if assessment.instrument else None
+        if instrument is not None:
+            out[f"instrument {instrument.id}"] = instrument.key_as_dict()
+    for endpoint in protocol.model.endpoints.values():
+        name = getattr(endpoint, "definition", None)
+        definition = find_definition(name) if name else None
+        if definition is not None:
+            out[f"definition {definition.name}"] = definition.formula.model_dump(mode="json", by_alias=True)
+    return out
