@@ -198,8 +198,12 @@ def _main_series(material: Material) -> list[PlannedVisit]:
     """The longest visit series at which use is looked for; empty where no series has two visits."""
     model = material.protocol.model
     looked = {id for id, a in model.assessments.items() if a.type in ("urine", "daily-use")}
+    # the lattice of the report is that of the first stage: a later stage that counts its own days has other people
+    own = {id for id, stage in model.stages.items() if stage.day_1 is not None}
     found = [
-        list(material.protocol.series(id)) for id, v in model.schedule.items() if v.is_series and set(v.assess) & looked
+        list(material.protocol.series(id))
+        for id, v in model.schedule.items()
+        if v.is_series and set(v.assess) & looked and v.stage not in own
     ]
     # in a trial of several stages the lattice holds the days of the stage analysed
     n_days = material.lattice.n_days
