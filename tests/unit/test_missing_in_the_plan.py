@@ -135,7 +135,7 @@ def test_an_imputed_line_says_what_was_imputed_and_repeats_itself(records):
 def test_a_tipping_point_brackets_the_change(records):
     # On midazolam the same direction as the result: worse and worse until significance appears.
     protocol = with_lines(
-        f"tip: {{estimand: abstinence-difference, estimator: risk-difference, imputation: {{sets: 20, model: pooled}}, "
+        "tip: {estimand: abstinence-difference, estimator: risk-difference, imputation: {sets: 20, model: pooled}, "
         "tipping-point: {arm: midazolam, up-to: 10, steps: 5}}"
     )
     tip = outcomes(protocol, records, "tip")[2][0].details["tipping_point"]

@@ -83,6 +83,12 @@ def analyse_records(
     )
 
 
+def estimate_planned(protocol: Protocol, plan: Plan, planned: PlannedFit) -> list[Estimate]:
+    """The estimates of one fit on its own, whether or not it stands in the plan."""
+    n_randomized = _n_randomized(plan, planned)
+    return [_estimate(protocol, planned, outcome, n_randomized, plan) for outcome in plan.fit(planned)]
+
+
 def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
     """Participants randomized to each arm compared (or to a level of the factor), and to both."""
     treatments = planned.estimand.treatments

@@ -11,6 +11,7 @@ from equipoise.cli import (
     check,
     endpoints,
     import_,
+    multiverse,
     power,
     protocols,
     report,
@@ -18,6 +19,7 @@ from equipoise.cli import (
     schema,
     show,
     simulate,
+    size,
     warm_up,
 )
 
@@ -50,7 +52,11 @@ def _options(
     """Options before the command."""
 
 
-for module in (protocols, show, check, schema, simulate, import_, endpoints, analyse, report, run, power, warm_up):
+_COMMANDS = (
+    protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
+    warm_up,
+)  # fmt: skip
+for module in _COMMANDS:
     module.register(app)
 
 

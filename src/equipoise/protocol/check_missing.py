@@ -26,6 +26,7 @@ RULES: dict[str, set[str]] = {
     "use-by-week": _WORDS,
     "report": {"is-missing", *BY_ARM},
     "score": {"is-missing", "last-observation"},
+    "pattern": {"is-use", "is-use-after-dropout", "is-no-use", *BY_ARM},
 }
 IMPUTED_ESTIMATORS = {
     "logistic", "firth", "risk-difference", "risk-ratio", "cox", "rmst-difference", "logistic-mixed", "gee",

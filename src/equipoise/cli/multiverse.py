@@ -1,0 +1,58 @@
+"""`equipoise multiverse`: every definition, missing rule and estimator, beside the one that was planned."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported, simulated_line, working
+from equipoise.cli.options import ForceOption, JsonOption, OutOption, ProtocolArgument, RecordsArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("multiverse")(multiverse)
+
+
+def multiverse(
+    protocol: ProtocolArgument,
+    records: RecordsArgument,
+    out: OutOption,
+    sets: Annotated[int, typer.Option("--sets", min=2, max=1000, help="Imputed data sets of each imputed row.")] = 20,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse records in every way that suits: a table and a curve of effects, with the planned one marked.
+
+    Writes multiverse.csv, multiverse.json and a specification curve (SVG) for each scale.
+
+    Example: `equipoise multiverse xbot xbot-records --out multiverse`
+    """
+    from equipoise.workflow.multiverse import CAUTION, explore_multiverse, write_multiverse
+
+    with reported(as_json=as_json), working(f"multiverse of {protocol}", quiet=as_json) as say:
+        found = explore_multiverse(protocol, records, sets=sets, progress=say)
+        files = write_multiverse(found, out, force=force)
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "out": str(out),
+                "files": [str(path) for path in files],
+                "count": found.count(),
+                "caution": CAUTION,
+                "left_out": [{"id": id, "why": why} for id, why in found.left_out],
+            }
+        )
+        return
+    screen = console()
+    simulated_line(found.origin == "simulated")
+    screen.print(found.title, style="bold")
+    for name, value in found.count().items():
+        screen.print(f"{value:>6}  {name.replace('_', ' ')}")
+    if found.left_out:
+        screen.print(f"{len(found.left_out):>6}  could not be fitted; multiverse.json says why")
+    screen.print(CAUTION)
+    for path in files:
+        screen.print(str(path))

@@ -1,0 +1,413 @@
+"""The multiverse: every definition by every missing rule by every estimator that suits, the planned one marked.
+
+What is varied is the discretion of an analyst, not the data. The rows are not independent tests, and their number
+against a threshold proves nothing; they show how far the answer rests on choices.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.analysis.analyse import estimate_planned
+from equipoise.analysis.estimate import SCALES, Estimate
+from equipoise.analysis.plan import Plan, PlannedFit
+from equipoise.endpoints.lattice import read_lattice
+from equipoise.endpoints.patterns.library import Definition, definitions
+from equipoise.exchange.output_folder import OutputFolder
+from equipoise.exchange.records_files import read_records
+from equipoise.foundation.errors import AnalysisError, EquipoiseError, Problem
+from equipoise.foundation.hashing import sha256_value
+from equipoise.protocol import Protocol
+from equipoise.protocol.check_analysis import OPTIONS, SUITS
+from equipoise.protocol.check_missing import IMPUTED_ESTIMATORS, RULES, takes_rule, why_not_imputed
+from equipoise.protocol.formula_check import formula_problems
+from equipoise.protocol.model_analysis import Analysis, Estimand, PatternEndpoint, RunOfUse
+from equipoise.records import Records
+from equipoise.workflow.library import read_protocol
+from equipoise.workflow.verbs import Progress, program_version, require_records
+
+CODES = {"A010": "The protocol has no analysis of two arms to vary."}
+
+# Estimators that give an effect, each with the summary measure it estimates.
+MEASURE = {
+    "logistic": "odds-ratio",
+    "firth": "odds-ratio",
+    "fisher-exact": "odds-ratio",
+    "risk-difference": "risk-difference",
+    "risk-ratio": "risk-ratio",
+    "cox": "hazard-ratio",
+    "rmst-difference": "rmst-difference",
+    "logistic-mixed": "odds-ratio",
+    "gee": "odds-ratio",
+    "linear": "mean-difference",
+}
+# A definition of the library gets one estimator a measure that it was made for; the protocol's own get every one.
+LIBRARY_ESTIMATORS = {
+    "pattern-binary": {"logistic", "risk-difference"},
+    "pattern-number": {"linear"},
+    "pattern-time-to-event": {"cox"},
+}
+USE_KINDS = {
+    "abstinence", "abstinent-days", "time-to-event", "repeated-use", "use-by-day", "use-by-week", "report", "pattern",
+}  # fmt: skip
+LIBRARY = "library-"
+OWN_RULE, IMPUTED = "own rule", "multiple imputation"
+CAUTION = (
+    "These rows are one data set looked at in many ways. They are not independent tests, most were not planned, and "
+    "counting those below a threshold is no evidence. They show how far the answer rests on choices."
+)
+
+
+@dataclass(frozen=True)
+class Universe:
+    """One way of analysing: its choices, and what it gave."""
+
+    id: str
+    definition: str
+    label: str
+    library: bool
+    rule: str
+    estimator: str
+    covariates: str
+    scale: str | None
+    estimate: float | None
+    ci_lower: float | None
+    ci_upper: float | None
+    p_value: float | None
+    arm: str
+    reference: str
+    favours: str | None
+    n_analysed: int | None
+    planned: str | None  # the line of the plan that it is, if it is one
+    prespecified: bool
+    published: bool
+    warnings: tuple[str, ...]
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values, warnings as a list."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class Multiverse:
+    """Every universe of a trial, in the order of choices."""
+
+    protocol: str
+    title: str
+    arm: str
+    reference: str
+    origin: str
+    provenance: dict[str, Any]
+    universes: tuple[Universe, ...]
+    left_out: tuple[tuple[str, str], ...]  # id and why there is no row
+
+    def count(self) -> dict[str, int]:
+        """How many rows with an estimate favour each arm, and how many have limits on one side of no effect."""
+        rows = [u for u in self.universes if u.estimate is not None]
+        counted = Counter(u.favours for u in rows if u.favours)
+        clear = Counter(u.favours for u in rows if u.favours and u.p_value is not None and u.p_value < 0.05)
+        return {
+            "rows": len(self.universes),
+            "with_an_estimate": len(rows),
+            "planned": sum(u.planned is not None for u in self.universes),
+            "prespecified": sum(u.prespecified for u in self.universes),
+            **{f"favours {name}": counted[name] for name in (self.arm, self.reference)},
+            **{f"favours {name}, p < 0.05": clear[name] for name in (self.arm, self.reference)},
+        }
+
+
+def _main_line(protocol: Protocol) -> tuple[str, Analysis]:
+    """The primary analysis of two arms (the first of its kind), which says what is compared and adjusted for."""
+    order = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
+    lines = sorted(protocol.model.analyses.items(), key=lambda item: order.index(item[1].level))
+    for id, analysis in lines:
+        estimand = protocol.model.estimands[analysis.estimand]
+        kind = protocol.model.endpoints[estimand.endpoint].kind
+        if estimand.treatments.reference is not None and kind in USE_KINDS:
+            return id, analysis
+    raise AnalysisError(
+        Problem("A010", "analyses", "No analysis compares two arms on use.", "at least one", "Add one to the plan.")
+    )
+
+
+def _weekly_source(protocol: Protocol, main: Analysis) -> tuple[str, dict[str, Any]] | None:
+    """The weekly use pattern that the endpoint of the main analysis looks at, with a name; ``None`` where none is.
+
+    Visits more often than weekly are gathered into weeks that end with the last visit's target day.
+    """
+    wanted = protocol.model.estimands[main.estimand].endpoint
+    ordered = sorted(protocol.model.endpoints.items(), key=lambda item: item[0] != wanted)
+    for _, endpoint in ordered:
+        found: tuple[str, int, int] | None = None
+        if endpoint.kind in ("repeated-use", "abstinence") and endpoint.at is not None:
+            visits = protocol.series(endpoint.at)
+            first, last = visits[0].target_day, visits[-1].target_day
+            n_weeks = (last - first) // 7 + 1
+            if n_weeks > 1 and last - 7 * n_weeks >= 0:
+                found = endpoint.use, last - 7 * n_weeks + 1, last
+        elif endpoint.kind in ("use-by-week", "abstinence", "abstinent-days", "use-by-day"):
+            n_weeks = len(endpoint.days.range) // 7
+            found = endpoint.use, endpoint.days.first, endpoint.days.first + 7 * n_weeks - 1
+        elif endpoint.kind == "time-to-event":
+            for event in endpoint.first_of:
+                if isinstance(event, RunOfUse) and event.cells == "weeks":
+                    found = event.use, 1, 7 * (endpoint.until.last // 7)
+        if found is not None and found[1] > 0 and found[2] - found[1] >= 13:
+            use, first, last = found
+            return f"{use}, days {first} to {last}", {"use": use, "cells": "weeks", "days": f"{first}..{last}"}
+    return None
+
+
+def _library_endpoints(protocol: Protocol) -> dict[str, PatternEndpoint]:
+    """Definitions of the library over weeks on the protocol's weekly pattern, where their windows fit."""
+    from equipoise.protocol.check_pattern import n_cells
+
+    source = _weekly_source(protocol, _main_line(protocol)[1])
+    out: dict[str, PatternEndpoint] = {}
+    if source is None:
+        return out
+    for name, entry in definitions().items():
+        if entry.on != ("weeks",):
+            continue
+        endpoint = _pattern(entry, name, *source)
+        cells = n_cells(protocol, endpoint)
+        if cells is not None and not formula_problems(entry.formula, cells):
+            out[f"{LIBRARY}{name.lower().replace('_', '-')}"] = endpoint
+    return out
+
+
+def _pattern(entry: Definition, name: str, where: str, source: dict[str, Any]) -> PatternEndpoint:
+    return PatternEndpoint.model_validate(
+        {
+            "kind": "pattern",
+            "words": entry.words,
+            "label": f"{entry.label} ({name}), {where}",
+            "better": entry.better,
+            "definition": name,
+            "gives": entry.type,
+            **source,
+        }
+    )
+
+
+def _suit(endpoint: Any) -> str:
+    return f"pattern-{endpoint.comes_to}" if endpoint.kind == "pattern" else str(endpoint.kind)
+
+
+def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[PlannedFit, str]]:
+    """Every fit of the multiverse with its missing rule in words; ``protocol`` holds the library's endpoints too."""
+    _, main = _main_line(protocol)
+    asked = protocol.model.estimands[main.estimand]
+    horizons = [a.horizon for a in protocol.model.analyses.values() if a.horizon is not None]
+    for id, endpoint in protocol.model.endpoints.items():
+        if endpoint.kind not in USE_KINDS:
+            continue
+        rules = [OWN_RULE, *sorted(rule for rule in RULES.get(endpoint.kind, set()) if takes_rule(endpoint, rule))]
+        own = getattr(endpoint, "missed", None)
+        rules = [rule for rule in rules if rule != own]
+        if why_not_imputed(endpoint) is None:
+            rules.append(IMPUTED)
+        # While-on-treatment and the like belong to the estimand of the plan, where this endpoint has one.
+        mine = next((e for e in protocol.model.estimands.values() if e.endpoint == id), None)
+        intercurrent = mine.intercurrent if mine is not None else {}
+        suit = _suit(endpoint)
+        suited = LIBRARY_ESTIMATORS[suit] if id.startswith(LIBRARY) else SUITS[suit] & MEASURE.keys()
+        for estimator in sorted(suited):
+            sets_of_covariates: list[tuple[str, ...]] = [()]
+            if main.covariates and estimator in OPTIONS["covariates"]:
+                sets_of_covariates.append(main.covariates)
+            for rule, covariates in itertools.product(rules, sets_of_covariates):
+                if rule == IMPUTED and estimator not in IMPUTED_ESTIMATORS:
+                    continue
+                values: dict[str, Any] = {"estimand": main.estimand, "estimator": estimator, "covariates": covariates}
+                if estimator in ("rmst-difference",):
+                    if not horizons:
+                        continue
+                    values["horizon"] = min(horizons)
+                if rule == IMPUTED:
+                    values["imputation"] = {"sets": sets, "seed": 1, "model": "pooled"}
+                elif rule != OWN_RULE:
+                    values["missed"] = rule
+                if main.analysis_set is not None:
+                    values["analysis-set"] = main.analysis_set
+                estimand = asked.model_copy(
+                    update={"endpoint": id, "summary": MEASURE[estimator], "intercurrent": intercurrent}
+                )
+                words = "+".join(covariates) or "none"
+                yield (
+                    PlannedFit(
+                        f"{id} | {rule} | {estimator} | {words}",
+                        id,
+                        Analysis.model_validate(values),
+                        main.estimand,
+                        estimand,
+                    ),
+                    rule,
+                )
+
+
+def _planned_line(protocol: Protocol, planned: PlannedFit) -> str | None:
+    """The line of the plan that a universe is, if it is one."""
+    for id, analysis in protocol.model.analyses.items():
+        estimand = protocol.model.estimands[analysis.estimand]
+        same = (
+            estimand.endpoint == planned.estimand.endpoint
+            and set(estimand.treatments.names) == set(planned.estimand.treatments.names)
+            and analysis.estimator == planned.analysis.estimator
+            and set(analysis.covariates) == set(planned.analysis.covariates)
+            and analysis.missed == planned.analysis.missed
+            and (analysis.imputation is None) == (planned.analysis.imputation is None)
+            and not (analysis.imputation and any(analysis.imputation.delta.values()))
+            and analysis.analysis_set == planned.analysis.analysis_set
+        )
+        if same:
+            return id
+    return None
+
+
+def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str | None:
+    """The arm that an estimate favours; ``None`` at no effect or without an estimate."""
+    if estimate.estimate is None or estimate.reference is None:
+        return None
+    endpoint = protocol.model.endpoints[estimand.endpoint]
+    higher_is_better = endpoint.better == "higher"
+    timed = endpoint.kind == "time-to-event" or _suit(endpoint) == "pattern-time-to-event"
+    if endpoint.kind == "time-to-event" and estimate.scale != "rmst_difference":
+        higher_is_better = not higher_is_better  # a later event is better: more of the event is worse
+    elif timed and endpoint.kind == "pattern" and estimate.scale == "rmst_difference":
+        higher_is_better = not higher_is_better
+    none = 1.0 if SCALES[estimate.scale][1] else 0.0
+    if estimate.estimate == none:
+        return None
+    return estimate.arm if (estimate.estimate > none) == higher_is_better else estimate.reference
+
+
+def explore_multiverse(
+    protocol: Protocol | str | Path,
+    records: Records | str | Path,
+    *,
+    sets: int = 20,
+    progress: Progress | None = None,
+) -> Multiverse:
+    """Carry out every universe on one trial's records.
+
+    Definitions are the protocol's own endpoints of use and the library's that fit its pattern; ``sets`` are the
+    imputed data sets of each universe with multiple imputation. A universe that cannot be fitted is named with the
+    reason, not left out silently.
+    """
+    chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
+    data = records if isinstance(records, Records) else read_records(records)
+    require_records(chosen, data)
+    library = _library_endpoints(chosen)
+    wide = Protocol(
+        chosen.model.model_copy(update={"endpoints": {**chosen.model.endpoints, **library}}),
+        lines=chosen.lines,
+        path=chosen.path,
+        text=chosen.text,
+    )
+    _, main = _main_line(chosen)
+    asked = chosen.model.estimands[main.estimand]
+    published = {entry.analysis for entry in chosen.model.published.values() if entry.analysis}
+    plan = Plan(wide, read_lattice(wide, data))
+    rows: list[Universe] = []
+    left_out: list[tuple[str, str]] = []
+    for planned, rule in planned_universes(wide, sets=sets):
+        if progress is not None:
+            progress(planned.id)
+        try:
+            answers = estimate_planned(wide, plan, planned)
+            # Where the likelihood has no maximum, the penalised answer stands in, and says so.
+            estimate = next((answer for answer in answers if answer.estimate is not None), answers[0])
+        except EquipoiseError as error:
+            left_out.append((planned.id, error.problems[0].found))
+            continue
+        line = _planned_line(chosen, planned)
+        endpoint = wide.model.endpoints[planned.estimand.endpoint]
+        rows.append(
+            Universe(
+                id=planned.id,
+                definition=planned.estimand.endpoint,
+                label=endpoint.label or planned.estimand.endpoint,
+                library=planned.estimand.endpoint in library,
+                rule=rule,
+                estimator=estimate.estimator,
+                covariates="+".join(planned.analysis.covariates) or "none",
+                scale=estimate.scale,
+                estimate=estimate.estimate,
+                ci_lower=estimate.ci_lower,
+                ci_upper=estimate.ci_upper,
+                p_value=estimate.p_value,
+                arm=str(estimate.arm),
+                reference=str(estimate.reference),
+                favours=favoured(wide, planned.estimand, estimate),
+                n_analysed=estimate.n_analysed,
+                planned=line,
+                prespecified=bool(line and chosen.model.analyses[line].prespecified),
+                published=line in published,
+                warnings=estimate.warnings,
+            )
+        )
+    return Multiverse(
+        protocol=chosen.id,
+        title=chosen.model.trial.title,
+        arm=asked.treatments.experimental,
+        reference=str(asked.treatments.reference),
+        origin=data.source.origin,
+        provenance={
+            "protocol_hash": chosen.hash,
+            "data_hash": data.data_hash,
+            "version": program_version(),
+            "choices_hash": sha256_value([row.id for row in rows]),
+            "imputed_sets": sets,
+        },
+        universes=tuple(rows),
+        left_out=tuple(left_out),
+    )
+
+
+def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Write ``multiverse.csv``, ``multiverse.json`` and a specification curve a scale; whole or not at all."""
+    from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
+
+    folder = OutputFolder(out, kind="multiverse", force=force)
+    folder.require_free()
+    names = []
+    with folder as partial:
+        where = Path(partial)
+        text = io.StringIO()
+        keys = list(found.universes[0].as_row()) if found.universes else []
+        writer = csv.DictWriter(text, keys, lineterminator="\n")
+        writer.writeheader()
+        for row in found.universes:
+            writer.writerow({**row.as_row(), "warnings": "; ".join(row.warnings)})
+        (where / "multiverse.csv").write_text(text.getvalue(), "utf-8", newline="\n")
+        body = {
+            "protocol": found.protocol,
+            "origin": found.origin,
+            "provenance": found.provenance,
+            "caution": CAUTION,
+            "count": found.count(),
+            "universes": [row.as_row() for row in found.universes],
+            "left_out": [{"id": id, "why": why} for id, why in found.left_out],
+        }
+        (where / "multiverse.json").write_text(
+            json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8", newline="\n"
+        )
+        names = ["multiverse.csv", "multiverse.json"]
+        stamp = "SIMULATED" if found.origin == "simulated" else None
+        for scale in scales_of(found.universes):
+            drawing = draw_specification_curve(
+                [u for u in found.universes if u.scale == scale], scale, arm=found.arm, reference=found.reference
+            )
+            name = f"specification-curve-{scale.replace('_', '-')}.svg"
+            (where / name).write_text(drawing.svg(stamp), "utf-8", newline="\n")
+            names.append(name)
+    return tuple(Path(out) / name for name in names)
