@@ -2,23 +2,255 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky, kernel, solve_cholesky
+from equipoise.stats._vector_math import exponential
 
 BRESLOW, EFRON, EXACT = 0, 1, 2
 CONVERGED, SINGULAR, STOPPED, DOUBTFUL_RANK = 0, 1, 2, 3
 # Columns of ``quality``.
-GRADIENT, ITERATIONS, CONDITION, PREDICTOR, STATUS, LOG_LIK, LOG_LIK_NULL, SCORE_TEST = 0, 1, 2, 3, 4, 5, 6, 7
-N_QUALITY = 8
+GRADIENT, ITERATIONS, CONDITION, PREDICTOR, STATUS, LOG_LIK, LOG_LIK_NULL, SCORE_TEST, WALD = 0, 1, 2, 3, 4, 5, 6, 7, 8
+N_QUALITY = 9
+# What Newton's method keeps from step to step.
+BEFORE, SHRINK, HALVINGS, STEPS, DECREMENT = 0, 1, 2, 3, 4
+N_CONTROL = 5
+_GO_ON = -1
 
 _DECREMENT = 1e-18
 _DECREMENT_MONOTONE = 1e-12
 _PREDICTOR_MONOTONE = 25.0
+# Beyond it the exponential is cut off; a step that leads there is halved.
+LARGEST_PREDICTOR = 690.0
 _MAX_ITERATIONS = 60
 _CLEAR_RANK = 1e-6
+
+
+@kernel("void(float64[:, ::1], int64, int64, float64[:, ::1])")
+def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
+    """Fill ``z`` (at least 1 + p + p (p + 1) / 2, n): 1, x, lower triangle of x x', of covariates about their mean."""
+    p = design.shape[1]
+    for i in range(n):
+        z[0, i] = 1.0
+    at = 1 + p
+    for j in range(p):
+        total = 0.0
+        for i in range(n):
+            total += design[first + i, j]
+        mean = total / n
+        for i in range(n):
+            z[1 + j, i] = design[first + i, j] - mean
+        for k in range(j + 1):
+            for i in range(n):
+                z[at, i] = z[1 + j, i] * z[1 + k, i]
+            at += 1
+
+
+@kernel("void(float64[::1], float64[::1], float64[::1], float64[::1])")
+def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
+    """Start from zero."""
+    start[:] = 0.0
+    step[:] = 0.0
+    b[:] = 0.0
+    control[BEFORE] = -np.inf
+    control[SHRINK] = 1.0
+    control[HALVINGS] = 0.0
+    control[STEPS] = 0.0
+    control[DECREMENT] = np.nan
+
+
+@kernel(
+    "int64(float64, float64, float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64[::1], float64[::1])"
+)
+def advance_newton(  # type: ignore[no-untyped-def]
+    ll, largest, information, factor, score, start, step, b, control, quality
+):
+    """Judge the point ``b`` and write the next one there: negative to go on, else the status; ``quality`` is a row."""
+    p = score.shape[0]
+    control[STEPS] += 1.0
+    is_first = control[STEPS] == 1.0
+    factor[:] = information
+    singular = cholesky(factor, p) >= 0
+    if is_first:
+        quality[LOG_LIK_NULL] = ll
+        doubtful = singular
+        if not singular:
+            for j in range(p):
+                if factor[j, j] * factor[j, j] < _CLEAR_RANK * information[j, j]:
+                    doubtful = True
+        # The caller settles the rank, leaves this status in place, and calls again.
+        if doubtful and quality[STATUS] != DOUBTFUL_RANK:
+            return DOUBTFUL_RANK
+    before = control[BEFORE]
+    if ll >= before - 1e-12 * (1.0 + abs(before)):
+        if singular:
+            return SINGULAR
+        control[HALVINGS] = 0.0
+        control[SHRINK] = 1.0
+        control[BEFORE] = ll
+        start[:] = b
+        step[:] = score
+        solve_cholesky(factor, step, p)
+        decrement = 0.0
+        for j in range(p):
+            decrement += step[j] * score[j]
+        control[DECREMENT] = decrement
+        if is_first:
+            quality[SCORE_TEST] = decrement
+        if decrement < _DECREMENT or (largest > _PREDICTOR_MONOTONE and decrement < _DECREMENT_MONOTONE):
+            for j in range(p):
+                start[j] += step[j]
+            return CONVERGED
+    else:
+        control[HALVINGS] += 1.0
+        if control[HALVINGS] > 40.0:
+            return STOPPED
+        control[SHRINK] *= 0.5
+    for j in range(p):
+        b[j] = start[j] + control[SHRINK] * step[j]
+    return STOPPED if control[STEPS] >= _MAX_ITERATIONS else _GO_ON
+
+
+@kernel(
+    "void(int64, float64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1],"
+    " float64[::1], float64[:, ::1], float64[::1])"
+)
+def settle_newton(  # type: ignore[no-untyped-def]
+    status, ll, largest, information, factor, inverse, start, control, beta, covariance, quality
+):
+    """Write the outcome of one trial; ``beta``, ``covariance`` and ``quality`` are the trial's own."""
+    p = beta.shape[0]
+    if status == CONVERGED:
+        invert_cholesky(factor, inverse, p)
+        quality[CONDITION] = condition_number(information, inverse, p)
+        covariance[:] = inverse
+        wald = 0.0
+        for j in range(p):
+            wald += start[j] * start[j] * information[j, j]
+            for k in range(j):
+                wald += 2.0 * start[j] * start[k] * information[j, k]
+        quality[WALD] = wald
+    beta[:] = start
+    quality[LOG_LIK] = ll
+    quality[GRADIENT] = np.sqrt(abs(control[DECREMENT]))
+    quality[ITERATIONS] = control[STEPS]
+    quality[PREDICTOR] = largest
+    quality[STATUS] = status
+
+
+@kernel("float64(float64[:, ::1], int64, float64[::1], float64[::1])")
+def fill_predictor(z, n, b, eta):  # type: ignore[no-untyped-def]
+    """Linear predictors of the n rows; returns the largest absolute one."""
+    for i in range(n):
+        eta[i] = 0.0
+    for j in range(b.shape[0]):
+        for i in range(n):
+            eta[i] += z[1 + j, i] * b[j]
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, abs(eta[i]))
+    return largest
+
+
+@kernel("int64(float64[::1], float64[::1], int64[::1], int64[:, ::1], int64[:, ::1], float64[::1])")
+def _find_deaths(time, event, stratum, events, ties, fraction):  # type: ignore[no-untyped-def]
+    """Lay out the events, latest first; returns how many.
+
+    ``events``: the first row of each one's time, its own row. ``ties``, a row for each time with several events, up to
+    one whose number is 0: number of events, place of the first of them in ``events``. ``fraction``: the part of the
+    tied events that has left the denominator by the time of each, eq. (CX-2).
+    """
+    n_steps = 0
+    n_ties = 0
+    i = time.shape[0] - 1
+    while i >= 0:
+        now = time[i]
+        here = stratum[i]
+        d = 0
+        while i >= 0 and time[i] == now and stratum[i] == here:
+            if event[i] > 0.0:
+                events[n_steps + d, 1] = i
+                d += 1
+            i -= 1
+        for m in range(d):
+            events[n_steps + m, 0] = i + 1
+            fraction[n_steps + m] = m / d
+        if d > 1:
+            ties[n_ties, 0] = d
+            ties[n_ties, 1] = n_steps
+            n_ties += 1
+        n_steps += d
+    ties[n_ties, 0] = 0
+    return n_steps
+
+
+@kernel("void(float64[:, ::1], float64[::1], int64[::1], float64[:, ::1])")
+def _sum_risk_sets(z, theta, stratum, sums):  # type: ignore[no-untyped-def]
+    """``sums[c, i]``: theta times ``z[c]`` added up over the stratum from its last row back to row i."""
+    n = stratum.shape[0]
+    # Three columns at a time, so that the processor need not wait for one addition before the next.
+    for c in range(0, z.shape[0], 3):
+        a0 = 0.0
+        a1 = 0.0
+        a2 = 0.0
+        here = stratum[n - 1]
+        for i in range(n - 1, -1, -1):
+            if stratum[i] != here:
+                here = stratum[i]
+                a0 = 0.0
+                a1 = 0.0
+                a2 = 0.0
+            a0 += theta[i] * z[c, i]
+            a1 += theta[i] * z[c + 1, i]
+            a2 += theta[i] * z[c + 2, i]
+            sums[c, i] = a0
+            sums[c + 1, i] = a1
+            sums[c + 2, i] = a2
+
+
+@kernel("void(float64[:, ::1], float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], float64[:, ::1])")
+def _take_off_ties(z, theta, events, ties, fraction, totals):  # type: ignore[no-untyped-def]
+    """Let each of the events of one time leave the denominator by its fraction, eq. (CX-2)."""
+    t = 0
+    while ties[t, 0] > 0:
+        begin = ties[t, 1]
+        stop = begin + ties[t, 0]
+        for c in range(z.shape[0]):
+            failing = 0.0
+            for s in range(begin, stop):
+                failing += theta[events[s, 1]] * z[c, events[s, 1]]
+            for s in range(begin + 1, stop):
+                totals[c, s] -= fraction[s] * failing
+        t += 1
+
+
+@kernel("float64(float64[:, ::1], int64, float64[::1], float64[:, ::1])")
+def _add_events(totals, n_steps, score, information):  # type: ignore[no-untyped-def]
+    """Take each event's mean off ``score``, add its variance to ``information``; returns minus the logarithms."""
+    p = score.shape[0]
+    ll = 0.0
+    product = 1.0
+    for s in range(n_steps):
+        product *= totals[0, s]
+        if product > 1e250 or product < 1e-250:
+            ll -= np.log(product)
+            product = 1.0
+        totals[0, s] = 1.0 / totals[0, s]
+    at = 1 + p
+    for j in range(p):
+        sum_x = score[j]
+        for s in range(n_steps):
+            totals[1 + j, s] *= totals[0, s]
+            sum_x -= totals[1 + j, s]
+        score[j] = sum_x
+        for k in range(j + 1):
+            sum_xx = 0.0
+            for s in range(n_steps):
+                sum_xx += totals[at, s] * totals[0, s] - totals[1 + j, s] * totals[1 + k, s]
+            information[j, k] = sum_xx
+            at += 1
+    return ll - np.log(product)
 
 
 @kernel(
@@ -28,330 +260,69 @@ _CLEAR_RANK = 1e-6
 def maximise_range(  # type: ignore[no-untyped-def]
     time, event, stratum, design, offsets, wanted, method, begin, end, beta, covariance, quality
 ):
-    """Maximise the partial likelihood of the ``wanted`` trials of ``begin:end``, eq. (CX-1) to (CX-4).
+    """Maximise the partial likelihood of the ``wanted`` trials of ``begin:end`` with Efron's or Breslow's ties.
 
-    Every row is laid out once as the vector (1, x, lower triangle of x x') of centred covariates, so that the sums
-    over a risk set are one short loop.
+    Equations (CX-1) and (CX-2). Every row is laid out once as the vector (1, x, lower triangle of x x') of centred
+    covariates; their sums over all risk sets are one pass back through time.
     """
     p = design.shape[1]
-    width = 1 + p + p * (p + 1) // 2
+    # Up to a multiple of three; the spare rows are never read.
+    width = 3 * ((1 + p + p * (p + 1) // 2 + 2) // 3)
     longest = 0
     for trial in range(begin, end):
         longest = max(longest, offsets[trial + 1] - offsets[trial])
-    z = np.empty((longest, width))
-    mean = np.empty(p)
-    events_x = np.empty(p)
+    z = np.zeros((width, longest))
+    sums = np.empty((width, longest))
+    theta = np.empty(longest)
+    totals = np.empty((width, longest))
+    events = np.empty((longest, 2), dtype=np.int64)
+    ties = np.empty((longest // 2 + 1, 2), dtype=np.int64)
+    fraction = np.empty(longest)
     information = np.zeros((p, p))
     factor = np.zeros((p, p))
     inverse = np.zeros((p, p))
+    events_x = np.empty(p)
     score = np.empty(p)
     step = np.empty(p)
     start = np.empty(p)
     b = np.empty(p)
-    # Sums of theta z over the risk set and over the events of one time.
-    at_risk = np.empty(width)
-    failing = np.empty(width)
-    average = np.empty(p)
-    for trial in range(begin, end):
-        if not wanted[trial]:
-            continue
-        first = offsets[trial]
-        n = offsets[trial + 1] - first
-        most = 0
-        tied = 0
-        for j in range(p):
-            mean[j] = 0.0
-            events_x[j] = 0.0
-            start[j] = 0.0
-            step[j] = 0.0
-        for i in range(n):
-            for j in range(p):
-                mean[j] += design[first + i, j] / n
-        for i in range(n):
-            row = first + i
-            z[i, 0] = 1.0
-            at = 1 + p
-            for j in range(p):
-                z[i, 1 + j] = design[row, j] - mean[j]
-                for k in range(j + 1):
-                    z[i, at] = z[i, 1 + j] * z[i, 1 + k]
-                    at += 1
-            if i == 0 or time[row] != time[row - 1] or stratum[row] != stratum[row - 1]:
-                tied = 0
-            if event[row] > 0.0:
-                tied += 1
-                most = max(most, tied)
-                for j in range(p):
-                    events_x[j] += z[i, 1 + j]
-        # Mean over all subsets of m of the risk set of the product of theta, and its derivatives, eq. (CX-3).
-        n_means = most + 1 if method == EXACT else 0
-        means = np.zeros((n_means, width))
-        before = -np.inf
-        shrink = 1.0
-        largest = 0.0
-        ll = -np.inf
-        status = STOPPED
-        halvings = 0
-        decrement = np.nan
-        iteration = 0
-        while iteration < _MAX_ITERATIONS:
-            iteration += 1
-            ll = 0.0
-            for j in range(p):
-                b[j] = start[j] + shrink * step[j]
-                score[j] = events_x[j]
-                ll += events_x[j] * b[j]
-                for k in range(j + 1):
-                    information[j, k] = 0.0
-            product = 1.0
-            largest = 0.0
-            n_at_risk = 0
-            i = n - 1
-            while i >= 0:
-                row = first + i
-                if i == n - 1 or stratum[row] != stratum[row + 1]:
-                    n_at_risk = 0
-                    for c in range(width):
-                        at_risk[c] = 0.0
-                    for m in range(n_means):
-                        for c in range(width):
-                            means[m, c] = 0.0
-                        if m == 0:
-                            means[0, 0] = 1.0
-                n_events = 0
-                now = time[row]
-                here = stratum[row]
-                while i >= 0 and time[first + i] == now and stratum[first + i] == here:
-                    eta = 0.0
-                    for j in range(p):
-                        eta += z[i, 1 + j] * b[j]
-                    largest = max(largest, abs(eta))
-                    theta = np.exp(eta)
-                    n_at_risk += 1
-                    if method == EXACT:
-                        for m in range(min(most, n_at_risk), 0, -1):
-                            old = (n_at_risk - m) / n_at_risk
-                            new = m / n_at_risk * theta
-                            at = 1 + p
-                            for j in range(p):
-                                for k in range(j + 1):
-                                    means[m, at] = old * means[m, at] + new * (
-                                        means[m - 1, at]
-                                        + z[i, 1 + j] * means[m - 1, 1 + k]
-                                        + z[i, 1 + k] * means[m - 1, 1 + j]
-                                        + z[i, at] * means[m - 1, 0]
-                                    )
-                                    at += 1
-                            for j in range(1, p + 1):
-                                means[m, j] = old * means[m, j] + new * (means[m - 1, j] + z[i, j] * means[m - 1, 0])
-                            means[m, 0] = old * means[m, 0] + new * means[m - 1, 0]
-                    else:
-                        for c in range(width):
-                            at_risk[c] += theta * z[i, c]
-                    if event[first + i] > 0.0:
-                        if n_events == 0:
-                            for c in range(width):
-                                failing[c] = theta * z[i, c]
-                        else:
-                            for c in range(width):
-                                failing[c] += theta * z[i, c]
-                        n_events += 1
-                    i -= 1
-                if n_events == 0:
-                    continue
-                n_steps = n_events
-                if method == EXACT:
-                    ll -= math.lgamma(n_at_risk + 1.0) - math.lgamma(n_events + 1.0)
-                    ll += math.lgamma(n_at_risk - n_events + 1.0)
-                    for c in range(width):
-                        at_risk[c] = means[n_events, c]
-                    n_steps = 1
-                for m in range(n_steps):
-                    # eq. (CX-2): each tied event leaves the denominator by this fraction.
-                    fraction = m / n_events if method == EFRON else 0.0
-                    total = at_risk[0] - fraction * failing[0]
-                    product *= total
-                    if product > 1e250 or product < 1e-250:
-                        ll -= np.log(product)
-                        product = 1.0
-                    share = 1.0 / total
-                    at = 1 + p
-                    for j in range(p):
-                        average[j] = (at_risk[1 + j] - fraction * failing[1 + j]) * share
-                        score[j] -= average[j]
-                        for k in range(j + 1):
-                            information[j, k] += (at_risk[at] - fraction * failing[at]) * share - average[j] * average[
-                                k
-                            ]
-                            at += 1
-            ll -= np.log(product)
-            for j in range(p):
-                for k in range(j + 1):
-                    factor[j, k] = information[j, k]
-            singular = cholesky(factor, p) >= 0
-            if iteration == 1:
-                quality[trial, LOG_LIK_NULL] = ll
-                doubtful = singular
-                if not singular:
-                    for j in range(p):
-                        if factor[j, j] * factor[j, j] < _CLEAR_RANK * information[j, j]:
-                            doubtful = True
-                # The caller settles the rank, leaves this status in place, and calls again.
-                if doubtful and quality[trial, STATUS] != DOUBTFUL_RANK:
-                    status = DOUBTFUL_RANK
-                    break
-            if not ll >= before - 1e-12 * (1.0 + abs(before)):
-                halvings += 1
-                if halvings > 40:
-                    break
-                shrink *= 0.5
-                continue
-            if singular:
-                status = SINGULAR
-                break
-            halvings = 0
-            shrink = 1.0
-            before = ll
-            for j in range(p):
-                start[j] = b[j]
-                step[j] = score[j]
-            solve_cholesky(factor, step, p)
-            decrement = 0.0
-            for j in range(p):
-                decrement += step[j] * score[j]
-            if iteration == 1:
-                quality[trial, SCORE_TEST] = decrement
-            if decrement < _DECREMENT or (largest > _PREDICTOR_MONOTONE and decrement < _DECREMENT_MONOTONE):
-                for j in range(p):
-                    start[j] += step[j]
-                status = CONVERGED
-                break
-        if status == CONVERGED:
-            invert_cholesky(factor, inverse, p)
-            quality[trial, CONDITION] = condition_number(information, inverse, p)
-            for j in range(p):
-                for k in range(p):
-                    covariance[trial, j, k] = inverse[j, k]
-        for j in range(p):
-            beta[trial, j] = start[j]
-        quality[trial, LOG_LIK] = ll
-        quality[trial, GRADIENT] = np.sqrt(abs(decrement))
-        quality[trial, ITERATIONS] = iteration
-        quality[trial, PREDICTOR] = largest
-        quality[trial, STATUS] = status
-
-
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], boolean[::1], int64, float64[:, ::1],"
-    " float64[::1], int64, int64, float64[:, ::1], float64[:, ::1], float64[:, :, :, ::1])"
-)
-def residual_range(  # type: ignore[no-untyped-def]
-    time, event, stratum, design, offsets, wanted, method, beta, transform, begin, end, score_rows, schoenfeld, moments
-):
-    """Score and Schoenfeld residuals at ``beta``, and the moments of the proportional-hazards test.
-
-    ``score_rows`` and ``schoenfeld`` (n_rows, p), eq. (CX-5) and (PH-1); ``moments`` (n_trials, 3, p, p): the
-    information weighted by 1, g and g squared, g being ``transform`` of the event time, eq. (PH-3).
-    """
-    p = design.shape[1]
-    longest = 0
-    for trial in range(begin, end):
-        longest = max(longest, offsets[trial + 1] - offsets[trial])
-    theta = np.empty(longest)
-    # For each distinct event time, at its first row: sums over the events' steps of 1/total and mean/total, plain
-    # and weighted by the fraction removed, and the average mean.
-    hazard = np.zeros((longest, 2))
-    weighted = np.zeros((longest, 2, p))
-    s0 = np.zeros(2)
-    s1 = np.zeros((2, p))
-    s2 = np.zeros((2, p, p))
-    mean = np.empty(p)
-    average = np.empty(p)
-    a = np.zeros(1 + p)
+    control = np.empty(N_CONTROL)
     for trial in range(begin, end):
         if not wanted[trial]:
             continue
         first = offsets[trial]
         stop = offsets[trial + 1]
-        largest = -np.inf
-        for i in range(first, stop):
-            eta = 0.0
-            for j in range(p):
-                eta += design[i, j] * beta[trial, j]
-            theta[i - first] = eta
-            largest = max(largest, eta)
-        for i in range(stop - first):
-            theta[i] = np.exp(theta[i] - largest)
-        i = stop - 1
-        while i >= first:
-            for group in range(2):
-                if group == 1 or i == stop - 1 or stratum[i] != stratum[i + 1]:
-                    s0[group] = 0.0
-                    for j in range(p):
-                        s1[group, j] = 0.0
-                        for k in range(p):
-                            s2[group, j, k] = 0.0
-            n_events = 0
-            last = i
-            while i >= first and time[i] == time[last] and stratum[i] == stratum[last]:
-                is_event = event[i] > 0.0
-                n_events += 1 if is_event else 0
-                for group in range(2 if is_event and method == EFRON else 1):
-                    s0[group] += theta[i - first]
-                    for j in range(p):
-                        s1[group, j] += theta[i - first] * design[i, j]
-                        for k in range(p):
-                            s2[group, j, k] += theta[i - first] * design[i, j] * design[i, k]
-                i -= 1
-            at = i + 1 - first
-            for group in range(2):
-                hazard[at, group] = 0.0
+        n = stop - first
+        died = event[first:stop]
+        level = stratum[first:stop]
+        lay_out_trial(design, first, n, z)
+        for j in range(p):
+            events_x[j] = 0.0
+            for i in range(n):
+                events_x[j] += died[i] * z[1 + j, i]
+        n_steps = _find_deaths(time[first:stop], died, level, events, ties, fraction)
+        begin_newton(start, step, b, control)
+        status = _GO_ON
+        ll = 0.0
+        largest = 0.0
+        while status == _GO_ON:
+            largest = fill_predictor(z, n, b, theta)
+            for i in range(n):
+                theta[i] = exponential(theta[i])
+            score[:] = events_x
+            ll = -np.inf
+            if largest < LARGEST_PREDICTOR:
+                _sum_risk_sets(z, theta, level, sums)
+                for c in range(width):
+                    for s in range(n_steps):
+                        totals[c, s] = sums[c, events[s, 0]]
+                if method == EFRON:
+                    _take_off_ties(z, theta, events, ties, fraction, totals)
+                ll = _add_events(totals, n_steps, score, information)
                 for j in range(p):
-                    weighted[at, group, j] = 0.0
-            if n_events == 0:
-                continue
-            g = transform[last]
-            for j in range(p):
-                average[j] = 0.0
-            for m in range(n_events):
-                fraction = m / n_events if method == EFRON else 0.0
-                total = s0[0] - fraction * s0[1]
-                hazard[at, 0] += 1.0 / total
-                hazard[at, 1] += (1.0 - fraction) / total
-                for j in range(p):
-                    mean[j] = (s1[0, j] - fraction * s1[1, j]) / total
-                    average[j] += mean[j] / n_events
-                    weighted[at, 0, j] += mean[j] / total
-                    weighted[at, 1, j] += (1.0 - fraction) * mean[j] / total
-                    for k in range(j + 1):
-                        v = (s2[0, j, k] - fraction * s2[1, j, k]) / total - mean[j] * mean[k]
-                        moments[trial, 0, j, k] += v
-                        moments[trial, 1, j, k] += g * v
-                        moments[trial, 2, j, k] += g * g * v
-            for row in range(i + 1, last + 1):
-                if event[row] > 0.0:
-                    for j in range(p):
-                        schoenfeld[row, j] = design[row, j] - average[j]
-        # Forward in time: what every row lost to the risk sets it was in, eq. (CX-5).
-        for row in range(first, stop):
-            at = row - first
-            starts_stratum = row == first or stratum[row] != stratum[row - 1]
-            if starts_stratum:
-                for j in range(p + 1):
-                    a[j] = 0.0
-            if starts_stratum or time[row] != time[row - 1]:
-                # a holds the sums over earlier event times; those of this time are added row by row below.
-                head = at
-            is_event = event[row] > 0.0
-            group = 1 if is_event and method == EFRON else 0
-            for j in range(p):
-                lost = design[row, j] * (a[0] + hazard[head, group]) - (a[1 + j] + weighted[head, group, j])
-                score_rows[row, j] = schoenfeld[row, j] - theta[at] * lost
-            if row == stop - 1 or time[row + 1] != time[row]:
-                a[0] += hazard[head, 0]
-                for j in range(p):
-                    a[1 + j] += weighted[head, 0, j]
-        for block in range(3):
-            for j in range(p):
-                for k in range(j):
-                    moments[trial, block, k, j] = moments[trial, block, j, k]
+                    ll += events_x[j] * b[j]
+            status = advance_newton(ll, largest, information, factor, score, start, step, b, control, quality[trial])
+        settle_newton(
+            status, ll, largest, information, factor, inverse, start, control, beta[trial], covariance[trial],
+            quality[trial],
+        )  # fmt: skip

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.stats import _cox_kernel as kernels
 from equipoise.stats._recession import find_recession
 from equipoise.stats._small_linalg import find_aliased_columns
-from equipoise.stats._sorting import order_by_time
+from equipoise.stats._sorting import arrange_rows
 from equipoise.stats._wald import (
     BoolArray,
     CodeArray,
@@ -79,42 +79,15 @@ class SurvivalInput:
         d = as_vector(event, "event", n)
         x = as_design(design, n)
         bounds = as_offsets(offsets, n)
-        stratum = np.zeros(n, dtype=np.int64) if strata is None else as_integers(strata, "strata", n)
-        codes = check_survival(t, d, bounds)
-        bad = any_by_trial(~np.isfinite(x), bounds)
-        mark(codes, bad, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-        order = order_by_time(stratum, t, bounds, threads=threads)
-        return cls(t[order], d[order], stratum[order], x[order], bounds, order, codes)
+        stratum = None if strata is None else as_integers(strata, "strata", n)
+        rows = arrange_rows(t, d, stratum, bounds, threads=threads)
+        mark(rows.codes, any_by_trial(~np.isfinite(x), bounds), FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+        return cls(rows.time, rows.event, rows.stratum, np.take(x, rows.order, axis=0), bounds, rows.order, rows.codes)
 
     @property
     def n_trials(self) -> int:
         """Number of trials in the batch."""
         return int(self.offsets.shape[0]) - 1
-
-
-def check_survival(time: FloatArray, event: FloatArray, offsets: IntArray) -> CodeArray:
-    """Codes (n_trials,) of what forbids or qualifies any survival estimate."""
-    n_rows = np.diff(offsets)
-    codes = np.zeros(n_rows.shape[0], dtype=np.uint32)
-    finite = np.isfinite(time)
-    coded = (event == 0.0) | (event == 1.0)
-    mark(codes, any_by_trial(~(finite & coded), offsets), FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-    mark(codes, any_by_trial(time < 0.0, offsets), FitCode.NEGATIVE_TIME | FitCode.NOT_ESTIMABLE)
-    mark(codes, any_by_trial((time == 0.0) & (event == 1.0), offsets), FitCode.EVENT_AT_ENTRY)
-    mark(codes, n_rows < 1, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
-    usable = ~has(codes, FitCode.NOT_ESTIMABLE)
-    events = sum_by_trial((event == 1.0).astype(np.float64), offsets)
-    mark(codes, usable & (events == 0), FitCode.NO_EVENTS)
-    mark(codes, usable & (events == n_rows), FitCode.ALL_EVENTS)
-    filled = np.flatnonzero(usable & (events >= 2))
-    if filled.size:
-        is_event = event == 1.0
-        early = np.minimum.reduceat(np.where(is_event, time, np.inf), offsets[:-1][n_rows > 0])
-        late = np.maximum.reduceat(np.where(is_event, time, -np.inf), offsets[:-1][n_rows > 0])
-        same = np.zeros(n_rows.shape[0], dtype=np.bool_)
-        same[n_rows > 0] = early == late
-        mark(codes, usable & (events >= 2) & same, FitCode.ALL_EVENTS_TIED)
-    return codes
 
 
 @dataclass(frozen=True)
@@ -208,14 +181,19 @@ def fit_cox(
     wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
 
     def maximise(which: BoolArray) -> None:
-        run_over_trials(
-            lambda begin, end: kernels.maximise_range(
-                data.time, data.event, data.stratum, data.design, data.offsets, which, METHODS[ties], begin, end, beta,
-                covariance, quality,
-            ),
-            n,
-            threads=threads,
-        )  # fmt: skip
+        rows = (data.time, data.event, data.stratum, data.design, data.offsets, which)
+        if ties == "exact":
+            # Rare, so compiled when first asked for.
+            from equipoise.stats._cox_exact_kernel import maximise_exact_range
+
+            def run(begin: int, end: int) -> None:
+                maximise_exact_range(*rows, begin, end, beta, covariance, quality)
+        else:
+
+            def run(begin: int, end: int) -> None:
+                kernels.maximise_range(*rows, METHODS[ties], begin, end, beta, covariance, quality)
+
+        run_over_trials(run, n, threads=threads)
 
     maximise(wanted)
     status = quality[:, kernels.STATUS]
@@ -259,16 +237,17 @@ def fit_cox(
         residuals, _, _ = residuals_of(data, beta, ~gone, ties, np.zeros_like(data.time), threads=threads)
         groups = None if cluster is None else as_integers(cluster, "cluster", data.time.shape[0])[data.order]
         sandwich = _sandwich(residuals, covariance, groups, data.offsets)
-    wald = np.full(n, np.nan)
-    used = np.where(np.isnan(sandwich), covariance, sandwich)
-    # With no more clusters than columns the sandwich has no inverse, and no joint test.
-    singular = np.zeros(n, dtype=np.bool_)
+    wald = np.where(gone, np.nan, quality[:, kernels.WALD])
     if robust or cluster is not None:
+        # With no more clusters than columns the sandwich has no inverse, and no joint test.
+        used = np.where(np.isnan(sandwich), covariance, sandwich)
         singular = ~gone & _is_singular(used)
         mark(codes, singular, FitCode.ILL_CONDITIONED)
-    fine = ~gone & ~singular
-    if fine.any():
-        wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], beta[fine][:, :, None])[:, :, 0])
+        wald[singular] = np.nan
+        fine = ~gone & ~singular
+        if fine.any():
+            right = beta[fine][:, :, None]
+            wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], right)[:, :, 0])
     return CoxFits(
         coefficients=beta,
         covariance=covariance,
@@ -307,8 +286,10 @@ def residuals_of(
     score_rows = np.zeros((data.time.shape[0], p))
     schoenfeld = np.zeros((data.time.shape[0], p))
     moments = np.zeros((n, 3, p, p))
+    from equipoise.stats._cox_residuals_kernel import residual_range
+
     run_over_trials(
-        lambda begin, end: kernels.residual_range(
+        lambda begin, end: residual_range(
             data.time, data.event, data.stratum, data.design, data.offsets, wanted, METHODS[ties], beta, transform,
             begin, end, score_rows, schoenfeld, moments,
         ),

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.stats._curve_kernel import curve_range
-from equipoise.stats._sorting import order_by_time
+from equipoise.stats._sorting import arrange_rows, order_by_time
 from equipoise.stats._wald import CodeArray, as_integers, as_offsets, as_vector, normal_quantile
 from equipoise.stats.codes import FitCode, has, mark
-from equipoise.stats.cox import check_survival
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
 
 
@@ -135,11 +134,10 @@ def fit_kaplan_meier(
     d = as_vector(event, "event", n)
     g = as_groups(group, n, n_groups)
     bounds = as_offsets(offsets, n)
-    codes = check_survival(t, d, bounds)
+    rows = arrange_rows(t, d, None, bounds, order=order, threads=threads)
+    codes = rows.codes
     n_trials = codes.shape[0]
-    if order is None:
-        order = time_order(t, bounds, threads=threads)
-    ts, ds, gs = t[order], d[order], g[order]
+    gs = g[rows.order]
     sizes = np.bincount(trial_of_row(bounds) * n_groups + g, minlength=n_trials * n_groups)
     start = np.zeros(n_trials * n_groups, dtype=np.int64)
     np.cumsum(sizes[:-1], out=start[1:])
@@ -150,7 +148,7 @@ def fit_kaplan_meier(
     quantile = normal_quantile(level)
     run_over_trials(
         lambda begin, end: curve_range(
-            ts, ds, gs, bounds, n_groups, begin, end, start, length, quantile, table, medians
+            rows.time, rows.event, gs, bounds, n_groups, begin, end, start, length, quantile, table, medians
         ),
         n_trials,
         threads=threads,
@@ -188,7 +186,7 @@ def fit_kaplan_meier(
 def time_order(time: ArrayLike, offsets: ArrayLike, *, threads: int | None = None) -> IntArray:
     """Row numbers that put each trial in ascending time, ties as given; to be shared by several estimators."""
     t = as_vector(time, "time")
-    return order_by_time(np.zeros(t.shape[0], dtype=np.int64), t, as_offsets(offsets, t.shape[0]), threads=threads)
+    return order_by_time(t, as_offsets(offsets, t.shape[0]), threads=threads)
 
 
 def as_groups(group: ArrayLike, n: int, n_groups: int) -> IntArray:

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.stats._curve_kernel import log_rank_range
-from equipoise.stats._sorting import order_by_time
+from equipoise.stats._sorting import arrange_rows
 from equipoise.stats._wald import BoolArray, CodeArray, as_integers, as_offsets, as_vector, chi_square_p
 from equipoise.stats.codes import FitCode, has, mark
-from equipoise.stats.cox import check_survival
 from equipoise.stats.kaplan_meier import as_groups
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
 
@@ -68,19 +67,18 @@ def log_rank(
     n = t.shape[0]
     d = as_vector(event, "event", n)
     g = as_groups(group, n, n_groups)
-    s = np.zeros(n, dtype=np.int64) if strata is None else as_integers(strata, "strata", n)
+    s = None if strata is None else as_integers(strata, "strata", n)
     bounds = as_offsets(offsets, n)
-    codes = check_survival(t, d, bounds)
+    rows = arrange_rows(t, d, s, bounds, order=order if strata is None else None, threads=threads)
+    codes = rows.codes
     n_trials = codes.shape[0]
-    if order is None or strata is not None:
-        order = order_by_time(s, t, bounds, threads=threads)
-    ts, ds, gs, ss = t[order], d[order], g[order], s[order]
+    gs = g[rows.order]
     observed = np.zeros((n_trials, n_groups))
     expected = np.zeros((n_trials, n_groups))
     variance = np.zeros((n_trials, n_groups, n_groups))
     run_over_trials(
         lambda begin, end: log_rank_range(
-            ts, ds, gs, ss, bounds, n_groups, rho, begin, end, observed, expected, variance
+            rows.time, rows.event, gs, rows.stratum, bounds, n_groups, rho, begin, end, observed, expected, variance
         ),
         n_trials,
         threads=threads,

@@ -139,7 +139,7 @@ def one_minus_survival_before(data: SurvivalInput, *, threads: int | None) -> Fl
     """1 - S(t-) of the pooled Kaplan-Meier curve of each trial, strata ignored, at each sorted row of ``data``."""
     n = data.time.shape[0]
     zero = np.zeros(n, dtype=np.int64)
-    order = order_by_time(zero, data.time, data.offsets, threads=threads)
+    order = order_by_time(data.time, data.offsets, threads=threads)
     length = np.zeros((data.n_trials, 1), dtype=np.int64)
     table = np.empty((n, 6))
     medians = np.empty((data.n_trials, 1, 3))
