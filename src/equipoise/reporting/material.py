@@ -110,7 +110,7 @@ class Material:
         found = self.proportions(estimate.endpoint)
         wanted = estimate.details.get("analysis_set")
         planned = self.protocol.model.analyses.get(self.line(estimate))
-        if wanted or (planned is not None and planned.missed):
+        if wanted or (planned is not None and (planned.missed or planned.imputation)):
             return {}
         return found
 
@@ -131,6 +131,11 @@ class Material:
             parts.append(str(group).replace("-", " "))
         if planned is not None and planned.missed:
             parts.append(f"missed {planned.missed.replace('-', ' ')}")
+        if planned is not None and planned.imputation is not None:
+            after, shifted = planned.imputation.after_dropout, any(planned.imputation.delta.values())
+            parts.append("imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}")
+            if shifted:
+                parts.append("shifted")
         if self.suffix(estimate) not in ("", *FALLBACKS):
             parts.append(self.suffix(estimate).replace("-", " "))
         return ", ".join(parts)

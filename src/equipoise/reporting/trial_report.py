@@ -14,6 +14,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.material import Material
+from equipoise.reporting.missing_data import missing_data
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
 
 
@@ -33,7 +34,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections.add("Choices and what they do", _choices(material))
     sections.add("Adherence", _adherence(material))
     sections.add("Safety", _safety(material))
-    sections.add("Missing data", [course.missingness_figure(material)])
+    sections.add("Missing data", [course.missingness_figure(material), *missing_data(material)])
     sections.add("Methods", _methods(material))
     sections.add("What is not known, and what was assumed", methods.unknown_and_assumed(material))
     sections.add("How to reproduce this report", methods.reproduce(material))

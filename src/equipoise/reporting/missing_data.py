@@ -1,0 +1,157 @@
+"""The report's section on missing data: why people left, what each rule makes of it, and where the answer tips."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.reporting import format as fmt
+from equipoise.reporting import words
+from equipoise.reporting.document import Block, Column, Figure, Row, Table
+from equipoise.reporting.figures.tipping_point import draw_tipping_point
+from equipoise.reporting.material import Material
+from equipoise.reporting.palette import arm_token
+
+RULES = {
+    None: "as the endpoint says",
+    "is-use": "counts as use",
+    "is-use-after-dropout": "counts as use after dropout, as no use before",
+    "is-no-use": "counts as no use",
+    "is-missing": "left out (available cases)",
+    "last-observation": "last observation carried forward",
+    "worst-case": "worst case: use in the experimental arm, none in the other",
+    "best-case": "best case: no use in the experimental arm, use in the other",
+}
+_LEFT = ("treatment_discontinuation", "study_withdrawal", "lost_to_follow_up", "death", "randomized_in_error")
+
+
+def reasons_table(material: Material) -> Table | None:
+    """Recorded discontinuations and withdrawals by arm, with their reasons."""
+    events = material.records["disposition"].filter(pl.col("event").is_in(list(_LEFT)))
+    if not events.height:
+        return None
+    rows: list[Row] = []
+    for event in _LEFT:
+        of_event = events.filter(pl.col("event") == event)
+        if not of_event.height:
+            continue
+        rows.append(Row((words.capitalized(event.replace("_", " ")), *_by_arm(material, of_event))))
+        reasons = of_event["reason"].drop_nulls().unique().sort().to_list() if "reason" in of_event.columns else []
+        for reason in reasons:
+            rows.append(Row((str(reason), *_by_arm(material, of_event.filter(pl.col("reason") == reason))), indent=1))
+    columns = (Column("Event, reason"), *(Column(label, "right") for label in material.arms.values()))
+    return Table("Why results are missing", columns, tuple(rows), subtitle="Participants with an event recorded")
+
+
+def _by_arm(material: Material, events: pl.DataFrame) -> list[str]:
+    out = []
+    for arm in material.arms:
+        n = events.filter(pl.col("participant_id").is_in(material.members[arm]))["participant_id"].n_unique()
+        total = len(material.members[arm])
+        out.append(f"{n} ({fmt.percent(n / total)})" if total else str(n))
+    return out
+
+
+def _rule_of(material: Material, estimate: Estimate) -> str | None:
+    analysis = material.protocol.model.analyses.get(material.line(estimate))
+    if analysis is None:
+        return None
+    if analysis.imputation is not None:
+        kind = f"multiple imputation ({analysis.imputation.sets} sets)"
+        if analysis.imputation.after_dropout != "at-random":
+            kind += f", {analysis.imputation.after_dropout.replace('-', ' ')}"
+        shifts = [f"{material.arm_label(a)} {v:+g}" for a, v in analysis.imputation.delta.items() if v]
+        return kind + (f", shifted: {', '.join(shifts)}" if shifts else "")
+    return RULES.get(analysis.missed)
+
+
+def _is_about_missing(material: Material, line: str) -> bool:
+    analysis = material.protocol.model.analyses[line]
+    return analysis.missed is not None or analysis.imputation is not None
+
+
+def sensitivity_tables(material: Material) -> list[Table]:
+    """For each endpoint with an analysis of what is missing: every rule beside the planned analysis."""
+    analyses = material.protocol.model.analyses
+    tables = []
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for line, analysis in analyses.items():
+        estimand = material.protocol.model.estimands[analysis.estimand]
+        if analysis.estimator not in ("proportion", "kaplan-meier", "log-rank") and not analysis.analysis_set:
+            groups.setdefault((estimand.endpoint, analysis.estimand, analysis.estimator), []).append(line)
+    for (endpoint, _, _), lines in groups.items():
+        if len(lines) < 2 or not any(_is_about_missing(material, line) for line in lines):
+            continue
+        found = [(line, material.main_estimate(line)) for line in lines]
+        rows, scale = [], None
+        for line, estimate in found:
+            if estimate is None:
+                continue
+            scale = estimate.scale
+            fraction = estimate.details.get("fraction_missing_information")
+            rows.append(
+                Row(
+                    (
+                        _rule_of(material, estimate) or "",
+                        fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale),
+                        "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
+                        "" if fraction is None else fmt.percent(float(fraction)),
+                    ),
+                    "body" if _is_about_missing(material, line) else "total",
+                )
+            )
+        if scale is None:
+            continue
+        columns = (
+            Column("A missing result", wide=True),
+            Column(f"{words.capitalized(words.SCALE_WORDS[scale])} (95 % CI)", "decimal"),
+            Column("p", "decimal"),
+            Column("Information missing", "right"),
+        )
+        tables.append(
+            Table(
+                f"What missing results do: {words.lowered(material.endpoint_label(endpoint))}",
+                columns,
+                tuple(rows),
+                subtitle="The planned analysis and its sensitivity to what a missing result stands for",
+                footnotes=("Information missing: fraction of missing information, by Rubin's rules.",),
+            )
+        )
+    return tables
+
+
+def tipping_figures(material: Material) -> list[Figure]:
+    """A figure for each analysis that searched for its tipping point."""
+    figures = []
+    arms = list(material.arms)
+    for estimate in material.results.estimates:
+        found = estimate.details.get("tipping_point")
+        if not found:
+            continue
+        endpoint = material.protocol.model.endpoints[estimate.endpoint]
+        unit = "points of the score" if endpoint.kind == "score" else "log odds of use"
+        if endpoint.kind == "report":
+            unit = "log odds of yes"
+        position = arms.index(found["arm"]) if found["arm"] in arms else 0
+        drawing = draw_tipping_point(
+            found, estimate.scale, arm=material.arm_label(found["arm"]), unit=unit, token=arm_token(position)
+        )
+        changes = (
+            f"At a shift of {found['shift']:.2f} the conclusion ({found['conclusion']}) changes."
+            if found["shift"] is not None
+            else f"The conclusion ({found['conclusion']}) holds up to a shift of {found['up_to']:g}."
+        )
+        figures.append(
+            Figure(
+                f"Tipping point: {words.lowered(material.endpoint_label(estimate.endpoint))}",
+                drawing,
+                subtitle=f"Imputed results of {material.arm_label(found['arm'])} taken to be worse and worse",
+                note=f"{changes} Level {found['alpha_two_sided']:g}, two-sided.",
+            )
+        )
+    return figures
+
+
+def missing_data(material: Material) -> list[Block | None]:
+    """Reasons, the sensitivity of each endpoint, tipping points."""
+    return [reasons_table(material), *sensitivity_tables(material), *tipping_figures(material)]
