@@ -9,6 +9,8 @@ import typer
 from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
 
+_ROOMS = ("equipoise.stats", "equipoise.simulation")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,15 +25,13 @@ def warm_up(as_json: JsonOption = False) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from equipoise.endpoints.patterns.warm_up import compile_patterns
-    from equipoise.simulation.day_level import compile_model
     from equipoise.stats.warm_up import compile_everything
 
     start = time.perf_counter()
     with reported(as_json=as_json):
         if as_json:
-            compile_everything()
+            compile_everything(rooms=_ROOMS)
             compile_patterns()
-            compile_model()
         else:
             err = console(error=True)
             with Progress(
@@ -40,12 +40,11 @@ def warm_up(as_json: JsonOption = False) -> None:
             ) as bar:  # fmt: skip
                 task = bar.add_task("estimators", total=None)
                 compile_everything(
-                    lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
+                    lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
+                    rooms=_ROOMS,
                 )
                 bar.update(task, description="endpoints")
                 compile_patterns()
-                bar.update(task, description="simulation")
-                compile_model()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"ok": True, "seconds": seconds})

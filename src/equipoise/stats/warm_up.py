@@ -12,69 +12,93 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+
+from equipoise.stats.packing import default_threads
 
 Progress = Callable[[str, int, int], None]
 
 _ROOM = "equipoise.stats"
-_FOLDER = Path(__file__).parent
 # What the others build on: compiled before the rest is compiled side by side.
-_FLOOR = ("_small_linalg", "_vector_math", "_newton")
-# The slowest, compiled in a second process while this one does the rest.
-_SLOWEST = "_quadrature_driver"
+_FLOOR = (f"{_ROOM}._small_linalg", f"{_ROOM}._vector_math", f"{_ROOM}._newton")
+_DECLARES = ("@njit(", "@kernel(", "@lane_kernel(")
 _MARK = "kernels.sha256"
 
 
-def kernel_modules() -> tuple[str, ...]:
-    """Names of the modules of this room that declare kernels, in the order in which they are compiled."""
-    declares = ("njit(", "@kernel(", "@lane_kernel(")
+def kernel_modules(room: str = _ROOM) -> tuple[str, ...]:
+    """Full names of the modules of a room that declare kernels, what the others build on first."""
     found = {
-        path.stem
-        for path in _FOLDER.glob("_*.py")
-        if any(word in path.read_text("utf-8") for word in declares) and path.stem != "__init__"
+        f"{room}.{path.stem}"
+        for path in _folder(room).glob("*.py")
+        if path.stem != "warm_up" and any(word in path.read_text("utf-8") for word in _DECLARES)
     }
-    rest = sorted(name for name in found - {*_FLOOR, _SLOWEST} if not name.startswith("_quadrature"))
-    return (*_FLOOR, *rest, _SLOWEST)
+    floor = tuple(name for name in _FLOOR if _room_of(name) == room)
+    return (*floor, *sorted(found - set(floor)))
 
 
-def compile_everything(progress: Progress | None = None) -> None:
-    """Leave every kernel compiled in this process and in the cache; ``progress(what, done, total)`` as it goes.
+def compile_everything(progress: Progress | None = None, *, rooms: Sequence[str] = (_ROOM,)) -> None:
+    """Leave every kernel of ``rooms`` compiled in this process and in the cache; ``progress(what, done, total)``.
 
-    From the cache this takes a second or two. The first time it takes about as long as the slowest module, because
-    that one is compiled in a process of its own beside the others where there is a second core.
+    From the cache this takes a second or two. The first time the modules are shared out over one process a core, those
+    that import one another staying together.
     """
-    _drop_stale_code()
-    modules = kernel_modules()
+    for room in rooms:
+        drop_stale_code(room)
+    modules = [module for room in rooms for module in kernel_modules(room)]
 
     def load(done: int, name: str) -> None:
         if progress is not None:
-            progress(name.strip("_").replace("_", " "), done, len(modules))
-        importlib.import_module(f"{_ROOM}.{name}")
+            progress(name.rpartition(".")[2].strip("_").replace("_", " "), done, len(modules))
+        importlib.import_module(name)
 
-    for done, name in enumerate(_FLOOR):
+    floor = [name for name in modules if name in _FLOOR]
+    for done, name in enumerate(floor):
         load(done, name)
-    beside = _start_beside() if (os.cpu_count() or 1) > 1 and f"{_ROOM}.{_SLOWEST}" not in sys.modules else None
-    for done, name in enumerate(modules[len(_FLOOR) : -1], start=len(_FLOOR)):
+    rest = [name for name in modules if name not in floor]
+    shares = _share_out([name for name in rest if name not in sys.modules], default_threads())
+    beside = [process for share in shares[1:] if (process := _start_beside(share)) is not None]
+    mine = shares[0] if shares else []
+    for done, name in enumerate(mine, start=len(floor)):
         load(done, name)
-    if beside is not None:
-        if progress is not None:
-            progress(_SLOWEST.strip("_").replace("_", " "), len(modules) - 1, len(modules))
-        # Its failure is no failure here: the import below compiles what is missing.
-        beside.wait()
-    load(len(modules) - 1, _SLOWEST)
-    _mark_code()
+    for process in beside:
+        # Its failure is no failure here: the imports below compile what is missing.
+        process.wait()
+    for done, name in enumerate((name for name in rest if name not in mine), start=len(floor) + len(mine)):
+        load(done, name)
+    for room in rooms:
+        _mark_code(room)
     if progress is not None:
         progress("ready", len(modules), len(modules))
 
 
-def _start_beside() -> subprocess.Popen[bytes] | None:
-    """Compile the slowest module into the cache in another process."""
+def _share_out(modules: Sequence[str], n_shares: int) -> list[list[str]]:
+    """Families of modules that import one another, the longest sources first, each to the share that has least."""
+    texts = {name: _source(name).read_text("utf-8") for name in modules}
+    family = {name: name for name in modules}
+    for name, text in texts.items():
+        for other in re.findall(r"^from (\S+) import", text, re.MULTILINE):
+            if other in family:
+                old, new = family[other], family[name]
+                family = {key: new if value == old else value for key, value in family.items()}
+    groups = [[name for name in modules if family[name] == head] for head in sorted(set(family.values()))]
+    groups.sort(key=lambda group: -sum(len(texts[name]) for name in group))
+    shares: list[list[str]] = [[] for _ in range(min(n_shares, len(groups)))]
+    for group in groups:
+        least = min(shares, key=lambda share: sum(len(texts[name]) for name in share))
+        least += group
+    return shares
+
+
+def _start_beside(modules: Sequence[str]) -> subprocess.Popen[bytes] | None:
+    """Compile modules into the cache in another process."""
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", f"import {_ROOM}.{_SLOWEST}"],
+            [sys.executable, "-c", f"import {', '.join(modules)}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -83,38 +107,60 @@ def _start_beside() -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _cache_folders() -> list[Path]:
-    """Where numba may keep this room's compiled code, apart from the user's own cache folder."""
+def _room_of(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
+def _folder(room: str) -> Path:
+    spec = find_spec(room)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f"{room} is not a package")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _source(module: str) -> Path:
+    return _folder(_room_of(module)) / f"{module.rpartition('.')[2]}.py"
+
+
+def _cache_folders(room: str) -> list[Path]:
+    """Where numba may keep a room's compiled code, apart from the user's own cache folder."""
     configured = os.environ.get("NUMBA_CACHE_DIR")
     if configured is None:
-        return [_FOLDER / "__pycache__"]
-    return [path for path in Path(configured).glob("stats_*") if path.is_dir()]
+        return [_folder(room) / "__pycache__"]
+    return [path for path in Path(configured).glob(f"{room.rpartition('.')[2]}_*") if path.is_dir()]
 
 
-def _digest() -> str:
+def _digest(room: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.glob("*.py")):
+    for path in sorted(_folder(room).glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def _drop_stale_code() -> None:
-    """Forget compiled code of other sources: numba looks at the file of a kernel, not at those it calls into."""
-    digest = _digest()
-    for folder in _cache_folders():
+def drop_stale_code(room: str = _ROOM) -> int:
+    """Forget a room's compiled code if it came from other sources; returns the number of files removed.
+
+    numba looks at the file of a kernel only, not at those it calls into or takes constants from. Which sources the
+    code came from is known once :func:`compile_everything` has noted it.
+    """
+    digest = _digest(room)
+    removed = 0
+    for folder in _cache_folders(room):
         try:
             mark = folder / _MARK
             if mark.exists() and mark.read_text() != digest:
                 for file in [*folder.glob("*.nbi"), *folder.glob("*.nbc")]:
                     file.unlink(missing_ok=True)
+                    removed += 1
         except OSError:
             continue
+    return removed
 
 
-def _mark_code() -> None:
+def _mark_code(room: str) -> None:
     """Note beside the compiled code which sources it came from."""
-    digest = _digest()
-    for folder in _cache_folders():
+    digest = _digest(room)
+    for folder in _cache_folders(room):
         try:
             (folder / _MARK).write_text(digest)
         except OSError:

@@ -1,0 +1,80 @@
+"""What a user waits for: import, first compilation, kernels from the cache, and a whole run.
+
+    python benchmarks/start_up.py [--json]
+
+Everything runs in fresh processes. The first compilation goes into an empty folder of its own (``NUMBA_CACHE_DIR``),
+and so do the measurements that follow it. Seconds of a clock are judged; processor seconds of all processes are shown
+beside them, because on a busy machine only those say what the program costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _report import Report, describe_versions, finish
+
+PROTOCOL = "ketamine-mbrp-cocaine"
+IMPORT = "import equipoise"
+# Seconds inside the process: what the kernels add to a Python that runs already and has numba.
+LOAD = """
+import time, numba
+from equipoise.stats import warm_up
+start = time.perf_counter(), time.process_time()
+warm_up.compile_everything(rooms=("equipoise.stats", "equipoise.simulation"))
+print(time.perf_counter() - start[0], time.process_time() - start[1])
+"""
+
+
+def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float, str]:
+    """Seconds by the clock, processor seconds of the process and its children, and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=environment)
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+def main() -> int:
+    """Measure and print; exit code 0 only if every target is met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    report = Report()
+    program = [sys.executable, "-c", "from equipoise.cli.main import main; main()"]
+
+    def add(name: str, target: float | None, seconds: float, processor: float) -> None:
+        report.add(name, seconds, "s", at_most=target)
+        report.add(f"{name}: processor", processor, "s")
+
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "kernels")}
+        (folder / "kernels").mkdir()
+        python = [sys.executable, "-c"]
+        runs = [timed([*python, IMPORT], environment) for _ in range(3)]
+        empty = min(timed([*python, "pass"], environment)[0] for _ in range(3))
+        best = min(runs)
+        add("import equipoise, beyond Python itself", 0.5, best[0] - empty, best[1])
+        add("first compilation of every kernel", 45.0, *timed([*program, "warm-up", "--json"], environment)[:2])
+        loads = [tuple(float(x) for x in timed([*python, LOAD], environment)[2].split()) for _ in range(3)]
+        add("every kernel from the cache, beyond importing numba", 2.5, *min(loads))
+        run = [*program, "run", PROTOCOL, "--seed", "1", "--out", str(folder / "out"), "--force"]
+        timed(run, environment)
+        add(f"run {PROTOCOL} to report, warm", 6.0, *min(timed(run, environment)[:2] for _ in range(3)))
+    return finish(report, as_json=arguments.json, versions=describe_versions(), title="start-up, fresh processes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
