@@ -400,3 +400,23 @@ def test_a_folder_with_other_files_is_refused(protocol, tmp_path):
     made = CliRunner().invoke(app, ["power", "ketamine-mbrp-cocaine", "-r", "5", "--out", str(tmp_path)])
     assert made.exit_code == 7
     assert (tmp_path / "mine.txt").read_text() == "x"
+
+
+# --- report and figures -----------------------------------------------------------------------------------------------
+
+
+def test_the_design_report_says_simulated_and_shows_the_published_value(tmp_path):
+    run = power("ketamine-mbrp-cocaine", replicates=20, scenarios=["for-power"], out=tmp_path / "one")
+    page = (tmp_path / "one" / "report.html").read_text("utf-8")
+    assert "SIMULATED" in page
+    assert "published 5.7" in page
+    assert "If failed fits were none or all significant" in page
+    assert len(list((tmp_path / "one" / "figures").glob("*.svg"))) == 4  # four lines have a published effect
+    assert (tmp_path / "one" / "report.html") in run.files
+
+
+def test_a_grid_is_drawn_as_curves(tmp_path):
+    power("ketamine-mbrp-cocaine", replicates=4, grid=["n=20,30 effect=0,1"], out=tmp_path / "grid")
+    curves = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "grid" / "figures").glob("*.svg")))
+    assert "as-published, effect=0" in curves
+    assert "as-published, n=30" in curves

@@ -137,8 +137,8 @@ def run_task(task: Task) -> TaskResult:
 def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...], Arrays]:
     if stop == first + 1:
         # One trial alone gets more diagnostics than a batch: it is worked with a neighbour, who is then left out.
-        rows, arrays = _run_batch(task, first, stop + 1)
-        return rows, {name: values[:, :1] for name, values in arrays.items()}
+        both = _run_batch(task, first, stop + 1)
+        return both[0], {name: values[:, :1] for name, values in both[1].items()}
     from equipoise.simulation.day_level import simulate_day_level
     from equipoise.simulation.lattice import SimulatedLattice
 

@@ -35,7 +35,6 @@ CODES = {
     "D001": "No scenario of that name.",
     "D002": "An assumption that does not exist.",
     "D003": "A file of scenarios that cannot be read.",
-    "D004": "A change that cannot be made to these assumptions.",
     "D005": "A share that is not between 0 and 1.",
     "D006": "Fewer participants than arms.",
 }

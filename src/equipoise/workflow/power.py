@@ -16,6 +16,7 @@ from equipoise.design.scenarios import ScenarioSpec, build_scenario, resolve_sce
 from equipoise.foundation.errors import DesignError, OutputError, Problem, raise_if_any
 from equipoise.protocol import Protocol
 from equipoise.records import Records
+from equipoise.reporting.power_report import build_power_report
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED, program_version, program_versions
 
@@ -259,6 +260,15 @@ def write_power(run: PowerRun, folder: Path) -> tuple[Path, ...]:
         for rule in cell.rules
     ]
     _write_csv(written[2], tuple(rules[0]) if rules else ("scenario",), rules)
+    document = build_power_report(run.protocol, run.cells, program_version())
+    written.append(folder / "report.html")
+    written[-1].write_text(document.to_html(), "utf-8", newline="\n")
+    figures = folder / "figures"
+    if document.figures:
+        figures.mkdir(exist_ok=True)
+    for number, figure in enumerate(document.figures, 1):
+        written.append(figures / f"figure-{number:02d}.svg")
+        written[-1].write_text(figure.drawing.svg("SIMULATED"), "utf-8", newline="\n")
     return tuple(written)
 
 

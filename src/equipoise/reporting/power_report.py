@@ -1,0 +1,278 @@
+"""The design report: what the trial can show and what it cannot, and what that rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.analysis.estimate import SCALES
+from equipoise.design.decisions import RULES
+from equipoise.design.operating import OperatingCharacteristics, row_values
+from equipoise.design.summary import RowSummary, Share, primary_rows
+from equipoise.protocol import Protocol
+from equipoise.reporting.document import (
+    SIMULATED,
+    Block,
+    Bullets,
+    Column,
+    DefinitionList,
+    Document,
+    Figure,
+    Heading,
+    KeyFigures,
+    Paragraph,
+    Row,
+    Table,
+)
+from equipoise.reporting.figures.estimates_distribution import draw_estimates_distribution
+from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
+
+BANNER = replace(SIMULATED, sentence="Simulated trials: a possible world under stated assumptions, not evidence.")
+MOST_DISTRIBUTIONS = 6
+
+
+def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacteristics], version: str = "") -> Document:
+    """The report of a power run; figures of estimates need the folder of the replicates' numbers."""
+    first = cells[0]
+    blocks: list[Block] = [*_opening(protocol, cells)]
+    has_grid = any(cell.cell.grid for cell in cells)
+    if has_grid:
+        blocks += [Heading("Over the grid"), *_grid(protocol, cells)]
+    for cell in cells if not has_grid else cells[:1]:
+        blocks += [Heading(f"Scenario {cell.cell.name}"), *_scenario(protocol, cell)]
+    blocks += [Heading("How this was worked out"), *_method(cells)]
+    return Document(
+        title="What the trial can show",
+        subtitle=protocol.model.trial.title,
+        kicker="Design report",
+        blocks=tuple(blocks),
+        banner=BANNER,
+        provenance=(
+            ("Protocol", protocol.id),
+            ("Protocol hash", protocol.hash[:16]),
+            ("Seed", str(first.seed)),
+            ("Version", version),
+        ),
+        footer=f"{protocol.id}, seed {first.seed}, protocol {protocol.hash[:12]}",
+    )
+
+
+def _percent(share: Share | float | None, decimals: int = 1) -> str:
+    if share is None:
+        return ""
+    value = share.value if isinstance(share, Share) else share
+    return f"{100 * value:.{decimals}f}"
+
+
+def _limits(share: Share | None) -> str:
+    return "" if share is None else f"{100 * share.lower:.1f} to {100 * share.upper:.1f}"
+
+
+def primaries_of(cell: OperatingCharacteristics) -> list[RowSummary]:
+    """The rows on which the decision rests."""
+    return [cell.rows[number] for number in primary_rows(tuple(s.row for s in cell.rows))]
+
+
+def _label(protocol: Protocol, summary: RowSummary) -> str:
+    return protocol.endpoint_label(summary.row.endpoint)
+
+
+def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
+    cell = cells[0]
+    word = "type I error" if cell.is_null else "power"
+    items = []
+    for summary in primaries_of(cell):
+        if summary.significant is not None:
+            detail = f"{summary.row.estimator}; Monte Carlo {_limits(summary.significant)} %"
+            items.append((f"{_percent(summary.significant, 0)} %", f"{word}, {_label(protocol, summary)}", detail))
+    holm = next((rule for rule in cell.rules if rule.rule == "holm"), None)
+    if holm is not None and len(holm.primaries) > 1:
+        items.append((f"{_percent(holm.all_rejected, 0)} %", "all primaries, by Holm", "familywise level held"))
+    total = sum(cell.arm_sizes.values())
+    lead = (
+        f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how often "
+        "the plan that will be carried out on the real trial rejects the hypothesis of no effect."
+    )
+    return [Paragraph(lead, "lead"), *([KeyFigures(tuple(items[:4]))] if items else [])]
+
+
+def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
+    axes = list(cells[0].cell.grid)
+    ids = [summary.row.id for summary in primaries_of(cells[0])]
+    out: list[Block] = []
+    for axis in axes:
+        if len({cell.cell.grid[axis] for cell in cells}) < 2:
+            continue
+        for id in ids:
+            lines: dict[str, list[tuple[float, float, float, float]]] = {}
+            for cell in cells:
+                rest = ", ".join(f"{name}={value:g}" for name, value in cell.cell.grid.items() if name != axis)
+                share = cell[id].significant
+                if share is not None:
+                    name = f"{cell.cell.spec.name}{', ' + rest if rest else ''}"
+                    point = (cell.cell.grid[axis], share.value, share.lower, share.upper)
+                    lines.setdefault(name, []).append(point)
+            if lines:
+                title = f"Power of {id}"
+                drawing = draw_power_curve(
+                    [PowerLine(name, points) for name, points in lines.items()], axis=axis, title=title
+                )
+                out.append(Figure(f"{title} by {axis}", drawing, note="Vertical lines are Monte Carlo intervals."))
+    columns = (
+        Column("Scenario"),
+        *(Column(axis, "decimal") for axis in axes),
+        *(Column(id, "decimal", "%") for id in ids),
+        *(Column(f"{rule}, all", "decimal", "%") for rule in RULES),
+    )
+    rows = tuple(
+        Row(
+            (
+                cell.cell.spec.name,
+                *(f"{cell.cell.grid[axis]:g}" for axis in axes),
+                *(_percent(cell[id].significant) for id in ids),
+                *(_percent(rule.all_rejected) for rule in cell.rules),
+            )
+        )
+        for cell in cells
+    )
+    out.append(Table("Power over the grid", columns, rows, "Shares of replicates significant"))
+    return out
+
+
+def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
+    sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
+    gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)} %" for arm, share in cell.dropout.items())
+    tests = [summary for summary in cell.rows if summary.significant is not None]
+    word = "Type I error" if cell.is_null else "Power"
+    power = Table(
+        f"{word} of every line of the plan",
+        (
+            Column("Analysis"),
+            Column("Estimator"),
+            Column(word, "decimal", "%"),
+            Column("Monte Carlo", "left", "95 %"),
+            Column("If failed fits were none or all significant", "left", "%"),
+            Column("Without p value", "right"),
+        ),
+        tuple(
+            Row(
+                (
+                    s.row.id,
+                    s.row.estimator,
+                    _percent(s.significant),
+                    _limits(s.significant),
+                    "" if s.power_lower == s.power_upper else f"{_percent(s.power_lower)} to {_percent(s.power_upper)}",
+                    f"{s.n_without_p:,}" if s.n_without_p else "",
+                )
+            )
+            for s in tests
+        ),
+        f"{cell.n_replicates:,} replicates; {sizes}",
+        ("A p value that is missing counts as not significant in the column of power.",),
+    )
+    shown = [s for s in cell.rows if s.row.scale != "test" and s.row.kind != "arm"]
+    estimates = Table(
+        "What the estimates will be",
+        (
+            Column("Analysis"),
+            Column("Median", "decimal"),
+            Column("Central 95 %"),
+            Column("SE, empirical", "decimal"),
+            Column("SE, model", "decimal"),
+            Column("Bias", "decimal"),
+            Column("Coverage", "decimal", "%"),
+            Column("Without estimate", "right"),
+        ),
+        tuple(
+            Row(
+                (
+                    s.row.id,
+                    _short(s.median),
+                    "" if s.spread is None else f"{_short(s.spread[0])} to {_short(s.spread[1])}",
+                    _short(s.empirical_standard_error),
+                    _short(s.model_standard_error),
+                    _short(s.bias),
+                    _percent(s.coverage),
+                    f"{s.n_without_estimate:,}" if s.n_without_estimate else "",
+                )
+            )
+            for s in shown
+        ),
+        "",
+        (
+            "Standard errors and bias of ratios are of their logarithm. Bias and coverage are given where the truth is "
+            "known, that is where no outcome depends on the arm.",
+        ),
+    )
+    rules = Table(
+        "The decision as a whole",
+        (
+            Column("Rule"),
+            Column("All primaries", "decimal", "%"),
+            Column("Any primary", "decimal", "%"),
+            Column("What it is", wide=True),
+        ),
+        tuple(Row((r.rule, _percent(r.all_rejected), _percent(r.any_rejected), r.words)) for r in cell.rules),
+    )
+    warned = [
+        f"{s.row.id}: " + ", ".join(f"{slug.replace('-', ' ')} {_percent(share)} %" for slug, share in s.codes.items())
+        for s in cell.rows
+        if s.codes and s.row.kind != "arm"
+    ]
+    blocks: list[Block] = [
+        *([Paragraph(cell.cell.spec.words)] if cell.cell.spec.words else []),
+        Paragraph(f"Expected dropout by the last visit: {gone}."),
+        power,
+        *([rules] if cell.rules else []),
+        estimates,
+    ]
+    if warned:
+        blocks += [Paragraph("Shares of replicates in which a fit carries a warning:"), Bullets(tuple(warned))]
+    return [*blocks, *_distributions(protocol, cell)]
+
+
+def _distributions(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
+    """Figures of the estimates of the lines that have a published value, then of the other primaries."""
+    if cell.folder is None:
+        return []
+    chosen = [s for s in cell.rows if s.published is not None and s.row.kind == "main"]
+    chosen += [s for s in cell.rows if s.row.level == "primary" and s.row.kind == "main" and s not in chosen]
+    out: list[Block] = []
+    for s in chosen[:MOST_DISTRIBUTIONS]:
+        values = row_values(cell.folder, s.row.id, "estimate", cell.n_replicates)
+        if np.isfinite(values).sum() < 2 or s.row.scale == "test":
+            continue
+        scale = s.row.scale.replace("_", " ")
+        title = f"{_label(protocol, s)}: {scale}, {s.row.arm} against {s.row.reference}"
+        drawing = draw_estimates_distribution(
+            values.tolist(),
+            title=title,
+            is_ratio=SCALES[s.row.scale][1],
+            published=s.published,
+            n_without=s.n_without_estimate,
+        )
+        out.append(Figure(title, drawing, f"{cell.n_replicates:,} simulated trials, {s.row.estimator}"))
+    return out
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _method(cells: Sequence[OperatingCharacteristics]) -> list[Block]:
+    facts = [(cell.cell.name, f"{cell.n_replicates:,} replicates; {cell.cell.spec.words}") for cell in cells[:20]]
+    return [
+        Paragraph(
+            "Every replicate was simulated day by day, its endpoints derived and the whole analysis plan carried out "
+            "by the code that will analyse the real trial. Scenarios share their random numbers. No fit was left out: "
+            "a fit without a p value counts as not significant, and the bounds say what it might have been."
+        ),
+        DefinitionList(tuple(facts)),
+        Paragraph(
+            "The assumptions are a possible world and no estimate of the real one. Monte Carlo intervals speak of the "
+            "number of replicates, not of the assumptions.",
+            "note",
+        ),
+    ]
