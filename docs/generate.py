@@ -76,6 +76,48 @@ def render_errors() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_warnings() -> str:
+    """The vocabulary of coded warnings."""
+    from equipoise.stats.codes import SENTENCES, FitCode
+
+    lines = [
+        "# Warnings",
+        "",
+        "This page is generated from the code by `python docs/generate.py`.",
+        "",
+        "What an estimate has to say for itself. Several may hold at once; a fit without any has nothing to report. "
+        "Results name them as below; in arrays of fits they are bits of `codes` "
+        "(`equipoise.stats.codes.FitCode`). Where `not-estimable` is set there is no number, and the others say why; "
+        "without it the number stands and the others qualify it.",
+        "",
+        "| warning | bit | meaning |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| `{code.slug}` | {code.bit_length() - 1} | {SENTENCES[code]} |" for code in FitCode if code]
+    return "\n".join(lines) + "\n"
+
+
+def render_scales() -> str:
+    """The vocabulary of scales."""
+    from equipoise.analysis.estimate import SCALES
+
+    lines = [
+        "# Scales",
+        "",
+        "This page is generated from the code by `python docs/generate.py`.",
+        "",
+        "Every estimate and its limits are on one of these scales. Where the last column says so, the standard error is "
+        "that of the natural logarithm of the estimate. A ratio or a difference compares `arm` with `reference`, a "
+        "ratio of odds, hazards or proportions for the `event` named beside it.",
+        "",
+        "| scale | meaning | standard error |",
+        "| --- | --- | --- |",
+    ]
+    for name, (meaning, is_log) in SCALES.items():
+        lines.append(f"| `{name}` | {meaning} | {'of the logarithm' if is_log else 'of the estimate'} |")
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
@@ -85,6 +127,8 @@ def pages() -> dict[Path, str]:
         DOCS / "protocol-language.md": render_reference(),
         DOCS / "errors.md": render_errors(),
         DOCS / "endpoint-library.md": render_library(),
+        DOCS / "methods" / "warnings.md": render_warnings(),
+        DOCS / "methods" / "scales.md": render_scales(),
     }
 
 

@@ -75,3 +75,25 @@ def test_every_key_of_the_language_has_a_meaning_on_the_reference_page() -> None
     links = set(re.findall(r"\]\(#([\w-]+)\)", page))
     titles = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.MULTILINE)}
     assert links <= titles
+
+
+def test_every_warning_has_its_sentence() -> None:
+    from equipoise.stats.codes import SENTENCES, FitCode
+
+    assert [code.slug for code in FitCode if code and not SENTENCES.get(code)] == []
+    assert len(set(SENTENCES.values())) == len(SENTENCES)
+
+
+def test_no_methods_page_names_a_warning_that_does_not_exist() -> None:
+    from equipoise.stats.codes import FitCode
+
+    known = {code.slug for code in FitCode}
+    unknown = []
+    for path in (ROOT / "docs" / "methods").glob("*.md"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # The last column of a table of special answers holds codes.
+            if line.startswith("| ") and line.rstrip(" |").endswith("`"):
+                cell = line.rstrip(" |").rsplit("|", 1)[-1]
+                found = re.findall(r"`([a-z]+(?:-[a-z]+)+)`", cell)
+                unknown += [(path.name, slug) for slug in found if slug not in known]
+    assert unknown == []
