@@ -1,0 +1,363 @@
+"""Type I error and interval coverage of every estimator at n = 55 with dropout, by simulation.
+
+    python benchmarks/characteristics.py [--json] [--write]
+
+``--write`` renews the table of docs/methods/characteristics.md. The same rows are asserted by ``make
+characteristics``. Each row says how often the test rejects where there is no effect, and how often the 95 % interval
+holds the truth where there is one, each with 95 % Monte Carlo limits, and how many trials gave no answer (separation,
+an empty cell): those are left out of both shares, never counted as not significant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import t as student
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _report import Report, finish
+from equipoise.stats.cox import fit_cox
+from equipoise.stats.exact import fisher_exact
+from equipoise.stats.firth import fit_firth, penalised_likelihood_ratio, penalised_profile_limits
+from equipoise.stats.gee import fit_gee
+from equipoise.stats.kaplan_meier import fit_kaplan_meier
+from equipoise.stats.linear_mixed import fit_linear_mixed
+from equipoise.stats.logistic import fit_logistic, likelihood_ratio, profile_limits
+from equipoise.stats.logistic_mixed import fit_logistic_mixed
+from equipoise.stats.logistic_mixed_slope import fit_logistic_mixed_slope
+from equipoise.stats.logrank import log_rank
+from equipoise.stats.packing import offsets_from_sizes
+from equipoise.stats.risk import (
+    miettinen_nurminen_difference,
+    miettinen_nurminen_ratio,
+    newcombe_difference,
+    newcombe_ratio,
+    wilson,
+)
+from equipoise.stats.rmst import estimate_rmst_difference
+
+Vector = NDArray[np.float64]
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "methods" / "characteristics.md"
+N_PARTICIPANTS, N_VISITS, DROPOUT, DAYS = 55, 13, 0.3, 84.0
+# Many trials where a fit takes microseconds, fewer where it takes milliseconds.
+MANY, SOME, FEW = 8000, 4000, 400
+NORMAL = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of the trials that gave an answer did what is counted."""
+
+    count: int
+    n: int
+    failed: int
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.count / self.n
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """95 % Monte Carlo limits (Wilson), in percent."""
+        found = wilson(np.array([self.count]), np.array([self.n]))
+        return 100.0 * float(found.ci_lower[0]), 100.0 * float(found.ci_upper[0])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimator: rejections where there is no effect (None where it is no test), coverage where there is one.
+
+    ``error`` is what its error rates, in percent, may truly be at this size (nominal: 5), and ``why``.
+    """
+
+    name: str
+    type_one: Share | None
+    coverage: Share | None
+    error: tuple[float, float]
+    why: str
+
+
+def _share(flags: NDArray[np.bool_], usable: NDArray[np.bool_]) -> Share:
+    return Share(int(flags[usable].sum()), int(usable.sum()), int((~usable).sum()))
+
+
+def _rejected(p_value: Vector) -> Share:
+    return _share(p_value < 0.05, ~np.isnan(p_value))
+
+
+def _covered(lower: Vector, upper: Vector, truth: float, estimate: Vector | None = None) -> Share:
+    """An absent limit beside an estimate is open on that side, as exact limits of an empty cell are."""
+    usable = ~(np.isnan(lower) & np.isnan(upper)) if estimate is None else ~np.isnan(estimate)
+    low, high = np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper)
+    return _share((low <= truth) & (truth <= high), usable)
+
+
+def _wald(estimate: Vector, error: Vector, truth: float, df: Vector | None = None) -> tuple[Share, Share]:
+    """Rejections of zero, and coverage of ``truth``."""
+    usable = np.isfinite(estimate) & np.isfinite(error)
+    bound = NORMAL if df is None else student.ppf(0.975, df)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reject, cover = np.abs(estimate) / error > bound, np.abs(estimate - truth) / error <= bound
+    return _share(reject, usable), _share(cover, usable)
+
+
+# --- data
+
+
+def _participants(rng: np.random.Generator, n_trials: int) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+    """Arm, baseline covariate, and who stays to the end."""
+    n = n_trials * N_PARTICIPANTS
+    return (np.arange(n) % N_PARTICIPANTS % 2).astype(float), rng.normal(size=n), rng.uniform(size=n) >= DROPOUT
+
+
+def binary_trials(n_trials: int, risks: tuple[float, float], covariate: float, seed: int):  # type: ignore[no-untyped-def]
+    """One outcome a participant who stayed; ``risks`` where the covariate is zero."""
+    rng = np.random.default_rng(seed)
+    arm, bc, stays = _participants(rng, n_trials)
+    level = np.log(np.array(risks) / (1 - np.array(risks)))
+    y = (rng.uniform(size=arm.size) < expit(level[arm.astype(int)] + covariate * bc)).astype(float)
+    sizes = stays.reshape(n_trials, N_PARTICIPANTS).sum(axis=1)
+    x = np.column_stack([np.ones_like(arm), arm, bc])[stays]
+    return y[stays], x, offsets_from_sizes(sizes)
+
+
+def survival_trials(n_trials: int, log_ratio: float, seed: int):  # type: ignore[no-untyped-def]
+    """Days to an event at a constant rate (one in 60 days in the control arm), censored by dropout or on day 84."""
+    rng = np.random.default_rng(seed)
+    arm, bc, stays = _participants(rng, n_trials)
+    days = rng.exponential(60.0 * np.exp(-log_ratio * arm))
+    end = np.where(stays, DAYS, rng.uniform(1.0, DAYS, arm.size))
+    return np.minimum(days, end), (days <= end).astype(float), arm, bc, np.arange(n_trials + 1) * N_PARTICIPANTS
+
+
+def repeated_trials(n_trials: int, effect: float, sd: float, sd_slope: float, seed: int):  # type: ignore[no-untyped-def]
+    """Linear predictor 0.4 + effect arm - 0.03 week + level + change, at up to 13 weekly visits."""
+    rng = np.random.default_rng(seed)
+    arm, _, stays = _participants(rng, n_trials)
+    sizes = np.where(stays, N_VISITS, rng.integers(1, N_VISITS, arm.size))
+    owner = np.repeat(np.arange(arm.size), sizes)
+    week = np.concatenate([np.arange(k) for k in sizes]).astype(float)
+    level, change = sd * rng.normal(size=arm.size), sd_slope * rng.normal(size=arm.size)
+    eta = 0.4 + effect * arm[owner] - 0.03 * week + level[owner] + change[owner] * week
+    x = np.column_stack([np.ones_like(week), arm[owner], week])
+    people = np.arange(n_trials + 1) * N_PARTICIPANTS
+    return eta, x, offsets_from_sizes(sizes), people, rng
+
+
+def _outcomes(eta: Vector, rng: np.random.Generator) -> Vector:
+    return (rng.uniform(size=eta.size) < expit(eta)).astype(float)
+
+
+# --- families of estimators
+
+
+def logistic_rows() -> Iterator[Row]:
+    """Logistic and Firth, one covariate, conditional odds ratio 1 or 3."""
+    truth = float(np.log(3.0))
+    null = binary_trials(MANY, (0.4, 0.4), 0.4, 1)
+    risk = float(expit(np.log(0.4 / 0.6) + truth))
+    effect = binary_trials(MANY, (0.4, risk), 0.4, 2)
+    fits, other = fit_logistic(*null), fit_logistic(*effect)
+    reject, _ = _wald(fits.coefficients[:, 1], fits.standard_errors[:, 1], 0.0)
+    _, cover = _wald(other.coefficients[:, 1], other.standard_errors[:, 1], truth)
+    yield Row("logistic, Wald", reject, cover, (3, 6), "Wald on some 38 outcomes is conservative")
+    limits = profile_limits(other, *effect, column=1)
+    test = likelihood_ratio(fits, *null, column=1)
+    cover = _covered(limits.ci_lower, limits.ci_upper, truth)
+    yield Row("logistic, likelihood ratio", _rejected(test.p_value), cover, (5, 7), "chi-square on some 38 outcomes")
+    firth, other_firth = fit_firth(*null), fit_firth(*effect)
+    tests = penalised_likelihood_ratio(firth, *null, column=1)
+    limits = penalised_profile_limits(other_firth, *effect, column=1)
+    cover = _covered(limits.ci_lower, limits.ci_upper, truth)
+    yield Row("Firth, penalised likelihood ratio", _rejected(tests.p_value), cover, (4, 6), "nominal, nearly")
+
+
+def table_rows() -> Iterator[Row]:
+    """Two by two: risks 0.4 and 0.4, or 0.3 and 0.6."""
+
+    def counts(trials):  # type: ignore[no-untyped-def]
+        y, x, offsets = trials
+        owner = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+        arm = x[:, 1]
+        each = (y * (1 - arm), 1 - arm, y * arm, arm)
+        return [np.bincount(owner, weights=weights).astype(np.int64) for weights in each]
+
+    null = counts(binary_trials(MANY, (0.4, 0.4), 0.0, 3))
+    effect = counts(binary_trials(MANY, (0.3, 0.6), 0.0, 4))
+    test, other = fisher_exact(*null), fisher_exact(*effect)
+    cover = _covered(other.ci_lower, other.ci_upper, (0.6 / 0.4) / (0.3 / 0.7), other.p_value)
+    yield Row("Fisher, exact limits", _rejected(test.p_value), cover, (0, 5), "exact: never above nominal")
+    score = "score interval averaged over a random number of outcomes: nominal, nearly"
+    for name, method, truth, bounds in (
+        ("risk difference, Miettinen-Nurminen", miettinen_nurminen_difference, 0.3, (4, 6)),
+        ("risk difference, Newcombe", newcombe_difference, 0.3, (3, 6)),
+        ("risk ratio, Miettinen-Nurminen", miettinen_nurminen_ratio, 2.0, (4, 6)),
+        ("risk ratio, Newcombe", newcombe_ratio, 2.0, (3, 6)),
+    ):
+        found, of_effect = method(*null), method(*effect)
+        nothing = 0.0 if truth < 1 else 1.0
+        outside = _covered(found.ci_lower, found.ci_upper, nothing, found.estimate)
+        reject = Share(outside.n - outside.count, outside.n, outside.failed)
+        cover = _covered(of_effect.ci_lower, of_effect.ci_upper, truth, of_effect.estimate)
+        yield Row(name, reject, cover, bounds, score)
+
+
+def survival_rows() -> Iterator[Row]:
+    """Hazard ratio 1 or 0.5; survival in the control arm on day 42; restricted mean to day 56."""
+    truth = float(np.log(0.5))
+    time, event, arm, bc, offsets = survival_trials(MANY, 0.0, 5)
+    later, other_event, _, other_bc, _ = survival_trials(MANY, truth, 6)
+    fits = fit_cox(time, event, np.column_stack([arm, bc]), offsets)
+    other = fit_cox(later, other_event, np.column_stack([arm, other_bc]), offsets)
+    reject, _ = _wald(fits.coefficients[:, 0], fits.standard_errors[:, 0], 0.0)
+    _, cover = _wald(other.coefficients[:, 0], other.standard_errors[:, 0], truth)
+    yield Row("Cox, Wald", reject, cover, (5, 6.5), "normal quantile on some 35 events")
+    group = arm.astype(np.int64)
+    test = log_rank(time, event, group, offsets)
+    yield Row("log-rank", _rejected(test.p_value), None, (5, 6.5), "chi-square on some 35 events")
+    curves, other_curves = (fit_kaplan_meier(*part, group, offsets) for part in ((time, event), (later, other_event)))
+    lower, upper = np.full(MANY, np.nan), np.full(MANY, np.nan)
+    limits = curves.limits
+    for trial in range(MANY):
+        first = curves.start[trial, 0]
+        part = slice(first, first + curves.length[trial, 0])
+        at = first + int(np.searchsorted(curves.time[part], 42.0, side="right")) - 1
+        if at >= first:
+            lower[trial], upper[trial] = limits[at]
+    cover = _covered(lower, upper, float(np.exp(-42.0 / 60.0)))
+    yield Row("Kaplan-Meier, log-log limits of a survival", None, cover, (4, 6), "27 participants in the arm")
+    horizon = 56.0
+    rates = 1 / 60.0, 0.5 / 60.0
+    means = [(1 - np.exp(-rate * horizon)) / rate for rate in rates]
+    found, effect = (estimate_rmst_difference(c, horizon) for c in (curves, other_curves))
+    cover = _covered(effect.ci_lower, effect.ci_upper, float(means[1] - means[0]))
+    yield Row("restricted mean difference", _rejected(found.p_value), cover, (5, 7.5), "plug-in variance, normal")
+
+
+def mixed_rows() -> Iterator[Row]:
+    """Logistic mixed: arm 0 or -0.9; linear mixed: arm by week 0 or -0.04."""
+    shares = []
+    for effect, seed in ((0.0, 7), (-0.9, 8)):
+        eta, x, rows, people, rng = repeated_trials(SOME, effect, 1.5, 0.0, seed)
+        fits = fit_logistic_mixed(_outcomes(eta, rng), x, rows, people)
+        shares.append(_wald(fits.coefficients[:, 1], fits.standard_errors[:, 1], effect))
+    why = "normal quantile; t with 53 degrees of freedom would miss 5.5"
+    yield Row("logistic mixed, random intercept", shares[0][0], shares[1][1], (5, 6.5), why)
+    shares = []
+    for effect, seed in ((0.0, 9), (-0.9, 10)):
+        eta, x, rows, people, rng = repeated_trials(FEW, effect, 1.5, 0.15, seed)
+        slopes = fit_logistic_mixed_slope(_outcomes(eta, rng), x, rows, people, slope=x[:, 2])
+        shares.append(_wald(slopes.coefficients[:, 1], slopes.standard_errors[:, 1], effect))
+    yield Row("logistic mixed, random slope, Laplace", shares[0][0], shares[1][1], (4, 8), "Laplace; normal quantile")
+    for name, has_slope, seed in (("random intercept", False, 11), ("random slope", True, 13)):
+        shares = []
+        for effect, offset in ((0.0, 0), (-0.04, 1)):
+            eta, x, rows, people, rng = repeated_trials(SOME, 0.0, 0.45, 0.05 if has_slope else 0.0, seed + offset)
+            design = np.column_stack([x, x[:, 1] * x[:, 2]])
+            score = 3.5 + eta + effect * design[:, 3] + rng.normal(0, 0.35, eta.size)
+            linear = fit_linear_mixed(score, design, rows, people, slope=x[:, 2].copy() if has_slope else None)
+            shares.append(_wald(linear.coefficients[:, 3], linear.standard_errors[:, 3], effect, linear.df[:, 3]))
+        title = f"linear mixed, {name}, Satterthwaite"
+        yield Row(title, shares[0][0], shares[1][1], (4.5, 5.5), "the model is true: nominal")
+
+
+def gee_rows() -> Iterator[Row]:
+    """GEE, exchangeable, Mancl-DeRouen errors, t with participants minus coefficients; marginal effect of -0.9."""
+    shares = []
+    for effect, seed in ((0.0, 15), (-0.9, 16)):
+        eta, x, rows, people, rng = repeated_trials(FEW, effect, 1.5, 0.0, seed)
+        y = _outcomes(eta, rng)
+        estimate, error = np.full(FEW, np.nan), np.full(FEW, np.nan)
+        for k in range(FEW):
+            own = rows[people[k] : people[k + 1] + 1]
+            part = slice(own[0], own[-1])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fit = fit_gee(y[part], x[part], own - own[0])
+            estimate[k], error[k] = fit.coefficients[1], np.sqrt(fit.covariance_mancl_derouen[1, 1])
+        # The averaged log odds ratio at mid-trial; it hardly changes over the weeks.
+        z, w = np.polynomial.hermite_e.hermegauss(60)
+        risk = [float(expit(0.4 - 0.03 * 5 + e + 1.5 * z) @ w / w.sum()) for e in (0.0, effect)]
+        truth = float(np.log(risk[1] / (1 - risk[1]) / (risk[0] / (1 - risk[0]))))
+        df = np.full(FEW, float(N_PARTICIPANTS - x.shape[1]))
+        shares.append(_wald(estimate, error, truth, df))
+    yield Row("GEE, exchangeable, Mancl-DeRouen", shares[0][0], shares[1][1], (3, 6), "this sandwich is conservative")
+
+
+FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (logistic_rows, table_rows, survival_rows, mixed_rows, gee_rows)
+
+TITLE = """# Type I error and coverage
+
+Made by `python benchmarks/characteristics.py --write`; asserted by `make characteristics`. Simulated trials of 55
+participants of whom 30 % drop out. *Type I error*: how often the test at 5 % rejects where there is no effect.
+*Coverage*: how often the 95 % interval holds the truth where there is an effect (odds ratio 3; risks 0.3 and 0.6;
+hazard ratio 0.5; conditional log odds ratio -0.9; -0.04 a week). In brackets 95 % Monte Carlo limits. *No answer*:
+trials of both scenarios that were not estimable (separated, an empty cell) and are in neither share. *May be*: the true
+error rate that is accepted at this size, with the reason; the tests allow three Monte Carlo standard errors beyond it.
+
+| Estimator | Trials | Type I error, % | Coverage, % | No answer | Error may be, % | Because |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def _words(share: Share | None) -> str:
+    if share is None:
+        return "-"
+    low, high = share.limits
+    return f"{share.percent:.1f} ({low:.1f} to {high:.1f})"
+
+
+def render(rows: list[Row]) -> str:
+    """The page."""
+    lines = []
+    for row in rows:
+        shares = [share for share in (row.type_one, row.coverage) if share is not None]
+        trials = max(share.n + share.failed for share in shares)
+        failed = sum(share.failed for share in shares)
+        bounds = f"{row.error[0]:g} to {row.error[1]:g}"
+        cells = (row.name, trials, _words(row.type_one), _words(row.coverage), failed, bounds, row.why)
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return TITLE + "\n".join(lines) + "\n"
+
+
+def errors(row: Row) -> Iterator[tuple[str, float, float, float]]:
+    """What the row's error rates are, in percent, and between which bounds they must lie: what, rate, low, high."""
+    for what, share in (("type I error", row.type_one), ("non-coverage", row.coverage)):
+        if share is not None:
+            rate = share.percent if what == "type I error" else 100.0 - share.percent
+            low, high = (
+                bound + sign * 300.0 * np.sqrt(bound / 100 * (1 - bound / 100) / share.n)
+                for bound, sign in zip(row.error, (-1, 1), strict=True)
+            )
+            yield what, rate, low, high
+
+
+def main() -> int:
+    """Simulate and print; exit code 0 only if every rate lies where it may."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--write", action="store_true", help="renew docs/methods/characteristics.md")
+    arguments = parser.parse_args()
+    rows = [row for family in FAMILIES for row in family()]
+    report = Report()
+    for row in rows:
+        for what, rate, low, high in errors(row):
+            report.add(f"{row.name}: {what}", rate, "%", at_most=high)
+            report.add(f"{row.name}: {what}, not below", rate, "%", at_least=low)
+    if arguments.write:
+        PAGE.write_text(render(rows), encoding="utf-8")
+    return finish(report, as_json=arguments.json, title="type I error and coverage at n = 55 with dropout")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
