@@ -280,10 +280,8 @@ def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str 
     endpoint = protocol.model.endpoints[estimand.endpoint]
     higher_is_better = endpoint.better == "higher"
     timed = endpoint.kind == "time-to-event" or _suit(endpoint) == "pattern-time-to-event"
-    if endpoint.kind == "time-to-event" and estimate.scale != "rmst_difference":
+    if timed and estimate.scale != "rmst_difference":
         higher_is_better = not higher_is_better  # a later event is better: more of the event is worse
-    elif timed and endpoint.kind == "pattern" and estimate.scale == "rmst_difference":
-        higher_is_better = not higher_is_better
     none = 1.0 if SCALES[estimate.scale][1] else 0.0
     if estimate.estimate == none:
         return None

@@ -26,6 +26,7 @@ CURVE_HEIGHT = 210.0
 ROW = 13.5
 LABEL = 196.0
 MOST_DEFINITIONS = 24
+FEW = 15
 
 
 class Choice(Protocol):
@@ -76,6 +77,9 @@ def draw_specification_curve(choices: Sequence[Choice], scale: str, *, arm: str,
             drawing.text(left - 6, y(tick) + 4, tick_text(tick), "muted", size=SMALL, anchor="end")
     none = 1.0 if ratio else 0.0
     drawing.line(left, y(none), right, y(none), "ink", width=1.0, dash="4 3")
+    beyond = sum(not low <= float(c.estimate or 0.0) <= high for c in rows)
+    if beyond:
+        drawing.text(right, TOP - 6, f"{beyond} beyond the axis, drawn at its edge", "muted", size=SMALL, anchor="end")
     drawing.text(0, TOP + 10, scale.replace("_", " "), "muted", size=SMALL)
     for i, c in enumerate(rows):
         x = left + (i + 0.5) * step
@@ -98,6 +102,8 @@ def _range(values: list[float], ratio: bool) -> tuple[float, float]:
     if not values:
         return (0.5, 2.0) if ratio else (-1.0, 1.0)
     spread = [math.log(v) for v in values] if ratio else values
+    if len(spread) > 2 * FEW:  # a few far out must not flatten the rest; they stand at the edge
+        spread = sorted(spread)[len(spread) // 50 + 1 : -(len(spread) // 50 + 1)]
     lowest, highest = min(*spread, 0.0), max(*spread, 0.0)
     room = 0.25 * (highest - lowest) or (0.5 if ratio else 0.1)
     lowest, highest = lowest - room, highest + room
