@@ -106,15 +106,16 @@ def render_scales() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "Every estimate and its limits are on one of these scales. Where the last column says so, the standard error is "
-        "that of the natural logarithm of the estimate. A ratio or a difference compares `arm` with `reference`, a "
+        "Every estimate and its limits are on one of these scales. Where the last column says so, the standard error "
+        "is that of the natural logarithm of the estimate. A ratio or a difference compares `arm` with `reference`, a "
         "ratio of odds, hazards or proportions for the `event` named beside it.",
         "",
         "| scale | meaning | standard error |",
         "| --- | --- | --- |",
     ]
     for name, (meaning, is_log) in SCALES.items():
-        lines.append(f"| `{name}` | {meaning} | {'of the logarithm' if is_log else 'of the estimate'} |")
+        error = "none" if name == "test" else "of the logarithm" if is_log else "of the estimate"
+        lines.append(f"| `{name}` | {meaning} | {error} |")
     return "\n".join(lines) + "\n"
 
 
