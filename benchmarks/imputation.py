@@ -10,8 +10,8 @@ import sys
 import time
 
 import numpy as np
-from _report import Report, finish
 
+from _report import Report, finish
 from equipoise.analysis.dataset import compare
 from equipoise.analysis.imputed import find_gaps
 from equipoise.endpoints import read_lattice

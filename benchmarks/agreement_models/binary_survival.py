@@ -22,7 +22,7 @@ from equipoise.stats.zph import proportional_hazards_test
 
 # Relative; the reference files keep twelve digits and R's own convergence criterion is about 1e-8.
 TIGHT = 1e-6
-# R's fisher.test finds its odds ratio and limits by uniroot with tolerance 1.22e-4 on the ratio, or its inverse above 1.
+# R's fisher.test finds its odds ratio and limits by uniroot with tolerance 1.22e-4 on the ratio, or on its inverse.
 FISHER_ROOT = 1.3e-4
 # R interpolates profile limits with a spline through a dozen points of the profile.
 PROFILE_SPLINE = 2e-2

@@ -247,7 +247,7 @@ def _complete_df(outcome: Outcome, comparison: Comparison, analysis: Analysis, n
     counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed
     if analysis.estimator == "logistic-mixed":
         columns += {"none": 0, "linear": 1, "interaction": 2}[analysis.time]
-    return np.maximum(counted.reshape(n_trials, -1).mean(axis=1) - columns, 1.0)
+    return np.asarray(np.maximum(counted.reshape(n_trials, -1).mean(axis=1) - columns, 1.0))
 
 
 def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_trials: int) -> Outcome:

@@ -88,7 +88,7 @@ def sum_answers(  # type: ignore[no-untyped-def]
         _uniforms(seed, replicate, participant, day, purpose, places, high, low, draw)
         for scale in range(starts.shape[0] - 1):
             middle = level[row, scale] + 0.5
-            answers = 0
+            answers = np.int64(0)
             there = 0
             for k in range(starts[scale], starts[scale + 1]):
                 share = high[k] >> shift

@@ -32,18 +32,41 @@ FEW = 15
 class Choice(Protocol):
     """What the figure needs to know of one way of analysing."""
 
-    label: str
-    definition: str
-    rule: str
-    estimator: str
-    covariates: str
-    scale: str | None
-    estimate: float | None
-    ci_lower: float | None
-    ci_upper: float | None
-    favours: str | None
-    prespecified: bool
-    published: bool
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def definition(self) -> str: ...
+
+    @property
+    def rule(self) -> str: ...
+
+    @property
+    def estimator(self) -> str: ...
+
+    @property
+    def covariates(self) -> str: ...
+
+    @property
+    def scale(self) -> str | None: ...
+
+    @property
+    def estimate(self) -> float | None: ...
+
+    @property
+    def ci_lower(self) -> float | None: ...
+
+    @property
+    def ci_upper(self) -> float | None: ...
+
+    @property
+    def favours(self) -> str | None: ...
+
+    @property
+    def prespecified(self) -> bool: ...
+
+    @property
+    def published(self) -> bool: ...
 
 
 def scales_of(choices: Sequence[Choice]) -> list[str]:
