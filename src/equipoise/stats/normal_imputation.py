@@ -29,7 +29,8 @@ from equipoise.stats.reference_based import STRATEGIES, shifted_means
 PURPOSE_REGRESSION = 1011
 PURPOSE_SPREAD = 1012
 PURPOSE_SCORE = 1013
-_CHUNK = 100
+# Numbers held at once by a chunk of data sets (about 40 MB).
+_HELD = 5_000_000
 # With fewer degrees of freedom than this a visit's regression is held by a ridge of one in a thousand of the spread.
 _FEW = 3
 
@@ -96,12 +97,13 @@ def impute_normal(
     last = np.where(~missing, np.arange(n_visits), -1).max(axis=1, initial=-1)
     gaps = missing & (np.arange(n_visits) < last[:, None])
     n_sweeps = sweeps if sweeps is not None else (DEFAULT_SWEEPS if gaps.any() else 1)
+    chunk = max(1, min(imputations, _HELD // (n * (z.shape[1] + n_visits))))
     made = [
         _impute_chunk(
-            y, z, missing, gaps, last, np.arange(begin, min(begin + _CHUNK, first + imputations)), seed, replicate,
+            y, z, missing, gaps, last, np.arange(begin, min(begin + chunk, first + imputations)), seed, replicate,
             shift, strategy, arm_column, n_sweeps,
         )
-        for begin in range(first, first + imputations, _CHUNK)
+        for begin in range(first, first + imputations, chunk)
     ]  # fmt: skip
     out, means, covariance, held = (np.concatenate(parts) for parts in zip(*made, strict=True))
     codes = np.where(held, int(FitCode.IMPUTATION_PENALISED), 0).astype(np.uint32)
@@ -172,7 +174,7 @@ def _draw_model(
         df = n_rows - p
         scale = np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-12)
         unit = gram / np.sqrt(scale[:, :, None] * scale[:, None, :])
-        poor = np.linalg.eigvalsh(unit)[:, 0] < 1e-9 if df >= _FEW else np.ones(n_sets, dtype=np.bool_)
+        poor = _poor(unit) if df >= _FEW else np.ones(n_sets, dtype=np.bool_)
         if poor.any():
             held |= poor
             unit = unit + np.where(poor, 1e-3, 0.0)[:, None, None] * np.eye(p)
@@ -192,6 +194,15 @@ def _draw_model(
         root[:, v, :v] = np.einsum("mu,muw->mw", earlier, root[:, :v, :v])
         root[:, v, v] = sd
     return means, root @ root.transpose(0, 2, 1), held
+
+
+def _poor(unit: FloatArray) -> NDArray[np.bool_]:
+    """(M,) whether a Gram matrix of unit diagonal is nearly singular."""
+    try:
+        pivots = np.diagonal(np.linalg.cholesky(unit), axis1=1, axis2=2)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.eigvalsh(unit)[:, 0] < 1e-9)
+    return np.asarray((pivots * pivots).min(axis=1) < 1e-9)
 
 
 def _draw_cells(

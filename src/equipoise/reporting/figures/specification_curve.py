@@ -33,40 +33,52 @@ class Choice(Protocol):
     """What the figure needs to know of one way of analysing."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """Name of the definition."""
 
     @property
-    def definition(self) -> str: ...
+    def definition(self) -> str:
+        """Id of the definition."""
 
     @property
-    def rule(self) -> str: ...
+    def rule(self) -> str:
+        """What a missing result is."""
 
     @property
-    def estimator(self) -> str: ...
+    def estimator(self) -> str:
+        """The estimator."""
 
     @property
-    def covariates(self) -> str: ...
+    def covariates(self) -> str:
+        """What is adjusted for."""
 
     @property
-    def scale(self) -> str | None: ...
+    def scale(self) -> str | None:
+        """Scale of the effect."""
 
     @property
-    def estimate(self) -> float | None: ...
+    def estimate(self) -> float | None:
+        """The effect."""
 
     @property
-    def ci_lower(self) -> float | None: ...
+    def ci_lower(self) -> float | None:
+        """Lower limit."""
 
     @property
-    def ci_upper(self) -> float | None: ...
+    def ci_upper(self) -> float | None:
+        """Upper limit."""
 
     @property
-    def favours(self) -> str | None: ...
+    def favours(self) -> str | None:
+        """The arm that it favours."""
 
     @property
-    def prespecified(self) -> bool: ...
+    def prespecified(self) -> bool:
+        """Whether it was stated before the data were seen."""
 
     @property
-    def published(self) -> bool: ...
+    def published(self) -> bool:
+        """Whether its result is published."""
 
 
 def scales_of(choices: Sequence[Choice]) -> list[str]:
