@@ -175,6 +175,7 @@ class LongRows:
     trial_offsets: Ints  # in participants
     n_missed: Ints  # (n_trials,) visits without a value, of participants in the comparison
     n_participants: Ints
+    last_week: float  # of the planned series
 
 
 def long_rows(derived: Derived, comparison: Comparison) -> LongRows:
@@ -194,4 +195,5 @@ def long_rows(derived: Derived, comparison: Comparison) -> LongRows:
         trial_offsets=offsets_of(in_model, comparison.offsets),
         n_missed=sum_by_trial((~there).sum(axis=1), comparison.offsets),
         n_participants=sum_by_trial(in_model, comparison.offsets),
+        last_week=float(derived.visit_weeks[-1]),
     )

@@ -21,7 +21,7 @@ def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, 
     arm = comparison.experimental[rows.who]
     columns, names = [np.ones(rows.y.shape[0]), arm], ["constant", "arm"]
     if time != "none":
-        week = rows.week - (rows.week.max(initial=0.0) / 2.0 if time == "interaction" else 0.0)
+        week = rows.week - (rows.last_week / 2.0 if time == "interaction" else 0.0)
         columns.append(week)
         names.append("week")
         if time == "interaction":
@@ -97,6 +97,7 @@ def _marginal(
         trial_offsets=comparison.offsets,
         n_missed=conditional.n_missed,
         n_participants=conditional.n_analysed,
+        last_week=float(derived.visit_weeks[-1]),
     )
     designs = []
     for value in (0.0, 1.0):

@@ -191,7 +191,11 @@ def fit_restricted_means(derived: Derived, comparison: Comparison, analysis: Ana
 
     data = SurvivalData(derived, comparison, analysis.time_unit)
     groups = data.experimental.astype(np.int64)
-    horizon = analysis.horizon if analysis.horizon is not None else float(data.time.max(initial=1.0))
+    horizon = analysis.horizon
+    if horizon is None:
+        # The protocol's end of follow-up, not the longest time seen, which would differ from trial to trial of a batch.
+        by_day = derived.follow_up if analysis.time_unit == "day" else None
+        horizon = by_day if by_day is not None else float(data.time.max(initial=1.0))
     curves = fit_kaplan_meier(data.time, data.event, groups, data.offsets, level=analysis.ci_level)
     fits = estimate_rmst_difference(curves, horizon, level=analysis.ci_level)
     n = comparison.n_trials

@@ -40,6 +40,7 @@ class Derived:
     visit_weeks: Floats | None = None
     imputed: NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = ()
+    follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody
     raw: Floats | None = field(default=None)  # scores before the logarithm
 
     @property

@@ -68,6 +68,7 @@ def derive_time_to_event(
         event=np.asarray(event_seen),
         cause=np.where(event_seen, np.asarray(names)[which], ""),
         visit_time=visit_time,
+        follow_up=float(until - zero),
         warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
     )
 
