@@ -36,5 +36,8 @@ docs: $(READY)
 characteristics: $(READY)
 	$(BIN)/python -m pytest -n 2 -m characteristics
 
+bench: $(READY)
+	$(BIN)/python benchmarks/run_all.py
+
 clean:
 	rm -rf $(VENV) out build
