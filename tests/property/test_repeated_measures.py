@@ -12,6 +12,7 @@ from equipoise.stats.codes import FitCode
 from equipoise.stats.linear_mixed import fit_linear_mixed
 from equipoise.stats.logistic import fit_logistic
 from equipoise.stats.logistic_mixed import fit_logistic_mixed
+from equipoise.stats.logistic_mixed_slope import fit_logistic_mixed_slope
 from equipoise.stats.packing import canonical_order, offsets_from_sizes
 
 
@@ -152,3 +153,21 @@ def test_a_trial_of_several_blocks_of_lanes_agrees_with_the_sum_of_participants_
     # One participant more at a time cannot raise the likelihood: blocks are counted once each.
     half = fit_logistic_mixed(y[: offsets[64]], x[: offsets[64]], offsets[:65], [0, 64])
     assert half.log_likelihood[0] > a.log_likelihood[0]
+
+
+def test_read_only_arrays_as_frames_give_them_are_taken() -> None:
+    y, score, x, participants, ends = trials(3)
+    week = x[:, 2].copy()
+    read_only = [array.copy() for array in (y, score, x, participants, ends, week)]
+    for array in read_only:
+        array.setflags(write=False)
+    y_, score_, x_, participants_, ends_, week_ = read_only
+    assert same_bits(fit_logistic_mixed(y, x, participants, ends), fit_logistic_mixed(y_, x_, participants_, ends_))
+    assert same_bits(
+        fit_linear_mixed(score, x, participants, ends, slope=week),
+        fit_linear_mixed(score_, x_, participants_, ends_, slope=week_),
+    )
+    assert same_bits(
+        fit_logistic_mixed_slope(y, x, participants, ends, slope=week),
+        fit_logistic_mixed_slope(y_, x_, participants_, ends_, slope=week_),
+    )

@@ -104,7 +104,7 @@ def fit_linear_mixed(
     from equipoise.stats._linear_mixed_kernel import fit_range
 
     outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
-    slopes = np.ascontiguousarray([] if slope is None else slope, dtype=np.float64)
+    slopes = np.require([] if slope is None else slope, np.float64, ["C", "W"])
     if slope is not None and slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
     n, p = trials.shape[0] - 1, matrix.shape[1]

@@ -78,10 +78,11 @@ def require_packed(
 
     ``participant_offsets`` counts rows, ``trial_offsets`` counts participants.
     """
-    outcome = np.ascontiguousarray(y, dtype=np.float64)
-    matrix = np.ascontiguousarray(design, dtype=np.float64)
-    rows = np.ascontiguousarray(participant_offsets, dtype=np.int64)
-    trials = np.ascontiguousarray(trial_offsets, dtype=np.int64)
+    # Kernels are compiled for writable arrays; a column of a Polars frame is not one and is copied.
+    outcome = np.require(y, np.float64, ["C", "W"])
+    matrix = np.require(design, np.float64, ["C", "W"])
+    rows = np.require(participant_offsets, np.int64, ["C", "W"])
+    trials = np.require(trial_offsets, np.int64, ["C", "W"])
     if outcome.ndim != 1 or matrix.ndim != 2 or matrix.shape[0] != outcome.shape[0] or matrix.shape[1] < 1:
         raise ValueError(f"y {outcome.shape} and design {matrix.shape} must be (rows,) and (rows, columns)")
     for name, offsets, end, what in (

@@ -107,7 +107,7 @@ def fit_logistic_mixed_slope(
     with the movement of the modes, eq. (LAP-4) in ``docs/methods/logistic_mixed_slope.md``.
     """
     outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
-    slopes = np.ascontiguousarray(slope, dtype=np.float64)
+    slopes = np.require(slope, np.float64, ["C", "W"])
     if slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
     from equipoise.stats._laplace_slope_kernel import fit_range
