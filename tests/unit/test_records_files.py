@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,9 @@ import pytest
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.foundation.errors import OutputError, Problem, RecordsError
 from equipoise.records import DataSource, Records
-from equipoise.records.check import TrialFacts, check_records
+from equipoise.records.check import TrialFacts, check_records, facts_of
+from equipoise.workflow.library import read_protocol
+from equipoise.workflow.verbs import simulate
 
 SOURCE = DataSource("simulated", "made for a test", "trial", "hash", {"seed": 7})
 TABLES = {
@@ -461,6 +464,18 @@ def test_records_that_do_not_fit_the_trial_give_their_named_error(name: str) -> 
     changed, facts, code = UNFIT[name]
     value = Records({n: pl.DataFrame(c) for n, c in {**TABLES, **changed}.items()}, SOURCE)
     assert code in {p.code for p in check_records(value, facts)}
+
+
+def test_an_endpoint_that_counts_visits_needs_rows_that_say_who_came() -> None:
+    # Without them nothing was due, and people who left after day 8 would be abstinent for want of a missed visit.
+    counting = replace(FACTS, counted={"weekly": ("week-7", "week-8")})
+    assert [p.code for p in check_records(records(), counting)] == ["R061"]
+    protocol = read_protocol("ketamine-mbrp-cocaine")
+    assert "clinic-visit" in facts_of(protocol).counted
+    simulated = simulate(protocol, seed=3)
+    assert check_records(simulated, facts_of(protocol)) == []
+    without = Records({**simulated.tables, "visits": simulated["visits"].clear()}, simulated.source)
+    assert {p.code for p in check_records(without, facts_of(protocol))} == {"R061"}
 
 
 def test_sound_records_that_fit_have_no_problem() -> None:

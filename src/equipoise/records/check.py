@@ -10,6 +10,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.protocol.model import Protocol
+from equipoise.protocol.model_analysis import DropoutEvent
 from equipoise.records.cells import Fault, flag_rows, said, type_cells
 from equipoise.records.records import Records
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
@@ -34,6 +35,7 @@ CODES = {
     "R058": "Nobody was allocated, or there is no participant.",
     "R059": "An intervention that the protocol does not have.",
     "R060": "An instrument that the protocol does not have.",
+    "R061": "Visits that an endpoint counts, and no row says who came.",
 }
 
 
@@ -43,13 +45,15 @@ class TrialFacts:
 
     ``uses`` names for each definition of use the substances that show it: at least one result of one of them must be
     there. ``other_substances`` may occur besides; where it is ``None`` any may. Unscheduled contacts may bear any name,
-    a missed visit only one of ``visits``.
+    a missed visit only one of ``visits``. ``counted`` holds the visits of each series by which an endpoint tells missed
+    from kept.
     """
 
     arms: tuple[str, ...] = ()
     first_day: int | None = None
     last_day: int | None = None
     visits: tuple[str, ...] = ()
+    counted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other_substances: tuple[str, ...] | None = None
     interventions: tuple[str, ...] = ()
@@ -75,11 +79,27 @@ def facts_of(protocol: Protocol) -> TrialFacts:
         first_day=first if first < 0 else None,
         last_day=max([model.calendar.last_day, *(visit.last_day for visit in visits)]),
         visits=tuple(visit.name for visit in visits),
+        counted={name: tuple(v.name for v in protocol.series(name)) for name in _counted_series(protocol)},
         uses=uses,
         interventions=tuple(model.interventions),
         instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if a.type == "instrument"})),
         randomized=model.randomization is not None,
     )
+
+
+def _counted_series(protocol: Protocol) -> list[str]:
+    """Visit series by which an endpoint of use tells a missed visit from a kept one."""
+    out: set[str] = set()
+    for endpoint in protocol.model.endpoints.values():
+        if endpoint.kind == "abstinence" or endpoint.kind == "repeated-use":
+            out |= {endpoint.at} if endpoint.at is not None else set()
+        elif endpoint.kind == "pattern":
+            parts = (endpoint, *(endpoint.beside or {}).values())
+            out |= {part.at for part in parts if part.cells == "visits" and part.at is not None}
+        elif endpoint.kind == "time-to-event":
+            out |= {event.dropout for event in endpoint.first_of if isinstance(event, DropoutEvent)}
+            out |= {endpoint.censored_at} if endpoint.censored_at is not None else set()
+    return sorted(out)
 
 
 def _flat(names: Any) -> set[str]:
@@ -446,6 +466,19 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
                 )
             )
     visits = tables["visits"]
+    for series, names in facts.counted.items():
+        # without rows nothing was due, and whoever stayed away would pass for abstinent
+        if not visits["visit"].is_in(names).any():
+            faults.append(
+                Fault(
+                    "R061",
+                    "visits",
+                    f"An endpoint counts the visits of {series}, and the table visits has none of them.",
+                    f"a row for each participant and visit ({listed(names)}), attended or missed",
+                    "Add the table visits (docs/import-your-own.md shows it), or take `at` or `dropout` out of the "
+                    "endpoint.",
+                )
+            )
     if visits.height and not visits.filter(pl.col("state") != MISSED).height:
         faults.append(
             Fault("R057", "visits", f"All {visits.height:,} visits are missed.", "at least one attended visit")
