@@ -202,6 +202,15 @@ def _suit(endpoint: Any) -> str:
     return f"pattern-{endpoint.comes_to}" if endpoint.kind == "pattern" else str(endpoint.kind)
 
 
+def _group(protocol: Protocol, endpoint: str, main: Analysis) -> str | None:
+    """The analysis set of an endpoint: the main analysis's, or that of the stage in which the plan analyses it."""
+    for analysis in protocol.model.analyses.values():
+        group = analysis.analysis_set
+        if protocol.model.estimands[analysis.estimand].endpoint == endpoint:
+            return group if group and protocol.model.analysis_sets[group].stage > 1 else main.analysis_set
+    return main.analysis_set
+
+
 def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[PlannedFit, str]]:
     """Every fit of the multiverse with its missing rule in words; ``protocol`` holds the library's endpoints too."""
     _, main = _main_line(protocol)
@@ -218,6 +227,7 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
         # While-on-treatment and the like belong to the estimand of the plan, where this endpoint has one.
         mine = next((e for e in protocol.model.estimands.values() if e.endpoint == id), None)
         intercurrent = mine.intercurrent if mine is not None else {}
+        group = _group(protocol, id, main)
         suit = _suit(endpoint)
         suited = LIBRARY_ESTIMATORS[suit] if id.startswith(LIBRARY) else SUITS[suit] & MEASURE.keys()
         for estimator in sorted(suited):
@@ -236,10 +246,15 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
                     values["imputation"] = {"sets": sets, "seed": 1, "model": "pooled"}
                 elif rule != OWN_RULE:
                     values["missed"] = rule
-                if main.analysis_set is not None:
-                    values["analysis-set"] = main.analysis_set
+                if group is not None:
+                    values["analysis-set"] = group
                 estimand = asked.model_copy(
-                    update={"endpoint": id, "summary": MEASURE[estimator], "intercurrent": intercurrent}
+                    update={
+                        "endpoint": id,
+                        "summary": MEASURE[estimator],
+                        "intercurrent": intercurrent,
+                        "stage": mine.stage if mine is not None else asked.stage,
+                    }
                 )
                 words = "+".join(covariates) or "none"
                 yield (
