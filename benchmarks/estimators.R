@@ -1,5 +1,5 @@
 # One round of R's fits on trials written by estimators.py: Rscript estimators.R FOLDER FIRST LAST
-# Prints one line a model: name, milliseconds a fit (mean over the trials), sum of log-likelihoods where there is one.
+# Prints one line a model: name, milliseconds of processor time a fit (mean over the trials), sum of log-likelihoods where there is one.
 arguments <- commandArgs(trailingOnly = TRUE)
 folder <- arguments[1]
 chosen <- as.integer(arguments[2]):as.integer(arguments[3])
@@ -9,7 +9,7 @@ people <- split(read.csv(file.path(folder, "people.csv")), ~trial)
 measure <- function(name, fit) {
   level <- 0
   seconds <- system.time(for (k in chosen) level <- level + suppressMessages(suppressWarnings(fit(as.character(k)))))
-  cat(name, 1000 * seconds[["elapsed"]] / length(chosen), level, "\n")
+  cat(name, 1000 * sum(seconds[c("user.self", "sys.self")]) / length(chosen), level, "\n")
 }
 control <- glmerControl(optimizer = "bobyqa")
 measure("glmer_agq10_bobyqa", function(k) {
