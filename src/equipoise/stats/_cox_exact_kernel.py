@@ -76,7 +76,8 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
         first = offsets[trial]
         n = offsets[trial + 1] - first
         lay_out_trial(design, first, n, z)
-        events_x[:] = 0.0
+        for j in range(p):
+            events_x[j] = 0.0
         most = 0
         tied = 0
         for i in range(n):
@@ -98,10 +99,11 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
             ll = 0.0
             for j in range(p):
                 ll += events_x[j] * b[j]
+                score[j] = events_x[j]
+                for k in range(j + 1):
+                    information[j, k] = 0.0
             if not largest < LARGEST_PREDICTOR:
                 ll = -np.inf
-            information[:] = 0.0
-            score[:] = events_x
             n_at_risk = 0
             i = n - 1
             while i >= 0 and ll > -np.inf:
@@ -109,7 +111,9 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
                 here = stratum[first + i]
                 if i == n - 1 or here != stratum[first + i + 1]:
                     n_at_risk = 0
-                    means[:] = 0.0
+                    for m in range(most + 1):
+                        for c in range(width):
+                            means[m, c] = 0.0
                     means[0, 0] = 1.0
                 n_events = 0
                 while i >= 0 and time[first + i] == now and stratum[first + i] == here:

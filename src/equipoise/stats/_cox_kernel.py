@@ -49,9 +49,10 @@ def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
 @kernel("void(float64[::1], float64[::1], float64[::1], float64[::1])")
 def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
     """Start from zero."""
-    start[:] = 0.0
-    step[:] = 0.0
-    b[:] = 0.0
+    for j in range(b.shape[0]):
+        start[j] = 0.0
+        step[j] = 0.0
+        b[j] = 0.0
     control[BEFORE] = -np.inf
     control[SHRINK] = 1.0
     control[HALVINGS] = 0.0
@@ -70,7 +71,9 @@ def advance_newton(  # type: ignore[no-untyped-def]
     p = score.shape[0]
     control[STEPS] += 1.0
     is_first = control[STEPS] == 1.0
-    factor[:] = information
+    for j in range(p):
+        for k in range(j + 1):
+            factor[j, k] = information[j, k]
     singular = cholesky(factor, p) >= 0
     if is_first:
         quality[LOG_LIK_NULL] = ll
@@ -89,8 +92,9 @@ def advance_newton(  # type: ignore[no-untyped-def]
         control[HALVINGS] = 0.0
         control[SHRINK] = 1.0
         control[BEFORE] = ll
-        start[:] = b
-        step[:] = score
+        for j in range(p):
+            start[j] = b[j]
+            step[j] = score[j]
         solve_cholesky(factor, step, p)
         decrement = 0.0
         for j in range(p):
@@ -124,14 +128,16 @@ def settle_newton(  # type: ignore[no-untyped-def]
     if status == CONVERGED:
         invert_cholesky(factor, inverse, p)
         quality[CONDITION] = condition_number(information, inverse, p)
-        covariance[:] = inverse
         wald = 0.0
         for j in range(p):
+            for k in range(p):
+                covariance[j, k] = inverse[j, k]
             wald += start[j] * start[j] * information[j, j]
             for k in range(j):
                 wald += 2.0 * start[j] * start[k] * information[j, k]
         quality[WALD] = wald
-    beta[:] = start
+    for j in range(p):
+        beta[j] = start[j]
     quality[LOG_LIK] = ll
     quality[GRADIENT] = np.sqrt(abs(control[DECREMENT]))
     quality[ITERATIONS] = control[STEPS]
@@ -309,7 +315,8 @@ def maximise_range(  # type: ignore[no-untyped-def]
             largest = fill_predictor(z, n, b, theta)
             for i in range(n):
                 theta[i] = exponential(theta[i])
-            score[:] = events_x
+            for j in range(p):
+                score[j] = events_x[j]
             ll = -np.inf
             if largest < LARGEST_PREDICTOR:
                 _sum_risk_sets(z, theta, level, sums)

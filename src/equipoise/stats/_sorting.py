@@ -40,7 +40,8 @@ def _sort_places(key, n, order, spare):  # type: ignore[no-untyped-def]
     while width < n:
         for low in range(0, n - width, 2 * width):
             high = min(low + 2 * width, n)
-            spare[:width] = order[low : low + width]
+            for i in range(width):
+                spare[i] = order[low + i]
             a = 0
             b = low + width
             out = low

@@ -1,4 +1,4 @@
-"""Compile every kernel of this room once, or load it from the on-disk cache.
+"""Compile the kernels that analyses need once, or load it from the on-disk cache.
 
 A module with kernels compiles them when it is first imported (their signatures are declared); the public modules of
 the mixed models import theirs when they are first called, and ``import equipoise`` compiles nothing. Compiled code is
@@ -26,23 +26,25 @@ Progress = Callable[[str, int, int], None]
 _ROOM = "equipoise.stats"
 # What the others build on: compiled before the rest is compiled side by side.
 _FLOOR = (f"{_ROOM}._small_linalg", f"{_ROOM}._vector_math", f"{_ROOM}._newton")
+# No default analysis needs these; each is compiled in the few seconds before its first use.
+_RARE = frozenset({f"{_ROOM}._cox_exact_kernel"})
 _DECLARES = ("@njit(", "@kernel(", "@lane_kernel(")
 _MARK = "kernels.sha256"
 
 
 def kernel_modules(room: str = _ROOM) -> tuple[str, ...]:
-    """Full names of the modules of a room that declare kernels, what the others build on first."""
+    """Full names of a room's modules of kernels, rare ones left out, what the others build on first."""
     found = {
         f"{room}.{path.stem}"
         for path in _folder(room).glob("*.py")
         if path.stem != "warm_up" and any(word in path.read_text("utf-8") for word in _DECLARES)
     }
     floor = tuple(name for name in _FLOOR if _room_of(name) == room)
-    return (*floor, *sorted(found - set(floor)))
+    return (*floor, *sorted(found - set(floor) - _RARE))
 
 
 def compile_everything(progress: Progress | None = None, *, rooms: Sequence[str] = (_ROOM,)) -> None:
-    """Leave every kernel of ``rooms`` compiled in this process and in the cache; ``progress(what, done, total)``.
+    """Leave the kernels of ``rooms`` compiled in this process and in the cache; ``progress(what, done, total)``.
 
     From the cache this takes a second or two. The first time the modules are shared out over one process a core, those
     that import one another staying together.
