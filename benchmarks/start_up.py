@@ -69,9 +69,9 @@ def main() -> int:
         empty = min(timed([*python, "pass"], environment)[0] for _ in range(3))
         best = min(runs)
         add("import equipoise, beyond Python itself", 0.5, best[0] - empty, best[1])
-        add("first compilation of every kernel", 45.0, *timed([*program, "warm-up", "--json"], environment)[:2])
+        add("first compilation (equipoise warm-up)", 45.0, *timed([*program, "warm-up", "--json"], environment)[:2])
         loads = [tuple(float(x) for x in timed([*python, LOAD], environment)[2].split()) for _ in range(3)]
-        add("every kernel from the cache, beyond importing numba", 2.5, *min(loads))
+        add("kernels from the cache, beyond importing numba", 2.5, *min(loads))
         run = [*program, "run", PROTOCOL, "--seed", "1", "--out", str(folder / "out"), "--force"]
         timed(run, environment)
         add(f"run {PROTOCOL} to report, warm", 6.0, *min(timed(run, environment)[:2] for _ in range(3)))
