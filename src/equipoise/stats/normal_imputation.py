@@ -14,6 +14,7 @@ scores before it, the posterior distribution is drawn exactly; what is missing i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +34,7 @@ PURPOSE_SCORE = 1013
 _HELD = 5_000_000
 # With fewer degrees of freedom than this a visit's regression is held by a ridge of one in a thousand of the spread.
 _FEW = 3
+_TINY = 1e-200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def impute_normal(
     sweeps : of data augmentation; 1 where nobody has a gap, otherwise ten, by default.
 
     Assumes normal scores with one covariance for both arms. A visit with hardly more rows than coefficients is held by
-    a small ridge and coded. Raises ValueError when shapes disagree.
+    a small ridge and coded. A visit at which nobody has a score says nothing and stays NaN, also in means and
+    covariance. Raises ValueError when shapes disagree.
 
     Source: Schafer (1997), sections 5.3 and 6.5; Carpenter, Roger, Kenward (2013), J Biopharm Stat 23:1352.
     """
@@ -94,6 +97,12 @@ def impute_normal(
         raise ValueError("a reference-based strategy needs the column of the arm")
     shift = np.zeros(n) if delta is None else np.broadcast_to(np.asarray(delta, dtype=np.float64), (n,))
     missing = np.isnan(y)
+    there = np.asarray((~missing).any(axis=0))
+    if not there.all():
+        return _without_empty_visits(
+            y, z, there, imputations=imputations, seed=seed, replicate=replicate, first=first,
+            delta=delta, strategy=strategy, arm_column=arm_column, sweeps=sweeps,
+        )  # fmt: skip
     last = np.where(~missing, np.arange(n_visits), -1).max(axis=1, initial=-1)
     gaps = missing & (np.arange(n_visits) < last[:, None])
     n_sweeps = sweeps if sweeps is not None else (DEFAULT_SWEEPS if gaps.any() else 1)
@@ -108,6 +117,23 @@ def impute_normal(
     out, means, covariance, held = (np.concatenate(parts) for parts in zip(*made, strict=True))
     codes = np.where(held, int(FitCode.IMPUTATION_PENALISED), 0).astype(np.uint32)
     return NormalImputations(out, missing, means, covariance, n_sweeps, codes)
+
+
+def _without_empty_visits(
+    y: FloatArray, z: FloatArray, there: NDArray[np.bool_], *, imputations: int, **options: Any
+) -> NormalImputations:
+    """The imputations of the visits that are ``there``; NaN for those at which nobody has a score."""
+    n_visits, q = y.shape[1], z.shape[1]
+    values = np.full((imputations, *y.shape), np.nan)
+    means = np.full((imputations, q, n_visits), np.nan)
+    covariance = np.full((imputations, n_visits, n_visits), np.nan)
+    codes, sweeps = np.zeros(imputations, dtype=np.uint32), 1
+    if there.any():
+        made = impute_normal(y[:, there], z, imputations=imputations, **options)
+        values[:, :, there], means[:, :, there] = made.values, made.means
+        covariance[np.ix_(np.arange(imputations), there, there)] = made.covariance
+        codes, sweeps = made.codes, made.sweeps
+    return NormalImputations(values, np.isnan(y), means, covariance, sweeps, codes)
 
 
 def _impute_chunk(
@@ -229,6 +255,10 @@ def _draw_cells(
     kinds, which = np.unique(patterns, axis=0, return_inverse=True)
     n_visits = y.shape[1]
     which = which.reshape(-1)
+    # Scores that do not vary, or repeat an earlier visit's, leave a covariance without an inverse; a lift too small to
+    # be seen elsewhere lets them be drawn too.
+    total = np.trace(covariance, axis1=1, axis2=2)[:, None, None]
+    covariance = covariance + (1e-12 * total + _TINY) * np.eye(n_visits)
     for kind in range(kinds.shape[0]):
         rows = hit[which == kind]
         lost = np.flatnonzero(kinds[kind, :n_visits])
@@ -242,7 +272,7 @@ def _draw_cells(
             mean = mean + (y[rows][:, kept] - centre[:, :, kept]) @ slope.transpose(0, 2, 1)
             spread = spread - slope @ cross.transpose(0, 2, 1)
         spread = 0.5 * (spread + spread.transpose(0, 2, 1))
-        lift = 1e-12 * np.trace(spread, axis1=1, axis2=2)[:, None, None] * np.eye(lost.size)
+        lift = (1e-12 * np.trace(spread, axis1=1, axis2=2)[:, None, None] + _TINY) * np.eye(lost.size)
         root = np.linalg.cholesky(spread + lift)
         at = imputation_address(sets[:, None, None], lost[None, None, :])
         noise = normals(seed, replicate, rows[None, :, None], at, PURPOSE_SCORE, draw=sweep)
