@@ -164,3 +164,36 @@ def test_a_changed_scoring_key_is_a_changed_protocol(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(library, "find_instrument", changed)
     assert equipoise.read_protocol("ketamine-mbrp-cocaine").hash != before.hash
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_narrow_terminal_breaks_no_word_and_no_number(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    analysed = runner.invoke(app, ["run", "smoking-cessation", "--out", str(tmp_path / "out"), "--no-pdf"])
+    told = " ".join(analysed.stdout.split())
+    assert "0.546 (0.358 to 0.834)" in told
+    assert "relapse-curve.triple.median" in told
+    shown = runner.invoke(app, ["show", "ketamine-mbrp-cocaine"]).stdout
+    assert {"Telephone", "Admission", "quarantined", "intravenous"} <= {word.strip(";(),") for word in shown.split()}
+    grid = shown[shown.index("Schedule of activities") : shown.index("Endpoints")]
+    assert max(map(len, grid.splitlines())) <= width
+
+
+def test_show_names_dose_and_day_of_what_is_given_between_visits(tmp_path: Path) -> None:
+    tour = Path("docs/writing-a-protocol.md").read_text("utf-8")
+    smallest = tmp_path / "my-trial.yaml"
+    smallest.write_text(tour.split("```yaml\n")[1].split("```")[0], "utf-8")
+    out = runner.invoke(app, ["show", str(smallest)]).stdout
+    assert "ketamine 0.5 mg/kg, 40 min" in out
+    assert "ketamine (day 1)" in out
+    assert "1 endpoint, 1 analysis, 0 assurance cases hold." in runner.invoke(app, ["check", str(smallest)]).stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    piped = subprocess.run(
+        f"{sys.executable} -m equipoise.cli.main show ketamine-mbrp-cocaine | true; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (piped.returncode, piped.stderr) == (0, "")

@@ -31,8 +31,9 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
         assert found.protocol is not None
         model = found.protocol.model
         console().print(
-            f"{found.file} is right: {len(model.endpoints)} endpoints, {len(model.analyses)} analyses, "
-            f"{found.n_assurance} assurance cases hold."
+            f"{found.file} is right: {len(model.endpoints)} endpoint{'s' * (len(model.endpoints) != 1)}, "
+            f"{len(model.analyses)} {'analysis' if len(model.analyses) == 1 else 'analyses'}, "
+            f"{found.n_assurance} assurance case{' holds' if found.n_assurance == 1 else 's hold'}."
         )
     if found.problems:
         raise typer.Exit(ProtocolError.exit_code)

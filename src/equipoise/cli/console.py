@@ -18,9 +18,16 @@ from equipoise.foundation.errors import EquipoiseError, Problem
 AMBER = "#B45309"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever reads our output (head, less) has seen enough: nothing is wrong."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
+
+
 def console(*, error: bool = False) -> Console:
     """A console for answers (standard output) or for everything else (standard error)."""
-    made = Console(stderr=error, highlight=False, soft_wrap=True)
+    made = _Console(stderr=error, highlight=False, soft_wrap=True)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = 150  # a pipe or a file has no edge to wrap at
     return made

@@ -57,5 +57,10 @@ def import_files(
     console().print(records.source.description)
     console().print(", ".join(f"{name} {n:,}" for name, n in counts.items()))
     if records.source.protocol:
-        console().print(f"Next: equipoise run {records.source.protocol} --records {out} --out DIR")
+        from equipoise.workflow.library import bundled_protocols
+
+        # A bundled protocol goes by its name; a user's own by its file, which the records do not know.
+        named = records.source.protocol
+        protocol = named if named in bundled_protocols() else f"PROTOCOL.yaml (of {named})"
+        console().print(f"Next: equipoise run {protocol} --records {out} --out DIR")
     console().print(f"Records: {out}")

@@ -54,7 +54,7 @@ def print_results(run: Run) -> None:
     table = plain_table(
         "analysis", "scale", "comparison", ("estimate (95 % CI)", "right"), ("p", "right"), ("n", "right"), "published"
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for e in shown:
         compared = f"{e.arm} v {e.reference}" if e.reference else str(e.arm)
         rows.append(
@@ -68,6 +68,9 @@ def print_results(run: Run) -> None:
                 published_text(run.protocol, e),
             )
         )
+    if not any(row[-1] for row in rows):  # nothing published: no empty column
+        table.columns.pop()
+        rows = [row[:-1] for row in rows]
     add_rows(table, rows)
     out.print(table)
     warned = [e for e in shown if e.warnings]

@@ -42,7 +42,7 @@ def _print(protocol: object) -> None:
     registration = model.trial.registration.value or "registration not known"
     out.print(f"{protocol.id}  {registration}  {model.trial.design}  hash {protocol.hash[:12]}")
     out.print()
-    arms = plain_table("arm", "role", "receives", ("n", "right"))
+    arms = plain_table("arm", "role", "receives", ("n", "right"), names=False)
     add_rows(
         arms,
         [
@@ -58,7 +58,7 @@ def _print(protocol: object) -> None:
     out.print(arms)
     out.print()
     columns, rows = schedule_grid(protocol)
-    grid = plain_table("", *((name, "center") for name in columns), title="Schedule of activities")
+    grid = plain_table("", *((name, "center") for name in columns), title="Schedule of activities", names=False)
     add_rows(grid, rows)
     out.print(grid)
     out.print()
@@ -104,7 +104,12 @@ def schedule_grid(protocol: object) -> tuple[list[str], list[list[str]]]:
         elif isinstance(given, DrugIntervention):
             on = {day for block in given.days for day in block.range}
         marks = ["X" if id in visit.gives or on & set(visit.target_days) else "" for _, visit in entries]
-        rows.append([given.label or id, *marks])
+        label = given.label or id
+        if on and not any(marks):  # given on days without a visit: the days are said in words
+            label += (
+                f" (day {', '.join(str(block) for block in given.days)})" if isinstance(given, DrugIntervention) else ""
+            )
+        rows.append([label, *marks])
     for id, assessment in model.assessments.items():
         marks = ["X" if id in visit.assess else "" for _, visit in entries]
         blind = "" if assessment.blinding == "open" else f" ({assessment.blinding})"
@@ -119,6 +124,8 @@ def _given(protocol: object, name: str) -> str:
     assert isinstance(protocol, Protocol)
     given = protocol.model.interventions[name]
     label = given.label or name
+    if isinstance(given, DrugIntervention) and not given.label and given.dose is not None:
+        label = f"{given.drug} {given.dose}"
     if isinstance(given, DrugIntervention) and given.minutes is not None:
         return f"{label}, {given.minutes} min {given.route or ''}".strip()
     if isinstance(given, BehaviouralIntervention) and given.session_days:

@@ -12,7 +12,7 @@ from equipoise.endpoints import derive_endpoint, read_lattice
 from equipoise.endpoints.derived import Derived
 from equipoise.exchange.csv_text import read_csv_text
 from equipoise.exchange.records_files import read_records
-from equipoise.foundation.errors import OutputError, Problem, UsageError, listed
+from equipoise.foundation.errors import OutputError, Problem, RecordsError, UsageError, listed
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.workflow.library import read_protocol
@@ -60,7 +60,7 @@ def score_words(path: Path, *, length: int | None = None, names: Sequence[str] =
         )
     table, problems = read_csv_text(path)
     if table is None:
-        raise UsageError(problems)
+        raise RecordsError(problems)
     if "word" not in table.columns:
         raise UsageError(
             Problem(
@@ -132,7 +132,7 @@ def write_table(table: pl.DataFrame, path: Path, *, force: bool = False) -> None
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        said = (error.strerror or type(error).__name__).lower()
+        said = "no such folder" if isinstance(error, FileNotFoundError) else (error.strerror or "no room").lower()
         raise OutputError(
             Problem("O020", "OUT", f"{path} cannot be written: {said}.", "a file in a folder that is there", "")
         ) from None
