@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,10 @@ USUAL_LOWEST = 0.05 - 3.3 * np.sqrt(0.05 * 0.95 / N)
 def null():
     protocol = read_protocol("ketamine-mbrp-cocaine")
     [found] = run_cells(protocol, [Cell(resolve_scenario(protocol, "null")[0], {})], replicates=N, seed=20190624)
-    return found
+    # Rules that count a missed result for one arm and against the other differ between arms that do not, by design.
+    bounds = {id for id, line in protocol.model.analyses.items() if line.missed in ("worst-case", "best-case")}
+    assert bounds
+    return replace(found, rows=tuple(row for row in found.rows if row.row.line not in bounds))
 
 
 def test_every_test_of_the_plan_holds_its_level(null):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,8 +19,10 @@ from equipoise.design.decisions import reject
 from equipoise.design.grid import make_cells, read_grid
 from equipoise.design.operating import Cell, row_values, run_cells
 from equipoise.design.scenarios import build_scenario, dropout_share, is_null, resolve_scenario
+from equipoise.design.size_search import only_line
 from equipoise.design.summary import summarise_row, summarise_rules, wilson_share
 from equipoise.foundation.errors import DesignError, SimulationError
+from equipoise.protocol import Protocol
 from equipoise.stats.codes import FitCode
 from equipoise.workflow import read_protocol
 from equipoise.workflow.power import power, replay
@@ -111,6 +115,27 @@ def test_a_replicate_replayed_and_analysed_like_any_trial_gives_the_numbers_that
             else:
                 # Scores with gaps are fractions added up in another order; whole numbers are the same bit for bit.
                 assert counted == pytest.approx(one, rel=1e-9), (row.id, name)
+
+
+def test_lines_by_imputation_are_named_where_they_are_not_run_and_draw_the_same_when_a_trial_is_replayed(
+    protocol, cell
+):
+    [plain_run] = run_cells(protocol, [cell], replicates=2, seed=SEED)
+    assert "abstinence-imputed" in plain_run.left_out
+    assert "abstinence-imputed" not in {summary.row.line for summary in plain_run.rows}
+    line = only_line(protocol, "abstinence-imputed")
+    few = line.model.analyses["abstinence-imputed"]
+    few = few.model_copy(update={"imputation": few.imputation.model_copy(update={"sets": 3}), "tipping_point": None})
+    model = line.model.model_copy(update={"analyses": {"abstinence-imputed": few}})
+    line = Protocol(model, lines=line.lines, definitions=line.definitions)
+    with tempfile.TemporaryDirectory() as folder:
+        [run] = run_cells(line, [cell], replicates=4, seed=SEED, with_imputation=True, out=Path(folder))
+        assert run.left_out == ()
+        [counted] = [row_values(run.folder, "abstinence-imputed", name, 4) for name in ("estimate",)]
+    for replicate in (0, 3):
+        alone = analyse_records(line, replay(line, replicate, scenarios=["for-power"], seed=SEED))
+        assert alone["abstinence-imputed"].estimate == pytest.approx(counted[replicate], rel=1e-9)
+    assert len(set(counted)) > 1
 
 
 def test_replays_written_to_a_folder_can_be_analysed_from_the_command_line(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.dataset import Comparison, _covariates
+from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
 from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
@@ -139,11 +139,20 @@ class Completed:
     derived: Derived
     comparison: Comparison
     n_cells: int
-    n_imputed: int
+    n_imputed: Values  # (n_trials,) cells
     share: dict[str, float]  # by arm, mean of the imputed results
     n_penalised: int
     sweeps: int
     codes: NDArray[np.uint32]  # (n_trials,)
+
+
+def _replicate(lattice: Lattice, row: int, trial: int) -> int:
+    """The replicate that a trial is, so that its draws are the same alone and among others."""
+    frame = lattice.participants.frame
+    if REPLICATE in frame.columns:
+        return int(frame[REPLICATE][row]) if row < frame.height else trial
+    alone = lattice.records.source.details.get("replicates")
+    return int(alone[0]) if isinstance(alone, list) and len(alone) == 1 and isinstance(alone[0], int) else trial
 
 
 def complete(
@@ -163,11 +172,10 @@ def complete(
     filled = np.repeat(gaps.cells[None], n_sets, axis=0)
     codes = np.zeros(n_trials, dtype=np.uint32)
     n_penalised, sweeps = 0, 1
-    frame = lattice.participants.frame
     for trial in range(n_trials):
         part = slice(int(bounds[trial]), int(bounds[trial + 1]))
         who = rows[part]
-        replicate = int(frame[REPLICATE][int(who[0])]) if REPLICATE in frame.columns and who.size else trial
+        replicate = _replicate(lattice, int(who[0]) if who.size else 0, trial)
         options: dict[str, Any] = {
             "imputations": n_sets, "seed": imputation.seed, "replicate": replicate, "delta": shift[part],
         }  # fmt: skip
@@ -215,7 +223,7 @@ def complete(
         derived=replace(gaps.base, imputed=None, raw=None, cause=None, warnings=(), **tiled),
         comparison=batch,
         n_cells=int((gaps.cells[rows] != NEVER_DUE).sum()) if gaps.binary else gaps.cells[rows].size,
-        n_imputed=int(missing[rows].sum()),
+        n_imputed=sum_by_trial(missing[rows].sum(axis=1), bounds),
         share=share,
         n_penalised=n_penalised,
         sweeps=sweeps,
@@ -273,7 +281,7 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
         codes=(pooled.codes | fit_codes | completed.codes).astype(np.uint32),
         n_analysed=outcome.n_analysed.reshape(n_trials, sets)[:, 0],
         n_events=np.full(n_trials, -1, dtype=np.int64),
-        n_missed=np.full(n_trials, completed.n_imputed, dtype=np.int64),
+        n_missed=completed.n_imputed,
         event=outcome.event,
         arm=outcome.arm,
         reference=outcome.reference,
@@ -282,7 +290,7 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
         details={
             "imputed_sets": sets,
             "imputed_sets_used": int(pooled.n_used[0]),
-            "n_imputed": completed.n_imputed,
+            "n_imputed": int(completed.n_imputed.sum()),
             "n_cells": completed.n_cells,
             "share_imputed": {arm: (None if np.isnan(share) else share) for arm, share in completed.share.items()},
             "fraction_missing_information": pooled.fraction_missing,

@@ -48,6 +48,12 @@ def power(
     variations: Annotated[
         bool, typer.Option("--variations", help="Also run the choices that the plan varies.")
     ] = False,
+    imputation: Annotated[
+        bool,
+        typer.Option(
+            "--imputation", help="Also run lines by multiple imputation that are not primary: about a second a trial."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for tables, figures, report and every replicate's numbers; resumes."),
@@ -78,6 +84,7 @@ def power(
                 precision=precision,
                 out=out,
                 with_variations=variations,
+                with_imputation=imputation,
                 progress=progress,
             )
     if as_json:
@@ -147,6 +154,8 @@ def print_power(run: PowerRun) -> None:
     else:
         for cell in run.cells:
             _print_cell(cell)
+    if run.cells[0].left_out:
+        out.print(f"Not run: {', '.join(run.cells[0].left_out)} (multiple imputation; --imputation runs them).")
     if run.folder is not None:
         for path in run.files:
             out.print(str(path))

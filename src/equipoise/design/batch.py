@@ -66,10 +66,11 @@ class Task:
     first: int
     stop: int
     with_variations: bool = False
+    with_imputation: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker reads the protocol once, not once a task.
-        rest = (self.spec, self.seed, self.first, self.stop, self.with_variations)
+        rest = (self.spec, self.seed, self.first, self.stop, self.with_variations, self.with_imputation)
         return _task_again, (pickle.dumps(self.protocol), *rest)
 
 
@@ -116,9 +117,22 @@ def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
     return _scenario(protocol.hash, f"{spec.name} {spec.key}", _Holder(protocol), _Holder(spec))
 
 
-def planned(protocol: Protocol, with_variations: bool) -> Iterator[PlannedFit]:
-    """Fits of the plan; its variations only where asked."""
-    return (fit for fit in planned_fits(protocol) if with_variations or not fit.choices)
+def planned(protocol: Protocol, with_variations: bool, with_imputation: bool) -> Iterator[PlannedFit]:
+    """Fits of the plan; its variations, and lines by multiple imputation that are not primary, only where asked.
+
+    A line by imputation is as many fits as it has data sets, beside the imputing: some hundred times the work of the
+    rest of a plan. What is left out is said by :func:`left_out`.
+    """
+    gone = left_out(protocol, with_imputation)
+    return (fit for fit in planned_fits(protocol) if (with_variations or not fit.choices) and fit.line not in gone)
+
+
+def left_out(protocol: Protocol, with_imputation: bool) -> tuple[str, ...]:
+    """Lines of the plan that a run without imputation does not carry out."""
+    if with_imputation:
+        return ()
+    lines = protocol.model.analyses.items()
+    return tuple(id for id, line in lines if line.imputation is not None and line.level != "primary")
 
 
 def run_task(task: Task) -> TaskResult:
@@ -149,7 +163,7 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     plan = Plan(task.protocol, SimulatedLattice(task.protocol, scenario, trials))
     rows: list[PlannedRow] = []
     outcomes: list[Outcome] = []
-    for fit in planned(task.protocol, task.with_variations):
+    for fit in planned(task.protocol, task.with_variations, task.with_imputation):
         for row, outcome in rows_of(fit, plan.fit(fit)):
             rows.append(row)
             outcomes.append(outcome)

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.design.batch import PlannedRow, Task, TaskResult, run_task, scenario_of
+from equipoise.design.batch import PlannedRow, Task, TaskResult, left_out, run_task, scenario_of
 from equipoise.design.scenarios import ScenarioSpec, is_null
 from equipoise.design.store import ReplicateStore
 from equipoise.design.summary import RowSummary, RuleSummary, primary_rows, summarise_row, summarise_rules, wilson_share
@@ -65,6 +65,7 @@ class OperatingCharacteristics:
     stopped_early: bool
     seconds: float
     folder: Path | None = None
+    left_out: tuple[str, ...] = ()  # lines of the plan that were not carried out: imputation was not asked for
 
     def __getitem__(self, id: str) -> RowSummary:
         for summary in self.rows:
@@ -86,6 +87,7 @@ class OperatingCharacteristics:
             "is_null": self.is_null,
             "dropout": dict(self.dropout),
             "stopped_early": self.stopped_early,
+            "left_out": list(self.left_out),
             "rows": [row.as_dict() for row in self.rows],
             "rules": [asdict(rule) for rule in self.rules],
         }
@@ -117,6 +119,7 @@ def run_cells(
     out: Path | None = None,
     version: str = "",
     with_variations: bool = False,
+    with_imputation: bool = False,
     progress: Progress | None = None,
 ) -> list[OperatingCharacteristics]:
     """Operating characteristics in every cell, replicates 0 to ``replicates - 1`` of ``seed`` (common random numbers).
@@ -148,16 +151,17 @@ def run_cells(
                 "assumptions": cell.spec.key,
                 "seed": seed,
                 "with_variations": with_variations,
+                "with_imputation": with_imputation,
             }
             stores.append(ReplicateStore(folder / f"{number:03d}-{_slug(cell.name)}", identity))
             stores[-1].open()
         made = []
         for cell, store in zip(cells, stores, strict=True):
             started = time.perf_counter()
-            template = Task(protocol, cell.spec, seed, 0, 0, with_variations)
+            template = Task(protocol, cell.spec, seed, 0, 0, with_variations, with_imputation)
             done = _run(pool, 2 * n_workers, store, template, replicates, size, precision, cell.name, progress)
             found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
-            made.append(found)
+            made.append(replace(found, left_out=left_out(protocol, with_imputation)))
         return made
 
 
@@ -180,8 +184,6 @@ def _run(
     progress: Progress | None,
 ) -> int:
     """Do what is missing; the number of replicates on which the summary rests."""
-    from dataclasses import replace
-
     todo = store.gaps(replicates, size)
     have = replicates - sum(stop - first for first, stop in todo)
     say = progress or (lambda name, done, total: None)

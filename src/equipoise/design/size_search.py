@@ -156,7 +156,9 @@ def find_size(
             if progress is not None:
                 progress(n, wanted)
             cell = Cell(sized(alone, spec, n, allocation), {"n": float(n)})
-            made = run_cells(alone, [cell], replicates=wanted, seed=seed, workers=default_threads())[0]
+            made = run_cells(
+                alone, [cell], replicates=wanted, seed=seed, workers=default_threads(), with_imputation=True
+            )[0]
             known[n] = Tried(n, made.arm_sizes, _share(made, line), made)
         return known[n]
 

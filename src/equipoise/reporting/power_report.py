@@ -12,6 +12,7 @@ from equipoise.design.decisions import RULES
 from equipoise.design.operating import OperatingCharacteristics, row_values
 from equipoise.design.summary import RowSummary, Share, primary_rows
 from equipoise.protocol import Protocol
+from equipoise.protocol.model_missing import BY_ARM
 from equipoise.reporting.document import (
     SIMULATED,
     Block,
@@ -42,7 +43,7 @@ def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacterist
         blocks += [Heading("Over the grid"), *_grid(protocol, cells)]
     for cell in cells if not has_grid else cells[:1]:
         blocks += [Heading(f"Scenario {cell.cell.name}"), *_scenario(protocol, cell)]
-    blocks += [Heading("How this was worked out"), *_method(cells)]
+    blocks += [Heading("How this was worked out"), *_method(protocol, cells)]
     return Document(
         title="What the trial can show",
         subtitle=protocol.model.trial.title,
@@ -261,15 +262,40 @@ def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _method(cells: Sequence[OperatingCharacteristics]) -> list[Block]:
+def _left_out(cells: Sequence[OperatingCharacteristics]) -> list[Block]:
+    if not cells[0].left_out:
+        return []
+    return [Paragraph(f"Lines of the plan by multiple imputation were not run: {', '.join(cells[0].left_out)}.")]
+
+
+def _one_sided_rules(protocol: Protocol) -> list[Block]:
+    lines = [id for id, line in protocol.model.analyses.items() if line.missed in BY_ARM]
+    if not lines:
+        return []
+    words = (
+        "counts missed results for one arm and against the other"
+        if len(lines) == 1
+        else ("count missed results for one arm and against the other")
+    )
+    return [
+        Paragraph(
+            f"{', '.join(lines)} {words}: arms that do not differ then seem to, and what stands there as type I error "
+            "says how far such a rule can push a result."
+        )
+    ]
+
+
+def _method(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
     facts = [(cell.cell.name, f"{cell.n_replicates:,} replicates; {cell.cell.spec.words}") for cell in cells[:20]]
     return [
         Paragraph(
-            "Every replicate was simulated day by day, its endpoints derived and the whole analysis plan carried out "
+            "Every replicate was simulated day by day, its endpoints derived and the analysis plan carried out "
             "by the code that will analyse the real trial. Scenarios share their random numbers. No fit was left out: "
             "a fit without a p value counts as not significant, and the bounds say what it might have been."
         ),
         DefinitionList(tuple(facts)),
+        *_left_out(cells),
+        *_one_sided_rules(protocol),
         Paragraph(
             "The assumptions are a possible world and no estimate of the real one. Monte Carlo intervals speak of the "
             "number of replicates, not of the assumptions.",

@@ -171,6 +171,7 @@ def power(
     precision: float | None = None,
     out: str | Path | None = None,
     with_variations: bool = False,
+    with_imputation: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> PowerRun:
     """What the trial will show: power or type I error of every line of the plan and of the decision as a whole.
@@ -178,7 +179,8 @@ def power(
     ``scenarios`` are names (``for-power``, ``null``, ``for-power+attenuated``) or YAML files; ``grid`` texts such as
     ``n=40,55,110`` and ``effect=0.5,1``. With ``out`` the numbers of every replicate, tables, figures and a report are
     written there, and an interrupted run of the same kind is taken up again. Everything that is wrong is raised before
-    anything is simulated.
+    anything is simulated. Lines by multiple imputation that are not primary are run ``with_imputation`` only, and named
+    in the result where they were not: they cost some hundred times the rest of a plan.
     """
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     problems = check_request(replicates, seed, precision)
@@ -210,6 +212,7 @@ def power(
             out=folder / REPLICATES if folder is not None else None,
             version=program_version(),
             with_variations=with_variations,
+            with_imputation=with_imputation,
             progress=progress,
         )
     result = PowerRun(chosen, tuple(made), folder)
