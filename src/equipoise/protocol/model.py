@@ -38,6 +38,7 @@ from equipoise.protocol.model_conduct import (
     Trial,
     Visit,
 )
+from equipoise.protocol.model_running import Conduct
 
 LANGUAGE_VERSION = 1
 
@@ -71,6 +72,7 @@ class ProtocolModel(Frozen):
     baseline: Mapping[Id, BaselineVariable] = Field({}, description="Variables measured before randomization.")
     assessments: Mapping[Id, Assessment] = Field({}, description="What is measured or asked.")
     schedule: Mapping[Id, Visit] = Field(min_length=1, description="Visits and what happens at them.")
+    conduct: Conduct = Field(Conduct(), description="What the running trial needs beyond the design.")
     use: Mapping[Id, Use] = Field({}, description="What counts as use.")
     endpoints: Mapping[Id, Endpoint] = Field(min_length=1, description="Variables, one value a participant.")
     analysis_sets: Mapping[Id, AnalysisSet] = Field({}, description="Whose data enter an analysis.")

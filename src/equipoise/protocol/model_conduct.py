@@ -13,7 +13,17 @@ from equipoise.foundation.errors import listed
 from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Status, Truth, Whole
 from equipoise.protocol.notation import Criterion, Days, Dose, Duration, Fault, Window
 
-Scheme = Literal["permuted-blocks", "complete", "big-stick", "efron", "chen", "wei-urn", "minimization"]
+Scheme = Literal[
+    "permuted-blocks",
+    "complete",
+    "big-stick",
+    "efron",
+    "chen",
+    "wei-urn",
+    "minimization",
+    "random-allocation-rule",
+    "truncated-binomial",
+]
 Blinding = Literal["open", "quarantined", "sealed"]
 
 
@@ -112,6 +122,9 @@ class DrugIntervention(Sourced):
     route: str | None = Field(None, description="Route of administration.")
     days: tuple[Days, ...] = Field((), description="Study days of administration.")
     maximum: Dose | None = Field(None, description="Cap on one administration.")
+    rounding: Fact[Dose] = Field(
+        default_factory=Fact[Dose], description="Step to which an administration is rounded, half a step up."
+    )
     frequency: str | None = Field(None, description="How often, where it is not by single days.")
     titration: str | None = Field(None, description="How the dose is adjusted, in words.")
     only_if: str | None = Field(None, description="Condition for giving it, in words (adaptive sequences).")
@@ -143,6 +156,14 @@ class DrugIntervention(Sourced):
         if self.maximum is not None and self.maximum.is_per_kg:
             raise Fault(
                 "The maximum goes by body weight", "an amount such as 80 mg", "Write the cap as an amount.", "maximum"
+            )
+        step, dose = self.rounding.usable, self.total_dose
+        if step is not None and dose is not None and step.unit != dose.unit.removesuffix("/kg"):
+            raise Fault(
+                f"The dose is in {dose.unit}, its rounding in {step.unit}",
+                f"a step in {dose.unit.removesuffix('/kg')}",
+                "Write the step in the unit of the dose.",
+                "rounding",
             )
         return self
 
