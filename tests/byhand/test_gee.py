@@ -9,8 +9,6 @@ from equipoise.stats.codes import FitCode
 from equipoise.stats.gee import fit_gee
 from equipoise.stats.packing import offsets_from_sizes
 
-pytest.importorskip("statsmodels")
-
 # Five participants with two visits each; the mean of all ten is 3.
 Y = np.array([1.0, 2.0, 3.0, 5.0, 2.0, 2.0, 6.0, 4.0, 3.0, 2.0])
 OFFSETS = offsets_from_sizes([2] * 5)

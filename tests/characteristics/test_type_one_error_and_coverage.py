@@ -38,8 +38,6 @@ def percentages(row: list[str]) -> list[float]:
 
 @pytest.mark.parametrize("family", ["logistic_rows", "table_rows", "survival_rows", "mixed_rows", "gee_rows"])
 def test_error_rates_lie_where_they_may_and_the_page_says_what_they_are(simulation, family: str) -> None:
-    if family == "gee_rows":
-        pytest.importorskip("statsmodels")
     shown = of_page()
     for row in getattr(simulation, family)():
         for what, rate, low, high in simulation.errors(row):

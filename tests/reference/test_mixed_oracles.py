@@ -72,7 +72,6 @@ def test_random_slopes_by_laplace_agree_with_glmmtmb(urine: pl.DataFrame, row: d
 
 @pytest.mark.parametrize("row", answers("geepack_ar1").to_dicts(), ids=lambda row: f"trial {row['trial']:.0f}")
 def test_autoregressive_gee_with_missed_visits_agrees_with_geepack(urine: pl.DataFrame, row: dict[str, float]) -> None:
-    pytest.importorskip("statsmodels")
     y, x, offsets, visit = one_trial(urine, row["trial"])
     assert (np.diff(visit) > 1).any()
     fit = fit_gee(y, x, offsets, working="ar1", time=visit)

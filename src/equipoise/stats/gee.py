@@ -1,13 +1,11 @@
 """Generalized estimating equations for one trial, with sandwich variances made for few participants.
 
-Coefficients and working correlation come from statsmodels (an optional part, imported only here, when called); the
-plain and both bias-reduced sandwiches are computed from them. Equations: ``docs/methods/gee.md``.
+Every participant's share of the equations is a vector and a matrix of as many rows as there are coefficients, found
+for all participants at once: no matrix of anybody's visits is inverted. Equations: ``docs/methods/gee.md``.
 """
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +17,8 @@ from equipoise.stats.packing import FloatArray, IntArray
 
 Family = Literal["binomial", "gaussian"]
 Working = Literal["independence", "exchangeable", "ar1"]
+_MAX_STEPS = 500
+_CLOSE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def fit_gee(
     time : (rows,) when each visit was, needed by ``ar1``: the correlation of two visits is rho to the power of their
         distance.
 
-    Valid when outcomes are missing completely at random given the design. Raises ImportError with what to install
-    where statsmodels is absent, ValueError where the arrays do not fit together.
+    Valid when outcomes are missing completely at random given the design. Raises ValueError where the arrays do not fit
+    together.
 
     Source: Liang and Zeger (1986), Biometrika 73:13; Mancl and DeRouen (2001), Biometrics 57:126, eq. (4); Kauermann
     and Carroll (2001), JASA 96:1387.
@@ -80,10 +80,15 @@ def fit_gee(
     code = _check(outcome, matrix, when, n_participants, family)
     if code:
         return _not_estimable(matrix.shape[1], n_participants, code)
-    beta, rho, code = _solve(outcome, matrix, offsets, family, working, when)
+    who = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    order = np.lexsort((when, who))  # AR(1) goes from each visit to the one after it
+    solver = _Equations(
+        outcome[order], matrix[order], offsets[offsets < outcome.size], who, when[order], family, working
+    )
+    beta, rho, code = _solve(solver)
     if code & FitCode.NOT_ESTIMABLE:
         return _not_estimable(matrix.shape[1], n_participants, code)
-    plain, kauermann_carroll, mancl_derouen = _sandwiches(outcome, matrix, offsets, beta, rho, family, working, when)
+    plain, kauermann_carroll, mancl_derouen = _sandwiches(*solver.shares(beta, rho))
     return GeeFit(beta, plain, kauermann_carroll, mancl_derouen, rho, n_participants, int(code))
 
 
@@ -117,91 +122,130 @@ def _not_estimable(p: int, n_participants: int, code: FitCode) -> GeeFit:
     return GeeFit(np.full(p, np.nan), empty, empty.copy(), empty.copy(), float("nan"), n_participants, int(code))
 
 
-def _solve(
-    y: FloatArray, x: FloatArray, offsets: IntArray, family: Family, working: Working, time: FloatArray
-) -> tuple[FloatArray, float, FitCode]:
-    try:
-        import statsmodels.api as sm
-    except ImportError as error:
-        raise ImportError("GEE needs statsmodels: pip install 'equipoise[gee]'") from error
+class _Equations:
+    """The estimating equations of one trial: rows by participant and time, and what does not change between steps."""
 
-    class PlainExchangeable(sm.cov_struct.Exchangeable):  # type: ignore[misc,unused-ignore]
-        """Moment estimate without a correction for the number of coefficients, as geepack; (GEE-1).
+    def __init__(
+        self,
+        y: FloatArray,
+        x: FloatArray,
+        starts: IntArray,
+        who: IntArray,
+        time: FloatArray,
+        family: Family,
+        working: Working,
+    ) -> None:
+        self.y, self.x, self.who, self.time = y, x, who, time
+        self.family, self.working = family, working
+        # First rows of participants who have any; a participant without rows starts where the next one does.
+        self.starts = np.unique(starts)
+        self.sizes = np.diff(np.append(self.starts, y.size))
+        self.after = np.append(False, who[1:] == who[:-1])  # rows that follow another of the same participant
+        self.gap = np.where(self.after, np.append(0.0, np.diff(time)), 1.0)
+        self.lags = self._lags() if working == "ar1" else []
+        # Two visits at one time would be one visit: their working correlation has no inverse.
+        self.is_valid = working != "ar1" or bool(np.all(self.gap[self.after] > 0.0))
 
-        The correction of statsmodels takes p from the number of pairs, which small trials feel.
-        """
+    def _lags(self) -> list[tuple[IntArray, FloatArray, IntArray]]:
+        """For visits 1, 2, ... apart: rows that have such an earlier visit, distances in time, whose each is."""
+        out = []
+        for lag in range(1, int(self.sizes.max(initial=1))):
+            later = np.flatnonzero(self.who[lag:] == self.who[:-lag]) + lag
+            distance, which = np.unique(self.time[later] - self.time[later - lag], return_inverse=True)
+            out.append((later, distance, which))
+        return out
 
-        def update(self, params: FloatArray) -> None:
-            """Mean product of standardised residuals over pairs of visits, over their mean square."""
-            products = squares = 0.0
-            n_pairs = n_rows = 0
-            for outcome, (mean, _) in zip(self.model.endog_li, self.model.cached_means, strict=True):
-                residual = (outcome - mean) / np.sqrt(self.model.family.variance(mean))
-                own = float(residual @ residual)
-                squares += own
-                products += 0.5 * (float(residual.sum()) ** 2 - own)
-                n_rows += residual.size
-                n_pairs += residual.size * (residual.size - 1) // 2
-            self.dep_params = products / n_pairs / (squares / n_rows) if n_pairs else 0.0
+    def mean(self, beta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Means of the rows and their variances, on which with the canonical link the derivative rests too."""
+        eta = self.x @ beta
+        if self.family == "gaussian":
+            return eta, np.ones_like(eta)
+        mean = 1.0 / (1.0 + np.exp(-np.clip(eta, -500.0, 500.0)))
+        return mean, np.maximum(mean * (1.0 - mean), 1e-300)
 
-    class DecayingWithTime(sm.cov_struct.CovStruct):  # type: ignore[misc,unused-ignore]
-        """Correlation rho to the power of the distance in time, rho by least squares over pairs, as geepack; (GEE-1).
+    def correlation(self, beta: FloatArray) -> float:
+        """The working correlation at these coefficients, (GEE-1)."""
+        if self.working == "independence":
+            return 0.0
+        mean, variance = self.mean(beta)
+        e = (self.y - mean) / np.sqrt(variance)
+        squares = float(e @ e)
+        if self.working == "exchangeable":
+            n_pairs = int((self.sizes * (self.sizes - 1)).sum()) // 2
+            products = 0.5 * (float((np.add.reduceat(e, self.starts) ** 2).sum()) - squares)
+            return products / n_pairs / (squares / e.size) if n_pairs else 0.0
+        distances, counts, totals = [], [], []
+        for lag, (later, distance, which) in enumerate(self.lags, start=1):
+            distances.append(distance)
+            counts.append(np.bincount(which, minlength=distance.size).astype(np.float64))
+            totals.append(np.bincount(which, weights=e[later] * e[later - lag], minlength=distance.size))
+        if not distances:
+            return 0.0
+        return _decay(np.concatenate(totals) * e.size / squares, np.concatenate(counts), np.concatenate(distances))
 
-        The structure of statsmodels estimates rho from distances but weighs by the order of visits, as if none had
-        been missed, and where rho flattens out it ends without an answer.
-        """
+    def shares(self, beta: FloatArray, rho: float) -> tuple[FloatArray, FloatArray]:
+        """Each participant's d'e (n, p) and d'd (n, p, p), d and e whitened by the working covariance."""
+        mean, variance = self.mean(beta)
+        root = np.sqrt(variance)
+        d, e = root[:, None] * self.x, (self.y - mean) / root
+        if self.working == "ar1":
+            # Given the visit before it a visit no longer depends on those before that one.
+            phi = np.where(self.after, rho**self.gap, 0.0)
+            scale = np.sqrt(1.0 - phi * phi)
+            d, e = (d - phi[:, None] * np.roll(d, 1, axis=0)) / scale[:, None], (e - phi * np.roll(e, 1)) / scale
+        score = np.add.reduceat(d * e[:, None], self.starts, axis=0)
+        gram = np.add.reduceat(d[:, :, None] * d[:, None, :], self.starts, axis=0)
+        if self.working == "exchangeable":
+            # (1 - rho) times the inverse is I - c J with J of ones.
+            c = rho / (1.0 + (self.sizes - 1) * rho)
+            sums, rest = np.add.reduceat(d, self.starts, axis=0), np.add.reduceat(e, self.starts)
+            score = (score - (c * rest)[:, None] * sums) / (1.0 - rho)
+            gram = (gram - c[:, None, None] * sums[:, :, None] * sums[:, None, :]) / (1.0 - rho)
+        return score, gram
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.dep_params = 0.0
+    def is_proper(self, rho: float) -> bool:
+        """Whether the working correlation of everybody's visits is positive definite."""
+        if not np.isfinite(rho):
+            return False
+        if self.working == "exchangeable":
+            return rho < 1.0 and bool(np.all(1.0 + (self.sizes - 1) * rho > 0.0))
+        return self.is_valid
 
-        def update(self, params: FloatArray) -> None:
-            """Least-squares rho for the products of standardised residuals."""
-            squares, products, gaps = 0.0, [], []
-            for outcome, when, (mean, _) in zip(
-                self.model.endog_li, self.model.time_li, self.model.cached_means, strict=True
-            ):
-                residual = (outcome - mean) / np.sqrt(self.model.family.variance(mean))
-                squares += float(residual @ residual)
-                later, earlier = np.tril_indices(residual.size, -1)
-                products.append(residual[later] * residual[earlier])
-                gaps.append(np.abs(when[later, 0] - when[earlier, 0]))
-            self.dep_params = _decay(np.concatenate(products) * y.size / squares, np.concatenate(gaps))
 
-        def covariance_matrix(self, expval: FloatArray, index: int) -> tuple[FloatArray, bool]:
-            """Working correlation of one participant's visits."""
-            when = self.model.time_li[index][:, 0]
-            return self.dep_params ** np.abs(when[:, None] - when[None, :]), True
-
-    structures = {
-        "independence": sm.cov_struct.Independence,
-        "exchangeable": PlainExchangeable,
-        "ar1": DecayingWithTime,
-    }
-    structure = structures[working]()
-    groups = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-    families = {"binomial": sm.families.Binomial, "gaussian": sm.families.Gaussian}
-    code = FitCode.NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = sm.GEE(y, x, groups=groups, time=time, family=families[family](), cov_struct=structure)
+def _solve(equations: _Equations) -> tuple[FloatArray, float, FitCode]:
+    """Coefficients and correlation at which the equations are zero, one scoring step a correlation."""
+    failed = FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
+    p = equations.x.shape[1]
+    beta: FloatArray = np.zeros(p)
+    rho = 0.0
+    if equations.family == "gaussian":
+        beta = np.asarray(np.linalg.lstsq(equations.x, equations.y, rcond=None)[0])
+    for _ in range(_MAX_STEPS):
+        if not equations.is_proper(rho):
+            return np.full(p, np.nan), float("nan"), failed
+        score, gram = equations.shares(beta, rho)
+        total, bread = score.sum(axis=0), gram.sum(axis=0)
         try:
-            result = model.fit(maxiter=200, ctol=1e-8)
-        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
-            return np.full(x.shape[1], np.nan), float("nan"), FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
-    beta = np.asarray(result.params, dtype=np.float64)
-    rho = 0.0 if working == "independence" else float(structure.dep_params)
-    if not (bool(result.converged) and np.all(np.isfinite(beta)) and np.isfinite(rho)):
-        code = FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE
-    return beta, rho, code
+            step = np.linalg.solve(bread, total)
+        except np.linalg.LinAlgError:
+            return np.full(p, np.nan), float("nan"), failed
+        beta = beta + step
+        if not np.all(np.isfinite(beta)):
+            return np.full(p, np.nan), float("nan"), failed
+        before, rho = rho, equations.correlation(beta)
+        # In units of the model-based standard error, so that the scale of a column does not matter.
+        if abs(rho - before) < _CLOSE and float(total @ step) < _CLOSE**2 * p:
+            return (beta, rho, FitCode.NONE) if equations.is_proper(rho) else (beta, rho, failed)
+    return np.full(p, np.nan), float("nan"), failed
 
 
-def _decay(products: FloatArray, gaps: FloatArray) -> float:
-    """The rho in 0 to 1 that minimises the sum of (product - rho ** gap) squared; 0 where there is no pair."""
+def _decay(total: FloatArray, count: FloatArray, distance: FloatArray) -> float:
+    """The rho in 0 to 1 that minimises the sum over pairs of (product - rho ** distance) squared; 0 without a pair.
+
+    ``total`` and ``count`` are the sums and numbers of products at each ``distance``.
+    """
     from scipy.optimize import brentq
 
-    distance, which = np.unique(gaps, return_inverse=True)
-    count, total = np.bincount(which), np.bincount(which, weights=products)
     # Two visits at one time say nothing of rho.
     count, total, distance = count[distance > 0], total[distance > 0], distance[distance > 0]
     if not distance.size:
@@ -224,50 +268,19 @@ def _decay(products: FloatArray, gaps: FloatArray) -> float:
     return float(right) if half_slope(right) <= 0.0 else float(brentq(half_slope, left, right, xtol=1e-14, rtol=1e-14))
 
 
-def _sandwiches(
-    y: FloatArray,
-    x: FloatArray,
-    offsets: IntArray,
-    beta: FloatArray,
-    rho: float,
-    family: Family,
-    working: Working,
-    time: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Plain, Kauermann-Carroll and Mancl-DeRouen sandwiches; (GEE-2) to (GEE-4)."""
-    eta = x @ beta
-    mean = eta if family == "gaussian" else 1.0 / (1.0 + np.exp(-eta))
-    variance = np.ones_like(mean) if family == "gaussian" else mean * (1.0 - mean)
-    # With the canonical link the derivative of the mean is the variance; in both families D = diag(variance) X.
-    whitened, residuals, bread = [], [], np.zeros((x.shape[1], x.shape[1]))
-    for first, stop in itertools.pairwise(offsets):
-        if first == stop:
-            continue
-        n = int(stop - first)
-        if working == "independence":
-            correlation = np.eye(n)
-        elif working == "exchangeable":
-            correlation = np.full((n, n), rho) + (1.0 - rho) * np.eye(n)
-        else:
-            gap = np.abs(time[first:stop, None] - time[None, first:stop])
-            correlation = rho**gap
-        root = np.sqrt(variance[first:stop])
-        factor = np.linalg.cholesky(correlation * np.outer(root, root))
-        d = np.linalg.solve(factor, variance[first:stop, None] * x[first:stop])
-        whitened.append(d)
-        residuals.append(np.linalg.solve(factor, (y - mean)[first:stop]))
-        bread += d.T @ d
-    inverse = np.linalg.inv(bread)
+def _sandwiches(score: FloatArray, gram: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Plain, Kauermann-Carroll and Mancl-DeRouen sandwiches; (GEE-2) to (GEE-4).
+
+    With S = d B^-1 d' similar to H, d' (I - S)^k e = (I - d'd B^-1)^k d'e: matrices of p by p, for every participant.
+    """
+    root = np.linalg.cholesky(gram.sum(axis=0))
+    half = np.linalg.inv(root)
+    inverse = half.T @ half
+    values, vectors = np.linalg.eigh(half @ gram @ half.T)
+    along = (score @ half.T)[:, None, :] @ vectors  # (n, 1, p) in the participant's own axes
     out = []
-    # (I - H) to the power 0, -1/2, -1; H is similar to the symmetric S = d B^-1 d'.
     for power in (0.0, -0.5, -1.0):
-        meat = np.zeros_like(bread)
-        for d, e in zip(whitened, residuals, strict=True):
-            adjusted = e
-            if power != 0.0:
-                values, vectors = np.linalg.eigh(d @ inverse @ d.T)
-                adjusted = vectors @ (np.maximum(1.0 - values, 1e-12) ** power * (vectors.T @ e))
-            score = d.T @ adjusted
-            meat += np.outer(score, score)
-        out.append(inverse @ meat @ inverse)
+        inflated = np.maximum(1.0 - values, 1e-12) ** power
+        adjusted = (along * inflated[:, None, :] @ vectors.transpose(0, 2, 1))[:, 0] @ root.T
+        out.append(inverse @ (adjusted.T @ adjusted) @ inverse)
     return out[0], out[1], out[2]
