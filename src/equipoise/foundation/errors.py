@@ -119,6 +119,20 @@ class DesignError(EquipoiseError):
     family = "design"
 
 
+class RandomizationError(EquipoiseError):
+    """An allocation list cannot be sealed, read, continued or replayed (family L)."""
+
+    exit_code = 9
+    family = "randomization"
+
+
+class ConductError(EquipoiseError):
+    """The running trial refuses: rights, order of steps, or a ledger that is not whole (family C)."""
+
+    exit_code = 10
+    family = "conduct"
+
+
 def raise_if_any(error: type[EquipoiseError], problems: Sequence[Problem]) -> None:
     """Raise ``error`` with all of ``problems``, in file order, when there is at least one."""
     if problems:
