@@ -1,0 +1,1 @@
+"""What is right in a running trial: pure functions over the typed protocol, no Django, no clock, no file."""

@@ -1,0 +1,226 @@
+"""What is prepared for one infusion: exact decimal arithmetic from the protocol's own digits.
+
+The dose is ``dose per kg x weight``, capped, then rounded to the stated step with half a step up; where rounding up
+would pass the cap, the cap stands. Both arms get the same volume over the same time, so volume, rate and label say
+nothing about the arm; the milligrams of a sheet are sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+from equipoise.foundation.errors import Problem, listed
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_conduct import DrugIntervention
+
+CODES = {
+    "C520": "What a dose needs, and the protocol does not say.",
+    "C521": "Arms that could be told apart by rate, length or day of their infusions.",
+    "C522": "An infusion that the arm does not get on that day.",
+}
+
+_MG = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stretch of an infusion at one rate, as everybody may see it. Exact fractions; minutes, mL and mL/h."""
+
+    minutes: Fraction
+    volume_ml: Fraction
+
+    @property
+    def rate_ml_per_hour(self) -> Fraction:
+        """Rate of the pump."""
+        return self.volume_ml / self.minutes * 60
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSheet:
+    """What blinded people see of an infusion: no arm, no drug, no milligrams."""
+
+    volume_ml: Fraction
+    steps: tuple[Step, ...]
+
+    @property
+    def minutes(self) -> Fraction:
+        """Planned length."""
+        return sum((step.minutes for step in self.steps), Fraction(0))
+
+    @property
+    def label(self) -> str:
+        """The label of the bag, the same in every arm."""
+        rates = ", then ".join(
+            f"{decimal_text(step.rate_ml_per_hour)} mL/h for {decimal_text(step.minutes)} min" for step in self.steps
+        )
+        return f"Study infusion {decimal_text(self.volume_ml)} mL, {rates}"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSheet:
+    """What the pharmacist sees beside it."""
+
+    intervention: str
+    drug: str
+    weight_kg: Decimal
+    unrounded_mg: Decimal
+    prepared_mg: Decimal
+    is_capped: bool
+
+    def mg_per_minute(self, sheet: OpenSheet) -> Fraction:
+        """Milligrams a minute at the rate of the first step, exact."""
+        first = sheet.steps[0]
+        return Fraction(self.prepared_mg) * first.volume_ml / sheet.volume_ml / first.minutes
+
+
+def decimal_text(value: Fraction, places: int = 3) -> str:
+    """A fraction as people read it: at most ``places`` decimals, half up, no trailing zeros."""
+    # Half up in whole numbers, so that no float and no context of decimals stands between.
+    scale = 10**places
+    whole = (abs(value.numerator) * scale * 2 + value.denominator) // (value.denominator * 2)
+    digits = f"{whole // scale}.{whole % scale:0{places}d}".rstrip("0").rstrip(".")
+    return f"-{digits}" if value < 0 and whole else digits
+
+
+def round_to_step(amount: Decimal, step: Decimal) -> Decimal:
+    """``amount`` to the nearest whole number of steps, half a step up."""
+    steps = (amount / step).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return steps * step
+
+
+def dose_mg(drug: DrugIntervention, weight_kg: Decimal) -> tuple[Decimal, Decimal, bool]:
+    """Unrounded and prepared milligrams and whether the cap was reached; ``ValueError`` where the protocol lacks facts.
+
+    50 kg at 0.5 mg/kg is 25.0 mg, 82.4 kg is 41.2 mg; a cap below a rounded dose is itself rounded down to the step.
+    """
+    total, step = drug.total_dose, drug.rounding.usable
+    if total is None or step is None or total.unit.removesuffix("/kg") not in _MG:
+        raise ValueError("the protocol states no dose in mg, or no rounding")
+    factor = _MG[total.unit.removesuffix("/kg")]
+    amount = total.amount * factor * (weight_kg if total.is_per_kg else Decimal(1))
+    step_mg = step.amount * factor
+    cap = drug.maximum.amount * _MG[drug.maximum.unit] if drug.maximum is not None else None
+    is_capped = cap is not None and amount > cap
+    rounded = round_to_step(min(amount, cap) if cap is not None else amount, step_mg)
+    if cap is not None and rounded > cap:
+        rounded = (cap / step_mg).quantize(Decimal(1), rounding=ROUND_FLOOR) * step_mg
+    return amount, rounded, is_capped
+
+
+def infusions(protocol: Protocol, arm: str) -> dict[str, DrugIntervention]:
+    """The infusions of an arm by id, in the arm's order."""
+    every = protocol.model.interventions
+    return {
+        id: entry
+        for id in protocol.model.arms[arm].interventions
+        if isinstance(entry := every[id], DrugIntervention) and entry.type == "infusion"
+    }
+
+
+def infusion_days(drug: DrugIntervention) -> tuple[int, ...]:
+    """Study days on which the infusion is given."""
+    return tuple(day for days in drug.days for day in days.range)
+
+
+def is_due(protocol: Protocol, arm: str, day: int) -> str | None:
+    """The infusion that the arm gets on that study day, if one."""
+    return next((id for id, drug in infusions(protocol, arm).items() if day in infusion_days(drug)), None)
+
+
+def _steps(drug: DrugIntervention, volume: Fraction) -> tuple[Step, ...] | None:
+    if drug.phases:
+        total = sum((Fraction(phase.dose.amount) for phase in drug.phases), Fraction(0))
+        return tuple(
+            Step(Fraction(phase.over.minutes), volume * Fraction(phase.dose.amount) / total) for phase in drug.phases
+        )
+    return (Step(Fraction(drug.over.minutes), volume),) if drug.over is not None else None
+
+
+def open_sheet(protocol: Protocol, day: int) -> OpenSheet:
+    """Volume and rate of the infusion on a study day: a property of the trial, never of an arm.
+
+    ``ValueError`` where :func:`check_infusions` would have complained.
+    """
+    volume = protocol.model.conduct.infusing.volume.usable
+    for arm in protocol.arm_ids:
+        id = is_due(protocol, arm, day)
+        if id is not None and volume is not None:
+            steps = _steps(infusions(protocol, arm)[id], Fraction(volume.amount))
+            if steps is not None:
+                return OpenSheet(Fraction(volume.amount), steps)
+    raise ValueError(f"no infusion is planned on day {day}, or its volume is not stated")
+
+
+def sealed_sheet(protocol: Protocol, arm: str, day: int, weight_kg: Decimal) -> SealedSheet:
+    """The milligrams of one participant's infusion; ``ValueError`` where the arm gets none on that day."""
+    id = is_due(protocol, arm, day)
+    if id is None:
+        raise ValueError(f"the arm gets no infusion on day {day}")
+    drug = infusions(protocol, arm)[id]
+    amount, prepared, capped = dose_mg(drug, weight_kg)
+    return SealedSheet(id, drug.drug, weight_kg, amount, prepared, capped)
+
+
+def check_infusions(protocol: Protocol) -> list[Problem]:
+    """What dosing needs and the protocol lacks (C520), and whatever would give an arm away (C521).
+
+    A protocol without infusions has nothing to say.
+    """
+    by_arm = {arm: infusions(protocol, arm) for arm in protocol.arm_ids}
+    if not any(by_arm.values()):
+        return []
+    out: list[Problem] = []
+    seen = {id: drug for found in by_arm.values() for id, drug in found.items()}
+    for id, drug in seen.items():
+        if drug.total_dose is None or drug.total_dose.unit.removesuffix("/kg") not in _MG:
+            out.append(_absent(f"interventions.{id}.dose", "a dose in mg, g or ug"))
+        if drug.rounding.usable is None:
+            out.append(_absent(f"interventions.{id}.rounding", "a step such as 0.1 mg"))
+        if drug.minutes is None:
+            out.append(_absent(f"interventions.{id}.over", "a length such as 40 min"))
+        if not drug.days:
+            out.append(_absent(f"interventions.{id}.days", "study days"))
+    conduct = protocol.model.conduct
+    stated = {
+        "infusing.volume": conduct.infusing.volume.usable,
+        "weighing.lowest": conduct.weighing.lowest.usable,
+        "weighing.highest": conduct.weighing.highest.usable,
+        "weighing.change": conduct.weighing.change.usable,
+        "weighing.valid-days": conduct.weighing.valid_days.usable,
+    }
+    out += [_absent(f"conduct.{key}", "a value, or assumed with its basis") for key, v in stated.items() if v is None]
+    if not out:
+        out += _telling(by_arm, Fraction(conduct.infusing.volume.usable.amount))  # type: ignore[union-attr]
+    return out
+
+
+def _absent(place: str, expected: str) -> Problem:
+    return Problem("C520", place, "The protocol does not say.", expected, "Add it: infusions cannot be given without.")
+
+
+def _telling(by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -> list[Problem]:
+    """Days or rates that differ between arms."""
+    plans: dict[tuple[tuple[int, tuple[Step, ...] | None], ...], list[str]] = {}
+    for arm, found in by_arm.items():
+        plan = tuple(
+            sorted(
+                ((day, _steps(drug, volume)) for drug in found.values() for day in infusion_days(drug)),
+                key=lambda entry: entry[0],
+            )
+        )
+        plans.setdefault(plan, []).append(arm)
+    if len(plans) < 2:
+        return []
+    groups: Sequence[str] = [listed(arms, conjunction="and") for arms in plans.values()]
+    return [
+        Problem(
+            "C521",
+            "interventions",
+            f"The infusions of {listed(groups, conjunction='and')} differ in day, length, steps or rate.",
+            "the same days, steps and rates in every arm",
+            "Give the comparison in the same steps; state in masking who cannot be blinded otherwise.",
+        )
+    ]

@@ -1,0 +1,293 @@
+"""Forms made from the protocol: for each assessment its items, their types and ranges, and what is checked.
+
+A hard check refuses an answer that cannot be; a soft check asks, and is passed by confirming. An instrument's items,
+ranges and scores are those of the instruments room; the wording of a questionnaire comes from a file of the site's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from equipoise.conduct.rules.branching import Condition, asked, parse_condition
+from equipoise.foundation.errors import Problem, listed, nearest
+from equipoise.instruments import Instrument, require_instrument, score
+from equipoise.protocol import Protocol
+from equipoise.protocol.model_conduct import Assessment, BehaviouralIntervention, Blinding
+from equipoise.records.schema import NEGATIVE, NOT_EVALUABLE, POSITIVE
+
+CODES = {
+    "C570": "An item that the form does not have.",
+    "C571": "An answer of another type.",
+    "C572": "An answer out of range, or not among the choices.",
+    "C573": "An item that must be answered.",
+    "C574": "Answers that contradict one another.",
+    "C575": "Answers that are unusual: confirm them, or correct them.",
+    "C576": "An answer to an item that is not asked.",
+    "C577": "A form that the visit does not ask for.",
+}
+
+ItemType = Literal["text", "integer", "decimal", "date", "choice", "yes-no"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormItem:
+    """One item. Bounds are included; ``usual`` bounds only ask. ``when`` says under which answers it is asked."""
+
+    id: str
+    label: str
+    type: ItemType
+    required: bool = True
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+    usual: tuple[Decimal | None, Decimal | None] = (None, None)
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    when: Condition | None = None
+
+    @property
+    def expected(self) -> str:
+        """What an answer looks like."""
+        if self.choices:
+            return listed(self.choices)
+        if self.type == "yes-no":
+            return "yes or no"
+        if self.type in ("integer", "decimal"):
+            kind = "a whole number" if self.type == "integer" else "a number"
+            if self.lowest is None and self.highest is None:
+                return kind
+            if self.highest is None:
+                return f"{kind} from {self.lowest} on"
+            return f"{kind} from {self.lowest} to {self.highest}"
+        return "a date such as 2026-03-29" if self.type == "date" else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form: where it comes from, whom it is shown to, its items in order."""
+
+    id: str
+    label: str
+    blinding: Blinding
+    items: tuple[FormItem, ...]
+    instrument: Instrument | None = None
+    kind: str = ""
+
+    def item(self, id: str) -> FormItem | None:
+        """The item of that id."""
+        return next((item for item in self.items if item.id == id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Answers held against a form: ``answers`` cleaned, ``cleared`` items that are not asked, problems by weight."""
+
+    answers: Mapping[str, str | None]
+    cleared: tuple[str, ...] = ()
+    hard: tuple[Problem, ...] = ()
+    soft: tuple[Problem, ...] = ()
+    scores: Mapping[str, str | None] = field(default_factory=dict)
+
+
+_D = Decimal
+
+
+def forms(protocol: Protocol) -> dict[str, Form]:
+    """Every form of the protocol: one an assessment, one a therapy, and the form of weighing."""
+    out = {id: form_of(protocol, id) for id in protocol.model.assessments}
+    for id, entry in protocol.model.interventions.items():
+        if isinstance(entry, BehaviouralIntervention):
+            out[id] = _session_form(id, entry)
+    return out
+
+
+def form_of(protocol: Protocol, assessment: str) -> Form:
+    """The form of one assessment; ``KeyError`` where the protocol has none of that name."""
+    entry = protocol.model.assessments[assessment]
+    label = entry.label or assessment
+    if entry.type == "instrument":
+        instrument = require_instrument(entry.instrument or "", entry.version)
+        return Form(assessment, label, entry.blinding, _instrument_items(instrument), instrument, "instrument")
+    items = {"urine": _urine, "daily-use": _daily_use, "vitals": _vitals, "event": _event}[entry.type](entry)
+    return Form(assessment, label, entry.blinding, items, None, entry.type)
+
+
+def forms_at(protocol: Protocol, visit: str) -> tuple[str, ...]:
+    """Assessments that the schedule asks for at a visit; all of them at an unscheduled contact."""
+    planned = next((entry for entry in protocol.planned_visits if entry.name == visit), None)
+    return planned.assess if planned is not None else tuple(protocol.model.assessments)
+
+
+def _instrument_items(instrument: Instrument) -> tuple[FormItem, ...]:
+    # A person may leave an item out; the instrument's own rule says what that does to the score.
+    return tuple(
+        FormItem(
+            item.id,
+            f"Item {item.id}" if item.id.isdigit() else item.id.capitalize(),
+            "integer" if item.whole_numbers else "decimal",
+            required=len(instrument.items) == 1,
+            lowest=_D(str(item.lowest)).normalize(),
+            highest=_D(str(item.highest)).normalize(),
+        )
+        for item in instrument.items
+    )
+
+
+def _urine(entry: Assessment) -> tuple[FormItem, ...]:
+    results = (POSITIVE, NEGATIVE, NOT_EVALUABLE)
+    return tuple(
+        FormItem(substance, substance.capitalize(), "choice", choices=results) for substance in entry.substances
+    )
+
+
+def _daily_use(entry: Assessment) -> tuple[FormItem, ...]:
+    """Items of one day: for each substance whether it was used and, where it was, how much (not required)."""
+    out = []
+    for substance in entry.substances:
+        out.append(FormItem(substance, f"{substance.capitalize()} used", "yes-no"))
+        used = parse_condition(f"{substance} = yes")
+        amount = f"{substance}.amount"
+        out.append(FormItem(amount, "Amount", "decimal", required=False, lowest=_D(0), when=used))
+        told = parse_condition(f"{amount} > 0")
+        out.append(FormItem(f"{substance}.unit", "Unit of the amount", "text", when=told))
+    return tuple(out)
+
+
+def _vitals(entry: Assessment) -> tuple[FormItem, ...]:
+    def sign(id: str, label: str, bounds: tuple[int, int], usual: tuple[int, int], unit: str) -> FormItem:
+        low, high = (_D(bound) for bound in bounds)
+        return FormItem(id, label, "integer", False, low, high, (_D(usual[0]), _D(usual[1])), unit=unit)
+
+    return (
+        FormItem("minute", "Minutes since the start", "decimal", lowest=_D(-60), highest=_D(1440), unit="min"),
+        sign("systolic", "Systolic blood pressure", (30, 300), (80, 180), "mmHg"),
+        sign("diastolic", "Diastolic blood pressure", (10, 200), (40, 110), "mmHg"),
+        sign("pulse", "Pulse", (10, 300), (45, 140), "1/min"),
+        sign("saturation", "Oxygen saturation", (30, 100), (90, 100), "%"),
+    )
+
+
+def _event(entry: Assessment) -> tuple[FormItem, ...]:
+    return (FormItem("asked", "Asked about adverse events", "yes-no"),)
+
+
+def _session_form(id: str, entry: BehaviouralIntervention) -> Form:
+    held = parse_condition("delivered = yes")
+    items = (
+        FormItem("delivered", "The session took place", "yes-no"),
+        FormItem("minutes", "Length", "decimal", True, _D(1), _D(600), (_D(10), _D(180)), unit="min", when=held),
+        FormItem("practice", "Practice since the last", "decimal", False, _D(0), _D(44640), unit="min", when=held),
+        FormItem("fidelity", "Rated fidelity", "decimal", False, _D(0), _D(1), unit="share", when=held),
+    )  # fmt: skip
+    return Form(id, entry.label or id, "open", items, None, "session")
+
+
+def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection[str] = ()) -> Filling:
+    """Hold answers (texts; ``None`` or empty: left out) against a form.
+
+    Every hard and soft problem comes at once; a soft one whose item is in ``confirmed`` is passed. Items that the
+    answers put out of question are listed as cleared when they had an answer.
+    """
+    hard: list[Problem] = []
+    for id in answers:
+        if form.item(id) is None:
+            guess = nearest(id, [item.id for item in form.items])
+            hard.append(
+                Problem(
+                    "C570",
+                    f"{form.id}.{id}",
+                    "The form has no such item.",
+                    listed([item.id for item in form.items], limit=40),
+                    f"Did you mean {guess}?" if guess else "",
+                )
+            )
+    given = {item.id: _tidy(answers.get(item.id)) for item in form.items}
+    shown = asked({item.id: item.when for item in form.items}, given)
+    cleared = tuple(id for id, value in given.items() if value is not None and id not in shown)
+    clean = {id: given[id] for id in shown}
+    soft: list[Problem] = []
+    for item in form.items:
+        if item.id in clean:
+            _check_item(form, item, clean[item.id], hard, soft)
+    if not hard:
+        _check_together(form, clean, hard, soft)
+    pending = tuple(problem for problem in soft if problem.place.rpartition(".")[2] not in confirmed)
+    return Filling(clean, cleared, tuple(hard), pending, _scores(form, clean) if not hard else {})
+
+
+def _tidy(value: str | None) -> str | None:
+    return None if value is None or not value.strip() else value.strip()
+
+
+def number(text: str) -> Decimal | None:
+    """A finite number in plain digits, as people type it; ``None`` for anything else."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and "e" not in text.lower() and "_" not in text else None
+
+
+def _check_item(form: Form, item: FormItem, value: str | None, hard: list[Problem], soft: list[Problem]) -> None:
+    place = f"{form.id}.{item.id}"
+    if value is None:
+        if item.required:
+            hard.append(Problem("C573", place, "There is no answer.", item.expected))
+        return
+    if item.type in ("integer", "decimal"):
+        amount = number(value)
+        if amount is None or (item.type == "integer" and amount != amount.to_integral_value()):
+            hard.append(Problem("C571", place, f"Found {value!r}.", item.expected))
+            return
+        if (item.lowest is not None and amount < item.lowest) or (item.highest is not None and amount > item.highest):
+            hard.append(Problem("C572", place, f"Found {value}.", item.expected, "Correct the value."))
+            return
+        low, high = item.usual
+        if (low is not None and amount < low) or (high is not None and amount > high):
+            soft.append(
+                Problem("C575", place, f"{value} is unusual.", f"usually {low} to {high}", "Confirm it, or correct it.")
+            )
+    elif item.type == "date":
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            hard.append(Problem("C571", place, f"Found {value!r}.", item.expected))
+    elif item.type == "yes-no" and value not in ("yes", "no"):
+        hard.append(Problem("C571", place, f"Found {value!r}.", item.expected))
+    elif item.type == "choice" and value not in item.choices:
+        hard.append(Problem("C572", place, f"Found {value!r}.", item.expected))
+
+
+def _check_together(form: Form, answers: Mapping[str, str | None], hard: list[Problem], soft: list[Problem]) -> None:
+    if form.kind == "vitals":
+        systolic, diastolic = answers.get("systolic"), answers.get("diastolic")
+        if systolic is not None and diastolic is not None and Decimal(diastolic) >= Decimal(systolic):
+            found = f"Diastolic {diastolic} is not below systolic {systolic}."
+            hard.append(Problem("C574", f"{form.id}.diastolic", found, "diastolic below systolic", "Correct one."))
+        if all(answers.get(id) is None for id in ("systolic", "diastolic", "pulse", "saturation")):
+            hard.append(Problem("C573", f"{form.id}.systolic", "The reading has no value.", "at least one sign"))
+    instrument = form.instrument
+    if instrument is None or len(instrument.items) < 5:
+        return
+    given = {value for id, value in answers.items() if value is not None}
+    n_given = sum(value is not None for value in answers.values())
+    turned = instrument.reversed_items
+    if len(given) == 1 and n_given == len(answers) and turned and len(turned) < len(instrument.items):
+        value = next(iter(given))
+        found = f"Every item is {value}, reversed ones too."
+        soft.append(Problem("C575", f"{form.id}.{answers and next(iter(answers))}", found, "answers item by item"))
+    if n_given < len(answers):
+        first = next(id for id, value in answers.items() if value is None)
+        found = f"{len(answers) - n_given} of {len(answers)} items are left out."
+        soft.append(Problem("C575", f"{form.id}.{first}", found, "every item", "Ask once more, or confirm."))
+
+
+def _scores(form: Form, answers: Mapping[str, str | None]) -> dict[str, str | None]:
+    if form.instrument is None:
+        return {}
+    items = {id: float(value) if value is not None else None for id, value in answers.items()}
+    found = score(items, form.instrument)
+    return {scale: None if entry.value is None else repr(entry.value) for scale, entry in found.items()}

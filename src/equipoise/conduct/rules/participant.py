@@ -1,0 +1,241 @@
+"""The path of one participant: what may be done next, and what it makes of them.
+
+Three things are kept apart that are often mixed: how far somebody has come (``phase``), whether the treatment goes on
+(``treatment``) and whether they are still followed (``follow_up``). Stopping the treatment ends nobody's follow-up;
+withdrawing from visits may leave a telephone call; a lost participant may be found again; only death and a full
+withdrawal end contact, and neither ends the reporting of what happened before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from equipoise.foundation.errors import Problem
+
+CODES = {
+    "C501": "A step that the participant's path does not allow now.",
+    "C502": "A step that needs consent to the current version first.",
+    "C503": "A step that needs a reason, and has none.",
+}
+
+Phase = Literal["new", "screened", "not_enrolled", "consented", "eligible", "randomized"]
+Treatment = Literal["not_begun", "begun", "discontinued"]
+FollowUp = Literal["in", "completed", "lost", "withdrawn_from_visits", "withdrawn", "dead"]
+
+STEPS = (
+    "screen",
+    "fail_screening",
+    "consent",
+    "find_eligible",
+    "find_ineligible",
+    "randomize",
+    "prepare_dose",
+    "start_dose",
+    "record_dose",
+    "hold_session",
+    "hold_visit",
+    "miss_visit",
+    "call",
+    "report_event",
+    "correct",
+    "guess_arm",
+    "discontinue_treatment",
+    "complete",
+    "lose",
+    "find_again",
+    "withdraw_from_visits",
+    "withdraw",
+    "die",
+    "unblind",
+    "randomized_in_error",
+)
+NEEDS_REASON = frozenset(
+    {
+        "fail_screening", "find_ineligible", "correct", "discontinue_treatment", "lose", "withdraw",
+        "withdraw_from_visits", "unblind", "randomized_in_error",
+    }
+)  # fmt: skip
+_NEW: tuple[Phase, ...] = ("new",)
+_BEFORE: tuple[Phase, ...] = ("screened", "consented", "eligible")
+_CONSENTED: tuple[Phase, ...] = ("consented", "eligible", "randomized")
+_RANDOMIZED: tuple[Phase, ...] = ("randomized",)
+_KNOWN: tuple[Phase, ...] = ("screened", "not_enrolled", "consented", "eligible", "randomized")
+
+# The phases in which a step can be taken.
+_PHASES: dict[str, tuple[Phase, ...]] = {
+    "screen": _NEW,
+    "fail_screening": _BEFORE,
+    "consent": ("screened", "consented", "eligible", "randomized"),
+    "find_eligible": ("consented",),
+    "find_ineligible": ("consented", "eligible"),
+    "randomize": ("eligible",),
+    "prepare_dose": _RANDOMIZED,
+    "start_dose": _RANDOMIZED,
+    "record_dose": _RANDOMIZED,
+    "hold_session": _RANDOMIZED,
+    "hold_visit": _CONSENTED,
+    "miss_visit": _CONSENTED,
+    "call": _RANDOMIZED,
+    "report_event": (*_CONSENTED, "not_enrolled"),
+    "correct": _KNOWN,
+    "guess_arm": _RANDOMIZED,
+    "discontinue_treatment": _RANDOMIZED,
+    "complete": _RANDOMIZED,
+    "lose": _RANDOMIZED,
+    "find_again": _RANDOMIZED,
+    "withdraw_from_visits": _RANDOMIZED,
+    "withdraw": _CONSENTED,
+    "die": _KNOWN,
+    "unblind": _RANDOMIZED,
+    "randomized_in_error": _RANDOMIZED,
+}
+# The standing in follow-up in which a step can be taken; a step not named here needs "in".
+_ALWAYS: tuple[FollowUp, ...] = ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn", "dead")
+_ALIVE: tuple[FollowUp, ...] = ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn")
+_STANDINGS: dict[str, tuple[FollowUp, ...]] = {
+    "record_dose": ("in", "dead"),
+    "miss_visit": _ALWAYS,
+    "call": ("in", "completed", "lost", "withdrawn_from_visits"),
+    "report_event": _ALWAYS,
+    "correct": _ALWAYS,
+    "unblind": _ALWAYS,
+    "randomized_in_error": _ALWAYS,
+    "discontinue_treatment": ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn"),
+    "hold_visit": ("in", "completed", "lost"),
+    "consent": ("in", "completed", "lost", "withdrawn_from_visits"),
+    "find_again": ("lost",),
+    "withdraw": ("in", "completed", "lost", "withdrawn_from_visits"),
+    "withdraw_from_visits": ("in", "completed", "lost"),
+    "die": _ALIVE,
+}
+# What is done to a person's body or mind under the protocol stops while a new consent version is outstanding.
+_NEEDS_CURRENT_CONSENT = frozenset({"randomize", "prepare_dose", "start_dose", "hold_session", "guess_arm"})
+_WORDS = {
+    "new": "has not been screened",
+    "screened": "was screened and has not consented",
+    "not_enrolled": "was not enrolled",
+    "consented": "consented and was not yet found eligible",
+    "eligible": "was found eligible and not randomized",
+    "randomized": "was randomized",
+}
+_FOLLOWED = {
+    "completed": "completed the trial",
+    "lost": "was lost to follow-up",
+    "withdrawn_from_visits": "withdrew from visits",
+    "withdrawn": "withdrew from the trial",
+    "dead": "died",
+}
+_NEXT = {
+    "new": "Screen the person first.",
+    "screened": "Record the consent, with its version.",
+    "consented": "Decide on eligibility.",
+    "eligible": "Randomize.",
+    "not_enrolled": "Screen the person again under a new number.",
+    "randomized": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where one participant stands. ``consent`` is the version consented to, empty before consent."""
+
+    phase: Phase = "new"
+    treatment: Treatment = "not_begun"
+    follow_up: FollowUp = "in"
+    consent: str = ""
+    infusing: bool = False
+    randomized_in_error: bool = False
+    unblinded: bool = False
+
+
+def refusals(course: Course, step: str, *, reason: str = "", current_consent: str | None = None) -> list[Problem]:
+    """Why ``step`` cannot be taken now; empty where it can.
+
+    ``current_consent`` is the version in force: somebody who agreed to an older one is not randomized or dosed until
+    they agree again (leave it out where versions do not matter). ``ValueError`` for a step that does not exist.
+    """
+    if step not in _PHASES:
+        raise ValueError(f"no step {step!r}")
+    found: list[Problem] = []
+    words = step.replace("_", " ")
+    if course.phase not in _PHASES[step]:
+        phases = " or ".join(_WORDS[phase] for phase in _PHASES[step])
+        found.append(
+            Problem("C501", words, f"The participant {_WORDS[course.phase]}.", f"one who {phases}", _NEXT[course.phase])
+        )
+    elif course.follow_up not in _STANDINGS.get(step, ("in",)):
+        ended = _FOLLOWED.get(course.follow_up, "is still followed")
+        found.append(Problem("C501", words, f"The participant {ended}.", "a participant to whom this can still happen"))
+    elif step in ("prepare_dose", "start_dose") and course.treatment == "discontinued":
+        found.append(Problem("C501", words, "The treatment was discontinued.", "a treatment that goes on"))
+    elif step == "start_dose" and course.infusing:
+        found.append(Problem("C501", words, "An infusion is running.", "none", "Record its end first."))
+    elif step == "record_dose" and not course.infusing:
+        found.append(Problem("C501", words, "No infusion is running.", "one that was started", "Record its start."))
+    elif step == "discontinue_treatment" and course.treatment == "discontinued":
+        found.append(Problem("C501", words, "The treatment was discontinued before.", "a treatment that goes on"))
+    elif step == "randomized_in_error" and course.randomized_in_error:
+        found.append(Problem("C501", words, "This was recorded before.", "once"))
+    elif step in _NEEDS_CURRENT_CONSENT and current_consent is not None and course.consent != current_consent:
+        found.append(
+            Problem(
+                "C502",
+                words,
+                f"The participant consented to version {course.consent or 'none'}.",
+                f"consent to version {current_consent}",
+                "Record the consent to the version in force.",
+            )
+        )
+    if step in NEEDS_REASON and not reason.strip():
+        found.append(Problem("C503", words, "No reason is given.", "a reason in words"))
+    return found
+
+
+def after(course: Course, step: str, *, consent: str = "") -> Course:
+    """The participant's standing after ``step``; ``refusals`` says beforehand whether it can be taken."""
+    match step:
+        case "screen":
+            return replace(course, phase="screened")
+        case "fail_screening" | "find_ineligible":
+            return replace(course, phase="not_enrolled")
+        case "consent":
+            phase: Phase = "consented" if course.phase == "screened" else course.phase
+            return replace(course, phase=phase, consent=consent)
+        case "find_eligible":
+            return replace(course, phase="eligible")
+        case "randomize":
+            return replace(course, phase="randomized")
+        case "start_dose":
+            return replace(course, treatment="begun", infusing=True)
+        case "record_dose":
+            return replace(course, infusing=False)
+        case "discontinue_treatment":
+            return replace(course, treatment="discontinued")
+        case "complete":
+            return replace(course, follow_up="completed")
+        case "lose":
+            return replace(course, follow_up="lost")
+        case "find_again":
+            return replace(course, follow_up="in")
+        case "withdraw_from_visits":
+            return replace(course, follow_up="withdrawn_from_visits")
+        case "withdraw":
+            return replace(course, follow_up="withdrawn")
+        case "die":
+            return replace(course, follow_up="dead")
+        case "unblind":
+            return replace(course, unblinded=True)
+        case "randomized_in_error":
+            return replace(course, randomized_in_error=True)
+        case _:
+            return course
+
+
+def follow(steps: Iterable[tuple[str, str]]) -> Course:
+    """The standing after steps in order, each with the consent version it brings (or an empty text)."""
+    course = Course()
+    for step, consent in steps:
+        course = after(course, step, consent=consent)
+    return course
