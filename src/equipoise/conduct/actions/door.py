@@ -1,0 +1,557 @@
+"""The door: each action of a person goes through :func:`perform`, and nothing changes state but an action.
+
+In order: is there such an action; the write lock; was this request answered before; is the account in use, in a role
+that may, at the participant's site, in a state of the trial that allows it; then the action itself, its events, and the
+commit. What is refused leaves nothing behind but, where it was a question of rights, the note that it was tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from inspect import Parameter, signature
+from typing import Any, NoReturn, get_args, get_type_hints
+
+from equipoise.conduct.actions.matrix import MATRIX
+from equipoise.conduct.actions.session import Session
+from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.rules.participant import Course, after, refusals
+from equipoise.conduct.store.anchors import Anchor, add_anchor, last_anchor
+from equipoise.conduct.store.canonical import canonical
+from equipoise.conduct.store.events import Entry
+from equipoise.conduct.store.ledger import Writer, writing
+from equipoise.conduct.store.trial import Trial
+from equipoise.conduct.store.vault import Vault
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
+from equipoise.protocol import Protocol
+from equipoise.workflow.verbs import program_version
+
+CODES = {
+    "C013": "The account may not do this.",
+    "C014": "There is no such participant at the account's sites.",
+    "C015": "A request was repeated with other content.",
+    "C016": "A reason is needed.",
+    "C017": "The state of the trial does not allow it.",
+    "C018": "The ledger is shorter than a receipt, or differs from it: nothing is randomized.",
+    "C019": "The site is not active.",
+    "U030": "An action that there is not, or arguments that it does not take.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do."""
+
+    name: str
+    run: Callable[..., None]
+    states: tuple[str, ...]
+    why: bool
+    allocates: bool
+    private: tuple[str, ...]
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """What it takes, beyond the act itself."""
+        return dict(list(signature(self.run).parameters.items())[1:])
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+REGISTERED: dict[str, Action] = {}
+_RIGHTS = ("C013", "C014")  # refusals that are noted in the ledger
+
+
+def action(
+    name: str,
+    *,
+    states: tuple[str, ...] = ("open",),
+    why: bool = False,
+    allocates: bool = False,
+    private: tuple[str, ...] = (),
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function an action: allowed in these ``states`` of the trial; ``why`` makes a reason compulsory;
+    ``allocates`` asks that the ledger agrees with the last receipt and no fence stands; arguments in ``private`` leave
+    no trace at all, not even in the digest by which a repeated request is known.
+    """
+
+    def register(run: Callable[..., None]) -> Callable[..., None]:
+        REGISTERED[name] = Action(name, run, states, why, allocates, private)
+        return run
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was done: numbers of its events, the anchor after them, what the person is told.
+
+    ``answer`` stands in the ledger; ``told`` is for this person alone and stands nowhere.
+    """
+
+    action: str
+    request: str
+    events: tuple[int, ...]
+    anchor: Anchor
+    answer: Mapping[str, Any]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    repeated: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "ok": True,
+            "action": self.action,
+            "request": self.request,
+            "events": list(self.events),
+            "anchor": self.anchor.text,
+            "at": self.anchor.at,
+            "repeated": self.repeated,
+            "answer": dict(self.answer),
+            "told": dict(self.told),
+            "warnings": list(self.warnings),
+        }
+
+
+class Act:
+    """One action under way: who, when, on whom, and the only way to write."""
+
+    def __init__(
+        self, trial: Trial, writer: Writer, session: Session, entropy: Entropy, why: str, request: str
+    ) -> None:
+        self.trial = trial
+        self.session = session
+        self.entropy = entropy
+        self.why = why
+        self.request = request
+        self.events: list[Entry] = []
+        self.told: dict[str, Any] = {}
+        self.later: list[Callable[[Receipt], str]] = []  # done after the commit; each returns a warning, or ""
+        self.role = ""
+        self.site = ""
+        self.now: Moment
+        self.action: Action
+        self.asked = ""
+        self.pharmacy: str | None = None
+        self.writer = writer
+        self._participant: Any = None
+        self._vault: Vault | None = None
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def participant(self) -> Any:
+        """The row of the participant this is about (``store.models.Participant``)."""
+        if self._participant is None:
+            raise RuntimeError("this action is about no participant")
+        return self._participant
+
+    @property
+    def protocol_hash(self) -> str:
+        """Hash of the protocol that holds here: the participant's version from consent on, else the one in force."""
+        own = self._participant.protocol_hash if self._participant is not None else ""
+        return own or self.state.protocol_hash
+
+    @property
+    def protocol(self) -> Protocol:
+        """That protocol."""
+        return self.trial.protocol(self.protocol_hash)
+
+    @property
+    def state(self) -> Any:
+        """The row of the trial's state."""
+        from equipoise.conduct.store.models import TrialState
+
+        return TrialState.objects.get(name="trial")
+
+    def reload(self) -> Any:
+        """The participant's row, read again after an event changed it."""
+        from equipoise.conduct.store.models import Participant
+
+        self._participant = Participant.objects.get(participant=self.participant.participant)
+        return self._participant
+
+    # ------------------------------------------------------------------ the participant's path
+
+    @property
+    def course(self) -> Course:
+        """Where the participant stands (``rules.participant``); somebody new where there is no row yet."""
+        return course_of(self._participant)
+
+    def take(self, step: str, *, consent: str = "") -> dict[str, str]:
+        """Take a step of the participant's path: refused with every reason (C501 to C503), else the columns it changes.
+
+        Put them into the participant's row: ``{"participant": id, **act.take("complete")}``.
+        """
+        in_force = self.state.consent_version or None
+        problems = refusals(self.course, step, reason=self.why, current_consent=in_force)
+        if problems:
+            raise ConductError(problems)
+        return columns_of(self.course, after(self.course, step, consent=consent), why=self.why)
+
+    # ------------------------------------------------------------------ writing
+
+    def record(
+        self,
+        *,
+        what: Mapping[str, Any],
+        subject: str = "",
+        answer: Mapping[str, Any] | None = None,
+        participant: str | None = None,
+        why: str | None = None,
+    ) -> Entry:
+        """Append one event of this action; see the module ``equipoise.conduct.actions`` on ``what``."""
+        content = dict(what)
+        if answer:
+            content["answer"] = dict(answer)
+        if not self.events:
+            content["asked"] = self.asked
+        person = self._participant.participant if self._participant is not None else ""
+        entry = self.writer.append(
+            action=self.action.name,
+            now=self.now,
+            request=self.request,
+            step=len(self.events),
+            account=self.session.account,
+            role=self.role,
+            site=self.site,
+            device=self.session.device,
+            participant=person if participant is None else participant,
+            subject=subject,
+            why=self.why if why is None else why,
+            what=content,
+            protocol_hash=self.protocol_hash,
+            program_version=program_version(),
+            entropy=self.entropy,
+        )
+        self.events.append(entry)
+        return entry
+
+    @property
+    def vault(self) -> Vault:
+        """The vault, where the pharmacy's folder was named; C040 otherwise."""
+        if self._vault is None:
+            self._vault = self.trial.vault(self.pharmacy)
+        return self._vault
+
+    def seal(self, content: Mapping[str, Any]) -> None:
+        """Write to the sealed ledger what belongs to the event just recorded."""
+        self.writer.seal(self.vault, self.events[-1], content, self.entropy)
+
+    def arm_of(self, participant: str, randomization: int = 1) -> str:
+        """The arm in the sealed slot that was given to a participant."""
+        from equipoise.conduct.store.slots import arm_of
+
+        return arm_of(self.vault, participant, randomization)
+
+    def tell(self, content: Mapping[str, Any]) -> None:
+        """Tell the person what stands nowhere in the open ledger."""
+        self.told.update(content)
+
+    # ------------------------------------------------------------------ refusing
+
+    def refuse(self, code: str, place: str, found: str, expected: str = "", next_step: str = "") -> NoReturn:
+        """Refuse: nothing of the action is kept."""
+        raise ConductError(Problem(code, place, found, expected, next_step))
+
+    def require_why(self, what: str) -> None:
+        """Ask for a reason (C016)."""
+        if not self.why.strip():
+            self.refuse("C016", "--why", f"{what} without a reason.", "why, in words", "Add --why TEXT.")
+
+    def require_active_site(self) -> None:
+        """Refuse where the participant's site has not been activated (C019)."""
+        from equipoise.conduct.store.models import Site
+
+        found = Site.objects.filter(site=self.site).first()
+        if found is None or found.state != "active":
+            state = found.state if found is not None else "not known"
+            self.refuse("C019", f"site {self.site}", f"The site is {state}.", "an active site",
+                        "After the site's approvals an administrator activates it: activate-site.")  # fmt: skip
+
+
+def course_of(row: Any) -> Course:
+    """The course that a participant's row tells."""
+    if row is None:
+        return Course()
+    return Course(
+        phase=row.status,
+        treatment=row.treatment,
+        follow_up=row.follow_up,
+        consent=row.consent_version,
+        infusing=bool(row.infusing),
+        randomized_in_error=bool(row.in_error),
+        unblinded=bool(row.unblinded),
+    )
+
+
+def columns_of(before: Course, now: Course, *, why: str) -> dict[str, str]:
+    """The columns of a participant's row that differ between two courses."""
+    columns = {
+        "status": (before.phase, now.phase),
+        "treatment": (before.treatment, now.treatment),
+        "follow_up": (before.follow_up, now.follow_up),
+        "consent_version": (before.consent, now.consent),
+        "infusing": ("yes" if before.infusing else "", "yes" if now.infusing else ""),
+        "in_error": (before.randomized_in_error, why if now.randomized_in_error else ""),
+        "unblinded": ("yes" if before.unblinded else "", "yes" if now.unblinded else ""),
+    }
+    if before.randomized_in_error == now.randomized_in_error:
+        del columns["in_error"]
+    return {name: str(new) for name, (old, new) in columns.items() if old != new}
+
+
+def perform(
+    trial: Trial,
+    session: Session,
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    why: str = "",
+    key: str | None = None,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    pharmacy: str | None = None,
+) -> Receipt:
+    """Do action ``name`` for ``session``; returns the receipt, or raises with everything that is in the way.
+
+    ``key`` names the request: sent again (a lost reply, a double click) it gets the first answer and nothing happens
+    twice. ``arguments`` may be text, as from a command line, or values.
+    """
+    entropy = entropy or SystemEntropy()
+    chosen = find_action(name)
+    given = _converted(chosen, arguments or {})
+    request = f"{session.account}:{key}" if key else code(entropy, 6)
+    shown = {name: value for name, value in given.items() if name not in chosen.private}
+    asked = hashlib.sha256(canonical([name, shown, why]).encode()).hexdigest()[:16]
+    clock = clock or SystemClock()
+    try:
+        with writing(trial) as writer:
+            earlier = _repeated(writer, request, name, asked) if key else None
+            if earlier is not None:
+                return earlier
+            act = Act(trial, writer, session, entropy, why.strip(), request)
+            act.action, act.asked, act.pharmacy = chosen, asked, pharmacy
+            _admit(act, given, clock)
+            chosen.run(act, **given)
+            if not act.events:
+                raise RuntimeError(f"the action {name} recorded nothing")
+            receipt = Receipt(
+                name,
+                request,
+                tuple(entry.number for entry in act.events),
+                Anchor(writer.number, writer.head, act.now.text, name),
+                _answers(entry.content for entry in act.events),
+                act.told,
+                warnings=tuple(f"the clock is {entry.clock}" for entry in act.events[:1] if entry.clock),
+            )
+    except ConductError as error:
+        if error.problems[0].code in _RIGHTS:
+            _note_refusal(trial, session, name, error.problems[0], clock, entropy)
+        raise
+    warnings = [warning for done in act.later if (warning := done(receipt))]
+    if not warnings:
+        return receipt
+    values = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+
+
+def find_action(name: str) -> Action:
+    """The action of that name; U030 where there is none."""
+    from equipoise.conduct.actions import all_actions
+
+    known = all_actions()
+    if name not in known:
+        guess = nearest(name, known)
+        raise UsageError(
+            Problem("U030", "ACTION", f"There is no action {name!r}.", listed(known, limit=60),
+                    f"Did you mean {guess}?" if guess else "")
+        )  # fmt: skip
+    return known[name]
+
+
+def anchor_of(receipt: Receipt, trial: Trial) -> str:
+    """Note the anchor of a receipt outside the database; a warning where that cannot be done."""
+    try:
+        add_anchor(trial.receipts, receipt.anchor)
+    except OSError as error:
+        return f"the anchor could not be noted in {trial.receipts} ({error.strerror}); keep this receipt"
+    return ""
+
+
+def _admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
+    """Account, role, site, state of the trial, reason: deny by default."""
+    from equipoise.conduct.store.models import Account, Participant, Site
+
+    account = Account.objects.filter(account=act.session.account).first()
+    today = Moment.of(clock, "")
+    if account is None or account.state != "active" or (
+        account.expires_on and today.local_date.isoformat() > account.expires_on
+    ):  # fmt: skip
+        act.refuse("C013", act.session.account, "The account is not in use.", "an account in use")
+    may = MATRIX.get(act.action.name, frozenset())
+    held = [role for role in account.roles.split(",") if role in may]
+    if not held:
+        act.refuse("C013", act.action.name, f"The role {account.roles} does not do this.",
+                   listed(sorted(may)), "Ask somebody whose role it is.")  # fmt: skip
+    act.role = held[0]
+    sites = [site for site in account.sites.split(",") if site]
+    act.site = sites[0] if len(sites) == 1 else ""
+    person = given.get("participant")
+    if person is not None and not _is_new(act.action):
+        found = Participant.objects.filter(participant=person).first()
+        if found is None or (sites and found.site not in sites):
+            act.refuse(
+                "C014", str(person), "There is no such participant here.", "a participant of the account's sites"
+            )
+        act._participant, act.site = found, found.site
+    elif given.get("site") is not None:
+        if sites and given["site"] not in sites:
+            act.refuse("C014", str(given["site"]), "There is no such site here.", "one of the account's sites")
+        act.site = given["site"]
+    zone = Site.objects.filter(site=act.site).values_list("zone", flat=True).first() if act.site else ""
+    act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
+    state = act.state
+    if state.state not in act.action.states:
+        act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
+    if act.action.why:
+        act.require_why(f"The action {act.action.name} was asked for")
+    if act.action.allocates:
+        _require_no_fence(act, state)
+
+
+class _Stopped:
+    """A clock that shows a moment read before: one action has one time."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._utc = moment.utc
+
+    def now(self) -> Any:
+        return self._utc
+
+
+def _is_new(chosen: Action) -> bool:
+    return chosen.name == "screen"
+
+
+def _require_no_fence(act: Act, state: Any) -> None:
+    if state.randomization != "open":
+        act.refuse("C018", "randomization", f"The fence stands: {state.fence or state.randomization}.",
+                   "every receipt given since the backup typed in",
+                   "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).")  # fmt: skip
+    last = last_anchor(act.trial.receipts)
+    if last is None:
+        return
+    if last.number > act.writer.number:
+        found = f"The ledger has {act.writer.number} events, a receipt tells of {last.number}."
+    else:
+        hash = act.trial.rows("SELECT hash FROM event WHERE number = %s", (last.number,))
+        if hash and hash[0][0] == last.hash:
+            return
+        found = f"Event {last.number} is not the one a receipt tells of."
+    act.refuse("C018", "the ledger", found, "a ledger that holds all that was given out",
+               "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.")  # fmt: skip
+
+
+def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, clock: Clock, entropy: Entropy) -> None:
+    with writing(trial) as writer:
+        writer.append(
+            action="refused", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account=session.account,
+            role="", site="", device=session.device, participant="", subject=name, why="",
+            what={"code": problem.code, "place": problem.place}, protocol_hash="", program_version=program_version(),
+            entropy=entropy,
+        )  # fmt: skip
+
+
+def _answers(contents: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for content in contents:
+        out.update(content.get("answer", {}))
+    return out
+
+
+def _repeated(writer: Writer, request: str, name: str, asked: str) -> Receipt | None:
+    rows = writer.trial.rows(
+        "SELECT number, action, at, hash, what FROM event WHERE request = %s ORDER BY step", (request,)
+    )
+    if not rows:
+        return None
+    contents = [json.loads(row[4]) if row[4] else {} for row in rows]
+    if rows[0][1] != name or contents[0].get("asked", asked) != asked:
+        raise ConductError(
+            Problem("C015", "--key", "This request was answered before, and what it asked was another thing.",
+                    "a key of its own for every request", "Leave the key out, or choose another.")
+        )  # fmt: skip
+    last = rows[-1]
+    anchor = Anchor(last[0], last[3], last[2], name)
+    return Receipt(name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
+
+
+def _converted(chosen: Action, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as the action's annotations say; U030 with everything that does not fit."""
+    hints = get_type_hints(chosen.run)
+    out, problems = {}, []
+    usage = ", ".join(chosen.parameters) or "nothing"
+    for name in arguments:
+        if name not in chosen.parameters:
+            problems.append(Problem("U030", name, f"{chosen.name} does not take it.", usage))
+    for name, parameter in chosen.parameters.items():
+        if name not in arguments:
+            if parameter.default is Parameter.empty:
+                problems.append(Problem("U030", name, f"{chosen.name} needs it.", usage, f"Add {name}=..."))
+            continue
+        try:
+            out[name] = _as(hints.get(name, str), arguments[name])
+        except (ValueError, TypeError, KeyError, InvalidOperation):
+            problems.append(Problem("U030", name, f"{arguments[name]!r} does not fit.", f"{_said(hints.get(name))}"))
+    if problems:
+        raise UsageError(problems)
+    return out
+
+
+def _as(kind: Any, value: Any) -> Any:
+    choices = [choice for choice in get_args(kind) if choice is not type(None)] if not isinstance(kind, type) else []
+    if choices and getattr(kind, "__origin__", None) not in (list, dict):
+        return None if value is None else _as(choices[0], value)
+    base = getattr(kind, "__origin__", kind)
+    if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
+        return value
+    if base is str:
+        raise ValueError(value)
+    if isinstance(value, int) and base is Decimal and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, str):
+        raise TypeError(value)
+    if base is int:
+        return int(value)
+    if base is Decimal:
+        number = Decimal(value)
+        if not number.is_finite():
+            raise ValueError(value)
+        return number
+    if base is bool:
+        return {"yes": True, "true": True, "no": False, "false": False}[value.lower()] if value else False
+    if base is date:
+        return date.fromisoformat(value)
+    if base is list and not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    made = json.loads(value, parse_float=Decimal)
+    if not isinstance(made, base):
+        raise ValueError(value)
+    return made
+
+
+def _said(kind: Any) -> str:
+    words = {str: "text", int: "a whole number", Decimal: "a number", bool: "yes or no", date: "a date, 2027-01-31"}
+    return words.get(kind, "a list, or a mapping, as JSON" if kind is not None else "text")
+
+
+__all__ = ["Act", "Action", "EquipoiseError", "Receipt", "action", "anchor_of", "find_action", "perform"]

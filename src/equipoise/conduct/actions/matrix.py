@@ -1,0 +1,54 @@
+"""Who may do what: one row an action, one column a role. What is not marked Y is refused.
+
+A test fails where an action has no row, a row has no action, or a cell is neither Y nor a dash.
+"""
+
+from __future__ import annotations
+
+ROLES = {
+    "administrator": "accounts, sites and versions; records and sees nothing of participants",
+    "coordinator": "enrols, randomizes and records at a site",
+    "investigator": "as a coordinator; judges eligibility and events, signs, breaks the code",
+    "infusion": "records infusions; sees volume and rate",
+    "rater": "records outcomes; sees neither infusion nor what may tell the arm",
+    "pharmacist": "holds the key; prepares doses; unblinded",
+    "safety": "sees what is quarantined; is told the arm where it must be known",
+    "monitor": "reads, asks queries",
+    "statistician": "blinded: takes blinded and sham cuts",
+    "unblinded-statistician": "takes unblinded cuts",
+}
+
+_COLUMNS = ("administrator", "coordinator", "investigator", "infusion", "rater", "pharmacist", "safety", "monitor",
+            "statistician", "unblinded-statistician")  # fmt: skip
+
+# Columns:            adm coo inv inf rat pha saf mon sta uns
+_RIGHTS = """
+activate-site          Y   -   -   -   -   -   -   -   -   -
+add-account            Y   -   -   -   -   -   -   -   -   -
+add-site               Y   -   -   -   -   -   -   -   -   -
+close-site             Y   -   -   -   -   -   -   -   -   -
+consent                -   Y   Y   -   -   -   -   -   -   -
+consent-version        Y   -   -   -   -   -   -   -   -   -
+disable-account        Y   -   -   -   -   -   -   -   -   -
+expire-account         Y   -   -   -   -   -   -   -   -   -
+passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+randomize              -   Y   Y   -   -   -   -   -   -   -
+randomized-in-error    -   -   Y   -   -   -   -   -   -   -
+reset-passphrase       Y   -   -   -   -   -   -   -   -   -
+screen                 -   Y   Y   -   -   -   -   -   -   -
+sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+"""
+
+
+def read_matrix(text: str = _RIGHTS) -> dict[str, frozenset[str]]:
+    """Action to the roles that may do it; ``ValueError`` where a row is not whole."""
+    out: dict[str, frozenset[str]] = {}
+    for line in text.strip().splitlines():
+        name, *cells = line.split()
+        if len(cells) != len(_COLUMNS) or set(cells) - {"Y", "-"} or name in out:
+            raise ValueError(f"the row of {name} is not whole")
+        out[name] = frozenset(role for role, cell in zip(_COLUMNS, cells, strict=True) if cell == "Y")
+    return out
+
+
+MATRIX = read_matrix()

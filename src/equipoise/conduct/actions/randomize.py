@@ -1,0 +1,105 @@
+"""Randomization: given once, never undone; the arm stays in the sealed slot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from equipoise.conduct.actions.door import Act, Receipt, action, anchor_of
+from equipoise.conduct.store.models import Allocation, ItemValue
+from equipoise.conduct.store.receipts import write_receipt
+from equipoise.conduct.store.slots import add_minimized, next_slot, read_trial_companion
+
+CODES = {
+    "C125": "A later randomization where the participant's state does not allow it.",
+    "C126": "The participant is randomized already.",
+}
+
+
+def levels_of(act: Act, participant: str, factors: Any) -> dict[str, str]:
+    """The participant's levels of the stratification factors: the site, and baseline values as recorded."""
+    out = {}
+    for factor in factors:
+        if factor == "site":
+            out[factor] = act.participant.site
+            continue
+        found = (
+            ItemValue.objects.filter(participant=participant, item=factor, missing="").order_by("-event_number").first()
+        )
+        if found is not None:
+            out[factor] = found.value
+    return out
+
+
+@action("randomize", allocates=True)
+def randomize(act: Act, participant: str, stage: str | None = None) -> None:
+    """Give the participant the next slot of the stream; the receipt carries its handle and the ledger's anchor."""
+    from equipoise.randomization import planned_randomizations
+    from equipoise.randomization.plan import stream_name
+
+    act.require_active_site()
+    person = act.participant
+    plans = planned_randomizations(act.protocol)
+    plan = next((plan for plan in plans if plan.stage == stage), None) if stage else plans[0]
+    if plan is None:
+        act.refuse("C125", "stage", f"There is no randomization {stage!r}.", ", ".join(plan.stage for plan in plans))
+    before = Allocation.objects.filter(participant=participant, randomization=plan.number).first()
+    if before is not None:
+        act.refuse("C126", participant, f"The slot {before.handle} was given already, and that is never undone.",
+                   "somebody not randomized yet", "Should it not have happened: randomized-in-error.")  # fmt: skip
+    if plan.number == 1:
+        changed = {**act.take("randomize"), **_first_day(act)}
+    elif person.status != "randomized" or person.follow_up != "in" or person.in_error:
+        act.refuse("C125", participant, f"The participant is {person.status}, in follow-up: {person.follow_up}.",
+                   "somebody randomized before and in the study")  # fmt: skip
+    else:
+        changed = {}
+    profile = plan.require_profile(levels_of(act, participant, plan.factors))
+    if plan.scheme == "minimization":
+        stream = stream_name(plan.stage, {})
+        pharmacy = Path(act.pharmacy or "")
+        _ = act.vault  # C040 before anything is read from the folder
+        lists = read_trial_companion(pharmacy, act.protocol, act.trial.mode)
+        handle, position, given = add_minimized(act.writer, act.vault, lists, stream, profile, act.entropy)
+    else:
+        stream = stream_name(plan.stage, profile)
+        handle, position, given = next_slot(act.writer, stream)
+    count = Allocation.objects.count() + 1
+    row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
+           "position": position, "receipt": count}  # fmt: skip
+    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": given + 1}]}
+    if plan.number == 1:
+        put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
+    act.record(
+        subject=f"randomization {plan.number}",
+        what={"stage": plan.stage, "profile": profile, "put": put},
+        answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
+                "stream": stream, "profile": profile},
+    )  # fmt: skip
+    act.later.append(lambda receipt: _receipt(act, receipt))
+
+
+def _first_day(act: Act) -> dict[str, str]:
+    """Study day 1, where randomization is the protocol's anchor and nothing fixed it before."""
+    anchored = act.protocol.model.calendar.day_1.strip().lower().startswith("random")
+    return {"day_1": act.now.local_date.isoformat()} if anchored and not act.participant.day_1 else {}
+
+
+def _receipt(act: Act, receipt: Receipt) -> str:
+    try:
+        write_receipt(act.trial, receipt)
+    except OSError as error:
+        return f"the receipt could not be written to {act.trial.receipts} ({error.strerror}); print and keep this one"
+    return anchor_of(receipt, act.trial)
+
+
+@action("randomized-in-error", why=True)
+def randomized_in_error(act: Act, participant: str) -> None:
+    """Note that somebody should not have been randomized; the allocation stands, its slot is never given again."""
+    row = {"participant": participant, **act.take("randomized_in_error")}
+    act.record(
+        subject="randomization",
+        what={"put": {"participant": [row]}},
+        answer={"participant": participant, "in_error": True},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))

@@ -1,0 +1,117 @@
+"""Signing in: who acts, in which roles, on which device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.store.ledger import writing
+from equipoise.conduct.store.trial import Trial
+from equipoise.foundation.errors import ConductError, Problem
+from equipoise.workflow.verbs import program_version
+
+CODES = {
+    "C010": "The account or its pass-phrase is not right, or the account is not in use.",
+    "C011": "Too many wrong pass-phrases: the account waits.",
+    "C012": "A pass-phrase that is too short or too plain.",
+}
+
+SHORTEST = 12
+TRIES = 5
+WAIT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in: the door asks the ledger again at every action whether the account still may."""
+
+    account: str
+    device: str = ""
+
+
+def sign_in(
+    trial: Trial,
+    account: str,
+    passphrase: str,
+    *,
+    device: str = "",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Session:
+    """A session for ``account``; signing in, and failing to, are events of the ledger.
+
+    Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or pass-phrase are wrong (the same for
+    both), C011 for a quarter of an hour after five failures.
+    """
+    from django.contrib.auth.hashers import check_password, make_password
+
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    with trial.use():
+        known = trial.rows(
+            "SELECT a.state, a.expires_on, a.refusals, a.refused_at, a.credential, c.encoded FROM account a"
+            " JOIN credential c ON c.account = a.account WHERE a.account = %s",
+            (account,),
+        )
+    now = Moment.of(clock, "")
+    if not known:
+        make_password(passphrase)  # an unknown account takes as long as a known one
+        _note(trial, clock, entropy, "sign-in-refused", account, device, {"account-known": False})
+        raise _refused()
+    state, expires, refusals, refused_at, digest, encoded = known[0]
+    if refusals >= TRIES and now.utc < datetime.fromisoformat(refused_at) + WAIT:
+        raise ConductError(
+            Problem("C011", account, f"{refusals} wrong pass-phrases in a row.", "a pause of a quarter of an hour",
+                    "Wait, or ask an administrator to reset the pass-phrase.")
+        )  # fmt: skip
+    whole = credential_digest(encoded) == digest  # a hash put into the database by hand opens nothing
+    right = whole and check_password(passphrase, encoded)
+    if not right or state != "active" or (expires and now.local_date.isoformat() > expires):
+        row = {"account": account, "refusals": refusals + (not right), "refused_at": now.text}
+        _note(trial, clock, entropy, "sign-in-refused", account, device, {"put": {"account": [row]}})
+        raise _refused()
+    put = {"put": {"account": [{"account": account, "refusals": 0}]}} if refusals else {}
+    _note(trial, clock, entropy, "sign-in", account, device, put)
+    return Session(account, device)
+
+
+def _refused() -> ConductError:
+    return ConductError(
+        Problem("C010", "--as", "This account and pass-phrase do not open the trial.", "an account in use",
+                "Check both; an administrator can reset the pass-phrase.")
+    )  # fmt: skip
+
+
+def _note(
+    trial: Trial, clock: Clock, entropy: Entropy, action: str, account: str, device: str, what: Mapping[str, object]
+) -> None:
+    with writing(trial) as writer:
+        writer.append(
+            action=action, now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account=account, role="",
+            site="", device=device, participant="", subject=f"account {account}", why="", what=what, protocol_hash="",
+            program_version=program_version(), entropy=entropy,
+        )  # fmt: skip
+
+
+def require_passphrase(account: str, passphrase: str) -> None:
+    """Refuse a pass-phrase that is short, one repeated letter, or the name of the account (C012)."""
+    if len(passphrase) < SHORTEST or len(set(passphrase)) < 5 or account.lower() in passphrase.lower():
+        raise ConductError(
+            Problem("C012", account, "The pass-phrase is too short or too plain.",
+                    f"{SHORTEST} letters or more, without the name of the account", "Several words make a good one.")
+        )  # fmt: skip
+
+
+def hashed(passphrase: str, entropy: Entropy) -> str:
+    """The hash of a pass-phrase as it is kept."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(passphrase, salt=entropy.bytes(16).hex())
+
+
+def credential_digest(encoded: str) -> str:
+    """What the ledger holds of a pass-phrase: the digest of its hash."""
+    return hashlib.sha256(encoded.encode()).hexdigest()

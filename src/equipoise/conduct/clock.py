@@ -1,0 +1,77 @@
+"""Clocks: every time in the ledger comes from one that is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+class Clock(Protocol):
+    """Gives the time in UTC."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The time of the machine, in UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass
+class SetClock:
+    """A clock that stands at ``at`` and goes on by ``step`` each time it is read; it can be set."""
+
+    at: datetime
+    step: timedelta = field(default_factory=lambda: timedelta(seconds=1))
+
+    def now(self) -> datetime:
+        """The time it stands at, in UTC; then it goes on."""
+        shown = self.at.astimezone(UTC)
+        self.at = self.at + self.step
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One reading of the clock: UTC, and the offset of local time at the place it was read for."""
+
+    utc: datetime
+    zone: str
+    offset_minutes: int
+
+    @classmethod
+    def of(cls, clock: Clock, zone: str) -> Moment:
+        """Read ``clock`` for a place in the time zone ``zone`` (IANA name; empty for UTC)."""
+        utc = clock.now().astimezone(UTC)
+        offset = utc.astimezone(zone_of(zone)).utcoffset() or timedelta(0)
+        return cls(utc, zone or "UTC", int(offset.total_seconds() // 60))
+
+    @property
+    def text(self) -> str:
+        """UTC as it stands in the ledger: ISO 8601 with microseconds and Z."""
+        return self.utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    @property
+    def local(self) -> datetime:
+        """Local date and time, without zone."""
+        return (self.utc + timedelta(minutes=self.offset_minutes)).replace(tzinfo=None)
+
+    @property
+    def local_date(self) -> date:
+        """The date on the wall at the site."""
+        return self.local.date()
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that IANA name; raises ``ValueError`` where there is none."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {name!r}") from error

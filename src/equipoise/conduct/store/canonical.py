@@ -1,0 +1,66 @@
+"""One way to write a value down, so that the same meaning has the same bytes and the same hash everywhere.
+
+Text is Unicode NFC, keys are sorted, decimals and dates are text, whole numbers are digits; floats are refused, for a
+dose written as a binary fraction is another dose. The forms are fixed: test vectors stand in
+``tests/unit/conduct/test_canonical.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from unicodedata import is_normalized, normalize
+
+
+def plain(value: Any) -> Any:
+    """``value`` made of text, whole numbers, true, false, null, lists and mappings only; ``TypeError`` otherwise."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() or is_normalized("NFC", value) else normalize("NFC", value)
+    if value is None or kind is int or kind is bool:
+        return value
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError("a number that is not finite cannot be recorded")
+        return format(value, "f")
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(entry) for entry in value)
+    if isinstance(value, str):
+        return plain(str(value))
+    raise TypeError(f"{kind.__name__} cannot be recorded: use text, whole numbers or decimals")
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON of ``value``."""
+    return written(plain(value))
+
+
+def written(value: Any) -> str:
+    """Canonical JSON of a value that is plain already."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(salt: str, why: str, what: str) -> str:
+    """Digest of an event's words: salted, so that a redacted word cannot be guessed from what stays."""
+    return hashlib.sha256("\n".join((salt, why, what)).encode()).hexdigest()
+
+
+def chained(previous: str, fields: Iterable[Any]) -> str:
+    """Hash of an entry: SHA-256 of the previous hash and the entry's fields as a JSON list of texts."""
+    text = json.dumps([previous, *map(str, fields)], separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def genesis(ledger: str, trial: str, mode: str, instance: str) -> str:
+    """What the first entry of a ledger is chained to: no ledger of another trial, mode or kind begins so."""
+    return hashlib.sha256("\n".join(("equipoise 1", ledger, trial, mode, instance)).encode()).hexdigest()

@@ -1,0 +1,253 @@
+"""A new trial: folder, database, guards, key, lists, first accounts; all of it, or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from equipoise.conduct import settings
+from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.store.anchors import Anchor, add_anchor
+from equipoise.conduct.store.ledger import Writer, writing
+from equipoise.conduct.store.place import require_local
+from equipoise.conduct.store.slots import draw_slots
+from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, write_config
+from equipoise.conduct.store.vault import Vault, fingerprint_of, write_key
+from equipoise.foundation.errors import ConductError, OutputError, Problem
+from equipoise.protocol import Protocol
+from equipoise.workflow.verbs import program_version
+
+CODES = {
+    "O030": "The folder for a new trial, or the pharmacy's, is there already and not empty.",
+    "C008": "The database of a new trial holds tables already.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAccount:
+    """An account that a trial begins with."""
+
+    account: str
+    roles: tuple[str, ...]
+    passphrase: str
+    person: str = ""
+    sites: tuple[str, ...] = ()
+
+
+def create_trial(
+    protocol: Protocol,
+    directory: Path,
+    *,
+    mode: Mode,
+    pharmacy: Path,
+    accounts: Sequence[FirstAccount],
+    companion: Path | None = None,
+    database: str = "sqlite",
+    receipts: str = "receipts",
+    slots: int | None = None,
+    zone: str = "UTC",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Trial:
+    """Make a trial in ``directory`` and the pharmacy's folder beside it.
+
+    ``companion`` is a sealed list of the same mode (one is sealed where none is given, in training and for trials
+    without randomization); ``slots`` how many a stream, by default twice the planned number of participants. Raises
+    O030 where a folder is in use, C001 on a network drive, and what the companion refuses.
+    """
+    from equipoise.randomization import companion_text, planned_randomizations, read_companion, seal
+
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    for folder in (directory, pharmacy):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(
+                Problem("O030", str(folder), "It is there already.", "a folder that is not there yet, or is empty",
+                        "Name another; a trial is never overwritten.")
+            )  # fmt: skip
+    if database == "sqlite":
+        require_local(directory)
+    randomizes = protocol.model.randomization is not None
+    lists = None
+    if randomizes:
+        planned_randomizations(protocol)
+        lists = read_companion(companion, protocol, kind=mode) if companion else None
+        if lists is None:
+            lists = seal(protocol, entropy=entropy.bytes, kind=mode)
+    instance, key = entropy.bytes(16).hex(), entropy.bytes(32)
+    writer = (
+        ""
+        if database == "sqlite"
+        else f"equipoise_{entropy.bytes(6).hex()}_{sha256(database.encode()).hexdigest()[:8]}"
+    )
+    config = Config(protocol.id, mode, instance, database, receipts, fingerprint_of(key), writer)
+    vault = Vault(key, trial=protocol.id, mode=mode, instance=instance)
+    n = slots or max(2 * int(protocol.model.trial.planned_n.usable or 0), 40)
+    made = [folder for folder in (directory, pharmacy) if not folder.exists()]
+    trial = None
+    try:
+        for folder in (directory, pharmacy):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_config(directory, config)
+        trial = Trial(directory, config)
+        _make_tables(trial)
+        write_key(pharmacy / "key.json", key, trial=protocol.id, mode=mode, instance=instance)
+        if lists is not None:
+            _write_private(pharmacy / "companion.yaml", companion_text(lists))
+            _write_private(pharmacy / "commitment.txt", f"{lists.commitment}\n")
+        with writing(trial) as ledger:
+            _first_events(ledger, protocol, accounts, zone, clock, entropy)
+            if lists is not None:
+                _seal_lists(ledger, vault, lists, n, clock, entropy)
+        anchor = Anchor(ledger.number, ledger.head, Moment.of(clock, "").text, "init")
+        add_anchor(trial.receipts, anchor)
+        trial.require_whole()
+    except BaseException:
+        if trial is not None:
+            trial.close()
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+        if directory not in made and (directory / CONFIG).exists():
+            for path in directory.iterdir():
+                path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        raise
+    return trial
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def _make_tables(trial: Trial) -> None:
+    from django.core.management import call_command
+    from django.db import DatabaseError, connections
+
+    owner = f"{trial.alias}-owner"
+    settings.add_database(owner, trial._database(as_owner=True))
+    try:
+        connection = connections[owner]
+        if "event" in connection.introspection.table_names():
+            raise ConductError(
+                Problem("C008", trial.config.database, "It holds a trial already.", "an empty database",
+                        "Make a database of its own for every trial, training and production apart.")
+            )  # fmt: skip
+        call_command("migrate", database=owner, verbosity=0, interactive=False)
+        with connection.cursor() as cursor:
+            if trial.config.writer:
+                _make_writer(cursor, trial.config.writer)
+            for ledger in ("open", "sealed"):
+                cursor.execute(
+                    "INSERT INTO ledger_head (ledger, number, hash) VALUES (%s, 0, %s)", [ledger, trial.genesis(ledger)]
+                )
+    except DatabaseError as error:
+        raise ConductError(
+            Problem("C007", trial.config.database, f"The database cannot be used: {str(error).strip()}.",
+                    "an empty database, and an account that may make tables and roles")
+        ) from error  # fmt: skip
+    finally:
+        connections[owner].close()
+        if trial.is_sqlite and trial.sqlite_file.exists():
+            trial.sqlite_file.chmod(0o600)
+
+
+def _make_writer(cursor: Any, role: str) -> None:
+    """The lesser role of PostgreSQL: reads, inserts, updates; owns nothing, deletes nothing, empties nothing."""
+    cursor.execute(f'CREATE ROLE "{role}" NOLOGIN')
+    cursor.execute(f'GRANT "{role}" TO CURRENT_USER')
+    cursor.execute(f'GRANT USAGE ON SCHEMA public TO "{role}"')
+    cursor.execute(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "{role}"')
+    cursor.execute(f'REVOKE INSERT, UPDATE ON django_migrations FROM "{role}"')
+    cursor.execute(f'REVOKE UPDATE ON sealed_event, slot FROM "{role}"')
+
+
+def _first_events(
+    ledger: Writer, protocol: Protocol, accounts: Sequence[FirstAccount], zone: str, clock: Clock, entropy: Entropy
+) -> None:
+    from equipoise.conduct.actions.session import credential_digest, hashed, require_passphrase
+
+    trial, request = ledger.trial, code(entropy, 6)
+    credentials = []
+    rows = []
+    for first in accounts:
+        require_passphrase(first.account, first.passphrase)
+        encoded = hashed(first.passphrase, entropy)
+        credentials.append((first.account, encoded))
+        rows.append(
+            {
+                "account": first.account,
+                "person": first.person or first.account,
+                "roles": ",".join(first.roles),
+                "sites": ",".join(first.sites),
+                "credential": credential_digest(encoded),
+            }
+        )
+    now = Moment.of(clock, zone)
+    sites = [{"site": site, "zone": zone} for site in protocol.model.sites or ("main",)]
+    entry = ledger.append(
+        action="init",
+        now=now,
+        request=request,
+        step=0,
+        account="",
+        role="",
+        site="",
+        device="",
+        participant="",
+        subject=protocol.id,
+        why="",
+        what={
+            "trial": protocol.id,
+            "mode": trial.mode,
+            "instance": trial.config.instance,
+            "put": {
+                "trial_state": [{"name": "trial", "protocol_hash": protocol.hash}],
+                "protocol_version": [version_row(protocol, 1, now, "")],
+                "site": sites,
+                "account": rows,
+            },
+        },
+        protocol_hash=protocol.hash,
+        program_version=program_version(),
+        entropy=entropy,
+    )
+    for account, encoded in credentials:
+        ledger.set_credential(account, encoded, entry.number)
+
+
+def version_row(protocol: Protocol, version: int, now: Moment, note: str) -> dict[str, Any]:
+    """The row of a version of the protocol."""
+    return {
+        "hash": protocol.hash,
+        "version": version,
+        "file_hash": protocol.file_hash,
+        "text": protocol.text,
+        "adopted_at": now.text,
+        "note": note,
+    }
+
+
+def _seal_lists(ledger: Writer, vault: Vault, lists: Any, n: int, clock: Clock, entropy: Entropy) -> None:
+    slots = list(draw_slots(lists, vault, entropy, n))
+    ledger.add_slots(slots)
+    streams = [{"stream": stream} for stage in lists.stages for stream in lists.streams(stage)]
+    entry = ledger.append(
+        action="lists-sealed", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account="", role="", site="",
+        device="", participant="", subject="randomization", why="", what={"put": {"stream": streams}},
+        protocol_hash="", program_version=program_version(), entropy=entropy,
+    )  # fmt: skip
+    ledger.seal(
+        vault, entry, {"commitment": lists.commitment, "slots": len(slots), "digest": digest_of_slots(slots)}, entropy
+    )
+
+
+def digest_of_slots(slots: Sequence[tuple[Any, ...]]) -> str:
+    """What the sealed ledger holds of the lists: a hash over every slot, in order of handles."""
+    from equipoise.foundation.hashing import sha256_value
+
+    return sha256_value([list(slot) for slot in sorted(slots)])

@@ -1,0 +1,191 @@
+"""Writing: events and the rows they make, in one transaction, under one lock.
+
+The writer takes the lock first (on SQLite an IMMEDIATE transaction, on PostgreSQL the row of the ledger's head FOR
+UPDATE), so numbers are gapless and the chain has one end. Nothing here knows what an action is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.clock import Moment
+from equipoise.conduct.entropy import Entropy
+from equipoise.conduct.store.canonical import chained, digest_of, plain, written
+from equipoise.conduct.store.events import COLUMNS, Entry, hash_of
+from equipoise.conduct.store.projection import Put, check_put, puts_of
+from equipoise.conduct.store.tables import Table
+from equipoise.foundation.errors import ConductError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.store.vault import Vault
+
+CODES = {
+    "C020": "The database is busy: the write lock was not had in time, and nothing was recorded.",
+    "C021": "The disk is full, or the database cannot be written: nothing was recorded.",
+    "C022": "The database refused the change: nothing was recorded.",
+}
+
+_INSERT_EVENT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+
+
+class Writer:
+    """One transaction on the ledgers, holding their lock; made by :func:`writing`."""
+
+    def __init__(self, trial: Trial, connection: Any) -> None:
+        self.trial = trial
+        self.connection = connection
+        self._cursor = connection.cursor()
+        lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
+        self._cursor.execute(f"SELECT ledger, number, hash FROM ledger_head ORDER BY ledger{lock}")
+        self._heads = {ledger: (number, hash) for ledger, number, hash in self._cursor.fetchall()}
+        self.last_at = ""
+        if self.number:
+            self._cursor.execute("SELECT at FROM event WHERE number = %s", [self.number])
+            self.last_at = self._cursor.fetchone()[0]
+
+    @property
+    def number(self) -> int:
+        """How many events the open ledger holds."""
+        return int(self._heads["open"][0])
+
+    @property
+    def head(self) -> str:
+        """Hash of its last event."""
+        return str(self._heads["open"][1])
+
+    @property
+    def sealed_head(self) -> tuple[int, str]:
+        """Count and last hash of the sealed ledger."""
+        return self._heads["sealed"]
+
+    def append(
+        self,
+        *,
+        action: str,
+        now: Moment,
+        request: str,
+        step: int,
+        account: str,
+        role: str,
+        site: str,
+        device: str,
+        participant: str,
+        subject: str,
+        why: str,
+        what: Mapping[str, Any],
+        protocol_hash: str,
+        program_version: str,
+        entropy: Entropy,
+    ) -> Entry:
+        """Append one event and write the rows its ``what["put"]`` names; returns it as it stands."""
+        content = plain(what)
+        for table, changes in content.get("put", {}).items():
+            for change in changes:
+                check_put(table, change)
+        number = self.number + 1
+        text, why, salt = written(content), plain(why), entropy.bytes(16).hex()
+        row: tuple[Any, ...] = (
+            number, request, step, action, now.text, now.zone, now.offset_minutes, self._step_of(now), account, role,
+            site, device, participant, plain(subject), why, text, salt, digest_of(salt, why, text), protocol_hash,
+            program_version, self.head, "",
+        )  # fmt: skip
+        row = (*row[:-1], hash_of(row))
+        self._cursor.execute(_INSERT_EVENT, row)
+        self._write(puts_of(content), number)
+        self._move("open", number, row[-1])
+        self.last_at = now.text
+        return Entry(*row)
+
+    def _step_of(self, now: Moment) -> str:
+        """The flag of a clock that went backwards since the event before; empty where it did not."""
+        return f"behind {self.last_at}" if now.text < self.last_at else ""
+
+    def seal(self, vault: Vault, event: Entry, content: Mapping[str, Any], entropy: Entropy) -> None:
+        """Append to the sealed ledger what belongs to ``event`` and is not for everybody."""
+        number, previous = self.sealed_head
+        number += 1
+        sealed = vault.seal(f"event {number} of {event.number}", content, entropy)
+        hash = chained(previous, (number, event.number, sealed))
+        self._cursor.execute(
+            "INSERT INTO sealed_event (number, event_number, content, previous, hash) VALUES (%s, %s, %s, %s, %s)",
+            [number, event.number, sealed, previous, hash],
+        )
+        self._move("sealed", number, hash)
+
+    def add_slots(self, slots: Iterable[tuple[str, str, int, str]]) -> None:
+        """Add slots (handle, stream, position, ciphertext) of an allocation list."""
+        self._cursor.executemany("INSERT INTO slot (handle, stream, position, content) VALUES (%s, %s, %s, %s)", slots)
+
+    def set_credential(self, account: str, encoded: str, number: int) -> None:
+        """Keep the hash of an account's pass-phrase; event ``number`` holds its digest."""
+        self._cursor.execute(
+            "INSERT INTO credential (account, encoded, event_number) VALUES (%s, %s, %s)"
+            " ON CONFLICT (account) DO UPDATE SET encoded = excluded.encoded, event_number = excluded.event_number",
+            [account, encoded, number],
+        )
+
+    def blank(self, number: int) -> None:
+        """Take the words out of an event that the newest event, a redaction, names."""
+        self._cursor.execute("UPDATE event SET what = '', why = '', salt = '' WHERE number = %s", [number])
+
+    def _move(self, ledger: str, number: int, hash: str) -> None:
+        self._cursor.execute("UPDATE ledger_head SET number = %s, hash = %s WHERE ledger = %s", [number, hash, ledger])
+        self._heads[ledger] = (number, hash)
+
+    def _write(self, puts: list[Put], number: int) -> None:
+        batches: dict[tuple[str, tuple[str, ...]], list[list[Any]]] = {}
+        tables: dict[str, Table] = {}
+        for put in puts:
+            table = put.table
+            tables[table.name] = table
+            given = tuple(name for name in table.columns if name in put.values)
+            values = [put.values.get(name, table.columns.get(name)) for name in table.all[:-1]]
+            batches.setdefault((table.name, given), []).append([*values, number])
+        for (name, given), rows in batches.items():
+            statement = _upsert(tables[name], given)
+            if len(rows) == 1:
+                self._cursor.execute(statement, rows[0])
+            else:
+                self._cursor.executemany(statement, rows)
+
+
+def _upsert(table: Table, given: tuple[str, ...]) -> str:
+    columns = table.all
+    changes = ", ".join(f"{name} = excluded.{name}" for name in (*given, "event_number"))
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+        f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
+    )
+
+
+@contextmanager
+def writing(trial: Trial) -> Iterator[Writer]:
+    """A transaction that holds the write lock; everything in the block is kept, or nothing."""
+    from django.db import DatabaseError, transaction
+
+    with trial.use(), trial.turn():
+        try:
+            with transaction.atomic(using=trial.alias):
+                yield Writer(trial, trial.connection)
+        except DatabaseError as error:
+            raise ConductError(_problem(error)) from error
+        except OSError as error:
+            raise ConductError(_problem(error)) from error
+
+
+def _problem(error: Exception) -> Problem:
+    text = str(error).strip()
+    lower = text.lower()
+    if "locked" in lower or "timeout" in lower or "deadlock" in lower:
+        return Problem("C020", "the database", f"It is busy ({text}).", "its lock within a minute", "Try once more.")
+    full = ("disk", "full", "i/o", "readonly", "read-only", "no space", "unable to open")
+    if any(word in lower for word in full):
+        return Problem(
+            "C021", "the database", f"It cannot be written ({text}).", "room on the disk", "Make room, then try again."
+        )
+    return Problem(
+        "C022", "the database", f"It refused the change ({text}).", "", "Run `equipoise verify DIR` and tell support."
+    )

@@ -1,0 +1,1 @@
+"""Migrations: the tables first, then what guards them."""

@@ -1,0 +1,69 @@
+"""Receipts of randomization: what a site prints and keeps, and what is typed in after a restore.
+
+A receipt holds all that is needed so that nothing is given twice: who, which slot, the levels that chose it, its
+running number, and the anchor. Nothing in it tells the arm.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.entropy import tidy_code
+from equipoise.conduct.store.canonical import canonical
+
+if TYPE_CHECKING:
+    from equipoise.conduct.store.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSlot:
+    """What is typed in from a receipt: its number, the participant and the slot's handle."""
+
+    number: int
+    participant: str
+    handle: str
+
+    @property
+    def text(self) -> str:
+        """As printed: ``12 P-0012 7KQ2-9XMA-2ABD``."""
+        return f"{self.number} {self.participant} {self.handle}"
+
+
+_LINE = re.compile(r"^\s*(\d+)[\s:/]+(\S+)[\s:/]+([0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*$")
+
+
+def read_given(text: str) -> GivenSlot:
+    """A receipt as somebody typed it; ``ValueError`` where it is none."""
+    match = _LINE.match(text)
+    if match is None:
+        raise ValueError(f"not a receipt: {text!r}; type its number, the participant and the handle")
+    return GivenSlot(int(match[1]), match[2], tidy_code(match[3]))
+
+
+def write_receipt(trial: Trial, receipt: Any) -> Path:
+    """Write a receipt to the receipts folder; the file is there whole or not at all."""
+    answer = receipt.answer
+    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"])
+    value = {
+        "equipoise-receipt": 1,
+        "trial": trial.config.trial,
+        "mode": trial.mode,
+        "receipt": given.text,
+        "randomization": answer["randomization"],
+        "profile": answer["profile"],
+        "at": receipt.anchor.at,
+        "anchor": f"{receipt.anchor.number} {receipt.anchor.hash}",
+    }
+    trial.receipts.mkdir(parents=True, exist_ok=True)
+    path = trial.receipts / f"receipt-{given.number:05d}.json"
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        out.write(canonical(value) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(partial, path)
+    return path

@@ -1,0 +1,105 @@
+"""Allocation lists as the database holds them: handles in the open, arms sealed, more slots than anybody will need.
+
+A stream's list is drawn whole when the trial is made and padded with decoys to a common length, so that neither the
+number of slots nor their sizes say where a list ends. With minimization an arm follows from those before it: the slot
+is made, sealed and given under one lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.entropy import Entropy, code
+from equipoise.conduct.store.vault import Vault
+from equipoise.foundation.errors import ConductError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.store.ledger import Writer
+    from equipoise.randomization import Companion
+
+CODES = {
+    "C050": "The stream has no slot left.",
+    "C051": "The participant has no allocation, or more than one where one is asked for.",
+}
+
+
+def draw_slots(companion: Companion, vault: Vault, entropy: Entropy, n: int) -> Iterator[tuple[str, str, int, str]]:
+    """``n`` slots and a tenth of decoys for every stream: handle, stream, position, ciphertext; in order of handles."""
+    slots = []
+    for stage in companion.stages:
+        if companion.uses_profile(stage):
+            continue
+        for stream in companion.streams(stage):
+            arms: list[str | None] = [*companion.slots(stream, n), *([None] * (n // 10 + 1))]
+            for position, arm in enumerate(arms, 1):
+                handle = code(entropy)
+                content = {"arm": arm, "stream": stream, "position": position}
+                slots.append((handle, stream, position, vault.seal(f"slot {handle}", content, entropy)))
+    yield from sorted(slots)
+
+
+def next_slot(writer: Writer, stream: str) -> tuple[str, int, int]:
+    """Handle and position of the next slot of a stream, and how many were given before; the stream's row is locked."""
+    trial = writer.trial
+    lock = " FOR UPDATE" if not trial.is_sqlite else ""
+    rows = trial.rows(f"SELECT given FROM stream WHERE stream = %s{lock}", (stream,))
+    given = rows[0][0] if rows else 0
+    found = trial.rows("SELECT handle FROM slot WHERE stream = %s AND position = %s", (stream, given + 1))
+    if not found:
+        raise ConductError(
+            Problem("C050", "randomization", "The list of this stream is used up.", "a list long enough",
+                    "The pharmacy adds slots from the sealed companion.")
+        )  # fmt: skip
+    return found[0][0], given + 1, given
+
+
+def add_minimized(
+    writer: Writer, vault: Vault, companion: Companion, stream: str, profile: Mapping[str, str], entropy: Entropy,
+    handle: str | None = None,
+) -> tuple[str, int, int]:  # fmt: skip
+    """Make and seal the next slot of a minimized stream: its arm follows from the list's seed and all arms before."""
+    trial = writer.trial
+    rows = trial.rows("SELECT handle, position, content FROM slot WHERE stream = %s ORDER BY position", (stream,))
+    history = []
+    for before, _, content in rows:
+        opened = vault.open(f"slot {before}", content)
+        history.append((opened["profile"], opened["arm"]))
+    arm = companion.next_arm(stream, history, profile)
+    handle, position = handle or code(entropy), len(rows) + 1
+    content = {"arm": arm, "stream": stream, "position": position, "profile": dict(profile)}
+    writer.add_slots([(handle, stream, position, vault.seal(f"slot {handle}", content, entropy))])
+    return handle, position, position - 1
+
+
+def arm_of(vault: Vault, participant: str, randomization: int = 1) -> str:
+    """The arm a participant was allocated to, from the sealed slot; ``randomization`` counts from 1."""
+    from equipoise.conduct.store.models import Allocation, Slot
+
+    found = Allocation.objects.filter(participant=participant, randomization=randomization).first()
+    slot = Slot.objects.filter(handle=found.handle).first() if found is not None else None
+    if slot is None:
+        raise ConductError(
+            Problem("C051", participant, f"Randomization {randomization} has not taken place.", "somebody randomized")
+        )
+    return str(open_slot(vault, slot.handle, slot.stream, slot.position, slot.content)["arm"])
+
+
+def open_slot(vault: Vault, handle: str, stream: str, position: int, content: str) -> dict[str, Any]:
+    """What a slot holds; C041 where the slot was moved to another place of the list."""
+    opened = vault.open(f"slot {handle}", content)
+    if (opened["stream"], opened["position"]) != (stream, position):
+        raise ConductError(
+            Problem("C041", f"slot {handle}", f"It was sealed for position {opened['position']} of {opened['stream']}, "
+                    f"and stands at {position} of {stream}.", "every slot in its own place",
+                    "Somebody moved it: keep the database as it is, and restore from a backup.")
+        )  # fmt: skip
+    return opened
+
+
+def read_trial_companion(pharmacy: Path, protocol: Any, mode: str) -> Companion:
+    """The sealed companion in the pharmacy's folder."""
+    from equipoise.randomization import read_companion
+
+    return read_companion(pharmacy / "companion.yaml", protocol, kind=mode)  # type: ignore[arg-type]

@@ -1,0 +1,98 @@
+"""The door: rights, order, reasons, requests repeated, and what stands in the ledger afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from equipoise.foundation.errors import ConductError, UsageError
+
+
+def _code(error: pytest.ExceptionInfo[ConductError]) -> str:
+    return error.value.problems[0].code
+
+
+def test_screening_consent_and_randomization_in_order_and_no_other(staged, database) -> None:
+    trial = staged(database=database)
+    with pytest.raises(ConductError) as error:
+        trial.do("carol", "randomize", participant="P-1")
+    assert _code(error) == "C014"
+    trial.do("carol", "screen", participant="P-1", site="main")
+    for too_early in ("randomize",):
+        with pytest.raises(ConductError) as error:
+            trial.do("carol", too_early, participant="P-1")
+        assert _code(error) == "C501"
+    trial.do("carol", "consent", participant="P-1", version="1.0")
+    trial.make_eligible("P-1")
+    given = trial.do("carol", "randomize", participant="P-1")
+    assert given.answer["receipt"] == 1
+    assert trial.rows("SELECT status, stratum FROM participant") == [("randomized", "trial:all")]
+    with pytest.raises(ConductError) as error:
+        trial.do("carol", "randomize", participant="P-1")
+    assert _code(error) == "C126"
+
+
+def test_a_repeated_request_gets_the_first_answer_and_changes_nothing(staged, database) -> None:
+    trial = staged(database=database)
+    trial.enrol("P-1")
+    first = trial.do("carol", "randomize", participant="P-1", key="press 1")
+    count = trial.rows("SELECT count(*) FROM event")
+    again = trial.do("carol", "randomize", participant="P-1", key="press 1")
+    assert again.repeated
+    assert (again.answer, again.anchor.hash) == (first.answer, first.anchor.hash)
+    assert trial.rows("SELECT count(*) FROM event") == count
+    with pytest.raises(ConductError) as error:
+        trial.do("carol", "screen", participant="P-9", site="main", key="press 1")
+    assert _code(error) == "C015"
+
+
+def test_what_a_role_may_not_do_is_refused_and_noted(staged) -> None:
+    trial = staged()
+    with pytest.raises(ConductError) as error:
+        trial.do("alice", "screen", participant="P-1", site="main")
+    assert _code(error) == "C013"
+    assert trial.rows("SELECT account, subject FROM event WHERE action = 'refused'") == [("alice", "screen")]
+    assert trial.rows("SELECT count(*) FROM participant") == [(0,)]
+
+
+def test_a_site_enrols_nobody_before_its_approvals(staged) -> None:
+    trial = staged(active=False)
+    with pytest.raises(ConductError) as error:
+        trial.do("carol", "screen", participant="P-1", site="main")
+    assert _code(error) == "C019"
+
+
+def test_arguments_that_an_action_does_not_take_are_refused_all_at_once(staged) -> None:
+    trial = staged()
+    with pytest.raises(UsageError) as error:
+        trial.do("carol", "screen", participant="P-1", status="randomized", arm="ketamine")
+    assert sorted(problem.place for problem in error.value.problems) == ["arm", "site", "status"]
+
+
+def test_every_action_has_a_row_of_rights_and_every_row_an_action() -> None:
+    from equipoise.conduct.actions import all_actions
+    from equipoise.conduct.actions.matrix import MATRIX
+
+    assert set(MATRIX) == set(all_actions())
+    assert all(roles for roles in MATRIX.values())
+
+
+def test_local_time_and_offset_stand_beside_utc(staged) -> None:
+    trial = staged()
+    trial.do("carol", "screen", participant="P-1", site="main")
+    at, zone, offset = trial.rows("SELECT at, zone, offset_minutes FROM event WHERE action = 'screen'")[0]
+    assert at.endswith("Z")
+    assert (zone, offset) == ("America/New_York", -300)
+
+
+def test_the_tables_of_the_models_are_those_of_the_projection() -> None:
+    from equipoise.conduct.settings import set_up
+
+    set_up()
+    from django.apps import apps
+
+    from equipoise.conduct.store.tables import TABLES
+
+    models = {model._meta.db_table: model for model in apps.get_app_config("store").get_models()}
+    for name, table in TABLES.items():
+        columns = [entry.column for entry in models[name]._meta.concrete_fields if entry.column]
+        assert sorted(columns) == sorted(table.all), name
