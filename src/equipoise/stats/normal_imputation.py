@@ -186,40 +186,66 @@ def _draw_model(
     sweep: int,
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Draw the regressions of each visit on design and earlier visits; return means (M, q, V), covariance (M, V, V)."""
-    n_sets, _, n_visits = state.shape
+    n_sets, n, n_visits = state.shape
     q = z.shape[1]
     means = np.zeros((n_sets, q, n_visits))
     root = np.zeros((n_sets, n_visits, n_visits))
     held = np.zeros(n_sets, dtype=np.bool_)
+    at = imputation_address(sets[:, None], np.arange(n_visits)[None, :])
+    uniform = uniforms(seed, replicate, 0, at, PURPOSE_SPREAD, draw=sweep)
+    columns = np.arange(q + n_visits - 1)
+    noise = normals(seed, replicate, columns[None, None, :], at[:, :, None], PURPOSE_REGRESSION, draw=sweep)
+    whole = np.concatenate([np.broadcast_to(z, (n_sets, n, q)), state], axis=2)
+    grams = _grams(whole, last, n_visits)
     for v in range(n_visits):
-        rows = last >= v  # what follows the last score seen says nothing of the coefficients
-        p, n_rows = q + v, int(rows.sum())
-        x = np.concatenate([np.broadcast_to(z[rows], (n_sets, n_rows, q)), state[:, rows, :v]], axis=2)
-        target = state[:, rows, v]
-        gram = x.transpose(0, 2, 1) @ x
+        p = q + v
+        n_rows = int((last >= v).sum())  # what follows the last score seen says nothing of the coefficients
         df = n_rows - p
-        scale = np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-12)
-        unit = gram / np.sqrt(scale[:, :, None] * scale[:, None, :])
-        poor = _poor(unit) if df >= _FEW else np.ones(n_sets, dtype=np.bool_)
-        if poor.any():
-            held |= poor
-            unit = unit + np.where(poor, 1e-3, 0.0)[:, None, None] * np.eye(p)
         degrees = max(df, _FEW)
-        factor = np.linalg.cholesky(unit) * np.sqrt(scale)[:, :, None]
-        right = np.linalg.solve(factor, (x.transpose(0, 2, 1) @ target[:, :, None]))
-        beta = np.linalg.solve(factor.transpose(0, 2, 1), right)[:, :, 0]
-        residual = target - (x @ beta[:, :, None])[:, :, 0]
-        at = imputation_address(sets, v)
-        chi = 2.0 * special.gammaincinv(degrees / 2.0, uniforms(seed, replicate, 0, at, PURPOSE_SPREAD, draw=sweep))
-        sd = np.sqrt((residual * residual).sum(axis=1) / chi)  # eq. (MI-7)
-        noise = normals(seed, replicate, np.arange(p)[None, :], at[:, None], PURPOSE_REGRESSION, draw=sweep)
-        beta = beta + sd[:, None] * np.linalg.solve(factor.transpose(0, 2, 1), noise[:, :, None])[:, :, 0]
+        factor, right, rss, poor = _regress(grams[:, v, : p + 1, : p + 1], too_few=df < _FEW)
+        held |= poor
+        sd = np.sqrt(rss / (2.0 * special.gammaincinv(degrees / 2.0, uniform[:, v])))  # eq. (MI-7)
+        beta = np.linalg.solve(factor.transpose(0, 2, 1), right + (sd[:, None] * noise[:, v, :p])[:, :, None])[:, :, 0]
         # From one regression a visit to means and covariance of them all, eq. (MI-8).
         earlier = beta[:, q:]
         means[:, :, v] = beta[:, :q] + np.einsum("mu,mqu->mq", earlier, means[:, :, :v])
         root[:, v, :v] = np.einsum("mu,muw->mw", earlier, root[:, :v, :v])
         root[:, v, v] = sd
     return means, root @ root.transpose(0, 2, 1), held
+
+
+def _grams(whole: FloatArray, last: NDArray[np.int64], n_visits: int) -> FloatArray:
+    """(M, V, w, w) products of design and scores over the rows whose last score is at visit v or later."""
+    width = whole.shape[2]
+    out = np.zeros((whole.shape[0], n_visits, width, width))
+    for v in np.unique(last[last >= 0]):
+        part = whole[:, last == v]
+        out[:, v] = part.transpose(0, 2, 1) @ part
+    return np.cumsum(out[:, ::-1], axis=1)[:, ::-1]
+
+
+def _regress(gram: FloatArray, *, too_few: bool) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Regression of the last column on the others from their (M, p + 1, p + 1) products.
+
+    Returns the Cholesky factor (M, p, p), the coefficients times its transpose (M, p, 1), the residual sum of squares
+    (M,), and which of the sets had to be held by a ridge.
+    """
+    n_sets, p = gram.shape[0], gram.shape[1] - 1
+    scale = np.maximum(np.diagonal(gram, axis1=1, axis2=2)[:, :p], 1e-12)
+    unit = gram[:, :p, :p] / np.sqrt(scale[:, :, None] * scale[:, None, :])
+    poor = np.ones(n_sets, dtype=np.bool_) if too_few else _poor(unit)
+    if poor.any():
+        unit = unit + np.where(poor, 1e-3, 0.0)[:, None, None] * np.eye(p)
+    factor = np.linalg.cholesky(unit) * np.sqrt(scale)[:, :, None]
+    cross = gram[:, :p, p:]
+    right = np.linalg.solve(factor, cross)
+    fitted = (right * right).sum(axis=(1, 2))
+    if poor.any():
+        # Under a ridge what the factor explains is not what the coefficients do.
+        beta = np.linalg.solve(factor.transpose(0, 2, 1), right)
+        ridged = 2.0 * (beta * cross).sum(axis=(1, 2)) - (beta * (gram[:, :p, :p] @ beta)).sum(axis=(1, 2))
+        fitted = np.where(poor, ridged, fitted)
+    return factor, right, np.maximum(gram[:, p, p] - fitted, 0.0), poor
 
 
 def _poor(unit: FloatArray) -> NDArray[np.bool_]:
@@ -259,6 +285,8 @@ def _draw_cells(
     # be seen elsewhere lets them be drawn too.
     total = np.trace(covariance, axis1=1, axis2=2)[:, None, None]
     covariance = covariance + (1e-12 * total + _TINY) * np.eye(n_visits)
+    at = imputation_address(sets[:, None, None], np.arange(n_visits)[None, None, :])
+    noise = normals(seed, replicate, hit[None, :, None], at, PURPOSE_SCORE, draw=sweep)  # one call for every pattern
     for kind in range(kinds.shape[0]):
         rows = hit[which == kind]
         lost = np.flatnonzero(kinds[kind, :n_visits])
@@ -274,6 +302,5 @@ def _draw_cells(
         spread = 0.5 * (spread + spread.transpose(0, 2, 1))
         lift = (1e-12 * np.trace(spread, axis1=1, axis2=2)[:, None, None] + _TINY) * np.eye(lost.size)
         root = np.linalg.cholesky(spread + lift)
-        at = imputation_address(sets[:, None, None], lost[None, None, :])
-        noise = normals(seed, replicate, rows[None, :, None], at, PURPOSE_SCORE, draw=sweep)
-        state[:, rows[:, None], lost] = mean + noise @ root.transpose(0, 2, 1)
+        drawn = noise[:, which == kind][:, :, lost]
+        state[:, rows[:, None], lost] = mean + drawn @ root.transpose(0, 2, 1)
