@@ -8,6 +8,7 @@ import typer
 
 from equipoise.cli import (
     analyse,
+    calibrate,
     check,
     endpoints,
     import_,
@@ -54,7 +55,7 @@ def _options(
 
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
-    warm_up,
+    calibrate, warm_up,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

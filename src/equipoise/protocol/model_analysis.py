@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from equipoise.protocol.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.formula import Formula, exactly_one
 from equipoise.protocol.formula_check import ValueType, value_type
+from equipoise.protocol.model_calibration import Calibration
 from equipoise.protocol.model_missing import AnalysisMissingRule, Imputation, MissingRule, TippingPoint
 from equipoise.protocol.notation import Count, Days, Fault, Interval, Versus
 
@@ -451,6 +452,7 @@ class Assumptions(Sourced):
     n: Mapping[Id, Whole] = Field({}, description="Participants by arm.")
     baseline: Mapping[Id, Any] = Field({}, description="Distributions of baseline variables.")
     parameters: Mapping[str, Any] = Field({}, description="Parameters of the model, by name.")
+    calibration: Calibration | None = Field(None, description="How `equipoise calibrate` finds the parameters.")
 
 
 class Remark(Sourced):
