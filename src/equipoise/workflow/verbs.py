@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -196,24 +198,28 @@ def write_outputs(
     pdf: bool = True,
 ) -> tuple[Path, ...]:
     """Write results, report and records into a folder that is being made; the paths of what was written."""
-    written = list(write_results(results.estimates, results.provenance.as_dict(), folder))
-    (folder / "protocol.yaml").write_text(protocol.text, "utf-8", newline="\n")
-    written.append(folder / "protocol.yaml")
-    if document is not None:
-        from equipoise.reporting.html import render_html
-
-        page = folder / "report.html"
-        page.write_text(render_html(document), "utf-8", newline="\n")
-        written.append(page)
-        if pdf:
+    with ExitStack() as stack:
+        paper = None
+        if document is not None and pdf:
             from equipoise.reporting.pdf import render_pdf
 
-            paper = folder / "report.pdf"
-            paper.write_bytes(render_pdf(document))
-            written.append(paper)
-    if with_records:
-        write_records(records, folder / "records")
-        written.append(folder / "records")
+            # Typesetting needs no interpreter: the other files are written meanwhile.
+            paper = stack.enter_context(ThreadPoolExecutor(1)).submit(render_pdf, document)
+        written = list(write_results(results.estimates, results.provenance.as_dict(), folder))
+        (folder / "protocol.yaml").write_text(protocol.text, "utf-8", newline="\n")
+        written.append(folder / "protocol.yaml")
+        if document is not None:
+            from equipoise.reporting.html import render_html
+
+            written.append(folder / "report.html")
+            written[-1].write_text(render_html(document), "utf-8", newline="\n")
+        if with_records:
+            write_records(records, folder / "records")
+        if paper is not None:
+            written.append(folder / "report.pdf")
+            written[-1].write_bytes(paper.result())
+        if with_records:
+            written.append(folder / "records")
     return tuple(written)
 
 
