@@ -80,8 +80,13 @@ class Minimization(Scheme):
             for arm in range(self.n_arms)
         ]
         least = min(totals)
-        best, other = self._tied[totals.count(least)]
+        best, other = self.tied_weights(totals.count(least))
         return tuple(best if total == least else other for total in totals)
+
+    def tied_weights(self, tied: int) -> tuple[int, int]:
+        """Weight of each of ``tied`` arms that share the least imbalance, and of each other arm."""
+        best, other = self._tied[tied]
+        return best, other
 
     def next_arm(self, draw: Draw, history: Sequence[tuple[Profile, int]], profile: Profile) -> int:
         """The arm of the next participant, its slot being the one after ``history``."""
