@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -25,7 +25,7 @@ from equipoise.conduct.store.anchors import Anchor, add_anchor, last_anchor
 from equipoise.conduct.store.canonical import canonical
 from equipoise.conduct.store.events import Entry
 from equipoise.conduct.store.ledger import Writer, writing
-from equipoise.conduct.store.trial import Trial
+from equipoise.conduct.store.trial import Trial, pharmacy_folder
 from equipoise.conduct.store.vault import Vault
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
 from equipoise.protocol import Protocol
@@ -144,6 +144,7 @@ class Act:
         self.writer = writer
         self._participant: Any = None
         self._vault: Vault | None = None
+        self._sealed = False
 
     # ------------------------------------------------------------------ reading
 
@@ -242,9 +243,21 @@ class Act:
             self._vault = self.trial.vault(self.pharmacy)
         return self._vault
 
-    def seal(self, content: Mapping[str, Any]) -> None:
+    def seal(self, content: Mapping[str, Any], slots: Sequence[tuple[str, str, int, str]] = ()) -> None:
         """Write to the sealed ledger what belongs to the event just recorded."""
-        self.writer.seal(self.vault, self.events[-1], content, self.entropy)
+        self.writer.seal(self.vault, self.events[-1], content, self.entropy, slots)
+        if not self._sealed:
+            self._sealed = True
+            self.later.append(self._anchor_sealed)
+
+    def _anchor_sealed(self, receipt: Receipt) -> str:
+        """The anchor of the sealed ledger stays with the pharmacy: it differs where arms differ."""
+        number, hash = self.writer.sealed_head
+        try:
+            add_anchor(pharmacy_folder(self.pharmacy), Anchor(number, hash, receipt.anchor.at, receipt.action))
+        except OSError as error:
+            return f"the sealed ledger's anchor could not be noted in the pharmacy's folder ({error.strerror})"
+        return ""
 
     def arm_of(self, participant: str, randomization: int = 1) -> str:
         """The arm in the sealed slot that was given to a participant."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, Receipt, action, anchor_of
 from equipoise.conduct.store.models import Allocation, ItemValue
 from equipoise.conduct.store.receipts import write_receipt
-from equipoise.conduct.store.slots import add_minimized, next_slot, read_trial_companion
+from equipoise.conduct.store.slots import minimized_slot, next_slot, read_trial_companion
+from equipoise.conduct.store.trial import pharmacy_folder
 
 CODES = {
     "C125": "A later randomization where the participant's state does not allow it.",
@@ -23,9 +23,8 @@ def levels_of(act: Act, participant: str, factors: Any) -> dict[str, str]:
         if factor == "site":
             out[factor] = act.participant.site
             continue
-        found = (
-            ItemValue.objects.filter(participant=participant, item=factor, missing="").order_by("-event_number").first()
-        )
+        values = ItemValue.objects.filter(participant=participant, form="baseline", item=factor, missing="")
+        found = values.order_by("-event_number").first()
         if found is not None:
             out[factor] = found.value
     return out
@@ -57,17 +56,19 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     profile = plan.require_profile(levels_of(act, participant, plan.factors))
     if plan.scheme == "minimization":
         stream = stream_name(plan.stage, {})
-        pharmacy = Path(act.pharmacy or "")
+        pharmacy = pharmacy_folder(act.pharmacy)
         _ = act.vault  # C040 before anything is read from the folder
         lists = read_trial_companion(pharmacy, act.protocol, act.trial.mode)
-        handle, position, given = add_minimized(act.writer, act.vault, lists, stream, profile, act.entropy)
+        new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy)]
+        handle, _, position, _ = new[0]
     else:
         stream = stream_name(plan.stage, profile)
-        handle, position, given = next_slot(act.writer, stream)
+        handle, position = next_slot(act.writer, stream)
+        new = []
     count = Allocation.objects.count() + 1
     row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
            "position": position, "receipt": count}  # fmt: skip
-    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": given + 1}]}
+    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
     if plan.number == 1:
         put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
     act.record(
@@ -76,6 +77,8 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
                 "stream": stream, "profile": profile},
     )  # fmt: skip
+    if new:
+        act.seal({"handle": handle}, slots=new)
     act.later.append(lambda receipt: _receipt(act, receipt))
 
 

@@ -61,6 +61,11 @@ def chained(previous: str, fields: Iterable[Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_slots(slots: Iterable[tuple[Any, ...]]) -> str:
+    """Digest of slots (handle, stream, position, ciphertext), whatever their order."""
+    return hashlib.sha256(written(sorted([str(part) for part in slot[:4]] for slot in slots)).encode()).hexdigest()
+
+
 def genesis(ledger: str, trial: str, mode: str, instance: str) -> str:
     """What the first entry of a ledger is chained to: no ledger of another trial, mode or kind begins so."""
     return hashlib.sha256("\n".join(("equipoise 1", ledger, trial, mode, instance)).encode()).hexdigest()

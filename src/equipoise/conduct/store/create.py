@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct import settings
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.store.anchors import Anchor, add_anchor
@@ -128,8 +127,7 @@ def _make_tables(trial: Trial) -> None:
     from django.core.management import call_command
     from django.db import DatabaseError, connections
 
-    owner = f"{trial.alias}-owner"
-    settings.add_database(owner, trial._database(as_owner=True))
+    owner = Trial(trial.directory, trial.config, as_owner=True).alias
     try:
         connection = connections[owner]
         if "event" in connection.introspection.table_names():
@@ -234,20 +232,10 @@ def version_row(protocol: Protocol, version: int, now: Moment, note: str) -> dic
 
 def _seal_lists(ledger: Writer, vault: Vault, lists: Any, n: int, clock: Clock, entropy: Entropy) -> None:
     slots = list(draw_slots(lists, vault, entropy, n))
-    ledger.add_slots(slots)
     streams = [{"stream": stream} for stage in lists.stages for stream in lists.streams(stage)]
     entry = ledger.append(
         action="lists-sealed", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account="", role="", site="",
         device="", participant="", subject="randomization", why="", what={"put": {"stream": streams}},
         protocol_hash="", program_version=program_version(), entropy=entropy,
     )  # fmt: skip
-    ledger.seal(
-        vault, entry, {"commitment": lists.commitment, "slots": len(slots), "digest": digest_of_slots(slots)}, entropy
-    )
-
-
-def digest_of_slots(slots: Sequence[tuple[Any, ...]]) -> str:
-    """What the sealed ledger holds of the lists: a hash over every slot, in order of handles."""
-    from equipoise.foundation.hashing import sha256_value
-
-    return sha256_value([list(slot) for slot in sorted(slots)])
+    ledger.seal(vault, entry, {"commitment": lists.commitment, "slots": len(slots)}, entropy, slots)

@@ -6,13 +6,13 @@ UPDATE), so numbers are gapless and the chain has one end. Nothing here knows wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
-from equipoise.conduct.store.canonical import chained, digest_of, plain, written
+from equipoise.conduct.store.canonical import chained, digest_of, digest_of_slots, plain, written
 from equipoise.conduct.store.events import COLUMNS, Entry, hash_of
 from equipoise.conduct.store.projection import Put, check_put, puts_of
 from equipoise.conduct.store.tables import Table
@@ -103,21 +103,34 @@ class Writer:
         """The flag of a clock that went backwards since the event before; empty where it did not."""
         return f"behind {self.last_at}" if now.text < self.last_at else ""
 
-    def seal(self, vault: Vault, event: Entry, content: Mapping[str, Any], entropy: Entropy) -> None:
-        """Append to the sealed ledger what belongs to ``event`` and is not for everybody."""
+    def seal(
+        self,
+        vault: Vault,
+        event: Entry,
+        content: Mapping[str, Any],
+        entropy: Entropy,
+        slots: Sequence[tuple[str, str, int, str]] = (),
+    ) -> None:
+        """Append to the sealed ledger what belongs to ``event`` and is not for everybody, with the slots it brings.
+
+        A slot is a handle, its stream, its position, and its ciphertext.
+        """
         number, previous = self.sealed_head
         number += 1
         sealed = vault.seal(f"event {number} of {event.number}", content, entropy)
-        hash = chained(previous, (number, event.number, sealed))
+        digest = digest_of_slots(slots) if slots else ""
+        hash = chained(previous, (number, event.number, sealed, digest))
         self._cursor.execute(
-            "INSERT INTO sealed_event (number, event_number, content, previous, hash) VALUES (%s, %s, %s, %s, %s)",
-            [number, event.number, sealed, previous, hash],
+            "INSERT INTO sealed_event (number, event_number, content, slots, previous, hash)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [number, event.number, sealed, digest, previous, hash],
         )
         self._move("sealed", number, hash)
-
-    def add_slots(self, slots: Iterable[tuple[str, str, int, str]]) -> None:
-        """Add slots (handle, stream, position, ciphertext) of an allocation list."""
-        self._cursor.executemany("INSERT INTO slot (handle, stream, position, content) VALUES (%s, %s, %s, %s)", slots)
+        if slots:
+            self._cursor.executemany(
+                "INSERT INTO slot (handle, stream, position, content, sealed_number) VALUES (%s, %s, %s, %s, %s)",
+                [(*slot, number) for slot in slots],
+            )
 
     def set_credential(self, account: str, encoded: str, number: int) -> None:
         """Keep the hash of an account's pass-phrase; event ``number`` holds its digest."""

@@ -48,11 +48,12 @@ class Event(models.Model):
 
 
 class SealedEvent(models.Model):
-    """One event of the sealed ledger: its content is ciphertext of one length, whatever it says."""
+    """One event of the sealed ledger: content of one length, and the digest of the slots sealed with it."""
 
     number = models.BigIntegerField(primary_key=True)
     event_number = models.BigIntegerField()
     content = models.TextField()
+    slots = models.TextField()
     previous = models.TextField()
     hash = models.TextField()
 
@@ -70,6 +71,7 @@ class Slot(models.Model):
     stream = models.TextField()
     position = models.IntegerField()
     content = models.TextField()
+    sealed_number = models.BigIntegerField()
 
     class Meta:
         """One slot a place."""

@@ -40,8 +40,8 @@ def draw_slots(companion: Companion, vault: Vault, entropy: Entropy, n: int) -> 
     yield from sorted(slots)
 
 
-def next_slot(writer: Writer, stream: str) -> tuple[str, int, int]:
-    """Handle and position of the next slot of a stream, and how many were given before; the stream's row is locked."""
+def next_slot(writer: Writer, stream: str) -> tuple[str, int]:
+    """Handle and position of the next slot of a stream; the stream's row is locked."""
     trial = writer.trial
     lock = " FOR UPDATE" if not trial.is_sqlite else ""
     rows = trial.rows(f"SELECT given FROM stream WHERE stream = %s{lock}", (stream,))
@@ -52,14 +52,17 @@ def next_slot(writer: Writer, stream: str) -> tuple[str, int, int]:
             Problem("C050", "randomization", "The list of this stream is used up.", "a list long enough",
                     "The pharmacy adds slots from the sealed companion.")
         )  # fmt: skip
-    return found[0][0], given + 1, given
+    return found[0][0], given + 1
 
 
-def add_minimized(
+def minimized_slot(
     writer: Writer, vault: Vault, companion: Companion, stream: str, profile: Mapping[str, str], entropy: Entropy,
     handle: str | None = None,
-) -> tuple[str, int, int]:  # fmt: skip
-    """Make and seal the next slot of a minimized stream: its arm follows from the list's seed and all arms before."""
+) -> tuple[str, str, int, str]:  # fmt: skip
+    """Make the next slot of a minimized stream: its arm follows from the list's seed and all arms before.
+
+    Returns the slot (handle, stream, position, ciphertext), to be sealed with the event that gives it.
+    """
     trial = writer.trial
     rows = trial.rows("SELECT handle, position, content FROM slot WHERE stream = %s ORDER BY position", (stream,))
     history = []
@@ -69,8 +72,7 @@ def add_minimized(
     arm = companion.next_arm(stream, history, profile)
     handle, position = handle or code(entropy), len(rows) + 1
     content = {"arm": arm, "stream": stream, "position": position, "profile": dict(profile)}
-    writer.add_slots([(handle, stream, position, vault.seal(f"slot {handle}", content, entropy))])
-    return handle, position, position - 1
+    return handle, stream, position, vault.seal(f"slot {handle}", content, entropy)
 
 
 def arm_of(vault: Vault, participant: str, randomization: int = 1) -> str:

@@ -79,13 +79,14 @@ def read_config(directory: Path) -> Config:
 class Trial:
     """An open trial. ``with trial.use():`` lets its models be read; changes go through the door alone."""
 
-    def __init__(self, directory: Path, config: Config) -> None:
+    def __init__(self, directory: Path, config: Config, *, as_owner: bool = False) -> None:
+        """``as_owner`` connects as who owns the tables: for making them, and for drills that damage them."""
         self.directory = directory
         self.config = config
         tail = sha256(str(directory.resolve()).encode()).hexdigest()[:8]
-        self.alias = f"trial-{config.instance[:8]}-{tail}"
+        self.alias = f"trial-{config.instance[:8]}-{tail}{'-owner' if as_owner else ''}"
         settings.set_up()
-        settings.add_database(self.alias, self._database())
+        settings.add_database(self.alias, self._database(as_owner=as_owner))
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> Trial:
@@ -202,7 +203,7 @@ class Trial:
         """The vault of the pharmacy's folder (by default that of EQUIPOISE_PHARMACY)."""
         from equipoise.conduct.store.vault import read_vault
 
-        folder = Path(pharmacy or os.environ.get("EQUIPOISE_PHARMACY") or "pharmacy-folder-not-named")
+        folder = pharmacy_folder(pharmacy)
         config = self.config
         return read_vault(
             folder / "key.json", trial=config.trial, mode=config.mode, instance=config.instance, fingerprint=config.key
@@ -275,6 +276,11 @@ class Trial:
 
     def __repr__(self) -> str:
         return f"<Trial {self.config.trial} ({self.mode}) in {self.directory}>"
+
+
+def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
+    """The pharmacy's folder: as named, or that of EQUIPOISE_PHARMACY."""
+    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or "pharmacy-folder-not-named")
 
 
 @lru_cache(maxsize=16)

@@ -1,0 +1,122 @@
+"""`equipoise do`: one action of one person in a running trial."""
+
+from __future__ import annotations
+
+import json
+import platform
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported
+from equipoise.cli.options import JsonOption
+from equipoise.cli.trial_options import PharmacyOption, TrialArgument, passphrase_of
+from equipoise.foundation.errors import Problem, UsageError
+
+CODES = {"U033": "An argument of an action that is not NAME=VALUE, or a file that cannot be read."}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("do")(do)
+
+
+def do(
+    directory: TrialArgument,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="What to do; `help` lists all.")] = "help",
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="NAME=VALUE, NAME:=JSON or NAME=@FILE.json")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", help="The reason; compulsory for changes.")] = "",
+    key: Annotated[
+        str | None, typer.Option("--key", help="Name of the request: sent again, it is answered and not repeated.")
+    ] = None,
+    pharmacy: PharmacyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do one thing in a running trial. `equipoise do DIR` lists what can be done, and by whom.
+
+    The pass-phrase is asked for, or taken from EQUIPOISE_PASSPHRASE.
+
+    Example: `equipoise do trial screen participant=P-001 site=main --as carol`
+    """
+    if action == "help":
+        _list(as_json)
+        return
+    with reported(as_json=as_json):
+        arguments = _read(given or [])
+        if not account:
+            raise UsageError(Problem("U031", "--as", "Nobody acts.", "an account", "Add --as ACCOUNT."))
+        from equipoise.conduct.actions.door import find_action, perform
+        from equipoise.conduct.actions.session import sign_in
+        from equipoise.conduct.store.trial import Trial
+
+        find_action(action)
+        trial = Trial.open(directory)
+        session = sign_in(trial, account, passphrase_of(account), device=platform.node())
+        receipt = perform(
+            trial, session, action, arguments, why=why, key=key, pharmacy=str(pharmacy) if pharmacy else None
+        )
+    if as_json:
+        print_json(receipt.as_dict())
+        return
+    out = console()
+    for name, value in {**receipt.answer, **receipt.told}.items():
+        out.print(f"{name}: {_shown(value)}", markup=False)
+    for warning in receipt.warnings:
+        console(error=True).print(f"warning: {warning}", markup=False)
+    again = ", answered before" if receipt.repeated else ""
+    out.print(f"recorded as event {', '.join(map(str, receipt.events))}{again}; anchor {receipt.anchor.text}")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _read(given: list[str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    problems = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        is_json = name.endswith(":")
+        name = name.removesuffix(":")
+        try:
+            if not equals or not name or name in out:
+                raise ValueError("not NAME=VALUE, or named twice")
+            if value.startswith("@"):
+                value, is_json = Path(value[1:]).read_text("utf-8"), True
+            out[name] = json.loads(value, parse_float=Decimal) if is_json else value
+        except (ValueError, OSError) as error:
+            problems.append(Problem("U033", text, f"It cannot be read: {error}.", "NAME=VALUE, NAME:=JSON, NAME=@FILE"))
+    if problems:
+        raise UsageError(problems)
+    return out
+
+
+def _list(as_json: bool) -> None:
+    from equipoise.conduct.actions import all_actions
+    from equipoise.conduct.actions.matrix import MATRIX
+
+    rows = [
+        {
+            "action": name,
+            "takes": list(found.parameters),
+            "reason": found.why,
+            "roles": sorted(MATRIX.get(name, ())),
+            "summary": found.summary,
+        }
+        for name, found in all_actions().items()
+    ]
+    if as_json:
+        print_json({"ok": True, "actions": rows})
+        return
+    out = console()
+    for row in rows:
+        takes = " ".join(f"{name}=..." for name in row["takes"])  # type: ignore[attr-defined]
+        out.print(f"[bold]{row['action']}[/bold] {takes}{' --why ...' if row['reason'] else ''}")
+        out.print(f"    {row['summary']} ({', '.join(row['roles'])})", markup=False)  # type: ignore[arg-type]

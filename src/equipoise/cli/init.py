@@ -1,0 +1,102 @@
+"""`equipoise init`: a trial to be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported, working
+from equipoise.cli.options import JsonOption, ProtocolArgument
+from equipoise.cli.trial_options import DatabaseOption
+from equipoise.foundation.errors import Problem, UsageError, listed
+
+CODES = {"U032": "A trial is made for training or for production, with accounts in roles that there are."}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("init")(init)
+
+
+def init(
+    protocol: ProtocolArgument,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make for the trial.")],
+    production: Annotated[
+        bool | None, typer.Option("--production/--training", help="Real participants, or practice with invented ones.")
+    ] = None,
+    database: DatabaseOption = None,
+    companion: Annotated[
+        Path | None, typer.Option("--companion", help="Sealed lists (`equipoise randomization seal`).")
+    ] = None,
+    pharmacy: Annotated[
+        Path | None, typer.Option("--pharmacy", help="Folder for key and lists; by default DIR-pharmacy.")
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", help="NAME:ROLE[,ROLE], several times; by default admin and pharmacist."),
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of the sites, America/New_York.")] = "UTC",
+    slots: Annotated[
+        int | None, typer.Option("--slots", help="Slots a stream; by default twice the planned n.")
+    ] = None,
+    receipts: Annotated[
+        str, typer.Option("--receipts", help="Folder for receipts and anchors; best on another disk.")
+    ] = "receipts",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a trial: database, key, sealed lists, first accounts. Training and production never read one another.
+
+    Pass-phrases are told once; in scripts they are taken from EQUIPOISE_PASSPHRASE.
+
+    Example: `equipoise init ketamine-mbrp-cocaine trial --training --zone America/New_York`
+    """
+    import os
+
+    from equipoise.conduct.actions.matrix import ROLES
+    from equipoise.conduct.clock import zone_of
+    from equipoise.conduct.entropy import SystemEntropy, code
+    from equipoise.conduct.store.create import FirstAccount, create_trial
+    from equipoise.workflow.library import read_protocol
+
+    with reported(as_json=as_json):
+        if production is None:
+            raise UsageError(
+                Problem("U032", "--production", "Neither --production nor --training is said.", "one of the two",
+                        "Begin with --training; participants who exist belong into --production.")
+            )  # fmt: skip
+        try:
+            zone_of(zone)
+        except ValueError:
+            raise UsageError(Problem("U032", "--zone", f"There is no time zone {zone!r}.", "an IANA name")) from None
+        entropy = SystemEntropy()
+        first, told = [], {}
+        for text in account or ["admin:administrator", "pharmacist:pharmacist"]:
+            name, _, roles = text.partition(":")
+            held = tuple(role for role in roles.split(",") if role)
+            if not name or not held or set(held) - set(ROLES):
+                raise UsageError(Problem("U032", "--account", f"Found {text!r}.", f"NAME:ROLE, of {listed(ROLES)}"))
+            given = os.environ.get("EQUIPOISE_PASSPHRASE")
+            told[name] = given or code(entropy, 5).lower()
+            first.append(FirstAccount(name, held, told[name]))
+        if not any("administrator" in one.roles for one in first):
+            raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
+        where = pharmacy or directory.with_name(f"{directory.name}-pharmacy")
+        with working("making the trial", quiet=as_json):
+            trial = create_trial(
+                read_protocol(protocol), directory, mode="production" if production else "training", pharmacy=where,
+                accounts=first, companion=companion, database=database or "sqlite", receipts=receipts, slots=slots,
+                zone=zone, entropy=entropy,
+            )  # fmt: skip
+    shown = {} if os.environ.get("EQUIPOISE_PASSPHRASE") else told
+    if as_json:
+        print_json({"ok": True, "trial": trial.config.trial, "mode": trial.mode, "directory": str(directory),
+                    "pharmacy": str(where), "protocol_hash": trial.protocol_hash, "passphrases": shown})  # fmt: skip
+        return
+    out = console()
+    out.print(f"{trial.config.trial}: a {trial.mode} trial in {directory}")
+    out.print(f"Key and sealed lists: {where} (move this folder to the pharmacy; whoever has it can unblind)")
+    for name, passphrase in shown.items():
+        out.print(f"account {name}: {passphrase}  (told once)")
+    out.print(f"Next: equipoise do {directory} activate-site site=... approval=... --as {first[0].account}")

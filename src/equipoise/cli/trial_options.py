@@ -1,0 +1,40 @@
+"""Options that the commands of the running trial share, and how an account signs in from the terminal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.foundation.errors import Problem, UsageError
+
+TrialArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a trial, made by `equipoise init`.")]
+PharmacyOption = Annotated[
+    Path | None,
+    typer.Option("--pharmacy", envvar="EQUIPOISE_PHARMACY", help="The pharmacy's folder, with the key."),
+]
+DatabaseOption = Annotated[
+    str | None, typer.Option("--database", help="postgresql://... of an empty database; by default SQLite in DIR.")
+]
+
+
+def passphrase_of(account: str) -> str:
+    """The pass-phrase of an account: from EQUIPOISE_PASSPHRASE, or asked for on the terminal."""
+    given = os.environ.get("EQUIPOISE_PASSPHRASE")
+    if given:
+        return given
+    import sys
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            Problem("U031", "--as", f"Nobody is there to type the pass-phrase of {account}.",
+                    "the pass-phrase in EQUIPOISE_PASSPHRASE, where no terminal is")
+        )  # fmt: skip
+    from getpass import getpass
+
+    return getpass(f"pass-phrase of {account}: ")
+
+
+CODES = {"U031": "A pass-phrase is needed, and nobody can be asked."}

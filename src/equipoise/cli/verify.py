@@ -1,0 +1,40 @@
+"""`equipoise verify`: is the trial whole?"""
+
+from __future__ import annotations
+
+import typer
+
+from equipoise.cli.console import console, print_json, print_problems, reported, working
+from equipoise.cli.options import JsonOption
+from equipoise.cli.trial_options import PharmacyOption, TrialArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("verify")(verify)
+
+
+def verify(directory: TrialArgument, pharmacy: PharmacyOption = None, as_json: JsonOption = False) -> None:
+    """Check that nothing was changed, lost or put in by hand: ledger, tables, slots, guards, anchors and receipts.
+
+    With the pharmacy's folder every sealed entry is opened too. Leaves with 10 where something is wrong.
+
+    Example: `equipoise verify trial`
+    """
+    from equipoise.conduct.store.verify import verify_directory
+
+    with reported(as_json=as_json), working("verifying", quiet=as_json):
+        found = verify_directory(directory, pharmacy=pharmacy)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        print_problems(tuple(found.findings), as_json=False) if found.findings else None
+        out = console()
+        for note in found.notes:
+            out.print(f"note: {note}", markup=False)
+        out.print(
+            f"{'WHOLE' if found.ok else 'NOT WHOLE'}: {found.n_events:,} events, {found.n_sealed:,} sealed, "
+            f"vouched for by anchors up to event {found.anchored_to:,}, {found.seconds:.2f} s"
+        )
+    if not found.ok:
+        raise typer.Exit(10)

@@ -1,0 +1,202 @@
+"""Damage of every kind, done to a trial inside a transaction that is rolled back, and what `verify` says of it.
+
+The guards are taken away first, as the owner of the file or database can: what is proved is that the damage is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.conduct.store import guards
+from equipoise.conduct.store.canonical import digest_of, written
+from equipoise.conduct.store.events import COLUMNS, hash_of
+from equipoise.conduct.store.tables import TABLES
+from equipoise.conduct.store.trial import Trial
+from equipoise.conduct.store.verify import Verification, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One way to damage a trial; ``named`` must stand in the place of a finding."""
+
+    name: str
+    do: Callable[[Any], None]
+    named: str
+
+
+class _RolledBack(Exception):
+    pass
+
+
+@contextmanager
+def _unguarded(trial: Trial) -> Iterator[Any]:
+    """A cursor in a transaction without guards; everything is rolled back at the end."""
+    from django.db import transaction
+
+    try:
+        with trial.use(), transaction.atomic(using=trial.alias), trial.connection.cursor() as cursor:
+            if trial.is_sqlite:
+                for name in guards.sqlite_guards():
+                    cursor.execute(f"DROP TRIGGER {name}")
+            else:
+                for name, (_, statement) in guards.postgres_guards().items():
+                    cursor.execute(f"DROP TRIGGER {name} ON {statement.split(' ON ')[1].split()[0]}")
+            yield cursor
+            raise _RolledBack
+    except _RolledBack:
+        pass
+
+
+def seen(trial: Trial, damage: Damage) -> Verification:
+    """What `verify` says of a trial (opened as its owner) with this damage; the trial is left as it was."""
+    with _unguarded(trial) as cursor:
+        damage.do(cursor)
+        found = verify(trial)
+    found.findings = [finding for finding in found.findings if finding.code != "C004"]
+    return found
+
+
+def is_named(damage: Damage, found: Verification) -> bool:
+    """Whether a finding names what was damaged."""
+    return any(damage.named in f"{finding.place} {finding.found}" for finding in found.findings)
+
+
+def changed_columns(trial: Trial) -> list[Damage]:
+    """Each column of each table changed in one row: ledgers, projection, slots, heads, credentials."""
+    out = []
+    with trial.use():
+        for table in ("event", "sealed_event", "slot", "ledger_head", "credential", *TABLES):
+            out += _columns_of(trial, table)
+    return out
+
+
+_KEYS = {
+    "event": ("number",), "sealed_event": ("number",), "slot": ("handle",), "ledger_head": ("ledger",),
+    "credential": ("account",), **{name: table.key for name, table in TABLES.items()},
+}  # fmt: skip
+_NAMED = {"slot": "sealed event", "ledger_head": "ledger", "credential": "account"}
+# Nothing is asked of it: it says which event set the pass-phrase, and the digest in that event is what is compared.
+_UNCHECKED = {("credential", "event_number")}
+
+
+def _columns_of(trial: Trial, table: str) -> list[Damage]:
+    with trial.connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY {', '.join(_KEYS[table])} LIMIT 3")
+        rows = cursor.fetchall()
+        columns = [entry[0] for entry in cursor.description]
+    if not rows:
+        return []
+    row = dict(zip(columns, rows[-1], strict=True))
+    key = _KEYS[table]
+    where = " AND ".join(f"{name} = %s" for name in key)
+    values = [row[name] for name in key]
+    out = []
+    for column in columns:
+        if (table, column) in _UNCHECKED:
+            continue
+        now = row[column]
+        new = now + 1000 if isinstance(now, int) else f"{now}x"
+        named = _NAMED.get(table, table.replace("_", " ") if table == "sealed_event" else table)
+        out.append(
+            Damage(
+                f"{table}.{column}",
+                _statement(f"UPDATE {table} SET {column} = %s WHERE {where}", [new, *values]),
+                named,
+            )
+        )
+    return out
+
+
+def _statement(text: str, parameters: list[Any] | None = None) -> Callable[[Any], None]:
+    return lambda cursor: cursor.execute(text, parameters or [])
+
+
+def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
+    """Rows swapped, a middle deleted, the tail cut before the last anchor, a chain made anew, a row put in."""
+    with trial.use():
+        n = trial.rows("SELECT count(*) FROM event")[0][0]
+    middle = max(n // 2, 2)
+
+    def swap(cursor: Any) -> None:
+        words = "what, why, salt, digest"
+        cursor.execute(f"SELECT {words} FROM event WHERE number IN (%s, %s) ORDER BY number", [middle, middle + 1])
+        first, second = cursor.fetchall()
+        for number, values in ((middle, second), (middle + 1, first)):
+            cursor.execute("UPDATE event SET what = %s, why = %s, salt = %s, digest = %s WHERE number = %s",
+                           [*values, number])  # fmt: skip
+
+    def cut(cursor: Any) -> None:
+        last = anchored - 1
+        cursor.execute("DELETE FROM event WHERE number > %s", [last])
+        _mend_head(cursor, last)
+
+    def anew(cursor: Any) -> None:
+        rewrite(cursor, middle, lambda what: {**what, "forged": "yes"})
+
+    def twice(cursor: Any) -> None:
+        cursor.execute("UPDATE allocation SET handle = (SELECT handle FROM slot WHERE position = 40 LIMIT 1)"
+                       " WHERE receipt = 1")  # fmt: skip
+
+    def slots(cursor: Any) -> None:
+        cursor.execute("SELECT handle, content FROM slot WHERE position IN (1, 2) ORDER BY position")
+        (first, one), (second, two) = cursor.fetchall()[:2]
+        for handle, content in ((first, two), (second, one)):
+            cursor.execute("UPDATE slot SET content = %s WHERE handle = %s", [content, handle])
+
+    return [
+        Damage("rows swapped", swap, f"event {middle}"),
+        Damage("middle deleted", _statement("DELETE FROM event WHERE number = %s", [middle]), f"event {middle + 1}"),
+        Damage("tail cut before the last anchor", cut, "anchor"),
+        Damage("chain made anew before the last anchor", anew, "anchor"),
+        Damage("slot exchanged in an allocation", twice, "allocation"),
+        Damage("contents of two slots swapped", slots, "sealed event"),
+        Damage("slot deleted", _statement("DELETE FROM slot WHERE position = 3"), "sealed event"),
+        Damage("sealed entry deleted", _statement("DELETE FROM sealed_event WHERE number = 1"), "sealed"),
+        Damage("row of the projection deleted", _statement("DELETE FROM participant"), "participant"),
+        Damage(
+            "account put in by hand",
+            _statement(
+                "INSERT INTO account (account, person, roles, sites, expires_on, state, credential, refusals,"
+                " refused_at, event_number) VALUES ('eve', 'Eve', 'administrator', '', '', 'active', 'x', 0, '', 1)"
+            ),
+            "account eve",
+        ),
+    ]
+
+
+def forged_after_the_last_anchor(trial: Trial) -> Damage:
+    """The last event rewritten and its hash made to fit, after the last anchor: what no ledger alone can show."""
+
+    def forge(cursor: Any) -> None:
+        cursor.execute("SELECT max(number) FROM event")
+        rewrite(cursor, cursor.fetchone()[0], lambda what: {**what, "forged": "yes"})
+
+    return Damage("chain made anew after the last anchor", forge, "event")
+
+
+def rewrite(cursor: Any, start: int, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change the content of event ``start`` and make the chain from there anew, heads included."""
+    import json
+
+    cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM event WHERE number >= %s ORDER BY number", [start])
+    rows = [list(row) for row in cursor.fetchall()]
+    previous = rows[0][20]
+    for row in rows:
+        if row[0] == start:
+            row[15] = written(change(json.loads(row[15])))
+            row[17] = digest_of(row[16], row[14], row[15])
+        row[20] = previous
+        row[21] = previous = hash_of(tuple(row))
+        cursor.execute("UPDATE event SET what = %s, digest = %s, previous = %s, hash = %s WHERE number = %s",
+                       [row[15], row[17], row[20], row[21], row[0]])  # fmt: skip
+    _mend_head(cursor, rows[-1][0])
+
+
+def _mend_head(cursor: Any, number: int) -> None:
+    cursor.execute(
+        "UPDATE ledger_head SET number = %s, hash = (SELECT hash FROM event WHERE number = %s) WHERE ledger = 'open'",
+        [number, number],
+    )

@@ -1,0 +1,351 @@
+"""Is it whole? The ledger walked from its first event, the tables rebuilt from it, anchors, slots and guards compared.
+
+What cannot be detected from inside: a ledger made anew, hash by hash, from a point after the last anchor that lies
+where its forger could not reach. The report says up to which event anchors vouch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.store import guards
+from equipoise.conduct.store.anchors import Anchor, read_anchors
+from equipoise.conduct.store.canonical import chained, digest_of_slots
+from equipoise.conduct.store.events import COLUMNS, digest_of_row, hash_of
+from equipoise.conduct.store.projection import State, fold, puts_of
+from equipoise.conduct.store.tables import TABLES
+from equipoise.conduct.store.trial import Trial, read_config, read_version
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.store.vault import Vault
+
+CODES = {
+    "C060": "An event is missing, or stands twice or out of order.",
+    "C061": "An event is not as it was recorded.",
+    "C062": "An event is not chained to the one before it.",
+    "C063": "The head of a ledger is not its last entry.",
+    "C064": "A table does not say what the ledger says.",
+    "C065": "The ledger disagrees with an anchor or a receipt kept outside.",
+    "C066": "The sealed ledger is not whole.",
+    "C067": "A slot is not as it was sealed, or was given out of order.",
+    "C068": "A pass-phrase was put into the database by hand.",
+    "C069": "The database is damaged.",
+}
+_MOST = 40  # findings of one kind that are listed one by one
+
+
+@dataclass
+class Verification:
+    """What was found. ``anchored_to`` is the last event that an anchor outside vouches for."""
+
+    trial: str
+    mode: str
+    findings: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    n_events: int = 0
+    n_sealed: int = 0
+    head: str = ""
+    anchored_to: int = 0
+    seconds: float = 0.0
+    _counts: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def add(self, code: str, place: str, found: str, expected: str = "") -> None:
+        """Note something wrong; after forty of a kind they are only counted."""
+        self._counts[code] = self._counts.get(code, 0) + 1
+        if self._counts[code] <= _MOST:
+            self.findings.append(Problem(code, place, found, expected))
+
+    def close(self) -> None:
+        """Say how many findings were counted only."""
+        for code, count in self._counts.items():
+            if count > _MOST:
+                self.findings.append(Problem(code, "and more", f"{count - _MOST} further findings of this kind."))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "ok": self.ok,
+            "trial": self.trial,
+            "mode": self.mode,
+            "events": self.n_events,
+            "sealed_events": self.n_sealed,
+            "head": self.head,
+            "anchored_to": self.anchored_to,
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.as_dict() for finding in self.findings],
+            "notes": self.notes,
+        }
+
+
+def verify_directory(directory: Path, *, pharmacy: Path | None = None) -> Verification:
+    """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened.
+
+    Unlike :meth:`Trial.open` it refuses nothing: what is wrong is what it is there to say.
+    """
+    trial = Trial(directory, read_config(directory))
+    if trial.is_sqlite and not trial.sqlite_file.is_file():
+        report = Verification(trial.config.trial, trial.mode)
+        report.add("C069", str(trial.sqlite_file), "The database is not there.")
+        return report
+    try:
+        report = verify(trial, vault=trial.vault(pharmacy) if pharmacy else None)
+        if pharmacy:
+            _guarded(trial, lambda: _sealed_anchors(trial, report, pharmacy), report)
+        return report
+    finally:
+        trial.close()
+
+
+def verify(trial: Trial, *, vault: Vault | None = None) -> Verification:
+    """Everything that is wrong with an open trial, as its connection sees it now."""
+    begin = time.perf_counter()
+    report = Verification(trial.config.trial, trial.mode)
+    hashes = [trial.genesis("open")]
+    with trial.use():
+        for check in (
+            lambda: _database(trial, report),
+            lambda: _ledger_and_tables(trial, report, hashes),
+            lambda: _anchors(trial, report, hashes),
+            lambda: _sealed(trial, report, vault),
+            lambda: _allocations(trial, report),
+            lambda: _credentials(trial, report),
+        ):
+            _guarded(trial, check, report)
+    report.close()
+    report.seconds = time.perf_counter() - begin
+    return report
+
+
+def _guarded(trial: Trial, check: Callable[[], None], report: Verification) -> None:
+    """Run one check; a database too damaged to answer is a finding, not an end."""
+    from django.db import DatabaseError
+
+    try:
+        check()
+    except (DatabaseError, UnicodeDecodeError, OSError) as error:
+        report.add("C069", "the database", f"It cannot be read: {str(error).strip()}.", "a database that is whole")
+    except (ValueError, TypeError, KeyError) as error:
+        report.add("C069", "the database", f"It holds what this program never writes: {error!r}.")
+
+
+def _walk(trial: Trial, statement: str) -> Iterator[tuple[Any, ...]]:
+    with trial.connection.cursor() as cursor:
+        cursor.execute(statement)
+        while rows := cursor.fetchmany(2000):
+            yield from rows
+
+
+def _database(trial: Trial, report: Verification) -> None:
+    if trial.is_sqlite:
+        for (line,) in trial.rows("PRAGMA integrity_check(20)"):
+            if line != "ok":
+                report.add("C069", "the database", f"Damaged: {line}.")
+    for name in guards.missing(trial.connection):
+        report.add("C004", f"guard {name}", "It is missing, switched off or changed.", "as the program made it")
+
+
+def _ledger_and_tables(trial: Trial, report: Verification, hashes: list[str]) -> None:
+    kept: dict[int, str] = {}
+    for number, what in _walk(trial, "SELECT number, what FROM event WHERE action = 'redact' ORDER BY number"):
+        for touched, text in _loaded(what).get("kept", {}).items():
+            kept[int(touched)] = text
+            kept.setdefault(-int(touched), str(number))
+    state: State = {}
+    previous, last_at, expected = hashes[0], "", 1
+    for row in _walk(trial, f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY number"):
+        number, place = row[0], f"event {row[0]}"
+        if number != expected:
+            report.add("C060", place, f"Event {expected} is missing.", "numbers without a gap")
+            hashes += [""] * max(number - expected, 0)
+        expected = number + 1
+        if row[20] != previous:
+            report.add("C062", place, "It is chained to another event than the one before it.")
+        if hash_of(row) != row[21]:
+            report.add("C061", place, "Its hash is not that of its content: it was changed.")
+        redacted = row[16] == ""
+        if not redacted and digest_of_row(row) != row[17]:
+            report.add("C061", place, "Its words are not those that were recorded.")
+        if redacted and (row[15] or row[14] or number not in kept):
+            report.add("C061", place, "Its words are gone, and no redaction took them out.")
+        if row[7]:
+            report.notes.append(f"event {number}: the clock went back to {row[4]}, {row[7]}")
+        if (row[4] < last_at) != bool(row[7]):
+            report.add("C061", place, "A step of the clock is not flagged as it should be.")
+        last_at, previous = row[4], row[21]
+        hashes.append(previous)
+        what = row[15] or kept.get(number, "")
+        if '"put"' in what:
+            try:
+                fold(state, puts_of(_loaded(what)), number)
+            except (KeyError, TypeError) as error:
+                report.add("C061", place, f"What it writes does not fit the tables: {error}.")
+    report.n_events, report.head = expected - 1, previous
+    if not report.n_events:
+        report.add("C060", "event 1", "The ledger is empty.", "the event that made the trial")
+    heads = {
+        ledger: (number, hash) for ledger, number, hash in _walk(trial, "SELECT ledger, number, hash FROM ledger_head")
+    }
+    if heads.get("open") != (report.n_events, previous):
+        report.add("C063", "the open ledger", f"Its head says event {heads.get('open', ('?',))[0]}.",
+                   f"event {report.n_events}, the last there is")  # fmt: skip
+    for name, table in TABLES.items():
+        _compare(report, table.name, table.key, table.all, state.get(name, {}), trial)
+    for hash, text, file_hash in _walk(trial, "SELECT hash, text, file_hash FROM protocol_version"):
+        if hashlib.sha256(text.encode()).hexdigest() != file_hash:
+            report.add("C064", f"protocol_version {hash[:12]}", "Its text is not the one adopted.")
+            continue
+        try:
+            read_version(text, hash)
+        except ConductError as error:
+            report.findings += error.problems
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _compare(
+    report: Verification, table: str, key: tuple[str, ...], columns: tuple[str, ...], rebuilt: dict[Any, list[Any]],
+    trial: Trial,
+) -> None:  # fmt: skip
+    n_key, seen = len(key), set()
+    for row in _walk(trial, f"SELECT {', '.join(columns)} FROM {table}"):
+        identity = row[:n_key]
+        wanted = rebuilt.get(identity)
+        place = f"{table} {' '.join(map(str, identity))}"
+        if wanted is None:
+            report.add("C064", place, "The row is in the table, and no event wrote it.")
+            continue
+        seen.add(identity)
+        if wanted != list(row):
+            for name, now, said in zip(columns, row, wanted, strict=True):
+                if now != said:
+                    # values are not shown: the one who verifies may not be one who may see them
+                    report.add("C064", f"{place}, {name}", "The table says another thing than the ledger.")
+    for identity in rebuilt.keys() - seen:
+        report.add("C064", f"{table} {' '.join(map(str, identity))}", "The row is gone; the ledger wrote it.")
+
+
+def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
+    anchors = read_anchors(trial.receipts)
+    receipts = []
+    for path in sorted(trial.receipts.glob("receipt-*.json")):
+        try:
+            said = json.loads(path.read_text("utf-8"))
+            number, hash = said["anchor"].split()
+            anchors.append(Anchor(int(number), hash, said["at"], path.name))
+            receipts.append((path.name, said["receipt"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            report.add("C065", path.name, "The receipt cannot be read.")
+    for anchor in anchors:
+        place = f"anchor {anchor.text} ({anchor.occasion})"
+        if anchor.number >= len(hashes):
+            report.add(
+                "C065", place, f"The ledger ends at event {len(hashes) - 1}.", f"at least {anchor.number} events"
+            )
+        elif hashes[anchor.number] != anchor.hash:
+            report.add("C065", place, f"Event {anchor.number} is another one.", "the event that the anchor vouches for")
+        else:
+            report.anchored_to = max(report.anchored_to, anchor.number)
+    given = {
+        f"{receipt} {participant} {handle}"
+        for receipt, participant, handle in _walk(trial, "SELECT receipt, participant, handle FROM allocation")
+    }
+    for name, line in receipts:
+        if line not in given:
+            report.add("C065", name, f"The allocation {line!r} is not in the trial.", "every receipt's allocation")
+    if not anchors:
+        report.notes.append("no anchor is kept in the receipts folder: a shortened or rewritten ledger cannot be told")
+
+
+def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
+    slots: dict[int, list[tuple[Any, ...]]] = {}
+    for row in _walk(trial, "SELECT handle, stream, position, content, sealed_number FROM slot"):
+        slots.setdefault(row[4], []).append(row)
+    previous, expected = trial.genesis("sealed"), 1
+    heads = dict(_walk(trial, "SELECT ledger, number FROM ledger_head"))
+    last = dict(_walk(trial, "SELECT ledger, hash FROM ledger_head"))
+    statement = "SELECT number, event_number, content, slots, previous, hash FROM sealed_event ORDER BY number"
+    for number, event, content, digest, before, hash in _walk(trial, statement):
+        place = f"sealed event {number}"
+        if number != expected:
+            report.add("C066", place, f"Sealed event {expected} is missing.")
+        expected = number + 1
+        if before != previous:
+            report.add("C066", place, "It is chained to another entry than the one before it.")
+        if chained(before, (number, event, content, digest)) != hash:
+            report.add("C066", place, "Its hash is not that of its content: it was changed.")
+        mine = slots.pop(number, [])
+        if (digest_of_slots(mine) if mine else "") != digest:
+            report.add("C067", place, "The slots sealed with it are not those of today.", "every slot as it was sealed")
+        if vault is not None:
+            _opened(report, vault, f"event {number} of {event}", content)
+            for handle, stream, position, sealed, _ in mine:
+                opened = _opened(report, vault, f"slot {handle}", sealed)
+                if opened is not None and (opened["stream"], opened["position"]) != (stream, position):
+                    report.add("C067", f"slot {handle}", "It was moved to another place of the list.")
+        previous = hash
+    report.n_sealed = expected - 1
+    if (heads.get("sealed"), last.get("sealed")) != (report.n_sealed, previous):
+        report.add("C063", "the sealed ledger", "Its head is not its last entry.", f"entry {report.n_sealed}")
+    for number, mine in slots.items():
+        report.add("C067", f"sealed event {number}", f"{len(mine)} slots belong to no entry of the sealed ledger.")
+
+
+def _sealed_anchors(trial: Trial, report: Verification, pharmacy: Path) -> None:
+    with trial.use():
+        hashes = dict(_walk(trial, "SELECT number, hash FROM sealed_event"))
+    for anchor in read_anchors(pharmacy):
+        if hashes.get(anchor.number) != anchor.hash:
+            report.add("C065", f"sealed anchor {anchor.number}", "The sealed ledger does not hold this entry.")
+
+
+def _opened(report: Verification, vault: Vault, place: str, content: str) -> dict[str, Any] | None:
+    try:
+        return vault.open(place, content)
+    except EquipoiseError as error:
+        report.add("C067", place, error.problems[0].found)
+        return None
+
+
+def _allocations(trial: Trial, report: Verification) -> None:
+    slots = {row[0]: row[1:] for row in _walk(trial, "SELECT handle, stream, position FROM slot")}
+    places: dict[str, list[int]] = {}
+    order: dict[str, list[int]] = {}
+    for participant, handle, stream, position, event in _walk(
+        trial, "SELECT participant, handle, stream, position, event_number FROM allocation ORDER BY receipt"
+    ):
+        if slots.get(handle) != (stream, position):
+            report.add("C067", f"allocation {participant}", f"There is no slot {handle} at that place.")
+        places.setdefault(stream, []).append(position)
+        order.setdefault(stream, []).append(event)
+    for stream, given in places.items():
+        if sorted(given) != list(range(1, len(given) + 1)):
+            report.add(
+                "C067", f"stream {stream}", "Its slots were not given one after the other.", f"1 to {len(given)}"
+            )
+
+
+def _credentials(trial: Trial, report: Verification) -> None:
+    said = dict(_walk(trial, "SELECT account, credential FROM account"))
+    for account, encoded in _walk(trial, "SELECT account, encoded FROM credential"):
+        if said.pop(account, None) != hashlib.sha256(encoded.encode()).hexdigest():
+            report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
+    for account in said:
+        report.add("C068", f"account {account}", "Its pass-phrase is gone.")
