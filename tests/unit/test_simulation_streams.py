@@ -125,7 +125,8 @@ def slow_course(trials: SimulatedTrials):
                 eta += p.use_yesterday * use.get(day - 1, False) + p.use_first_days * np.exp(
                     -(t - 1) / p.first_days_decay
                 )
-                use[day] = u(Purpose.USE, day) < expit(eta - p.responder_effect * k)
+                lasting = 1.0 if p.responder_fading is None else np.exp(-(t - 1) / p.responder_fading)
+                use[day] = u(Purpose.USE, day) < expit(eta - p.responder_effect * lasting * k)
             true_use[r, i] = [use[day] for day in days]
             told: dict[int, str] = dict.fromkeys(days, "o")
             letters, gone, last, n_gone = [], False, d.first_day - 1, len(visits)
@@ -154,8 +155,10 @@ def slow_course(trials: SimulatedTrials):
     return {"true_use": true_use, "urine": urine, "calendar": calendar, "gone_from": gone_from}
 
 
-def test_the_compiled_course_is_the_model_written_out_slowly(scenario):
-    trials = run(scenario, [0, 41], seed=5)
+@pytest.mark.parametrize("fading", [None, 6.0])
+def test_the_compiled_course_is_the_model_written_out_slowly(scenario, fading):
+    changed = dataclasses.replace(scenario.parameters, responder_fading=fading)
+    trials = run(dataclasses.replace(scenario, parameters=changed), [0, 41], seed=5)
     for name, want in slow_course(trials).items():
         np.testing.assert_array_equal(getattr(trials, name), want, err_msg=name)
 

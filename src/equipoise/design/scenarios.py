@@ -320,6 +320,18 @@ CHANGES: dict[str, tuple[Change, str]] = {
         _imbalance,
         "By chance the reference arm holds 20 points more with the poorer outlook than expected, the others 20 fewer.",
     ),
+    "published": (
+        lambda p, s: dict(s.settings),
+        "The effects as the set has them: in a calibrated set, those that return the published results.",
+    ),
+    "effect-fades": (
+        _with(responder_fading=14.0),
+        "The effect on use fades, to 1/e in two weeks: hazards come together, and are not proportional.",
+    ),
+    "fewer-sites": (
+        lambda p, s: scaled_sizes(p, dict(s.settings), max(len(p.arm_ids), sum(s.settings["n"].values()) // 2)),
+        "Half of the sites recruit: half as many participants; sites do not differ in this model.",
+    ),
     "dropout-uninformative": (
         _same_dropout(dropout_use=0.0),
         "Dropout does not depend on use; as many drop out as before.",

@@ -25,7 +25,8 @@ _URINE = np.uint64(int(Purpose.URINE) << 16)
 
 
 @njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(int64, int64, uint64, uint64[::1], uint64, int8[:, ::1], float64[:, ::1], float64[::1], float64,"
+    "void(int64, int64, uint64, uint64[::1], uint64, int8[:, ::1], float64[:, ::1], boolean[:, ::1], float64[::1],"
+    "float64[::1], float64,"
     "int64[::1], float64, float64, float64[::1], float64, int64, float64, float64, float64[::1], float64, float64,"
     "uint8[:, :, ::1], uint8[:, :, ::1], uint8[:, :, ::1], boolean[:, :, ::1], int8[:, ::1])",
     cache=True,
@@ -40,7 +41,9 @@ def run_course(  # type: ignore[no-untyped-def]
     day_address,  # address of the first outpatient day
     arm,  # (n_replicates, n_participants)
     person_log_odds,  # (n_replicates, n_participants): alpha + bR (R - pR) + sb z - delta K
+    responder,  # (n_replicates, n_participants): K
     day_log_odds,  # (n_days,): hot exp(-(t - 1) / decay)
+    regained,  # (n_days,): delta (1 - exp(-(t - 1) / fade)), what a responder has lost of the effect; 0 if it lasts
     use_yesterday,  # gam
     visit_at,  # (n_visits,): index of the visit's day
     dropout_log_odds,  # d0
@@ -68,6 +71,7 @@ def run_course(  # type: ignore[no-untyped-def]
         for i in range(n_participants):
             participant = np.uint64(i)
             base = person_log_odds[r, i]
+            responds = responder[r, i]
             yesterday = False
             used_since_planned = False
             is_gone = False
@@ -77,6 +81,8 @@ def run_course(  # type: ignore[no-untyped-def]
             for t in range(n_days):
                 day = day_address + np.uint64(t)
                 eta = base + day_log_odds[t]
+                if responds:
+                    eta += regained[t]
                 if yesterday:
                     eta += use_yesterday
                 used = uniform(seed, replicate, participant, day, _USE) < 1.0 / (1.0 + math.exp(-eta))

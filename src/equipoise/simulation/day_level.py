@@ -132,6 +132,9 @@ def simulate_day_level(
         - p.responder_effect * responder
     )
     first_days = p.use_first_days * np.exp(-np.arange(n_days) / p.first_days_decay)
+    regained = np.zeros(n_days)
+    if p.responder_fading is not None:
+        regained = p.responder_effect * -np.expm1(-np.arange(n_days) / p.responder_fading)
 
     true_use = np.zeros((*shape, n_days), dtype=np.uint8)
     calendar = np.zeros((*shape, n_days), dtype=np.uint8)
@@ -151,7 +154,9 @@ def simulate_day_level(
             np.uint64(day_index(design.first_day)),
             arm,
             person,
+            responder,
             first_days,
+            regained,
             p.use_yesterday,
             visit_at,
             p.dropout_log_odds,

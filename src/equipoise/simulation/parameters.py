@@ -33,6 +33,7 @@ class DayLevelParameters:
     first_days_decay              3           days in which that fades to 1/e
     responder_share               pi          share who respond, by arm
     responder_effect              delta       log-odds of use taken away from who responds
+    responder_fading              fade        days in which that fades to 1/e; None: it lasts
     dropout_log_odds              d0          log-odds of being gone before a visit
     dropout_use                   dU          added with use since the previous planned visit
     dropout_arm                   dA          added, by arm
@@ -104,6 +105,9 @@ class DayLevelParameters:
     six_months_log_odds: float = parameter("real", "log-odds of reporting abstinence when reached", symbol="m0")
     six_months_arm: Mapping[str, float] = parameter("reals-by-arm", "added by arm", symbol="mA")
     six_months_abstinent: float = parameter("real", "added for who was abstinent at the end of the study", symbol="mE")
+    responder_fading: float | None = parameter(
+        "positive", "days in which the effect on responders fades to 1/e; absent: it lasts", None, symbol="fade"
+    )
     poor_route_counts: Mapping[str, int] | None = parameter(
         "counts-by-arm", "how many have the poorer route, where the scenario fixes it; absent: drawn", None
     )
