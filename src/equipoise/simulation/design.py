@@ -21,7 +21,7 @@ class PlannedVisit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedInfusion:
-    """An infusion of a drug in an arm: ``mg_per_kg`` over ``minutes`` on study day ``day``."""
+    """An infusion in an arm: ``mg_per_kg`` over ``minutes`` on study day ``day``, rounded to ``rounding_mg``."""
 
     intervention: str
     drug: str
@@ -30,6 +30,7 @@ class PlannedInfusion:
     day: int
     route: str = "intravenous"
     cap_mg: float | None = None
+    rounding_mg: float = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,27 @@ def _of_arm(trial: OneTrial) -> list[tuple[PlannedInfusion, NDArray[np.intp]]]:
     ]
 
 
+def planned_doses(infusion: PlannedInfusion, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Planned doses in steps of the protocol's rounding, half a step up, never above the cap.
+
+    In whole numbers (tenths of a kilogram, millionths of a milligram), so that a dose that lies half-way between two
+    steps goes where a pharmacist's decimal arithmetic puts it.
+    """
+    per_kg, step = _millionths(infusion.mg_per_kg), _millionths(infusion.rounding_mg)
+    exact = np.rint(10 * weights).astype(np.int64) * per_kg
+    steps = (2 * exact + 10 * step) // (20 * step)
+    return steps if infusion.cap_mg is None else np.minimum(steps, _millionths(infusion.cap_mg) // step)
+
+
+def _millionths(mg: float) -> int:
+    return int(Decimal(repr(mg)).scaleb(6))
+
+
 def exposure_table(trial: OneTrial) -> pl.DataFrame:
-    """Planned dose is dose per kg times weight, up to the cap; few infusions are interrupted or cut short."""
+    """Planned dose is dose per kg times weight, up to the cap; few infusions are interrupted or cut short.
+
+    An infusion runs whole seconds at the prepared rate, as a clinic records it.
+    """
     a, weights = trial.accompanying, simulate_weights(trial)
     interrupted = trial.uniform(Purpose.INFUSION_COURSE) < a.interruption_share
     cut = trial.uniform(Purpose.INFUSION_COURSE, draw=1) < a.cut_short_share
@@ -38,10 +58,14 @@ def exposure_table(trial: OneTrial) -> pl.DataFrame:
     pause = np.ceil(10 * trial.uniform(Purpose.INFUSION_COURSE, draw=3))
     frames = []
     for infusion, who in _of_arm(trial):
-        planned = np.round(infusion.mg_per_kg * weights[who], 2)
-        if infusion.cap_mg is not None:
-            planned = np.minimum(planned, infusion.cap_mg)
-        delivered = np.round(planned * share[who], 2)
+        step, whole = _millionths(infusion.rounding_mg), round(60 * infusion.minutes)
+        steps = planned_doses(infusion, weights[who])
+        planned = steps * step / 1e6
+        seconds = np.rint(whole * share[who]).astype(np.int64)
+        # Hundredths of a milligram, half up.
+        hundredths = (2 * steps * step * seconds + 10_000 * whole) // (20_000 * whole)
+        delivered = np.minimum(hundredths / 100, planned)
+        pauses = 60 * np.where(interrupted, pause, 0.0)[who]
         frames.append(
             pl.DataFrame(
                 {
@@ -52,7 +76,7 @@ def exposure_table(trial: OneTrial) -> pl.DataFrame:
                     "delivered_mg": delivered,
                     "delivered_mg_per_kg": delivered / weights[who],
                     "route": infusion.route,
-                    "minutes": np.round(infusion.minutes * share[who] + np.where(interrupted, pause, 0.0)[who], 1),
+                    "minutes": np.round((seconds + pauses) / 60, 2),
                     "interruptions": interrupted[who].astype(np.int64),
                 }
             )

@@ -44,8 +44,8 @@ from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS, answers_at, attended, visit_day
 from equipoise.simulation.scenario import Scenario
 
-# The smallest dose that the exposure table, in hundredths of a milligram, could not round to nothing.
-_VISIBLE_MG_PER_KG = 0.001
+# Nobody weighs less: a dose that is a step at this weight is rounded to nothing for nobody.
+_LEAST_KG = 40
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class SimulatedLattice(Lattice):
             infusion = entry.infusion
             if infusion is None or (within is not None and not within.first <= infusion.day <= within.last):
                 continue
-            if infusion.mg_per_kg < _VISIBLE_MG_PER_KG:
+            if infusion.mg_per_kg * _LEAST_KG < max(infusion.rounding_mg, 0.04):
                 return super().doses(within)
             who = np.flatnonzero(arm == number)
             rows.append(who)

@@ -281,5 +281,6 @@ def _infusion(protocol: Protocol, arm: str) -> PlannedInfusion | None:
             day=drug.days[0].first,
             route=drug.route or "intravenous",
             cap_mg=float(maximum.amount) if maximum is not None and maximum.unit == "mg" else None,
+            rounding_mg=float(step.amount) * scale if (step := drug.rounding.usable) is not None else 0.01,
         )
     return None
