@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
 
-from equipoise.conduct.rules.dose import OpenSheet
+from equipoise.conduct.rules.dose import OpenSheet, decimal_text
 from equipoise.foundation.errors import Problem
 from equipoise.protocol.model_running import Infusing
 
@@ -52,6 +53,25 @@ class Delivered:
     def minutes(self) -> Fraction:
         """Time from start to stop."""
         return Fraction(self.seconds, 60)
+
+
+def rate_fraction(sheet: OpenSheet, ml_per_hour: Decimal) -> Fraction:
+    """The rate meant: a prepared rate exactly, where the number typed is that rate as people read it."""
+    for step in sheet.steps:
+        if Fraction(Decimal(decimal_text(step.rate_ml_per_hour))) == Fraction(ml_per_hour):
+            return step.rate_ml_per_hour
+    return Fraction(ml_per_hour)
+
+
+def intervals_of(entries: Sequence[tuple[datetime, Decimal]], sheet: OpenSheet) -> list[Interval]:
+    """Intervals between the entries of a run, each a time and the rate (mL/h) from then on; seconds from the first."""
+    start = entries[0][0] if entries else None
+    out = []
+    for (at, rate), (until, _) in pairwise(entries):
+        assert start is not None
+        first, last = int((at - start).total_seconds()), int((until - start).total_seconds())
+        out.append(Interval(first, last, rate_fraction(sheet, rate)))
+    return out
 
 
 def check_intervals(intervals: Sequence[Interval], sheet: OpenSheet) -> list[Problem]:

@@ -48,9 +48,7 @@ def read_wording(text: str, protocol: Protocol) -> tuple[Wording, list[Problem]]
         if unknown:
             problems.append(Problem("C580", id, f"It has no item {listed(unknown)}.", listed(instrument.item_ids)))
         if absent:
-            problems.append(
-                Problem("C580", id, f"Item {listed(absent)} has no wording.", "text for every item")
-            )
+            problems.append(Problem("C580", id, f"Item {listed(absent)} has no wording.", "text for every item"))
         if any(not isinstance(words, str) for words in items.values()):
             problems.append(Problem("C580", id, "Wording that is not text.", "text for every item"))
     return value, problems

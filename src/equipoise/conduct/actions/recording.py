@@ -1,0 +1,146 @@
+"""What the clinical actions share: rows for forms and items, dates, rights to what is quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.rules import windows
+from equipoise.conduct.rules.forms import Filling, Form
+from equipoise.foundation.errors import ConductError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.door import Act
+
+CODES = {
+    "C600": "An item that only other roles may see or record before lock.",
+    "C601": "Something that is recorded already: it is corrected, with a reason, never written over.",
+    "C602": "Something to be corrected or continued that is not there.",
+}
+# Roles that record and read what is quarantined; everybody else waits for the lock.
+RECORDS_QUARANTINED = frozenset({"infusion", "safety"})
+READS_QUARANTINED = frozenset({"safety"})
+
+Item = tuple[str, str | None, str]  # type, value, unit
+
+
+def raise_problems(problems: Iterable[Problem]) -> None:
+    """Refuse with all of ``problems``, when there is one."""
+    found = list(problems)
+    if found:
+        raise ConductError(found)
+
+
+def roles_of(act: Act) -> frozenset[str]:
+    """Every role of the account."""
+    from equipoise.conduct.store.models import Account
+
+    return frozenset(Account.objects.get(account=act.session.account).roles.split(","))
+
+
+def require_may_record(act: Act, form: Form) -> None:
+    """Refuse the recording of a quarantined form by anybody but the people at the infusion (C600)."""
+    if form.blinding == "quarantined" and not roles_of(act) & RECORDS_QUARANTINED:
+        act.refuse("C600", form.id, "It may tell the arm.", "an account of the role infusion or safety",
+                   "Leave it to the people at the infusion.")  # fmt: skip
+
+
+def day_of(act: Act, on: date | None) -> date:
+    """The local date meant: today at the site unless said; never in the future (C534)."""
+    today = act.now.local_date
+    if on is not None and on > today:
+        act.refuse("C534", "on", f"{on} has not come yet at the site.", f"{today} or before")
+    return on or today
+
+
+def day_1_of(act: Act) -> date:
+    """The local date of the participant's study day 1 (C533 where it is not known)."""
+    if not act.participant.day_1:
+        act.refuse("C533", act.participant.participant, "Study day 1 is not known.",
+                   f"the date of: {act.protocol.model.calendar.day_1}", "Record it: day-1.")  # fmt: skip
+    return date.fromisoformat(act.participant.day_1)
+
+
+def due_of(act: Act) -> dict[str, windows.DueVisit]:
+    """The participant's planned visits in dates."""
+    return {due.name: due for due in windows.due_visits(act.protocol, day_1_of(act))}
+
+
+def form_rows(
+    act: Act,
+    visit: str,
+    form: str,
+    items: Mapping[str, Item],
+    *,
+    repeat: int = 1,
+    state: str = "recorded",
+    on: date | None = None,
+    blinding: str = "open",
+    missing: str = "left-out",
+    is_new: bool = True,
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of one filling of a form and of its items; an item without a value is missing, for ``missing``."""
+    who = {"participant": act.participant.participant, "visit": visit, "form": form, "repeat": repeat}
+    row: dict[str, Any] = {**who, "state": state}
+    if on is not None:
+        row["date"] = on.isoformat()
+    if is_new:
+        row |= {"first_event": act.writer.number + 1, "protocol_hash": act.protocol_hash}
+    cells = [
+        {**who, "item": id, "type": kind, "value": value or "", "unit": unit, "missing": "" if value else missing,
+         "blinding": blinding}
+        for id, (kind, value, unit) in items.items()
+    ]  # fmt: skip
+    return {"form": [row], "item": cells}
+
+
+def filled_rows(
+    act: Act, visit: str, form: Form, filling: Filling, *, repeat: int = 1, on: date | None = None, is_new: bool = True
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of a form whose answers were held against it; items that are not asked are cleared, and say so."""
+    items: dict[str, Item] = {}
+    for item in form.items:
+        if item.id in filling.answers:
+            items[item.id] = (item.type, filling.answers[item.id], item.unit)
+    rows = form_rows(act, visit, form.id, items, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new)
+    cleared: dict[str, Item] = {
+        item.id: (item.type, None, item.unit) for item in form.items if item.id in filling.cleared
+    }
+    more = form_rows(act, visit, form.id, cleared, repeat=repeat, blinding=form.blinding, missing="not-asked")
+    rows["item"] += more["item"]
+    return rows
+
+
+def joined(*parts: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of several tables, put together."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for part in parts:
+        for table, rows in part.items():
+            out.setdefault(table, []).extend(rows)
+    return out
+
+
+def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> Any:
+    """The row of one filling, if it was recorded."""
+    from equipoise.conduct.store.models import Form as Row
+
+    return Row.objects.filter(participant=act.participant.participant, visit=visit, form=form, repeat=repeat).first()
+
+
+def repeats_of(act: Act, visit: str, form: str) -> list[Any]:
+    """Every filling of a form at a visit, in order."""
+    from equipoise.conduct.store.models import Form as Row
+
+    rows = Row.objects.filter(participant=act.participant.participant, visit=visit, form=form)
+    return sorted(rows, key=lambda row: row.repeat)
+
+
+def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str]:
+    """The current values of one filling, by item; what is missing is left out."""
+    from equipoise.conduct.store.models import ItemValue
+
+    rows = ItemValue.objects.filter(
+        participant=act.participant.participant, visit=visit, form=form, repeat=repeat, missing=""
+    )
+    return {row.item: row.value for row in rows}
