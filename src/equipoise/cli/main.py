@@ -9,10 +9,12 @@ import typer
 
 from equipoise.cli import (
     analyse,
+    assurance,
     calibrate,
     check,
     endpoints,
     import_,
+    looks,
     multiverse,
     power,
     protocols,
@@ -57,7 +59,7 @@ def _options(
 
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
-    randomization, calibrate, warm_up,
+    randomization, calibrate, looks, assurance, warm_up,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

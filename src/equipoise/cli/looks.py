@@ -1,0 +1,218 @@
+"""`equipoise looks` and `equipoise stopping`: interim looks, and rules for stopping that nobody wrote down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported, simulated_line, working
+from equipoise.cli.options import JsonOption, ProtocolArgument
+
+if TYPE_CHECKING:
+    from equipoise.design.looks import LooksOutcome
+    from equipoise.workflow.looks import LooksRun, StoppingRun
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("looks")(looks)
+    app.command("stopping")(stopping)
+
+
+def _fractions(text: str, option: str, code: str) -> list[float]:
+    from equipoise.foundation.errors import DesignError, Problem
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise DesignError(
+            Problem(code, option, f"Found {text!r}.", "numbers parted by commas, such as 0.5,1")
+        ) from None
+
+
+def looks(
+    protocol: ProtocolArgument,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="A yes-or-no endpoint or a time; by default the first primary's.")
+    ] = None,
+    scenario: Annotated[str | None, typer.Option("--scenario", help="Assumptions, as for `equipoise power`.")] = None,
+    at: Annotated[str, typer.Option("--looks", help="Fractions of outcomes (or events) at the looks.")] = "0.5,1",
+    boundary: Annotated[
+        str,
+        typer.Option(
+            "--boundary",
+            help="lan-demets-obrien-fleming, lan-demets-pocock, kim-demets, hwang-shih-decani (spending); "
+            "obrien-fleming, pocock, wang-tsiatis (classical); haybittle-peto.",
+        ),
+    ] = "lan-demets-obrien-fleming",
+    boundary_parameter: Annotated[
+        float | None, typer.Option("--boundary-parameter", help="Its parameter, where it has one.")
+    ] = None,
+    alpha_spent: Annotated[
+        str | None, typer.Option("--alpha-spent", help="Alpha spent by each look, cumulative, instead of a boundary.")
+    ] = None,
+    alpha: Annotated[float, typer.Option("--alpha", help="Level, two-sided.")] = 0.05,
+    one_sided: Annotated[
+        bool, typer.Option("--one-sided", help="Only an effect in the better direction stops.")
+    ] = False,
+    futility: Annotated[
+        str | None, typer.Option("--futility", help="Spending family for beta; the design is then one-sided.")
+    ] = None,
+    futility_parameter: Annotated[
+        float | None, typer.Option("--futility-parameter", help="Its parameter, where it has one.")
+    ] = None,
+    binding: Annotated[bool, typer.Option("--binding", help="Futility bounds are always obeyed.")] = False,
+    power: Annotated[
+        float, typer.Option("--power", help="Power that futility and inflation are worked out for.")
+    ] = 0.8,
+    events: Annotated[
+        int | None, typer.Option("--events", help="Events at the last look; by default those expected.")
+    ] = None,
+    per_week: Annotated[float, typer.Option("--per-week", help="Participants entering a week.")] = 1.0,
+    even: Annotated[bool, typer.Option("--even", help="Entry at equal distances, not at random.")] = False,
+    result_delay: Annotated[
+        float, typer.Option("--result-delay", help="Days from an outcome until it is in the database.")
+    ] = 0.0,
+    decision_delay: Annotated[
+        float, typer.Option("--decision-delay", help="Days from a look until entry stops.")
+    ] = 0.0,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate.")] = 4000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Interim looks at calendar time with the data then in: stopping, expected size and duration, the real level.
+
+    Example: `equipoise looks ketamine-mbrp-cocaine --looks 0.5,1 --per-week 0.5 --result-delay 7`
+    """
+    from equipoise.workflow.looks import looks as run_looks
+
+    with reported(as_json=as_json):
+        information = _fractions(at, "--looks", "D101")
+        spent = _fractions(alpha_spent, "--alpha-spent", "D102") if alpha_spent is not None else None
+        with working("simulating", quiet=as_json):
+            run = run_looks(
+                protocol, endpoint=endpoint, scenario=scenario, information=information, boundary=boundary,
+                boundary_parameter=boundary_parameter, alpha_spent=spent, alpha_two_sided=alpha,
+                sides=1 if one_sided else 2, futility=futility, futility_parameter=futility_parameter,
+                is_binding=binding, power=power, n_events=events, per_week=per_week, is_even=even,
+                result_delay_days=result_delay, decision_delay_days=decision_delay, replicates=replicates, seed=seed,
+            )  # fmt: skip
+    if as_json:
+        print_json(run.as_dict())
+        return
+    _print_looks(run)
+
+
+def _print_looks(run: LooksRun) -> None:
+    out = console()
+    simulated_line(True)
+    sides = "two-sided" if run.design.sides == 2 else "one-sided"
+    out.print(
+        f"{run.protocol.id}, {run.endpoint}: {run.boundary}, {sides} {run.design.alpha:g}, "
+        f"{run.effect.n_replicates:,} trials, seed {run.seed}"
+    )
+    for title, outcome in ((f"scenario {run.scenario}", run.effect), ("no effect", run.null)):
+        out.print()
+        _print_outcome(title, outcome, "events" if run.shape == "time-to-event" else "outcomes")
+    if run.size is not None:
+        out.print()
+        out.print(
+            f"Exact level of these boundaries with so few participants: up to {run.size.largest:.4f} (common risk "
+            f"{run.size.risk:.2f}) where {run.size.nominal:g} is claimed; normal theory is only approximate."
+        )
+    out.print(
+        f"By normal theory the looks cost {100 * (run.inflation - 1):.1f} % more participants at the same power, and "
+        f"on average {100 * run.expected_share:.1f} % of them are needed under the effect."
+    )
+
+
+def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
+    from equipoise.cli.tables import add_rows, plain_table
+
+    out = console()
+    table = plain_table(
+        "look", ("information", "right"), ("critical z", "right"), ("futility z", "right"), ("day", "right"),
+        ("entered", "right"), (word, "right"), ("in the pipeline", "right"), ("rejects %", "right"),
+        ("ends without %", "right"), title=title,
+    )  # fmt: skip
+    rows = [
+        (
+            str(look.number), f"{look.information:.3g}", f"{look.critical_z:.3f}",
+            "" if look.futility_z is None else f"{look.futility_z:.3f}", f"{look.day:.0f}", f"{look.n_entered:.1f}",
+            f"{look.n_known:.1f}", f"{look.n_pipeline:.1f}", f"{100 * look.rejected:.1f}", f"{100 * look.futile:.1f}",
+        )
+        for look in outcome.looks
+    ]  # fmt: skip
+    out.print(add_rows(table, rows))
+    out.print(
+        f"rejects {100 * outcome.rejected:.1f} % (Monte Carlo error {100 * outcome.rejected_error:.1f}); "
+        f"{outcome.expected_n:.1f} of {outcome.n_planned} participants and {outcome.expected_days:.0f} of "
+        f"{outcome.planned_days:.0f} days expected"
+    )
+    if outcome.reversed_share is not None:
+        out.print(f"{100 * outcome.reversed_share:.1f} % of early claims no longer hold once the pipeline is in")
+
+
+def stopping(
+    protocol: ProtocolArgument,
+    planned: Annotated[
+        int | None, typer.Option("--planned", help="Participants planned; by default the protocol's.")
+    ] = None,
+    stopped: Annotated[
+        int | None, typer.Option("--stopped", help="Participants at the stop; by default the arms'.")
+    ] = None,
+    risk: Annotated[
+        list[float] | None, typer.Option("--risk", help="Risk common to both arms; by default the published ones.")
+    ] = None,
+    alpha: Annotated[float, typer.Option("--alpha", help="Level, two-sided.")] = 0.05,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Also simulate so many trials.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Type I error of hypothetical rules by which a trial could have stopped early, exactly.
+
+    Example: `equipoise stopping ketamine-mbrp-cocaine`
+    """
+    from equipoise.workflow.looks import stopping as run_stopping
+
+    with reported(as_json=as_json), working("adding up every course of the trial", quiet=as_json):
+        run = run_stopping(
+            protocol, n_planned=planned, n_stopped=stopped, risks=risk or (), alpha_two_sided=alpha,
+            replicates=replicates, seed=seed,
+        )  # fmt: skip
+    if as_json:
+        print_json(run.as_dict())
+        return
+    _print_stopping(run)
+
+
+def _print_stopping(run: StoppingRun) -> None:
+    from equipoise.cli.tables import add_rows, plain_table
+
+    out = console()
+    out.print(f"{run.protocol.id}: rules under which {run.n_planned} planned could have ended at {run.n_stopped}")
+    if run.said:
+        out.print(f"The protocol file says: {run.said}.")
+    out.print(f"The rules are hypothetical. Type I error at two-sided {run.alpha:g}, exact.")
+    for test in dict.fromkeys(row.test for row in run.rows):
+        heads = [(f"risk {name}", "right") for name, _ in run.risks]
+        table = plain_table("rule", *heads, ("worst", "right"), ("n expected", "right"), "words", title=test)
+        rows = []
+        for worst in (row for row in run.worst if row.test == test):
+            mine = [row for row in run.rows if row.test == test and row.rule == worst.rule]
+            rows.append(
+                (
+                    worst.rule,
+                    *(_error(row.type_one_error, row.simulated) for row in mine),
+                    f"{worst.type_one_error:.3f}",
+                    f"{mine[-1].expected_n:.1f}",
+                    worst.words,
+                )
+            )
+        out.print()
+        out.print(add_rows(table, rows))
+
+
+def _error(exact: float, simulated: float | None) -> str:
+    return f"{exact:.3f}" if simulated is None else f"{exact:.3f} ({simulated:.3f} simulated)"
