@@ -27,7 +27,8 @@ def do(
     directory: TrialArgument,
     action: Annotated[str, typer.Argument(metavar="ACTION", help="What to do; `help` lists all.")] = "help",
     given: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="NAME=VALUE, NAME:=JSON or NAME=@FILE.json")
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE", help="NAME=VALUE, NAME:=JSON, or NAME=@FILE (text, or JSON)"),
     ] = None,
     account: Annotated[
         str | None, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")
@@ -89,7 +90,8 @@ def _read(given: list[str]) -> dict[str, Any]:
             if not equals or not name or name in out:
                 raise ValueError("not NAME=VALUE, or named twice")
             if value.startswith("@"):
-                value, is_json = Path(value[1:]).read_text("utf-8"), True
+                is_json = is_json or value.endswith(".json")
+                value = Path(value[1:]).read_text("utf-8")
             out[name] = json.loads(value, parse_float=Decimal) if is_json else value
         except (ValueError, OSError) as error:
             problems.append(Problem("U033", text, f"It cannot be read: {error}.", "NAME=VALUE, NAME:=JSON, NAME=@FILE"))

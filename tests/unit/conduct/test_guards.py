@@ -72,7 +72,7 @@ def test_replace_does_not_get_around_the_delete_guard(staged) -> None:
             "REPLACE INTO slot SELECT * FROM slot WHERE position = 1",
             "REPLACE INTO sealed_event SELECT * FROM sealed_event WHERE number = 1",
         ):
-            with pytest.raises(DatabaseError, match="append-only|gapless"):
+            with pytest.raises(DatabaseError, match=r"append-only|gapless"):
                 cursor.execute(statement)
 
 

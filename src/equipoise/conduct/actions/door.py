@@ -173,6 +173,17 @@ class Act:
 
         return TrialState.objects.get(name="trial")
 
+    def load(self, participant: str) -> Any:
+        """Make the action one about ``participant``, where the argument that leads there is another."""
+        from equipoise.conduct.store.models import Participant
+
+        self._participant = Participant.objects.get(participant=participant)
+        return self._participant
+
+    def load_none(self) -> None:
+        """Make the events that follow about no participant."""
+        self._participant = None
+
     def reload(self) -> Any:
         """The participant's row, read again after an event changed it."""
         from equipoise.conduct.store.models import Participant

@@ -29,6 +29,7 @@ add-site               Y   -   -   -   -   -   -   -   -   -
 adverse-event          -   Y   Y   Y   -   -   -   -   -   -
 adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -
 adverse-event-update   -   Y   Y   -   -   -   -   -   -   -
+amend                  Y   -   -   -   -   -   -   -   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -
 calendar               -   Y   Y   -   Y   -   -   -   -   -
 close-site             Y   -   -   -   -   -   -   -   -   -
@@ -50,12 +51,14 @@ infusion-rate          -   -   -   Y   -   -   -   -   -   -
 infusion-start         -   -   -   Y   -   -   -   -   -   -
 infusion-stop          -   -   -   Y   -   -   -   -   -   -
 infusion-vitals        -   -   -   Y   -   -   -   -   -   -
+lift-fence             Y   -   -   -   -   -   -   -   -   -
 lock                   Y   -   -   -   -   -   -   -   -   -
 lost                   -   Y   Y   -   -   -   -   -   -   -
 passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 randomize              -   Y   Y   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -
 record                 -   Y   Y   Y   Y   -   -   -   -   -
+redact                 Y   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -
@@ -64,6 +67,9 @@ sign-off               -   -   Y   -   -   -   -   -   -   -
 sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 stock                  -   -   -   -   -   Y   -   -   -   -
 stock-count            -   -   -   -   -   Y   -   -   -   -
+unblind                -   -   Y   -   -   Y   Y   -   -   -
+unblind-for            -   Y   Y   -   -   -   Y   -   -   -
+unblind-told           -   -   Y   -   -   Y   Y   -   -   -
 unfreeze               Y   -   -   -   -   -   -   -   -   -
 visit                  -   Y   Y   -   Y   -   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -

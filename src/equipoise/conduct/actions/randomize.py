@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, Receipt, action, anchor_of
+from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.store.models import Allocation, ItemValue
 from equipoise.conduct.store.receipts import write_receipt
 from equipoise.conduct.store.slots import minimized_slot, next_slot, read_trial_companion
@@ -43,7 +44,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     if plan is None:
         act.refuse("C125", "stage", f"There is no randomization {stage!r}.", ", ".join(plan.stage for plan in plans))
     before = Allocation.objects.filter(participant=participant, randomization=plan.number).first()
-    if before is not None:
+    if before is not None and before.state != "burnt":
         act.refuse("C126", participant, f"The slot {before.handle} was given already, and that is never undone.",
                    "somebody not randomized yet", "Should it not have happened: randomized-in-error.")  # fmt: skip
     if plan.number == 1:
@@ -54,7 +55,10 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     else:
         changed = {}
     profile = plan.require_profile(levels_of(act, participant, plan.factors))
-    if plan.scheme == "minimization":
+    new: list[tuple[str, str, int, str]] = []
+    if before is not None:  # burnt after a restore: it is this person's, and nobody else's
+        stream, handle, position = before.stream, before.handle, before.position
+    elif plan.scheme == "minimization":
         stream = stream_name(plan.stage, {})
         pharmacy = pharmacy_folder(act.pharmacy)
         _ = act.vault  # C040 before anything is read from the folder
@@ -64,18 +68,19 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     else:
         stream = stream_name(plan.stage, profile)
         handle, position = next_slot(act.writer, stream)
-        new = []
-    count = Allocation.objects.count() + 1
+    count = before.receipt if before is not None else Allocation.objects.count() + 1
     row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
-           "position": position, "receipt": count}  # fmt: skip
-    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
+           "position": position, "receipt": count, "state": "given"}  # fmt: skip
+    put: dict[str, Any] = {"allocation": [row]}
+    if before is None:
+        put["stream"] = [{"stream": stream, "given": position}]
     if plan.number == 1:
         put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
     act.record(
         subject=f"randomization {plan.number}",
         what={"stage": plan.stage, "profile": profile, "put": put},
         answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
-                "stream": stream, "profile": profile},
+                "stream": stream, "profile": profile, **({"minimized": True} if plan.scheme == "minimization" else {})},
     )  # fmt: skip
     if new:
         act.seal({"handle": handle}, slots=new)
@@ -84,8 +89,8 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
 
 def _first_day(act: Act) -> dict[str, str]:
     """Study day 1, where randomization is the protocol's anchor and nothing fixed it before."""
-    anchored = act.protocol.model.calendar.day_1.strip().lower().startswith("random")
-    return {"day_1": act.now.local_date.isoformat()} if anchored and not act.participant.day_1 else {}
+    anchored = anchor_is_randomization(act.protocol) and not act.participant.day_1
+    return {"day_1": act.now.local_date.isoformat()} if anchored else {}
 
 
 def _receipt(act: Act, receipt: Receipt) -> str:

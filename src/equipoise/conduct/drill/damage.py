@@ -38,12 +38,7 @@ def _unguarded(trial: Trial) -> Iterator[Any]:
 
     try:
         with trial.use(), transaction.atomic(using=trial.alias), trial.connection.cursor() as cursor:
-            if trial.is_sqlite:
-                for name in guards.sqlite_guards():
-                    cursor.execute(f"DROP TRIGGER {name}")
-            else:
-                for name, (_, statement) in guards.postgres_guards().items():
-                    cursor.execute(f"DROP TRIGGER {name} ON {statement.split(' ON ')[1].split()[0]}")
+            guards.remove(trial.connection)
             yield cursor
             raise _RolledBack
     except _RolledBack:

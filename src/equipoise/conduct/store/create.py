@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.ledger import Writer, writing
 from equipoise.conduct.store.place import require_local
@@ -79,12 +81,8 @@ def create_trial(
         if lists is None:
             lists = seal(protocol, entropy=entropy.bytes, kind=mode)
     instance, key = entropy.bytes(16).hex(), entropy.bytes(32)
-    writer = (
-        ""
-        if database == "sqlite"
-        else f"equipoise_{entropy.bytes(6).hex()}_{sha256(database.encode()).hexdigest()[:8]}"
-    )
-    config = Config(protocol.id, mode, instance, database, receipts, fingerprint_of(key), writer)
+    role = "" if database == "sqlite" else writer_name(database, entropy)
+    config = Config(protocol.id, mode, instance, database, receipts, fingerprint_of(key), role)
     vault = Vault(key, trial=protocol.id, mode=mode, instance=instance)
     n = slots or max(2 * int(protocol.model.trial.planned_n.usable or 0), 40)
     made = [folder for folder in (directory, pharmacy) if not folder.exists()]
@@ -94,16 +92,23 @@ def create_trial(
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_config(directory, config)
         trial = Trial(directory, config)
-        _make_tables(trial)
+        owner = make_tables(trial)
+        with owner.connection.cursor() as cursor:
+            if config.writer:
+                make_writer(cursor, config.writer)
+            for ledger in ("open", "sealed"):
+                head = [ledger, trial.genesis(ledger)]
+                cursor.execute("INSERT INTO ledger_head (ledger, number, hash) VALUES (%s, 0, %s)", head)
+        owner.close()
         write_key(pharmacy / "key.json", key, trial=protocol.id, mode=mode, instance=instance)
         if lists is not None:
             _write_private(pharmacy / "companion.yaml", companion_text(lists))
             _write_private(pharmacy / "commitment.txt", f"{lists.commitment}\n")
-        with writing(trial) as ledger:
-            _first_events(ledger, protocol, accounts, zone, clock, entropy)
+        with writing(trial) as writer:
+            _first_events(writer, protocol, accounts, zone, clock, entropy)
             if lists is not None:
-                _seal_lists(ledger, vault, lists, n, clock, entropy)
-        anchor = Anchor(ledger.number, ledger.head, Moment.of(clock, "").text, "init")
+                _seal_lists(writer, vault, lists, n, clock, entropy)
+        anchor = Anchor(writer.number, writer.head, Moment.of(clock, "").text, "init")
         add_anchor(trial.receipts, anchor)
         trial.require_whole()
     except BaseException:
@@ -123,38 +128,46 @@ def _write_private(path: Path, text: str) -> None:
         out.write(text)
 
 
-def _make_tables(trial: Trial) -> None:
-    from django.core.management import call_command
-    from django.db import DatabaseError, connections
+def make_tables(trial: Trial, *, guarded: bool = True) -> Trial:
+    """Make the tables in an empty database; returns the trial opened as their owner.
 
-    owner = Trial(trial.directory, trial.config, as_owner=True).alias
+    ``guarded=False`` leaves the guards off, for filling the tables from a backup.
+    """
+    from django.core.management import call_command
+    from django.db import DatabaseError
+
+    owner = Trial(trial.directory, trial.config, as_owner=True)
     try:
-        connection = connections[owner]
-        if "event" in connection.introspection.table_names():
+        if "event" in owner.connection.introspection.table_names():
             raise ConductError(
-                Problem("C008", trial.config.database, "It holds a trial already.", "an empty database",
+                Problem("C008", shown_address(trial.config.database), "It holds a trial already.", "an empty database",
                         "Make a database of its own for every trial, training and production apart.")
             )  # fmt: skip
-        call_command("migrate", database=owner, verbosity=0, interactive=False)
-        with connection.cursor() as cursor:
-            if trial.config.writer:
-                _make_writer(cursor, trial.config.writer)
-            for ledger in ("open", "sealed"):
-                cursor.execute(
-                    "INSERT INTO ledger_head (ledger, number, hash) VALUES (%s, 0, %s)", [ledger, trial.genesis(ledger)]
-                )
+        call_command("migrate", database=owner.alias, verbosity=0, interactive=False)
+        if not guarded:
+            guards.remove(owner.connection)
+        if trial.is_sqlite:
+            trial.sqlite_file.chmod(0o600)
     except DatabaseError as error:
+        owner.close()
         raise ConductError(
-            Problem("C007", trial.config.database, f"The database cannot be used: {str(error).strip()}.",
+            Problem("C007", shown_address(trial.config.database), f"It cannot be used: {str(error).strip()}.",
                     "an empty database, and an account that may make tables and roles")
         ) from error  # fmt: skip
-    finally:
-        connections[owner].close()
-        if trial.is_sqlite and trial.sqlite_file.exists():
-            trial.sqlite_file.chmod(0o600)
+    return owner
 
 
-def _make_writer(cursor: Any, role: str) -> None:
+def shown_address(database: str) -> str:
+    """A database's address without its password."""
+    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:...@", database)
+
+
+def writer_name(database: str, entropy: Entropy) -> str:
+    """A name for the lesser role of a database, new on its server."""
+    return f"equipoise_{entropy.bytes(6).hex()}_{sha256(database.encode()).hexdigest()[:8]}"
+
+
+def make_writer(cursor: Any, role: str) -> None:
     """The lesser role of PostgreSQL: reads, inserts, updates; owns nothing, deletes nothing, empties nothing."""
     cursor.execute(f'CREATE ROLE "{role}" NOLOGIN')
     cursor.execute(f'GRANT "{role}" TO CURRENT_USER')

@@ -145,6 +145,17 @@ def install(connection: Any) -> None:
             cursor.execute(statement)
 
 
+def remove(connection: Any) -> None:
+    """Take every trigger away: for filling tables from a backup, and for drills that damage a trial."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            for name in sqlite_guards():
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+            return
+        for name, (_, statement) in postgres_guards().items():
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {statement.split(' ON ')[1].split()[0]}")
+
+
 def missing(connection: Any) -> list[str]:
     """Names of triggers that are absent, switched off or not as this program makes them."""
     with connection.cursor() as cursor:

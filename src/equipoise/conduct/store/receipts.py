@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,16 @@ class GivenSlot:
     number: int
     participant: str
     handle: str
+    profile: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
-        """As printed: ``12 P-0012 7KQ2-9XMA-2ABD``."""
-        return f"{self.number} {self.participant} {self.handle}"
+        """As printed: ``12 P-0012 7KQ2-9XMA-2ABD``, and the levels where minimization went by them."""
+        levels = "".join(f" {name}={level}" for name, level in self.profile.items())
+        return f"{self.number} {self.participant} {self.handle}{levels}"
 
 
-_LINE = re.compile(r"^\s*(\d+)[\s:/]+(\S+)[\s:/]+([0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*$")
+_LINE = re.compile(r"^\s*(\d+)\s+(\S+)\s+([0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4})((?:\s+[^\s=]+=[^\s=]+)*)\s*$")
 
 
 def read_given(text: str) -> GivenSlot:
@@ -41,13 +43,15 @@ def read_given(text: str) -> GivenSlot:
     match = _LINE.match(text)
     if match is None:
         raise ValueError(f"not a receipt: {text!r}; type its number, the participant and the handle")
-    return GivenSlot(int(match[1]), match[2], tidy_code(match[3]))
+    profile = dict(part.split("=", 1) for part in match[4].split())
+    return GivenSlot(int(match[1]), match[2], tidy_code(match[3]), profile)
 
 
 def write_receipt(trial: Trial, receipt: Any) -> Path:
     """Write a receipt to the receipts folder; the file is there whole or not at all."""
     answer = receipt.answer
-    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"])
+    minimized = answer["profile"] if answer.get("minimized") else {}
+    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"], minimized)
     value = {
         "equipoise-receipt": 1,
         "trial": trial.config.trial,

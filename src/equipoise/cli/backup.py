@@ -1,0 +1,39 @@
+"""`equipoise backup`: a trial in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.console import console, print_json, reported, working
+from equipoise.cli.options import JsonOption
+from equipoise.cli.trial_options import TrialArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("backup")(backup)
+
+
+def backup(
+    directory: TrialArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to make, best on another disk.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a running trial to one file, load it again and verify it; one that is not whole is not kept.
+
+    The pharmacy's key is not in it: keep that folder apart, with a copy of its own.
+
+    Example: `equipoise backup trial /media/stick/trial-2027-01-31.backup`
+    """
+    from equipoise.conduct.store.backup import back_up
+    from equipoise.conduct.store.trial import Trial
+
+    with reported(as_json=as_json), working("backing up", quiet=as_json):
+        made = back_up(Trial.open(directory), file)
+    if as_json:
+        print_json({"ok": True, "file": str(file), "events": made.number, "hash": made.hash, "rows": made.rows})
+        return
+    console().print(f"{file}: {made.number:,} events, loaded again and verified; anchor {made.number}-{made.hash[:16]}")

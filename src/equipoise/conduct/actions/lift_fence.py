@@ -1,0 +1,91 @@
+"""After a restore: receipts given since the backup are typed in, their slots burnt or given back, the fence lifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.conduct.actions.door import Act, action, anchor_of
+from equipoise.conduct.store.models import Allocation, Participant, Slot
+from equipoise.conduct.store.receipts import GivenSlot, read_given
+from equipoise.conduct.store.slots import minimized_slot, read_trial_companion
+from equipoise.conduct.store.trial import pharmacy_folder
+
+CODES = {
+    "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
+    "C132": "No fence stands.",
+}
+
+
+@action("lift-fence", why=True)
+def lift_fence(act: Act, receipts: list, last: int) -> None:
+    """Open randomization again: every receipt given since the backup, and the number of the last one known anywhere.
+
+    A participant in the backup gets the slot of the receipt back; for others the slot is burnt, and given to them alone
+    when they are entered again. Ask every site for its receipts first: ``why`` says who was asked.
+    """
+    if act.state.randomization != "fenced":
+        act.refuse("C132", "randomization", "No fence stands.", "a trial that was restored")
+    given = _read(act, receipts)
+    count = Allocation.objects.count()
+    wanted = list(range(count + 1, last + 1))
+    if [one.number for one in given] != wanted:
+        have = ", ".join(str(one.number) for one in given) or "none"
+        act.refuse("C131", "receipts", f"Typed in: {have}.", f"all from {count + 1} to {last}" if wanted else "none",
+                   "Ask every site; the numbers run through the whole trial.")  # fmt: skip
+    for one in given:
+        _give_back(act, one)
+    act.load_none()
+    act.record(
+        subject="randomization",
+        what={"last": last, "put": {"trial_state": [{"name": "trial", "randomization": "open", "fence": ""}]}},
+        answer={"receipts": len(given), "last": last, "randomization": "open"},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
+    out = []
+    for text in receipts:
+        try:
+            out.append(read_given(str(text)))
+        except ValueError as error:
+            act.refuse("C131", "receipts", f"{error}.", "12 P-0012 7KQ2-9XMA-2ABD")
+    return sorted(out, key=lambda one: one.number)
+
+
+def _give_back(act: Act, one: GivenSlot) -> None:
+    from equipoise.randomization import planned_randomizations
+    from equipoise.randomization.plan import stream_name
+
+    person = Participant.objects.filter(participant=one.participant).first()
+    act.load(one.participant) if person is not None else act.load_none()
+    plans = {plan.stage: plan for plan in planned_randomizations(act.protocol)}
+    slot = Slot.objects.filter(handle=one.handle).first()
+    new = []
+    if slot is not None:
+        stream, position = slot.stream, slot.position
+        plan = plans[stream.partition(":")[0]]
+    else:
+        minimized = [plan for plan in plans.values() if plan.scheme == "minimization"]
+        if not minimized or not one.profile:
+            act.refuse("C131", one.text, "No slot has this handle.", "the handle as printed on the receipt")
+        plan = minimized[0]
+        stream = stream_name(plan.stage, {})
+        _ = act.vault
+        lists = read_trial_companion(pharmacy_folder(act.pharmacy), act.protocol, act.trial.mode)
+        profile = plan.require_profile(one.profile)
+        new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy, one.handle)]
+        position = new[0][2]
+    before = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
+    if position != (before[0][0] if before else 0) + 1:
+        act.refuse("C131", one.text, "A receipt before it is missing, or the slot was given to somebody else.",
+                   "every receipt, in the order of their numbers")  # fmt: skip
+    state = "given" if person is not None else "burnt"
+    row = {"participant": one.participant, "randomization": plan.number, "handle": one.handle, "stream": stream,
+           "position": position, "receipt": one.number, "state": state}  # fmt: skip
+    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
+    if person is not None and plan.number == 1:
+        put["participant"] = [{"participant": one.participant, "status": "randomized", "stratum": stream}]
+    act.record(participant=one.participant, subject=f"receipt {one.number}", what={"receipt": one.text, "put": put})
+    if new:
+        act.seal({"handle": one.handle}, slots=new)
