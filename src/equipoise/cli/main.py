@@ -9,22 +9,27 @@ import typer
 
 from equipoise.cli import (
     analyse,
+    backup,
     assurance,
     calibrate,
     check,
+    do,
     endpoints,
     import_,
+    init,
     looks,
     multiverse,
     power,
     protocols,
     randomization,
     report,
+    restore,
     run,
     schema,
     show,
     simulate,
     size,
+    verify,
     warm_up,
 )
 
@@ -60,6 +65,7 @@ def _options(
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
     randomization, calibrate, looks, assurance, warm_up,
+    init, do, verify, backup, restore,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)
