@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from broken_edits import REFERENCE, SHAPE, TEXT, Edit
+from broken_missing import MISSING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -26,6 +27,7 @@ HERE = Path(__file__).parent
 GOOD = (HERE / "protocols" / "fictional.yaml").read_text(encoding="utf-8")
 TIMES = int(os.environ.get("EQUIPOISE_MUTATIONS", "1"))
 EDITS = [("shape", edit) for edit in SHAPE] + [("reference", e) for e in REFERENCE] + [("text", e) for e in TEXT]
+EDITS += [("missing", e) for e in MISSING]
 
 
 @lru_cache(maxsize=1000)

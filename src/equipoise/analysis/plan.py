@@ -20,6 +20,7 @@ from equipoise.analysis.imputed import fit_imputed
 from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.repeated_sampling import fit_repeated_sampling
 from equipoise.analysis.strategies import apply_strategies
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.derive import derive_endpoint
@@ -64,9 +65,10 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
         estimand = protocol.model.estimands[analysis.estimand]
         yield PlannedFit(id, id, analysis, analysis.estimand, estimand)
         endpoint = protocol.model.endpoints[estimand.endpoint]
-        kind = endpoint.kind
         yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
-        if kind in ("abstinence", "report", "received", "time-to-event") and estimand.endpoint not in described:
+        kind = endpoint.comes_to if endpoint.kind == "pattern" else endpoint.kind
+        has_share = kind in ("abstinence", "report", "received", "time-to-event", "binary")
+        if has_share and estimand.endpoint not in described:
             described.add(estimand.endpoint)
             extra = Analysis.model_validate(
                 {
@@ -172,7 +174,8 @@ class Plan:
         endpoint = self.protocol.model.endpoints[estimand.endpoint]
         log = endpoint.kind == "score" and endpoint.log
         if analysis.imputation is not None:
-            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, partial(fit_estimator, log=log))
+            impute = fit_imputed if analysis.imputation.variance == "rubin" else fit_repeated_sampling
+            return impute(lattice, comparison, analysis, estimand, planned.floor, partial(fit_estimator, log=log))
         return fit_estimator(self.derived_for(planned), comparison, analysis, log=log)
 
 

@@ -188,13 +188,15 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
 def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) of one value a participant, by least squares.
 
-    With no reference arm the estimate is the mean of the one arm.
+    Of a series of scores it is the last one, or that of the visit which the analysis names. With no reference arm the
+    estimate is the mean of the one arm.
     """
     from equipoise.stats.linear import fit_linear
 
     if derived.shape == "repeated-score":
         assert derived.values is not None
-        values = derived.values[:, 0]
+        names = derived.visit_names or ()
+        values = derived.values[:, names.index(analysis.visit) if analysis.visit in names else -1]
     else:
         assert derived.value is not None
         values = derived.value
@@ -206,7 +208,7 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, l
     fits = fit_linear(y[rows], design, offsets)
     column = 0 if alone else 1
     scale = ("mean" if alone else "mean_difference") if not log else "ratio_of_means"
-    names = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
+    adjusted = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
     return [
         from_coefficient(
             estimator="linear",
@@ -221,7 +223,7 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, l
             n_missed=sum_by_trial(~there, comparison.offsets),
             arm=comparison.arm,
             reference=comparison.reference or None,
-            method=f"linear regression{' of the logarithm' if log else ''}, Student's t limits{names}",
+            method=f"linear regression{' of the logarithm' if log else ''}, Student's t limits{adjusted}",
             details={"sd_residual": fits.sd_residual},
         )
     ]

@@ -225,7 +225,9 @@ def draw_curves(derived: Derived, arms: Sequence[str]) -> tuple[SurvivalCurve, .
     assert derived.time is not None
     assert derived.event is not None
     label = derived.participants.arm
-    known = np.isin(label, list(arms))
+    known = np.isin(label, list(arms)) & np.isfinite(derived.time)
+    if not known.any():
+        return ()
     group = np.array([arms.index(str(name)) for name in label[known]], dtype=np.int64)
     time, event = derived.time[known], derived.event[known].astype(np.float64)
     fits = fit_kaplan_meier(time, event, group, [0, int(known.sum())], n_groups=len(arms))

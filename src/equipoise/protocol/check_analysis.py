@@ -38,6 +38,7 @@ OPTIONS: dict[str, set[str]] = {
     "ties": {"cox"},
     "nodes": {"logistic-mixed"},
     "random-slope": {"linear-mixed"},
+    "visit": {"linear"},
     "horizon": {"rmst-difference", "kaplan-meier"},
     "time-unit": {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
     "if-separated": {"logistic"},
@@ -312,6 +313,11 @@ def _analyses(c: Checker) -> None:
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
+        if analysis.visit is not None and analysis.estimand in model.estimands:
+            endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
+            if endpoint is not None and endpoint.kind == "score" and endpoint.at in model.schedule:
+                series = {visit.name: visit for visit in c.protocol.series(endpoint.at)}
+                c.ref((*path, "visit"), analysis.visit, series, f"schedule.{endpoint.at}")
         known_methods = METHODS.get(analysis.estimator, ())
         if analysis.method is not None and known_methods and analysis.method not in known_methods:
             c.add(

@@ -26,7 +26,8 @@ RULES: dict[str, set[str]] = {
     "use-by-week": _WORDS,
     "report": {"is-missing", *BY_ARM},
     "score": {"is-missing", "last-observation"},
-    "pattern": {"is-use", "is-use-after-dropout", "is-no-use", *BY_ARM},
+    # What leaving a missed cell out means is for the formula to say: breaking a run, or taken out (missing: removed).
+    "pattern": _WORDS - {"is-missing"},
 }
 IMPUTED_ESTIMATORS = {
     "logistic", "firth", "risk-difference", "risk-ratio", "cox", "rmst-difference", "logistic-mixed", "gee",
@@ -159,6 +160,7 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
                 "one of the two",
                 "Remove one.",
             )
+    _variance(c, path, analysis, endpoint)
     if tipping is not None:
         if tipping.arm not in names:
             c.add(
@@ -176,6 +178,41 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
                 "up-to above or below 0, and no delta of the same arm",
                 "Correct up-to, or remove the delta.",
             )
+
+
+def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Any) -> None:
+    """Whether the variance of an imputed analysis can be had."""
+    imputation = analysis.imputation
+    assert imputation is not None
+    where = (*path, "imputation")
+    if imputation.resamples is not None and imputation.variance != "bootstrap":
+        c.add(
+            "P035",
+            (*where, "resamples"),
+            f"Nothing is drawn again: the variance is {imputation.variance}.",
+            "variance: bootstrap beside it",
+            "Add variance: bootstrap, or remove resamples.",
+        )
+    if imputation.variance == "rubin":
+        return
+    suited = {"linear"} if imputation.variance == "jackknife" else {"linear", "linear-mixed"}
+    if endpoint.kind != "score" or analysis.estimator not in suited:
+        c.add(
+            "P035",
+            (*where, "variance"),
+            f"The {imputation.variance} is for scores by {listed(sorted(suited))}; this is {analysis.estimator} of an "
+            f"endpoint of kind {endpoint.kind}.",
+            "rubin, or an analysis that it suits",
+            "Remove variance, or choose another estimator.",
+        )
+    if analysis.tipping_point is not None:
+        c.add(
+            "P035",
+            (*where, "variance"),
+            f"A tipping point goes by Rubin's rules at every shift, and the variance is {imputation.variance}.",
+            "one of the two",
+            "Remove variance, or the tipping point.",
+        )
 
 
 def _contains(endpoint: Any, event: str) -> bool | None:

@@ -400,6 +400,9 @@ class Analysis(Sourced):
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
     nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
     random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
+    visit: Id | None = Field(
+        None, description="With linear on scores of a series: the visit that is compared, by default the last."
+    )
     horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
     missed: AnalysisMissingRule | None = Field(
         None, description="The endpoint's missing rule replaced, as a sensitivity."

@@ -18,6 +18,10 @@ BY_ARM = ("worst-case", "best-case")
 AfterDropout = Literal["at-random", "jump-to-reference", "copy-reference", "copy-increments"]
 
 
+# Bootstrap samples where the plan names no number.
+RESAMPLES = 200
+
+
 class Imputation(Frozen):
     """Multiple imputation of missing results, pooled by Rubin's rules."""
 
@@ -37,6 +41,15 @@ class Imputation(Frozen):
     )
     after_dropout: AfterDropout = Field(
         "at-random", description="What scores are taken to do after the last one seen, in the experimental arm."
+    )
+    variance: Literal["rubin", "bootstrap", "jackknife"] = Field(
+        "rubin",
+        description="Of scores, the standard error that is shown: Rubin's rules (about information-anchored), or the "
+        "variance in repeated sampling by the bootstrap of imputation and analysis together, or by the jackknife of "
+        "conditional-mean imputation (`linear` alone; nothing is drawn).",
+    )
+    resamples: Whole | None = Field(
+        None, ge=50, le=10000, description="With the bootstrap: samples drawn, by default 200."
     )
 
 

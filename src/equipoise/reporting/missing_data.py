@@ -22,6 +22,12 @@ RULES = {
     "worst-case": "worst case: use in the experimental arm, none in the other",
     "best-case": "best case: no use in the experimental arm, use in the other",
 }
+# Whose standard error stands beside a reference-based estimate.
+VARIANCES = {
+    "rubin": "variance by Rubin's rules",
+    "bootstrap": "variance in repeated sampling (bootstrap)",
+    "jackknife": "variance in repeated sampling (jackknife)",
+}
 _LEFT = ("treatment_discontinuation", "study_withdrawal", "lost_to_follow_up", "death", "randomized_in_error")
 
 
@@ -60,8 +66,13 @@ def _rule_of(material: Material, estimate: Estimate) -> str | None:
         kind = f"multiple imputation ({analysis.imputation.sets} sets)"
         if analysis.imputation.after_dropout != "at-random":
             kind += f", {analysis.imputation.after_dropout.replace('-', ' ')}"
+        if analysis.imputation.variance == "jackknife":
+            kind = kind.replace(f"multiple imputation ({analysis.imputation.sets} sets)", "conditional-mean imputation")
         shifts = [f"{material.arm_label(a)} {v:+g}" for a, v in analysis.imputation.delta.items() if v]
-        return kind + (f", shifted: {', '.join(shifts)}" if shifts else "")
+        kind += f", shifted: {', '.join(shifts)}" if shifts else ""
+        if analysis.imputation.after_dropout != "at-random" or analysis.imputation.variance != "rubin":
+            kind += f"; {VARIANCES[analysis.imputation.variance]}"
+        return kind
     return RULES.get(analysis.missed)
 
 
