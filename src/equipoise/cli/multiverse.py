@@ -41,8 +41,10 @@ def multiverse(
                 "out": str(out),
                 "files": [str(path) for path in files],
                 "count": found.count(),
+                "definitions": found.count_definitions(),
                 "caution": CAUTION,
                 "left_out": [{"id": id, "why": why} for id, why in found.left_out],
+                "not_applicable": [{"definition": name, "why": why} for name, why in found.not_applicable],
             }
         )
         return
@@ -53,6 +55,17 @@ def multiverse(
         screen.print(f"{value:>6}  {name.replace('_', ' ')}")
     if found.left_out:
         screen.print(f"{len(found.left_out):>6}  could not be fitted; multiverse.json says why")
+    if found.not_applicable:
+        screen.print(
+            f"{len(found.not_applicable):>6}  definitions of the library do not apply; multiverse.json says why"
+        )
+    screen.print("Definitions, each under its own missing rule", style="bold")
+    for kind, counted in found.count_definitions().items():
+        sides = ", ".join(f"{counted[f'favours {name}']} favour {name}" for name in (found.arm, found.reference))
+        screen.print(
+            f"{counted['definitions']:>6}  {kind}: {sides}; {counted['changes_side']} change sides under another rule "
+            "or estimator"
+        )
     screen.print(CAUTION)
     for path in files:
         screen.print(str(path))

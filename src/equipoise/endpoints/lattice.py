@@ -115,6 +115,7 @@ class Lattice:
     _days: dict[tuple[str, tuple[str, ...]], Cells] = field(default_factory=dict)
     _uses: dict[str, tuple[Cells, Cells]] = field(default_factory=dict)
     _visits: dict[str, VisitLattice] = field(default_factory=dict)
+    patterns: dict[tuple[str, ...], Any] = field(default_factory=dict)  # use patterns made so far, by their source
 
     @property
     def n(self) -> int:

@@ -13,6 +13,7 @@ from equipoise.endpoints.derived import Derived, Floats
 from equipoise.endpoints.lattice import CAME, NOT_DUE, STAYED_AWAY
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.model import PlannedVisit
+from equipoise.protocol.model_analysis import Endpoint
 from equipoise.protocol.model_conduct import BehaviouralIntervention
 from equipoise.records.schema import NEGATIVE, POSITIVE
 from equipoise.reporting import format as fmt
@@ -151,13 +152,11 @@ def survival_figures(material: Material) -> list[Figure]:
     asked = {estimand.endpoint for estimand in model.estimands.values()}
     figures = []
     for id, endpoint in model.endpoints.items():
-        if endpoint.kind != "time-to-event" or id not in asked:
-            continue
+        clock = _clock(material, endpoint) if id in asked else None
         curves = [c for c in material.results.survival_curves if c.endpoint == id and c.arm in material.arms]
-        if not curves:
+        if clock is None or not curves:
             continue
-        start = endpoint.time_zero.first
-        until = day_index(endpoint.until.last) - day_index(start)
+        time_label, until = clock
         label = words.lowered(material.endpoint_label(id))
         drawn = [
             SurvivalCurve(
@@ -175,7 +174,7 @@ def survival_figures(material: Material) -> list[Figure]:
         ]
         drawing = draw_kaplan_meier(
             drawn,
-            time_label=f"Days since {_day_words(material, start)}",
+            time_label=time_label,
             survival_label=f"Share without {label}",
             end=float(until),
             event_words=label,
@@ -184,6 +183,22 @@ def survival_figures(material: Material) -> list[Figure]:
         note = f"{words.capitalized(endpoint.words)}. {_KM_NOTE}"
         figures.append(Figure(f"Time to {label}", drawing, f"{material.everybody}, n = {fmt.thousands(n)}", note))
     return figures
+
+
+def _clock(material: Material, endpoint: Endpoint) -> tuple[str, int] | None:
+    """What the days of a time to event are counted from, and how many there are; ``None`` for another endpoint."""
+    if endpoint.kind == "time-to-event":
+        start = endpoint.time_zero.first
+        return f"Days since {_day_words(material, start)}", day_index(endpoint.until.last) - day_index(start)
+    if endpoint.kind != "pattern" or endpoint.comes_to != "time-to-event":
+        return None
+    # The first day of a pattern is its day 1.
+    if endpoint.days is not None:
+        begins, ends = endpoint.days.first, endpoint.days.last
+    else:
+        visits = material.protocol.series(str(endpoint.at))
+        begins, ends = visits[0].target_day, visits[-1].target_day
+    return f"Day (day 1: {_day_words(material, begins)})", day_index(ends) - day_index(begins) + 1
 
 
 def _day_words(material: Material, day: int) -> str:

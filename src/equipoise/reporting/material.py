@@ -118,7 +118,10 @@ class Material:
         """Whether a larger value of this estimate is better for its arm than for the reference."""
         endpoint = self.protocol.model.endpoints[estimate.endpoint]
         is_better = endpoint.better == "higher"
-        if endpoint.kind == "time-to-event" and estimate.scale not in ("rmst_difference", "median_time"):
+        timed = endpoint.kind == "time-to-event" or (
+            endpoint.kind == "pattern" and endpoint.comes_to == "time-to-event"
+        )
+        if timed and estimate.scale not in ("rmst_difference", "median_time"):
             return not is_better  # a later event is better, so more of the event is worse
         return is_better
 

@@ -20,21 +20,19 @@ from equipoise.analysis.analyse import estimate_planned
 from equipoise.analysis.estimate import SCALES, Estimate
 from equipoise.analysis.plan import Plan, PlannedFit
 from equipoise.endpoints.lattice import read_lattice
-from equipoise.endpoints.patterns.library import Definition, definitions
+from equipoise.endpoints.patterns.library import require_definition
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records
-from equipoise.foundation.errors import AnalysisError, EquipoiseError, Problem
+from equipoise.foundation.errors import EquipoiseError
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol import Protocol
 from equipoise.protocol.check_analysis import OPTIONS, SUITS
 from equipoise.protocol.check_missing import IMPUTED_ESTIMATORS, RULES, takes_rule, why_not_imputed
-from equipoise.protocol.formula_check import formula_problems
-from equipoise.protocol.model_analysis import Analysis, Estimand, PatternEndpoint, RunOfUse
+from equipoise.protocol.model_analysis import Analysis, Estimand
 from equipoise.records import Records
 from equipoise.workflow.library import read_protocol
+from equipoise.workflow.multiverse_definitions import LIBRARY, USE_KINDS, library_endpoints, main_line
 from equipoise.workflow.verbs import Progress, program_version, require_records
-
-CODES = {"A010": "The protocol has no analysis of two arms to vary."}
 
 # Estimators that give an effect, each with the summary measure it estimates.
 MEASURE = {
@@ -55,10 +53,19 @@ LIBRARY_ESTIMATORS = {
     "pattern-number": {"linear"},
     "pattern-time-to-event": {"cox"},
 }
-USE_KINDS = {
-    "abstinence", "abstinent-days", "time-to-event", "repeated-use", "use-by-day", "use-by-week", "report", "pattern",
-}  # fmt: skip
-LIBRARY = "library-"
+# What a definition comes to, by kind of endpoint.
+KINDS = {
+    "abstinence": "yes or no",
+    "report": "yes or no",
+    "pattern-binary": "yes or no",
+    "abstinent-days": "number",
+    "pattern-number": "number",
+    "time-to-event": "time to event",
+    "pattern-time-to-event": "time to event",
+    "repeated-use": "repeated result",
+    "use-by-day": "repeated result",
+    "use-by-week": "repeated result",
+}
 OWN_RULE, IMPUTED = "own rule", "multiple imputation"
 CAUTION = (
     "These rows are one data set looked at in many ways. They are not independent tests, most were not planned, and "
@@ -73,6 +80,7 @@ class Universe:
     id: str
     definition: str
     label: str
+    kind: str
     library: bool
     rule: str
     estimator: str
@@ -108,6 +116,7 @@ class Multiverse:
     provenance: dict[str, Any]
     universes: tuple[Universe, ...]
     left_out: tuple[tuple[str, str], ...]  # id and why there is no row
+    not_applicable: tuple[tuple[str, str], ...] = ()  # definitions of the library and why they are not the trial's
 
     def count(self) -> dict[str, int]:
         """How many rows with an estimate favour each arm, and how many have limits on one side of no effect."""
@@ -123,79 +132,30 @@ class Multiverse:
             **{f"favours {name}, p < 0.05": clear[name] for name in (self.arm, self.reference)},
         }
 
+    def count_definitions(self) -> dict[str, dict[str, int]]:
+        """By kind of value: definitions, whom each favours under its own missing rule, and how many change sides.
 
-def _main_line(protocol: Protocol) -> tuple[str, Analysis]:
-    """The primary analysis of two arms (the first of its kind), which says what is compared and adjusted for."""
-    order = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
-    lines = sorted(protocol.model.analyses.items(), key=lambda item: order.index(item[1].level))
-    for id, analysis in lines:
-        estimand = protocol.model.estimands[analysis.estimand]
-        kind = protocol.model.endpoints[estimand.endpoint].kind
-        if estimand.treatments.reference is not None and kind in USE_KINDS:
-            return id, analysis
-    raise AnalysisError(
-        Problem("A010", "analyses", "No analysis compares two arms on use.", "at least one", "Add one to the plan.")
-    )
-
-
-def _weekly_source(protocol: Protocol, main: Analysis) -> tuple[str, dict[str, Any]] | None:
-    """The weekly use pattern that the endpoint of the main analysis looks at, with a name; ``None`` where none is.
-
-    Visits more often than weekly are gathered into weeks that end with the last visit's target day.
-    """
-    wanted = protocol.model.estimands[main.estimand].endpoint
-    ordered = sorted(protocol.model.endpoints.items(), key=lambda item: item[0] != wanted)
-    for _, endpoint in ordered:
-        found: tuple[str, int, int] | None = None
-        if endpoint.kind in ("repeated-use", "abstinence") and endpoint.at is not None:
-            visits = protocol.series(endpoint.at)
-            first, last = visits[0].target_day, visits[-1].target_day
-            n_weeks = (last - first) // 7 + 1
-            if n_weeks > 1 and last - 7 * n_weeks >= 0:
-                found = endpoint.use, last - 7 * n_weeks + 1, last
-        elif endpoint.kind in ("use-by-week", "abstinence", "abstinent-days", "use-by-day"):
-            n_weeks = len(endpoint.days.range) // 7
-            found = endpoint.use, endpoint.days.first, endpoint.days.first + 7 * n_weeks - 1
-        elif endpoint.kind == "time-to-event":
-            for event in endpoint.first_of:
-                if isinstance(event, RunOfUse) and event.cells == "weeks":
-                    found = event.use, 1, 7 * (endpoint.until.last // 7)
-        if found is not None and found[1] > 0 and found[2] - found[1] >= 13:
-            use, first, last = found
-            return f"{use}, days {first} to {last}", {"use": use, "cells": "weeks", "days": f"{first}..{last}"}
-    return None
-
-
-def _library_endpoints(protocol: Protocol) -> dict[str, PatternEndpoint]:
-    """Definitions of the library over weeks on the protocol's weekly pattern, where their windows fit."""
-    from equipoise.protocol.check_pattern import n_cells
-
-    source = _weekly_source(protocol, _main_line(protocol)[1])
-    out: dict[str, PatternEndpoint] = {}
-    if source is None:
+        A definition is counted once, however many estimators it was tried with: for an arm where every one of them
+        favours it. ``changes_side`` counts definitions for which another rule or estimator favours the other arm.
+        """
+        out: dict[str, dict[str, int]] = {}
+        for kind in dict.fromkeys(KINDS.values()):
+            mine = [u for u in self.universes if u.kind == kind]
+            own: dict[str, set[str]] = {u.definition: set() for u in mine}
+            every: dict[str, set[str]] = {u.definition: set() for u in mine}
+            for u in mine:
+                if u.favours is not None:
+                    every[u.definition].add(u.favours)
+                    if u.rule == OWN_RULE:
+                        own[u.definition].add(u.favours)
+            if mine:
+                found = Counter(next(iter(side)) for side in own.values() if len(side) == 1)
+                out[kind] = {
+                    "definitions": len(own),
+                    **{f"favours {name}": found[name] for name in (self.arm, self.reference)},
+                    "changes_side": sum(len(side) == 2 for side in every.values()),
+                }
         return out
-    for name, entry in definitions().items():
-        if entry.on != ("weeks",):
-            continue
-        endpoint = _pattern(entry, name, *source)
-        cells = n_cells(protocol, endpoint)
-        if cells is not None and not formula_problems(entry.formula, cells):
-            out[f"{LIBRARY}{name.lower().replace('_', '-')}"] = endpoint
-    return out
-
-
-def _pattern(entry: Definition, name: str, where: str, source: dict[str, Any]) -> PatternEndpoint:
-    return PatternEndpoint.model_validate(
-        {
-            "kind": "pattern",
-            "words": entry.words,
-            "label": f"{entry.label} ({name}), {where}",
-            "better": entry.better,
-            "definition": name,
-            "gives": entry.type,
-            **source,
-        }
-    )
 
 
 def _suit(endpoint: Any) -> str:
@@ -213,7 +173,7 @@ def _group(protocol: Protocol, endpoint: str, main: Analysis) -> str | None:
 
 def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[PlannedFit, str]]:
     """Every fit of the multiverse with its missing rule in words; ``protocol`` holds the library's endpoints too."""
-    _, main = _main_line(protocol)
+    _, main = main_line(protocol)
     asked = protocol.model.estimands[main.estimand]
     horizons = [a.horizon for a in protocol.model.analyses.values() if a.horizon is not None]
     for id, endpoint in protocol.model.endpoints.items():
@@ -222,6 +182,8 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
         rules = [OWN_RULE, *sorted(rule for rule in RULES.get(endpoint.kind, set()) if takes_rule(endpoint, rule))]
         own = getattr(endpoint, "missed", None)
         rules = [rule for rule in rules if rule != own]
+        if endpoint.kind == "pattern" and endpoint.definition and require_definition(endpoint.definition).contact:
+            rules = [OWN_RULE]  # who stayed in contact is not for a rule about use to say
         if why_not_imputed(endpoint) is None:
             rules.append(IMPUTED)
         # While-on-treatment and the like belong to the estimand of the plan, where this endpoint has one.
@@ -319,14 +281,14 @@ def explore_multiverse(
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     data = records if isinstance(records, Records) else read_records(records)
     require_records(chosen, data)
-    library = _library_endpoints(chosen)
+    library, without = library_endpoints(chosen)
     wide = Protocol(
         chosen.model.model_copy(update={"endpoints": {**chosen.model.endpoints, **library}}),
         lines=chosen.lines,
         path=chosen.path,
         text=chosen.text,
     )
-    _, main = _main_line(chosen)
+    _, main = main_line(chosen)
     asked = chosen.model.estimands[main.estimand]
     published = {entry.analysis for entry in chosen.model.published.values() if entry.analysis}
     plan = Plan(wide, read_lattice(wide, data))
@@ -349,6 +311,7 @@ def explore_multiverse(
                 id=planned.id,
                 definition=planned.estimand.endpoint,
                 label=endpoint.label or planned.estimand.endpoint,
+                kind=KINDS[_suit(endpoint)],
                 library=planned.estimand.endpoint in library,
                 rule=rule,
                 estimator=estimate.estimator,
@@ -383,6 +346,7 @@ def explore_multiverse(
         },
         universes=tuple(rows),
         left_out=tuple(left_out),
+        not_applicable=without,
     )
 
 
@@ -408,8 +372,10 @@ def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False)
             "provenance": found.provenance,
             "caution": CAUTION,
             "count": found.count(),
+            "definitions": found.count_definitions(),
             "universes": [row.as_row() for row in found.universes],
             "left_out": [{"id": id, "why": why} for id, why in found.left_out],
+            "not_applicable": [{"definition": name, "why": why} for name, why in found.not_applicable],
         }
         (where / "multiverse.json").write_text(
             json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8", newline="\n"

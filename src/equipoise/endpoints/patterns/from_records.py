@@ -23,6 +23,14 @@ def pattern_of(lattice: Lattice, source: PatternSource) -> Pattern:
     repeated use has them. Weeks: ``+`` any use; ``*`` where urine alone speaks and says both; ``-`` looked at and none;
     ``o`` not looked at (where urine is a source, without an evaluable sample); ``_`` with ``at``, no visit due.
     """
+    key = (source.use, source.cells, str(source.days), str(source.at))
+    if key not in lattice.patterns:
+        lattice.patterns[key] = _make_pattern(lattice, source)
+    made: Pattern = lattice.patterns[key]
+    return made
+
+
+def _make_pattern(lattice: Lattice, source: PatternSource) -> Pattern:
     if source.cells == "visits":
         assert source.at is not None
         return Pattern.of(cells_since_last(lattice, source.use, lattice.visits(source.at)))
@@ -71,9 +79,10 @@ def formula_of(endpoint: PatternEndpoint) -> Formula:
 def with_missing_rule(formula: Formula, rule: str) -> Formula:
     """The formula with ``rule`` in place of each of its rules for missed cells, and at its beginning where it has none.
 
-    Sensitivity analyses ask what another rule would have done; every other step stays.
+    Sensitivity analyses ask what another rule would have done; every other step stays. ``last-observation`` is the
+    language's ``locf``.
     """
-    step = Step.model_validate({"missing": rule})
+    step = Step.model_validate({"missing": "locf" if rule == "last-observation" else rule})
 
     def has_rule(part: Formula) -> bool:
         return any(s.verb == "missing" for s in part.steps) or any(has_rule(inner) for _, inner in part.parts)

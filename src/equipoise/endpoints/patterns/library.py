@@ -78,6 +78,9 @@ class _Entry(Frozen):
     on: tuple[str, ...] = ("weeks",)
     unit: str | None = None
     better: Better = "higher"
+    days_before: Whole = Field(0, description="Days before time zero with which the pattern begins.")
+    above_amount: bool = Field(False, description="Whether the definition of use must name an amount (heavy days).")
+    contact: bool = Field(False, description="Whether it is about who stayed in contact, whatever they used.")
     formula: Formula
     examples: tuple[Example, ...] = Field(min_length=1)
     variants: Mapping[str, _Variant] = Field({})
@@ -89,7 +92,9 @@ class Definition:
 
     ``columns`` are the names of its values in a table: one, or time and event. ``on`` names the patterns it looks at,
     the first by default. ``standing`` is ``as-ctnote`` where the reference implementation has the same definition,
-    ``held-right`` for our variant of a debatable one, else empty. ``why`` says why there are two.
+    ``held-right`` for our variant of a debatable one, else empty. ``why`` says why there are two. ``days_before`` time
+    zero its pattern begins; with ``above_amount`` it is about days of use above an amount, with ``contact`` about who
+    stayed, which no rule for a missed cell may change.
     """
 
     name: str
@@ -102,6 +107,9 @@ class Definition:
     on: tuple[str, ...]
     unit: str | None
     better: Better
+    days_before: int
+    above_amount: bool
+    contact: bool
     formula: Formula
     examples: tuple[Example, ...]
     standing: str
@@ -219,7 +227,8 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
             for item in error.errors(include_url=False)
         ) from None
     held = entry.variants.get("held-right")
-    common = {"family": family, "label": entry.label, "citation": entry.citation, "better": entry.better}
+    names = ("label", "citation", "better", "days_before", "above_amount", "contact")
+    common = {"family": family, **{name: getattr(entry, name) for name in names}}
     out = [
         Definition(
             name=name,
@@ -235,7 +244,7 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
             why=held.why if held is not None else None,
             counterpart=name + HELD_RIGHT if held is not None else None,
             source_text=raw["formula"],
-            **common,  # type: ignore[arg-type]
+            **common,
         )
     ]
     if held is not None:
@@ -254,7 +263,7 @@ def read_entry(family: str, name: str, raw: Mapping[str, Any]) -> list[Definitio
                 why=held.why,
                 counterpart=name,
                 source_text=raw["variants"]["held-right"]["formula"],
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         )
     problems = [
