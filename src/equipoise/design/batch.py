@@ -25,7 +25,8 @@ from equipoise.stats.codes import FitCode
 FLOATS = ("estimate", "standard_error", "ci_lower", "ci_upper", "p_value")
 WHOLE = ("n_analysed", "n_events", "n_missed")
 SEPARATED = FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI
-BATCH = 250  # replicates worked at once; some 60 MB with the flagship's plan
+# Participants worked at once on a core, some 200 MB with the flagship's plan; larger trials come in smaller batches.
+BATCH_PARTICIPANTS = 55_000
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -141,8 +142,10 @@ def run_task(task: Task) -> TaskResult:
 
     parts: list[tuple[tuple[PlannedRow, ...], Arrays]] = []
     with on_one_thread():
-        for first in range(task.first, task.stop, BATCH):
-            parts.append(_run_batch(task, first, min(first + BATCH, task.stop)))
+        sizes = scenario_of(task.protocol, task.spec).design.arm_sizes
+        batch = max(1, BATCH_PARTICIPANTS // sum(sizes.values()))
+        for first in range(task.first, task.stop, batch):
+            parts.append(_run_batch(task, first, min(first + batch, task.stop)))
     rows = parts[0][0]
     joined = {name: np.concatenate([arrays[name] for _, arrays in parts], axis=1) for name in parts[0][1]}
     return TaskResult(task.first, task.stop, rows, joined)

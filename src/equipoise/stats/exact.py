@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from equipoise.stats._roots import find_zeros
+from equipoise.stats._table_memory import solve_tables
 from equipoise.stats._wald import CodeArray
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.packing import FloatArray, IntArray
@@ -91,6 +92,13 @@ class TwoByTwo:
         picked = TwoByTwo(kept[:, 0], kept[:, 1], kept[:, 2], kept[:, 3], self.codes[first])
         return picked, where.ravel()
 
+    def take(self, chosen: IntArray) -> TwoByTwo:
+        """Some of the tables."""
+        return TwoByTwo(
+            self.events_control[chosen], self.n_control[chosen],
+            self.events_experimental[chosen], self.n_experimental[chosen], self.codes[chosen],
+        )  # fmt: skip
+
 
 def fisher_exact(
     events_control: ArrayLike,
@@ -111,6 +119,20 @@ def fisher_exact(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     given = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
     tables, where = given.unique()
+    out = solve_tables("fisher", level, tables, lambda new: _solve_in_chunks(new, level))
+    codes = given.codes.copy()
+    out = out[:, where]
+    out[:, has(codes, FitCode.NOT_ESTIMABLE)] = np.nan
+    constant = has(codes, FitCode.CONSTANT_OUTCOME)
+    out[1:, constant] = np.nan
+    mark(codes, constant, FitCode.NOT_ESTIMABLE)
+    open_above = ~has(codes, FitCode.NOT_ESTIMABLE) & np.isnan(out[3])
+    mark(codes, open_above, FitCode.LIMIT_NOT_FOUND)
+    return FisherTests(out[0], out[1], out[2], out[3], level, codes)
+
+
+def _solve_in_chunks(tables: TwoByTwo, level: float) -> FloatArray:
+    """p value, conditional estimate and limits (4, n_tables)."""
     n = tables.codes.shape[0]
     out = np.full((4, n), np.nan)
     widths = np.minimum(tables.n_experimental, tables.events_control + tables.events_experimental) + 1
@@ -124,15 +146,7 @@ def fisher_exact(
         chosen = by_width[begin:end]
         out[:, chosen] = _solve_tables(tables, chosen, level)
         begin = end
-    codes = given.codes.copy()
-    out = out[:, where]
-    out[:, has(codes, FitCode.NOT_ESTIMABLE)] = np.nan
-    constant = has(codes, FitCode.CONSTANT_OUTCOME)
-    out[1:, constant] = np.nan
-    mark(codes, constant, FitCode.NOT_ESTIMABLE)
-    open_above = ~has(codes, FitCode.NOT_ESTIMABLE) & np.isnan(out[3])
-    mark(codes, open_above, FitCode.LIMIT_NOT_FOUND)
-    return FisherTests(out[0], out[1], out[2], out[3], level, codes)
+    return out
 
 
 def _solve_tables(tables: TwoByTwo, chosen: IntArray, level: float) -> FloatArray:

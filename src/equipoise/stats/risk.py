@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from equipoise.stats._roots import find_zeros
+from equipoise.stats._table_memory import solve_tables
 from equipoise.stats._wald import CodeArray, normal_quantile, two_sided_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.exact import TwoByTwo
@@ -145,11 +146,20 @@ def miettinen_nurminen_difference(
     """
     given = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
     tables, where = given.unique()
+    answers = solve_tables("score-difference", level, tables, lambda new: _solve_differences(new, level))
+    # Nothing to test when everybody has the same outcome: the score is 0 / 0.
+    p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, answers[3])
+    return _comparison(
+        answers[0, where], answers[1, where], answers[2, where], p[where], given, "risk_difference", level
+    )
+
+
+def _solve_differences(tables: TwoByTwo, level: float) -> FloatArray:
+    """(4, n_tables) differences, both score limits and p values."""
     x0, n0, x1, n1 = (np.asarray(v, dtype=np.float64) for v in _counts(tables))
     z = normal_quantile(level)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p0, p1 = x0 / n0, x1 / n1
-        difference = p1 - p0
+        difference = x1 / n1 - x0 / n0
 
         def score(delta: FloatArray) -> FloatArray:
             return _score_difference(x0, n0, x1, n1, delta)
@@ -158,10 +168,8 @@ def miettinen_nurminen_difference(
         lower = find_zeros(lambda d: z - _clip(score(d)), np.full_like(start, -1.0), start)
         upper = find_zeros(lambda d: -z - _clip(score(d)), start, np.full_like(start, 1.0))
         p = two_sided_p(score(np.zeros_like(start)))
-    # Nothing to test when everybody has the same outcome: the score is 0 / 0.
-    p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, p)
     lower, upper = np.where(difference == -1.0, -1.0, lower), np.where(difference == 1.0, 1.0, upper)
-    return _comparison(difference[where], lower[where], upper[where], p[where], given, "risk_difference", level)
+    return np.stack([difference, lower, upper, p])
 
 
 def miettinen_nurminen_ratio(
@@ -181,6 +189,13 @@ def miettinen_nurminen_ratio(
     """
     given = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
     tables, where = given.unique()
+    answers = solve_tables("score-ratio", level, tables, lambda new: _solve_ratios(new, level))
+    p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, answers[3])
+    return _comparison(answers[0, where], answers[1, where], answers[2, where], p[where], given, "risk_ratio", level)
+
+
+def _solve_ratios(tables: TwoByTwo, level: float) -> FloatArray:
+    """(4, n_tables) ratios, both score limits and p values."""
     x0, n0, x1, n1 = (np.asarray(v, dtype=np.float64) for v in _counts(tables))
     z = normal_quantile(level)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -195,11 +210,9 @@ def miettinen_nurminen_ratio(
         lower = np.exp(find_zeros(lambda r: z - _clip(score(r)), -far, np.minimum(inside, far)))
         upper = np.exp(find_zeros(lambda r: -z - _clip(score(r)), np.maximum(inside, -far), far))
         p = two_sided_p(_score_ratio(x0, n0, x1, n1, np.ones_like(inside)))
-    p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, p)
     lower = np.where(x1 == 0, 0.0, lower)
-    upper = np.where(x0 == 0, np.nan, upper)
-    ratio = np.where(x0 == 0, np.nan, ratio)
-    return _comparison(ratio[where], lower[where], upper[where], p[where], given, "risk_ratio", level)
+    upper, ratio = np.where(x0 == 0, np.nan, upper), np.where(x0 == 0, np.nan, ratio)
+    return np.stack([ratio, lower, upper, p])
 
 
 def _counts(tables: TwoByTwo) -> tuple[object, object, object, object]:
