@@ -13,6 +13,7 @@ from equipoise.cli import (
     assurance,
     calibrate,
     check,
+    design_report,
     do,
     endpoints,
     import_,
@@ -64,7 +65,7 @@ def _options(
 
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
-    randomization, calibrate, looks, assurance, warm_up,
+    randomization, calibrate, looks, assurance, design_report, warm_up,
     init, do, verify, backup, restore,
 )  # fmt: skip
 for module in _COMMANDS:

@@ -28,6 +28,7 @@ from equipoise.reporting.document import (
     Table,
 )
 from equipoise.reporting.figures.estimates_distribution import draw_estimates_distribution
+from equipoise.reporting.figures.heat_map import draw_heat_map
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
 
 BANNER = replace(SIMULATED, sentence="Simulated trials: a possible world under stated assumptions, not evidence.")
@@ -121,6 +122,7 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
                     [PowerLine(name, points) for name, points in lines.items()], axis=axis, title=title
                 )
                 out.append(Figure(f"{title} by {axis}", drawing, note="Vertical lines are Monte Carlo intervals."))
+    out += heat_maps(cells, ids)
     columns = (
         Column("Scenario"),
         *(Column(axis, "decimal") for axis in axes),
@@ -139,6 +141,28 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
         for cell in cells
     )
     out.append(Table("Power over the grid", columns, rows, "Shares of replicates significant"))
+    return out
+
+
+def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> list[Block]:
+    """A map of each primary's power over the first two axes of the grid that vary; one for each of the other values."""
+    axes = [axis for axis in cells[0].cell.grid if len({cell.cell.grid[axis] for cell in cells}) > 1]
+    if len(axes) < 2:
+        return []
+    x_axis, y_axis = axes[:2]
+    out: list[Block] = []
+    for id in ids:
+        maps: dict[str, dict[tuple[float, float], float | None]] = {}
+        for cell in cells:
+            rest = [f"{name}={cell.cell.grid[name]:g}" for name in axes[2:]]
+            share = cell[id].significant
+            at = (cell.cell.grid[x_axis], cell.cell.grid[y_axis])
+            maps.setdefault("; ".join([cell.cell.spec.name, *rest]), {})[at] = share.value if share else None
+        for name, shares in maps.items():
+            title = f"Power of {id}, {name}"
+            drawing = draw_heat_map(shares, x_axis=x_axis, y_axis=y_axis, title=title)
+            note = "Percent of replicates significant; framed from 80 % on."
+            out.append(Figure(f"{title}: {x_axis} by {y_axis}", drawing, note=note))
     return out
 
 

@@ -1,0 +1,437 @@
+"""The design report: what the trial can show and what it cannot, how fragile that is, and whether it would recur.
+
+Every number comes from the values handed in; sections without values are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from equipoise.design.assurance import PRIORS, ReplicationTable
+from equipoise.design.looks import ActualSize, LooksOutcome
+from equipoise.design.operating import OperatingCharacteristics
+from equipoise.design.stopping_rules import TESTS, RuleOutcome
+from equipoise.protocol import Protocol
+from equipoise.randomization.predictability import FUNCTIONAL_UNBLINDING, Predictability
+from equipoise.reporting.document import (
+    Block,
+    Bullets,
+    Column,
+    DefinitionList,
+    Document,
+    Figure,
+    Heading,
+    KeyFigures,
+    Paragraph,
+    Row,
+    Table,
+)
+from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
+from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, primaries_of
+
+BOUNDARY_NAMES = {
+    "lan-demets-obrien-fleming": "spending of O'Brien-Fleming type",
+    "lan-demets-pocock": "spending of Pocock type",
+}
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """Looks at one endpoint, as the report shows them."""
+
+    endpoint: str
+    boundary: str
+    scenario: str
+    effect: LooksOutcome
+    null: LooksOutcome
+    size: ActualSize | None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Hypothetical rules for stopping early."""
+
+    n_planned: int
+    n_stopped: int
+    said: str | None
+    risks: tuple[tuple[str, float], ...]
+    rows: tuple[RuleOutcome, ...]
+    worst: tuple[RuleOutcome, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignMaterial:
+    """What the report is made of; ``worlds`` are the scenarios, the first of them the trial as planned."""
+
+    protocol: Protocol
+    worlds: tuple[OperatingCharacteristics, ...]
+    grid: tuple[OperatingCharacteristics, ...] = ()
+    dropout: tuple[OperatingCharacteristics, ...] = ()
+    replications: ReplicationTable | None = None
+    looks: tuple[LookedAt, ...] = ()
+    stopped: Stopped | None = None
+    randomizations: tuple[Predictability, ...] = ()
+    version: str = ""
+
+
+def build_design_report(material: DesignMaterial) -> Document:
+    """The report as a document."""
+    first = material.worlds[0]
+    whole = build_power_report(material.protocol, material.worlds[:1], material.version)
+    # The power report's opening, its scenario and its method stand around what only this report has.
+    cut = next(n for n, block in enumerate(whole.blocks) if isinstance(block, Heading) and block.text.startswith("How"))
+    opening = [block for block in whole.blocks[:cut] if isinstance(block, Paragraph | KeyFigures)][:2]
+    in_full = [block for block in whole.blocks[:cut] if block not in opening]
+    blocks: list[Block] = [
+        *opening,
+        Heading("What the trial can show, and what it cannot"),
+        *_worlds(material),
+        *_section("Over sizes and effects", _grid(material)),
+        Heading("How fragile it is"),
+        *_dropout(material),
+        *_missing_rules(material),
+        *_section("Would a replication succeed?", _replications(material)),
+        *_section("Interim looks", _looks(material)),
+        *_section("A stop that no rule foresaw", _stopped(material)),
+        *_section("What the randomization gives away", _randomization(material)),
+        *_section("Where the assumptions come from", _assumptions(material)),
+        *in_full,
+        *whole.blocks[cut:],
+    ]
+    return Document(
+        title="What the trial can show",
+        subtitle=material.protocol.model.trial.title,
+        kicker="Design report",
+        blocks=tuple(blocks),
+        banner=BANNER,
+        provenance=whole.provenance,
+        footer=f"{material.protocol.id}, seed {first.seed}, protocol {material.protocol.hash[:12]}",
+    )
+
+
+def _section(title: str, blocks: list[Block]) -> list[Block]:
+    return [Heading(title), *blocks] if blocks else []
+
+
+def _percent(value: float | None, decimals: int = 1) -> str:
+    return "" if value is None else f"{100 * value:.{decimals}f}"
+
+
+def _worlds(material: DesignMaterial) -> list[Block]:
+    """Power of the primaries in every world, and what follows for a reader of the result."""
+    first = material.worlds[0]
+    ids = [summary.row.id for summary in primaries_of(first)]
+    rows = []
+    for world in material.worlds:
+        holm = next((rule for rule in world.rules if rule.rule == "holm"), None)
+        rows.append(
+            Row(
+                (
+                    world.cell.spec.name.removeprefix(f"{first.cell.spec.name}+").replace("+", ", "),
+                    *(_percent(share.value if (share := world[id].significant) else None) for id in ids),
+                    _percent(holm.all_rejected.value if holm else None),
+                    _percent(holm.any_rejected.value if holm else None),
+                    _percent(_gone(world)),
+                    world.cell.spec.words.removeprefix(first.cell.spec.words).strip() or world.cell.spec.words,
+                )
+            )
+        )
+    table = Table(
+        "Significant results, by what the world is like",
+        (
+            Column("Scenario"),
+            *(Column(id, "decimal", "%") for id in ids),
+            Column("all, Holm", "decimal", "%"),
+            Column("any, Holm", "decimal", "%"),
+            Column("gone", "decimal", "%"),
+            Column("What is assumed", wide=True),
+        ),
+        tuple(rows),
+        f"{first.n_replicates:,} simulated trials a scenario, the same random numbers in all",
+        ("A missing p value counts as not significant. In a world without effect these are type I errors.",),
+    )
+    said = []
+    for summary in primaries_of(first):
+        if summary.significant is None or summary.spread is None or summary.median is None:
+            continue
+        low, high = summary.spread
+        said.append(
+            f"{material.protocol.endpoint_label(summary.row.endpoint)}: {_percent(summary.significant.value, 0)} % of "
+            f"such trials are significant. The estimates of single trials run from {low:.3g} to {high:.3g} (central "
+            f"95 %, median {summary.median:.3g}): that is how far one trial of this size can lie from what is true."
+        )
+    return [table, *([Bullets(tuple(said))] if said else [])]
+
+
+def _gone(world: OperatingCharacteristics) -> float:
+    total = sum(world.arm_sizes.values())
+    return sum(world.dropout[arm] * n for arm, n in world.arm_sizes.items()) / total
+
+
+def _grid(material: DesignMaterial) -> list[Block]:
+    if not material.grid:
+        return []
+    ids = [summary.row.id for summary in primaries_of(material.grid[0])]
+    out: list[Block] = []
+    for id in ids:
+        lines: dict[str, list[tuple[float, float, float, float]]] = {}
+        for cell in material.grid:
+            share = cell[id].significant
+            if share is not None:
+                point = (cell.cell.grid["n"], share.value, share.lower, share.upper)
+                lines.setdefault(f"effect {cell.cell.grid['effect']:g}", []).append(point)
+        drawing = draw_power_curve([PowerLine(*line) for line in lines.items()], axis="n", title=f"Power of {id}")
+        note = "Effect 1 is the scenario's, 0 is none. Vertical lines are Monte Carlo intervals."
+        out.append(Figure(f"Power of {id} by size and effect", drawing, note=note))
+    return [*out, *heat_maps(material.grid, ids)]
+
+
+def _dropout(material: DesignMaterial) -> list[Block]:
+    if not material.dropout:
+        return []
+    ids = [summary.row.id for summary in primaries_of(material.dropout[0])]
+    lines = []
+    for id in ids:
+        points = [
+            (cell.cell.grid["dropout"], share.value, share.lower, share.upper)
+            for cell in material.dropout
+            if (share := cell[id].significant) is not None
+        ]
+        lines.append(PowerLine(id, points))
+    drawing = draw_power_curve(lines, axis="share of participants gone by the last visit", title="Power by dropout")
+    return [
+        Paragraph(
+            "Dropout as the scenario has it, more often or more rarely. Where it counts as an event it moves the "
+            "result itself; where it is left out it takes participants away."
+        ),
+        Figure("Power by dropout", drawing, note="Vertical lines are Monte Carlo intervals."),
+    ]
+
+
+def _missing_rules(material: DesignMaterial) -> list[Block]:
+    """The primary endpoints under every missing-data rule that the plan has a line for."""
+    first = material.worlds[0]
+    model = material.protocol.model
+    null = next((world for world in material.worlds if world.is_null), None)
+    rows: list[Row] = []
+    for primary in primaries_of(first):
+        endpoint = primary.row.endpoint
+        own = getattr(model.endpoints[endpoint], "missed", None)
+        chosen = [(primary, f"{own or 'as defined'} (as planned)")]
+        for summary in first.rows:
+            line = model.analyses[summary.row.line]
+            if line.missed is not None and summary.row.endpoint == endpoint and summary.row.kind == "main":
+                chosen.append((summary, line.missed))
+        if len(chosen) == 1:
+            continue
+        rows.append(Row((material.protocol.endpoint_label(endpoint),), "group"))
+        for summary, rule in chosen:
+            error = null[summary.row.id].significant if null is not None else None
+            rows.append(
+                Row(
+                    (
+                        rule.replace("-", " "),
+                        _percent(summary.significant.value if summary.significant else None),
+                        "" if summary.median is None else f"{summary.median:.3g}",
+                        f"{summary.n_analysed:.1f}",
+                        _percent(error.value if error else None),
+                    ),
+                    indent=1,
+                )
+            )
+    if not rows:
+        return []
+    return [
+        Table(
+            "The same trials under other rules for what is missing",
+            (
+                Column("Missing counts as"),
+                Column("Power", "decimal", "%"),
+                Column("Median estimate", "decimal"),
+                Column("Analysed", "decimal"),
+                Column("Type I error", "decimal", "%"),
+            ),
+            tuple(rows),
+            "",
+            (
+                "Worst and best case count what is missing for one arm and against the other: without an effect they "
+                "make one, and their type I error says how large.",
+            ),
+        )
+    ]
+
+
+def _replications(material: DesignMaterial) -> list[Block]:
+    table = material.replications
+    if table is None or not table.rows:
+        return []
+    sizes = list(dict.fromkeys(row.n_total for row in table.rows))
+    rows: list[Row] = []
+    for id in dict.fromkeys(row.published for row in table.rows):
+        mine = [row for row in table.rows if row.published == id]
+        rows.append(Row((material.protocol.endpoint_label(mine[0].endpoint),), "group"))
+        for prior in dict.fromkeys(row.prior for row in mine):
+            here = {row.n_total: row for row in mine if row.prior == prior}
+            effect = next(iter(here.values())).effect
+            cells = tuple(_percent(here[n].probability, 0) for n in sizes)
+            rows.append(Row((prior.replace("-", " "), "" if effect is None else f"{effect:.3g}", *cells), indent=1))
+    beliefs = tuple((prior.replace("-", " "), PRIORS[prior]) for prior in dict.fromkeys(r.prior for r in table.rows))
+    return [
+        Paragraph(
+            "The probability that one more trial, of the size given, is significant in the direction of the published "
+            "effect. It depends on what is believed of the effect: a result that was noticed because it was large is "
+            "likely to overstate it, and by how much one trial cannot tell. The answer is the range."
+        ),
+        Table(
+            "Probability that a replication succeeds",
+            (
+                Column("Belief"),
+                Column("Centre", "decimal"),
+                *(Column(f"n = {n}", "decimal", "%") for n in sizes),
+            ),
+            tuple(rows),
+            f"Two-sided {table.alpha_two_sided:g}; the published trial had {table.n_published} participants",
+        ),
+        DefinitionList(beliefs),
+    ]
+
+
+def _looks(material: DesignMaterial) -> list[Block]:
+    out: list[Block] = []
+    for seen in material.looks:
+        rows = [
+            Row(
+                (
+                    str(with_effect.number),
+                    f"{with_effect.critical_z:.3f}",
+                    f"{with_effect.n_known:.1f}",
+                    f"{with_effect.n_pipeline:.1f}",
+                    f"{with_effect.day:.0f}",
+                    _percent(with_effect.rejected),
+                    _percent(without.rejected),
+                )
+            )
+            for with_effect, without in zip(seen.effect.looks, seen.null.looks, strict=True)
+        ]
+        label = material.protocol.endpoint_label(seen.endpoint)
+        notes = [
+            f"Under {seen.scenario}, {seen.effect.expected_n:.1f} of {seen.effect.n_planned} participants and "
+            f"{seen.effect.expected_days:.0f} of {seen.effect.planned_days:.0f} days are expected. The simulated level "
+            f"is {_percent(seen.null.rejected)} % (Monte Carlo error {_percent(seen.null.rejected_error)})."
+        ]
+        if seen.size is not None:
+            notes.append(
+                f"Exactly, the level reaches {_percent(seen.size.largest)} % where {_percent(seen.size.nominal)} % is "
+                "claimed: with so few participants normal theory is only approximate."
+            )
+        if seen.effect.reversed_share:
+            notes.append(
+                f"{_percent(seen.effect.reversed_share)} % of early claims no longer hold once the pipeline is in."
+            )
+        out.append(
+            Table(
+                f"{label}: {BOUNDARY_NAMES.get(seen.boundary, seen.boundary)}",
+                (
+                    Column("Look"),
+                    Column("Critical z", "decimal"),
+                    Column("Known", "decimal"),
+                    Column("In the pipeline", "decimal"),
+                    Column("Day", "decimal"),
+                    Column("Rejects here", "decimal", "%"),
+                    Column("Without any effect", "decimal", "%"),
+                ),
+                tuple(rows),
+                f"{seen.effect.n_replicates:,} simulated trials",
+                tuple(notes),
+            )
+        )
+    if out:
+        out.insert(
+            0,
+            Paragraph(
+                "The plan has no interim looks unless the protocol says so. This is what two would do, with the data "
+                "that would then be in; whoever has entered and has no result yet is in the pipeline."
+            ),
+        )
+    return out
+
+
+def _stopped(material: DesignMaterial) -> list[Block]:
+    stopped = material.stopped
+    if stopped is None:
+        return []
+    rows: list[Row] = []
+    for test in dict.fromkeys(row.test for row in stopped.rows):
+        rows.append(Row((TESTS[test],), "group"))
+        for worst in (row for row in stopped.worst if row.test == test):
+            mine = [row for row in stopped.rows if (row.test, row.rule) == (test, worst.rule)]
+            cells = tuple(_percent(row.type_one_error) for row in mine)
+            rows.append(Row((worst.words, *cells, _percent(worst.type_one_error)), indent=1))
+    said = f"The protocol file says: {stopped.said}. " if stopped.said else ""
+    return [
+        Paragraph(
+            f"{said}{stopped.n_planned} were planned and {stopped.n_stopped} randomized. The rules below are "
+            "hypothetical: each is what such a stop could have been, with the type I error that it would have had."
+        ),
+        Table(
+            "Type I error of rules by which the trial could have stopped",
+            (
+                Column("Rule", wide=True),
+                *(Column(f"risk {name}", "decimal", "%") for name, _ in stopped.risks),
+                Column("worst", "decimal", "%"),
+            ),
+            tuple(rows),
+            "Exact, crude comparison of a yes-or-no result, participants in turn to the arms",
+        ),
+    ]
+
+
+def _randomization(material: DesignMaterial) -> list[Block]:
+    out: list[Block] = []
+    for part in material.randomizations:
+        rows = []
+        for row in part.rows:
+            e = row.expected
+            numbers = ("", "", "", "") if e is None else (
+                _percent(e.guess_rate), _percent(e.certain_share), f"{e.excess_guesses:.1f}",
+                "" if e.sd_difference is None else f"{e.sd_difference:.2f}",
+            )  # fmt: skip
+            rows.append(Row((row.words, row.standing, *numbers, row.note)))
+        out.append(
+            Table(
+                f"Schemes for {part.n} participants in {part.n_strata} {'stratum' if part.n_strata == 1 else 'strata'}",
+                (
+                    Column("Scheme"),
+                    Column("Standing"),
+                    Column("Guessed", "decimal", "%"),
+                    Column("Certain", "decimal", "%"),
+                    Column("Beyond chance", "decimal"),
+                    Column("SD of difference", "decimal"),
+                    Column("Note", wide=True),
+                ),
+                tuple(rows),
+                "Shares of allocations that the best guesser gets right, and is sure of",
+            )
+        )
+    if out:
+        out.append(Paragraph(FUNCTIONAL_UNBLINDING, "note"))
+    return out
+
+
+def _assumptions(material: DesignMaterial) -> list[Block]:
+    name = material.worlds[0].cell.spec.base
+    entry = material.protocol.model.assumptions.get(name)
+    if entry is None:
+        return []
+    facts: list[tuple[str, str]] = [("Set", name)]
+    basis = material.protocol.assumption_set(name).basis
+    if basis:
+        facts.append(("Basis", basis))
+    if entry.calibration is not None and entry.calibration.free:
+        ranges = "; ".join(f"{id} {low:g} to {high:g}" for id, (low, high) in entry.calibration.free.items())
+        facts.append(("Found within", ranges))
+        if entry.calibration.not_aimed_at:
+            facts.append(("Not aimed at", ", ".join(entry.calibration.not_aimed_at)))
+    command = f"equipoise calibrate {material.protocol.id} --set {name}"
+    facts.append(("How wide the choice is", f"{command} shows which other values would do as well"))
+    return [DefinitionList(tuple(facts))]
