@@ -1,4 +1,7 @@
-"""Allocation of fictional participants: permuted blocks whose totals are the protocol's."""
+"""Allocation of fictional participants: permuted blocks whose totals are the protocol's, or any scheme of a real list.
+
+The schemes are those of :mod:`equipoise.randomization`, their draws the addressed random numbers of the simulation.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.randomization.minimization import Minimization
+from equipoise.randomization.vectorised import allocate_many, minimize_many
+from equipoise.simulation.design import SITE, PlannedAllocation
 from equipoise.simulation.purposes import Purpose
 
 
@@ -51,3 +57,37 @@ def allocate(
     out = np.empty((len(replicates), n), dtype=np.int8)
     np.put_along_axis(out, order, np.broadcast_to(np.asarray(arms, dtype=np.int8), out.shape), axis=1)
     return out
+
+
+def site_numbers(draws: NDArray[np.float64], n_sites: int) -> NDArray[np.int64]:
+    """The site of each participant, numbered from 0, from uniform numbers: every site enrols equally."""
+    return np.asarray(np.floor(n_sites * draws), dtype=np.int64)
+
+
+def allocate_by_scheme(
+    seed: int, replicates: NDArray[np.int64], n: int, allocation: PlannedAllocation, poor_route: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Arm of each of ``n`` participants in order of enrolment by a scheme, (n_replicates, n).
+
+    ``poor_route`` (n_replicates, n) is known before the arm: it may be a factor.
+    """
+    from equipoise.simulation.streams import uniform_grid
+
+    def draws(purpose: int) -> NDArray[np.float64]:
+        return np.asarray(uniform_grid(seed, replicates, n, np.zeros(1), purpose)[:, :, 0])
+
+    scheme = allocation.scheme
+    levels, sizes = [], []
+    for factor in allocation.factors:
+        is_site = factor == SITE
+        sizes.append(len(allocation.sites) if is_site else 2)
+        levels.append(
+            site_numbers(draws(Purpose.SITE), len(allocation.sites)) if is_site else poor_route.astype(np.int64)
+        )
+    if isinstance(scheme, Minimization):
+        stacked = np.stack(levels, axis=2) if levels else np.zeros((len(replicates), n, 0), dtype=np.int64)
+        return minimize_many(scheme, draws(Purpose.ALLOCATION), stacked)[0]
+    strata = np.zeros((len(replicates), n), dtype=np.int64)
+    for level, size in zip(levels, sizes, strict=True):
+        strata = strata * size + level
+    return allocate_many(scheme, draws(Purpose.ALLOCATION), draws(Purpose.BLOCK_SIZE), strata if levels else None)

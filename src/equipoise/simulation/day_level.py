@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import require_seed
-from equipoise.simulation.allocate import allocate
+from equipoise.simulation.allocate import allocate, allocate_by_scheme
 from equipoise.simulation.design import TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.purposes import Purpose
@@ -69,20 +69,27 @@ class SimulatedTrials:
         return int(found[0])
 
 
-def _route(
-    design: TrialDesign, parameters: DayLevelParameters, seed: int, replicates: NDArray[np.int64], arm: NDArray[np.int8]
-) -> NDArray[np.bool_]:
-    """Route of use: drawn, or exactly as many in each arm as the scenario says, those with the smallest draws."""
+def _arm_and_route(
+    design: TrialDesign, parameters: DayLevelParameters, seed: int, replicates: NDArray[np.int64]
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Arm and route of use: the route drawn, or exactly as many in each arm as the scenario says.
+
+    Where a scheme lets the arms' numbers fall as they may, counts by arm cannot be met: their share is drawn.
+    """
     from equipoise.simulation.streams import uniform_grid
 
-    draws = uniform_grid(seed, replicates, arm.shape[1], np.zeros(1), Purpose.ROUTE)[:, :, 0]
+    draws = uniform_grid(seed, replicates, design.n_participants, np.zeros(1), Purpose.ROUTE)[:, :, 0]
+    if design.allocation is not None:
+        poor = draws < parameters.poor_route_share
+        return allocate_by_scheme(seed, replicates, design.n_participants, design.allocation, poor), poor
+    arm = allocate(seed, replicates, [a.n for a in design.arms], [a.ratio for a in design.arms])
     if parameters.poor_route_counts is None:
-        return draws < parameters.poor_route_share
+        return arm, draws < parameters.poor_route_share
     poor = np.zeros(arm.shape, dtype=np.bool_)
     for number, arm_id in enumerate(design.arm_ids):
         order = np.argsort(np.where(arm == number, draws, 2.0), axis=1)
         np.put_along_axis(poor, order[:, : parameters.poor_route_counts[arm_id]], True, axis=1)
-    return poor
+    return arm, poor
 
 
 def _by_arm(design: TrialDesign, values: object) -> NDArray[np.float64]:
@@ -118,8 +125,7 @@ def simulate_day_level(
     once = np.zeros(1)
     visit_at = np.asarray(design.visit_days, dtype=np.int64) - design.first_day
 
-    arm = allocate(seed, numbers, [a.n for a in design.arms], [a.ratio for a in design.arms])
-    poor = _route(design, p, seed, numbers, arm)
+    arm, poor = _arm_and_route(design, p, seed, numbers)
     propensity = normal_grid(seed, numbers, n, once, Purpose.PROPENSITY)[:, :, 0]
     responder = (
         uniform_grid(seed, numbers, n, once, Purpose.RESPONDER)[:, :, 0] < _by_arm(design, p.responder_share)[arm]

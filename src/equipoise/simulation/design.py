@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equipoise.randomization.scheme import Scheme
+
+SITE = "site"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVisit:
@@ -44,12 +48,27 @@ class PlannedArm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAllocation:
+    """A scheme as the running trial would use it: the numbers of the arms come out as they fall.
+
+    ``factors`` stratify (or are minimized over), in order: the route variable and ``site`` are simulated; factors that
+    are not are named in ``left_out``. Sites enrol equally.
+    """
+
+    scheme: Scheme
+    factors: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDesign:
     """A trial as the day-level model sees it. The first arm is the reference.
 
     Study days: ``first_day`` is the first outpatient day (use is simulated from it to ``last_day``); clinic visits lie
     among these days, the last of them may not be missed by who stays. ``abstinence_days`` is the closed range over
-    which end-of-study abstinence is judged.
+    which end-of-study abstinence is judged. Without ``allocation``, blocks of twice the smallest size run until the
+    arms have exactly the planned numbers.
     """
 
     arms: tuple[PlannedArm, ...]
@@ -66,6 +85,7 @@ class TrialDesign:
     route_variable: str = "route"
     poor_route: str = "smoked-or-injected"
     other_route: str = "intranasal"
+    allocation: PlannedAllocation | None = None
 
     def __post_init__(self) -> None:
         """Refuse a design whose days do not fit together."""

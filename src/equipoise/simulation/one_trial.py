@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
+from equipoise.simulation.allocate import site_numbers
 from equipoise.simulation.day_level import SimulatedTrials
-from equipoise.simulation.design import TrialDesign
+from equipoise.simulation.design import SITE, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.streams import normal_grid, uniform_grid
 
 
@@ -62,6 +64,25 @@ class OneTrial:
         """Arm of each participant."""
         arms: NDArray[np.str_] = np.array(self.design.arm_ids)[self.of("arm")]
         return arms
+
+    @cached_property
+    def site(self) -> NDArray[np.str_] | None:
+        """Site of each participant, where the scheme goes by it."""
+        plan = self.design.allocation
+        if plan is None or SITE not in plan.factors:
+            return None
+        sites: NDArray[np.str_] = np.array(plan.sites)[site_numbers(self.uniform(Purpose.SITE), len(plan.sites))]
+        return sites
+
+    @cached_property
+    def stratum(self) -> list[str] | None:
+        """Stratum of each participant as it is recorded, where the scheme has factors."""
+        plan, design = self.design.allocation, self.design
+        if plan is None or not plan.factors:
+            return None
+        route = np.where(self.of("poor_route"), design.poor_route, design.other_route)
+        columns = [(name, self.site if name == SITE else route) for name in sorted(plan.factors)]
+        return [", ".join(f"{name} {column[i]}" for name, column in columns) for i in range(self.n)]  # type: ignore[index]
 
     @cached_property
     def drugs(self) -> NDArray[np.str_]:

@@ -66,6 +66,7 @@ def participants_table(trial: OneTrial) -> pl.DataFrame:
             "consented": True,
             "eligible": True,
             "ineligible_reason": pl.Series([None] * trial.n, dtype=pl.String),
+            **({} if trial.site is None else {"site": trial.site}),
             **baseline_columns(trial),
         }
     )
@@ -112,6 +113,7 @@ def allocations_table(trial: OneTrial) -> pl.DataFrame:
             "participant_id": trial.ids,
             "stage": 1,
             "day": trial.design.randomization_day,
+            **({} if trial.stratum is None else {"stratum": trial.stratum}),
             "arm": trial.arm_ids,
             "arm_received": trial.arm_ids,
         }

@@ -16,6 +16,8 @@ class Purpose(IntEnum):
     ROUTE = 2
     PROPENSITY = 3
     RESPONDER = 4
+    SITE = 5
+    BLOCK_SIZE = 6
     USE = 10
     REPORT = 11
     DROPOUT = 12

@@ -11,8 +11,10 @@ from equipoise.foundation.calendar import days_between
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
 from equipoise.protocol.model import PlannedVisit as ProtocolVisit
+from equipoise.randomization.scheme import reduced
+from equipoise.randomization.schemes import default_parameters, make_scheme
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
-from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
+from equipoise.simulation.design import SITE, PlannedAllocation, PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import read_parameters, shown
 
@@ -25,6 +27,7 @@ CODES = {
     "S012": "An arm whose number of participants is not known.",
     "S013": "No series of visits with urine and daily-use calendar.",
     "S014": "No prognostic baseline variable of two levels.",
+    "S015": "A randomization that cannot be simulated as the protocol states it.",
 }
 DAY_LEVEL = "day-level"
 # Variables of `baseline`, and what their settings are called among the parameters.
@@ -231,7 +234,41 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
         route_variable=route,
         poor_route=levels[1],
         other_route=levels[0],
+        allocation=_allocation(protocol, arms, route, collector),
     )
+
+
+def _allocation(
+    protocol: Protocol, arms: list[PlannedArm], route: str, collector: _Collector
+) -> PlannedAllocation | None:
+    """The protocol's scheme with recommended parameters; absent for blocks without strata, and where none is named."""
+    stated = protocol.model.randomization
+    name = stated.scheme.usable if stated is not None else None
+    if stated is None or name is None:
+        return None
+    wanted = stated.strata.usable or ()
+    factors = tuple(f for f in wanted if f == route or (f == SITE and protocol.model.sites))
+    if name == "permuted-blocks" and not factors:
+        return None
+    ratio, sizes = [arm.ratio for arm in arms], [arm.n for arm in arms]
+    n, unit, place = sum(sizes), sum(reduced(ratio)), "randomization.scheme"
+    parameters = default_parameters(name, ratio, factors, n)
+    if name == "permuted-blocks":
+        parameters = {"block-sizes": [2 * unit]}
+    scheme, problems = make_scheme(name, ratio, parameters, factors, place)
+    for problem in problems:
+        collector.add("S015", place, problem.found, problem.expected, problem.next_step)
+    share = [n * part / sum(ratio) for part in ratio]
+    if any(abs(size - due) >= unit for size, due in zip(sizes, share, strict=True)):
+        said = ", ".join(f"{arm.id} {arm.n}" for arm in arms)
+        collector.add(
+            "S015", place, f"{name} lets the numbers fall by the ratio, and the arms are to have {said}.",
+            "numbers in the ratio", "Correct the ratio, or n.",
+        )  # fmt: skip
+    if scheme is None:
+        return None
+    left_out = tuple(factor for factor in wanted if factor not in factors)
+    return PlannedAllocation(scheme=scheme, factors=factors, sites=protocol.model.sites, left_out=left_out)
 
 
 def _outpatient_days(protocol: Protocol, visits: tuple[PlannedVisit, ...]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -79,7 +80,18 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
             "parameters": trials.parameters.as_mapping(),
             "baseline": as_mapping(scenario.baseline),
             "accompanying": as_mapping(scenario.accompanying),
+            **_allocation_details(scenario),
         },
     )
     joined = {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in tables.items()}
     return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
+
+
+def _allocation_details(scenario: Scenario) -> dict[str, Any]:
+    """How participants were allocated, where it was not by blocks to planned numbers."""
+    plan = scenario.design.allocation
+    if plan is None:
+        return {}
+    parameters = plan.scheme.parameters()
+    said = {"scheme": plan.scheme.name, "parameters": parameters, "factors": list(plan.factors)}
+    return {"allocation": {**said, "factors_not_simulated": list(plan.left_out)}}
