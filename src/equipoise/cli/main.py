@@ -13,6 +13,7 @@ from equipoise.cli import (
     assurance,
     calibrate,
     check,
+    cut,
     design_report,
     do,
     endpoints,
@@ -66,7 +67,7 @@ def _options(
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
     randomization, calibrate, looks, assurance, design_report, warm_up,
-    init, do, verify, backup, restore,
+    init, do, verify, backup, restore, cut,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

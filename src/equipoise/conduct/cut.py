@@ -26,6 +26,9 @@ from equipoise.foundation.errors import ConductError, Problem
 from equipoise.records import DataSource, Records
 
 if TYPE_CHECKING:
+    from equipoise.conduct.actions.session import Session
+    from equipoise.conduct.clock import Clock
+    from equipoise.conduct.entropy import Entropy
     from equipoise.conduct.store.trial import Trial
     from equipoise.conduct.store.vault import Vault
     from equipoise.protocol import Protocol
@@ -218,4 +221,32 @@ def cut_records(
     return Records({name: frame for name, frame in tables.items() if frame.height}, source)
 
 
-__all__ = ["Edition", "Ledger", "Opened", "cut_records", "open_sham", "open_true", "read_ledger"]
+def take_cut(
+    trial: Trial,
+    session: Session,
+    *,
+    at: str,
+    edition: str,
+    out: Path,
+    pharmacy: Path | None = None,
+    force: bool = False,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Records:
+    """Take a cut as an account: rights are asked and the cut is noted in the ledger, then it is made and written.
+
+    Raises what :func:`cut_records` and the door raise, and :class:`~equipoise.foundation.errors.OutputError` where the
+    folder cannot be made.
+    """  # fmt: skip
+    from equipoise.conduct.actions.door import perform
+    from equipoise.exchange.records_files import write_records
+
+    perform(trial, session, "cut", {"at": at, "edition": edition}, clock=clock, entropy=entropy)
+    moment = datetime.fromisoformat(at)
+    chosen: Edition = edition  # type: ignore[assignment]
+    records = cut_records(trial, at=moment, edition=chosen, pharmacy=pharmacy)
+    write_records(records, out, force=force)
+    return records
+
+
+__all__ = ["Edition", "Ledger", "Opened", "cut_records", "open_sham", "open_true", "read_ledger", "take_cut"]

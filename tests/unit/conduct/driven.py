@@ -128,14 +128,17 @@ class Driver:
         total = round(given["minutes"] * 60)
         # A pause is whole minutes, and the dose says how long the pump ran: the two together give the seconds.
         running = whole if delivered == planned else next(
-            total - 60 * pause for pause in range(0, 11)
+            total - 60 * pause for pause in range(11)
             if _hundredths(planned, total - 60 * pause, whole) == round(delivered * 100)
             and (pause > 0) == (given["interruptions"] > 0)
         )  # fmt: skip
         pause = total - running
         start = datetime(day.year, day.month, day.day, MORNING + 1, tzinfo=UTC)
         self.staged.clock.at = start + timedelta(seconds=total + 60)
-        at = (lambda seconds: (start + timedelta(seconds=seconds)).isoformat())  # fmt: skip
+
+        def at(seconds: int) -> str:
+            return (start + timedelta(seconds=seconds)).isoformat()
+
         self.do("nina", "infusion-start", participant=id, at=at(0))
         if pause:
             self.do("nina", "infusion-rate", participant=id, ml_per_hour=0, at=at(600), why="line was moved")

@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from .driven import Driver, hire, order_by_list
 
 from equipoise.exchange.records_files import plain_frame
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.records.schema import TABLES
 from equipoise.simulation.simulate import simulate
 from equipoise.workflow.library import definitions_of, protocol_path
+
+from .driven import Driver, hire, order_by_list
 
 
 def flagship(per_arm: int | None) -> Protocol:
@@ -23,6 +24,10 @@ def flagship(per_arm: int | None) -> Protocol:
     if per_arm is not None:
         for number in (27, 28):
             text = text.replace(f"n: {{value: {number}, source: summary}}", f"n: {{value: {per_arm}, source: summary}}")
+        text = re.sub(
+            r"n: \{midazolam: \d+, ketamine: \d+\}", f"n: {{midazolam: {per_arm}, ketamine: {per_arm}}}", text
+        )
+        text = re.sub(r"\d+ of 2[78]\b", f"1 of {per_arm}", text)
         text = re.sub(r"(?ms)^(published|remarks|calibration):.*?(?=^[a-z])", "", text)
     protocol = read_protocol_text(text)
     return protocol.with_definitions(definitions_of(protocol))

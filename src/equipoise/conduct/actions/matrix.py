@@ -37,6 +37,7 @@ complete               -   Y   Y   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -
 consent-version        Y   -   -   -   -   -   -   -   -   -
 correct                -   Y   Y   Y   Y   -   -   -   -   -
+cut                    -   -   -   -   -   Y   -   -   Y   Y
 day-1                  -   Y   Y   -   -   -   -   -   -   -
 death                  -   Y   Y   -   -   -   -   -   -   -
 disable-account        Y   -   -   -   -   -   -   -   -   -
@@ -54,9 +55,11 @@ infusion-vitals        -   -   -   Y   -   -   -   -   -   -
 lift-fence             Y   -   -   -   -   -   -   -   -   -
 lock                   Y   -   -   -   -   -   -   -   -   -
 lost                   -   Y   Y   -   -   -   -   -   -   -
+open-arms              -   -   -   -   -   -   Y   -   -   -
 passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 randomize              -   Y   Y   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -
+read                   -   Y   Y   Y   Y   -   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -

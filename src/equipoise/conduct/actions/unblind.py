@@ -11,7 +11,7 @@ CODES = {
 }
 # Who may be told the arm by somebody else's request.
 TOLD = ("pharmacist", "safety", "investigator")
-_ALWAYS = ("open", "paused", "locked")
+_ALWAYS = ("open", "paused", "frozen", "locked")
 
 
 def _open(act: Act, mode: str, told: str) -> str:
