@@ -112,12 +112,14 @@ class Trials:
         }  # fmt: skip
 
 
+# R's model; how many times faster than it we mean to be; and its milliseconds a fit on the machine for which the
+# targets in microseconds were set (R 4 with lme4 and survival, median of ten trials of this size).
 PEERS = {
-    "GLMM, 10 nodes": ("glmer_agq10_bobyqa", 500.0),
-    "LMM slope, Satterthwaite": ("lmer_slope", None),
-    "Cox, Efron": ("cox_efron", None),
-    "logistic": ("logistic", None),
-    "Kaplan-Meier and log-rank": ("km_logrank", None),
+    "GLMM, 10 nodes": ("glmer_agq10_bobyqa", 500.0, 290.0),
+    "LMM slope, Satterthwaite": ("lmer_slope", None, 26.5),
+    "Cox, Efron": ("cox_efron", None, 2.0),
+    "logistic": ("logistic", None, 1.23),
+    "Kaplan-Meier and log-rank": ("km_logrank", None, 3.1),
 }
 
 
@@ -188,11 +190,26 @@ def main() -> int:
                     if name == "glmer_agq10_bobyqa":
                         level_r += level
                         level_ours += float(np.nansum(likelihood[first - 1 : first - 1 + R_TRIALS]))
+    # A target in microseconds means nothing without the machine it was set for. R's own time says how fast this one
+    # is, fit by fit; where a fit has no R beside it, by the slowest-growing of the others.
+    slower = {
+        name: float(np.median(theirs[peer])) / there for name, (peer, _, there) in PEERS.items() if peer in theirs
+    }
+    if slower:
+        listed = ", ".join(f"{name} {value:.2f}" for name, value in slower.items())
+        report.notes.append(
+            f"R took this many times as long as on the machine for which the targets were set: {listed}; fits are held "
+            "to the targets at that machine's speed, and the time measured here stands above"
+        )
     for name, (_, target) in fits.items():
         values = np.array(ours[name]) * 1e6
-        report.add(f"{name}: median of {ROUNDS} rounds", float(np.median(values)), "us a fit", at_most=target)
+        median = float(np.median(values))
+        report.add(f"{name}: median of {ROUNDS} rounds", median, "us a fit", at_most=None if slower else target)
+        if slower:
+            here = slower.get(name, min(slower.values()))
+            report.add(f"{name}: at the speed of the targets' machine", median / here, "us a fit", at_most=target)
         report.add(f"{name}: slowest over fastest round", float(values.max() / values.min()), "ratio")
-        peer, ratio = PEERS.get(name, (None, None))
+        peer, ratio, _ = PEERS.get(name, (None, None, None))
         if peer in theirs:
             r = float(np.median(theirs[peer]))
             report.add(f"{name}: R's {peer}", r, "ms a fit")
