@@ -135,4 +135,4 @@ def test_a_scheme_that_does_not_go_with_the_ratio_or_the_numbers_is_refused(sche
     # Complete randomization may be 1:2; then the arms cannot be simulated with 27 and 28.
     with pytest.raises(SimulationError) as error:
         read_scenario(by(scheme, (), ratio), "as-published")
-    assert {problem.code for problem in error.value.problems} == {"S015"}
+    assert {problem.code for problem in error.value.problems} == {"S030"}

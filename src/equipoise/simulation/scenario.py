@@ -27,7 +27,7 @@ CODES = {
     "S012": "An arm whose number of participants is not known.",
     "S013": "No series of visits with urine and daily-use calendar.",
     "S014": "No prognostic baseline variable of two levels.",
-    "S015": "A randomization that cannot be simulated as the protocol states it.",
+    "S030": "A randomization that cannot be simulated as the protocol states it.",
 }
 DAY_LEVEL = "day-level"
 # Variables of `baseline`, and what their settings are called among the parameters.
@@ -257,12 +257,12 @@ def _allocation(
         parameters = {"block-sizes": [2 * unit]}
     scheme, problems = make_scheme(name, ratio, parameters, factors, place)
     for problem in problems:
-        collector.add("S015", place, problem.found, problem.expected, problem.next_step)
+        collector.add("S030", place, problem.found, problem.expected, problem.next_step)
     share = [n * part / sum(ratio) for part in ratio]
     if any(abs(size - due) >= unit for size, due in zip(sizes, share, strict=True)):
         said = ", ".join(f"{arm.id} {arm.n}" for arm in arms)
         collector.add(
-            "S015", place, f"{name} lets the numbers fall by the ratio, and the arms are to have {said}.",
+            "S030", place, f"{name} lets the numbers fall by the ratio, and the arms are to have {said}.",
             "numbers in the ratio", "Correct the ratio, or n.",
         )  # fmt: skip
     if scheme is None:
