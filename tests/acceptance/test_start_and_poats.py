@@ -15,6 +15,12 @@ import pytest
 
 import equipoise
 from equipoise.analysis.results import Results
+from equipoise.records import Records
+from equipoise.reporting.course import flow_counts
+from equipoise.reporting.document import Figure, Heading, Table
+from equipoise.reporting.material import Material
+from equipoise.reporting.stages import stages_of
+from equipoise.reporting.trial_report import build_report
 
 # ---------------------------------------------------------------------------------------------------------- START
 
@@ -55,8 +61,13 @@ def test_start_changes_its_direction_when_a_week_without_a_sample_counts_as_use(
 
 
 @pytest.fixture(scope="module")
-def poats(shared_data: Path) -> Results:
-    return equipoise.analyse("poats", equipoise.import_records("ctn0094", shared_data / "ctn0094", project=30))
+def poats_records(shared_data: Path) -> Records:
+    return equipoise.import_records("ctn0094", shared_data / "ctn0094", project=30)
+
+
+@pytest.fixture(scope="module")
+def poats(poats_records: Records) -> Results:
+    return equipoise.analyse("poats", poats_records)
 
 
 def counted(results: Results, line: str, endpoint: str | None = None) -> dict[str, tuple[int | None, int | None]]:
@@ -97,6 +108,38 @@ def test_poats_follow_up_rests_on_buprenorphine_counting_as_use(poats: Results) 
     counts = counted(poats, "follow-up"), counted(poats, "follow-up", "follow-up-success-buprenorphine-allowed")
     strict, allowed = (sum(events or 0 for events, _ in by_arm.values()) for by_arm in counts)
     assert allowed > 3 * strict
+
+
+def test_poats_report_draws_flow_baseline_use_and_missing_data_for_each_randomization(
+    poats_records: Records, poats: Results
+) -> None:
+    protocol = equipoise.read_protocol("poats")
+    document = build_report(protocol, poats_records, poats)
+    headings = [block.text for block in document.blocks if isinstance(block, Heading)]
+    # Under Participants, Results and Missing data.
+    assert headings.count("Phase 1: 653 randomized") == 3
+    assert headings.count("Phase 2: 360 randomized") == 3
+    flows = [b.drawing.alt for b in document.blocks if isinstance(b, Figure) and b.caption == "Flow of participants"]
+    assert "653 randomized" in flows[0]
+    # 329 and 324 randomized, of whom 180 and 180 again: 653 - 360 = 293 went no further.
+    assert "653 in the stage before, 360 randomized again" in flows[1]
+    assert flows[1].count("180 allocated") == 2
+    tables = [b for b in document.blocks if isinstance(b, Table) and b.caption == "Baseline characteristics"]
+    assert [table.subtitle for table in tables] == [
+        "Everybody randomized, n = 653",
+        "Everybody randomized again, n = 360",
+    ]
+    effects = next(b for b in document.blocks if isinstance(b, Table) and b.caption.startswith("Effects"))
+    assert any("360 randomized again, in phase 2" in note for note in effects.footnotes)
+
+
+def test_the_second_stage_counts_its_own_participants(poats_records: Records, poats: Results) -> None:
+    first, second = stages_of(Material(equipoise.read_protocol("poats"), poats_records, poats))
+    assert (first.n_randomized, second.n_randomized, second.lattice.n) == (653, 360, 360)
+    assert set(second.records["participants"]["participant_id"]) == set(first.records["allocations"]["participant_id"])
+    counts = flow_counts(second)
+    assert (counts.n_screened, counts.n_excluded, counts.n_randomized) == (653, 293, 360)
+    assert [(arm.n_allocated, arm.n_analysed) for arm in counts.arms] == [(180, 180), (180, 180)]
 
 
 # The second route: the tables read with the csv module, days counted from consent as the source does, and every

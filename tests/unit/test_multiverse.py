@@ -9,9 +9,13 @@ from dataclasses import replace
 import pytest
 
 from equipoise.cli.main import app
+from equipoise.endpoints.patterns.library import definitions
+from equipoise.reporting.course import survival_figures
 from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
+from equipoise.reporting.material import Material
 from equipoise.workflow import analyse, read_protocol
 from equipoise.workflow.multiverse import OWN_RULE, explore_multiverse, favoured, write_multiverse
+from equipoise.workflow.multiverse_definitions import find_source, library_endpoints, main_line, told_use
 from equipoise.workflow.verbs import get_records
 
 
@@ -90,3 +94,75 @@ def test_nothing_is_left_where_writing_fails(smoking, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         write_multiverse(smoking[2], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_daily_and_two_pattern_definitions_stand_beside_those_over_weeks(smoking):
+    _, _, found = smoking
+    rows = {row.definition for row in found.universes if row.library}
+    assert {"library-days-to-first-use", "library-ctn-composite-relapse", "library-rd-soyka-2008"} <= rows
+    why = dict(found.not_applicable)
+    assert "names none" in why["no-heavy-drinking-days"]
+    assert "28 days before day 1" in why["use-days-halved"]
+
+
+def test_no_rule_for_use_is_tried_on_who_stayed_in_contact(smoking):
+    _, _, found = smoking
+    for definition in ("library-days-retained", "library-dropped-out"):
+        assert {row.rule for row in found.universes if row.definition == definition} == {OWN_RULE}
+
+
+def test_definitions_are_counted_once_by_what_they_come_to(smoking):
+    _, _, found = smoking
+    counted = found.count_definitions()
+    assert sum(kind["definitions"] for kind in counted.values()) == len({row.definition for row in found.universes})
+    times = counted["time to event"]
+    assert times[f"favours {found.arm}"] + times[f"favours {found.reference}"] <= times["definitions"]
+    # A hazard ratio below one favours the experimental arm, of the library's times too.
+    for row in found.universes:
+        if row.kind == "time to event" and row.scale == "hazard_ratio" and row.estimate not in (None, 1.0):
+            later_is_better = row.definition != "library-days-to-three-weeks-abstinent"
+            assert (row.favours == found.arm) == ((row.estimate < 1) == later_is_better)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "use", "days", "told"),
+    [
+        ("xbot", "non-study-opioid", (1, 168), "told-opioid"),
+        ("start", "illicit-opioid", (2, 169), "illicit-opioid-told"),
+        ("poats", "opioid-or-buprenorphine", (1, 84), "opioid-or-buprenorphine-told"),
+        ("ketamine-mbrp-cocaine", "cocaine", (6, 33), "cocaine"),
+    ],
+)
+def test_the_library_looks_at_the_use_and_the_weeks_of_the_main_analysis(protocol, use, days, told):
+    read = read_protocol(protocol)
+    source = find_source(read, main_line(read)[1])
+    assert (source.use, (source.first, source.last)) == (use, days)
+    assert told_use(read, source.use) == told
+    endpoints, without = library_endpoints(read)
+    assert len(endpoints) + len(without) == len(definitions())
+    composite = endpoints.get("library-ctn-composite-relapse")
+    if days[1] > 60:
+        assert composite.beside["days"].use == told
+
+
+def test_a_pattern_time_is_read_as_a_time_in_the_report():
+    from equipoise.analysis.plan import planned_fits
+    from equipoise.protocol.read import read_protocol_text
+
+    read = read_protocol("smoking-cessation")
+    text = read.text.replace(
+        "\nestimands:\n",
+        "\n  first-use:\n    kind: pattern\n    words: days to first use\n    use: smoking\n    cells: days\n"
+        "    days: 1..183\n    definition: days-to-first-use\n    gives: time-to-event\n\nestimands:\n"
+        "  first: {endpoint: first-use, treatments: triple v patch, summary: hazard-ratio}\n",
+        1,
+    ).replace("\nanalyses:\n", "\nanalyses:\n  first: {estimand: first, estimator: cox}\n", 1)
+    changed = read_protocol_text(text)
+    records = get_records(read, records=None, seed=None, scenario=None)
+    assert [p.id for p in planned_fits(changed) if p.line == "first"] == ["first", "first.proportion"]
+    results = analyse(changed, records)
+    material = Material(changed, records, results)
+    estimate = next(e for e in results.estimates if e.id == "first")
+    assert estimate.scale == "hazard_ratio"
+    assert not material.higher_favours_arm(estimate)
+    assert "Time to first use" in [figure.caption for figure in survival_figures(material)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -38,7 +39,9 @@ Mask = NDArray[np.bool_]
 def flow_counts(material: Material) -> FlowCounts:
     """The counts of the flow diagram; those analysed are those of the first primary analysis."""
     analyses = material.protocol.model.analyses
-    chosen = next((line for line, a in analyses.items() if a.level == "primary"), next(iter(analyses), None))
+    estimands = material.protocol.model.estimands
+    mine = {line: a for line, a in analyses.items() if material.is_of_stage(estimands[a.estimand].stage)}
+    chosen = next((line for line, a in mine.items() if a.level == "primary"), next(iter(mine), None))
     analysed: dict[str, int] | None = None
     primary = ""
     reasons: dict[str, list[tuple[str, int]]] = {}
@@ -58,19 +61,22 @@ def flow_counts(material: Material) -> FlowCounts:
         not_analysed=reasons,
         primary=primary,
         is_randomized=material.protocol.model.randomization is not None,
+        is_again=material.stage is not None and material.stage > 1,
     )
 
 
 def flow_figure(material: Material) -> Figure:
     """The CONSORT 2025 flow diagram."""
     note = "Counted from the records."
+    if material.stage is not None:
+        note = "Counted from the records, which say of departures whether, not in which stage."
     return Figure("Flow of participants", draw_consort(flow_counts(material)), "CONSORT 2025 flow diagram", note)
 
 
 def schedule_figure(material: Material) -> Figure | None:
     """The schedule of activities as SPIRIT draws it; a series of many visits is drawn by its ends."""
     model = material.protocol.model
-    planned = material.protocol.planned_visits
+    planned = [v for v in material.protocol.planned_visits if material.is_of_stage(v.stage)]
     if not planned:
         return None
     shown = _shown_visits(planned)
@@ -78,7 +84,7 @@ def schedule_figure(material: Material) -> Figure | None:
     ids = [visit.name for visit, _ in shown]
     rows: list[ScheduleRow] = []
     if model.randomization is not None:
-        day = model.calendar.randomization_day or 1
+        day = 1 if _own_day_1(material) else model.calendar.randomization_day or 1
         at = [v.name for v, _ in shown if v.first_day <= day <= v.last_day]
         if at:
             rows.append(ScheduleRow("Randomization", frozenset(at[:1]), "Enrolment"))
@@ -100,7 +106,7 @@ def schedule_figure(material: Material) -> Figure | None:
             rows.append(ScheduleRow(label, frozenset(at), "Assessments"))
     if not rows:
         return None
-    anchor = f"Study day 1: {model.calendar.day_1}."
+    anchor = f"Study day 1: {_own_day_1(material) or model.calendar.day_1}."
     left_out = len(planned) - len(ids)
     if left_out:
         anchor += (
@@ -112,6 +118,12 @@ def schedule_figure(material: Material) -> Figure | None:
     return Figure(
         "Schedule of activities", draw_schedule(Schedule(visits, rows)), "By visit, as SPIRIT 2025 draws it", anchor
     )
+
+
+def _own_day_1(material: Material) -> str | None:
+    """What happens on day 1 of the stage looked at, where it counts days of its own."""
+    stage = material.protocol.model.stages.get(material.stage_id) if material.stage_id is not None else None
+    return stage.day_1 if stage is not None else None
 
 
 def _shown_visits(planned: Sequence[PlannedVisit], limit: int = 16) -> list[tuple[PlannedVisit, bool]]:
@@ -132,7 +144,8 @@ def _schedule_visit(material: Material, visit: PlannedVisit, shortened: bool) ->
     entry = model.schedule[visit.series]
     label = entry.label or visit.series.replace("-", " ").capitalize()
     if len(series) > 1:
-        label = f"{'… ' if shortened else ''}{1 + [v.name for v in series].index(visit.name)}"
+        place = _week_named(visit) or 1 + [v.name for v in series].index(visit.name)
+        label = f"{'… ' if shortened else ''}{place}"
     before, after = (
         day_index(visit.target_day) - day_index(visit.first_day),
         day_index(visit.last_day) - day_index(visit.target_day),
@@ -213,17 +226,23 @@ def _main_series(material: Material) -> list[PlannedVisit]:
     """The longest visit series at which use is looked for; empty where no series has two visits."""
     model = material.protocol.model
     looked = {id for id, a in model.assessments.items() if a.type in ("urine", "daily-use")}
-    # the lattice of the report is that of the first stage: a later stage that counts its own days has other people
-    own = {id for id, stage in model.stages.items() if stage.day_1 is not None}
+    # another stage that counts its own days has other people
+    own = {id for id, stage in model.stages.items() if stage.day_1 is not None and id != material.stage_id}
     found = [
         list(material.protocol.series(id))
         for id, v in model.schedule.items()
-        if v.is_series and set(v.assess) & looked and v.stage not in own
+        if v.is_series and set(v.assess) & looked and v.stage not in own and material.is_of_stage(v.stage)
     ]
     # in a trial of several stages the lattice holds the days of the stage analysed
     n_days = material.lattice.n_days
     found = [series for series in found if all(0 <= material.lattice.column(v.target_day) < n_days for v in series)]
     return max(found, key=len, default=[])
+
+
+def _week_named(visit: PlannedVisit) -> int | None:
+    """The week that a visit is named after; a series may begin in another than the first."""
+    found = re.search(r"(?:^|-)week-(\d+)$", visit.name)
+    return int(found[1]) if found else None
 
 
 def _axis(visits: Sequence[PlannedVisit]) -> tuple[list[str], str, list[int]]:
@@ -232,7 +251,7 @@ def _axis(visits: Sequence[PlannedVisit]) -> tuple[list[str], str, list[int]]:
     weeks = [(t - targets[0]) // 7 for t in targets]
     weekly = all(b - a == 7 for a, b in pairwise(targets)) and len(targets) > 2
     if weekly:
-        return [str(k) for k in range(1, len(visits) + 1)], "Week", list(range(4, len(visits), 4))
+        return [str(_week_named(v) or k) for k, v in enumerate(visits, 1)], "Week", list(range(4, len(visits), 4))
     return (
         [str(v.target_day) for v in visits],
         "Study day",

@@ -251,6 +251,9 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
         and estimate.n_analysed != estimate.n_randomized
     ):
         mine.append(f"{estimate.n_analysed} of {estimate.n_randomized} randomized entered the analysis.")
+    stage = material.later_stage(estimate)
+    if stage is not None:
+        mine.append(f"Of {estimate.n_randomized} randomized again, in {stage.replace('-', ' ')}.")
     planned = material.protocol.model.analyses.get(material.line(estimate))
     if planned is not None and planned.missed and not material.choices(estimate):
         mine.append(f"A missed visit {words.CHOICE_VALUES.get(('missed', planned.missed), planned.missed)}.")

@@ -46,6 +46,7 @@ class FlowCounts:
     arms: Sequence[ArmFlow] = field(default=())
     primary: str = ""
     is_randomized: bool = True
+    is_again: bool = False  # a later stage, entered from the one before
 
 
 def count_flow(
@@ -57,6 +58,7 @@ def count_flow(
     primary: str = "",
     reason_words: Mapping[str, str] | None = None,
     is_randomized: bool = True,
+    is_again: bool = False,
 ) -> FlowCounts:
     """Count the diagram.
 
@@ -87,6 +89,7 @@ def count_flow(
         arms=flows,
         primary=primary,
         is_randomized=is_randomized,
+        is_again=is_again,
     )
 
 

@@ -27,6 +27,26 @@ class Material:
     protocol: Protocol
     records: Records
     results: Results
+    stage: int | None = None
+    """The stage that is looked at, where the trial randomized again; its records hold that stage's allocations."""
+
+    @property
+    def stage_id(self) -> str | None:
+        """The stage in the protocol."""
+        stages = list(self.protocol.model.stages)
+        return stages[self.stage - 1] if self.stage is not None and self.stage <= len(stages) else None
+
+    def is_of_stage(self, stage: str | None) -> bool:
+        """Whether a visit or an estimand of a stage (by default the first) belongs to the stage looked at."""
+        if self.stage_id is None:
+            return True
+        return (stage or next(iter(self.protocol.model.stages))) == self.stage_id
+
+    def later_stage(self, estimate: Estimate) -> str | None:
+        """The stage that an estimate is about, where it is not the first."""
+        estimand = self.protocol.model.estimands.get(estimate.estimand)
+        stage = estimand.stage if estimand is not None else None
+        return stage if stage is not None and stage != next(iter(self.protocol.model.stages), None) else None
 
     @cached_property
     def arms(self) -> Mapping[str, str]:
@@ -42,11 +62,15 @@ class Material:
     @property
     def everybody(self) -> str:
         """Whom counts are of, at the start of a sentence."""
-        return "Everybody randomized" if self.protocol.model.randomization is not None else "Everybody enrolled"
+        if self.protocol.model.randomization is None:
+            return "Everybody enrolled"
+        return "Everybody randomized" if self.stage in (None, 1) else "Everybody randomized again"
 
     @cached_property
     def lattice(self) -> Lattice:
         """The lattice that the analysis used."""
+        if self.stage is not None and self.stage > 1:
+            return read_lattice(self.protocol, self.records, stage=self.stage)
         return self.results.lattice or read_lattice(self.protocol, self.records)
 
     @cached_property

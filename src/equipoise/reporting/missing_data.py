@@ -33,7 +33,10 @@ _LEFT = ("treatment_discontinuation", "study_withdrawal", "lost_to_follow_up", "
 
 def reasons_table(material: Material) -> Table | None:
     """Recorded discontinuations and withdrawals by arm, with their reasons."""
-    events = material.records["disposition"].filter(pl.col("event").is_in(list(_LEFT)))
+    members = [participant for arm in material.arms for participant in material.members[arm]]
+    events = material.records["disposition"].filter(
+        pl.col("event").is_in(list(_LEFT)) & pl.col("participant_id").is_in(members)
+    )
     if not events.height:
         return None
     rows: list[Row] = []
@@ -164,5 +167,5 @@ def tipping_figures(material: Material) -> list[Figure]:
 
 
 def missing_data(material: Material) -> list[Block | None]:
-    """Reasons, the sensitivity of each endpoint, tipping points."""
-    return [reasons_table(material), *sensitivity_tables(material), *tipping_figures(material)]
+    """The sensitivity of each endpoint, tipping points."""
+    return [*sensitivity_tables(material), *tipping_figures(material)]

@@ -14,8 +14,9 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.material import Material
-from equipoise.reporting.missing_data import missing_data
+from equipoise.reporting.missing_data import missing_data, reasons_table
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
+from equipoise.reporting.stages import by_stage
 
 
 def build_report(protocol: Protocol, records: Records, results: Results) -> Document:
@@ -28,13 +29,13 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     material = Material(protocol, records, results)
     sections = Sections()
     sections.add("Key findings", findings.key_findings(material))
-    sections.add("Participants", _participants(material))
+    sections.add("Participants", by_stage(material, _participants))
     sections.add("Results", _results(material))
     sections.add("Published and obtained", [findings.published_table(material), *findings.remarks(material)])
     sections.add("Choices and what they do", _choices(material))
     sections.add("Adherence", _adherence(material))
     sections.add("Safety", _safety(material))
-    sections.add("Missing data", [course.missingness_figure(material), *missing_data(material)])
+    sections.add("Missing data", [*by_stage(material, _missing), *missing_data(material)])
     sections.add("Methods", _methods(material))
     sections.add("What is not known, and what was assumed", methods.unknown_and_assumed(material))
     sections.add("How to reproduce this report", methods.reproduce(material))
@@ -101,6 +102,10 @@ def _participants(material: Material) -> list[Block | None]:
     ]
 
 
+def _missing(material: Material) -> list[Block | None]:
+    return [course.missingness_figure(material), reasons_table(material)]
+
+
 def _column(records: Records, id: str) -> str:
     """The participants' column of a baseline variable: its id, or the id in snake case."""
     columns = records["participants"].columns
@@ -113,7 +118,7 @@ def _results(material: Material) -> list[Block | None]:
         *course.survival_figures(material),
         findings.times_table(material),
         findings.forest_figure(material),
-        course.use_figure(material),
+        *by_stage(material, lambda mine: [course.use_figure(mine)]),
         *course.score_figures(material),
     ]
 

@@ -37,11 +37,12 @@ def draw_consort(flow: FlowCounts) -> Drawing:
 
     # Enrolment
     y = 0.0
-    screened = [_Line("Assessed for eligibility", bold=True), _Line(_n(flow.n_screened))]
+    entered = "In the stage before" if flow.is_again else "Assessed for eligibility"
+    screened = [_Line(entered, bold=True), _Line(_n(flow.n_screened))]
     bottom = _box(drawing, trunk_x - top_width / 2, y, top_width, screened)
     excluded_x = trunk_x + 44
-    lines = [_Line(f"Excluded {_n(flow.n_excluded)}", bold=True)]
-    lines += _reasons(flow.excluded)
+    lines = [_Line(f"{'Went no further' if flow.is_again else 'Excluded'} {_n(flow.n_excluded)}", bold=True)]
+    lines += [] if flow.is_again else _reasons(flow.excluded)
     excluded_height = _height(lines, left + width - excluded_x)
     excluded_top = bottom + 16
     if flow.n_excluded is not None:
@@ -54,7 +55,7 @@ def draw_consort(flow: FlowCounts) -> Drawing:
     drawing.arrow([(trunk_x, bottom), (trunk_x, randomized_top)])
     bottom = _box(
         drawing, trunk_x - top_width / 2, randomized_top, top_width,
-        [_Line("Randomized" if flow.is_randomized else "Enrolled", bold=True), _Line(_n(flow.n_randomized))],
+        [_Line(_entry_word(flow), bold=True), _Line(_n(flow.n_randomized))],
     )  # fmt: skip
     _stage(drawing, "Enrolment", 0.0, bottom, rail)
 
@@ -166,11 +167,17 @@ def _stage(drawing: Drawing, name: str, top: float, bottom: float, rail: float) 
     drawing.text(rail / 2 + 2, middle, name, "muted", size=11, anchor="middle", rotate=-90)
 
 
+def _entry_word(flow: FlowCounts) -> str:
+    if not flow.is_randomized:
+        return "Enrolled"
+    return "Randomized again" if flow.is_again else "Randomized"
+
+
 def _alt(flow: FlowCounts) -> str:
     start = "CONSORT flow diagram. "
     if flow.n_screened is not None:
-        start += f"{flow.n_screened} assessed for eligibility, "
-    start += f"{flow.n_randomized} {'randomized' if flow.is_randomized else 'enrolled'}. "
+        start += f"{flow.n_screened} {'in the stage before' if flow.is_again else 'assessed for eligibility'}, "
+    start += f"{flow.n_randomized} {_entry_word(flow).lower()}. "
     arms = []
     for arm in flow.arms:
         analysed = "number analysed not recorded" if arm.n_analysed is None else f"{arm.n_analysed} analysed"
