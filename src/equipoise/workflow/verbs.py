@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ Progress = Callable[[str], None]
 DEFAULT_SEED = 1
 
 
+@cache
 def program_version() -> str:
     """Version of equipoise."""
     try:

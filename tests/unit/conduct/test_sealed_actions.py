@@ -130,13 +130,12 @@ def test_a_program_that_reads_the_protocol_differently_is_refused(staged, monkey
     from equipoise.workflow import library
 
     trial = staged()
-    store.read_version.cache_clear()
+    monkeypatch.setattr(store, "_READ", {})
     real = library.definitions_of
     monkeypatch.setattr(library, "definitions_of", lambda protocol: {**real(protocol), "instrument x": {"key": "new"}})
     with pytest.raises(ConductError) as error:
         store.Trial.open(trial.trial.directory)
     assert _code(error) == "C006"
-    store.read_version.cache_clear()
 
 
 def test_accounts_end_and_never_come_back_as_somebody_else(staged) -> None:

@@ -41,6 +41,7 @@ of rights find it by themselves::
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _APART = ("door", "matrix", "session")
 
 
+@cache
 def all_actions() -> dict[str, Action]:
     """Every action by name, in alphabetical order; sets Django up."""
     from importlib import import_module

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from inspect import Parameter, signature
 from typing import Any, NoReturn, get_args, get_type_hints
 
@@ -57,12 +58,22 @@ class Action:
     @property
     def parameters(self) -> dict[str, Parameter]:
         """What it takes, beyond the act itself."""
-        return dict(list(signature(self.run).parameters.items())[1:])
+        return _parameters(self.run)
 
     @property
     def summary(self) -> str:
         """What it does, in a sentence."""
         return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+@cache
+def _parameters(run: Callable[..., None]) -> dict[str, Parameter]:
+    return dict(list(signature(run).parameters.items())[1:])
+
+
+@cache
+def _hints(run: Callable[..., None]) -> dict[str, Any]:
+    return get_type_hints(run)
 
 
 REGISTERED: dict[str, Action] = {}
@@ -145,6 +156,8 @@ class Act:
         self._participant: Any = None
         self._vault: Vault | None = None
         self._sealed = False
+        self._state: Any = None
+        self.roles: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------ reading
 
@@ -169,15 +182,15 @@ class Act:
     @property
     def state(self) -> Any:
         """The row of the trial's state."""
-        from equipoise.conduct.store.models import TrialState
-
-        return TrialState.objects.get(name="trial")
+        if self._state is None:
+            self._state = self.trial.row("trial_state", name="trial")
+        return self._state
 
     def load(self, participant: str) -> Any:
         """Make the action one about ``participant``, where the argument that leads there is another."""
-        from equipoise.conduct.store.models import Participant
-
-        self._participant = Participant.objects.get(participant=participant)
+        self._participant = self.trial.row("participant", participant=participant)
+        if self._participant is None:
+            self.refuse("C014", participant, "There is no such participant here.", "a participant of the trial")
         return self._participant
 
     def load_none(self) -> None:
@@ -186,10 +199,7 @@ class Act:
 
     def reload(self) -> Any:
         """The participant's row, read again after an event changed it."""
-        from equipoise.conduct.store.models import Participant
-
-        self._participant = Participant.objects.get(participant=self.participant.participant)
-        return self._participant
+        return self.load(self.participant.participant)
 
     # ------------------------------------------------------------------ the participant's path
 
@@ -245,6 +255,7 @@ class Act:
             entropy=self.entropy,
         )
         self.events.append(entry)
+        self._state = None
         return entry
 
     @property
@@ -293,9 +304,7 @@ class Act:
 
     def require_active_site(self) -> None:
         """Refuse where the participant's site has not been activated (C019)."""
-        from equipoise.conduct.store.models import Site
-
-        found = Site.objects.filter(site=self.site).first()
+        found = self.trial.row("site", site=self.site)
         if found is None or found.state != "active":
             state = found.state if found is not None else "not known"
             self.refuse("C019", f"site {self.site}", f"The site is {state}.", "an active site",
@@ -413,15 +422,14 @@ def anchor_of(receipt: Receipt, trial: Trial) -> str:
 
 def _admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
     """Account, role, site, state of the trial, reason: deny by default."""
-    from equipoise.conduct.store.models import Account, Participant, Site
-
-    account = Account.objects.filter(account=act.session.account).first()
+    account = act.trial.row("account", account=act.session.account)
     today = Moment.of(clock, "")
     if account is None or account.state != "active" or (
         account.expires_on and today.local_date.isoformat() > account.expires_on
     ):  # fmt: skip
         act.refuse("C013", act.session.account, "The account is not in use.", "an account in use")
     may = MATRIX.get(act.action.name, frozenset())
+    act.roles = frozenset(account.roles.split(","))
     held = [role for role in account.roles.split(",") if role in may]
     if not held:
         act.refuse("C013", act.action.name, f"The role {account.roles} does not do this.",
@@ -431,7 +439,7 @@ def _admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
     act.site = sites[0] if len(sites) == 1 else ""
     person = given.get("participant")
     if person is not None and not _is_new(act.action):
-        found = Participant.objects.filter(participant=person).first()
+        found = act.trial.row("participant", participant=person)
         if found is None or (sites and found.site not in sites):
             act.refuse(
                 "C014", str(person), "There is no such participant here.", "a participant of the account's sites"
@@ -441,7 +449,8 @@ def _admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
         if sites and given["site"] not in sites:
             act.refuse("C014", str(given["site"]), "There is no such site here.", "one of the account's sites")
         act.site = given["site"]
-    zone = Site.objects.filter(site=act.site).values_list("zone", flat=True).first() if act.site else ""
+    place = act.trial.row("site", site=act.site) if act.site else None
+    zone = place.zone if place is not None else ""
     act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
     state = act.state
     if state.state not in act.action.states:
@@ -521,7 +530,7 @@ def _repeated(writer: Writer, request: str, name: str, asked: str) -> Receipt | 
 
 def _converted(chosen: Action, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as the action's annotations say; U030 with everything that does not fit."""
-    hints = get_type_hints(chosen.run)
+    hints = _hints(chosen.run)
     out, problems = {}, []
     usage = ", ".join(chosen.parameters) or "nothing"
     for name in arguments:

@@ -18,7 +18,7 @@ from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.ledger import Writer, writing
 from equipoise.conduct.store.place import require_local
 from equipoise.conduct.store.slots import draw_slots
-from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, write_config
+from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, remember, write_config
 from equipoise.conduct.store.vault import Vault, fingerprint_of, write_key
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 from equipoise.protocol import Protocol
@@ -92,6 +92,7 @@ def create_trial(
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_config(directory, config)
         trial = Trial(directory, config)
+        remember(protocol)
         owner = make_tables(trial)
         with owner.connection.cursor() as cursor:
             if config.writer:

@@ -11,14 +11,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.conduct import settings
 from equipoise.conduct.store.canonical import canonical, genesis
 from equipoise.conduct.store.place import require_local
+from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:
@@ -165,6 +166,13 @@ class Trial:
             cursor.execute(statement, parameters)
             return list(cursor.fetchall())
 
+    def row(self, table: str, **key: Any) -> SimpleNamespace | None:
+        """The row of a table of the projection with this key, as it stands now; ``None`` where there is none."""
+        columns = TABLES[table].all
+        where = " AND ".join(f"{name} = %s" for name in key)
+        found = self.rows(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", tuple(key.values()))
+        return SimpleNamespace(**dict(zip(columns, found[0], strict=True))) if found else None
+
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
@@ -283,9 +291,22 @@ def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
     return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or "pharmacy-folder-not-named")
 
 
-@lru_cache(maxsize=16)
+_READ: dict[str, Protocol] = {}
+
+
+def remember(protocol: Protocol) -> None:
+    """Spare the reading of a protocol that this process has read already."""
+    _READ[protocol.hash] = protocol
+
+
 def read_version(text: str, hash: str) -> Protocol:
     """The protocol of a stored version, with the definitions of this program; C006 where its hash is another."""
+    if hash not in _READ or _READ[hash].text != text:
+        _READ[hash] = _read_version(text, hash)
+    return _READ[hash]
+
+
+def _read_version(text: str, hash: str) -> Protocol:
     from equipoise.protocol import read_protocol_text
     from equipoise.workflow.library import definitions_of
 

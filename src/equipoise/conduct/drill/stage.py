@@ -1,0 +1,150 @@
+"""A trial to practise on: made in a folder or database of its own, and gone afterwards."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.conduct.actions.door import Receipt, perform
+from equipoise.conduct.actions.session import Session, sign_in
+from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.entropy import SystemEntropy, code
+from equipoise.conduct.store.create import FirstAccount, create_trial
+from equipoise.conduct.store.ledger import writing
+from equipoise.conduct.store.trial import Trial
+from equipoise.workflow.library import read_protocol
+
+PROTOCOL = "ketamine-mbrp-cocaine"
+
+
+@dataclass
+class Stage:
+    """A practice trial with its site active, an administrator and an investigator who coordinates."""
+
+    folder: Path
+    trial: Trial
+    pharmacy: Path
+    administrator: Session
+    investigator: Session
+    database: str
+
+    def do(
+        self, action: str, *, key: str | None = None, why: str = "", clock: Clock | None = None, **given: Any
+    ) -> Receipt:
+        """An action of the investigator."""
+        return perform(self.trial, self.investigator, action, given, key=key, why=why, clock=clock)
+
+    def enter(self, participants: list[str], status: str = "eligible") -> None:
+        """Enter participants as screened, consented and found eligible, an event each."""
+        entropy, clock = SystemEntropy(), SystemClock()
+        with writing(self.trial) as writer:
+            for participant in participants:
+                row = {"participant": participant, "site": "main", "status": status, "consent_version": "1"}
+                writer.append(
+                    action="drill-entered", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account="",
+                    role="", site="main", device="", participant=participant, subject="", why="",
+                    what={"put": {"participant": [row]}}, protocol_hash="", program_version="", entropy=entropy,
+                )  # fmt: skip
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        with self.trial.use():
+            return self.trial.rows(statement, parameters)
+
+
+@contextmanager
+def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
+    """A practice trial in a temporary folder, or in a new database of the PostgreSQL server that ``database`` names."""
+    folder = Path(tempfile.mkdtemp(prefix="equipoise-drill-"))
+    passphrase = secrets.token_hex(12)
+    accounts = [
+        FirstAccount("drill-admin", ("administrator",), passphrase),
+        FirstAccount("drill-staff", ("investigator", "coordinator"), passphrase),
+    ]
+    try:
+        with one_database(database) as address:
+            trial = create_trial(
+                read_protocol(PROTOCOL), folder / "trial", mode="training", pharmacy=folder / "pharmacy",
+                accounts=accounts, database=address, slots=slots, zone="America/New_York",
+            )  # fmt: skip
+            administrator = sign_in(trial, "drill-admin", passphrase)
+            investigator = Session("drill-staff")
+            perform(trial, administrator, "activate-site", {"site": "main", "approval": "drill"})
+            try:
+                yield Stage(folder, trial, folder / "pharmacy", administrator, investigator, address)
+            finally:
+                trial.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def one_database(database: str | None) -> Iterator[str]:
+    """`sqlite`, or the address of a new PostgreSQL database, dropped afterwards with the role made for it."""
+    if database is None:
+        yield "sqlite"
+        return
+    import psycopg
+
+    name = f"equipoise_drill_{secrets.token_hex(4)}"
+    head, _, query = database.partition("?")
+    address = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield address
+    finally:
+        with psycopg.connect(address, autocommit=True) as connection:
+            roles = connection.execute(
+                "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
+                " WHERE table_name = 'event' AND grantee LIKE 'equipoise_%'"
+            ).fetchall()
+            for (role,) in roles:
+                connection.execute(f'DROP OWNED BY "{role}"')
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            for (role,) in roles:
+                connection.execute(f'DROP ROLE IF EXISTS "{role}"')
+
+
+def start(stage: Stage, work: Callable[..., None], *arguments: Any) -> Any:
+    """A process that does ``work`` with a connection of its own."""
+    from django.db import connections
+
+    connections.close_all()  # a connection is never shared over a fork
+    context: Any = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    process = context.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def kill(process: Any) -> None:
+    """End a process at once, wherever it is: no handler runs, nothing is flushed."""
+    if process.is_alive():
+        os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    process.join()
+
+
+def acknowledged(path: Path) -> list[list[str]]:
+    """Lines that workers wrote after an action was answered, as words; a line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    return [line.split("\t") for line in path.read_text("utf-8").split("\n")[:-1]]
+
+
+def acknowledge(path: Path, *words: Any) -> None:
+    """Note that an action was answered."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, ("\t".join(map(str, words)) + "\n").encode())
+    finally:
+        os.close(handle)
