@@ -7,7 +7,6 @@ from typing import Any
 
 from equipoise.conduct.actions.door import Act, action
 from equipoise.conduct.actions.recording import (
-    day_1_of,
     day_of,
     form_of,
     form_rows,
@@ -39,7 +38,8 @@ def event_of(values: dict[str, str], day_1: date) -> rules.Event:
 
 
 def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> None:
-    event = event_of(values, day_1_of(act))
+    # Before study day 1 is known an event is dated by its onset alone.
+    event = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
     raise_problems(rules.check_event(event))
     types = {"onset": "date", "end": "date", "related": "yes-no", "expected": "yes-no", "aware": "time",
              "severity": "choice", "outcome": "choice"}  # fmt: skip
@@ -138,7 +138,7 @@ def adverse_event_reported(act: Act, participant: str, event: int, report: str, 
     if not values:
         act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
     zone = zone_of(act.now.zone)
-    told = event_of(values, day_1_of(act))
+    told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
     due = {d.clock: d for d in rules.deadlines(act.protocol, told, datetime.fromisoformat(values["aware"]), zone)}
     if report not in due:
         act.refuse("C613", "report", f"No {report!r} is due.", ", ".join(due) or "nothing")

@@ -95,7 +95,8 @@ _PHASES: dict[str, tuple[Phase, ...]] = {
 _ALWAYS: tuple[FollowUp, ...] = ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn", "dead")
 _ALIVE: tuple[FollowUp, ...] = ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn")
 _STANDINGS: dict[str, tuple[FollowUp, ...]] = {
-    "record_dose": ("in", "dead"),
+    # Whatever happens to somebody while an infusion runs, its end is recorded.
+    "record_dose": _ALWAYS,
     "miss_visit": _ALWAYS,
     "call": ("in", "completed", "lost", "withdrawn_from_visits"),
     "report_event": _ALWAYS,

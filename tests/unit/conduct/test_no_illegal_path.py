@@ -1,0 +1,261 @@
+"""A hypothesis state machine over the actions: what is done is what a tiny model of its own says may be done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from equipoise.foundation.errors import ConductError
+
+from .driven import hire
+
+WHO = st.sampled_from(["P-1", "P-2"])
+FOLLOWED = {"in", "done", "lost"}
+
+
+class Person:
+    """All that the model keeps of one participant."""
+
+    def __init__(self) -> None:
+        self.phase = "new"
+        self.follow = "in"
+        self.day_1 = self.weighed = self.stopped = self.infusing = self.signed = False
+        self.sheet = ""
+        self.done: set[str] = set()
+
+
+class Machine(RuleBasedStateMachine):
+    """Two participants on study day 2, and whoever does whatever to them in any order."""
+
+    make: Any = None
+    count = 0
+
+    @initialize(steps=st.sampled_from([0, 3, 5, 7, 9, 10]))
+    def begin(self, steps: int) -> None:
+        """Walks begin somewhere along the usual path, or few would ever see an infusion."""
+        Machine.count += 1
+        self.trial = Machine.make(name=f"walk-{Machine.count}")
+        hire(self.trial)
+        self.people = {"P-1": Person(), "P-2": Person()}
+        self.state = "open"
+        self.today = self.trial.clock.at.date()
+        usual = (
+            self.screen, self.consent, self.set_day_1, lambda id: self.decide(id=id, fit=True), self.randomize,
+            self.weigh, self.prepare, lambda id: self.check(id=id, by="petra"), self.start, self.stop,
+        )  # fmt: skip
+        for step in usual[:steps]:
+            step(id="P-1")
+
+    def attempt(self, expected: bool, who: str, action: str, id: str | None = None, **given: Any) -> bool:
+        """Do it, and hold what came of it against what the model expects."""
+        if id is not None:
+            given["participant"] = id
+            if self.people[id].phase == "new" and action != "screen":
+                expected = False
+        if action not in ("sign-off", "lock", "unfreeze"):
+            expected = expected and self.state == "open"
+        self.trial.session(who)
+        before = self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'")
+        sealed = action in ("dose-sheet", "dose-check")
+        try:
+            self.trial.do(who, action, why="because", sealed=sealed, **given)
+            done = True
+        except ConductError as error:
+            done = False
+            said = error.problems[0]
+            assert self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'") == before, action
+        assert done == expected, f"{action} {id}: {'done' if done else said}"
+        if done and id is not None and action != "sign-off":
+            self.people[id].signed = False
+        return done
+
+    @rule(id=WHO)
+    def screen(self, id: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.phase == "new", "carol", "screen", id, site="main"):
+            person.phase = "screened"
+
+    @rule(id=WHO)
+    def consent(self, id: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.phase == "screened", "carol", "consent", id, version="1",
+                        on=self.today - timedelta(days=1)):  # fmt: skip
+            person.phase = "consented"
+
+    @rule(id=WHO, fit=st.sampled_from([True, True, True, False]))
+    def decide(self, id: str, fit: bool) -> None:
+        person = self.people[id]
+        possible = {"consented"} if fit else {"consented", "eligible"}
+        told = {"values": {"age": 30}, "attested": {"dependent": True, "seeking": fit}}
+        alive = person.follow == "in"
+        if self.attempt(person.phase in possible and alive, "ivan", "eligibility", id, **told):
+            person.phase = "eligible" if fit else "out"
+
+    @rule(id=WHO)
+    def set_day_1(self, id: str) -> None:
+        person = self.people[id]
+        possible = person.phase in ("consented", "eligible", "randomized") and not person.day_1
+        if self.attempt(possible, "carol", "day-1", id, on=self.today - timedelta(days=1)):
+            person.day_1 = True
+
+    @rule(id=WHO)
+    def randomize(self, id: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.phase == "eligible" and person.follow == "in", "carol", "randomize", id):
+            person.phase = "randomized"
+
+    @rule(id=WHO)
+    def weigh(self, id: str) -> None:
+        person = self.people[id]
+        possible = person.phase in ("consented", "eligible", "randomized") and person.follow != "dead"
+        if self.attempt(possible, "nina", "weight", id, kg=70):
+            person.weighed = True
+
+    def treatable(self, person: Person) -> bool:
+        return person.phase == "randomized" and person.follow == "in" and not person.stopped
+
+    @rule(id=WHO)
+    def prepare(self, id: str) -> None:
+        person = self.people[id]
+        ready = person.day_1 and person.weighed and person.sheet in ("", "prepared", "checked")
+        if self.attempt(self.treatable(person) and ready, "phil", "dose-sheet", id):
+            person.sheet = "prepared"
+
+    @rule(id=WHO, by=st.sampled_from(["phil", "petra"]))
+    def check(self, id: str, by: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.sheet == "prepared" and by == "petra", by, "dose-check", id):
+            person.sheet = "checked"
+
+    @rule(id=WHO)
+    def start(self, id: str) -> None:
+        person = self.people[id]
+        possible = self.treatable(person) and not person.infusing and person.sheet == "checked"
+        if self.attempt(possible, "nina", "infusion-start", id):
+            person.sheet, person.infusing = "running", True
+
+    @rule(id=WHO)
+    def stop(self, id: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.infusing, "nina", "infusion-stop", id):
+            person.sheet, person.infusing = "ended", False
+
+    @rule(id=WHO)
+    def hold_session(self, id: str) -> None:
+        person = self.people[id]
+        possible = person.phase == "randomized" and person.follow == "in" and "session" not in person.done
+        if self.attempt(possible, "carol", "session", id, session=1, delivered=True, minutes="60"):
+            person.done.add("session")
+
+    @rule(id=WHO)
+    def visit(self, id: str) -> None:
+        person = self.people[id]
+        # Before randomization only what is planned up to its day; the infusion is planned on that very day.
+        possible = person.phase in ("consented", "eligible", "randomized") and person.follow in FOLLOWED
+        if self.attempt(
+            possible and person.day_1 and "visit" not in person.done, "carol", "visit", id, visit="infusion"
+        ):
+            person.done.add("visit")
+
+    @rule(id=WHO)
+    def urine(self, id: str) -> None:
+        person = self.people[id]
+        self.attempt(False, "ruth", "record", id, visit="infusion", form="urine", answers={"cocaine": "negative"})
+        assert "urine" not in person.done  # the schedule asks for none at the infusion
+
+    @rule(id=WHO)
+    def report_event(self, id: str) -> None:
+        person = self.people[id]
+        possible = person.phase in ("consented", "eligible", "randomized", "out")
+        self.attempt(possible, "carol", "adverse-event", id, term="nausea", onset=self.today, severity="mild")
+
+    @rule(id=WHO)
+    def discontinue(self, id: str) -> None:
+        person = self.people[id]
+        possible = person.phase == "randomized" and not person.stopped and person.follow != "dead"
+        if self.attempt(possible, "ivan", "discontinue", id):
+            person.stopped = True
+
+    @rule(id=WHO, how=st.sampled_from(["complete", "lost", "found-again", "visits", "everything", "death"]))
+    def leave(self, id: str, how: str) -> None:
+        person = self.people[id]
+        randomized, follow = person.phase == "randomized", person.follow
+        match how:
+            case "complete":
+                made = self.attempt(randomized and follow == "in", "carol", how, id)
+                then = "done"
+            case "lost":
+                made = self.attempt(randomized and follow == "in", "carol", how, id)
+                then = "lost"
+            case "found-again":
+                made = self.attempt(randomized and follow == "lost", "carol", how, id)
+                then = "in"
+            case "visits":
+                made = self.attempt(randomized and follow in FOLLOWED, "carol", "withdraw", id, scope="visits")
+                then = "visits"
+            case "everything":
+                possible = person.phase in ("consented", "eligible", "randomized") and follow in {*FOLLOWED, "visits"}
+                made = self.attempt(possible, "carol", "withdraw", id)
+                then = "all"
+            case _:
+                made = self.attempt(follow != "dead", "ivan", "death", id, on=self.today)
+                then = "dead"
+        if made:
+            person.follow = then
+
+    @rule(id=WHO)
+    def sign(self, id: str) -> None:
+        person = self.people[id]
+        possible = self.state in ("open", "frozen") and not person.infusing and not person.signed
+        if self.attempt(possible, "ivan", "sign-off", id):
+            person.signed = True
+
+    # Few walks should end here, so these wait until somebody was dosed.
+    @precondition(lambda self: any(person.sheet == "ended" for person in self.people.values()))
+    @rule(what=st.sampled_from(["freeze", "unfreeze", "lock"]))
+    def close(self, what: str) -> None:
+        running = any(person.infusing for person in self.people.values())
+        signed = all(p.signed for p in self.people.values() if p.phase == "randomized")
+        possible = {
+            "freeze": self.state == "open" and not running,
+            "unfreeze": self.state == "frozen",
+            "lock": self.state == "frozen" and signed,
+        }[what]
+        if self.attempt(possible, "alice", what):
+            self.state = {"freeze": "frozen", "unfreeze": "open", "lock": "locked"}[what]
+
+    def teardown(self) -> None:
+        """The tables are what the ledger makes, and nobody was randomized or dosed out of order."""
+        from equipoise.conduct.cut import read_ledger
+        from equipoise.conduct.store.tables import TABLES
+
+        if not hasattr(self, "trial"):
+            return
+        ledger = read_ledger(self.trial.trial, self.trial.clock.now() + timedelta(days=1))
+        for name, table in TABLES.items():
+            columns = ", ".join(table.all)
+            kept = sorted(self.trial.rows(f"SELECT {columns} FROM {name}"))
+            assert kept == sorted(tuple(row[column] for column in table.all) for row in ledger.tables[name]), name
+        order: dict[str, list[str]] = {}
+        for event in ledger.events:
+            order.setdefault(event.participant, []).append(event.action)
+        for id, steps in order.items():
+            if id and "randomize" in steps:
+                assert {"consent", "eligibility"} <= set(steps[: steps.index("randomize")])
+            if "infusion-start" in steps:
+                assert {"randomize", "dose-sheet", "dose-check"} <= set(steps[: steps.index("infusion-start")])
+
+
+def test_no_walk_through_the_actions_finds_an_illegal_path(staged: Any) -> None:
+    Machine.make, Machine.count = staged, 0
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=14, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )  # fmt: skip
