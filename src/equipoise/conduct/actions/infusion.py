@@ -9,13 +9,12 @@ from typing import Any
 from equipoise.conduct.actions.door import Act, action
 from equipoise.conduct.actions.dose import SHEET, infusion_visit, planned_days
 from equipoise.conduct.actions.recording import (
+    all_values_of,
     filled_rows,
     form_of,
     form_rows,
     raise_problems,
-    repeats_of,
     require_may_record,
-    values_of,
 )
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, forms
@@ -36,11 +35,8 @@ def open_sheet_of(protocol: Protocol, visit: str) -> dose.OpenSheet:
 
 def run_of(act: Act, visit: str) -> list[tuple[datetime, Decimal]]:
     """Entries of the run so far."""
-    out = []
-    for row in repeats_of(act, visit, RUN):
-        values = values_of(act, visit, RUN, row.repeat)
-        out.append((datetime.fromisoformat(values["at"]), Decimal(values["rate"])))
-    return out
+    entries = all_values_of(act, visit, RUN).values()
+    return [(datetime.fromisoformat(entry["at"]), Decimal(entry["rate"])) for entry in entries]
 
 
 def _visit(act: Act, *states: str) -> str:
@@ -173,8 +169,7 @@ def _minutes(act: Act, visit: str) -> list[Decimal]:
     form = next((form for form in forms.forms(act.protocol).values() if form.kind == "vitals"), None)
     if form is None:
         return []
-    found = repeats_of(act, visit, form.id)
-    return [Decimal(values_of(act, visit, form.id, row.repeat)["minute"]) for row in found]
+    return [Decimal(values["minute"]) for values in all_values_of(act, visit, form.id).values()]
 
 
 @action("infusion-vitals")
@@ -204,8 +199,8 @@ def infusion_vitals(
     passed_over = [*(confirm or []), *signs] if met else (confirm or [])
     filling = forms.fill(form, answers, confirmed=passed_over)
     raise_problems([*filling.hard, *filling.soft])
-    taken = repeats_of(act, visit, form.id)
-    if minute in _minutes(act, visit):
+    taken = _minutes(act, visit)
+    if minute in taken:
         act.refuse("C601", f"minute {minute}", "There is a reading already.", "another minute", "Correct it: correct.")
     rows = filled_rows(act, visit, form, filling, repeat=len(taken) + 1, on=act.now.local_date)
     sheet = form_of(act, visit, SHEET)

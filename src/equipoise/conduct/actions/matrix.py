@@ -78,6 +78,7 @@ visit                  -   Y   Y   -   Y   -   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -
 weight                 -   Y   Y   Y   -   -   -   -   -   -
 withdraw               -   Y   Y   -   -   -   -   -   -   -
+wording                -   Y   Y   -   -   -   -   -   -   -
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.rules import windows
@@ -34,9 +35,7 @@ def raise_problems(problems: Iterable[Problem]) -> None:
 
 def roles_of(act: Act) -> frozenset[str]:
     """Every role of the account."""
-    from equipoise.conduct.store.models import Account
-
-    return frozenset(Account.objects.get(account=act.session.account).roles.split(","))
+    return act.roles
 
 
 def require_may_record(act: Act, form: Form) -> None:
@@ -123,24 +122,37 @@ def joined(*parts: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[st
 
 def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> Any:
     """The row of one filling, if it was recorded."""
-    from equipoise.conduct.store.models import Form as Row
-
-    return Row.objects.filter(participant=act.participant.participant, visit=visit, form=form, repeat=repeat).first()
+    who = act.participant.participant
+    return act.trial.row("form", participant=who, visit=visit, form=form, repeat=repeat)
 
 
 def repeats_of(act: Act, visit: str, form: str) -> list[Any]:
-    """Every filling of a form at a visit, in order."""
-    from equipoise.conduct.store.models import Form as Row
-
-    rows = Row.objects.filter(participant=act.participant.participant, visit=visit, form=form)
-    return sorted(rows, key=lambda row: row.repeat)
+    """Every filling of a form at a visit, in order: repeat, state and date."""
+    rows = act.trial.rows(
+        "SELECT repeat, state, date FROM form WHERE participant = %s AND visit = %s AND form = %s ORDER BY repeat",
+        (act.participant.participant, visit, form),
+    )
+    return [SimpleNamespace(repeat=repeat, state=state, date=on) for repeat, state, on in rows]
 
 
 def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str]:
     """The current values of one filling, by item; what is missing is left out."""
-    from equipoise.conduct.store.models import ItemValue
-
-    rows = ItemValue.objects.filter(
-        participant=act.participant.participant, visit=visit, form=form, repeat=repeat, missing=""
+    rows = act.trial.rows(
+        "SELECT item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = %s"
+        " AND missing = ''",
+        (act.participant.participant, visit, form, repeat),
     )
-    return {row.item: row.value for row in rows}
+    return dict(rows)
+
+
+def all_values_of(act: Act, visit: str, form: str) -> dict[int, dict[str, str]]:
+    """The current values of every filling of a form at a visit: by repeat, in order, then by item."""
+    out: dict[int, dict[str, str]] = {}
+    rows = act.trial.rows(
+        "SELECT repeat, item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND missing = ''"
+        " ORDER BY repeat",
+        (act.participant.participant, visit, form),
+    )
+    for repeat, item, value in rows:
+        out.setdefault(repeat, {})[item] = value
+    return out

@@ -32,9 +32,7 @@ CODES = {
 
 def visit_row(act: Act, visit: str) -> Any:
     """The row of a visit, if it was recorded."""
-    from equipoise.conduct.store.models import Visit
-
-    return Visit.objects.filter(participant=act.participant.participant, visit=visit, repeat=1).first()
+    return act.trial.row("visit", participant=act.participant.participant, visit=visit, repeat=1)
 
 
 @action("visit")
