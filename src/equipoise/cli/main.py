@@ -16,6 +16,7 @@ from equipoise.cli import (
     cut,
     design_report,
     do,
+    drill,
     endpoints,
     import_,
     init,
@@ -67,7 +68,7 @@ def _options(
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
     randomization, calibrate, looks, assurance, design_report, warm_up,
-    init, do, verify, backup, restore, cut,
+    init, do, verify, backup, restore, drill, cut,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

@@ -36,7 +36,7 @@ CODES = {
     "C071": "A backup that does not verify: it does not count.",
     "O031": "The file for a backup, or the folder for a restored trial, is there already, or cannot be written.",
 }
-_TABLES = ("event", "sealed_event", "slot", "ledger_head", "credential", *TABLES)
+TABLES_KEPT = ("event", "sealed_event", "slot", "ledger_head", "credential", *TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
         heads = {
             name: (number, hash) for name, number, hash in trial.rows("SELECT ledger, number, hash FROM ledger_head")
         }
-        for table in _TABLES:
+        for table in TABLES_KEPT:
             digest, n = hashlib.sha256(), 0
             with out.open(f"{table}.jsonl", "w") as handle, trial.connection.cursor() as cursor:
                 cursor.execute(f"SELECT * FROM {table}")
@@ -155,7 +155,7 @@ def _load(trial: Trial, file: Path) -> None:
     owner = make_tables(trial, guarded=False)
     with owner.use(), zipfile.ZipFile(file) as archive, owner.connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        for table in _TABLES:
+        for table in TABLES_KEPT:
             with archive.open(f"{table}.jsonl") as handle:
                 columns = json.loads(handle.readline())
                 marks = ", ".join(["%s"] * len(columns))
