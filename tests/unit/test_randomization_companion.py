@@ -111,7 +111,7 @@ def test_a_companion_survives_its_file_which_its_owner_alone_may_read(tmp_path):
 def test_a_companion_file_is_never_replaced(tmp_path):
     write_companion(sealed(flagship()), tmp_path / "c.yaml")
     before = (tmp_path / "c.yaml").read_bytes()
-    with pytest.raises(OutputError, match="O020"):
+    with pytest.raises(OutputError, match="O046"):
         write_companion(sealed(flagship()), tmp_path / "c.yaml")
     assert (tmp_path / "c.yaml").read_bytes() == before
 

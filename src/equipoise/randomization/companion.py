@@ -144,8 +144,9 @@ class Companion:
         except Exhausted:
             raise RandomizationError(
                 Problem(
-                    "L006", stream, f"The stream has fewer than {n} slots.", f"{sealed.scheme.parameters()}",
-                    "Seal a list with a larger total for a new trial; this one is complete.",
+                    # The total is sealed: who is told of the end need not learn more than that.
+                    "L006", stream, f"The stream has no slot {n}: it is used up.", "a slot of the list",
+                    "The stratum is complete; ask whoever keeps the sealed companion.",
                 )
             ) from None  # fmt: skip
         return tuple(sealed.planned.arms[number] for number in numbers)

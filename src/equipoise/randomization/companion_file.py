@@ -30,8 +30,8 @@ CODES = {
     "L021": "A companion that was sealed for another plan.",
     "L022": "A training companion where production is asked for, or the other way round.",
     "L023": "A companion file whose content was changed.",
-    "O020": "The companion file is there already.",
-    "O021": "The companion file cannot be written.",
+    "O046": "The companion file is there already.",
+    "O047": "The companion file cannot be written.",
 }
 _KEYS = (
     "equipoise-companion", "generator", "kind", "trial", "protocol-hash", "randomizations", "later", "seed", "nonce",
@@ -114,7 +114,7 @@ def companion_text(companion: Companion) -> str:
 def write_companion(companion: Companion, path: str | os.PathLike[str]) -> None:
     """Write a companion to a new file that its owner alone may read.
 
-    A file that is there is never replaced (O020): a list that was sealed may be in use.
+    A file that is there is never replaced (O046): a list that was sealed may be in use.
     """
     if companion.kind not in KINDS:
         raise ValueError("sham lists are never written")
@@ -123,11 +123,11 @@ def write_companion(companion: Companion, path: str | os.PathLike[str]) -> None:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise OutputError(
-            Problem("O020", str(target), "A file of this name is there already.", "a new file",
+            Problem("O046", str(target), "A file of this name is there already.", "a new file",
                     "Choose another name; a sealed list is never replaced.")
         ) from None  # fmt: skip
     except OSError as error:
-        raise OutputError(Problem("O021", str(target), f"It cannot be written: {error.strerror}.", "")) from None
+        raise OutputError(Problem("O047", str(target), f"It cannot be written: {error.strerror}.", "")) from None
     with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
         out.write(companion_text(companion))
         out.flush()
