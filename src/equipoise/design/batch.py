@@ -118,7 +118,7 @@ def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
     return _scenario(protocol.hash, f"{spec.name} {spec.key}", _Holder(protocol), _Holder(spec))
 
 
-def planned(protocol: Protocol, with_variations: bool, with_imputation: bool) -> Iterator[PlannedFit]:
+def planned(protocol: Protocol, with_variations: bool, with_imputation: bool = False) -> Iterator[PlannedFit]:
     """Fits of the plan; its variations, and lines by multiple imputation that are not primary, only where asked.
 
     A line by imputation is as many fits as it has data sets, beside the imputing: some hundred times the work of the

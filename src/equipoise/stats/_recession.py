@@ -161,17 +161,34 @@ def find_recession(
     run_over_trials(
         lambda begin, end: _recession_range(packed, offsets, begin, end, rising, direction), n, threads=threads
     )
-    n_rising = np.zeros(n, dtype=np.int64)
     infinite = np.zeros((n, p), dtype=np.bool_)
-    for problem in range(n):
-        part = slice(offsets[problem], offsets[problem + 1])
-        n_rising[problem] = rising[part].sum()
-        if n_rising[problem] > 0:
-            infinite[problem] = _undetermined(packed[part][~rising[part]])
-            direction[problem, ~infinite[problem]] = 0
-        else:
-            direction[problem] = 0
+    before = np.concatenate([[0], np.cumsum(rising)])
+    n_rising = np.diff(before[offsets])
+    some = np.flatnonzero(n_rising)
+    flat = np.where(rising[:, None], 0.0, packed)
+    infinite[some] = _undetermined_each([flat[offsets[k] : offsets[k + 1]] for k in some], p)
+    direction[~infinite] = 0
     return n_rising, infinite, direction
+
+
+def _undetermined_each(problems: list[FloatArray], p: int) -> NDArray[np.bool_]:
+    """(n, p) :func:`_undetermined` of each problem; by products of the columns where those leave no doubt."""
+    out = np.zeros((len(problems), p), dtype=np.bool_)
+    if not problems:
+        return out
+    size = np.array([np.abs(rows).max(axis=0, initial=0.0) for rows in problems])
+    size = np.where(size > 0.0, size, 1.0)
+    gram = np.array([rows.T @ rows for rows in problems]) / (size[:, :, None] * size[:, None, :])
+    values, vectors = np.linalg.eigh(gram)
+    share = values / np.maximum(values[:, -1:], 1e-300)
+    free = share < 1e-14
+    touched = np.abs(np.where(free[:, None, :], vectors, 0.0)).max(axis=2)
+    out[:] = touched > 1e-7
+    # Squaring hides singular values below a ten-millionth; those are looked at again, as are rows that are all zero.
+    doubtful = (~free & (share < 1e-9)).any(axis=1) | (values[:, -1] <= 0.0)
+    for k in np.flatnonzero(doubtful):
+        out[k] = _undetermined(problems[k])
+    return out
 
 
 def _undetermined(rows: FloatArray) -> NDArray[np.bool_]:

@@ -353,9 +353,11 @@ def profile_binomial(
         with np.errstate(invalid="ignore"):
             slope = fits.covariance[:, :, column] / np.sqrt(fits.covariance[:, column, column])[:, None]
         beta = np.where(finite[:, None], fits.coefficients + sign * z * slope, start)
+        origin = np.where(finite[:, None], fits.coefficients, start)
         limits[:, side] = _profile_side(
-            data, column, fits.log_lik, z, centre, sign * spread, beta, wanted, penalised=penalised, threads=threads
-        )
+            data, column, fits.log_lik, z, centre, sign * spread, origin, beta, wanted,
+            penalised=penalised, threads=threads,
+        )  # fmt: skip
     mark(codes, np.isnan(limits).any(axis=1), FitCode.LIMIT_NOT_FOUND)
     return ProfileLimits(limits[:, 0], limits[:, 1], level, codes)
 
@@ -367,6 +369,7 @@ def _profile_side(
     z: float,
     centre: FloatArray,
     spread: FloatArray,
+    origin: FloatArray,
     beta: FloatArray,
     wanted: BoolArray,
     *,
@@ -379,6 +382,7 @@ def _profile_side(
     limit = np.full_like(centre, np.nan)
     active = wanted.copy()
     toward = np.sign(spread)
+    before, beta_before = centre.copy(), origin.copy()
     for _ in range(80):
         if not active.any():
             break
@@ -408,5 +412,11 @@ def _profile_side(
         still = active & (following == b)
         limit[still] = b[still]
         active &= ~still & ~(~bracketed & (np.abs(following - centre) > 1e4 * np.abs(spread)))
+        # The other coefficients start where the line through their last two maxima leads: an iteration or two fewer.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            stretch = (following - b) / (b - before)
+            ahead = beta + (beta - beta_before) * np.where(np.abs(stretch) <= 2.0, stretch, 0.0)[:, None]
+        before, beta_before = b.copy(), beta.copy()
+        beta[active] = ahead[active]
         b = np.where(active, following, b)
     return limit
