@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import equipoise
@@ -21,6 +22,7 @@ from equipoise.reporting.document import Figure, Heading, Table
 from equipoise.reporting.material import Material
 from equipoise.reporting.stages import stages_of
 from equipoise.reporting.trial_report import build_report
+from equipoise.workflow.endpoints import derive_all
 
 # ---------------------------------------------------------------------------------------------------------- START
 
@@ -140,6 +142,21 @@ def test_the_second_stage_counts_its_own_participants(poats_records: Records, po
     counts = flow_counts(second)
     assert (counts.n_screened, counts.n_excluded, counts.n_randomized) == (653, 293, 360)
     assert [(arm.n_allocated, arm.n_analysed) for arm in counts.arms] == [(180, 180), (180, 180)]
+
+
+def test_an_endpoint_of_the_second_phase_is_applied_to_those_randomized_again(
+    poats_records: Records, poats: Results
+) -> None:
+    table, _ = derive_all("poats", poats_records)
+    for line, endpoint in (("phase-1", "phase-1-success"), ("follow-up", "follow-up-success")):
+        rows = table.filter(pl.col("endpoint") == endpoint)
+        by_arm = counted(poats, line)
+        assert rows.height == sum(total or 0 for _, total in by_arm.values())
+        assert rows["value"].sum() == sum(events or 0 for events, _ in by_arm.values())
+    # What a line takes in place of its endpoint belongs to the line's stage too.
+    varied = table.filter(pl.col("endpoint") == "follow-up-success-week-24-only")
+    assert varied["value"].sum() == 23
+    assert poats.endpoints["follow-up-success"].participants.n == 360
 
 
 # The second route: the tables read with the csv module, days counted from consent as the source does, and every

@@ -63,7 +63,7 @@ def analyse_records(
         version=version,
         versions=versions or {},
     )
-    derived = {id: plan.derived(id) for id in protocol.model.endpoints}
+    derived = {id: plan.derived_in_its_stage(id) for id in protocol.model.endpoints}
     curves: list[SurvivalCurve] = []
     models: list[ModelCurve] = []
     arms = [arm for arm in protocol.arm_ids if (lattice.participants.arm == arm).any()]

@@ -26,6 +26,7 @@ from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_ran
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.endpoints.derived import Derived
 from equipoise.endpoints.lattice import Lattice, read_lattice
+from equipoise.endpoints.stages import stage_of_endpoint
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Analysis, Estimand
 from equipoise.protocol.model_missing import BY_ARM
@@ -129,10 +130,18 @@ class Plan:
 
     def lattice_of(self, planned: PlannedFit) -> Lattice:
         """The lattice of the participants randomized in the stage that is compared, by default the first."""
-        number = self._stage(planned)
+        return self._lattice_of_stage(self._stage(planned))
+
+    def _lattice_of_stage(self, number: int) -> Lattice:
         if number not in self._stages:
             self._stages[number] = read_lattice(self.protocol, self.lattice.records, stage=number)
         return self._stages[number]
+
+    def derived_in_its_stage(self, endpoint: str) -> Derived:
+        """The endpoint under its own rules, of the participants of the stage that it is looked at in."""
+        number = stage_of_endpoint(self.protocol, endpoint)
+        lattice = self._lattice_of_stage(number)
+        return self.derived(endpoint, lattice=lattice if lattice.n else self.lattice)
 
     def _stage(self, planned: PlannedFit) -> int:
         if planned.estimand.stage is not None:

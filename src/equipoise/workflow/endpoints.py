@@ -10,6 +10,7 @@ import polars as pl
 
 from equipoise.endpoints import derive_endpoint, read_lattice
 from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.stages import stage_of_endpoint
 from equipoise.exchange.csv_text import read_csv_text
 from equipoise.exchange.records_files import read_records
 from equipoise.foundation.errors import OutputError, Problem, RecordsError, UsageError, listed
@@ -94,8 +95,10 @@ def derive_all(
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     data = records if isinstance(records, Records) else read_records(records)
     require_records(chosen, data)
-    lattice = read_lattice(chosen, data)
-    derived = {id: derive_endpoint(lattice, id) for id in chosen.model.endpoints}
+    # An endpoint of a later stage is of those randomized again, its days counted as that stage counts them.
+    stages = {id: stage_of_endpoint(chosen, id) for id in chosen.model.endpoints}
+    lattices = {number: read_lattice(chosen, data, stage=number) for number in sorted({1, *stages.values()})}
+    derived = {id: derive_endpoint(lattices[number], id) for id, number in stages.items() if lattices[number].n}
     parts = [_long(one) for one in derived.values()]
     schema: dict[str, pl.DataType] = {name: pl.String() for name in ("endpoint", "kind", "visit", "cause")}
     schema.update({name: pl.Float64() for name in ("week", "value", "time")})
