@@ -235,7 +235,10 @@ def test_the_whole_bag_is_the_whole_dose_and_more_than_the_bag_is_refused(flagsh
     whole = [infusion.Interval(0, 2400, Fraction(75))]
     assert infusion.check_intervals(whole, sheet) == []
     assert infusion.delivered_mg(infusion.delivered(whole), sheet, D("41.2")) == D("41.2")
-    longer = [infusion.Interval(0, 2401, Fraction(75))]
+    late = [infusion.Interval(0, 2700, Fraction(75))]  # stopped by hand five minutes after the bag ran empty
+    assert infusion.check_intervals(late, sheet) == []
+    assert infusion.delivered_mg(infusion.delivered(late), sheet, D("41.2")) == D("41.2")
+    longer = [infusion.Interval(0, 2701, Fraction(75))]
     assert [p.code for p in infusion.check_intervals(longer, sheet)] == ["C542"]
     assert infusion.delivered_mg(infusion.delivered(longer), sheet, D("41.2")) == D("41.2")
     backwards = [infusion.Interval(0, 600, Fraction(75)), infusion.Interval(500, 700, Fraction(75))]

@@ -67,7 +67,7 @@ def test_delivered_doses_agree_and_never_pass_the_prepared(
     assert given_mg * 100 == min(tens, int(prepared * 100))
     assert given_mg <= prepared
     refused = infusion.check_intervals(entries, sheet)
-    assert bool(refused) == (ticks > 180_000)
+    assert bool(refused) == (ticks > 180_000 + 75 * 300)
 
 
 @QUICK

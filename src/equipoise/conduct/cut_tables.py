@@ -73,7 +73,7 @@ class _Cut:
             out.setdefault((row["participant"], row["form"]), []).append(row)
         return out
 
-    @property
+    @cached_property
     def baseline_schema(self) -> dict[str, Any]:
         """Columns of the baseline variables that somebody has."""
         known = {row["item"] for row in self.ledger.tables["item"] if row["form"] == "baseline" and not row["missing"]}

@@ -349,3 +349,50 @@ def test_a_cut_before_lock_is_never_unblinded_save_by_a_recorded_opening(trial: 
     with Refused("C622"):
         at = "2099-01-01T00:00:00Z"
         cut("stan", "blinded", "later")
+
+
+def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, database: str) -> None:
+    from equipoise.conduct.cut import cut_records
+
+    trial = staged(database=database)
+    hire(trial)
+    infusing(trial)
+    started = trial.clock.at
+    trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=123, diastolic=77, pulse=70)
+    trial.clock.at = started + timedelta(minutes=40)
+    trial.do("nina", "infusion-stop", participant="P-1")
+    trial.do("carol", "visit", participant="P-1", visit="infusion")
+    trial.do("nina", "record", participant="P-1", visit="infusion", form="dissociation", answers={"score": 12})
+    trial.do("carol", "session", participant="P-1", session=1, delivered=True, minutes=60)
+    trial.clock.at += timedelta(days=7)
+    trial.do("carol", "visit", participant="P-1", visit="day-9")
+    trial.do("ruth", "record", participant="P-1", visit="day-9", form="urine", answers={"cocaine": "negative"})
+    trial.do("ruth", "calendar", participant="P-1", first="2027-01-16", last="2027-01-19", used="2027-01-17")
+    trial.do("carol", "adverse-event", participant="P-1", term="nausea", onset="2027-01-12", severity="mild")
+    trial.clock.at += timedelta(days=30)
+    trial.do("carol", "complete", participant="P-1")
+    trial.do("alice", "freeze")
+    trial.do("ivan", "sign-off", participant="P-1")
+    trial.do("alice", "lock")
+    at = trial.clock.now()
+    records = cut_records(trial.trial, at=at, edition="unblinded", pharmacy=trial.pharmacy)
+    counts = {name: frame.height for name, frame in records.tables.items()}
+    # Eight clinic visits: one held, seven missed since; the call's window is open. Days 6 to 33 of the calendar.
+    assert counts == {
+        "participants": 1, "allocations": 1, "visits": 11, "urine": 9, "daily_use": 28, "assessments": 1, "vitals": 1,
+        "exposure": 1, "sessions": 8, "adverse_events": 1, "disposition": 1,
+    }  # fmt: skip
+    dose = records["exposure"].row(0, named=True)
+    planned = {"ketamine-infusion": 41.2, "midazolam-infusion": 2.06}[dose["intervention"]]
+    assert dose["planned_mg"] == planned
+    assert dose["delivered_mg"] == planned
+    use = records["daily_use"].filter(records["daily_use"]["asked"])
+    assert use.select("day", "used").rows() == [(6, False), (7, True), (8, False), (9, False)]
+
+
+def test_wording_is_logged_by_its_hash_and_its_words_are_kept_nowhere(trial: Any) -> None:
+    text = '{"craving-vas": {"score": "mark how much you want it"}}'
+    assert trial.do("carol", "wording", site="main", text=text).answer["instruments"] == ["craving-vas"]
+    assert "how much you want it" not in str(trial.rows("SELECT what FROM event"))
+    with Refused("C580"):
+        trial.do("carol", "wording", site="main", text='{"pss-10": {"1": "words"}}')

@@ -152,7 +152,7 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
     act.record(
         subject=visit,
         what={"put": rows},
-        answer={"participant": participant, "volume_ml": dose.decimal_text(given.volume_ml),
+        answer={"participant": participant, "volume_ml": dose.decimal_text(min(given.volume_ml, sheet.volume_ml)),
                 "minutes": dose.decimal_text(given.minutes, 2), "interruptions": given.interruptions,
                 "readings_missing": [problem.place for problem in missing]},
     )  # fmt: skip

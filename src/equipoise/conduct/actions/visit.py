@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, action
@@ -209,9 +210,9 @@ def session(
     session: int,
     delivered: bool,
     on: date | None = None,
-    minutes: str = "",
-    practice: str = "",
-    fidelity: str = "",
+    minutes: Decimal | None = None,
+    practice: Decimal | None = None,
+    fidelity: Decimal | None = None,
     therapy: str = "",
     confirm: list[str] | None = None,
 ) -> None:
@@ -228,8 +229,9 @@ def session(
         act.refuse("C612", "session", f"Session {session}.", f"1 to {len(planned)}")
     if form_of(act, "session", chosen, session) is not None:
         act.refuse("C601", "session", f"Session {session} is recorded.", "another one", "Use correct.")
-    answers = {"delivered": "yes" if delivered else "no", "minutes": minutes, "practice": practice,
-               "fidelity": fidelity}  # fmt: skip
+    told = {"minutes": minutes, "practice": practice, "fidelity": fidelity}
+    answers = {id: None if value is None else format(value, "f") for id, value in told.items()}
+    answers["delivered"] = "yes" if delivered else "no"
     filling = forms.fill(made[chosen], answers, confirmed=confirm or ())
     raise_problems([*filling.hard, *filling.soft])
     day = day_of(act, on)
