@@ -22,7 +22,6 @@ CODES = {
     "A001": "An arm of the comparison has nobody in the analysis set.",
     "A002": "A covariate is not in the records.",
     "A003": "A covariate has a level that the protocol does not name.",
-    "A004": "The endpoint has no value for anybody.",
 }
 
 

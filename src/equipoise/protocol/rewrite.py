@@ -88,7 +88,10 @@ def _edit(
     lines = text[start:stop].split("\n")
     while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
         lines.pop()
-    return start, start + len("\n".join(lines).rstrip()), flow(value)
+    new = flow(value)
+    if isinstance(value, Mapping) and isinstance(node, MappingNode) and not node.flow_style:
+        new = block(value, int(node.start_mark.column)).strip()
+    return start, start + len("\n".join(lines).rstrip()), new
 
 
 def _text(node: Node) -> str:
