@@ -11,6 +11,7 @@ What the protocol calls quarantined is left out of blinded and sham cuts made be
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.conduct.cut_tables import tables_of
 from equipoise.conduct.store.events import COLUMNS, Entry
-from equipoise.conduct.store.projection import State, apply, fold, kept_by
+from equipoise.conduct.store.projection import apply
 from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, Problem
 from equipoise.records import DataSource, Records
@@ -48,19 +49,24 @@ class Ledger:
 
     events: tuple[Entry, ...]
     at: datetime
+    kept: Mapping[int, str]  # what redactions, later ones too, left of events they touched
 
     @cached_property
     def tables(self) -> Mapping[str, list[Row]]:
         """Rows of every table, as mappings, in the order of their keys."""
-        kept = kept_by(self.events)
-        state: State = {}
+        state: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in TABLES}
         for event in self.events:
-            fold(state, apply(event, kept=kept), event.number)
-        out = {}
-        for name, table in TABLES.items():
-            rows = state.get(name, {})
-            out[name] = [dict(zip(table.all, rows[key], strict=True)) for key in sorted(rows)]
-        return out
+            for put in apply(event, kept=self.kept):
+                table, rows, key = put.table, state[put.table.name], put.key
+                if key not in rows:
+                    rows[key] = {**dict(zip(table.key, key, strict=True)), **table.columns}
+                rows[key] |= {**put.values, "event_number": event.number}
+        return {name: [rows[key] for key in sorted(rows)] for name, rows in state.items()}
+
+    def content(self, event: Entry) -> Mapping[str, Any]:
+        """What an event says; of one that was redacted, what the redaction left."""
+        text = event.what or self.kept.get(event.number, "")
+        return dict(json.loads(text)) if text else {}
 
     def rows(self, table: str, **wanted: Any) -> Iterator[Row]:
         """Rows of a table with these values."""
@@ -115,7 +121,11 @@ def read_ledger(trial: Trial, at: datetime, *, now: datetime | None = None) -> L
         raise ConductError(
             Problem("C622", "--at", f"Nothing was recorded by {text}.", "a moment after the trial began")
         )
-    return Ledger(tuple(entries[:last]), at)
+    kept: dict[int, str] = {}
+    for entry in entries:
+        if entry.action == "redact":
+            kept.update({int(number): text for number, text in entry.content.get("kept", {}).items()})
+    return Ledger(tuple(entries[:last]), at, kept)
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ def open_sham(trial: Trial, ledger: Ledger, pharmacy: Path, protocol: Protocol) 
     profiles = {}
     for event in ledger.events:
         if event.action == "randomize":
-            content = event.content
+            content = ledger.content(event)
             profiles[(event.participant, content["put"]["allocation"][0]["randomization"])] = content.get("profile", {})
     arms: dict[tuple[str, int], str] = {}
     history: dict[str, list[tuple[Mapping[str, str], str]]] = {}

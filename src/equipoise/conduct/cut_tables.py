@@ -172,7 +172,7 @@ def _allocations(cut: _Cut) -> list[Row]:
     given: dict[tuple[str, int], tuple[date, Mapping[str, str]]] = {}
     for event in cut.ledger.events:
         if event.action == "randomize":
-            content = event.content
+            content = cut.ledger.content(event)
             number = content["put"]["allocation"][0]["randomization"]
             given[(event.participant, number)] = (cut.ledger.local_date(event), content.get("profile", {}))
     out = []
