@@ -17,6 +17,7 @@ from equipoise.randomization.exact import best_guesser, work_through
 from equipoise.randomization.expected import expect, overall_difference, simulate_minimization, stratum_sizes
 from equipoise.randomization.fixed_total import RandomAllocationRule, TruncatedBinomial
 from equipoise.randomization.minimization import Minimization
+from equipoise.randomization.minimization_course import expect_minimization, follow
 from equipoise.randomization.permuted_blocks import PermutedBlocks
 from equipoise.randomization.scheme import Scheme
 from equipoise.randomization.wei_urn import WeiUrn
@@ -322,3 +323,47 @@ def test_with_three_arms_those_that_tie_share_their_places():
     assert scheme.weights_of_margins({"a": (1, 0, 0)}) == (1, 2, 2)
     assert scheme.weights_of_margins({"a": (1, 1, 0)}) == (1, 1, 3)
     assert scheme.weights_of_margins({"a": (2, 2, 2)}) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("p", [F(2, 3), F(1)])
+def test_minimization_followed_on_its_grid_is_efrons_coin_without_factors(p):
+    found, course = follow(Minimization(FAIR, {}, p), 40, [], 40), work_through(EfronCoin(FAIR, p), 40)
+    assert found.right == pytest.approx(course.lagging, abs=1e-12)
+    assert found.certain == pytest.approx(course.certain, abs=1e-12)
+    assert {d: x for d, x in found.difference.items() if x} == pytest.approx(course.difference[40], abs=1e-12)
+    assert found.lost == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("measure", ["range", "variance"])
+@pytest.mark.parametrize("weights", [{"a": 1, "b": 1}, {"a": 1, "b": 2}])
+def test_minimization_followed_on_its_grid_against_all_that_can_happen(measure, weights):
+    scheme, n, levels = Minimization(FAIR, weights, F(4, 5), measure), 4, [3, 2]
+    profiles = [{"a": str(a), "b": str(b)} for a, b in product(range(3), range(2))]
+    runs: list[tuple[tuple, F]] = [((), F(1))]
+    right = []
+    for _ in range(n):
+        after, hit = [], F(0)
+        for history, chance in runs:
+            for person in profiles:
+                here = chance / len(profiles)
+                found = scheme.weights_for(history, person)
+                hit += here * F(max(found), sum(found))
+                after += [((*history, (person, arm)), here * F(w, sum(found))) for arm, w in enumerate(found)]
+        runs = after
+        right.append(float(hit))
+    grid = follow(scheme, n, levels, n)
+    assert grid.right == pytest.approx(right, abs=1e-12)
+    balance: dict[int, float] = {}
+    for history, chance in runs:
+        d = sum(1 - 2 * arm for _, arm in history)
+        balance[d] = balance.get(d, 0.0) + float(chance)
+    assert {d: x for d, x in grid.difference.items() if x} == pytest.approx(balance, abs=1e-12)
+
+
+def test_where_the_grid_would_be_too_large_minimization_is_simulated_and_both_agree():
+    scheme = Minimization(FAIR, {"a": 1, "b": 1}, F(4, 5))
+    exact, simulated = expect_minimization(scheme, 40, [2, 2]), expect_minimization(scheme, 40, [2, 2], work=10)
+    assert (exact.is_simulated, simulated.is_simulated) == (False, True)
+    assert exact.guess_error < 1e-4
+    assert simulated.guess_rate == pytest.approx(exact.guess_rate, abs=5 * simulated.guess_error)
+    assert simulated.sd_difference == pytest.approx(exact.sd_difference, rel=5 / sqrt(2 * 4000))

@@ -14,6 +14,8 @@ from equipoise.randomization.biased_coins import BigStick, EfronCoin
 from equipoise.randomization.complete import Complete
 from equipoise.randomization.exact import work_through
 from equipoise.randomization.generator import Stream, draw_below, list_key
+from equipoise.randomization.minimization import Minimization
+from equipoise.randomization.minimization_course import follow
 from equipoise.randomization.permuted_blocks import PermutedBlocks
 
 KEY = list_key(bytes(range(100, 132)), "production", "characteristics")
@@ -78,3 +80,12 @@ def test_streams_and_kinds_of_one_seed_are_independent():
         same = (one == np.array(Complete((1, 1)).arms(other, n))).mean()
         assert same == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(n))
     assert (one[1:] == one[:-1]).mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(n))
+
+
+@pytest.mark.characteristics
+def test_minimization_over_three_factors_followed_exactly_is_what_simulation_printed():
+    # Printed from 3,000 simulated trials of 100 participants, p = 1: 88.3 % guessed, a mean difference of 0.40.
+    found = follow(Minimization((1, 1), {"a": 1, "b": 1, "c": 1}, F(1)), 100, [2, 2, 3], 5)
+    assert found.lost / 100 < 3e-4
+    assert sum(found.right) / 100 == pytest.approx(0.883, abs=0.002)
+    assert sum(abs(d) * p for d, p in found.difference.items()) == pytest.approx(0.40, abs=0.05)

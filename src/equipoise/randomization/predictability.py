@@ -16,8 +16,9 @@ from equipoise.foundation.errors import Problem, RandomizationError
 from equipoise.protocol import Protocol
 from equipoise.randomization.companion import Companion
 from equipoise.randomization.exact import TooManyStates
-from equipoise.randomization.expected import Expectation, expect, simulate_minimization
+from equipoise.randomization.expected import Expectation, expect
 from equipoise.randomization.minimization import Minimization
+from equipoise.randomization.minimization_course import expect_minimization
 from equipoise.randomization.plan import SITE, PlannedRandomization, randomizations_without_scheme
 from equipoise.randomization.scheme import Scheme, reduced
 from equipoise.randomization.schemes import check_ratio, default_parameters, make_scheme
@@ -187,7 +188,7 @@ def _row(scheme: Scheme, standing: str, n: int, levels: Mapping[str, int], n_str
     try:
         if isinstance(scheme, Minimization):
             ordered = [levels[name] for name in scheme.weights_of]
-            expected = simulate_minimization(scheme, n, ordered)
+            expected = expect_minimization(scheme, n, ordered)
         else:
             expected = expect(scheme, n, n_strata)
     except TooManyStates:
