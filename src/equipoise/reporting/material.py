@@ -44,7 +44,7 @@ class Material:
 
     def later_stage(self, estimate: Estimate) -> str | None:
         """The stage that an estimate is about, where it is not the first."""
-        estimand = self.protocol.model.estimands.get(estimate.estimand)
+        estimand = self.protocol.model.estimands.get(estimate.estimand or "")
         stage = estimand.stage if estimand is not None else None
         return stage if stage is not None and stage != next(iter(self.protocol.model.stages), None) else None
 
