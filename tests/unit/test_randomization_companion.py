@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from equipoise.cli.main import app
@@ -173,6 +175,25 @@ def test_a_companion_file_that_was_changed_is_refused(tmp_path, old, new, code):
     assert codes(error) == [code]
 
 
+@given(
+    at=st.integers(0, 3000), what=st.sampled_from(["", "x", '"', ": ", "\n", "\t", "[", "{", "é", "\x00", "&a", "- "])
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_damage_to_a_companion_file_goes_unseen_or_gives_a_traceback(tmp_path_factory, at, what):
+    companion = sealed(flagship())
+    text = companion_text(companion)
+    at %= len(text)
+    damaged = text[:at] + what + text[at + 1 :]
+    path = tmp_path_factory.mktemp("damaged") / "c.yaml"
+    path.write_text(damaged, "utf-8")
+    try:
+        found: object = read_companion(path, flagship())
+    except RandomizationError as error:
+        found = {problem.code for problem in error.problems}
+    # Damage to a comment or to layout alone leaves the companion what it was.
+    assert found == companion or found <= {"L020", "L022", "L023"}
+
+
 def test_a_companion_that_is_not_there_is_a_problem_and_no_traceback(tmp_path):
     with pytest.raises(RandomizationError) as error:
         read_companion(tmp_path / "none.yaml", flagship())
@@ -331,6 +352,8 @@ def test_minimization_has_one_stream_and_goes_by_the_profile():
 
 def test_a_list_of_a_fixed_total_ends_there():
     companion = sealed(flagship("random-allocation-rule"), parameters={"total": 12})
+    assert companion.length() == 12
+    assert sealed(flagship()).length() is None
     assert sorted(companion.slots("trial:all", 12)) == ["ketamine"] * 6 + ["midazolam"] * 6
     with pytest.raises(RandomizationError) as error:
         companion.slots("trial:all", 13)
@@ -499,6 +522,9 @@ def test_commands_seal_commit_and_replay(tmp_path):
     assert (problem["code"], problem["line"]) == ("L034", 6)
     assert "Slot 5" in problem["found"]
     assert runner.invoke(app, [*command, "00"]).exit_code == 9
+    csv.write_text("stream,slot,arm\ntrial:all,999999999999,ketamine\ntrial:all,two,ketamine\n", "utf-8")
+    long = runner.invoke(app, [*command, commitment, "--json"])
+    assert [problem["line"] for problem in json.loads(long.stdout)["problems"]] == [2, 3]
     csv.write_text("stream,slot\n", "utf-8")
     assert runner.invoke(app, [*command, commitment]).exit_code == 9
 

@@ -90,6 +90,11 @@ def seal(
     said.print(str(out))
     said.print(f"commitment  {companion.commitment}")
     said.print("Publish the commitment before the first participant. Keep the file from everybody who is blinded.")
+    for sealed in companion.randomizations:
+        if sealed.scheme.parameters().get("block-sizes") == [sum(sealed.scheme.ratio)]:
+            said.print(
+                "Blocks of the smallest size end in certainty every time: seal another list with larger ones mixed."
+            )
     if not companion.is_ready:
         said.print(f"The list awaits: {companion.later_what}. Then: equipoise randomization mix")
 

@@ -6,6 +6,7 @@ What a running trial uses, and what stays as it is::
     companion.commitment                                  # hexadecimal; published before the first participant
     stream = companion.stream_name({"site": "north"})     # of a participant; stage= in trials that randomize again
     companion.slots(stream, n)                            # the first n arms of a stream
+    companion.length(stage)                               # slots of each stream, where the total is fixed; else None
     companion.next_arm(stream, history, profile)          # the next arm; needed for minimization, right for all
     companion.sham()                                      # dummy lists of the same kind, for sham editions
     replay(companion, rows, commitment=published)         # after lock: problems, empty when the list was kept

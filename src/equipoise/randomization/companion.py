@@ -109,6 +109,11 @@ class Companion:
         """Whether an arm goes by the participants' factors (minimization): ``slots`` is then refused."""
         return self._sealed(stage).scheme.uses_profile
 
+    def length(self, stage: str | None = None) -> int | None:
+        """Slots of each stream where the scheme has a fixed total (``slots`` beyond it is refused); else ``None``."""
+        total = getattr(self._sealed(stage).scheme, "total", None)
+        return total if isinstance(total, int) else None
+
     def streams(self, stage: str | None = None) -> tuple[str, ...]:
         """Every stream of a randomization; one for each stratum, a single one with minimization."""
         sealed = self._sealed(stage)

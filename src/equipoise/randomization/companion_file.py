@@ -12,7 +12,6 @@ from equipoise.foundation.errors import (
     OutputError,
     Problem,
     RandomizationError,
-    listed,
     raise_if_any,
 )
 from equipoise.foundation.hashing import canonical_json, sha256_value
@@ -21,7 +20,7 @@ from equipoise.protocol.yaml_nodes import read_yaml_file
 from equipoise.randomization.companion import KINDS, Companion, Kind, Sealed, check_same_plan
 from equipoise.randomization.generator import GENERATOR, SEED_BYTES
 from equipoise.randomization.plan import PlannedRandomization, planned_randomizations
-from equipoise.randomization.schemes import SCHEMES, default_parameters, make_scheme
+from equipoise.randomization.schemes import default_parameters, make_scheme
 
 CODES = {
     "L007": "A list is asked for where arms go by the participants' factors (minimization).",
@@ -219,8 +218,3 @@ def _randomizations(entries: Any, protocol: Protocol) -> tuple[Sealed, ...]:
     sealed, problems = _with_schemes(plans)
     raise_if_any(RandomizationError, problems)
     return sealed
-
-
-def known_parameters() -> str:
-    """Names of the parameters by scheme, for messages."""
-    return "; ".join(f"{name}: {listed(entry.parameters) or 'none'}" for name, entry in SCHEMES.items())

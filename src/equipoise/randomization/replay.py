@@ -26,6 +26,8 @@ CODES = {
 }
 _NEEDED = ("stream", "slot", "arm")
 _PERSON = "participant_id"
+# No trial has a slot beyond; a mistyped number must not make a replay run for hours.
+LAST_SLOT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,11 @@ def read_allocations(path: str | os.PathLike[str], companion: Companion) -> list
     found, problems = [], []
     for line, row in rows:
         slot = (row["slot"] or "").strip()
-        if not (slot.isascii() and slot.isdigit() and int(slot) >= 1) or not row["stream"] or not row["arm"]:
+        is_slot = slot.isascii() and slot.isdigit() and len(slot) <= 6 and 1 <= int(slot) <= LAST_SLOT
+        if not is_slot or not row["stream"] or not row["arm"]:
             problems.append(
                 Problem("L031", "row", f"Found {row['stream']!r}, {row['slot']!r}, {row['arm']!r}.",
-                        "a stream, a slot from 1 on, and an arm", "Correct the row.", file, line)
+                        f"a stream, a slot from 1 to {LAST_SLOT}, and an arm", "Correct the row.", file, line)
             )  # fmt: skip
             continue
         found.append(
