@@ -43,7 +43,7 @@ def _fill(report: DrillReport, stage: Stage, most: int, folder: Path | None) -> 
         free = os.statvfs(folder or "/")
         (stage.folder / "ballast").write_bytes(b"x" * max(free.f_bavail * free.f_frsize - 600_000, 0))
     told: list[int] = []
-    codes = set()
+    codes: set[str] = set()
     tries = 0
     while tries < most and len(codes) < 1:
         tries += 1

@@ -42,7 +42,32 @@ def plain(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """Canonical JSON of ``value``."""
-    return written(plain(value))
+    return prepared(value)[1]
+
+
+def prepared(value: Any) -> tuple[Any, str]:
+    """``value`` made plain, and its canonical JSON; ``TypeError`` for what cannot be recorded.
+
+    The same as :func:`plain` and :func:`written`, by the encoder's own loops where the text is normalized already (a
+    part of normalized text is normalized).
+    """
+    try:
+        text = _canonical(value)
+        if text.isascii() or is_normalized("NFC", text):
+            return json.loads(text, parse_float=_refuse), text
+    except ValueError as error:
+        raise TypeError(f"this cannot be recorded: {error}") from error
+    content = plain(value)
+    return content, written(content)
+
+
+def _refuse(text: str) -> Any:
+    raise TypeError(f"{text} cannot be recorded as a binary fraction: use a decimal")
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=plain
+).encode
 
 
 def written(value: Any) -> str:
@@ -57,8 +82,10 @@ def digest_of(salt: str, why: str, what: str) -> str:
 
 def chained(previous: str, fields: Iterable[Any]) -> str:
     """Hash of an entry: SHA-256 of the previous hash and the entry's fields as a JSON list of texts."""
-    text = json.dumps([previous, *map(str, fields)], separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode([previous, *map(str, fields)]).encode()).hexdigest()
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest_of_slots(slots: Iterable[tuple[Any, ...]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from equipoise.conduct.store.canonical import chained, digest_of
@@ -18,7 +19,7 @@ COLUMNS = (
     "number", "request", "step", "action", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device",
     "participant", "subject", "why", "what", "salt", "digest", "protocol_hash", "program_version", "previous", "hash",
 )  # fmt: skip
-_HASHED_AT = tuple(COLUMNS.index(name) for name in HASHED)
+_hashed = itemgetter(*(COLUMNS.index(name) for name in HASHED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Entry:
 
 def hash_of(row: tuple[Any, ...]) -> str:
     """The hash that an event's row (in the order of :data:`COLUMNS`) must carry, given its ``previous``."""
-    return chained(row[20], [row[at] for at in _HASHED_AT])
+    return chained(row[20], _hashed(row))
 
 
 def digest_of_row(row: tuple[Any, ...]) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
-from equipoise.conduct.store.canonical import chained, digest_of, digest_of_slots, plain, written
+from equipoise.conduct.store.canonical import chained, digest_of, digest_of_slots, plain, prepared
 from equipoise.conduct.store.events import COLUMNS, Entry, hash_of
 from equipoise.conduct.store.projection import Put, check_put, puts_of
-from equipoise.conduct.store.tables import Table
+from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
@@ -81,12 +83,12 @@ class Writer:
         entropy: Entropy,
     ) -> Entry:
         """Append one event and write the rows its ``what["put"]`` names; returns it as it stands."""
-        content = plain(what)
+        content, text = prepared(what)
         for table, changes in content.get("put", {}).items():
             for change in changes:
                 check_put(table, change)
         number = self.number + 1
-        text, why, salt = written(content), plain(why), entropy.bytes(16).hex()
+        why, salt = plain(why), entropy.bytes(16).hex()
         row: tuple[Any, ...] = (
             number, request, step, action, now.text, now.zone, now.offset_minutes, self._step_of(now), account, role,
             site, device, participant, plain(subject), why, text, salt, digest_of(salt, why, text), protocol_hash,
@@ -149,27 +151,31 @@ class Writer:
         self._heads[ledger] = (number, hash)
 
     def _write(self, puts: list[Put], number: int) -> None:
-        batches: dict[tuple[str, tuple[str, ...]], list[list[Any]]] = {}
-        tables: dict[str, Table] = {}
+        batches: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
         for put in puts:
-            table = put.table
-            tables[table.name] = table
-            given = tuple(name for name in table.columns if name in put.values)
-            values = [put.values.get(name, table.columns.get(name)) for name in table.all[:-1]]
-            batches.setdefault((table.name, given), []).append([*values, number])
+            name = put.table.name
+            values_of, begins = _ROWS[name]
+            given = tuple(column for column in begins if column in put.values)
+            row = {**begins, **put.values, "event_number": number}
+            batches.setdefault((name, given), []).append(values_of(row))
         for (name, given), rows in batches.items():
-            statement = _upsert(tables[name], given)
+            statement = _upsert(name, given)
             if len(rows) == 1:
                 self._cursor.execute(statement, rows[0])
             else:
                 self._cursor.executemany(statement, rows)
 
 
-def _upsert(table: Table, given: tuple[str, ...]) -> str:
+_ROWS = {name: (itemgetter(*table.all), table.columns) for name, table in TABLES.items()}
+
+
+@cache
+def _upsert(name: str, given: tuple[str, ...]) -> str:
+    table = TABLES[name]
     columns = table.all
-    changes = ", ".join(f"{name} = excluded.{name}" for name in (*given, "event_number"))
+    changes = ", ".join(f"{column} = excluded.{column}" for column in (*given, "event_number"))
     return (
-        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
         f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
     )
 

@@ -9,14 +9,15 @@ meant on the day, however the rules have changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from equipoise.conduct.store.events import Entry
 from equipoise.conduct.store.tables import COUNTED_KEYS, TABLES, Table
 
-State = dict[str, dict[tuple[Any, ...], list[Any]]]
+State = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,27 @@ class Put:
 
 def check_put(table: str, row: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` where a row does not fit its table: a column unknown, a key absent, a wrong type."""
-    known = TABLES.get(table)
-    if known is None:
+    kinds = _KINDS.get(table)
+    if kinds is None:
         raise ValueError(f"there is no table {table!r}")
-    for name in known.key:
+    for name in TABLES[table].key:
         if name not in row:
             raise ValueError(f"a row of {table} lacks its key {name!r}")
     for name, value in row.items():
-        default: Any = known.columns.get(name, 1 if name in COUNTED_KEYS else "")
-        if name not in known.columns and name not in known.key:
-            raise ValueError(f"table {table} has no column {name!r}")
-        if type(value) is not type(default):
-            raise ValueError(f"{table}.{name} is {type(default).__name__}, not {type(value).__name__}: {value!r}")
+        if type(value) is not kinds.get(name):
+            if name not in kinds:
+                raise ValueError(f"table {table} has no column {name!r}")
+            wanted = kinds[name].__name__
+            raise ValueError(f"{table}.{name} is {wanted}, not {type(value).__name__}: {value!r}")
+
+
+_KINDS: dict[str, dict[str, type]] = {
+    name: {
+        **{key: int if key in COUNTED_KEYS else str for key in table.key},
+        **{column: type(begins) for column, begins in table.columns.items()},
+    }
+    for name, table in TABLES.items()
+}
 
 
 def apply(event: Entry, *, kept: Mapping[int, str] | None = None) -> list[Put]:
@@ -68,28 +78,31 @@ def puts_of(what: Mapping[str, Any]) -> list[Put]:
     return [Put(TABLES[name], row) for (name, _), row in out.items()]
 
 
-def fold(state: State, puts: Iterable[Put], number: int) -> None:
-    """Write the rows of event ``number`` into ``state``: table, key, then every column in the table's order."""
-    for put in puts:
-        table = put.table
-        rows = state.setdefault(table.name, {})
-        key = put.key
-        row = rows.get(key)
-        if row is None:
-            row = rows[key] = [*key, *table.columns.values(), number]
-        row[-1] = number
-        values = put.values
-        at = len(table.key)
-        for name in table.columns:
-            if name in values:
-                row[at] = values[name]
-            at += 1
+def fold(state: State, put: Mapping[str, Iterable[Mapping[str, Any]]], number: int) -> None:
+    """Write what event ``number`` puts into ``state``: table, key, then the row with every column.
+
+    It does for a whole ledger what :func:`apply` and the database's own rows do event by event, many times faster; a
+    test holds the two ways equal.
+    """
+    for name, rows in put.items():
+        key_of, begins = _SHAPES[name]
+        table = state.setdefault(name, {})
+        for row in rows:
+            key = key_of(row)
+            before = table.get(key)
+            if before is None:
+                before = table[key] = begins | row
+            else:
+                before.update(row)
+            before["event_number"] = number
 
 
-def kept_by(events: Iterable[Entry]) -> dict[int, str]:
-    """What redactions left of the events they touched, by event number; the last redaction of an event stands."""
-    out: dict[int, str] = {}
-    for event in events:
-        if event.action == "redact":
-            out.update({int(number): text for number, text in event.content.get("kept", {}).items()})
-    return out
+def _shape(table: Table) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, Any]]:
+    """How to find a row's key, and the values that a new row of the table begins with."""
+    if len(table.key) > 1:
+        return itemgetter(*table.key), dict(table.columns)
+    single = itemgetter(table.key[0])
+    return lambda row: (single(row),), dict(table.columns)
+
+
+_SHAPES = {name: _shape(table) for name, table in TABLES.items()}

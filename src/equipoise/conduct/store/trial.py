@@ -84,6 +84,7 @@ class Trial:
         """``as_owner`` connects as who owns the tables: for making them, and for drills that damage them."""
         self.directory = directory
         self.config = config
+        self._protocols: dict[str, Protocol] = {}
         tail = sha256(str(directory.resolve()).encode()).hexdigest()[:8]
         self.alias = f"trial-{config.instance[:8]}-{tail}{'-owner' if as_owner else ''}"
         settings.set_up()
@@ -195,11 +196,13 @@ class Trial:
 
     def protocol(self, hash: str) -> Protocol:
         """A version of the protocol by its hash, as this program reads it; C006 where it reads differently."""
-        with self.use():
-            found = self.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
-        if not found:
-            raise ConductError(Problem("C006", hash[:12], "The trial has no such version of the protocol."))
-        return read_version(found[0][0], hash)
+        if hash not in self._protocols:
+            with self.use():
+                found = self.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
+            if not found:
+                raise ConductError(Problem("C006", hash[:12], "The trial has no such version of the protocol."))
+            self._protocols[hash] = read_version(found[0][0], hash)
+        return self._protocols[hash]
 
     @property
     def protocol_hash(self) -> str:

@@ -6,11 +6,13 @@ where its forger could not reach. The report says up to which event anchors vouc
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
 from equipoise.conduct.store.events import COLUMNS, digest_of_row, hash_of
-from equipoise.conduct.store.projection import State, fold, puts_of
+from equipoise.conduct.store.projection import State, fold
 from equipoise.conduct.store.tables import TABLES
 from equipoise.conduct.store.trial import Trial, read_config, read_version
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
@@ -111,6 +113,17 @@ def verify_directory(directory: Path, *, pharmacy: Path | None = None) -> Verifi
 def verify(trial: Trial, *, vault: Vault | None = None) -> Verification:
     """Everything that is wrong with an open trial, as its connection sees it now."""
     begin = time.perf_counter()
+    # A million small objects that all live to the end: looking for rubbish among them would take most of the time.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _verify(trial, vault, begin)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _verify(trial: Trial, vault: Vault | None, begin: float) -> Verification:
     report = Verification(trial.config.trial, trial.mode)
     hashes = [trial.genesis("open")]
     with trial.use():
@@ -188,8 +201,8 @@ def _ledger_and_tables(trial: Trial, report: Verification, hashes: list[str]) ->
         what = row[15] or kept.get(number, "")
         if '"put"' in what:
             try:
-                fold(state, puts_of(_loaded(what)), number)
-            except (KeyError, TypeError) as error:
+                fold(state, _loaded(what).get("put", {}), number)
+            except (KeyError, TypeError, AttributeError) as error:
                 report.add("C061", place, f"What it writes does not fit the tables: {error}.")
     report.n_events, report.head = expected - 1, previous
     if not report.n_events:
@@ -221,25 +234,44 @@ def _loaded(text: str) -> dict[str, Any]:
 
 
 def _compare(
-    report: Verification, table: str, key: tuple[str, ...], columns: tuple[str, ...], rebuilt: dict[Any, list[Any]],
+    report: Verification,
+    table: str,
+    key: tuple[str, ...],
+    columns: tuple[str, ...],
+    rebuilt: dict[Any, dict[str, Any]],
     trial: Trial,
-) -> None:  # fmt: skip
-    n_key, seen = len(key), set()
-    for row in _walk(trial, f"SELECT {', '.join(columns)} FROM {table}"):
-        identity = row[:n_key]
-        wanted = rebuilt.get(identity)
-        place = f"{table} {' '.join(map(str, identity))}"
-        if wanted is None:
+) -> None:
+    """Hold a table against what the ledger makes of it: all rows at once, and one by one only where they differ."""
+    values_of = itemgetter(*columns)
+    wanted = {_MARK.join(map(str, values_of(row))) for row in rebuilt.values()}
+    # one text a row: a quarter of the time that eleven values a row take
+    line = f" || '{_MARK}' || ".join(f"CAST({name} AS TEXT)" for name in columns)
+    with trial.connection.cursor() as cursor:
+        cursor.execute(f"SELECT {line} FROM {table}")
+        there = {text for (text,) in cursor.fetchall()}
+    if there == wanted:
+        return
+    missing = {_key(text, key): text for text in wanted - there}
+    for text in sorted(map(str, there - wanted)):
+        identity = _key(text, key)
+        said = missing.pop(identity, None)
+        place = f"{table} {' '.join(identity)}"
+        if said is None:
             report.add("C064", place, "The row is in the table, and no event wrote it.")
             continue
-        seen.add(identity)
-        if wanted != list(row):
-            for name, now, said in zip(columns, row, wanted, strict=True):
-                if now != said:
-                    # values are not shown: the one who verifies may not be one who may see them
-                    report.add("C064", f"{place}, {name}", "The table says another thing than the ledger.")
-    for identity in rebuilt.keys() - seen:
-        report.add("C064", f"{table} {' '.join(map(str, identity))}", "The row is gone; the ledger wrote it.")
+        for name, now, value in zip(columns, text.split(_MARK), said.split(_MARK), strict=False):
+            if now != value:
+                # values are not shown: the one who verifies may not be one who may see them
+                report.add("C064", f"{place}, {name}", "The table says another thing than the ledger.")
+    for identity in missing:
+        report.add("C064", f"{table} {' '.join(identity)}", "The row is gone; the ledger wrote it.")
+
+
+_MARK = "\x1f"  # the unit separator of ASCII
+
+
+def _key(text: str, key: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text.split(_MARK)[: len(key)])
 
 
 def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
