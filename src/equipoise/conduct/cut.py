@@ -207,7 +207,7 @@ def cut_records(
     elif edition == "sham":
         trial.vault(pharmacy)
         opened = open_sham(trial, ledger, Path(pharmacy or ""), protocol)
-    tables = tables_of(ledger, protocol, edition, opened)
+    tables = tables_of(ledger, protocol, edition, opened, trial.protocol)
     head = ledger.events[-1]
     training = trial.mode == "training"
     words = {

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 MASKED = "study-infusion"  # the intervention of an infusion where arms are not told
 
 
-def tables_of(ledger: Ledger, protocol: Protocol, edition: Edition, opened: Opened) -> dict[str, pl.DataFrame]:
-    """Every table of Records."""
-    cut = _Cut(ledger, protocol, edition, opened)
+def tables_of(
+    ledger: Ledger, protocol: Protocol, edition: Edition, opened: Opened, version: Callable[[str], Protocol]
+) -> dict[str, pl.DataFrame]:
+    """Every table of Records. ``version`` gives the protocol of a hash: an infusion is read by the one it was under."""
+    cut = _Cut(ledger, protocol, edition, opened, version)
     makers: dict[str, Callable[[_Cut], list[Row]]] = {
         "participants": _participants, "allocations": _allocations, "visits": _visits, "urine": _urine,
         "daily_use": _daily_use, "assessments": _assessments, "vitals": _vitals, "exposure": _exposure,
@@ -48,6 +50,7 @@ class _Cut:
     protocol: Protocol
     edition: Edition
     opened: Opened
+    version: Callable[[str], Protocol]
 
     @cached_property
     def people(self) -> dict[str, Row]:
@@ -319,11 +322,12 @@ def _given(cut: _Cut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | Non
     if cut.opened.doses is not None:
         return cut.opened.doses[(id, day)]
     arm = cut.opened.arms.get((id, 1))
-    due = dose.is_due(cut.protocol, arm, day) if arm is not None else None
+    protocol = cut.version(sheet["protocol_hash"])
+    due = dose.is_due(protocol, arm, day) if arm is not None else None
     if arm is None or due is None:
         return MASKED, None
     weight = Decimal(cut.values(id, sheet)["weight"])
-    return due, dose.sealed_sheet(cut.protocol, arm, day, weight).prepared_mg
+    return due, dose.sealed_sheet(protocol, arm, day, weight).prepared_mg
 
 
 def _vitals(cut: _Cut) -> list[Row]:
@@ -349,7 +353,7 @@ def _vitals(cut: _Cut) -> list[Row]:
 def _exposure(cut: _Cut) -> list[Row]:
     out = []
     for id, day, sheet in _sheets(cut):
-        plan = dose.open_sheet(cut.protocol, day)
+        plan = dose.open_sheet(cut.version(sheet["protocol_hash"]), day)
         entries = []
         for row in sorted(cut.forms.get((id, "infusion-run"), []), key=lambda row: row["repeat"]):
             if row["visit"] == sheet["visit"]:

@@ -396,3 +396,23 @@ def test_wording_is_logged_by_its_hash_and_its_words_are_kept_nowhere(trial: Any
     assert "how much you want it" not in str(trial.rows("SELECT what FROM event"))
     with Refused("C580"):
         trial.do("carol", "wording", site="main", text='{"pss-10": {"1": "words"}}')
+
+
+def test_an_amended_volume_changes_no_dose_given_before_and_arms_told_apart_are_no_amendment(trial: Any) -> None:
+    from equipoise.conduct.cut import cut_records
+    from equipoise.workflow.library import protocol_path
+
+    infusing(trial)
+    trial.clock.at += timedelta(minutes=20)
+    trial.do("nina", "infusion-stop", participant="P-1", why="asked to stop")
+    trial.do("sam", "open-arms", why="the test looks")
+    before = cut_records(trial.trial, at=trial.clock.now(), edition="unblinded", pharmacy=trial.pharmacy)
+    text = protocol_path("ketamine-mbrp-cocaine").read_text("utf-8")
+    other = text.replace("assumed: 50 mL", "assumed: 100 mL")
+    trial.do("alice", "amend", text=other, confirm=True, why="larger bags")
+    after = cut_records(trial.trial, at=trial.clock.now(), edition="unblinded", pharmacy=trial.pharmacy)
+    assert before["exposure"].equals(after["exposure"])
+    assert 0.45 < after["exposure"]["delivered_mg"][0] / after["exposure"]["planned_mg"][0] < 0.55
+    slower = other.replace("over: 40 min", "over: 60 min", 1)
+    with Refused("C521"):
+        trial.do("alice", "amend", text=slower, confirm=True, why="slower")

@@ -101,6 +101,7 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
         "prepared-by": ("text", act.session.account, ""),
     }
     rows = form_rows(act, visit, SHEET, items, state="prepared", on=act.now.local_date, is_new=before is None)
+    rows["form"][0]["protocol_hash"] = act.protocol_hash
     if changed:
         rows["participant"] = [{"participant": participant, **changed}]
     act.record(

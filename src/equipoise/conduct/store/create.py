@@ -13,6 +13,7 @@ from typing import Any
 
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.ledger import Writer, writing
@@ -20,7 +21,7 @@ from equipoise.conduct.store.place import require_local
 from equipoise.conduct.store.slots import draw_slots
 from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, remember, write_config
 from equipoise.conduct.store.vault import Vault, fingerprint_of, write_key
-from equipoise.foundation.errors import ConductError, OutputError, Problem
+from equipoise.foundation.errors import ConductError, OutputError, Problem, raise_if_any
 from equipoise.protocol import Protocol
 from equipoise.workflow.verbs import program_version
 
@@ -73,6 +74,8 @@ def create_trial(
             )  # fmt: skip
     if database == "sqlite":
         require_local(directory)
+    # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
+    raise_if_any(ConductError, check_infusions(protocol))
     randomizes = protocol.model.randomization is not None
     lists = None
     if randomizes:
