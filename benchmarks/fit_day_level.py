@@ -1,19 +1,14 @@
-"""Refit what can be refitted in closed steps of the day-level model, and show what every set of assumptions returns.
+"""What every set of assumptions of the flagship returns, against bands of acceptance.
 
-The sets of the flagship were first fitted elsewhere by simulated least squares with craving as a continuous quantity.
-Here craving is a mark on a line of 0 to 100 in whole numbers, analysed with a floor of 1, so its arm effect (kA) and
-its spread between participants (ku) are found anew: both are moved by the gap between obtained and published until
-the gap is small against its Monte Carlo error. Nothing else in the model depends on the two. Run:
+The sets themselves are found by `equipoise calibrate` (docs/methods/calibration.md); this prints what they return for
+the published quantities and for some that no source gives. Run:
 
-    python benchmarks/fit_day_level.py [--json] [--replicates 2000] [--seed 20190624] [--steps 6]
-
-It changes no file; it prints the values to be written under ``assumptions`` and the table of the methods page.
+    python benchmarks/fit_day_level.py [--json] [--replicates 2000] [--seed 20190624]
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import platform
@@ -28,8 +23,6 @@ from equipoise.simulation.day_level import simulate_day_level
 from equipoise.simulation.replication import analyse_as_published, summarize
 from equipoise.simulation.scenario import Scenario, read_scenario
 
-CRAVING_RATIO, CRAVING_SE = 0.419, 0.341
-FITTED = ("as-published", "for-power")
 # Acceptance for means of 2,000 replicates: (lowest, highest).
 BANDS: dict[str, dict[str, tuple[float, float]]] = {
     "both": {
@@ -75,43 +68,17 @@ def obtained(scenario: Scenario, seed: int, replicates: int) -> dict[str, float]
     return summarize(analyse_as_published(trials))
 
 
-def refit_craving(scenario: Scenario, seed: int, replicates: int, steps: int) -> Scenario:
-    arm = scenario.design.arm_ids[1]
-    for _ in range(steps):
-        got = obtained(scenario, seed, replicates)
-        p = scenario.parameters
-        shift = math.log(CRAVING_RATIO / got["craving_ratio"])
-        # The ceiling takes part of a step away, so later steps finish what the first began.
-        parameters = dataclasses.replace(
-            p,
-            craving_arm={**p.craving_arm, arm: p.craving_arm[arm] + shift},
-            craving_person_sd=p.craving_person_sd * CRAVING_SE / got["craving_se_median"],
-        )
-        scenario = dataclasses.replace(scenario, parameters=parameters)
-    return scenario
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--replicates", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=20190624)
-    parser.add_argument("--steps", type=int, default=6, help="0 shows the sets as they are")
     args = parser.parse_args()
     bundled = Path(equipoise.simulation.__file__).parent.parent / "protocols"
     protocol = read_protocol(bundled / "ketamine-mbrp-cocaine.yaml")
     rows: list[dict[str, Any]] = []
-    fitted: dict[str, dict[str, float]] = {}
     for name in protocol.model.assumptions:
         scenario = read_scenario(protocol, name)
-        if name in FITTED and args.steps:
-            # Another seed than the table's, so that the table is not judged on the numbers it was fitted to.
-            scenario = refit_craving(scenario, args.seed + 1, args.replicates, args.steps)
-            p = scenario.parameters
-            fitted[name] = {
-                "craving-arm": p.craving_arm[scenario.design.arm_ids[1]],
-                "craving-person-sd": p.craving_person_sd,
-            }
         limits = bands(name)
         for key, value in obtained(scenario, args.seed, args.replicates).items():
             low, high = limits.get(key, (-math.inf, math.inf))
@@ -125,14 +92,11 @@ def main() -> int:
         "versions": {"python": platform.python_version(), "equipoise": metadata.version("equipoise")},
         "replicates": args.replicates,
         "seed": args.seed,
-        "fitted": fitted,
         "rows": rows,
     }
     if args.json:
         print(json.dumps(report, indent=1))
     else:
-        for name, values in fitted.items():
-            print(name, {key: round(value, 3) for key, value in values.items()})
         for row in rows:
             mark = "" if row["target"] is None else ("ok" if row["ok"] else "OUTSIDE")
             print(f"{row['name']:<45} {row['value']:8.4f}  {row['target'] or '':<18} {mark}")

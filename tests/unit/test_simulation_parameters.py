@@ -119,7 +119,7 @@ def test_an_unknown_scenario_is_answered_with_the_nearest(flagship):
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ("use-person-sd: 1.20", "use-person-sd: -1.20", "S004"),
+        ("craving-visit-sd: 0.7", "craving-visit-sd: -0.7", "S004"),
         (
             "route: {midazolam: 21 of 28, ketamine: 10 of 27}",
             "route: {midazolam: 21 of 29, ketamine: 10 of 27}",
