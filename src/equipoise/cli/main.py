@@ -9,8 +9,8 @@ import typer
 
 from equipoise.cli import (
     analyse,
-    backup,
     assurance,
+    backup,
     calibrate,
     check,
     cut,
