@@ -217,10 +217,10 @@ def test_efrons_coin(p, at_50, squared, balanced):
     r = p / (1 - p)
     scheme = EfronCoin(FAIR, p)
     assert guess(scheme, 50) == pytest.approx(at_50, abs=LAST_DIGIT)
-    course = work_through(scheme, 400)
+    course = work_through(scheme, 200)
     assert course.lagging[-1] + course.lagging[-2] == pytest.approx(2 * (0.5 + float((r - 1) / (4 * r))), abs=1e-4)
     assert course.mean_squared(100) == pytest.approx(squared, abs=0.0006)
-    assert course.difference[400][0] == pytest.approx(float((r - 1) / r), abs=1e-4)
+    assert course.difference[200][0] == pytest.approx(float((r - 1) / r), abs=1e-4)
     assert float((r - 1) / r) == pytest.approx(balanced, abs=LAST_DIGIT)
 
 
@@ -228,7 +228,7 @@ def test_efrons_coin(p, at_50, squared, balanced):
 def test_the_big_stick(b, at_50):
     scheme = BigStick(FAIR, b)
     assert guess(scheme, 50) == pytest.approx(at_50, abs=LAST_DIGIT)
-    course = work_through(scheme, 400)
+    course = work_through(scheme, 200)
     assert course.lagging[-1] + course.lagging[-2] == pytest.approx(1 + 1 / (2 * b), abs=1e-4)
     assert max(abs(d) for table in course.difference for d in table) == b
     # Certain exactly at the limit, fair everywhere else.
@@ -284,9 +284,9 @@ def test_minimization_over_three_factors_is_the_most_predictable_scheme(p, rate,
     # Printed from 3,000 simulated trials of 100; ours are others, so five standard errors of both: a trial's share of
     # right guesses has a standard deviation below 0.05, its difference one of about its mean.
     scheme = Minimization(FAIR, {"a": 1, "b": 1, "c": 1}, p)
-    found = simulate_minimization(scheme, 100, [2, 2, 3], n_replicates=3000)
-    assert found.guess_rate == pytest.approx(rate, abs=5 * 0.05 * sqrt(2 / 3000))
-    assert found.mean_difference == pytest.approx(difference, abs=5 * difference * sqrt(2 / 3000) + 0.005)
+    found = simulate_minimization(scheme, 100, [2, 2, 3], n_replicates=1500)
+    assert found.guess_rate == pytest.approx(rate, abs=5 * 0.05 * sqrt(1 / 3000 + 1 / 1500))
+    assert found.mean_difference == pytest.approx(difference, abs=5 * difference * sqrt(1 / 3000 + 1 / 1500) + 0.005)
     assert found.is_simulated
 
 

@@ -93,9 +93,14 @@ def expect(scheme: Scheme, n: int, n_strata: int) -> Expectation:
 
 def stratum_sizes(n: int, n_strata: int) -> NDArray[np.float64]:
     """Chance of each size 0 ... n of one stratum."""
-    from scipy.stats import binom
+    # Logarithms of factorials from scipy.special: scipy.stats takes a second to load.
+    from scipy.special import gammaln
 
-    return np.asarray(binom.pmf(np.arange(n + 1), n, 1 / n_strata), dtype=np.float64)
+    if n_strata == 1:
+        return np.asarray(np.eye(1, n + 1, n)[0], dtype=np.float64)
+    k, p = np.arange(n + 1), 1 / n_strata
+    ways = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return np.asarray(np.exp(ways + k * np.log(p) + (n - k) * np.log1p(-p)))
 
 
 def _differences(
@@ -128,19 +133,22 @@ def overall_difference(at: list[dict[int, float]], n: int, n_strata: int, step: 
     The sizes of the strata are multinomial: with Poisson sizes conditioned on their sum, the characteristic function of
     the sum is the coefficient of x^n in the power of one power series.
     """
-    from scipy.stats import poisson
+    from scipy.special import gammaln
+
+    def poisson(k: NDArray[np.int64], mean: float) -> NDArray[np.float64]:
+        return np.asarray(np.exp(k * np.log(mean) - mean - gammaln(k + 1)))
 
     reach = max((abs(d) for table in at for d in table), default=0)
     m = min(reach * n_strata, n * step)
     n_points = 2 * m + 1
     mean = n / n_strata
     inside = np.zeros((n + 1, n_points))
-    weights = poisson.pmf(np.arange(n + 1), mean)
+    weights = poisson(np.arange(n + 1), mean)
     for k, table in enumerate(at):
         for d, chance in table.items():
             inside[k, d % n_points] += weights[k] * chance
     series = np.fft.fft(inside, axis=1)
-    total = _power(series, n_strata, n)[n] / poisson.pmf(n, n)
+    total = _power(series, n_strata, n)[n] / poisson(np.array([n]), n)
     chances = np.fft.ifft(total).real
     return np.asarray(np.clip(np.roll(chances, m), 0.0, None))
 

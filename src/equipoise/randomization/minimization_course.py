@@ -20,8 +20,10 @@ from equipoise.randomization.minimization import Minimization
 
 # Multiplications that a report may take, about a second's; and the largest share of slots that may be misjudged.
 WORK = 4e8
-MOST_REACH = 24
+REACHES = (8, 12, 18, 24)
 TOLERANCE = 1e-4
+_NOTHING = 1e-5
+_SMALLEST = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ def expect_minimization(scheme: Minimization, n: int, n_levels: list[int], *, wo
     """Expectation of ``n`` participants whose levels are equally likely and independent; simulated where it must be."""
     axes = _n_axes(n_levels)
     steps = n * prod(n_levels) * 4
-    reach = min(n, MOST_REACH, int(((work / steps) ** (1 / axes) - 1) / 2))
-    if scheme.n_arms == 2 and reach >= 4:
-        found = follow(scheme, n, n_levels, reach)
-        if found.lost <= TOLERANCE * n:
-            return _expectation(found, n)
+    widest = min(n, REACHES[-1], int(((work / steps) ** (1 / axes) - 1) / 2))
+    if scheme.n_arms == 2 and widest >= 4:
+        # A narrow grid first: it mostly holds all there is.
+        for reach in [*(reach for reach in REACHES if reach < widest), widest]:
+            found = follow(scheme, n, n_levels, reach)
+            if found.lost <= (TOLERANCE if reach == widest else _NOTHING) * n:
+                return _expectation(found, n)
     return simulate_minimization(scheme, n, n_levels)
 
 
@@ -53,25 +57,22 @@ def _n_axes(n_levels: list[int]) -> int:
 def follow(scheme: Minimization, n: int, n_levels: list[int], reach: int) -> Followed:
     """The chain over the grid, slot by slot. ``lost`` adds up, over the slots, the chance of having left the grid."""
     grid = _Grid(scheme, n_levels, reach)
-    best, other = scheme.tied_weights(1)
-    p = best / (best + other)
     mass = np.zeros((2 * reach + 1,) * grid.n_axes)
     mass[(reach,) * grid.n_axes] = 1.0
     right, certain, lost = [], [], 0.0
-    for _ in range(n):
+    for slot in range(n):
+        right.append(float((mass * grid.right).sum()))
+        certain.append(float((mass * grid.certain).sum()))
+        here = mass / len(grid.profiles)
         after = np.zeros_like(mass)
-        tied = 0.0
-        for lean, axes in grid.profiles:
-            here = mass / len(grid.profiles)
-            # Arm 0 is preferred where the lean is below 0: it is behind.
-            first = here * np.where(lean < 0, p, np.where(lean > 0, 1 - p, 0.5))
-            tied += float(here[lean == 0].sum())
+        for share, axes in grid.profiles:
+            first = here * share
             up, down = _slices(axes, grid.n_axes)
             after[up] += first[down]
             after[down] += (here - first)[up]
-        whole = float(mass.sum())
-        right.append(p * (whole - tied) + tied / 2)
-        certain.append(whole - tied if p == 1.0 else 0.0)
+        if slot % 16 == 15:
+            # Chances too small for a processor's quick path would take most of the time; they count as lost.
+            after[after < _SMALLEST] = 0.0
         mass = after
         lost += 1.0 - float(mass.sum())
     totals = grid.total
@@ -80,15 +81,24 @@ def follow(scheme: Minimization, n: int, n_levels: list[int], reach: int) -> Fol
 
 
 class _Grid:
-    """Which way each profile leans in each state, and along which axes its allocation moves."""
+    """By profile the chance of the first arm in each state, and the axes along which its allocation moves.
+
+    ``right`` and ``certain`` are chances of a right guess and of certainty in each state, over all profiles.
+    """
 
     def __init__(self, scheme: Minimization, n_levels: list[int], reach: int) -> None:
         levels = n_levels or [1]
         weights = list(scheme.weights_of.values()) or [1]
         self.n_axes = _n_axes(n_levels)
         shape = (2 * reach + 1,) * self.n_axes
+        self.right, self.certain = np.zeros(shape), np.zeros(shape)
+        best, other = scheme.tied_weights(1)
+        p = best / (best + other)
+        # Arm 0 is preferred where the lean is below 0: it is behind.
+        chances = np.array([p, 0.5, 1 - p])
         coordinates = iter(np.ogrid[tuple(slice(-reach, reach + 1) for _ in range(self.n_axes))])
-        axis, self.profiles = 0, []
+        self.profiles: list[tuple[NDArray[np.float64], tuple[int, ...]]] = []
+        axis = 0
         places: list[list[int | None]] = []
         differences: list[list[NDArray[np.int64]]] = []
         total: NDArray[np.int64] = np.zeros((1,) * self.n_axes, dtype=np.int64)
@@ -106,9 +116,12 @@ class _Grid:
             pulls = [np.sign(pull) for pull in pulls] if scheme.measure == "range" else pulls
             lean = sum(weight * pull for weight, pull in zip(weights, pulls, strict=True))
             moved = [places[factor][level] for factor, level in enumerate(profile)]
-            self.profiles.append(
-                (np.broadcast_to(np.sign(lean).astype(np.int8), shape), tuple(a for a in moved if a is not None))
-            )
+            share = np.ascontiguousarray(np.broadcast_to(chances[np.sign(lean).astype(np.int8) + 1], shape))
+            self.profiles.append((share, tuple(a for a in moved if a is not None)))
+            self.right += np.maximum(share, 1 - share)
+            self.certain += (share == 0.0) | (share == 1.0)
+        self.right /= len(self.profiles)
+        self.certain /= len(self.profiles)
 
 
 def _slices(axes: tuple[int, ...], n_axes: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
