@@ -30,8 +30,8 @@ def assurance(
     from equipoise.cli.tables import add_rows, plain_table
     from equipoise.design.assurance import PRIORS, replication_table
     from equipoise.foundation.errors import DesignError, Problem
+    from equipoise.foundation.version import program_version
     from equipoise.workflow.library import read_protocol
-    from equipoise.workflow.verbs import program_version
 
     with reported(as_json=as_json):
         try:

@@ -50,7 +50,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        from equipoise.workflow.verbs import program_version
+        from equipoise.foundation.version import program_version
 
         typer.echo(f"equipoise {program_version()}")
         raise typer.Exit

@@ -192,7 +192,7 @@ def cut_records(
     Sham and unblinded cuts need the pharmacy's folder. C623 for an unblinded cut of a moment before the lock, save
     where an unblinding for analysis was recorded by then.
     """
-    from equipoise.workflow.verbs import program_version
+    from equipoise.foundation.version import program_version
 
     ledger = read_ledger(trial, at, now=now)
     protocol = trial.protocol(ledger.state["protocol_hash"])

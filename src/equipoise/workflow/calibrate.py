@@ -14,12 +14,12 @@ from equipoise.design.operating import check_request
 from equipoise.design.scenarios import build_scenario, resolve_scenario
 from equipoise.design.targets import KINDS, targets_of
 from equipoise.foundation.errors import DesignError, OutputError, Problem, listed, nearest, raise_if_any
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_calibration import Calibration
 from equipoise.protocol.read import read_protocol_text
 from equipoise.protocol.rewrite import set_values
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.verbs import program_version
 
 CODES = {
     "D145": "A calibration that cannot be written into the protocol's file.",

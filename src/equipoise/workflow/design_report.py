@@ -16,12 +16,13 @@ from equipoise.design.operating import Cell, OperatingCharacteristics, check_req
 from equipoise.design.scenarios import ScenarioSpec, resolve_scenario
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.foundation.errors import DesignError, EquipoiseError, Problem, raise_if_any
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.randomization.predictability import predictability
 from equipoise.reporting.design_report import DesignMaterial, LookedAt, Stopped, build_design_report
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.looks import looks, stopping
-from equipoise.workflow.verbs import DEFAULT_SEED, program_version
+from equipoise.workflow.verbs import DEFAULT_SEED
 
 CODES = {"D150": "A design report of a plan without primary analyses."}
 # Worlds beside the trial as planned; names of changes, or of a set of the protocol.

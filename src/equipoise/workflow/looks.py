@@ -22,10 +22,11 @@ from equipoise.design.operating import check_request
 from equipoise.design.scenarios import resolve_scenario
 from equipoise.design.stopping_rules import TESTS, RuleOutcome, rules_for, stopping_table, worst_risk
 from equipoise.foundation.errors import DesignError, Problem, raise_if_any
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.stats.group_sequential import GroupSequentialDesign, characterize
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.verbs import DEFAULT_SEED, program_version
+from equipoise.workflow.verbs import DEFAULT_SEED
 
 # Exact size is worked out by carrying every table from look to look: beyond this it takes minutes, and is the nominal.
 _LARGEST_EXACT = 200

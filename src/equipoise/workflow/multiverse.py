@@ -25,6 +25,7 @@ from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.foundation.hashing import sha256_value
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.protocol.check_analysis import OPTIONS, SUITS
 from equipoise.protocol.check_missing import IMPUTED_ESTIMATORS, RULES, takes_rule, why_not_imputed
@@ -32,7 +33,7 @@ from equipoise.protocol.model_analysis import Analysis, Estimand
 from equipoise.records import Records
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.multiverse_definitions import LIBRARY, USE_KINDS, library_endpoints, main_line
-from equipoise.workflow.verbs import Progress, program_version, require_records
+from equipoise.workflow.verbs import Progress, require_records
 
 # Estimators that give an effect, each with the summary measure it estimates.
 MEASURE = {

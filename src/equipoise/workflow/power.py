@@ -14,11 +14,12 @@ from equipoise.design.grid import make_cells, read_grid
 from equipoise.design.operating import Cell, OperatingCharacteristics, check_request, run_cells
 from equipoise.design.scenarios import ScenarioSpec, build_scenario, resolve_scenario
 from equipoise.foundation.errors import DesignError, OutputError, Problem, raise_if_any
+from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.reporting.power_report import build_power_report
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.verbs import DEFAULT_SEED, program_version, program_versions
+from equipoise.workflow.verbs import DEFAULT_SEED
 
 CODES = {"D014": "A replay needs one scenario, a replicate that can be, and a folder."}
 REPLICATES = "replicates"  # folder of the single replicates' numbers

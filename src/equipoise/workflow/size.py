@@ -18,12 +18,13 @@ from equipoise.design.scenarios import resolve_scenario
 from equipoise.design.size_search import SimulatedSize, find_size, target_row
 from equipoise.design.summary import RowSummary
 from equipoise.foundation.errors import DesignError, Problem, listed, raise_if_any
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.stats.exact_power import exact_size, fisher_size, fisher_verdicts, pooled_z
 from equipoise.stats.group_sequential import characterize
 from equipoise.stats.sample_size import Size, log_rank_drift, two_proportions_size, whole_arms
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.verbs import DEFAULT_SEED, program_version
+from equipoise.workflow.verbs import DEFAULT_SEED
 
 # Fisher's test is enumerated up to this size of the trial.
 _LARGEST_ENUMERATED = 600

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.exchange.results_files import write_results
 from equipoise.foundation.errors import Problem, RecordsError, SimulationError, UsageError, listed
+from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.records.check import check_records, facts_of
@@ -34,26 +32,6 @@ CODES = {
 
 Progress = Callable[[str], None]
 DEFAULT_SEED = 1
-
-
-@cache
-def program_version() -> str:
-    """Version of equipoise."""
-    try:
-        return version("equipoise")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def program_versions() -> dict[str, str]:
-    """Versions of what a number may depend on."""
-    out = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "numba", "polars"):
-        try:
-            out[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return out
 
 
 def _as_protocol(protocol: Protocol | str | Path) -> Protocol:

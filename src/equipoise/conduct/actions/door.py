@@ -29,8 +29,8 @@ from equipoise.conduct.store.ledger import Writer, writing
 from equipoise.conduct.store.trial import Trial, pharmacy_folder
 from equipoise.conduct.store.vault import Vault
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.workflow.verbs import program_version
 
 CODES = {
     "C013": "The account may not do this.",

@@ -12,7 +12,7 @@ from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.store.ledger import writing
 from equipoise.conduct.store.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
-from equipoise.workflow.verbs import program_version
+from equipoise.foundation.version import program_version
 
 CODES = {
     "C010": "The account or its pass-phrase is not right, or the account is not in use.",

@@ -29,7 +29,7 @@ from equipoise.conduct.store.tables import TABLES
 from equipoise.conduct.store.trial import Config, Trial, write_config
 from equipoise.conduct.store.verify import Verification, verify
 from equipoise.foundation.errors import ConductError, OutputError, Problem
-from equipoise.workflow.verbs import program_version
+from equipoise.foundation.version import program_version
 
 CODES = {
     "C070": "A backup that cannot be read, or was changed.",

@@ -22,8 +22,8 @@ from equipoise.conduct.store.slots import draw_slots
 from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, remember, write_config
 from equipoise.conduct.store.vault import Vault, fingerprint_of, write_key
 from equipoise.foundation.errors import ConductError, OutputError, Problem, raise_if_any
+from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.workflow.verbs import program_version
 
 CODES = {
     "O030": "The folder for a new trial, or the pharmacy's, is there already and not empty.",
