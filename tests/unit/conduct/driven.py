@@ -35,6 +35,7 @@ class Driver:
         self.staged = staged
         self.records = {name: frame.to_dicts() for name, frame in records.tables.items()}
         self.acts = 0
+        self.clinic_days: Sequence[int] = (9, 12, 16, 19, 23, 26, 30, 33)
 
     def at(self, day: date, minutes: float = 0) -> None:
         """Set the clock to a morning of a local date; it never goes backwards on its own account."""
@@ -183,7 +184,7 @@ class Driver:
         self.sessions(id, [2, 3, 4, 5], day_1)
         self.hold(id, "discharge", day_1)
         first = 6
-        for visit in (9, 12, 16, 19, 23, 26, 30, 33):
+        for visit in self.clinic_days:
             self.hold(id, f"day-{visit}", day_1)
             if self.rows("visits", id, visit=f"day-{visit}")[0]["state"] == "attended":
                 self.tell_calendar(id, first, visit, day_1)

@@ -56,6 +56,7 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
     trial.do = keep
     hire(trial)
     driver = Driver(trial, simulate(protocol, seed=5))
+    driver.clinic_days = (9,)
     driver.run(["P001", "P002"])
     told = [trial.do(who, "read", participant=id).told for who in BLINDED for id in ("P001", "P002")]
     told.append(trial.do("carol", "unblind-for", participant="P001", told="sam", why="emergency").told)

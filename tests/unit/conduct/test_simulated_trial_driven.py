@@ -83,7 +83,7 @@ def check(staged: Any, per_arm: int | None, seed: int) -> None:
 
 
 def test_a_small_flagship_driven_through_every_action_gives_the_simulated_records(staged: Any) -> None:
-    check(staged, per_arm=3, seed=11)
+    check(staged, per_arm=2, seed=11)
 
 
 @pytest.mark.characteristics
