@@ -134,7 +134,8 @@ def measure_verify(report: Report) -> None:
             items = [{**key, "item": f"q{item}", "type": "integer", "value": str(item)} for item in range(2)]
             what = {"answer": {"form": "stress"}, "put": {"form": [{**key, "state": "recorded"}], "item": items}}
             text = written(what)
-            row = (number, f"r{number}", 0, "record", at, "America/New_York", -300, "", "staff", "coordinator", "main", "",
+            row = (number, f"r{number}", 0, "record", at, "America/New_York", -300, "", "staff", "coordinator", "main",
+                   "",
                    key["participant"], "admission stress", "", text, "00", digest_of("00", "", text), "p" * 64, "1",
                    previous, "")  # fmt: skip
             previous = hash_of(row)

@@ -91,7 +91,7 @@ def fold(state: State, put: Mapping[str, Iterable[Mapping[str, Any]]], number: i
             key = key_of(row)
             before = table.get(key)
             if before is None:
-                before = table[key] = begins | row
+                before = table[key] = {**begins, **row}
             else:
                 before.update(row)
             before["event_number"] = number
