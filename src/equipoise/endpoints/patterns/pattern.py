@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.endpoints.lattice import LETTERS, NOTHING, UNKNOWN
-from equipoise.endpoints.patterns.kernels import Cells, Mask, Places, unpack_letters
 from equipoise.foundation.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from equipoise.endpoints.patterns.kernels import Cells, Mask, Places
 
 CODES = {
     "U601": "A word with a letter outside the alphabet of use patterns, or without letters.",
@@ -104,6 +107,9 @@ def read_words(
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     data = np.frombuffer("".join(series.to_list()).encode(), dtype=np.uint8)
     cells = np.zeros((n, width), dtype=np.uint8)
+    # Reading definitions needs no compiled code.
+    from equipoise.endpoints.patterns.kernels import unpack_letters
+
     if unpack_letters(data, offsets, _TABLE, cells) >= 0:
         place.refuse()
     if length is not None and (sizes != length).any():
