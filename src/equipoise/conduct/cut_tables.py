@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.cut import Edition, Ledger, Opened, Row
     from equipoise.protocol import Protocol
 
+REDACTED = "(redacted)"  # where a redaction took a text out that no row can do without
 MASKED = "study-infusion"  # the intervention of an infusion where arms are not told
 
 
@@ -418,9 +419,9 @@ def _adverse_events(cut: _Cut) -> list[Row]:
             values = cut.values(id, row)
             out.append(
                 {
-                    "participant_id": id, "event": row["repeat"], "term": values["term"],
-                    "onset_day": cut.day(id, values["onset"]), "end_day": cut.day(id, values.get("end")),
-                    "severity": values["severity"], "serious": bool(values.get("serious")),
+                    "participant_id": id, "event": row["repeat"], "term": values.get("term", REDACTED),
+                    "onset_day": cut.day(id, values.get("onset")), "end_day": cut.day(id, values.get("end")),
+                    "severity": values.get("severity"), "serious": bool(values.get("serious")),
                     "related": {"yes": True, "no": False}.get(values.get("related", "")),
                     "outcome": values.get("outcome"),
                 }

@@ -416,3 +416,19 @@ def test_an_amended_volume_changes_no_dose_given_before_and_arms_told_apart_are_
     slower = other.replace("over: 40 min", "over: 60 min", 1)
     with Refused("C521"):
         trial.do("alice", "amend", text=slower, confirm=True, why="slower")
+
+
+def test_a_cut_after_a_redaction_has_the_event_without_its_words(trial: Any) -> None:
+    from equipoise.conduct.cut import cut_records
+
+    randomized(trial)
+    trial.do("carol", "adverse-event", participant="P-1", term="Jane Roe fell", onset="2027-01-12", severity="mild")
+    at = trial.clock.now()
+    before = cut_records(trial.trial, at=at, edition="blinded")["adverse_events"]
+    assert before["term"].to_list() == ["Jane Roe fell"]
+    trial.do("alice", "redact", participant="P-1", text="Jane Roe", why="a name was typed")
+    after = cut_records(trial.trial, at=at, edition="blinded")["adverse_events"]
+    assert "Jane" not in str(after["term"].to_list())
+    assert after.drop("term").equals(before.drop("term"))
+    done = trial.do("ivan", "adverse-event-update", participant="P-1", event=1, outcome="recovered", why="seen again")
+    assert done.answer["serious"] is False

@@ -26,7 +26,7 @@ FORM, REPORT = "adverse-event", "adverse-event-report"
 def event_of(values: dict[str, str], day_1: date) -> rules.Event:
     """The event that the recorded values tell."""
     return rules.Event(
-        term=values["term"],
+        term=values.get("term", "(redacted)"),
         onset_day=study_day_of(date.fromisoformat(values["onset"]), day_1),
         severity=values["severity"],
         serious=tuple(part for part in values.get("serious", "").split(",") if part),
