@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from equipoise.conduct.actions.door import Action
 
-_APART = ("door", "matrix", "session")
+_APART = ("arguments", "course", "door", "matrix", "session")
 
 
 @cache

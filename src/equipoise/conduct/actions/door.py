@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from functools import cache
 from inspect import Parameter, signature
-from typing import Any, NoReturn, get_args, get_type_hints
+from typing import Any, NoReturn
 
+from equipoise.conduct.actions.arguments import converted
+from equipoise.conduct.actions.course import columns_of, course_of
 from equipoise.conduct.actions.matrix import MATRIX
 from equipoise.conduct.actions.session import Session
 from equipoise.conduct.clock import Clock, Moment, SystemClock
@@ -69,11 +69,6 @@ class Action:
 @cache
 def _parameters(run: Callable[..., None]) -> dict[str, Parameter]:
     return dict(list(signature(run).parameters.items())[1:])
-
-
-@cache
-def _hints(run: Callable[..., None]) -> dict[str, Any]:
-    return get_type_hints(run)
 
 
 REGISTERED: dict[str, Action] = {}
@@ -311,37 +306,6 @@ class Act:
                         "After the site's approvals an administrator activates it: activate-site.")  # fmt: skip
 
 
-def course_of(row: Any) -> Course:
-    """The course that a participant's row tells."""
-    if row is None:
-        return Course()
-    return Course(
-        phase=row.status,
-        treatment=row.treatment,
-        follow_up=row.follow_up,
-        consent=row.consent_version,
-        infusing=bool(row.infusing),
-        randomized_in_error=bool(row.in_error),
-        unblinded=bool(row.unblinded),
-    )
-
-
-def columns_of(before: Course, now: Course, *, why: str) -> dict[str, str]:
-    """The columns of a participant's row that differ between two courses."""
-    columns = {
-        "status": (before.phase, now.phase),
-        "treatment": (before.treatment, now.treatment),
-        "follow_up": (before.follow_up, now.follow_up),
-        "consent_version": (before.consent, now.consent),
-        "infusing": ("yes" if before.infusing else "", "yes" if now.infusing else ""),
-        "in_error": (before.randomized_in_error, why if now.randomized_in_error else ""),
-        "unblinded": ("yes" if before.unblinded else "", "yes" if now.unblinded else ""),
-    }
-    if before.randomized_in_error == now.randomized_in_error:
-        del columns["in_error"]
-    return {name: str(new) for name, (old, new) in columns.items() if old != new}
-
-
 def perform(
     trial: Trial,
     session: Session,
@@ -361,7 +325,7 @@ def perform(
     """
     entropy = entropy or SystemEntropy()
     chosen = find_action(name)
-    given = _converted(chosen, arguments or {})
+    given = converted(chosen, arguments or {})
     request = f"{session.account}:{key}" if key else code(entropy, 6)
     shown = {name: value for name, value in given.items() if name not in chosen.private}
     asked = hashlib.sha256(canonical([name, shown, why]).encode()).hexdigest()[:16]
@@ -526,65 +490,6 @@ def _repeated(writer: Writer, request: str, name: str, asked: str) -> Receipt | 
     last = rows[-1]
     anchor = Anchor(last[0], last[3], last[2], name)
     return Receipt(name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
-
-
-def _converted(chosen: Action, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as the action's annotations say; U030 with everything that does not fit."""
-    hints = _hints(chosen.run)
-    out, problems = {}, []
-    usage = ", ".join(chosen.parameters) or "nothing"
-    for name in arguments:
-        if name not in chosen.parameters:
-            problems.append(Problem("U030", name, f"{chosen.name} does not take it.", usage))
-    for name, parameter in chosen.parameters.items():
-        if name not in arguments:
-            if parameter.default is Parameter.empty:
-                problems.append(Problem("U030", name, f"{chosen.name} needs it.", usage, f"Add {name}=..."))
-            continue
-        try:
-            out[name] = _as(hints.get(name, str), arguments[name])
-        except (ValueError, TypeError, KeyError, InvalidOperation):
-            problems.append(Problem("U030", name, f"{arguments[name]!r} does not fit.", f"{_said(hints.get(name))}"))
-    if problems:
-        raise UsageError(problems)
-    return out
-
-
-def _as(kind: Any, value: Any) -> Any:
-    choices = [choice for choice in get_args(kind) if choice is not type(None)] if not isinstance(kind, type) else []
-    if choices and getattr(kind, "__origin__", None) not in (list, dict):
-        return None if value is None else _as(choices[0], value)
-    base = getattr(kind, "__origin__", kind)
-    if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
-        return value
-    if base is str:
-        raise ValueError(value)
-    if isinstance(value, int) and base is Decimal and not isinstance(value, bool):
-        return Decimal(value)
-    if not isinstance(value, str):
-        raise TypeError(value)
-    if base is int:
-        return int(value)
-    if base is Decimal:
-        number = Decimal(value)
-        if not number.is_finite():
-            raise ValueError(value)
-        return number
-    if base is bool:
-        return {"yes": True, "true": True, "no": False, "false": False}[value.lower()] if value else False
-    if base is date:
-        return date.fromisoformat(value)
-    if base is list and not value.lstrip().startswith("["):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    made = json.loads(value, parse_float=Decimal)
-    if not isinstance(made, base):
-        raise ValueError(value)
-    return made
-
-
-def _said(kind: Any) -> str:
-    words = {str: "text", int: "a whole number", Decimal: "a number", bool: "yes or no", date: "a date, 2027-01-31"}
-    return words.get(kind, "a list, or a mapping, as JSON" if kind is not None else "text")
 
 
 __all__ = ["Act", "Action", "EquipoiseError", "Receipt", "action", "anchor_of", "find_action", "perform"]

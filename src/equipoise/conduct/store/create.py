@@ -59,8 +59,8 @@ def create_trial(
 ) -> Trial:
     """Make a trial in ``directory`` and the pharmacy's folder beside it.
 
-    ``companion`` is a sealed list of the same mode (one is sealed where none is given, in training and for trials
-    without randomization); ``slots`` how many a stream, by default twice the planned number of participants. Raises
+    ``companion`` is a sealed list of the same mode; one is sealed here where none is given, its commitment written
+    beside it. ``slots`` says how many a stream holds, by default twice the planned number of participants. Raises
     O030 where a folder is in use, C001 on a network drive, and what the companion refuses.
     """
     from equipoise.randomization import companion_text, planned_randomizations, read_companion, seal

@@ -1,0 +1,80 @@
+"""Arguments of an action, from text as a command line gives it or from values, as the action's annotations say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from equipoise.foundation.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.door import Action
+
+
+@cache
+def _hints(run: Callable[..., None]) -> dict[str, Any]:
+    return get_type_hints(run)
+
+
+def converted(chosen: Action, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as the action's annotations say; U030 with everything that does not fit."""
+    hints = _hints(chosen.run)
+    out, problems = {}, []
+    usage = ", ".join(chosen.parameters) or "nothing"
+    for name in arguments:
+        if name not in chosen.parameters:
+            problems.append(Problem("U030", name, f"{chosen.name} does not take it.", usage))
+    for name, parameter in chosen.parameters.items():
+        if name not in arguments:
+            if parameter.default is Parameter.empty:
+                problems.append(Problem("U030", name, f"{chosen.name} needs it.", usage, f"Add {name}=..."))
+            continue
+        try:
+            out[name] = _as(hints.get(name, str), arguments[name])
+        except (ValueError, TypeError, KeyError, InvalidOperation):
+            problems.append(Problem("U030", name, f"{arguments[name]!r} does not fit.", f"{_said(hints.get(name))}"))
+    if problems:
+        raise UsageError(problems)
+    return out
+
+
+def _as(kind: Any, value: Any) -> Any:
+    choices = [choice for choice in get_args(kind) if choice is not type(None)] if not isinstance(kind, type) else []
+    if choices and getattr(kind, "__origin__", None) not in (list, dict):
+        return None if value is None else _as(choices[0], value)
+    base = getattr(kind, "__origin__", kind)
+    if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
+        return value
+    if base is str:
+        raise ValueError(value)
+    if isinstance(value, int) and base is Decimal and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, str):
+        raise TypeError(value)
+    if base is int:
+        return int(value)
+    if base is Decimal:
+        number = Decimal(value)
+        if not number.is_finite():
+            raise ValueError(value)
+        return number
+    if base is bool:
+        return {"yes": True, "true": True, "no": False, "false": False}[value.lower()] if value else False
+    if base is date:
+        return date.fromisoformat(value)
+    if base is list and not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    made = json.loads(value, parse_float=Decimal)
+    if not isinstance(made, base):
+        raise ValueError(value)
+    return made
+
+
+def _said(kind: Any) -> str:
+    words = {str: "text", int: "a whole number", Decimal: "a number", bool: "yes or no", date: "a date, 2027-01-31"}
+    return words.get(kind, "a list, or a mapping, as JSON" if kind is not None else "text")
