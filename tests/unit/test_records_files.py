@@ -379,6 +379,15 @@ def test_all_problems_of_all_tables_are_told_at_once(folder: Path) -> None:
     assert {p.code for p in problems_of(folder)} == {"R037", "R034", "R035", "R041"}
 
 
+def test_a_table_that_cannot_be_read_is_not_drowned_by_its_consequences(folder: Path) -> None:
+    participants = folder / "participants.csv"
+    participants.write_bytes(participants.read_text("utf-8").encode("utf-16"))
+    with pytest.raises(RecordsError) as caught:
+        read_records(folder)
+    # without this rule every row of every other table would name a participant who "is not in the table"
+    assert [problem.code for problem in caught.value.problems] == ["R016"]
+
+
 def test_a_fault_in_every_row_is_shown_twenty_times_and_then_counted(folder: Path) -> None:
     rows = "".join(f"P1,,{day},cocaine,maybe\n" for day in range(1, 101))
     (folder / "urine.csv").write_text(URINE + rows)

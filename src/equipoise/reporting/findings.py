@@ -241,6 +241,7 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
     from equipoise.stats.codes import SENTENCES
 
     sentences = {code.slug: sentence for code, sentence in SENTENCES.items()}
+    sentences |= words.ENDPOINT_WARNINGS
     mine = [sentences.get(w, words.capitalized(w.replace("-", " ")) + ".") for w in estimate.warnings]
     subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
     if subset is not None:
@@ -256,7 +257,7 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
         mine.append(f"Of {estimate.n_randomized} randomized again, in {stage.replace('-', ' ')}.")
     planned = material.protocol.model.analyses.get(material.line(estimate))
     if planned is not None and planned.missed and not material.choices(estimate):
-        mine.append(f"A missed visit {words.CHOICE_VALUES.get(('missed', planned.missed), planned.missed)}.")
+        mine.append(words.MISSED_SENTENCES.get(planned.missed, f"A missed visit: {planned.missed}."))
     p = estimate.details.get("proportional_hazards_p_value")
     if isinstance(p, (int, float)):
         text = fmt.p_value(p)
@@ -407,6 +408,8 @@ def forest_figure(material: Material) -> Figure | None:
     for estimate in material.comparisons:
         if estimate.scale == "test" or (not material.is_main(estimate) and estimate.estimate is None):
             continue
+        if estimate.estimate is None and estimate.level not in ("primary", "secondary"):
+            continue  # the table of effects says so; a row without a mark only makes the others smaller
         family = (
             "ratio"
             if estimate.scale in fmt.RATIO_SCALES

@@ -197,7 +197,11 @@ def analyses(material: Material) -> list[Block]:
         standing = (
             f"{words.LEVEL_WORDS[analysis.level].lower()}, {'pre-specified' if analysis.prespecified else 'post hoc'}"
         )
-        note = f" {analysis.note}" if analysis.note else ""
+        # lines of one method differ in whom they count and in what a missed visit is
+        subset = material.protocol.model.analysis_sets.get(str(analysis.analysis_set))
+        note = f" In {words.lowered(subset.words)}." if subset is not None else ""
+        note += f" {words.MISSED_SENTENCES.get(analysis.missed, '')}" if analysis.missed and not analysis.note else ""
+        note += f" {analysis.note}" if analysis.note else ""
         rows.append(
             Row(
                 (

@@ -67,6 +67,23 @@ CHOICE_VALUES: dict[tuple[str, str], str] = {
     ("missed", "is-use-after-dropout"): "is use after dropout",
 }
 
+# A rule for missed visits as a footnote says it.
+MISSED_SENTENCES: dict[str, str] = {
+    "is-use": "A missed visit counts as use.",
+    "is-no-use": "A missed visit counts as no use.",
+    "is-missing": "A missed visit is left out.",
+    "is-use-after-dropout": "A missed visit counts as use after dropout, as no use before.",
+    "last-observation": "A missed visit takes the value of the last one attended.",
+    "worst-case": "A missed visit counts as use in the experimental arm, as no use in the other.",
+    "best-case": "A missed visit counts as no use in the experimental arm, as use in the other.",
+}
+
+# What an endpoint's definition brought with it, said for a reader who does not know the codes.
+ENDPOINT_WARNINGS: dict[str, str] = {
+    "never-seen-scored-success": "Somebody of whom no result was seen counts as a success, because the rule says so.",
+    "never-seen-has-no-value": "Somebody of whom no result was seen would count as a success, and is left out instead.",
+}
+
 STRATEGY_WORDS: dict[str, str] = {
     "treatment-policy": "treatment policy (values count whether or not it happened)",
     "hypothetical": "hypothetical (as if it had not happened; values after it are taken as missing at random)",

@@ -242,3 +242,11 @@ def test_text_in_the_third_arms_colour_takes_its_darker_ink():
     drawing = Drawing(alt="x")
     drawing.text(0, 10, "Third arm", "arm2")
     assert colour("arm2-ink") in drawing.elements[0]
+
+
+def test_a_forest_row_breaks_its_detail_and_cuts_none_of_it() -> None:
+    detail = "odds ratio, Firth logistic, missed last observation, n = 50, Midazolam first"
+    panel = ForestPanel("Ratios", [ForestRow("Use", "odds_ratio", (2.0, 1.0, 4.0), None, detail)], "a", "b")
+    drawn = ET.fromstring(draw_forest([panel]).svg())
+    texts = ["".join(element.itertext()) for element in drawn.iter(f"{SVG}text")]
+    assert detail in " ".join(texts)

@@ -22,6 +22,7 @@ from equipoise.reporting.svg import (
     nice_ticks,
     shorten,
     tick_text,
+    wrap,
 )
 
 LIMITS = tuple[float | None, float | None, float | None]
@@ -81,8 +82,9 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
     rows_top = len(drawing.elements)
     for row in panel.rows:
         drawing.text(0, y, shorten(row.label, label_width), size=12.5)
-        if row.detail:
-            drawing.text(0, y + 15, shorten(row.detail, label_width, 10.5), "muted", size=10.5)
+        detail = wrap(row.detail, label_width, 10.5) if row.detail else []
+        for at, line in enumerate(detail):
+            drawing.text(0, y + 15 + 13 * at, line, "muted", size=10.5)
         _mark(
             drawing,
             row.obtained,
@@ -100,7 +102,7 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
             drawing.text(
                 WIDTH, y + 16, fmt.interval(fmt.Interval(*row.published, row.scale)), "muted", anchor="end", size=SMALL
             )
-        y += 44 if row.published else 35 if row.detail else 28
+        y += max(44 if row.published else 28, 22 + 13 * len(detail) if detail else 0)
     bottom = y - 12
     under = Drawing(alt="")
     for tick in ticks:
