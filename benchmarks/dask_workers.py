@@ -2,9 +2,9 @@
 
     python benchmarks/dask_workers.py [--replicates 4000] [--rounds 3] [--json]
 
-Alternated in one run, median of the rounds; both warm. Target: two workers within 20 % of two threads. The issue is
-100,000 replicates: tasks are a thousand replicates each at any number, so what a task costs to send is the same; name
-the number with --replicates when there is time for it.
+Alternated in one run, median of the rounds; both warm. Target: two workers within 20 % of two threads. The aim is
+set for 100,000 replicates: tasks are a thousand replicates each at any number, so what a task costs to send is the
+same; name the number with --replicates when there is time for it.
 """
 
 from __future__ import annotations

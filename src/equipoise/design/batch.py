@@ -6,10 +6,14 @@ of replicates. Each replicate's numbers depend on the protocol, the scenario, th
 
 from __future__ import annotations
 
+import ctypes
+import os
 import pickle
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -136,10 +140,27 @@ def left_out(protocol: Protocol, with_imputation: bool) -> tuple[str, ...]:
     return tuple(id for id, line in lines if line.imputation is not None and line.level != "primary")
 
 
+@cache
+def _keep_memory() -> None:
+    """Undo, for this process, what Dask's nanny tells the C library: to give every large array's memory back at once.
+
+    The setting also stops the library from learning that such arrays come again, so each is fetched from the system
+    page by page; a batch of this work makes thousands of them.
+    """
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ or not sys.platform.startswith("linux"):
+        return
+    trim, mapped = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    with suppress(OSError, AttributeError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(mapped, 32 << 20)
+        library.mallopt(trim, 256 << 20)
+
+
 def run_task(task: Task) -> TaskResult:
     """Simulate, derive and analyse the task's replicates on the calling thread."""
     from equipoise.stats.packing import on_one_thread
 
+    _keep_memory()
     parts: list[tuple[tuple[PlannedRow, ...], Arrays]] = []
     with on_one_thread():
         sizes = scenario_of(task.protocol, task.spec).design.arm_sizes
