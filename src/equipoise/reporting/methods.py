@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from equipoise.protocol.facts import Fact
@@ -331,7 +332,11 @@ def reproduce(material: Material) -> list[Block]:
     """Commands, hashes and versions."""
     provenance = material.results.provenance
     source = material.records.source
+    # a bundled protocol has a name; any other is the file that lies beside the report
+    lines = material.protocol.lines
     path = material.protocol.id
+    if lines is not None and Path(lines.file).resolve().parent != Path(__file__).resolve().parents[1] / "protocols":
+        path = "protocol.yaml"
     if source.is_simulated:
         scenario = f" --scenario {provenance.scenario}" if provenance.scenario else ""
         command = f"equipoise run {path} --seed {provenance.seed}{scenario} --out results"
