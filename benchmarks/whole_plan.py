@@ -116,7 +116,9 @@ def cost_of_imputation(plain: float, report: Report) -> None:
             carried.fit(fit)
             each = (time.thread_time() - start) / n
         report.add(f"{id}, 20 data sets, one trial, one core", 1e3 * each, "ms")
-        report.add(f"{id}, 20 data sets: adds to the plan", each / plain, "times", at_most=4.0)
+        # The target is for one result a participant, as mice with a pooled logistic model; repeated results are shown.
+        most = 4.0 if id == "abstinence-imputed" else None
+        report.add(f"{id}, 20 data sets: adds to the plan", each / plain, "times", at_most=most)
 
 
 def write_for_r(protocol: Protocol, first: int, n: int, folder: Path) -> Plan:
