@@ -342,6 +342,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, int | None]] = {
     "unknown participant": (append("urine.csv", "P9,,9,cocaine,negative"), "R041", 5),
     "unknown participant allocated": (append("allocations.csv", "P77,1,1,,active,"), "R041", 4),
     "allocated without consent": (append("allocations.csv", "P3,1,1,,active,"), "R042", 4),
+    "arm empty among others": (append("allocations.csv", "P3,1,1,,,"), "R048", 4),
     "stage left out": (append("allocations.csv", "P1,3,90,,active,"), "R046", 4),
     "attended without a day": (replace_in("visits.csv", "8,9,attended", "8,,attended"), "R043", 2),
     "missed with a day": (replace_in("visits.csv", "15,,missed", "15,15,missed"), "R043", 3),

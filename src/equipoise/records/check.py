@@ -24,6 +24,7 @@ CODES = {
     "R045": "An event ends before it begins.",
     "R046": "The stages of a participant are not numbered 1, 2, ...",
     "R047": "Some tables carry replicates and others do not.",
+    "R048": "An allocation without its arm among others that have theirs.",
     "R050": "An arm that the protocol does not have.",
     "R051": "A study day outside the protocol's calendar.",
     "R052": "A substance that the protocol does not name.",
@@ -172,6 +173,18 @@ def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
 def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
     """Rows that contradict themselves or one another."""
     people, allocations = tables["participants"], tables["allocations"]
+    if 0 < allocations["arm"].null_count() < allocations.height:
+        flag_rows(
+            faults,
+            "allocations",
+            allocations,
+            pl.col("arm").is_null(),
+            "R048",
+            "arm",
+            lambda row: f"The arm of participant {said(row['participant_id'])} is empty, and others have theirs.",
+            "an arm in every row, or in none while the trial is blinded",
+            "Write the arm; an analysis would leave the participant out.",
+        )
     if allocations.height and people.height:
         key = [*(_lead(allocations) if REPLICATE in people.columns else []), "participant_id"]
         refused = people.filter(~pl.col("consented")).select(key).unique().with_columns(_refused=pl.lit(True))
