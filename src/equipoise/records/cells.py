@@ -150,7 +150,8 @@ def type_cells(
             if column is not None and column.required:
                 near = nearest(name, [other for other in frame.columns if other not in wanted])
                 hint = f"Is the column {near!r} meant? Rename it." if near else "Add the column."
-                faults.append(Fault("R020", table.name, f"There is no column {name!r}.", column.meaning, hint))
+                expected = f"a column {name!r}: {column.meaning}"
+                faults.append(Fault("R020", table.name, f"There is no column {name!r}.", expected, hint))
             columns.append(pl.Series(name, [None] * frame.height, dtype=dtype))
             continue
         columns.append(_typed(table.name, name, dtype, frame, faults))

@@ -388,7 +388,8 @@ def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fa
             cells = pl.col(column.name)
             before = cells < facts.first_day if facts.first_day is not None else pl.lit(False)
             after = cells > facts.last_day if facts.last_day is not None else pl.lit(False)
-            bounds = f"{facts.first_day if facts.first_day is not None else '...'} to {facts.last_day or '...'}"
+            first, last = facts.first_day, facts.last_day
+            bounds = f"up to {last}" if first is None else f"from {first} on" if last is None else f"{first} to {last}"
 
             def outside(row: dict[str, Any], of: str = column.name) -> str:
                 return f"Study day {row[of]} is outside the protocol's calendar."
