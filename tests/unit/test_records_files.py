@@ -14,7 +14,8 @@ import pytest
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.foundation.errors import OutputError, Problem, RecordsError
 from equipoise.records import DataSource, Records
-from equipoise.records.check import TrialFacts, check_records, facts_of
+from equipoise.records.check import check_records
+from equipoise.records.trial_facts import TrialFacts, facts_of
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import simulate
 

@@ -161,13 +161,10 @@ def print_power(run: PowerRun) -> None:
             out.print(str(path))
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
 def _print_cell(cell: OperatingCharacteristics) -> None:
     from equipoise.cli.results_text import short
     from equipoise.cli.tables import add_rows, plain_table
+    from equipoise.reporting.format import percentage
 
     out = console()
     sizes = ", ".join(f"{arm} {n}" for arm, n in cell.arm_sizes.items())
@@ -184,7 +181,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     rows = []
     for s in tests:
         assert s.significant is not None
-        bounds = f"{_percent(s.power_lower)} to {_percent(s.power_upper)}"
+        bounds = f"{percentage(s.power_lower)} to {percentage(s.power_upper)}"
         spread = (
             f"{short(s.empirical_standard_error)}/{short(s.model_standard_error)}"
             if s.empirical_standard_error is not None and s.model_standard_error is not None
@@ -195,12 +192,12 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             (
                 s.row.id,
                 s.row.scale.replace("_", " "),
-                _percent(s.significant.value),
-                f"{_percent(s.significant.lower)} to {_percent(s.significant.upper)}",
+                percentage(s.significant.value),
+                f"{percentage(s.significant.lower)} to {percentage(s.significant.upper)}",
                 bounds if s.power_lower != s.power_upper else "",
                 "" if s.median is None else short(s.median),
                 spread,
-                _percent(s.coverage.value) if s.coverage else "",
+                percentage(s.coverage.value) if s.coverage else "",
                 f"{s.n_analysed:.1f}",
                 codes,
             )
@@ -210,8 +207,8 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     out.print(f"Expected dropout: {dropout}.")
     for rule in cell.rules:
         out.print(
-            f"{rule.rule}: all of {', '.join(rule.primaries)} {_percent(rule.all_rejected.value)} %, "
-            f"any {_percent(rule.any_rejected.value)} %"
+            f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)} %, "
+            f"any {percentage(rule.any_rejected.value)} %"
         )
     if cell.stopped_early:
         out.print("Stopped at the precision asked for.")
@@ -220,6 +217,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
 def _print_grid(run: PowerRun) -> None:
     from equipoise.cli.tables import add_rows, plain_table
     from equipoise.design.summary import primary_rows
+    from equipoise.reporting.format import percentage
 
     out = console()
     first = run.cells[0]
@@ -239,9 +237,9 @@ def _print_grid(run: PowerRun) -> None:
                 cell.cell.spec.name,
                 *(f"{value:g}" for name, value in cell.cell.grid.items() if name != "n"),
                 str(total),
-                *(_percent(share.value if share else None) for share in shares),
-                _percent(holm.all_rejected.value if holm else None),
-                _percent(gone),
+                *(percentage(share.value if share else None) for share in shares),
+                percentage(holm.all_rejected.value if holm else None),
+                percentage(gone),
             )
         )
     out.print(add_rows(table, rows))

@@ -27,6 +27,7 @@ from equipoise.reporting.document import (
     Table,
 )
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
+from equipoise.reporting.format import percentage
 from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, primaries_of
 
 BOUNDARY_NAMES = {
@@ -113,10 +114,6 @@ def _section(title: str, blocks: list[Block]) -> list[Block]:
     return [Heading(title), *blocks] if blocks else []
 
 
-def _percent(value: float | None, decimals: int = 1) -> str:
-    return "" if value is None else f"{100 * value:.{decimals}f}"
-
-
 def _worlds(material: DesignMaterial) -> list[Block]:
     """Power of the primaries in every world, and what follows for a reader of the result."""
     first = material.worlds[0]
@@ -128,10 +125,10 @@ def _worlds(material: DesignMaterial) -> list[Block]:
             Row(
                 (
                     world.cell.spec.name.removeprefix(f"{first.cell.spec.name}+").replace("+", ", "),
-                    *(_percent(share.value if (share := world[id].significant) else None) for id in ids),
-                    _percent(holm.all_rejected.value if holm else None),
-                    _percent(holm.any_rejected.value if holm else None),
-                    _percent(_gone(world)),
+                    *(percentage(share.value if (share := world[id].significant) else None) for id in ids),
+                    percentage(holm.all_rejected.value if holm else None),
+                    percentage(holm.any_rejected.value if holm else None),
+                    percentage(_gone(world)),
                     world.cell.spec.words.removeprefix(first.cell.spec.words).strip() or world.cell.spec.words,
                 )
             )
@@ -156,8 +153,8 @@ def _worlds(material: DesignMaterial) -> list[Block]:
             continue
         low, high = summary.spread
         said.append(
-            f"{material.protocol.endpoint_label(summary.row.endpoint)}: {_percent(summary.significant.value, 0)} % of "
-            f"such trials are significant. The estimates of single trials run from {low:.3g} to {high:.3g} (central "
+            f"{material.protocol.endpoint_label(summary.row.endpoint)}: {percentage(summary.significant.value, 0)} % "
+            f"of such trials are significant. The estimates of single trials run from {low:.3g} to {high:.3g} (central "
             f"95 %, median {summary.median:.3g}): that is how far one trial of this size can lie from what is true."
         )
     return [table, *([Bullets(tuple(said))] if said else [])]
@@ -231,10 +228,10 @@ def _missing_rules(material: DesignMaterial) -> list[Block]:
                 Row(
                     (
                         rule.replace("-", " "),
-                        _percent(summary.significant.value if summary.significant else None),
+                        percentage(summary.significant.value if summary.significant else None),
                         "" if summary.median is None else f"{summary.median:.3g}",
                         f"{summary.n_analysed:.1f}",
-                        _percent(error.value if error else None),
+                        percentage(error.value if error else None),
                     ),
                     indent=1,
                 )
@@ -273,7 +270,7 @@ def _replications(material: DesignMaterial) -> list[Block]:
         for prior in dict.fromkeys(row.prior for row in mine):
             here = {row.n_total: row for row in mine if row.prior == prior}
             effect = next(iter(here.values())).effect
-            cells = tuple(_percent(here[n].probability, 0) for n in sizes)
+            cells = tuple(percentage(here[n].probability, 0) for n in sizes)
             rows.append(Row((prior.replace("-", " "), "" if effect is None else f"{effect:.3g}", *cells), indent=1))
     beliefs = tuple((prior.replace("-", " "), PRIORS[prior]) for prior in dict.fromkeys(r.prior for r in table.rows))
     return [
@@ -307,8 +304,8 @@ def _looks(material: DesignMaterial) -> list[Block]:
                     f"{with_effect.n_known:.1f}",
                     f"{with_effect.n_pipeline:.1f}",
                     f"{with_effect.day:.0f}",
-                    _percent(with_effect.rejected),
-                    _percent(without.rejected),
+                    percentage(with_effect.rejected),
+                    percentage(without.rejected),
                 )
             )
             for with_effect, without in zip(seen.effect.looks, seen.null.looks, strict=True)
@@ -317,16 +314,16 @@ def _looks(material: DesignMaterial) -> list[Block]:
         notes = [
             f"Under {seen.scenario}, {seen.effect.expected_n:.1f} of {seen.effect.n_planned} participants and "
             f"{seen.effect.expected_days:.0f} of {seen.effect.planned_days:.0f} days are expected. The simulated level "
-            f"is {_percent(seen.null.rejected)} % (Monte Carlo error {_percent(seen.null.rejected_error)})."
+            f"is {percentage(seen.null.rejected)} % (Monte Carlo error {percentage(seen.null.rejected_error)})."
         ]
         if seen.size is not None:
             notes.append(
-                f"Exactly, the level reaches {_percent(seen.size.largest)} % where {_percent(seen.size.nominal)} % is "
-                "claimed: with so few participants normal theory is only approximate."
+                f"Exactly, the level reaches {percentage(seen.size.largest)} % where {percentage(seen.size.nominal)} % "
+                "is claimed: with so few participants normal theory is only approximate."
             )
         if seen.effect.reversed_share:
             notes.append(
-                f"{_percent(seen.effect.reversed_share)} % of early claims no longer hold once the pipeline is in."
+                f"{percentage(seen.effect.reversed_share)} % of early claims no longer hold once the pipeline is in."
             )
         out.append(
             Table(
@@ -365,8 +362,8 @@ def _stopped(material: DesignMaterial) -> list[Block]:
         rows.append(Row((TESTS[test],), "group"))
         for worst in (row for row in stopped.worst if row.test == test):
             mine = [row for row in stopped.rows if (row.test, row.rule) == (test, worst.rule)]
-            cells = tuple(_percent(row.type_one_error) for row in mine)
-            rows.append(Row((worst.words, *cells, _percent(worst.type_one_error)), indent=1))
+            cells = tuple(percentage(row.type_one_error) for row in mine)
+            rows.append(Row((worst.words, *cells, percentage(worst.type_one_error)), indent=1))
     said = f"The protocol file says: {stopped.said}. " if stopped.said else ""
     return [
         Paragraph(
@@ -393,7 +390,7 @@ def _randomization(material: DesignMaterial) -> list[Block]:
         for row in part.rows:
             e = row.expected
             numbers = ("", "", "", "") if e is None else (
-                _percent(e.guess_rate), _percent(e.certain_share), f"{e.excess_guesses:.1f}",
+                percentage(e.guess_rate), percentage(e.certain_share), f"{e.excess_guesses:.1f}",
                 "" if e.sd_difference is None else f"{e.sd_difference:.2f}",
             )  # fmt: skip
             rows.append(Row((row.words, row.standing, *numbers, row.note)))

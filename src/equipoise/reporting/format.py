@@ -207,6 +207,11 @@ def integer_part(text: str) -> int:
     return len(text)
 
 
+def percentage(share: float | None, decimals: int = 1) -> str:
+    """A share from 0 to 1 as the figure of a percentage, for tables whose heading says %; empty where there is none."""
+    return "" if share is None else f"{100 * share:.{decimals}f}"
+
+
 def plural(n: int, singular: str, many: str | None = None) -> str:
     """``1 participant``, ``27 participants``."""
     return f"{thousands(n)} {singular if n == 1 else many or singular + 's'}"

@@ -30,6 +30,7 @@ from equipoise.reporting.document import (
 from equipoise.reporting.figures.estimates_distribution import draw_estimates_distribution
 from equipoise.reporting.figures.heat_map import draw_heat_map
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
+from equipoise.reporting.format import percentage
 
 BANNER = replace(SIMULATED, sentence="Simulated trials: a possible world under stated assumptions, not evidence.")
 MOST_DISTRIBUTIONS = 6
@@ -62,10 +63,7 @@ def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacterist
 
 
 def _percent(share: Share | float | None, decimals: int = 1) -> str:
-    if share is None:
-        return ""
-    value = share.value if isinstance(share, Share) else share
-    return f"{100 * value:.{decimals}f}"
+    return percentage(share.value if isinstance(share, Share) else share, decimals)
 
 
 def _limits(share: Share | None) -> str:
@@ -296,15 +294,11 @@ def _one_sided_rules(protocol: Protocol) -> list[Block]:
     lines = [id for id, line in protocol.model.analyses.items() if line.missed in BY_ARM]
     if not lines:
         return []
-    words = (
-        "counts missed results for one arm and against the other"
-        if len(lines) == 1
-        else ("count missed results for one arm and against the other")
-    )
+    words = "counts" if len(lines) == 1 else "count"
     return [
         Paragraph(
-            f"{', '.join(lines)} {words}: arms that do not differ then seem to, and what stands there as type I error "
-            "says how far such a rule can push a result."
+            f"{', '.join(lines)} {words} missed results for one arm and against the other: arms that do not differ "
+            "then seem to, and what stands there as type I error says how far such a rule can push a result."
         )
     ]
 

@@ -20,7 +20,8 @@ from equipoise.foundation.errors import Problem, RecordsError, SimulationError, 
 from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
-from equipoise.records.check import check_records, facts_of
+from equipoise.records.check import check_records
+from equipoise.records.trial_facts import facts_of
 from equipoise.workflow.library import read_protocol
 
 CODES = {

@@ -1,0 +1,82 @@
+"""What of a protocol the tables of a trial can be held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from equipoise.protocol.model import Protocol
+from equipoise.protocol.model_analysis import DropoutEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFacts:
+    """What a protocol says that records can be held against; ``None`` or empty: not said, not checked.
+
+    ``uses`` names for each definition of use the substances that show it: at least one result of one of them must be
+    there. ``other_substances`` may occur besides; where it is ``None`` any may. Unscheduled contacts may bear any name,
+    a missed visit only one of ``visits``. ``counted`` holds the visits of each series by which an endpoint tells missed
+    from kept.
+    """
+
+    arms: tuple[str, ...] = ()
+    first_day: int | None = None
+    last_day: int | None = None
+    visits: tuple[str, ...] = ()
+    counted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other_substances: tuple[str, ...] | None = None
+    interventions: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    randomized: bool = True
+
+
+def facts_of(protocol: Protocol) -> TrialFacts:
+    """What of a protocol records are held against.
+
+    Days before study day 1 are bounded only where the calendar has an epoch there (screening and recall often come
+    before the first epoch); days after the last epoch may fall into the window of its last visit.
+    """
+    model = protocol.model
+    uses: dict[str, tuple[str, ...]] = {}
+    for name, use in model.use.items():
+        found = {*_flat(use.substances), *_flat(use.self_report_substances or ())}
+        uses[name] = tuple(sorted(found))
+    first = model.calendar.first_day
+    visits = protocol.planned_visits
+    return TrialFacts(
+        arms=protocol.arm_ids,
+        first_day=first if first < 0 else None,
+        last_day=max([model.calendar.last_day, *(visit.last_day for visit in visits)]),
+        visits=tuple(visit.name for visit in visits),
+        counted={name: tuple(v.name for v in protocol.series(name)) for name in _counted_series(protocol)},
+        uses=uses,
+        interventions=tuple(model.interventions),
+        instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if a.type == "instrument"})),
+        randomized=model.randomization is not None,
+    )
+
+
+def _counted_series(protocol: Protocol) -> list[str]:
+    """Visit series by which an endpoint of use tells a missed visit from a kept one."""
+    out: set[str] = set()
+    for endpoint in protocol.model.endpoints.values():
+        if endpoint.kind == "abstinence" or endpoint.kind == "repeated-use":
+            out |= {endpoint.at} if endpoint.at is not None else set()
+        elif endpoint.kind == "pattern":
+            parts = (endpoint, *(endpoint.beside or {}).values())
+            out |= {part.at for part in parts if part.cells == "visits" and part.at is not None}
+        elif endpoint.kind == "time-to-event":
+            out |= {event.dropout for event in endpoint.first_of if isinstance(event, DropoutEvent)}
+            out |= {endpoint.censored_at} if endpoint.censored_at is not None else set()
+    return sorted(out)
+
+
+def _flat(names: Any) -> set[str]:
+    """Names of a list, or of every list of a mapping by arm."""
+    if isinstance(names, str):
+        return {names}
+    if isinstance(names, Mapping):
+        return set().union(*(_flat(entry) for entry in names.values()))
+    return set(names)
