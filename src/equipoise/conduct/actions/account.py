@@ -6,8 +6,8 @@ from datetime import date
 
 from equipoise.conduct.actions.door import Act, action
 from equipoise.conduct.actions.matrix import ROLES
-from equipoise.conduct.actions.session import credential_digest, hashed, require_passphrase
 from equipoise.conduct.entropy import code
+from equipoise.conduct.store.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.store.models import Account, Site
 from equipoise.foundation.errors import listed
 

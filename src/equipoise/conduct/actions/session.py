@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.store.credentials import credential_digest
 from equipoise.conduct.store.ledger import writing
 from equipoise.conduct.store.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
@@ -17,10 +17,8 @@ from equipoise.foundation.version import program_version
 CODES = {
     "C010": "The account or its pass-phrase is not right, or the account is not in use.",
     "C011": "Too many wrong pass-phrases: the account waits.",
-    "C012": "A pass-phrase that is too short or too plain.",
 }
 
-SHORTEST = 12
 TRIES = 5
 WAIT = timedelta(minutes=15)
 
@@ -94,24 +92,3 @@ def _note(
             site="", device=device, participant="", subject=f"account {account}", why="", what=what, protocol_hash="",
             program_version=program_version(), entropy=entropy,
         )  # fmt: skip
-
-
-def require_passphrase(account: str, passphrase: str) -> None:
-    """Refuse a pass-phrase that is short, one repeated letter, or the name of the account (C012)."""
-    if len(passphrase) < SHORTEST or len(set(passphrase)) < 5 or account.lower() in passphrase.lower():
-        raise ConductError(
-            Problem("C012", account, "The pass-phrase is too short or too plain.",
-                    f"{SHORTEST} letters or more, without the name of the account", "Several words make a good one.")
-        )  # fmt: skip
-
-
-def hashed(passphrase: str, entropy: Entropy) -> str:
-    """The hash of a pass-phrase as it is kept."""
-    from django.contrib.auth.hashers import make_password
-
-    return make_password(passphrase, salt=entropy.bytes(16).hex())
-
-
-def credential_digest(encoded: str) -> str:
-    """What the ledger holds of a pass-phrase: the digest of its hash."""
-    return hashlib.sha256(encoded.encode()).hexdigest()

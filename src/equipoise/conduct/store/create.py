@@ -16,6 +16,7 @@ from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
+from equipoise.conduct.store.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.store.ledger import Writer, writing
 from equipoise.conduct.store.place import require_local
 from equipoise.conduct.store.slots import draw_slots
@@ -184,8 +185,6 @@ def make_writer(cursor: Any, role: str) -> None:
 def _first_events(
     ledger: Writer, protocol: Protocol, accounts: Sequence[FirstAccount], zone: str, clock: Clock, entropy: Entropy
 ) -> None:
-    from equipoise.conduct.actions.session import credential_digest, hashed, require_passphrase
-
     trial, request = ledger.trial, code(entropy, 6)
     credentials = []
     rows = []

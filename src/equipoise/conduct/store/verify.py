@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
+from equipoise.conduct.store.credentials import credential_digest
 from equipoise.conduct.store.events import COLUMNS, digest_of_row, hash_of
 from equipoise.conduct.store.projection import State, fold
 from equipoise.conduct.store.tables import TABLES
@@ -377,7 +378,7 @@ def _allocations(trial: Trial, report: Verification) -> None:
 def _credentials(trial: Trial, report: Verification) -> None:
     said = dict(_walk(trial, "SELECT account, credential FROM account"))
     for account, encoded in _walk(trial, "SELECT account, encoded FROM credential"):
-        if said.pop(account, None) != hashlib.sha256(encoded.encode()).hexdigest():
+        if said.pop(account, None) != credential_digest(encoded):
             report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
     for account in said:
         report.add("C068", f"account {account}", "Its pass-phrase is gone.")
