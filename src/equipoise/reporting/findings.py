@@ -400,16 +400,35 @@ def remarks(material: Material) -> list[Block]:
     return [Callout(remark.words, remark.title) for remark in material.protocol.model.remarks]
 
 
-def forest_figure(material: Material) -> Figure | None:
-    """All effects on their axes, those that favour the same side in one panel."""
+_LEADING = ("primary", "secondary")
+_MOST_FOREST_ROWS = 16  # in one figure; with more a printed page shrinks the words of all
+
+
+def forest_figures(material: Material) -> list[Figure]:
+    """All effects on their axes; supportive and sensitivity analyses in a figure of their own where there are many."""
+    shown = [
+        estimate
+        for estimate in material.comparisons
+        if estimate.scale != "test"
+        # The table of effects says what is not estimable; a row without a mark only makes the others smaller.
+        and (estimate.estimate is not None or (material.is_main(estimate) and estimate.level in _LEADING))
+    ]
+    aside = [estimate for estimate in shown if estimate.level in ("supportive", "sensitivity")]
+    leading = [estimate for estimate in shown if estimate not in aside]
+    if len(shown) <= _MOST_FOREST_ROWS or not leading or not aside:
+        return [_forest_figure(material, shown, "Every effect")] if shown else []
+    return [
+        _forest_figure(material, leading, "Every effect"),
+        _forest_figure(material, aside, "Every effect of supportive and sensitivity analyses"),
+    ]
+
+
+def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str) -> Figure:
+    """Effects on their axes, those that favour the same side in one panel."""
     panels: list[ForestPanel] = []
     rows: dict[tuple[str, bool, str, str], list[tuple[Estimate, ForestRow]]] = {}
     usual = tuple(material.arms)
-    for estimate in material.comparisons:
-        if estimate.scale == "test" or (not material.is_main(estimate) and estimate.estimate is None):
-            continue
-        if estimate.estimate is None and estimate.level not in ("primary", "secondary"):
-            continue  # the table of effects says so; a row without a mark only makes the others smaller
+    for estimate in estimates:
         family = (
             "ratio"
             if estimate.scale in fmt.RATIO_SCALES
@@ -419,7 +438,7 @@ def forest_figure(material: Material) -> Figure | None:
         )
         method = words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)
         scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
-        n = f"n = {estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
+        n = f"n{fmt.NARROW}={fmt.NARROW}{estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
         turned = f"{material.arm_label(estimate.arm)} first" if (estimate.reference, estimate.arm) != usual[:2] else ""
         detail = ", ".join(part for part in (scale, method, material.qualifier(estimate), n, turned) if part)
         row = ForestRow(
@@ -437,11 +456,9 @@ def forest_figure(material: Material) -> Figure | None:
         rows.setdefault((family, forwards, str(left), str(right)), []).append((estimate, row))
     for (family, _, left, right), pairs in sorted(rows.items(), key=lambda item: (_order(item[0][0]), not item[0][1])):
         panels.append(_panel(material, family, left, right, pairs))
-    if not panels:
-        return None
     simulated = material.records.is_simulated
     return Figure(
-        "Every effect" + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
+        title + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
         draw_forest(panels, obtained_word="simulated" if simulated else "obtained"),
         f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95 % confidence intervals",
         "Circles are larger where the estimate is more precise. An arrow marks an interval that goes on.",

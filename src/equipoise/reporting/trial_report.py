@@ -117,7 +117,7 @@ def _results(material: Material) -> list[Block | None]:
         findings.results_table(material),
         *course.survival_figures(material),
         findings.times_table(material),
-        findings.forest_figure(material),
+        *findings.forest_figures(material),
         *by_stage(material, lambda mine: [course.use_figure(mine)]),
         *course.score_figures(material),
     ]
