@@ -9,6 +9,7 @@ import typer
 
 from equipoise.cli.console import AMBER, console, print_json, print_problems, reported, working
 from equipoise.cli.options import JsonOption, ProtocolArgument
+from equipoise.cli.trial_options import PharmacyOption, TrialArgument, passphrase_of
 
 if TYPE_CHECKING:
     from equipoise.randomization.companion import Companion
@@ -194,6 +195,51 @@ def replay(
     out.print(f"{len(rows)} allocations in {streams} streams: every one is the list's, in order, none left out.")
     if sealed.later_what is not None:
         out.print(f"The public value used was {sealed.later_value!r} ({sealed.later_what}): compare with its source.")
+
+
+@group.command("export")
+def export(
+    directory: TrialArgument,
+    out: NewFileOption,
+    account: Annotated[str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")],
+    pharmacy: PharmacyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every allocation of a locked trial with its arm, as `replay` reads it; that it was done is recorded.
+
+    Needs the pharmacy's folder, and the role of a pharmacist or an unblinded statistician.
+
+    Example: `equipoise randomization export trial --out allocations.csv --as phil --pharmacy trial-pharmacy`
+    """
+    import os
+    import platform
+
+    from equipoise.conduct.actions.door import perform
+    from equipoise.conduct.actions.session import sign_in
+    from equipoise.conduct.store.trial import Trial
+    from equipoise.foundation.errors import OutputError, Problem
+
+    with reported(as_json=as_json):
+        if out.exists():
+            raise OutputError(
+                Problem("O020", str(out), "It is there already.", "a file that is not there yet", "Name another.")
+            )
+        trial = Trial.open(directory)
+        session = sign_in(trial, account, passphrase_of(account), device=platform.node())
+        receipt = perform(trial, session, "export-allocations", pharmacy=str(pharmacy) if pharmacy else None)
+        try:
+            with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(receipt.told["csv"])
+        except OSError as error:
+            raise OutputError(
+                Problem("O020", str(out), f"It cannot be written: {error.strerror}.", "a file that can be made")
+            ) from None
+    if as_json:
+        print_json({"ok": True, "file": str(out), **receipt.answer, "events": list(receipt.events)})
+        return
+    said = console()
+    said.print(f"{out}: {receipt.answer['allocations']} allocations, SHA-256 {receipt.answer['sha256']}", markup=False)
+    said.print("Next: equipoise randomization replay P COMPANION " + str(out) + " --commitment HEX", markup=False)
 
 
 @group.command("report")

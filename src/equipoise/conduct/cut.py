@@ -98,6 +98,21 @@ class Ledger:
         """Whether somebody opened the allocation for an analysis, with a reason, by then."""
         return any(row["mode"] == "analysis" for row in self.tables["unblinding"])
 
+    @cached_property
+    def given(self) -> Mapping[tuple[str, int], tuple[date, Mapping[str, str]]]:
+        """When each slot was given, and the levels that chose it: by participant and number of the randomization.
+
+        After a restore a slot may be known by its receipt alone: its date is then the one on the receipt.
+        """
+        out: dict[tuple[str, int], tuple[date, Mapping[str, str]]] = {}
+        for event in self.events:
+            if event.action in ("randomize", "lift-fence"):
+                content = self.content(event)
+                for row in content.get("put", {}).get("allocation", []):
+                    on = date.fromisoformat(content["on"]) if "on" in content else self.local_date(event)
+                    out[(event.participant, row["randomization"])] = (on, content.get("profile", {}))
+        return out
+
     def local_date(self, event: Entry) -> date:
         """The date on the wall where an event was recorded."""
         utc = datetime.fromisoformat(event.at.replace("Z", "+00:00"))
@@ -168,11 +183,7 @@ def open_sham(trial: Trial, ledger: Ledger, pharmacy: Path, protocol: Protocol) 
     from equipoise.conduct.store.slots import read_trial_companion
 
     lists = read_trial_companion(pharmacy, protocol, trial.mode).sham()
-    profiles = {}
-    for event in ledger.events:
-        if event.action == "randomize":
-            content = ledger.content(event)
-            profiles[(event.participant, content["put"]["allocation"][0]["randomization"])] = content.get("profile", {})
+    profiles = {key: profile for key, (_, profile) in ledger.given.items()}
     arms: dict[tuple[str, int], str] = {}
     history: dict[str, list[tuple[Mapping[str, str], str]]] = {}
     for row in sorted(ledger.tables["allocation"], key=lambda row: (row["stream"], row["position"])):

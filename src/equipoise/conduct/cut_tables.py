@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -104,6 +104,21 @@ class _Cut:
             return None
         return windows.study_day_of(date.fromisoformat(on) if isinstance(on, str) else on, first)
 
+    def stage_days(self, id: str) -> dict[str, date]:
+        """Dates from which stages with a day 1 of their own count, for this participant."""
+        rows = self.forms.get((id, "stage-day-1"), [])
+        return {row["visit"].removeprefix("stage-"): date.fromisoformat(row["date"]) for row in rows}
+
+    def own(self, id: str) -> Protocol:
+        """The version of the protocol that the participant is under."""
+        return self.version(self.people[id]["protocol_hash"] or self.protocol.hash)
+
+    def planned_in_force(self, id: str, first: date) -> tuple[windows.DueVisit, ...]:
+        """Visits that the version in force plans for this participant's days; none where it is their own."""
+        if self.own(id).hash == self.protocol.hash:
+            return ()
+        return windows.due_visits(self.protocol, first, self.stage_days(id))
+
     def last_day(self, id: str) -> int:
         """Study day of the cut, or of the participant's death."""
         today = self.day(id, self.today(id)) or -(10**6)
@@ -173,15 +188,12 @@ def _baseline(cut: _Cut, id: str) -> Row:
 
 
 def _allocations(cut: _Cut) -> list[Row]:
-    given: dict[tuple[str, int], tuple[date, Mapping[str, str]]] = {}
-    for event in cut.ledger.events:
-        if event.action == "randomize":
-            content = cut.ledger.content(event)
-            number = content["put"]["allocation"][0]["randomization"]
-            given[(event.participant, number)] = (cut.ledger.local_date(event), content.get("profile", {}))
+    given = cut.ledger.given
     out = []
     for row in cut.ledger.tables["allocation"]:
         key = (row["participant"], row["randomization"])
+        if row["state"] == "burnt":  # told by a receipt after a restore; of the person nothing more is known
+            continue
         on, profile = given[key]
         arm = cut.opened.arms.get(key)
         stratum = ", ".join(f"{name} {profile[name]}" for name in sorted(profile)) or None
@@ -210,14 +222,18 @@ def _visits(cut: _Cut) -> list[Row]:
         first = cut.day_1(id)
         if first is None:
             continue
-        due = windows.due_visits(cut.protocol, first)
-        for entry in due:
+        due = {entry.name: entry for entry in windows.due_visits(cut.own(id), first, cut.stage_days(id))}
+        # A visit that only another version of the protocol plans was never asked of this participant.
+        others = {v.name: v for v in cut.planned_in_force(id, first) if v.name not in due}
+        for entry in [*due.values(), *others.values()]:
             row = cut.visit_rows.get((id, entry.name))
             state = row["state"] if row is not None else _unrecorded(cut, id, entry)
+            if row is None and entry.name in others:
+                state = "not_expected"
             if state:
                 day = cut.day(id, row["date"]) if row is not None and state == "attended" else None
-                out.append(_visit(id, entry.name, entry.visit.target_day, day, state))
-        planned = {entry.name for entry in due}
+                out.append(_visit(id, entry.name, windows.study_day_of(entry.target, first), day, state))
+        planned = due.keys() | others.keys()
         for (who, name), row in cut.visit_rows.items():
             if who == id and name not in planned:
                 out.append(_visit(id, name, None, cut.day(id, row["date"]), row["state"]))
@@ -231,7 +247,8 @@ def _visit(id: str, name: str, target: int | None, day: int | None, state: str) 
 def _unrecorded(cut: _Cut, id: str, due: windows.DueVisit) -> str:
     """What a visit is of which nothing is recorded: missed once its window has closed; nothing yet while it is open."""
     died = cut.died(id)
-    if died is not None and day_index(due.visit.first_day) > day_index(died):
+    opens = cut.day(id, due.first)
+    if died is not None and opens is not None and day_index(opens) > day_index(died):
         return "not_expected"
     return "missed" if cut.today(id) > due.last else ""
 

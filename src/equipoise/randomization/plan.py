@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from equipoise.foundation.errors import Problem, RandomizationError, listed, raise_if_any
 from equipoise.protocol import Protocol
-from equipoise.randomization.schemes import check_ratio
+from equipoise.randomization.schemes import SCHEMES, check_ratio
 
 CODES = {
     "L001": "The protocol does not randomize.",
@@ -43,6 +43,11 @@ class PlannedRandomization:
     def factors(self) -> tuple[str, ...]:
         """Stratification factors, in order."""
         return tuple(self.levels)
+
+    @property
+    def has_total(self) -> bool:
+        """Whether the scheme ends after a fixed, sealed number of slots."""
+        return "total" in SCHEMES[self.scheme].parameters
 
     def strata(self) -> list[dict[str, str]]:
         """Every combination of levels, the first factor slowest; one empty stratum where there are no factors."""

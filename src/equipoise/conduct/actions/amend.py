@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.door import Act, action, anchor_of
 from equipoise.conduct.actions.recording import raise_problems
@@ -10,6 +11,9 @@ from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.store.create import version_row
 from equipoise.conduct.store.models import ProtocolVersion, Site
 from equipoise.foundation.errors import EquipoiseError
+
+if TYPE_CHECKING:
+    from equipoise.randomization import PlannedRandomization
 
 CODES = {
     "C130": "An amendment of another trial, of nothing, or of what a running trial cannot change.",
@@ -67,11 +71,26 @@ def _require_same_lists(act: Act, before: Any, now: Any) -> None:
 
     if before.model.randomization is None and now.model.randomization is None:
         return
-    if before.model.randomization is None or now.model.randomization is None or (
-        planned_randomizations(before) != planned_randomizations(now)
-    ):  # fmt: skip
+    same = before.model.randomization is not None and now.model.randomization is not None
+    if same:
+        was, then = planned_randomizations(before), planned_randomizations(now)
+        same = len(was) == len(then) and all(map(_goes_on, was, then))
+    if not same:
         act.refuse("C130", "randomization", "The randomization differs from the one the lists were sealed for.",
-                   "the same arms, ratio, scheme and strata", "Another randomization is another trial.")  # fmt: skip
+                   "the same arms, ratio, scheme and strata; sites may be added",
+                   "Another randomization is another trial.")  # fmt: skip
+
+
+def _goes_on(was: PlannedRandomization, now: PlannedRandomization) -> bool:
+    """Whether lists sealed for one randomization go on with the other: the same, or with more sites."""
+    from equipoise.randomization.plan import SITE
+
+    if replace(was, levels={}) != replace(now, levels={}) or was.factors != now.factors:
+        return False
+    return all(
+        set(levels) <= set(now.levels[name]) if name == SITE else levels == now.levels[name]
+        for name, levels in was.levels.items()
+    )
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:

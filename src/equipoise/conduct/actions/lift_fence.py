@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, action, anchor_of
+from equipoise.conduct.actions.enter_stage import day_1_rows
+from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.store.models import Allocation, Participant, Slot
 from equipoise.conduct.store.receipts import GivenSlot, read_given
 from equipoise.conduct.store.slots import minimized_slot, read_trial_companion
@@ -55,16 +57,18 @@ def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
 
 def _give_back(act: Act, one: GivenSlot) -> None:
     from equipoise.randomization import planned_randomizations
-    from equipoise.randomization.plan import stream_name
+    from equipoise.randomization.plan import WHOLE_TRIAL, stream_name
 
     person = Participant.objects.filter(participant=one.participant).first()
     act.load(one.participant) if person is not None else act.load_none()
     plans = {plan.stage: plan for plan in planned_randomizations(act.protocol)}
     slot = Slot.objects.filter(handle=one.handle).first()
     new = []
+    profile: dict[str, str] = {}
     if slot is not None:
         stream, position = slot.stream, slot.position
         plan = plans[stream.partition(":")[0]]
+        profile = next(stratum for stratum in plan.strata() if stream_name(plan.stage, stratum) == stream)
     else:
         minimized = [plan for plan in plans.values() if plan.scheme == "minimization"]
         if not minimized or not one.profile:
@@ -72,7 +76,8 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         plan = minimized[0]
         stream = stream_name(plan.stage, {})
         _ = act.vault
-        lists = read_trial_companion(pharmacy_folder(act.pharmacy), act.protocol, act.trial.mode)
+        in_force = act.trial.protocol(act.state.protocol_hash)
+        lists = read_trial_companion(pharmacy_folder(act.pharmacy), in_force, act.trial.mode)
         profile = plan.require_profile(one.profile)
         new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy, one.handle)]
         position = new[0][2]
@@ -84,8 +89,20 @@ def _give_back(act: Act, one: GivenSlot) -> None:
     row = {"participant": one.participant, "randomization": plan.number, "handle": one.handle, "stream": stream,
            "position": position, "receipt": one.number, "state": state}  # fmt: skip
     put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
-    if person is not None and plan.number == 1:
-        put["participant"] = [{"participant": one.participant, "status": "randomized", "stratum": stream}]
-    act.record(participant=one.participant, subject=f"receipt {one.number}", what={"receipt": one.text, "put": put})
+    what: dict[str, Any] = {"receipt": one.text, "stage": plan.stage, "profile": profile, "put": put}
+    if one.on is not None:
+        what["on"] = one.on
+    if person is not None:
+        own = plan.stage != WHOLE_TRIAL and act.protocol.model.stages[plan.stage].day_1 is not None
+        sets_day_1 = plan.number == 1 and anchor_is_randomization(act.protocol) and not person.day_1
+        if one.on is None and (own or sets_day_1):
+            act.refuse("C131", one.text, "Days are counted from this randomization, and its date is not told.",
+                       f"{one.text} on=2027-03-03", "Read the date from the receipt.")  # fmt: skip
+        if plan.number == 1:
+            first = {"day_1": one.on} if sets_day_1 else {}
+            put["participant"] = [{"participant": one.participant, "status": "randomized", "stratum": stream, **first}]
+        if own and one.on is not None:
+            put |= day_1_rows(act, plan.stage, one.on)
+    act.record(participant=one.participant, subject=f"receipt {one.number}", what=what)
     if new:
         act.seal({"handle": one.handle}, slots=new)

@@ -26,6 +26,7 @@ _RIGHTS = """
 activate-site          Y   -   -   -   -   -   -   -   -   -
 add-account            Y   -   -   -   -   -   -   -   -   -
 add-site               Y   -   -   -   -   -   -   -   -   -
+add-slots              -   -   -   -   -   Y   -   -   -   -
 adverse-event          -   Y   Y   Y   -   -   -   -   -   -
 adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -
 adverse-event-update   -   Y   Y   -   -   -   -   -   -   -
@@ -45,7 +46,9 @@ discontinue            -   -   Y   -   -   -   -   -   -   -
 dose-check             -   -   -   -   -   Y   -   -   -   -
 dose-sheet             -   -   -   -   -   Y   -   -   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -
+enter-stage            -   -   Y   -   -   -   -   -   -   -
 expire-account         Y   -   -   -   -   -   -   -   -   -
+export-allocations     -   -   -   -   -   Y   -   -   -   Y
 found-again            -   Y   Y   -   -   -   -   -   -   -
 freeze                 Y   -   -   -   -   -   -   -   -   -
 infusion-rate          -   -   -   Y   -   -   -   -   -   -

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, Receipt, action, anchor_of
+from equipoise.conduct.actions.enter_stage import day_1_rows, require_entered
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.store.models import Allocation, ItemValue
 from equipoise.conduct.store.receipts import write_receipt
-from equipoise.conduct.store.slots import minimized_slot, next_slot, read_trial_companion
+from equipoise.conduct.store.slots import minimized_slot, next_slot, read_trial_companion, require_real
 from equipoise.conduct.store.trial import pharmacy_folder
 
 CODES = {
-    "C125": "A later randomization where the participant's state does not allow it.",
+    "C125": "A randomization that the protocol does not have, or that comes before the one before it.",
     "C126": "The participant is randomized already.",
 }
 
@@ -38,7 +39,6 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     from equipoise.randomization.plan import stream_name
 
     act.require_active_site()
-    person = act.participant
     plans = planned_randomizations(act.protocol)
     plan = next((plan for plan in plans if plan.stage == stage), None) if stage else plans[0]
     if plan is None:
@@ -49,11 +49,12 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
                    "somebody not randomized yet", "Should it not have happened: randomized-in-error.")  # fmt: skip
     if plan.number == 1:
         changed = {**act.take("randomize"), **_first_day(act)}
-    elif person.status != "randomized" or person.follow_up != "in" or person.in_error:
-        act.refuse("C125", participant, f"The participant is {person.status}, in follow-up: {person.follow_up}.",
-                   "somebody randomized before and in the study")  # fmt: skip
     else:
-        changed = {}
+        changed = act.take("randomize_again")
+        require_entered(act, plan.stage)
+        if not Allocation.objects.filter(participant=participant, randomization=plan.number - 1).exists():
+            before_it = f"Randomization {plan.number - 1} has not taken place."
+            act.refuse("C125", participant, before_it, "one after another")
     profile = plan.require_profile(levels_of(act, participant, plan.factors))
     new: list[tuple[str, str, int, str]] = []
     if before is not None:  # burnt after a restore: it is this person's, and nobody else's
@@ -62,12 +63,15 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         stream = stream_name(plan.stage, {})
         pharmacy = pharmacy_folder(act.pharmacy)
         _ = act.vault  # C040 before anything is read from the folder
-        lists = read_trial_companion(pharmacy, act.protocol, act.trial.mode)
+        # The version in force knows the levels of everybody allocated so far, the participant's own may not.
+        lists = read_trial_companion(pharmacy, act.trial.protocol(act.state.protocol_hash), act.trial.mode)
         new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy)]
         handle, _, position, _ = new[0]
     else:
         stream = stream_name(plan.stage, profile)
         handle, position = next_slot(act.writer, stream)
+        if plan.has_total:
+            require_real(act.trial, act.vault, handle)
     count = before.receipt if before is not None else Allocation.objects.count() + 1
     row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
            "position": position, "receipt": count, "state": "given"}  # fmt: skip
@@ -76,10 +80,13 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         put["stream"] = [{"stream": stream, "given": position}]
     if plan.number == 1:
         put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
+    if plan.stage in act.protocol.model.stages and act.protocol.model.stages[plan.stage].day_1 is not None:
+        put |= day_1_rows(act, plan.stage, act.now.local_date)
     act.record(
         subject=f"randomization {plan.number}",
         what={"stage": plan.stage, "profile": profile, "put": put},
         answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
+                "on": act.now.local_date,
                 "stream": stream, "profile": profile, **({"minimized": True} if plan.scheme == "minimization" else {})},
     )  # fmt: skip
     if new:

@@ -62,8 +62,11 @@ def day_1_of(act: Act) -> date:
 
 
 def due_of(act: Act) -> dict[str, windows.DueVisit]:
-    """The participant's planned visits in dates."""
-    return {due.name: due for due in windows.due_visits(act.protocol, day_1_of(act))}
+    """The participant's planned visits in dates, those of a later stage once it has begun."""
+    own = [id for id, stage in act.protocol.model.stages.items() if stage.day_1 is not None]
+    began = {id: values_of(act, f"stage-{id}", "stage-day-1").get("day-1", "") for id in own}
+    stages = {id: date.fromisoformat(day) for id, day in began.items() if day}
+    return {due.name: due for due in windows.due_visits(act.protocol, day_1_of(act), stages)}
 
 
 def form_rows(

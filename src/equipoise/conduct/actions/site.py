@@ -32,6 +32,11 @@ def add_site(act: Act, site: str, zone: str) -> None:
     if Site.objects.filter(site=site).exists():
         act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
     _require_zone(act, zone)
+    randomization = act.protocol.model.randomization
+    if randomization is not None and "site" in (randomization.strata.usable or ()):
+        act.refuse("C100", "site", "The trial is randomized within sites, and the protocol does not list this one.",
+                   "a site of the protocol", "Add it under sites by an amendment: amend; then the pharmacy runs "
+                   "add-slots.")  # fmt: skip
     act.record(subject=f"site {site}", what={"put": {"site": [{"site": site, "zone": zone}]}}, answer={"site": site})
 
 

@@ -46,6 +46,7 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
     day = day_of(act, on)
     due = due_of(act).get(visit)
     first = day_1_of(act)
+    require_begun(act, visit, due)
     after = act.course.phase != "randomized"
     if after and (due is None or due.visit.target_day > (act.protocol.model.calendar.randomization_day or 1)):
         act.refuse("C501", visit, "The participant is not randomized.", "a visit planned before randomization")
@@ -74,6 +75,15 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
     )  # fmt: skip
 
 
+def require_begun(act: Act, visit: str, due: windows.DueVisit | None) -> None:
+    """Refuse a visit of a later stage before the stage has begun (C614)."""
+    planned = windows.find_visit(act.protocol, visit)
+    if due is None and planned is not None:
+        act.refuse("C614", visit, f"It belongs to the stage {planned.stage}, which has not begun.",
+                   "a stage that the participant entered",
+                   "enter-stage, then randomize stage=... where it randomizes.")  # fmt: skip
+
+
 @action("visit-missed", why=True)
 def visit_missed(act: Act, participant: str, visit: str) -> None:
     """Record that a planned visit did not take place, with the reason, once its window has closed."""
@@ -81,6 +91,7 @@ def visit_missed(act: Act, participant: str, visit: str) -> None:
     due = due_of(act).get(visit)
     if due is None:
         raise_problems(windows.check_visit_name(act.protocol, visit))
+        require_begun(act, visit, due)
         act.refuse("C530", "visit", f"{visit} was not planned.", "a planned visit")
     before = visit_row(act, visit)
     if before is not None:

@@ -31,6 +31,8 @@ STEPS = (
     "find_eligible",
     "find_ineligible",
     "randomize",
+    "enter_stage",
+    "randomize_again",
     "prepare_dose",
     "start_dose",
     "record_dose",
@@ -71,6 +73,8 @@ _PHASES: dict[str, tuple[Phase, ...]] = {
     "find_eligible": ("consented",),
     "find_ineligible": ("consented", "eligible"),
     "randomize": ("eligible",),
+    "enter_stage": _RANDOMIZED,
+    "randomize_again": _RANDOMIZED,
     "prepare_dose": _RANDOMIZED,
     "start_dose": _RANDOMIZED,
     "record_dose": _RANDOMIZED,
@@ -112,7 +116,9 @@ _STANDINGS: dict[str, tuple[FollowUp, ...]] = {
     "die": _ALIVE,
 }
 # What is done to a person's body or mind under the protocol stops while a new consent version is outstanding.
-_NEEDS_CURRENT_CONSENT = frozenset({"randomize", "prepare_dose", "start_dose", "hold_session", "guess_arm"})
+_NEEDS_CURRENT_CONSENT = frozenset(
+    {"randomize", "randomize_again", "prepare_dose", "start_dose", "hold_session", "guess_arm"}
+)
 _WORDS = {
     "new": "has not been screened",
     "screened": "was screened and has not consented",
@@ -169,6 +175,8 @@ def refusals(course: Course, step: str, *, reason: str = "", current_consent: st
     elif course.follow_up not in _STANDINGS.get(step, ("in",)):
         ended = _FOLLOWED.get(course.follow_up, "is still followed")
         found.append(Problem("C501", words, f"The participant {ended}.", "a participant to whom this can still happen"))
+    elif step in ("enter_stage", "randomize_again") and course.randomized_in_error:
+        found.append(Problem("C501", words, "They were randomized in error.", "one who belongs in the trial"))
     elif step in ("prepare_dose", "start_dose") and course.treatment == "discontinued":
         found.append(Problem("C501", words, "The treatment was discontinued.", "a treatment that goes on"))
     elif step == "start_dose" and course.infusing:

@@ -7,7 +7,7 @@ after their last.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -82,13 +82,18 @@ def date_of(day: int, day_1: date) -> date:
     return day_1 + timedelta(days=day_index(day))
 
 
-def due_visits(protocol: Protocol, day_1: date) -> tuple[DueVisit, ...]:
-    """Every planned visit in dates, in order. Visits of a stage with its own day 1 are not among them."""
-    return tuple(
-        DueVisit(v, date_of(v.target_day, day_1), date_of(v.first_day, day_1), date_of(v.last_day, day_1))
-        for v in protocol.planned_visits
-        if not _counts_its_own(protocol, v)
-    )
+def due_visits(protocol: Protocol, day_1: date, stages: Mapping[str, date] | None = None) -> tuple[DueVisit, ...]:
+    """Every planned visit in dates, in order.
+
+    Visits of a stage with its own day 1 are among them where ``stages`` names the date of that day.
+    """
+    out = []
+    for v in protocol.planned_visits:
+        first = (stages or {}).get(v.stage or "") if _counts_its_own(protocol, v) else day_1
+        if first is not None:
+            dates = (date_of(day, first) for day in (v.target_day, v.first_day, v.last_day))
+            out.append(DueVisit(v, *dates))
+    return tuple(out)
 
 
 def _counts_its_own(protocol: Protocol, visit: PlannedVisit) -> bool:

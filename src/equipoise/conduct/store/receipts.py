@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GivenSlot:
-    """What is typed in from a receipt: its number, the participant and the slot's handle."""
+    """What is typed in from a receipt: its number, the participant, the slot's handle, the date at the site."""
 
     number: int
     participant: str
     handle: str
     profile: dict[str, str] = field(default_factory=dict)
+    on: date | None = None
 
     @property
     def text(self) -> str:
-        """As printed: ``12 P-0012 7KQ2-9XMA-2ABD``, and the levels where minimization went by them."""
+        """As printed: ``12 P-0012 7KQ2-9XMA-2ABD on=2027-03-03``, and the levels where minimization went by them."""
         levels = "".join(f" {name}={level}" for name, level in self.profile.items())
-        return f"{self.number} {self.participant} {self.handle}{levels}"
+        day = f" {_ON}={self.on}" if self.on is not None else ""
+        return f"{self.number} {self.participant} {self.handle}{day}{levels}"
+
+
+_ON = "on"
 
 
 _LINE = re.compile(r"^\s*(\d+)\s+(\S+)\s+([0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4})((?:\s+[^\s=]+=[^\s=]+)*)\s*$")
@@ -44,14 +50,16 @@ def read_given(text: str) -> GivenSlot:
     if match is None:
         raise ValueError(f"not a receipt: {text!r}; type its number, the participant and the handle")
     profile = dict(part.split("=", 1) for part in match[4].split())
-    return GivenSlot(int(match[1]), match[2], tidy_code(match[3]), profile)
+    day = profile.pop(_ON, None)
+    return GivenSlot(int(match[1]), match[2], tidy_code(match[3]), profile, date.fromisoformat(day) if day else None)
 
 
 def write_receipt(trial: Trial, receipt: Any) -> Path:
     """Write a receipt to the receipts folder; the file is there whole or not at all."""
     answer = receipt.answer
     minimized = answer["profile"] if answer.get("minimized") else {}
-    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"], minimized)
+    day = date.fromisoformat(answer["on"])
+    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"], minimized, day)
     value = {
         "equipoise-receipt": 1,
         "trial": trial.config.trial,

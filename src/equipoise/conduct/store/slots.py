@@ -1,8 +1,9 @@
 """Allocation lists as the database holds them: handles in the open, arms sealed, more slots than anybody will need.
 
-A stream's list is drawn whole when the trial is made and padded with decoys to a common length, so that neither the
-number of slots nor their sizes say where a list ends. With minimization an arm follows from those before it: the slot
-is made, sealed and given under one lock.
+A stream's list is drawn when the trial is made, every stream as long as every other. Where the scheme has a fixed
+total, decoys follow the last slot, so that nothing in the database says where such a list ends; whether a slot is one
+is seen with the key, before it is given. With minimization an arm follows from those before it: the slot is made, sealed
+and given under one lock.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
     from equipoise.conduct.store.ledger import Writer
+    from equipoise.conduct.store.trial import Trial
     from equipoise.randomization import Companion
 
 CODES = {
@@ -25,15 +27,27 @@ CODES = {
 }
 
 
-def draw_slots(companion: Companion, vault: Vault, entropy: Entropy, n: int) -> Iterator[tuple[str, str, int, str]]:
-    """``n`` slots and a tenth of decoys for every stream: handle, stream, position, ciphertext; in order of handles."""
+def draw_slots(
+    companion: Companion, vault: Vault, entropy: Entropy, n: int, held: Mapping[str, int] | None = None
+) -> Iterator[tuple[str, str, int, str]]:
+    """``n`` slots and a tenth more for every stream, beyond those that are ``held`` already.
+
+    Each slot is a handle, its stream, its position and its ciphertext; they come in the order of handles. Beyond the
+    total of a scheme that has one they are decoys.
+    """
     slots = []
     for stage in companion.stages:
         if companion.uses_profile(stage):
             continue
+        total = companion.length(stage)
+        last = n + n // 10 + 1
         for stream in companion.streams(stage):
-            arms: list[str | None] = [*companion.slots(stream, n), *([None] * (n // 10 + 1))]
-            for position, arm in enumerate(arms, 1):
+            first = (held or {}).get(stream, 0)
+            if first >= last:
+                continue
+            arms: list[str | None] = [*companion.slots(stream, last if total is None else min(last, total))]
+            arms += [None] * (last - len(arms))
+            for position, arm in enumerate(arms[first:], first + 1):
                 handle = code(entropy)
                 content = {"arm": arm, "stream": stream, "position": position}
                 slots.append((handle, stream, position, vault.seal(f"slot {handle}", content, entropy)))
@@ -49,10 +63,20 @@ def next_slot(writer: Writer, stream: str) -> tuple[str, int]:
     found = trial.rows("SELECT handle FROM slot WHERE stream = %s AND position = %s", (stream, given + 1))
     if not found:
         raise ConductError(
-            Problem("C050", "randomization", "The list of this stream is used up.", "a list long enough",
-                    "The pharmacy adds slots from the sealed companion.")
+            Problem("C050", stream, "No slot of this stream is left in the database.", "a list long enough",
+                    "The pharmacy draws more from the sealed companion: add-slots.")
         )  # fmt: skip
     return found[0][0], given + 1
+
+
+def require_real(trial: Trial, vault: Vault, handle: str) -> None:
+    """Refuse a decoy (C050): the list of its stream has ended."""
+    stream, position, content = trial.rows("SELECT stream, position, content FROM slot WHERE handle = %s", (handle,))[0]
+    if open_slot(vault, handle, stream, position, content)["arm"] is None:
+        raise ConductError(
+            Problem("C050", stream, "The list of this stream has ended: its fixed total was given.", "a slot of it",
+                    "Nobody further is randomized in this stratum.")
+        )  # fmt: skip
 
 
 def minimized_slot(
