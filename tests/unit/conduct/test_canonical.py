@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.conduct.store.canonical import canonical, chained, digest_of, genesis, plain, prepared, written
+from equipoise.conduct.store.canonical import (
+    body_of,
+    canonical,
+    chained,
+    digest_of,
+    genesis,
+    linked,
+    plain,
+    prepared,
+    written,
+)
 
 # Written by hand from the rules in the module's docstring.
 VECTORS = [
@@ -39,8 +49,23 @@ def test_hashes_are_those_of_the_specification() -> None:
     # SHA-256 of the texts written out here, by hashlib alone.
     first = hashlib.sha256(b"equipoise 1\nopen\nt\ntraining\n00").hexdigest()
     assert genesis("open", "t", "training", "00") == first
-    assert chained(first, (1, "a")) == hashlib.sha256(f'["{first}","1","a"]'.encode()).hexdigest()
-    assert digest_of("s", "why", "{}") == hashlib.sha256(b"s\nwhy\n{}").hexdigest()
+    body = hashlib.sha256(b'["1","a"]').hexdigest()
+    assert body_of((1, "a")) == body
+    assert linked(first, body) == hashlib.sha256(f"{first}\n{body}".encode()).hexdigest()
+    assert chained(first, (1, "a")) == linked(first, body)
+    assert digest_of("s", "why", "{}") == hashlib.sha256(b"1 3 2\nswhy{}").hexdigest()
+
+
+def test_words_do_not_move_between_fields_unseen() -> None:
+    # the text of what happened moved to the end of the reason is another digest
+    assert digest_of("s", "late", '{"a":1}') != digest_of("s", 'late\n{"a":1}', "")
+    assert body_of(("a", 'b","c')) != body_of(("a", "b", "c"))
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from('ab"\\,\n\u00e9\u2028\x7f'), max_size=5), min_size=1, max_size=4))
+def test_a_body_is_the_hash_of_a_json_list(fields: list[str]) -> None:
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    assert body_of(fields) == hashlib.sha256(text.encode()).hexdigest()
 
 
 _leaves = st.one_of(

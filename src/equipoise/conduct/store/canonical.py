@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -76,13 +76,37 @@ def written(value: Any) -> str:
 
 
 def digest_of(salt: str, why: str, what: str) -> str:
-    """Digest of an event's words: salted, so that a redacted word cannot be guessed from what stays."""
-    return hashlib.sha256("\n".join((salt, why, what)).encode()).hexdigest()
+    """Digest of an event's words: salted, so that a redacted word cannot be guessed from what stays.
+
+    SHA-256 of a line with the lengths of the three (in characters) and then the three, so that no word can be moved
+    from one to another.
+    """
+    text = f"{len(salt)} {len(why)} {len(what)}\n{salt}{why}{what}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def chained(previous: str, fields: Iterable[Any]) -> str:
-    """Hash of an entry: SHA-256 of the previous hash and the entry's fields as a JSON list of texts."""
-    return hashlib.sha256(_encode([previous, *map(str, fields)]).encode()).hexdigest()
+def body_of(fields: Sequence[Any]) -> str:
+    """SHA-256 of fields as a JSON list of texts: what an entry says, in 64 digits."""
+    text = '","'.join(["%s"] * len(fields)) % tuple(fields)
+    # Most fields need no escaping, and then the list is the fields between quotation marks: a third of the time.
+    if text.isprintable() and "\\" not in text and text.count('"') == 2 * (len(fields) - 1):
+        text = f'["{text}"]'
+    else:
+        text = _encode([*map(str, fields)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def linked(previous: str, body: str) -> str:
+    """Hash of an entry: SHA-256 of the hash before it and its body, a line each.
+
+    Who holds the bodies alone can check the chain and learns nothing of what the entries say.
+    """
+    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+
+
+def chained(previous: str, fields: Sequence[Any]) -> str:
+    """Hash of an entry with these fields after the entry whose hash is ``previous``."""
+    return linked(previous, body_of(fields))
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

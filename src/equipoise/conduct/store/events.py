@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from equipoise.conduct.store.canonical import chained, digest_of
+from equipoise.conduct.store.canonical import body_of, digest_of, linked
 
 # Columns of the event table in the order in which they are hashed; `why`, `what` and `salt` enter through `digest`.
 HASHED = (
@@ -64,9 +64,14 @@ class Entry:
         return tuple(getattr(self, name) for name in COLUMNS)
 
 
+def body_of_row(row: tuple[Any, ...]) -> str:
+    """The body of an event's row (in the order of :data:`COLUMNS`): everything but its place in the chain."""
+    return body_of(_hashed(row))
+
+
 def hash_of(row: tuple[Any, ...]) -> str:
     """The hash that an event's row (in the order of :data:`COLUMNS`) must carry, given its ``previous``."""
-    return chained(row[20], _hashed(row))
+    return linked(row[20], body_of(_hashed(row)))
 
 
 def digest_of_row(row: tuple[Any, ...]) -> str:
