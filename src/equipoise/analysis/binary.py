@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.tabulated import Regressions, tabulate
 from equipoise.endpoints.derived import Derived
 from equipoise.protocol.model_analysis import Analysis
 from equipoise.stats.codes import FitCode
@@ -51,6 +52,10 @@ class BinaryData:
         )
         return out
 
+    def regressions(self) -> Regressions:
+        """The trials as regressions on arm and covariates."""
+        return tabulate(self.comparison, self.rows, self.y, self.offsets)
+
     def counts(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Events and totals: experimental, then reference, by trial."""
         experimental, positive = self.experimental == 1.0, self.y > 0
@@ -81,20 +86,26 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     """Odds ratio by maximum likelihood; where separated, Firth's and the exact answer follow as rows of their own."""
     from equipoise.stats.logistic import fit_logistic
 
-    fits = fit_logistic(data.y, data.comparison.design(data.rows), data.offsets)
+    counted = data.regressions()
+    fits = fit_logistic(counted.y, counted.design, counted.offsets, weights=counted.weights)
+    codes = counted.of_trials(fits.codes)
     main = from_coefficient(
         estimator="logistic",
         scale="odds_ratio",
-        coefficient=fits.coefficients[:, 1],
-        standard_error=fits.standard_errors[:, 1],
+        coefficient=counted.of_trials(fits.coefficients[:, 1]),
+        standard_error=counted.of_trials(fits.standard_errors[:, 1]),
         level=analysis.ci_level,
-        codes=fits.codes,
+        codes=codes,
         method=f"logistic regression, maximum likelihood, Wald limits{_adjusted(data.comparison.names)}",
-        details={"log_likelihood": fits.log_lik, "iterations": fits.iterations, "gradient_norm": fits.gradient_norm},
+        details={
+            "log_likelihood": counted.of_trials(fits.log_lik),
+            "iterations": counted.of_trials(fits.iterations),
+            "gradient_norm": counted.of_trials(fits.gradient_norm),
+        },
         **data.shared(),  # type: ignore[arg-type]
     )
     out = [main]
-    separated = np.flatnonzero(fits.codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI))
+    separated = np.flatnonzero(codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI))
     if separated.size and analysis.if_separated == "firth":
         out += [_fallback(item, "firth", data, separated) for item in fit_firth_odds(data.of(separated), analysis)]
     if separated.size and analysis.if_separated in ("firth", "fisher-exact"):
@@ -131,25 +142,27 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     """Odds ratio by Firth's penalised likelihood, with profile limits and the penalised likelihood-ratio p value."""
     from equipoise.stats.firth import fit_firth, penalised_likelihood_ratio, penalised_profile_limits
 
-    design = data.comparison.design(data.rows)
-    fits = fit_firth(data.y, design, data.offsets)
-    test = penalised_likelihood_ratio(fits, data.y, design, data.offsets, column=1)
-    limits = penalised_profile_limits(fits, data.y, design, data.offsets, column=1, level=analysis.ci_level)
+    counted = data.regressions()
+    parts, weights = (counted.y, counted.design, counted.offsets), counted.weights
+    fits = fit_firth(*parts, weights=weights)
+    test = penalised_likelihood_ratio(fits, *parts, weights=weights, column=1)
+    limits = penalised_profile_limits(fits, *parts, weights=weights, column=1, level=analysis.ci_level)
+    of = counted.of_trials
     return [
         Outcome(
             estimator="firth",
             scale="odds_ratio",
-            estimate=np.exp(fits.coefficients[:, 1]),
-            standard_error=fits.standard_errors[:, 1],
-            ci_lower=np.exp(limits.ci_lower),
-            ci_upper=np.exp(limits.ci_upper),
-            statistic=test.statistic,
-            df=test.df,
-            p_value=test.p_value,
-            codes=fits.codes | test.codes | limits.codes,
+            estimate=np.exp(of(fits.coefficients[:, 1])),
+            standard_error=of(fits.standard_errors[:, 1]),
+            ci_lower=np.exp(of(limits.ci_lower)),
+            ci_upper=np.exp(of(limits.ci_upper)),
+            statistic=of(test.statistic),
+            df=of(test.df),
+            p_value=of(test.p_value),
+            codes=of(fits.codes | test.codes | limits.codes),
             method="logistic regression, Firth's penalised likelihood, profile limits"
             + _adjusted(data.comparison.names),
-            details={"penalised_log_likelihood": fits.log_lik},
+            details={"penalised_log_likelihood": of(fits.log_lik)},
             **data.shared(),  # type: ignore[arg-type]
         )
     ]

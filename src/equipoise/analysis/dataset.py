@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -38,6 +39,7 @@ class Comparison:
     arm: str
     reference: str
     incomplete: Mask  # (n,) a covariate is missing
+    levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
 
     @property
     def n_trials(self) -> int:
@@ -47,6 +49,30 @@ class Comparison:
     def keep(self, chosen: Mask) -> tuple[Ints, Ints]:
         """Positions among ``rows`` that are chosen, and their offsets by trial."""
         return np.flatnonzero(chosen), offsets_of(chosen, self.offsets)
+
+    @cached_property
+    def pattern(self) -> Ints:
+        """(n,) number of each row's combination of arm and levels of the covariates, where all are categories."""
+        assert self.levels is not None
+        number, scale = self.experimental.astype(np.int64), 2
+        column = 0
+        for n_levels in self.levels:
+            for level in range(1, n_levels):
+                number += scale * level * (self.covariates[:, column] == 1.0)
+                column += 1
+            scale *= n_levels
+        return number
+
+    @cached_property
+    def pattern_rows(self) -> Floats:
+        """(n_patterns, p) the row of the design, constant first, of each combination."""
+        assert self.levels is not None
+        columns = [np.ones(2 * int(np.prod(self.levels, dtype=np.int64)))]
+        left = np.arange(columns[0].shape[0])
+        for n_levels in (2, *self.levels):
+            own, left = left % n_levels, left // n_levels
+            columns += [(own == level).astype(np.float64) for level in range(1, n_levels)]
+        return np.column_stack(columns)
 
     def design(self, chosen: Ints, *, intercept: bool = True) -> Floats:
         """(n, p) columns: constant where asked, arm, covariates."""
@@ -98,7 +124,16 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         arm=arm,
         reference=reference,
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
+        levels=_levels(protocol, analysis.covariates),
     )
+
+
+def _levels(protocol: Protocol, names: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Numbers of levels of the covariates; ``None`` where one of them is no category."""
+    variables = [protocol.model.baseline[name] for name in names]
+    if any(variable.type != "category" for variable in variables):
+        return None
+    return tuple(len(variable.levels) for variable in variables)
 
 
 def _received(lattice: Lattice) -> Mask:
