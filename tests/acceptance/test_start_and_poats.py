@@ -144,6 +144,18 @@ def test_the_second_stage_counts_its_own_participants(poats_records: Records, po
     assert [(arm.n_allocated, arm.n_analysed) for arm in counts.arms] == [(180, 180), (180, 180)]
 
 
+def test_who_left_is_counted_in_the_stage_in_which_they_left(poats_records: Records, poats: Results) -> None:
+    first, second = stages_of(Material(equipoise.read_protocol("poats"), poats_records, poats))
+    ends = {row["participant_id"]: row for row in poats_records["disposition"].iter_rows(named=True)}
+    again = set(second.records["allocations"]["participant_id"])
+    ended_in_first = {who for who in ends if who not in again}
+    assert set(first.records["disposition"]["participant_id"]) == ended_in_first
+    assert set(second.records["disposition"]["participant_id"]) == set(ends) & again
+    for stage, of_stage in ((first, ended_in_first), (second, again)):
+        lost = sum(number for arm in flow_counts(stage).arms for _, number in arm.lost)
+        assert lost == sum(ends[who]["event"] == "lost_to_follow_up" for who in of_stage)
+
+
 def test_an_endpoint_of_the_second_phase_is_applied_to_those_randomized_again(
     poats_records: Records, poats: Results
 ) -> None:

@@ -292,6 +292,15 @@ def test_a_broken_mapping_or_table_gives_its_named_error_with_the_line(name: str
         assert problem.found
 
 
+def test_a_date_that_cannot_be_placed_is_told_once_and_by_its_cause(folder: Path) -> None:
+    (folder / "people.csv").write_text(PEOPLE.replace("2024-03-04", ""))
+    with pytest.raises(RecordsError) as error:
+        import_table(folder / "mapping.yaml")
+    codes = [problem.code for problem in error.value.problems]
+    assert "R109" in codes
+    assert "R033" not in codes
+
+
 def test_problems_of_mapping_and_tables_are_told_at_once(folder: Path) -> None:
     (folder / "mapping.yaml").write_text(MAPPING.replace("amount: cigarettes", "amount: cigs"))
     (folder / "times.csv").write_text(TIMES.replace("2,2,yes", "2,two,yes"))

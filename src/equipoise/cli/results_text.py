@@ -26,7 +26,8 @@ def short(value: float) -> str:
     """A number to three figures for the screen."""
     if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-4):
         return f"{value:.2g}"
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    text = f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return text.removeprefix("-") if float(text) == 0 else text  # nothing is less than nothing by a rounding
 
 
 def p_text(value: float | None) -> str:

@@ -418,7 +418,8 @@ def disposition(context: Context) -> pl.DataFrame:
     final = pl.when(pl.col("visit") == "phase-1-final").then(7 * 12).otherwise(pl.col("second") + 7 * 24)
     in_time = pl.col("day") >= pl.coalesce("target_day", final) - EARLY_DAYS
     ending = seen.filter(pl.col("visit").is_in(context.trial.completes)).join(second, on="participant_id")
-    done = ending.filter(in_time).group_by("participant_id").agg(done=pl.col("day").max())
+    went_on = pl.col("visit").str.starts_with("phase-1") & pl.col("second").is_not_null()  # and had a phase to complete
+    done = ending.filter(in_time, ~went_on).group_by("participant_id").agg(done=pl.col("day").max())
     flags = (
         context.tables["visit"]
         .group_by("who")

@@ -75,6 +75,7 @@ class _Work:
     files: dict[str, TextTable | None] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     anchors: dict[str, int] | None = None
+    emptied: set[Row] = field(default_factory=set)  # lines with a cell that could not be read, so told already
 
     def file(self, name: str, at: Where) -> TextTable | None:
         """A file beside the mapping, read once; its problems are told once."""
@@ -231,6 +232,7 @@ class _Work:
             except (ValueError, OverflowError):
                 out.append(None)
                 bad += 1
+                self.emptied.add((str(self.spec.path.parent / file), int(line)))
                 if bad <= MAX_SHOWN:
                     where = str(self.spec.path.parent / file)
                     column = cell.column or cell.date or "a turned column"
@@ -269,6 +271,7 @@ class _Work:
                 out.append(None)
             elif who_is not in anchors:
                 without.setdefault(str(who_is), int(line))
+                self.emptied.add((str(self.spec.path.parent / entry.file), int(line)))
                 out.append(None)
             else:
                 out.append(str(study_day(int(ordinal) - anchors[who_is])))
@@ -371,10 +374,15 @@ class _Work:
         return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)), rows
 
     def locate(self, faults: list[Fault]) -> None:
-        """Faults as problems at the user's file and line, or at the mapping's part for the table."""
+        """Faults as problems at the user's file and line, or at the mapping's part for the table.
+
+        A cell that could not be read is empty to the tables; the cause was told, so the emptiness is not.
+        """
         for fault in faults:
             rows = self.rows.get(fault.table, [])
             if fault.row is not None and fault.row < len(rows):
+                if fault.code == "R033" and rows[fault.row] in self.emptied:
+                    continue
                 self.problems.append(fault.problem().at(*rows[fault.row]))
             else:
                 line = self.spec.lines.of(("tables", fault.table))

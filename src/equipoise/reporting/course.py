@@ -69,7 +69,7 @@ def flow_figure(material: Material) -> Figure:
     """The CONSORT 2025 flow diagram."""
     note = "Counted from the records."
     if material.stage is not None:
-        note = "Counted from the records, which say of departures whether, not in which stage."
+        note += " Who left after being randomized again is counted in that later stage."
     return Figure("Flow of participants", draw_consort(flow_counts(material)), "CONSORT 2025 flow diagram", note)
 
 

@@ -339,7 +339,13 @@ def reproduce(material: Material) -> list[Block]:
         path = "protocol.yaml"
     if source.is_simulated:
         scenario = f" --scenario {provenance.scenario}" if provenance.scenario else ""
+        numbers = list(source.details.get("replicates", [0]))
         command = f"equipoise run {path} --seed {provenance.seed}{scenario} --out results"
+        if numbers != [0]:  # a run of its own simulates the first replicate of a seed
+            command = (
+                f"equipoise simulate {path} --seed {provenance.seed}{scenario} --replicate {numbers[0]} --out records\n"
+                f"equipoise run {path} --records records --out results"
+            )
     else:
         command = f"equipoise run {path} --records RECORDS --out results"
     items: list[tuple[str, Text]] = [

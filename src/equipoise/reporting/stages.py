@@ -12,6 +12,7 @@ from equipoise.reporting import words
 from equipoise.reporting.document import Block, Heading
 from equipoise.reporting.material import Material
 
+ENDINGS = ("lost_to_follow_up", "study_withdrawal", "death")  # nobody is randomized again after one of them
 NOT_AGAIN = "not randomized again"
 
 
@@ -24,7 +25,11 @@ def stages_of(material: Material) -> tuple[Material, ...]:
 
 
 def _records_of(records: Records, number: int) -> Records:
-    """Allocations of one stage; participants are those of the stage before, or everybody in the first."""
+    """What belongs to one stage: its allocations, those who could enter it, and how they left during it.
+
+    Participants are those of the stage before, or everybody in the first. What ends taking part belongs to the last
+    stage entered, though the day of the last contact may lie before it; anything else to the stage of its day.
+    """
     allocations, participants = records["allocations"], records["participants"]
     mine = allocations.filter(pl.col("stage") == number)
     if number > 1:
@@ -34,7 +39,22 @@ def _records_of(records: Records, number: int) -> Records:
         participants = participants.filter(pl.col("participant_id").is_in(before.to_list())).with_columns(
             ineligible_reason=pl.when(~again).then(pl.lit(NOT_AGAIN))
         )
-    return replace(records, tables={**records.tables, "allocations": mine, "participants": participants}, truth={})
+    entered = mine.select("participant_id", entered="day")
+    next_one = allocations.filter(pl.col("stage") > number).group_by("participant_id").agg(next_one=pl.col("day").min())
+    went_on = pl.col("participant_id").is_in(next_one["participant_id"].to_list())
+    is_end = pl.col("event").is_in(ENDINGS)
+    disposition = (
+        records["disposition"]
+        .join(entered, on="participant_id", how="inner", maintain_order="left")
+        .join(next_one, on="participant_id", how="left", maintain_order="left")
+        .filter(
+            (number == 1) | is_end | (pl.col("day") >= pl.col("entered")).fill_null(True),
+            ~went_on | ~is_end & (pl.col("day") < pl.col("next_one")).fill_null(False),
+        )
+        .select(records["disposition"].columns)
+    )
+    tables = {"allocations": mine, "participants": participants, "disposition": disposition}
+    return replace(records, tables={**records.tables, **tables}, truth={})
 
 
 def stage_title(material: Material) -> str:

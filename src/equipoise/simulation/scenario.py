@@ -83,7 +83,8 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
     if chosen is None:
         collector.add(
             "S001", "assumptions", "The protocol has no assumptions, so there is nothing to simulate from.",
-            "a named set of assumptions", "Add one; docs/methods/day_level_model.md shows a whole set.",
+            "a named set of assumptions",
+            "Give records of the trial (--records), or add one: docs/methods/day_level_model.md shows a whole set.",
         )  # fmt: skip
     elif chosen not in names:
         guess = nearest(chosen, names)

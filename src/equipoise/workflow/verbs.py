@@ -16,7 +16,7 @@ from equipoise.exchange.mapping import import_table
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.exchange.results_files import write_results
-from equipoise.foundation.errors import Problem, RecordsError, SimulationError, UsageError, listed
+from equipoise.foundation.errors import Problem, RecordsError, UsageError, listed
 from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
@@ -27,7 +27,6 @@ from equipoise.workflow.library import read_protocol
 CODES = {
     "U001": "A run was given both records and a seed, or neither.",
     "U002": "A source that cannot be imported.",
-    "S001": "The protocol has no assumptions to simulate from.",
     "R070": "The records are of another trial.",
 }
 
@@ -47,19 +46,7 @@ def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None
     """
     from equipoise.simulation.simulate import simulate as simulate_records
 
-    chosen = _as_protocol(protocol)
-    if not chosen.model.assumptions:
-        raise SimulationError(
-            Problem(
-                "S001",
-                "assumptions",
-                f"The protocol {chosen.id} states no assumptions.",
-                "a named set of assumptions with a generative model",
-                "Give records of the trial (--records), or write assumptions.",
-                chosen.lines.file if chosen.lines else None,
-            )
-        )
-    return simulate_records(chosen, seed=seed, scenario=scenario, replicates=[replicate])
+    return simulate_records(_as_protocol(protocol), seed=seed, scenario=scenario, replicates=[replicate])
 
 
 def import_records(

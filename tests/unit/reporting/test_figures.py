@@ -63,6 +63,15 @@ def forest() -> Drawing:
     )
 
 
+def test_long_names_of_arms_stand_whole_under_the_axis():
+    long = "favours extended-release naltrexone given monthly with counselling"
+    drawing = draw_forest([ForestPanel("Ratios", [ForestRow("A", "odds_ratio", (2.0, 1.0, 4.0))], long, "favours b")])
+    svg = drawing.svg()
+    for word in long.split():
+        assert word in svg
+    assert "…" not in svg
+
+
 def schedule() -> Drawing:
     visits = [
         ScheduleVisit("s", "Screening", "−28 to −1", "Screening"),

@@ -92,3 +92,11 @@ def test_no_cell_ever_prints_nan_or_infinity(value: object):
     if not isinstance(value, str):
         assert "nan" not in text.lower()
         assert "inf" not in text.lower()
+
+
+def test_what_rounds_to_nothing_carries_no_sign_on_the_terminal() -> None:
+    from equipoise.cli.results_text import short
+
+    assert short(-0.0002) == "0.000"
+    assert short(-0.0007) == "-0.001"
+    assert short(-0.25) == "-0.250"

@@ -218,6 +218,15 @@ def test_hashes_seed_and_version_can_be_read_off_the_report(flagship: Trial, fla
     assert protocol.hash[:12] in flagship_report.footer
 
 
+def test_a_later_replicate_is_reproduced_by_its_number(flagship: Trial):
+    protocol, _, results = flagship
+    records = simulate(protocol, seed=11, replicates=[4])
+    text = all_text(build_report(protocol, records, results))
+    assert "--seed 11" in text
+    assert "--replicate 4 --out records" in text
+    assert "--replicate" not in all_text(build_report(*flagship))
+
+
 def test_no_report_prints_nan_infinity_or_none(flagship_report: Document, smoking: Trial):
     for document in (flagship_report, build_report(*smoking)):
         words = set(re.findall(r"[A-Za-z]+", re.sub(r"<[^>]+>", " ", document.to_html())))

@@ -115,11 +115,14 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
         drawing.text(x(tick), bottom + 16, tick_text(factor * tick), "muted", size=10.5, anchor="middle")
     # the words may run out over both ends of the axis, where nothing else stands
     middle, room = (left + right) / 2, (right - left) / 2 + 70
-    to_left = "\N{LEFTWARDS ARROW} " + shorten(panel.favours_left, room - 34, SMALL)
-    to_right = shorten(panel.favours_right, room - 34, SMALL) + " \N{RIGHTWARDS ARROW}"
-    drawing.text(middle - 12, bottom + 33, to_left, "muted", size=SMALL, anchor="end")
-    drawing.text(middle + 12, bottom + 33, to_right, "muted", size=SMALL)
-    return bottom + 66
+    to_left, to_right = (wrap(text, room - 34, SMALL) for text in (panel.favours_left, panel.favours_right))
+    to_left[0] = "\N{LEFTWARDS ARROW} " + to_left[0]
+    to_right[0] += " \N{RIGHTWARDS ARROW}"
+    for at, line in enumerate(to_left):
+        drawing.text(middle - 12, bottom + 33 + 14 * at, line, "muted", size=SMALL, anchor="end")
+    for at, line in enumerate(to_right):
+        drawing.text(middle + 12, bottom + 33 + 14 * at, line, "muted", size=SMALL)
+    return bottom + 52 + 14 * max(len(to_left), len(to_right))
 
 
 def _axis(panel: ForestPanel) -> tuple[float, float, list[float]]:
