@@ -117,7 +117,7 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
     middle, room = (left + right) / 2, (right - left) / 2 + 70
     to_left, to_right = (wrap(text, room - 34, SMALL) for text in (panel.favours_left, panel.favours_right))
     to_left[0] = "\N{LEFTWARDS ARROW} " + to_left[0]
-    to_right[0] += " \N{RIGHTWARDS ARROW}"
+    to_right[-1] += " \N{RIGHTWARDS ARROW}"
     for at, line in enumerate(to_left):
         drawing.text(middle - 12, bottom + 33 + 14 * at, line, "muted", size=SMALL, anchor="end")
     for at, line in enumerate(to_right):
