@@ -40,3 +40,85 @@ def test_the_sealed_side_is_opened_with_the_key_and_every_text_has_one_length(st
     rows = trial.rows("SELECT what FROM event WHERE action <> 'init'") + trial.rows("SELECT content FROM slot")
     assert not any(arm in row[0] for arm in arms for row in rows)
     assert b'"arm"' not in text
+
+
+def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> None:
+    from equipoise.conduct.store import guards, halves, verify
+    from equipoise.conduct.store.trial import Trial
+
+    trial = staged(database=database, slots=40)
+    for number in (1, 2, 3, 4):
+        trial.enrol(f"P-{number}")
+    n = trial.rows("SELECT count(*) FROM event")[0][0]
+
+    def found(long: int) -> list[str]:
+        monkeypatch.setattr(verify, "LONG", long)
+        return sorted(map(str, verify.verify(trial.trial).findings))
+
+    walked = []
+    real = halves.Second.walked
+    monkeypatch.setattr(halves.Second, "walked", lambda second: walked.append(real(second)) or walked[-1])
+    assert found(1) == found(10**9) == []
+    (other,) = walked
+    assert 0 < len(other.links) < n  # the second process had a part of the events, and not all
+    owner = Trial(trial.trial.directory, trial.trial.config, as_owner=True)
+    with owner.use(), owner.connection.cursor() as cursor:
+        guards.remove(owner.connection)
+        cursor.execute("UPDATE event SET why = 'x' WHERE number IN (%s, %s)", [n, n - 3])
+        cursor.execute("UPDATE participant SET reason = 'x'")
+        cursor.execute("UPDATE site SET approval = 'x'")
+        cursor.execute("DELETE FROM event WHERE number = %s", [n - 5])
+    owner.close()
+    assert found(1) == found(10**9)
+    assert len(walked[-1].findings) + len(walked[-1].differing) > 0
+    codes = {line.split("'")[1] for line in found(1)}
+    assert {"C060", "C061", "C062", "C064"} <= codes
+
+
+def test_a_second_process_that_fails_costs_time_and_no_finding(staged, monkeypatch) -> None:
+    from equipoise.conduct.store import halves, verify
+
+    trial = staged()
+    trial.enrol("P-1")
+    monkeypatch.setattr(verify, "LONG", 1)
+    monkeypatch.setattr(halves, "address_of", lambda trial: {"sqlite": "/nowhere/at/all"})
+    found = verify.verify(trial.trial)
+    assert found.findings == []
+    assert found.n_events == trial.rows("SELECT count(*) FROM event")[0][0]
+
+
+def test_a_trial_that_goes_on_meanwhile_verifies(staged, monkeypatch) -> None:
+    """One moment of the database is looked at, by both processes, whatever is written meanwhile."""
+    import multiprocessing
+
+    from equipoise.conduct.store import verify
+    from equipoise.conduct.store.trial import Trial
+
+    trial = staged()
+    trial.enrol("P-1")
+    trial.session("carol")
+    trial.trial.close()  # a connection is never shared over a fork
+
+    def go_on(ready) -> None:
+        for number in range(10_000):
+            trial.do("carol", "screen", participant=f"Q-{number}", site="main")
+            ready.set()
+
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=go_on, args=(ready,), daemon=True)
+    process.start()
+    try:
+        assert ready.wait(30)
+        again = Trial.open(trial.trial.directory)
+        lengths = []
+        for long in (1, 10**9, 1):
+            monkeypatch.setattr(verify, "LONG", long)
+            found = verify.verify(again)
+            assert found.findings == []
+            lengths.append(found.n_events)
+        assert lengths == sorted(set(lengths))  # it did go on
+        again.close()
+    finally:
+        process.kill()
+        process.join()

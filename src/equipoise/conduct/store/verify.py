@@ -10,7 +10,8 @@ import gc
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -20,13 +21,17 @@ from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
 from equipoise.conduct.store.credentials import credential_digest
-from equipoise.conduct.store.events import COLUMNS, digest_of_row, hash_of
+from equipoise.conduct.store.halves import LONG, Second, moment, second, walk_halves
 from equipoise.conduct.store.projection import State, fold
-from equipoise.conduct.store.tables import TABLES
+from equipoise.conduct.store.quarantine import misplaced, unopened
+from equipoise.conduct.store.signatures import SUPERSEDED, no_longer_as_signed
+from equipoise.conduct.store.tables import OF_PARTICIPANTS, TABLES
 from equipoise.conduct.store.trial import Trial, read_config, read_version
+from equipoise.conduct.store.walk import Source, differences, loaded, walk
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:
+    from equipoise.conduct.store.quarantine import Quarantine
     from equipoise.conduct.store.vault import Vault
 
 CODES = {
@@ -92,8 +97,9 @@ class Verification:
         }
 
 
-def verify_directory(directory: Path, *, pharmacy: Path | None = None) -> Verification:
-    """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened.
+def verify_directory(directory: Path, *, pharmacy: Path | None = None, safety: Path | None = None) -> Verification:
+    """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened, with the
+    safety role's every quarantined value.
 
     Unlike :meth:`Trial.open` it refuses nothing: what is wrong is what it is there to say.
     """
@@ -103,46 +109,74 @@ def verify_directory(directory: Path, *, pharmacy: Path | None = None) -> Verifi
         report.add("C069", str(trial.sqlite_file), "The database is not there.")
         return report
     try:
-        report = verify(trial, vault=trial.vault(pharmacy) if pharmacy else None)
+        vault, key = trial.vault(pharmacy) if pharmacy else None, trial.quarantine(safety) if safety else None
+        report = verify(trial, vault=vault, key=key)
         if pharmacy:
-            _guarded(trial, lambda: _sealed_anchors(trial, report, pharmacy), report)
+            _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report)
         return report
     finally:
         trial.close()
 
 
-def verify(trial: Trial, *, vault: Vault | None = None) -> Verification:
+def verify(trial: Trial, *, vault: Vault | None = None, key: Quarantine | None = None) -> Verification:
     """Everything that is wrong with an open trial, as its connection sees it now."""
     begin = time.perf_counter()
     # A million small objects that all live to the end: looking for rubbish among them would take most of the time.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _verify(trial, vault, begin)
+        return _verify(trial, vault, key, begin)
     finally:
         if collects:
             gc.enable()
 
 
-def _verify(trial: Trial, vault: Vault | None, begin: float) -> Verification:
+def _verify(trial: Trial, vault: Vault | None, key: Quarantine | None, begin: float) -> Verification:
     report = Verification(trial.config.trial, trial.mode)
     hashes = [trial.genesis("open")]
-    with trial.use():
+    quarantined: list[tuple[int, str]] = []
+    with ExitStack() as stack:
+        stack.enter_context(trial.use())
+        # damage that a drill does in a transaction of its own is seen by its own connection alone
+        other: Second | None = None
+        if not trial.connection.in_atomic_block:
+            _guarded(lambda: stack.enter_context(moment(source_of(trial))), report)
+            if not report.ok:
+                return report
+            other = _other(trial)
+            if other is not None:
+                stack.callback(other.end)
         for check in (
             lambda: _database(trial, report),
-            lambda: _ledger_and_tables(trial, report, hashes),
+            lambda: _ledger_and_tables(trial, report, hashes, other, quarantined),
+            lambda: _quarantined(trial, report, quarantined, key),
+            lambda: _signatures(trial, report),
             lambda: _anchors(trial, report, hashes),
             lambda: _sealed(trial, report, vault),
             lambda: _allocations(trial, report),
             lambda: _credentials(trial, report),
         ):
-            _guarded(trial, check, report)
+            _guarded(check, report)
     report.close()
     report.seconds = time.perf_counter() - begin
     return report
 
 
-def _guarded(trial: Trial, check: Callable[[], None], report: Verification) -> None:
+def source_of(trial: Trial) -> Source:
+    """A trial's rows by its own connection."""
+    return Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
+
+
+def _other(trial: Trial) -> Second | None:
+    """A second process where the ledger is long."""
+    try:
+        n = trial.rows("SELECT number FROM ledger_head WHERE ledger = 'open'")
+    except Exception:  # whatever is wrong is found, and said, by the checks
+        return None
+    return second(trial) if n and n[0][0] >= LONG else None
+
+
+def _guarded(check: Callable[[], object], report: Verification) -> None:
     """Run one check; a database too damaged to answer is a finding, not an end."""
     from django.db import DatabaseError
 
@@ -154,13 +188,6 @@ def _guarded(trial: Trial, check: Callable[[], None], report: Verification) -> N
         report.add("C069", "the database", f"It holds what this program never writes: {error!r}.")
 
 
-def _walk(trial: Trial, statement: str) -> Iterator[tuple[Any, ...]]:
-    with trial.connection.cursor() as cursor:
-        cursor.execute(statement)
-        while rows := cursor.fetchmany(2000):
-            yield from rows
-
-
 def _database(trial: Trial, report: Verification) -> None:
     if trial.is_sqlite:
         for (line,) in trial.rows("PRAGMA integrity_check(20)"):
@@ -170,53 +197,58 @@ def _database(trial: Trial, report: Verification) -> None:
         report.add("C004", f"guard {name}", "It is missing, switched off or changed.", "as the program made it")
 
 
-def _ledger_and_tables(trial: Trial, report: Verification, hashes: list[str]) -> None:
-    kept: dict[int, str] = {}
-    for number, what in _walk(trial, "SELECT number, what FROM event WHERE action = 'redact' ORDER BY number"):
-        for touched, text in _loaded(what).get("kept", {}).items():
-            kept[int(touched)] = text
-            kept.setdefault(-int(touched), str(number))
-    state: State = {}
-    previous, last_at, expected = hashes[0], "", 1
-    for row in _walk(trial, f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY number"):
-        number, place = row[0], f"event {row[0]}"
-        if number != expected:
-            report.add("C060", place, f"Event {expected} is missing.", "numbers without a gap")
-            hashes += [""] * max(number - expected, 0)
-        expected = number + 1
-        if row[20] != previous:
-            report.add("C062", place, "It is chained to another event than the one before it.")
-        if hash_of(row) != row[21]:
-            report.add("C061", place, "Its hash is not that of its content: it was changed.")
-        redacted = row[16] == ""
-        if not redacted and digest_of_row(row) != row[17]:
-            report.add("C061", place, "Its words are not those that were recorded.")
-        if redacted and (row[15] or row[14] or number not in kept):
-            report.add("C061", place, "Its words are gone, and no redaction took them out.")
-        if row[7]:
-            report.notes.append(f"event {number}: the clock went back to {row[4]}, {row[7]}")
-        if (row[4] < last_at) != bool(row[7]):
-            report.add("C061", place, "A step of the clock is not flagged as it should be.")
-        last_at, previous = row[4], row[21]
-        hashes.append(previous)
-        what = row[15] or kept.get(number, "")
-        if '"put"' in what:
-            try:
-                fold(state, _loaded(what).get("put", {}), number)
-            except (KeyError, TypeError, AttributeError) as error:
-                report.add("C061", place, f"What it writes does not fit the tables: {error}.")
-    report.n_events, report.head = expected - 1, previous
-    if not report.n_events:
-        report.add("C060", "event 1", "The ledger is empty.", "the event that made the trial")
+def _quarantined(trial: Trial, report: Verification, events: list[tuple[int, str]], key: Quarantine | None) -> None:
+    """Quarantined values in the place they were sealed for; with the key each is opened, superseded ones too."""
+    try:
+        sealer = trial.sealer if events else None
+    except ConductError as error:
+        report.findings += error.problems
+        return
+    for number, what in events:
+        content = loaded(what)
+        for place, found in misplaced(content, number, sealer) if sealer is not None else ():
+            report.add("C044", f"event {number}, {place}", found)
+        for place, found in unopened(content, number, key) if key is not None else ():
+            report.add("C044", f"event {number}, {place}", found)
+
+
+def _signatures(trial: Trial, report: Verification) -> None:
+    """Each valid signature's digest is that of what it signs; the others are shown as superseded."""
+    for id, participant, subject in no_longer_as_signed(trial):
+        report.add("C072", f"signature {id}", f"{participant or 'The trial'}: {subject}, not what was signed.")
+    superseded = trial.rows("SELECT count(*) FROM signature WHERE state = %s", (SUPERSEDED,))[0][0]
+    if superseded:
+        report.notes.append(f"{superseded} signatures are superseded: what they cover was changed after signing")
+
+
+def _ledger_and_tables(
+    trial: Trial, report: Verification, hashes: list[str], other: Second | None, quarantined: list[tuple[int, str]]
+) -> None:
+    source = source_of(trial)
+    parts = walk_halves(source, other) if other is not None else [walk(source)]
+    _links(report, sorted(link for part in parts for link in part.links), hashes)
+    quarantined += sorted(entry for part in parts for entry in part.quarantined)
+    for _, finding in sorted((entry for part in parts for entry in part.findings), key=itemgetter(0)):
+        report.add(finding.code, finding.place, finding.found)
     heads = {
-        ledger: (number, hash) for ledger, number, hash in _walk(trial, "SELECT ledger, number, hash FROM ledger_head")
+        ledger: (number, hash) for ledger, number, hash in source.rows("SELECT ledger, number, hash FROM ledger_head")
     }
-    if heads.get("open") != (report.n_events, previous):
+    if heads.get("open") != (report.n_events, report.head):
         report.add("C063", "the open ledger", f"Its head says event {heads.get('open', ('?',))[0]}.",
                    f"event {report.n_events}, the last there is")  # fmt: skip
+    state: State = {}
+    for number, put in sorted((entry for part in parts for entry in part.shared), key=itemgetter(0)):
+        try:
+            fold(state, put, number)
+        except (KeyError, TypeError, AttributeError) as error:
+            report.add("C061", f"event {number}", f"What it writes does not fit the tables: {error}.")
+    differing = [finding for part in parts for finding in part.differing]
     for name, table in TABLES.items():
-        _compare(report, table.name, table.key, table.all, state.get(name, {}), trial)
-    for hash, text, file_hash in _walk(trial, "SELECT hash, text, file_hash FROM protocol_version"):
+        if name not in OF_PARTICIPANTS:
+            differing += differences(source, table, state.get(name, {}))
+    for finding in differing:
+        report.add(finding.code, finding.place, finding.found)
+    for hash, text, file_hash in source.rows("SELECT hash, text, file_hash FROM protocol_version"):
         if hashlib.sha256(text.encode()).hexdigest() != file_hash:
             report.add("C064", f"protocol_version {hash[:12]}", "Its text is not the one adopted.")
             continue
@@ -226,53 +258,24 @@ def _ledger_and_tables(trial: Trial, report: Verification, hashes: list[str]) ->
             report.findings += error.problems
 
 
-def _loaded(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _compare(
-    report: Verification,
-    table: str,
-    key: tuple[str, ...],
-    columns: tuple[str, ...],
-    rebuilt: dict[Any, dict[str, Any]],
-    trial: Trial,
-) -> None:
-    """Hold a table against what the ledger makes of it: all rows at once, and one by one only where they differ."""
-    values_of = itemgetter(*columns)
-    wanted = {_MARK.join(map(str, values_of(row))) for row in rebuilt.values()}
-    # one text a row: a quarter of the time that eleven values a row take
-    line = f" || '{_MARK}' || ".join(f"CAST({name} AS TEXT)" for name in columns)
-    with trial.connection.cursor() as cursor:
-        cursor.execute(f"SELECT {line} FROM {table}")
-        there = {text for (text,) in cursor.fetchall()}
-    if there == wanted:
-        return
-    missing = {_key(text, key): text for text in wanted - there}
-    for text in sorted(map(str, there - wanted)):
-        identity = _key(text, key)
-        said = missing.pop(identity, None)
-        place = f"{table} {' '.join(identity)}"
-        if said is None:
-            report.add("C064", place, "The row is in the table, and no event wrote it.")
-            continue
-        for name, now, value in zip(columns, text.split(_MARK), said.split(_MARK), strict=False):
-            if now != value:
-                # values are not shown: the one who verifies may not be one who may see them
-                report.add("C064", f"{place}, {name}", "The table says another thing than the ledger.")
-    for identity in missing:
-        report.add("C064", f"{table} {' '.join(identity)}", "The row is gone; the ledger wrote it.")
-
-
-_MARK = "\x1f"  # the unit separator of ASCII
-
-
-def _key(text: str, key: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text.split(_MARK)[: len(key)])
+def _links(report: Verification, links: list[tuple[int, str, str, str, str]], hashes: list[str]) -> None:
+    """Numbers without a gap, each event chained to the one before it, steps of the clock flagged."""
+    previous, last_at, expected = hashes[0], "", 1
+    for number, before, hash, at, flag in links:
+        if number != expected:
+            report.add("C060", f"event {number}", f"Event {expected} is missing.", "numbers without a gap")
+            hashes += [""] * max(number - expected, 0)
+        if before != previous:
+            report.add("C062", f"event {number}", "It is chained to another event than the one before it.")
+        if flag:
+            report.notes.append(f"event {number}: the clock went back to {at}, {flag}")
+        if (at < last_at) != bool(flag):
+            report.add("C061", f"event {number}", "A step of the clock is not flagged as it should be.")
+        expected, last_at, previous = number + 1, at, hash
+        hashes.append(hash)
+    report.n_events, report.head = expected - 1, previous
+    if not report.n_events:
+        report.add("C060", "event 1", "The ledger is empty.", "the event that made the trial")
 
 
 def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
@@ -298,7 +301,7 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
             report.anchored_to = max(report.anchored_to, anchor.number)
     given = {
         f"{receipt} {participant} {handle}"
-        for receipt, participant, handle in _walk(trial, "SELECT receipt, participant, handle FROM allocation")
+        for receipt, participant, handle in source_of(trial).rows("SELECT receipt, participant, handle FROM allocation")
     }
     for name, line in receipts:
         if " ".join(line.split()[:3]) not in given:
@@ -309,13 +312,13 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
 
 def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
     slots: dict[int, list[tuple[Any, ...]]] = {}
-    for row in _walk(trial, "SELECT handle, stream, position, content, sealed_number FROM slot"):
+    for row in source_of(trial).rows("SELECT handle, stream, position, content, sealed_number FROM slot"):
         slots.setdefault(row[4], []).append(row)
     previous, expected = trial.genesis("sealed"), 1
-    heads = dict(_walk(trial, "SELECT ledger, number FROM ledger_head"))
-    last = dict(_walk(trial, "SELECT ledger, hash FROM ledger_head"))
+    heads = dict(source_of(trial).rows("SELECT ledger, number FROM ledger_head"))
+    last = dict(source_of(trial).rows("SELECT ledger, hash FROM ledger_head"))
     statement = "SELECT number, event_number, content, slots, previous, hash FROM sealed_event ORDER BY number"
-    for number, event, content, digest, before, hash in _walk(trial, statement):
+    for number, event, content, digest, before, hash in source_of(trial).rows(statement):
         place = f"sealed event {number}"
         if number != expected:
             report.add("C066", place, f"Sealed event {expected} is missing.")
@@ -343,7 +346,7 @@ def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
 
 def _sealed_anchors(trial: Trial, report: Verification, pharmacy: Path) -> None:
     with trial.use():
-        hashes = dict(_walk(trial, "SELECT number, hash FROM sealed_event"))
+        hashes = dict(source_of(trial).rows("SELECT number, hash FROM sealed_event"))
     for anchor in read_anchors(pharmacy):
         if hashes.get(anchor.number) != anchor.hash:
             report.add("C065", f"sealed anchor {anchor.number}", "The sealed ledger does not hold this entry.")
@@ -358,26 +361,23 @@ def _opened(report: Verification, vault: Vault, place: str, content: str) -> dic
 
 
 def _allocations(trial: Trial, report: Verification) -> None:
-    slots = {row[0]: row[1:] for row in _walk(trial, "SELECT handle, stream, position FROM slot")}
+    slots = {row[0]: row[1:] for row in source_of(trial).rows("SELECT handle, stream, position FROM slot")}
     places: dict[str, list[int]] = {}
-    order: dict[str, list[int]] = {}
-    for participant, handle, stream, position, event in _walk(
-        trial, "SELECT participant, handle, stream, position, event_number FROM allocation ORDER BY receipt"
-    ):
+    given = "SELECT participant, handle, stream, position FROM allocation ORDER BY receipt"
+    for participant, handle, stream, position in source_of(trial).rows(given):
         if slots.get(handle) != (stream, position):
             report.add("C067", f"allocation {participant}", f"There is no slot {handle} at that place.")
         places.setdefault(stream, []).append(position)
-        order.setdefault(stream, []).append(event)
-    for stream, given in places.items():
-        if sorted(given) != list(range(1, len(given) + 1)):
+    for stream, positions in places.items():
+        if positions != list(range(1, len(positions) + 1)):
             report.add(
-                "C067", f"stream {stream}", "Its slots were not given one after the other.", f"1 to {len(given)}"
+                "C067", f"stream {stream}", "Its slots were not given one after the other.", f"1 to {len(positions)}"
             )
 
 
 def _credentials(trial: Trial, report: Verification) -> None:
-    said = dict(_walk(trial, "SELECT account, credential FROM account"))
-    for account, encoded in _walk(trial, "SELECT account, encoded FROM credential"):
+    said = dict(source_of(trial).rows("SELECT account, credential FROM account"))
+    for account, encoded in source_of(trial).rows("SELECT account, encoded FROM credential"):
         if said.pop(account, None) != credential_digest(encoded):
             report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
     for account in said:
