@@ -20,85 +20,127 @@ _S32, _S16, _S6 = np.uint64(32), np.uint64(16), np.uint64(6)
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator,unused-ignore]
-def _uniforms(seed, replicate, participant, day, purpose, places, high, low, out):  # type: ignore[no-untyped-def]
-    """Uniform numbers of one purpose, one for each of ``places``; ``high`` and ``low`` are room to work in."""
-    # Masked once more, so that the compiler knows every word to be of 32 bits and multiplies four at a time.
-    k0, k1 = seed & _MASK, replicate & _MASK
-    first = purpose << _S16
-    for k in range(places.shape[0]):
-        c0, c1, c2, c3 = participant & _MASK, day & _MASK, (first | places[k]) & _MASK, np.uint64(0)
-        q0, q1 = k0, k1
-        for _ in range(10):
-            p0 = c0 * _M0
-            p1 = c2 * _M1
-            c0, c1, c2, c3 = (p1 >> _S32) ^ c1 ^ q0, p1 & _MASK, (p0 >> _S32) ^ c3 ^ q1, p0 & _MASK
-            q0 = (q0 + _W0) & _MASK
-            q1 = (q1 + _W1) & _MASK
-        high[k] = np.int32(c0 >> _S6)
-        low[k] = np.int32(c1 >> _S6)
-    for k in range(places.shape[0]):
-        out[k] = (np.float64(high[k]) * 67108864.0 + np.float64(low[k]) + 0.5) * 2.0**-52
+def _round(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """One round of Philox. Words may hold rubbish above 32 bits, which the next product leaves out."""
+    p0, p1 = (c0 & _MASK) * _M0, (c2 & _MASK) * _M1
+    return (p1 >> _S32) ^ c1 ^ k0, p1, (p0 >> _S32) ^ c3 ^ k1, p0
+
+
+@njit(inline="always")  # type: ignore[untyped-decorator,unused-ignore]
+def _round_of_both(a, b, k0, k1):  # type: ignore[no-untyped-def]
+    return _round(a[0], a[1], a[2], a[3], k0, k1), _round(b[0], b[1], b[2], b[3], k0, k1)
+
+
+@njit(inline="always")  # type: ignore[untyped-decorator,unused-ignore]
+def _draw_items(participant, day, purpose, places, k, m, words):  # type: ignore[no-untyped-def]
+    """Both numbers of each item, that of the answer and that of leaving it out: ``words`` (4, n_items), 26 bits each.
+
+    Side by side, because a single number waits for each of its twenty products, and the rounds written out (their keys
+    are ``k`` and ``m``), because the compiler makes vectors of a loop without loops in it alone.
+    """
+    answer, gap = purpose << _S16, (purpose + np.uint64(1)) << _S16
+    for item in range(places.shape[0]):
+        a = (participant, day, answer | places[item], np.uint64(0))
+        b = (participant, day, gap | places[item], np.uint64(0))
+        a, b = _round_of_both(a, b, k[0], m[0])
+        a, b = _round_of_both(a, b, k[1], m[1])
+        a, b = _round_of_both(a, b, k[2], m[2])
+        a, b = _round_of_both(a, b, k[3], m[3])
+        a, b = _round_of_both(a, b, k[4], m[4])
+        a, b = _round_of_both(a, b, k[5], m[5])
+        a, b = _round_of_both(a, b, k[6], m[6])
+        a, b = _round_of_both(a, b, k[7], m[7])
+        a, b = _round_of_both(a, b, k[8], m[8])
+        a, b = _round_of_both(a, b, k[9], m[9])
+        words[0, item] = np.int32((a[0] & _MASK) >> _S6)
+        words[1, item] = np.int32((a[1] & _MASK) >> _S6)
+        words[2, item] = np.int32((b[0] & _MASK) >> _S6)
+        words[3, item] = np.int32((b[1] & _MASK) >> _S6)
+
+
+@njit(inline="always")  # type: ignore[untyped-decorator,unused-ignore]
+def _keys(key, step, out):  # type: ignore[no-untyped-def]
+    """Half of the key of each of the ten rounds."""
+    word = key & _MASK
+    for j in range(10):
+        out[j] = word
+        word = (word + step) & _MASK
 
 
 @njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(uint64, uint64[::1], int64, uint64, uint64, uint64[::1], int64[::1], float64, int64, int64,"
-    "float64[:, ::1], float64, float64[::1], boolean[::1], int64[:, ::1], int64[:, ::1])",
+    "void(uint64, uint64[::1], int64, uint64, uint64, uint64[::1], int64[::1], int64[::1], float64, int64, int64,"
+    "float64[:, ::1], float64[::1], float64, float64[::1], boolean[::1], int64, float64[:, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def sum_answers(  # type: ignore[no-untyped-def]
+def score_answers(  # type: ignore[no-untyped-def]
     seed,
     replicates,  # (n_replicates,)
     n_participants,
     day,  # address of the contact's day
     purpose,  # of the answers; that of leaving an item out follows it
-    places,  # (n_items,): places of the items in the instrument, scale by scale
+    places,  # (n_items or more,): places of the items in the instrument, scale by scale; those beyond are not read
     starts,  # (n_scales + 1,): where each scale begins among the places
+    needed,  # (n_scales,): answers without which a scale has no score
     left_out,  # probability that an item is left out
     lowest,  # lowest answer
     highest,  # highest answer
-    level,  # (n_rows, n_scales): about which the answers lie
+    persons,  # (n_rows, n_scales): a person's own level
+    change,  # (n_rows,): what is added to it here; answers lie about the sum
     sd,  # standard deviation of an answer about the level, above 0
     quantiles,  # (2**BINS + 1,): of the standard normal at the edges of equal shares
     wanted,  # (n_rows,): rows to be scored
-    total,  # out (n_rows, n_scales): sum of the answers given, after reversal
-    given,  # out (n_rows, n_scales): how many
+    column,  # of the output
+    out,  # (n_rows, n_columns): sum over the scales of the mean answer times the number of items; NaN where none
 ):
-    """Sums of the whole-number answers at one contact: ``rint(level + sd z)`` within the bounds.
+    """Scores of whole-number answers at one contact, each ``rint(level + sd z)`` within the bounds, after reversal.
 
     The leading bits of a uniform number bound its z from both sides; nearly always the bounds give one answer. Where
     they do not, the number is compared with the probability of an answer below.
     """
-    n_items = places.shape[0]
-    high = np.empty(n_items, dtype=np.int32)
-    low = np.empty(n_items, dtype=np.int32)
-    gap = np.empty(n_items)
-    draw = np.empty(n_items)
+    n_scales, n_items = starts.shape[0] - 1, starts[starts.shape[0] - 1]
+    words = np.empty((4, places.shape[0]), dtype=np.int32)
+    seed_keys, replicate_keys = np.empty(10, dtype=np.uint64), np.empty(10, dtype=np.uint64)
+    _keys(seed, _W0, seed_keys)
+    middle, least, most, given = np.empty(n_items), np.empty(n_items), np.empty(n_items), np.empty(n_items)
     bottom, top = np.float64(lowest), np.float64(highest)
     shift = np.int32(26 - BINS)
-    for row in range(level.shape[0]):
-        total[row] = 0
-        given[row] = 0
+    for row in range(persons.shape[0]):
         if not wanted[row]:
+            out[row, column] = np.nan
             continue
-        replicate = replicates[row // n_participants]
+        _keys(replicates[row // n_participants], _W1, replicate_keys)
         participant = np.uint64(row % n_participants)
-        _uniforms(seed, replicate, participant, day, purpose + np.uint64(1), places, high, low, gap)
-        _uniforms(seed, replicate, participant, day, purpose, places, high, low, draw)
-        for scale in range(starts.shape[0] - 1):
-            middle = level[row, scale] + 0.5
-            answers = np.int64(0)
-            there = 0
+        _draw_items(participant, day, purpose, places, seed_keys, replicate_keys, words)
+        for scale in range(n_scales):
             for k in range(starts[scale], starts[scale + 1]):
-                share = high[k] >> shift
-                least = math.floor(min(max(middle + sd * quantiles[share], bottom), top))
-                most = math.floor(min(max(middle + sd * quantiles[share + 1], bottom), top))
-                if least != most:
-                    while least < most and draw[k] > 0.5 * math.erfc((middle - 1.0 - least) / (sd * _ROOT_2)):
-                        least += 1.0
-                if gap[k] >= left_out:
-                    answers += np.int64(least)
-                    there += 1
-            total[row, scale] = answers
-            given[row, scale] = there
+                middle[k] = (persons[row, scale] + change[row]) + 0.5
+        for k in range(n_items):
+            share = words[0, k] >> shift
+            least[k], most[k] = quantiles[share], quantiles[share + 1]
+        for k in range(n_items):
+            least[k] = np.floor(min(max(middle[k] + sd * least[k], bottom), top))
+            most[k] = np.floor(min(max(middle[k] + sd * most[k], bottom), top))
+        unsure = 0
+        for k in range(n_items):
+            unsure += np.int64(least[k] != most[k])
+            gap = (np.float64(words[2, k]) * 67108864.0 + np.float64(words[3, k]) + 0.5) * 2.0**-52
+            given[k] = 1.0 if gap >= left_out else 0.0
+        if unsure > 0:
+            for k in range(n_items):
+                if least[k] != most[k]:
+                    draw = (np.float64(words[0, k]) * 67108864.0 + np.float64(words[1, k]) + 0.5) * 2.0**-52
+                    while least[k] < most[k] and draw > 0.5 * math.erfc((middle[k] - 1.0 - least[k]) / (sd * _ROOT_2)):
+                        least[k] += 1.0
+        total = 0.0
+        for scale in range(n_scales):
+            answers, there = 0.0, 0.0
+            for k in range(starts[scale], starts[scale + 1]):
+                answers += least[k] * given[k]
+                there += given[k]
+            if there >= needed[scale]:
+                total += answers * (starts[scale + 1] - starts[scale]) / there
+            else:
+                total = np.nan
+        out[row, column] = total

@@ -57,7 +57,7 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
 
     A visit that is ``None`` has no score.
     """
-    from equipoise.simulation._totals import sum_answers
+    from equipoise.simulation._totals import score_answers
 
     a = trials.accompanying
     whole = scale == "total" and bool(instrument.subscales)
@@ -72,36 +72,33 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
     sd = a.mindfulness_item_sd if is_mindfulness else a.stress_item_sd
     purpose = Purpose.MINDFULNESS_ITEM if is_mindfulness else Purpose.STRESS_ITEM
     lowest, highest = int(instrument.items[0].lowest), int(instrument.items[0].highest)
-    places = np.array([instrument.item_ids.index(item) for members in parts for item in members], dtype=np.uint64)
+    places = [instrument.item_ids.index(item) for members in parts for item in members]
+    # Whole vectors of the processor: the last ones are drawn and not read.
+    places += [0] * (-len(places) % 8)
     sizes = np.array([len(members) for members in parts])
     needed = np.array([max(1, instrument.missing_rule.items_needed(int(size))) for size in sizes])
-    total = np.empty((trials.n, len(parts)), dtype=np.int64)
-    given = np.empty((trials.n, len(parts)), dtype=np.int64)
     out = np.full((trials.n, len(visits)), np.nan)
     for v, visit in enumerate(visits):
         if visit is None:
             continue
-        came = attended(trials, visit)
-        level = persons + change(trials, visit)[:, None]
-        sum_answers(
+        score_answers(
             np.uint64(trials.trials.seed),
             trials.trials.replicates.astype(np.uint64),
             trials.design.n_participants,
             np.uint64(max(0, day_index(visit.target_day))),
             np.uint64(int(purpose)),
-            places,
+            np.array(places, dtype=np.uint64),
             np.concatenate([[0], np.cumsum(sizes)]),
+            needed,
             float(a.item_left_out),
             lowest,
             highest,
-            np.ascontiguousarray(level),
+            np.ascontiguousarray(persons),
+            np.ascontiguousarray(change(trials, visit)),
             float(sd),
             _quantiles(),
-            np.ascontiguousarray(came),
-            total,
-            given,
+            np.ascontiguousarray(attended(trials, visit)),
+            v,
+            out,
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = np.where(given >= needed, total * sizes / given, np.nan)
-        out[:, v] = np.where(came, values.sum(axis=1), np.nan)
     return out
