@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli.console import console, print_json, reported, working
 from equipoise.cli.options import ForceOption, JsonOption
-from equipoise.cli.trial_options import PharmacyOption, TrialArgument, passphrase_of
+from equipoise.cli.trial_options import PharmacyOption, SafetyOption, TrialArgument, passphrase_of
 
 AccountOption = Annotated[str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")]
 
@@ -30,12 +30,17 @@ def cut(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of records to make.")],
     account: AccountOption,
     pharmacy: PharmacyOption = None,
+    safety: SafetyOption = None,
+    without_quarantined: Annotated[
+        bool, typer.Option("--without-quarantined", help="Leave out what is quarantined, where it would be shown.")
+    ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cut the data of a running trial at a moment: the same moment, edition and version give the same bytes.
 
-    Unblinded is refused before the lock, save where an unblinding for analysis was recorded. Then:
+    Unblinded is refused before the lock, save where an unblinding for analysis was recorded. What is quarantined belongs
+    to unblinded cuts and to those after the lock, and needs --safety until its key is published. Then:
     `equipoise run P --records RECORDS`.
 
     Example: `equipoise cut trial --at 2027-06-30T12:00:00Z --edition blinded --out records --as stan`
@@ -48,7 +53,10 @@ def cut(
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
         with working("cutting", quiet=as_json):
-            records = take_cut(trial, session, at=at, edition=edition, out=out, pharmacy=pharmacy, force=force)
+            records = take_cut(
+                trial, session, at=at, edition=edition, out=out, pharmacy=pharmacy, safety=safety,
+                without_quarantined=without_quarantined, force=force,
+            )  # fmt: skip
     if as_json:
         rows = {name: frame.height for name, frame in records.tables.items() if frame.height}
         print_json({"ok": True, "out": str(out), "source": records.source.as_dict(), "tables": rows})
@@ -60,7 +68,9 @@ def cut(
 
 
 def lock(directory: TrialArgument, account: AccountOption, as_json: JsonOption = False) -> None:
-    """Lock a frozen trial, for good: every participant is signed off as the records stand, and nothing is under way.
+    """Lock and sign a frozen trial, for good: every participant signed off as the records stand, every query closed.
+
+    The pass-phrase is asked for twice: to sign in, and to sign.
 
     Example: `equipoise lock trial --as alice`
     """
@@ -71,7 +81,8 @@ def lock(directory: TrialArgument, account: AccountOption, as_json: JsonOption =
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
-        receipt = perform(trial, session, "lock")
+        again = passphrase_of(account, "to sign, once more the pass-phrase")
+        receipt = perform(trial, session, "lock", {"passphrase": again})
     if as_json:
         print_json(receipt.as_dict())
         return

@@ -12,7 +12,7 @@ import typer
 
 from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
-from equipoise.cli.trial_options import PharmacyOption, TrialArgument, passphrase_of
+from equipoise.cli.trial_options import PharmacyOption, SafetyOption, TrialArgument, passphrase_of
 from equipoise.foundation.errors import Problem, UsageError
 
 CODES = {"U033": "An argument of an action that is not NAME=VALUE, or a file that cannot be read."}
@@ -38,11 +38,12 @@ def do(
         str | None, typer.Option("--key", help="Name of the request: sent again, it is answered and not repeated.")
     ] = None,
     pharmacy: PharmacyOption = None,
+    safety: SafetyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do one thing in a running trial. `equipoise do DIR` lists what can be done, and by whom.
 
-    The pass-phrase is asked for, or taken from EQUIPOISE_PASSPHRASE.
+    The pass-phrase is asked for, or taken from EQUIPOISE_PASSPHRASE; to sign, it is asked for once more.
 
     Example: `equipoise do trial screen participant=P-001 site=main --as carol`
     """
@@ -57,12 +58,15 @@ def do(
         from equipoise.conduct.actions.session import sign_in
         from equipoise.conduct.store.trial import Trial
 
-        find_action(action)
+        chosen = find_action(action)
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
+        if "passphrase" in chosen.parameters and "passphrase" not in arguments:
+            arguments["passphrase"] = passphrase_of(account, "to sign, once more the pass-phrase")
         receipt = perform(
-            trial, session, action, arguments, why=why, key=key, pharmacy=str(pharmacy) if pharmacy else None
-        )
+            trial, session, action, arguments, why=why, key=key, pharmacy=str(pharmacy) if pharmacy else None,
+            safety=str(safety) if safety else None,
+        )  # fmt: skip
     if as_json:
         print_json(receipt.as_dict())
         return

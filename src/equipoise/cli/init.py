@@ -33,6 +33,9 @@ def init(
     pharmacy: Annotated[
         Path | None, typer.Option("--pharmacy", help="Folder for key and lists; by default DIR-pharmacy.")
     ] = None,
+    safety: Annotated[
+        Path | None, typer.Option("--safety", help="Folder for the safety role's key; by default DIR-safety.")
+    ] = None,
     account: Annotated[
         list[str] | None,
         typer.Option("--account", help="NAME:ROLE[,ROLE], several times; by default admin and pharmacist."),
@@ -46,7 +49,7 @@ def init(
     ] = "receipts",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a trial: database, key, sealed lists, first accounts. Training and production never read one another.
+    """Make a trial: database, keys, sealed lists, first accounts. Training and production never read one another.
 
     Pass-phrases are told once; in scripts they are taken from EQUIPOISE_PASSPHRASE.
 
@@ -83,20 +86,24 @@ def init(
         if not any("administrator" in one.roles for one in first):
             raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
         where = pharmacy or directory.with_name(f"{directory.name}-pharmacy")
+        kept, copy = safety or directory.with_name(f"{directory.name}-safety"), code(entropy, 6).lower()
         with working("making the trial", quiet=as_json):
             trial = create_trial(
                 read_protocol(protocol), directory, mode="production" if production else "training", pharmacy=where,
                 accounts=first, companion=companion, database=database or "sqlite", receipts=receipts, slots=slots,
-                zone=zone, entropy=entropy,
+                zone=zone, safety=kept, safety_copy=copy, entropy=entropy,
             )  # fmt: skip
     shown = {} if os.environ.get("EQUIPOISE_PASSPHRASE") else told
     if as_json:
         print_json({"ok": True, "trial": trial.config.trial, "mode": trial.mode, "directory": str(directory),
-                    "pharmacy": str(where), "protocol_hash": trial.protocol_hash, "passphrases": shown})  # fmt: skip
+                    "pharmacy": str(where), "safety": str(kept), "safety_copy": copy,
+                    "protocol_hash": trial.protocol_hash, "passphrases": shown})  # fmt: skip
         return
     out = console()
     out.print(f"{trial.config.trial}: a {trial.mode} trial in {directory}")
     out.print(f"Key and sealed lists: {where} (move this folder to the pharmacy; whoever has it can unblind)")
+    out.print(f"Key to what is quarantined: {kept} (give this folder to the safety role, apart from the pharmacy's)")
+    out.print(f"  Its copy opens with: {copy}  (told once; into the sponsor's safe)")
     for name, passphrase in shown.items():
         out.print(f"account {name}: {passphrase}  (told once)")
     out.print(f"Next: equipoise do {directory} activate-site site=... approval=... --as {first[0].account}")

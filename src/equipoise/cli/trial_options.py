@@ -15,13 +15,17 @@ PharmacyOption = Annotated[
     Path | None,
     typer.Option("--pharmacy", envvar="EQUIPOISE_PHARMACY", help="The pharmacy's folder, with the key."),
 ]
+SafetyOption = Annotated[
+    Path | None,
+    typer.Option("--safety", envvar="EQUIPOISE_SAFETY", help="The safety role's folder: opens what is quarantined."),
+]
 DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="postgresql://... of an empty database; by default SQLite in DIR.")
 ]
 
 
-def passphrase_of(account: str) -> str:
-    """The pass-phrase of an account: from EQUIPOISE_PASSPHRASE, or asked for on the terminal."""
+def passphrase_of(account: str, words: str = "pass-phrase") -> str:
+    """The pass-phrase of an account: from EQUIPOISE_PASSPHRASE, or asked for on the terminal with ``words``."""
     given = os.environ.get("EQUIPOISE_PASSPHRASE")
     if given:
         return given
@@ -34,7 +38,7 @@ def passphrase_of(account: str) -> str:
         )  # fmt: skip
     from getpass import getpass
 
-    return getpass(f"pass-phrase of {account}: ")
+    return getpass(f"{words} of {account}: ")
 
 
 CODES = {"U031": "A pass-phrase is needed, and nobody can be asked."}

@@ -6,14 +6,15 @@ give the same bytes.
 
 Editions: ``blinded`` holds neither arms nor milligrams; ``sham`` holds a dummy allocation drawn by the trial's own
 schemes, independent of the true one, with the doses that would have belonged to it; ``unblinded`` holds what was given.
-What the protocol calls quarantined is left out of blinded and sham cuts made before the lock.
+What the protocol calls quarantined, and what was recorded as such, is left out of blinded and sham cuts made before the
+lock; the others need the safety role's key.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from equipoise.conduct.cut_tables import tables_of
 from equipoise.conduct.store.events import COLUMNS, Entry
 from equipoise.conduct.store.projection import apply
+from equipoise.conduct.store.quarantine import is_sealed, opened_items
 from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, Problem
 from equipoise.records import DataSource, Records
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.session import Session
     from equipoise.conduct.clock import Clock
     from equipoise.conduct.entropy import Entropy
+    from equipoise.conduct.store.quarantine import Quarantine
     from equipoise.conduct.store.trial import Trial
     from equipoise.conduct.store.vault import Vault
     from equipoise.protocol import Protocol
@@ -50,6 +53,7 @@ class Ledger:
     events: tuple[Entry, ...]
     at: datetime
     kept: Mapping[int, str]  # what redactions, later ones too, left of events they touched
+    key: Quarantine | None = None  # opens what is quarantined; without it that is withheld
 
     @cached_property
     def tables(self) -> Mapping[str, list[Row]]:
@@ -76,12 +80,25 @@ class Ledger:
 
     @cached_property
     def items(self) -> Mapping[tuple[str, str, str, int], Mapping[str, Row]]:
-        """Items by participant, visit, form and repeat, each by its id."""
+        """Items by participant, visit, form and repeat, each by its id; sealed ones opened, or left out without key.
+
+        What the program notes beside the items of a form (in brackets) is left out.
+        """
         out: dict[tuple[str, str, str, int], dict[str, Row]] = {}
-        for row in self.tables["item"]:
-            key = (row["participant"], row["visit"], row["form"], row["repeat"])
-            out.setdefault(key, {})[row["item"]] = row
+        for row in opened_items(self.tables["item"], self.key):
+            if not is_sealed(row["value"]) and not row["item"].startswith("("):
+                key = (row["participant"], row["visit"], row["form"], row["repeat"])
+                out.setdefault(key, {})[row["item"]] = row
         return out
+
+    @cached_property
+    def withheld(self) -> frozenset[tuple[str, str, str, int]]:
+        """Fillings with sealed values that no key opens here: participant, visit, form, repeat."""
+        return frozenset(
+            (row["participant"], row["visit"], row["form"], row["repeat"])
+            for row in self.tables["item"]
+            if self.key is None and is_sealed(row["value"])
+        )
 
     @property
     def state(self) -> Row:
@@ -196,11 +213,20 @@ def open_sham(trial: Trial, ledger: Ledger, pharmacy: Path, protocol: Protocol) 
 
 
 def cut_records(
-    trial: Trial, *, at: datetime, edition: Edition, pharmacy: Path | None = None, now: datetime | None = None
+    trial: Trial,
+    *,
+    at: datetime,
+    edition: Edition,
+    pharmacy: Path | None = None,
+    safety: Path | None = None,
+    without_quarantined: bool = False,
+    now: datetime | None = None,
 ) -> Records:
     """Records of a trial as they stood at a moment, in an edition.
 
-    Sham and unblinded cuts need the pharmacy's folder. C623 for an unblinded cut of a moment before the lock, save
+    Sham and unblinded cuts need the pharmacy's folder. What is quarantined belongs to unblinded cuts and to those made
+    of a moment after the lock: they need the safety role's folder, unless its key was published, or
+    ``without_quarantined`` leaves it out (C043 otherwise). C623 for an unblinded cut of a moment before the lock, save
     where an unblinding for analysis was recorded by then.
     """
     from equipoise.foundation.version import program_version
@@ -218,7 +244,10 @@ def cut_records(
     elif edition == "sham":
         trial.vault(pharmacy)
         opened = open_sham(trial, ledger, Path(pharmacy or ""), protocol)
-    tables = tables_of(ledger, protocol, edition, opened, trial.protocol)
+    shows = (edition == "unblinded" or ledger.is_locked) and not without_quarantined
+    if shows:
+        ledger = replace(ledger, key=_key(trial, ledger, safety))
+    tables = tables_of(ledger, protocol, edition, opened, trial.protocol, shows_quarantined=shows)
     head = ledger.events[-1]
     training = trial.mode == "training"
     words = {
@@ -236,10 +265,24 @@ def cut_records(
         details={
             "edition": edition, "at": at.astimezone(UTC).isoformat(), "mode": trial.mode,
             "instance": trial.config.instance, "events": head.number, "head": head.hash, "locked": ledger.is_locked,
-            "program_version": program_version(),
+            "quarantined": "included" if shows else "left out", "program_version": program_version(),
         },
     )  # fmt: skip
     return Records({name: frame for name, frame in tables.items() if frame.height}, source)
+
+
+def _key(trial: Trial, ledger: Ledger, safety: Path | None) -> Quarantine | None:
+    """The safety role's key; ``None`` where nothing quarantined was recorded, C043 where it is needed and not there."""
+    if not any(is_sealed(row["value"]) for row in ledger.tables["item"]):
+        return None
+    key = trial.quarantine(safety)
+    if key is None:
+        raise ConductError(
+            Problem("C043", "--safety", "The cut holds quarantined values, and nothing opens them.",
+                    "the safety role's folder, or its key published after the lock (open-quarantine)",
+                    "Name the folder with --safety, or cut --without-quarantined.")
+        )  # fmt: skip
+    return key
 
 
 def take_cut(
@@ -250,6 +293,8 @@ def take_cut(
     edition: str,
     out: Path,
     pharmacy: Path | None = None,
+    safety: Path | None = None,
+    without_quarantined: bool = False,
     force: bool = False,
     clock: Clock | None = None,
     entropy: Entropy | None = None,
@@ -265,7 +310,9 @@ def take_cut(
     perform(trial, session, "cut", {"at": at, "edition": edition}, clock=clock, entropy=entropy)
     moment = datetime.fromisoformat(at)
     chosen: Edition = edition  # type: ignore[assignment]
-    records = cut_records(trial, at=moment, edition=chosen, pharmacy=pharmacy)
+    records = cut_records(
+        trial, at=moment, edition=chosen, pharmacy=pharmacy, safety=safety, without_quarantined=without_quarantined
+    )
     write_records(records, out, force=force)
     return records
 

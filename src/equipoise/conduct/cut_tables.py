@@ -26,10 +26,16 @@ MASKED = "study-infusion"  # the intervention of an infusion where arms are not 
 
 
 def tables_of(
-    ledger: Ledger, protocol: Protocol, edition: Edition, opened: Opened, version: Callable[[str], Protocol]
+    ledger: Ledger,
+    protocol: Protocol,
+    edition: Edition,
+    opened: Opened,
+    version: Callable[[str], Protocol],
+    *,
+    shows_quarantined: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """Every table of Records. ``version`` gives the protocol of a hash: an infusion is read by the one it was under."""
-    cut = _Cut(ledger, protocol, edition, opened, version)
+    cut = _Cut(ledger, protocol, edition, opened, version, shows_quarantined)
     makers: dict[str, Callable[[_Cut], list[Row]]] = {
         "participants": _participants, "allocations": _allocations, "visits": _visits, "urine": _urine,
         "daily_use": _daily_use, "assessments": _assessments, "vitals": _vitals, "exposure": _exposure,
@@ -52,6 +58,7 @@ class _Cut:
     edition: Edition
     opened: Opened
     version: Callable[[str], Protocol]
+    shows_quarantined: bool
 
     @cached_property
     def people(self) -> dict[str, Row]:
@@ -138,9 +145,13 @@ class _Cut:
 
     def is_shown(self, blinding: str) -> bool:
         """Whether what has this blinding class belongs to the edition."""
-        return (
-            blinding == "open" or self.edition == "unblinded" or (blinding == "quarantined" and self.ledger.is_locked)
+        return blinding == "open" or (
+            self.shows_quarantined and (blinding == "quarantined" or self.edition == "unblinded")
         )
+
+    def is_withheld(self, id: str, visit: str, form: str, repeat: int = 1) -> bool:
+        """Whether a filling was sealed when it was recorded and is not opened here, whatever the protocol says now."""
+        return (id, visit, form, repeat) in self.ledger.withheld
 
 
 def _float(text: str | None) -> float | None:
@@ -266,6 +277,8 @@ def _urine(cut: _Cut) -> list[Row]:
             if visit["visit"] not in at and visit["visit"] not in done:
                 continue
             id = visit["participant_id"]
+            if cut.is_withheld(id, visit["visit"], name):
+                continue
             found = cut.ledger.items.get((id, visit["visit"], name, 1), {})
             day = visit["day"] if visit["day"] is not None else visit["target_day"]
             for substance in entry.substances:
@@ -290,7 +303,10 @@ def _daily_use(cut: _Cut) -> list[Row]:
             continue
         for id in cut.randomized:
             told: dict[tuple[int, str], Row] = {}
+            hidden: set[int | None] = set()
             for row in cut.forms.get((id, name), []):
+                if cut.is_withheld(id, row["visit"], name, row["repeat"]):
+                    hidden.add(cut.day(id, row["date"]))
                 day, values = cut.day(id, row["date"]), cut.values(id, row)
                 for substance in entry.substances:
                     if substance in values and day is not None:
@@ -301,7 +317,7 @@ def _daily_use(cut: _Cut) -> list[Row]:
                         }  # fmt: skip
             last = cut.last_day(id)
             for day in due:
-                if day_index(day) < day_index(last):
+                if day_index(day) < day_index(last) and day not in hidden:
                     for substance in entry.substances:
                         empty = {"asked": False, "used": None, "amount": None, "unit": None}
                         told.setdefault((day, substance), empty)
@@ -330,7 +346,7 @@ def _sheets(cut: _Cut) -> list[tuple[str, int, Row]]:
     out = []
     for id in cut.randomized:
         for row in cut.forms.get((id, "infusion-sheet"), []):
-            if row["state"] in ("running", "ended"):
+            if row["state"] in ("running", "held", "ended"):
                 out.append((id, int(row["visit"].removeprefix("infusion-day-")), row))
     return out
 
@@ -356,7 +372,7 @@ def _vitals(cut: _Cut) -> list[Row]:
             if not cut.is_shown(entry.blinding):
                 continue
             for row in cut.forms.get((id, name), []):
-                if row["visit"] != sheet["visit"]:
+                if row["visit"] != sheet["visit"] or cut.is_withheld(id, row["visit"], name, row["repeat"]):
                     continue
                 values = cut.values(id, row)
                 out.append(

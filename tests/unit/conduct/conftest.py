@@ -53,9 +53,11 @@ class Staged:
 
     trial: Any
     pharmacy: Path
+    safety: Path
     clock: Any
     entropy: Any
     sessions: dict[str, Any] = field(default_factory=dict)
+    passphrases: dict[str, str] = field(default_factory=dict)  # of people who were added later
 
     def session(self, who: str) -> Any:
         from equipoise.conduct.actions.session import sign_in
@@ -64,12 +66,16 @@ class Staged:
             self.sessions[who] = sign_in(self.trial, who, PASSPHRASE, clock=self.clock, entropy=self.entropy)
         return self.sessions[who]
 
-    def do(self, who: str, action: str, *, why: str = "", key: str | None = None, sealed: bool = False, **given: Any):
+    def do(self, who: str, action: str, *, why: str = "", key: str | None = None, sealed: bool = False,
+           opened: bool = False, **given: Any):  # fmt: skip
+        """An action; ``sealed`` with the pharmacy's folder, ``opened`` with the safety role's."""
         from equipoise.conduct.actions.door import perform
 
+        if action in ("sign", "sign-off", "lock"):
+            given.setdefault("passphrase", self.passphrases.get(who, PASSPHRASE))
         return perform(
             self.trial, self.session(who), action, given, why=why, key=key, clock=self.clock, entropy=self.entropy,
-            pharmacy=str(self.pharmacy) if sealed else None,
+            pharmacy=str(self.pharmacy) if sealed else None, safety=str(self.safety) if opened else None,
         )  # fmt: skip
 
     def enrol(self, participant: str, site: str = "main", who: str = "carol") -> None:
@@ -104,6 +110,7 @@ PEOPLE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "phil": (("pharmacist",), ()),
     "sam": (("safety",), ()),
     "mona": (("monitor",), ()),
+    "dana": (("data-manager",), ()),
 }
 
 
@@ -168,17 +175,18 @@ def staged(tmp_path: Path, _template: tuple[Path, Any, Any]) -> Iterator[Callabl
     ) -> Staged:  # fmt: skip
         from equipoise.conduct.store.trial import Trial
 
-        folder, pharmacy = tmp_path / name, tmp_path / f"{name}-pharmacy"
+        folder, pharmacy, safety = (tmp_path / f"{name}{end}" for end in ("", "-pharmacy", "-safety"))
         usual = database == "sqlite" and protocol is None and seed == "1" and slots is None and companion is None
         if usual and mode == "training":
             shutil.copytree(_template[0] / "trial", folder)
             shutil.copytree(_template[0] / "pharmacy", pharmacy)
+            shutil.copytree(_template[0] / "trial-safety", safety)
             clock, entropy = copy(_template[1]), copy(_template[2])
             trial = Trial.open(folder)
         else:
             clock, entropy = _sources(seed)
             trial = _make(folder, pharmacy, database, protocol, slots, mode, companion, clock, entropy)
-        out = Staged(trial, pharmacy, clock, entropy)
+        out = Staged(trial, pharmacy, safety, clock, entropy)
         if active:
             for site in trial.protocol(trial.protocol_hash).model.sites or ("main",):
                 out.do("alice", "activate-site", site=site, approval="IRB 2027-01")

@@ -283,6 +283,8 @@ class Driver:
     def close(self, order: Sequence[str]) -> None:
         """Freeze, signatures, lock."""
         self.do("alice", "freeze")
+        for row in self.do("dana", "queries").told["queries"]:
+            self.do("dana", "query-close", query=row["query"], why="it is so in the source")
         for id in order:
             self.do("investigator", "sign-off", participant=id)
         self.do("alice", "lock")

@@ -81,7 +81,7 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
 
     now = trial.clock.now()
     true = cut_records(trial.trial, at=datetime.fromisoformat(now.isoformat()), edition="unblinded",
-                       pharmacy=trial.pharmacy)  # fmt: skip
+                       pharmacy=trial.pharmacy, safety=trial.safety)  # fmt: skip
     tables = [row[0] for row in trial.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     sealed = {"slot": "handle, stream, position, length(content)",
               "sealed_event": "number, event_number, length(content)"}  # fmt: skip

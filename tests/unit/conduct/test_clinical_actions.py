@@ -183,12 +183,10 @@ def test_more_than_the_bag_is_refused(trial: Any) -> None:
 
 def test_a_reading_on_the_bound_of_a_stop_rule_is_recorded_and_nothing_is_resumed(trial: Any) -> None:
     infusing(trial)
-    assert (
-        trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=179, diastolic=90).answer["stop"]
-        == []
-    )
-    stop = trial.do("nina", "infusion-vitals", participant="P-1", minute=10, systolic=180, diastolic=90).answer["stop"]
-    assert stop == ["systolic is 180: stop at systolic >= 180."]
+    first = trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=179, diastolic=90)
+    assert (first.answer["stop"], first.told["stop_rules"]) == (False, [])
+    met = trial.do("nina", "infusion-vitals", participant="P-1", minute=10, systolic=180, diastolic=90)
+    assert (met.answer["stop"], met.told["stop_rules"]) == (True, ["systolic is 180: stop at systolic >= 180."])
     trial.clock.at += timedelta(minutes=1)
     trial.do("nina", "infusion-rate", participant="P-1", ml_per_hour=0, why="stop rule")
     with Refused("C543"):
@@ -207,6 +205,8 @@ def test_quarantined_readings_are_read_by_the_safety_role_alone(trial: Any) -> N
         assert "'31'" not in told
         assert "'123'" not in told
     told = str(trial.do("sam", "read", participant="P-1").told)
+    assert "'31'" not in told
+    told = str(trial.do("sam", "read", participant="P-1", opened=True).told)
     assert "'31'" in told
     assert "'123'" in told
     assert "infusion-day-2" not in str(trial.do("ruth", "read", participant="P-1").told)
@@ -257,7 +257,7 @@ def test_a_correction_clears_what_is_no_longer_asked_and_voids_the_signature(tri
     done = trial.do("ruth", "correct", **given, why="another day was meant")
     assert done.answer["cleared"] == ["cocaine.amount", "cocaine.unit"]
     assert trial.rows("SELECT value, missing FROM item WHERE item = 'cocaine.amount'") == [("", "not-asked")]
-    assert trial.rows("SELECT state FROM signature") == [("void",)]
+    assert trial.rows("SELECT state FROM signature") == [("superseded",)]
 
 
 def test_a_serious_event_has_its_deadlines_and_a_late_report_says_why(trial: Any) -> None:
@@ -324,7 +324,7 @@ def test_a_cut_before_lock_is_never_unblinded_save_by_a_recorded_opening(trial: 
     def cut(who: str, edition: str, name: str) -> Any:
         return take_cut(
             trial.trial, trial.session(who), at=at, edition=edition, out=tmp_path / name, pharmacy=trial.pharmacy,
-            clock=trial.clock, entropy=trial.entropy,
+            safety=trial.safety, clock=trial.clock, entropy=trial.entropy,
         )  # fmt: skip
 
     at = trial.clock.now().astimezone(UTC).isoformat()
@@ -375,7 +375,7 @@ def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, datab
     trial.do("ivan", "sign-off", participant="P-1")
     trial.do("alice", "lock")
     at = trial.clock.now()
-    records = cut_records(trial.trial, at=at, edition="unblinded", pharmacy=trial.pharmacy)
+    records = cut_records(trial.trial, at=at, edition="unblinded", pharmacy=trial.pharmacy, safety=trial.safety)
     counts = {name: frame.height for name, frame in records.tables.items()}
     # Eight clinic visits: one held, seven missed since; the call's window is open. Days 6 to 33 of the calendar.
     assert counts == {

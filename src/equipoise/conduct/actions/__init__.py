@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from equipoise.conduct.actions.door import Action
 
-_APART = ("arguments", "course", "door", "matrix", "session")
+_APART = ("admission", "arguments", "course", "door", "matrix", "session", "signing")
 
 
 @cache

@@ -10,7 +10,6 @@ from equipoise.conduct.actions.recording import (
     day_of,
     form_of,
     form_rows,
-    joined,
     raise_problems,
     repeats_of,
     values_of,
@@ -48,10 +47,6 @@ def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> N
     rows = form_rows(act, FORM, FORM, items, repeat=number, on=act.now.local_date, is_new=is_new, missing="not-known")
     due = rules.deadlines(act.protocol, event, datetime.fromisoformat(values["aware"]), zone_of(act.now.zone))
     reports = [{"report": d.clock, "to": d.to, "due": d.due.isoformat()} for d in due]
-    if not is_new:
-        from equipoise.conduct.actions.closing import void_signatures
-
-        rows = joined(rows, void_signatures(act))
     act.record(
         subject=f"adverse event {number}",
         what={"reports": reports, "put": rows},

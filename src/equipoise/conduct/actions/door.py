@@ -15,17 +15,19 @@ from functools import cache
 from inspect import Parameter, signature
 from typing import Any, NoReturn
 
+from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted
 from equipoise.conduct.actions.course import columns_of, course_of
-from equipoise.conduct.actions.matrix import MATRIX
-from equipoise.conduct.actions.session import Session
+from equipoise.conduct.actions.session import Session, wrong_passphrase
+from equipoise.conduct.actions.signing import supersede_signatures
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.participant import Course, after, refusals
-from equipoise.conduct.store.anchors import Anchor, add_anchor, last_anchor
+from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.canonical import canonical
 from equipoise.conduct.store.events import Entry
 from equipoise.conduct.store.ledger import Writer, writing
+from equipoise.conduct.store.quarantine import Quarantine, Sealer
 from equipoise.conduct.store.trial import Trial, pharmacy_folder
 from equipoise.conduct.store.vault import Vault
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
@@ -72,7 +74,7 @@ def _parameters(run: Callable[..., None]) -> dict[str, Parameter]:
 
 
 REGISTERED: dict[str, Action] = {}
-_RIGHTS = ("C013", "C014")  # refusals that are noted in the ledger
+_RIGHTS = ("C010", "C011", "C013", "C014")  # refusals that are noted in the ledger
 
 
 def action(
@@ -146,7 +148,10 @@ class Act:
         self.now: Moment
         self.action: Action
         self.asked = ""
+        self.given: Mapping[str, Any] = {}
+        self.hidden: tuple[str, ...] = ()
         self.pharmacy: str | None = None
+        self.safety: str | None = None
         self.writer = writer
         self._participant: Any = None
         self._vault: Vault | None = None
@@ -231,6 +236,8 @@ class Act:
             content["answer"] = dict(answer)
         if not self.events:
             content["asked"] = self.asked
+            if self.hidden:
+                content["hidden"] = list(self.hidden)
         person = self._participant.participant if self._participant is not None else ""
         entry = self.writer.append(
             action=self.action.name,
@@ -252,6 +259,24 @@ class Act:
         self.events.append(entry)
         self._state = None
         return entry
+
+    def hide(self, *names: str) -> None:
+        """Leave arguments out of the digest by which a repeated request is known: a digest of a few numbers is guessed.
+
+        Before the first event is recorded; for arguments that hold quarantined values.
+        """
+        self.hidden = names
+        self.asked = asked_of(self.action, self.given, self.why, names)
+
+    @property
+    def sealer(self) -> Sealer:
+        """Seals quarantined values; whoever records can."""
+        return self.trial.sealer
+
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """Opens quarantined values: where the safety role's folder is named, or after the lock its key is published."""
+        return self.trial.quarantine(self.safety)
 
     @property
     def vault(self) -> Vault:
@@ -317,30 +342,33 @@ def perform(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
     pharmacy: str | None = None,
+    safety: str | None = None,
 ) -> Receipt:
     """Do action ``name`` for ``session``; returns the receipt, or raises with everything that is in the way.
 
     ``key`` names the request: sent again (a lost reply, a double click) it gets the first answer and nothing happens
-    twice. ``arguments`` may be text, as from a command line, or values.
+    twice. ``arguments`` may be text, as from a command line, or values. ``pharmacy`` and ``safety`` name the folders of
+    the two keys, where an action needs one.
     """
     entropy = entropy or SystemEntropy()
     chosen = find_action(name)
     given = converted(chosen, arguments or {})
     request = f"{session.account}:{key}" if key else code(entropy, 6)
-    shown = {name: value for name, value in given.items() if name not in chosen.private}
-    asked = hashlib.sha256(canonical([name, shown, why]).encode()).hexdigest()[:16]
+    why = why.strip()
     clock = clock or SystemClock()
     try:
         with writing(trial) as writer:
-            earlier = _repeated(writer, request, name, asked) if key else None
+            earlier = _repeated(writer, request, chosen, given, why) if key else None
             if earlier is not None:
                 return earlier
-            act = Act(trial, writer, session, entropy, why.strip(), request)
-            act.action, act.asked, act.pharmacy = chosen, asked, pharmacy
-            _admit(act, given, clock)
+            act = Act(trial, writer, session, entropy, why, request)
+            act.action, act.given, act.pharmacy, act.safety = chosen, given, pharmacy, safety
+            act.asked = asked_of(chosen, given, why)
+            admit(act, given, clock)
             chosen.run(act, **given)
             if not act.events:
                 raise RuntimeError(f"the action {name} recorded nothing")
+            supersede_signatures(act)
             receipt = Receipt(
                 name,
                 request,
@@ -359,6 +387,12 @@ def perform(
         return receipt
     values = {name: getattr(receipt, name) for name in Receipt.__slots__}
     return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+
+
+def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequence[str] = ()) -> str:
+    """Digest of what a request asks; private and ``hidden`` arguments have no part in it."""
+    shown = {name: value for name, value in given.items() if name not in (*chosen.private, *hidden)}
+    return hashlib.sha256(canonical([chosen.name, shown, why]).encode()).hexdigest()[:16]
 
 
 def find_action(name: str) -> Action:
@@ -384,87 +418,15 @@ def anchor_of(receipt: Receipt, trial: Trial) -> str:
     return ""
 
 
-def _admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
-    """Account, role, site, state of the trial, reason: deny by default."""
-    account = act.trial.row("account", account=act.session.account)
-    today = Moment.of(clock, "")
-    if account is None or account.state != "active" or (
-        account.expires_on and today.local_date.isoformat() > account.expires_on
-    ):  # fmt: skip
-        act.refuse("C013", act.session.account, "The account is not in use.", "an account in use")
-    may = MATRIX.get(act.action.name, frozenset())
-    act.roles = frozenset(account.roles.split(","))
-    held = [role for role in account.roles.split(",") if role in may]
-    if not held:
-        act.refuse("C013", act.action.name, f"The role {account.roles} does not do this.",
-                   listed(sorted(may)), "Ask somebody whose role it is.")  # fmt: skip
-    act.role = held[0]
-    sites = [site for site in account.sites.split(",") if site]
-    act.site = sites[0] if len(sites) == 1 else ""
-    person = given.get("participant")
-    if person is not None and not _is_new(act.action):
-        found = act.trial.row("participant", participant=person)
-        if found is None or (sites and found.site not in sites):
-            act.refuse(
-                "C014", str(person), "There is no such participant here.", "a participant of the account's sites"
-            )
-        act._participant, act.site = found, found.site
-    elif given.get("site") is not None:
-        if sites and given["site"] not in sites:
-            act.refuse("C014", str(given["site"]), "There is no such site here.", "one of the account's sites")
-        act.site = given["site"]
-    place = act.trial.row("site", site=act.site) if act.site else None
-    zone = place.zone if place is not None else ""
-    act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
-    state = act.state
-    if state.state not in act.action.states:
-        act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
-    if act.action.why:
-        act.require_why(f"The action {act.action.name} was asked for")
-    if act.action.allocates:
-        _require_no_fence(act, state)
-
-
-class _Stopped:
-    """A clock that shows a moment read before: one action has one time."""
-
-    def __init__(self, moment: Moment) -> None:
-        self._utc = moment.utc
-
-    def now(self) -> Any:
-        return self._utc
-
-
-def _is_new(chosen: Action) -> bool:
-    return chosen.name == "screen"
-
-
-def _require_no_fence(act: Act, state: Any) -> None:
-    if state.randomization != "open":
-        act.refuse("C018", "randomization", f"The fence stands: {state.fence or state.randomization}.",
-                   "every receipt given since the backup typed in",
-                   "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).")  # fmt: skip
-    last = last_anchor(act.trial.receipts)
-    if last is None:
-        return
-    if last.number > act.writer.number:
-        found = f"The ledger has {act.writer.number} events, a receipt tells of {last.number}."
-    else:
-        hash = act.trial.rows("SELECT hash FROM event WHERE number = %s", (last.number,))
-        if hash and hash[0][0] == last.hash:
-            return
-        found = f"Event {last.number} is not the one a receipt tells of."
-    act.refuse("C018", "the ledger", found, "a ledger that holds all that was given out",
-               "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.")  # fmt: skip
-
-
 def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, clock: Clock, entropy: Entropy) -> None:
     with writing(trial) as writer:
+        now = Moment.of(clock, "")
+        put = {"put": wrong_passphrase(trial, session.account, now)} if problem.code == "C010" else {}
         writer.append(
-            action="refused", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account=session.account,
+            action="refused", now=now, request=code(entropy, 6), step=0, account=session.account,
             role="", site="", device=session.device, participant="", subject=name, why="",
-            what={"code": problem.code, "place": problem.place}, protocol_hash="", program_version=program_version(),
-            entropy=entropy,
+            what={"code": problem.code, "place": problem.place, **put}, protocol_hash="",
+            program_version=program_version(), entropy=entropy,
         )  # fmt: skip
 
 
@@ -475,21 +437,22 @@ def _answers(contents: Any) -> dict[str, Any]:
     return out
 
 
-def _repeated(writer: Writer, request: str, name: str, asked: str) -> Receipt | None:
+def _repeated(writer: Writer, request: str, chosen: Action, given: Mapping[str, Any], why: str) -> Receipt | None:
     rows = writer.trial.rows(
         "SELECT number, action, at, hash, what FROM event WHERE request = %s ORDER BY step", (request,)
     )
     if not rows:
         return None
     contents = [json.loads(row[4]) if row[4] else {} for row in rows]
-    if rows[0][1] != name or contents[0].get("asked", asked) != asked:
+    asked = asked_of(chosen, given, why, contents[0].get("hidden", ()))
+    if rows[0][1] != chosen.name or contents[0].get("asked", asked) != asked:
         raise ConductError(
             Problem("C015", "--key", "This request was answered before, and what it asked was another thing.",
                     "a key of its own for every request", "Leave the key out, or choose another.")
         )  # fmt: skip
     last = rows[-1]
-    anchor = Anchor(last[0], last[3], last[2], name)
-    return Receipt(name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
+    anchor = Anchor(last[0], last[3], last[2], chosen.name)
+    return Receipt(chosen.name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
 
 
 __all__ = ["Act", "Action", "EquipoiseError", "Receipt", "action", "anchor_of", "find_action", "perform"]

@@ -26,6 +26,7 @@ CODES = {
     "C609": "A time before the last entry of the infusion, or in the future.",
 }
 RUN = "infusion-run"
+TAKEN = "(taken-at)"  # the minute of a reading, open
 
 
 def open_sheet_of(protocol: Protocol, visit: str) -> dose.OpenSheet:
@@ -103,15 +104,15 @@ def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = ""
     """Change the rate; 0 interrupts. Slower than prepared, or an interruption, needs a reason; after a stop rule fired
     nothing is resumed.
     """  # fmt: skip
-    visit = _visit(act, "running")
+    visit = _visit(act, "running", "held")
     sheet = open_sheet_of(act.protocol, visit)
     run = run_of(act, visit)
     when = _time(act, at, run[-1][0])
     prepared = [Decimal(dose.decimal_text(step.rate_ml_per_hour)) for step in sheet.steps]
     if ml_per_hour < min(prepared):
         act.require_why("The infusion was slowed or interrupted")
-    if ml_per_hour > 0:
-        _refuse_after_stop_rule(act, visit)
+    if ml_per_hour > 0 and form_of(act, visit, SHEET).state == "held":
+        act.refuse("C543", visit, "A stop rule was met.", "an infusion that is stopped", "infusion-stop.")
     entries = [*run, (when, ml_per_hour), (when, Decimal(0))]
     raise_problems(rules.check_intervals(rules.intervals_of(entries, sheet), sheet))
     if ml_per_hour > max(prepared):
@@ -123,17 +124,11 @@ def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = ""
     )
 
 
-def _refuse_after_stop_rule(act: Act, visit: str) -> None:
-    fired = form_of(act, visit, "infusion-stop-rule")
-    if fired is not None:
-        act.refuse("C543", visit, "A stop rule was met.", "an infusion that is stopped", "infusion-stop.")
-
-
 @action("infusion-stop")
 def infusion_stop(act: Act, participant: str, at: str = "") -> None:
     """Record the end of the infusion; where less than the bag went in, the reason."""
     changed = act.take("record_dose")
-    visit = _visit(act, "running")
+    visit = _visit(act, "running", "held")
     sheet = open_sheet_of(act.protocol, visit)
     run = run_of(act, visit)
     when = _time(act, at, run[-1][0])
@@ -165,11 +160,24 @@ def _form(act: Act) -> forms.Form:
     return found[0]
 
 
+def _readings(act: Act, visit: str, form: forms.Form) -> list[Decimal]:
+    """Minutes at which readings were taken, in the order recorded."""
+    rows = act.trial.rows(
+        "SELECT value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s ORDER BY repeat",
+        (act.participant.participant, visit, form.id, TAKEN),
+    )
+    return [Decimal(value) for (value,) in rows]
+
+
+def taken_at(act: Act, visit: str, form: forms.Form, number: int, minute: Decimal) -> list[dict[str, Any]]:
+    """The open row that says when a reading was taken: whether readings are missing must be seen without the signs."""
+    when: dict[str, tuple[str, str | None, str]] = {TAKEN: ("decimal", format(minute, "f"), "min")}
+    return form_rows(act, visit, form.id, when, repeat=number)["item"]
+
+
 def _minutes(act: Act, visit: str) -> list[Decimal]:
     form = next((form for form in forms.forms(act.protocol).values() if form.kind == "vitals"), None)
-    if form is None:
-        return []
-    return [Decimal(values["minute"]) for values in all_values_of(act, visit, form.id).values()]
+    return _readings(act, visit, form) if form is not None else []
 
 
 @action("infusion-vitals")
@@ -183,10 +191,15 @@ def infusion_vitals(
     saturation: Decimal | None = None,
     confirm: list[str] | None = None,
 ) -> None:
-    """Record vital signs of an infusion, by the minute since its start; says at once where a stop rule is met."""
-    visit = _visit(act, "running", "ended")
+    """Record vital signs of an infusion, by the minute since its start; says at once where a stop rule is met.
+
+    The signs are sealed. That an infusion is held, and not resumed, is open as its rate is; at which reading and by
+    which rule is not.
+    """
+    visit = _visit(act, "running", "held", "ended")
     form = _form(act)
     require_may_record(act, form)
+    act.hide("systolic", "diastolic", "pulse", "saturation", "confirm")
     run = run_of(act, visit)
     if minute is None:
         passed = int((act.now.utc - run[0][0]).total_seconds())
@@ -199,21 +212,21 @@ def infusion_vitals(
     passed_over = [*(confirm or []), *signs] if met else (confirm or [])
     filling = forms.fill(form, answers, confirmed=passed_over)
     raise_problems([*filling.hard, *filling.soft])
-    taken = _minutes(act, visit)
+    taken = _readings(act, visit, form)
     if minute in taken:
         act.refuse("C601", f"minute {minute}", "There is a reading already.", "another minute", "Correct it: correct.")
-    rows = filled_rows(act, visit, form, filling, repeat=len(taken) + 1, on=act.now.local_date)
-    sheet = form_of(act, visit, SHEET)
-    if met and sheet.state == "running":
-        fired: dict[str, tuple[str, str | None, str]] = {
-            "rules": ("text", ", ".join(problem.place.rpartition(".")[2] for problem in met), "")
-        }
-        more = form_rows(act, visit, "infusion-stop-rule", fired, on=act.now.local_date, blinding=form.blinding)
-        rows["form"] += more["form"]
-        rows["item"] += more["item"]
+    number = len(taken) + 1
+    rows = filled_rows(act, visit, form, filling, repeat=number, on=act.now.local_date)
+    rows["item"] += taken_at(act, visit, form, number, minute)
+    ids = ", ".join(problem.place.rpartition(".")[2] for problem in met) or "none"
+    fired: dict[str, tuple[str, str | None, str]] = {"(stop-rules)": ("text", ids, "")}
+    rows["item"] += form_rows(act, visit, form.id, fired, repeat=number, blinding=form.blinding)["item"]
+    running = form_of(act, visit, SHEET).state != "ended"
+    if met and running:
+        rows["form"].append({"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "held"})
     act.record(
         subject=visit,
         what={"put": rows},
-        answer={"participant": participant, "minute": format(minute, "f"),
-                "stop": [problem.found for problem in met]},
-    )  # fmt: skip
+        answer={"participant": participant, "minute": format(minute, "f"), "stop": bool(met) and running},
+    )
+    act.tell({"stop_rules": [problem.found for problem in met]})

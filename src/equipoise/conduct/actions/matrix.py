@@ -13,75 +13,83 @@ ROLES = {
     "rater": "records outcomes; sees neither infusion nor what may tell the arm",
     "pharmacist": "holds the key; prepares doses; unblinded",
     "safety": "sees what is quarantined; is told the arm where it must be known",
-    "monitor": "reads, asks queries",
+    "monitor": "reads, asks and closes queries, signs what was reviewed",
+    "data-manager": "as a monitor: reads, asks and closes queries; blinded",
     "statistician": "blinded: takes blinded and sham cuts",
     "unblinded-statistician": "takes unblinded cuts",
 }
 
 _COLUMNS = ("administrator", "coordinator", "investigator", "infusion", "rater", "pharmacist", "safety", "monitor",
-            "statistician", "unblinded-statistician")  # fmt: skip
+            "data-manager", "statistician", "unblinded-statistician")  # fmt: skip
 
-# Columns:            adm coo inv inf rat pha saf mon sta uns
+# Columns:            adm coo inv inf rat pha saf mon dat sta uns
 _RIGHTS = """
-activate-site          Y   -   -   -   -   -   -   -   -   -
-add-account            Y   -   -   -   -   -   -   -   -   -
-add-site               Y   -   -   -   -   -   -   -   -   -
-add-slots              -   -   -   -   -   Y   -   -   -   -
-adverse-event          -   Y   Y   Y   -   -   -   -   -   -
-adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -
-adverse-event-update   -   Y   Y   -   -   -   -   -   -   -
-amend                  Y   -   -   -   -   -   -   -   -   -
-baseline               -   Y   Y   -   -   -   -   -   -   -
-calendar               -   Y   Y   -   Y   -   -   -   -   -
-close-site             Y   -   -   -   -   -   -   -   -   -
-complete               -   Y   Y   -   -   -   -   -   -   -
-consent                -   Y   Y   -   -   -   -   -   -   -
-consent-version        Y   -   -   -   -   -   -   -   -   -
-correct                -   Y   Y   Y   Y   -   -   -   -   -
-cut                    -   -   -   -   -   Y   -   -   Y   Y
-day-1                  -   Y   Y   -   -   -   -   -   -   -
-death                  -   Y   Y   -   -   -   -   -   -   -
-disable-account        Y   -   -   -   -   -   -   -   -   -
-discontinue            -   -   Y   -   -   -   -   -   -   -
-dose-check             -   -   -   -   -   Y   -   -   -   -
-dose-sheet             -   -   -   -   -   Y   -   -   -   -
-eligibility            -   -   Y   -   -   -   -   -   -   -
-enter-stage            -   -   Y   -   -   -   -   -   -   -
-expire-account         Y   -   -   -   -   -   -   -   -   -
-export-allocations     -   -   -   -   -   Y   -   -   -   Y
-found-again            -   Y   Y   -   -   -   -   -   -   -
-freeze                 Y   -   -   -   -   -   -   -   -   -
-infusion-rate          -   -   -   Y   -   -   -   -   -   -
-infusion-start         -   -   -   Y   -   -   -   -   -   -
-infusion-stop          -   -   -   Y   -   -   -   -   -   -
-infusion-vitals        -   -   -   Y   -   -   -   -   -   -
-lift-fence             Y   -   -   -   -   -   -   -   -   -
-lock                   Y   -   -   -   -   -   -   -   -   -
-lost                   -   Y   Y   -   -   -   -   -   -   -
-open-arms              -   -   -   -   -   -   Y   -   -   -
-passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
-randomize              -   Y   Y   -   -   -   -   -   -   -
-randomized-in-error    -   -   Y   -   -   -   -   -   -   -
-read                   -   Y   Y   Y   Y   -   Y   Y   -   -
-record                 -   Y   Y   Y   Y   -   -   -   -   -
-redact                 Y   -   -   -   -   -   -   -   -   -
-reset-passphrase       Y   -   -   -   -   -   -   -   -   -
-screen                 -   Y   Y   -   -   -   -   -   -   -
-screening-failure      -   Y   Y   -   -   -   -   -   -   -
-session                -   Y   Y   -   -   -   -   -   -   -
-sign-off               -   -   Y   -   -   -   -   -   -   -
-sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
-stock                  -   -   -   -   -   Y   -   -   -   -
-stock-count            -   -   -   -   -   Y   -   -   -   -
-unblind                -   -   Y   -   -   Y   Y   -   -   -
-unblind-for            -   Y   Y   -   -   -   Y   -   -   -
-unblind-told           -   -   Y   -   -   Y   Y   -   -   -
-unfreeze               Y   -   -   -   -   -   -   -   -   -
-visit                  -   Y   Y   -   Y   -   -   -   -   -
-visit-missed           -   Y   Y   -   -   -   -   -   -   -
-weight                 -   Y   Y   Y   -   -   -   -   -   -
-withdraw               -   Y   Y   -   -   -   -   -   -   -
-wording                -   Y   Y   -   -   -   -   -   -   -
+activate-site          Y   -   -   -   -   -   -   -   -   -   -
+add-account            Y   -   -   -   -   -   -   -   -   -   -
+add-site               Y   -   -   -   -   -   -   -   -   -   -
+add-slots              -   -   -   -   -   Y   -   -   -   -   -
+adverse-event          -   Y   Y   Y   -   -   -   -   -   -   -
+adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -   -
+adverse-event-update   -   Y   Y   -   -   -   -   -   -   -   -
+amend                  Y   -   -   -   -   -   -   -   -   -   -
+baseline               -   Y   Y   -   -   -   -   -   -   -   -
+calendar               -   Y   Y   -   Y   -   -   -   -   -   -
+close-site             Y   -   -   -   -   -   -   -   -   -   -
+complete               -   Y   Y   -   -   -   -   -   -   -   -
+consent                -   Y   Y   -   -   -   -   -   -   -   -
+consent-version        Y   -   -   -   -   -   -   -   -   -   -
+correct                -   Y   Y   Y   Y   -   -   -   -   -   -
+cut                    -   -   -   -   -   Y   -   -   -   Y   Y
+day-1                  -   Y   Y   -   -   -   -   -   -   -   -
+death                  -   Y   Y   -   -   -   -   -   -   -   -
+disable-account        Y   -   -   -   -   -   -   -   -   -   -
+discontinue            -   -   Y   -   -   -   -   -   -   -   -
+dose-check             -   -   -   -   -   Y   -   -   -   -   -
+dose-sheet             -   -   -   -   -   Y   -   -   -   -   -
+eligibility            -   -   Y   -   -   -   -   -   -   -   -
+enter-stage            -   -   Y   -   -   -   -   -   -   -   -
+expire-account         Y   -   -   -   -   -   -   -   -   -   -
+export-allocations     -   -   -   -   -   Y   -   -   -   -   Y
+found-again            -   Y   Y   -   -   -   -   -   -   -   -
+freeze                 Y   -   -   -   -   -   -   -   -   -   -
+infusion-rate          -   -   -   Y   -   -   -   -   -   -   -
+infusion-start         -   -   -   Y   -   -   -   -   -   -   -
+infusion-stop          -   -   -   Y   -   -   -   -   -   -   -
+infusion-vitals        -   -   -   Y   -   -   -   -   -   -   -
+lift-fence             Y   -   -   -   -   -   -   -   -   -   -
+lock                   Y   -   -   -   -   -   -   -   -   -   -
+lost                   -   Y   Y   -   -   -   -   -   -   -   -
+open-arms              -   -   -   -   -   -   Y   -   -   -   -
+open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
+passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
+query                  -   -   -   -   -   -   Y   Y   Y   -   -
+query-answer           -   Y   Y   Y   Y   -   Y   -   -   -   -
+query-close            -   -   -   -   -   -   Y   Y   Y   -   -
+query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
+randomize              -   Y   Y   -   -   -   -   -   -   -   -
+randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
+read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+record                 -   Y   Y   Y   Y   -   -   -   -   -   -
+redact                 Y   -   -   -   -   -   -   -   -   -   -
+reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
+screen                 -   Y   Y   -   -   -   -   -   -   -   -
+screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
+session                -   Y   Y   -   -   -   -   -   -   -   -
+sign                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+sign-off               -   -   Y   -   -   -   -   -   -   -   -
+sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+stock                  -   -   -   -   -   Y   -   -   -   -   -
+stock-count            -   -   -   -   -   Y   -   -   -   -   -
+unblind                -   -   Y   -   -   Y   Y   -   -   -   -
+unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
+unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -
+unfreeze               Y   -   -   -   -   -   -   -   -   -   -
+visit                  -   Y   Y   -   Y   -   -   -   -   -   -
+visit-missed           -   Y   Y   -   -   -   -   -   -   -   -
+weight                 -   Y   Y   Y   -   -   -   -   -   -   -
+withdraw               -   Y   Y   -   -   -   -   -   -   -   -
+wording                -   Y   Y   -   -   -   -   -   -   -   -
 """
 
 

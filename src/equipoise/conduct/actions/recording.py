@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.rules import windows
-from equipoise.conduct.rules.forms import Filling, Form
+from equipoise.conduct.rules.forms import Filling, Form, item_of
+from equipoise.conduct.store.quarantine import is_sealed, opened_items, place_of_item
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ CODES = {
 RECORDS_QUARANTINED = frozenset({"infusion", "safety"})
 READS_QUARANTINED = frozenset({"safety"})
 
+CONFIRMED = "(confirmed)"  # the sealed item of a quarantined form that names answers confirmed though unusual
 Item = tuple[str, str | None, str]  # type, value, unit
 
 
@@ -40,7 +42,7 @@ def roles_of(act: Act) -> frozenset[str]:
 
 def require_may_record(act: Act, form: Form) -> None:
     """Refuse the recording of a quarantined form by anybody but the people at the infusion (C600)."""
-    if form.blinding == "quarantined" and not roles_of(act) & RECORDS_QUARANTINED:
+    if form.blinding != "open" and not roles_of(act) & RECORDS_QUARANTINED:
         act.refuse("C600", form.id, "It may tell the arm.", "an account of the role infusion or safety",
                    "Leave it to the people at the infusion.")  # fmt: skip
 
@@ -82,7 +84,10 @@ def form_rows(
     missing: str = "left-out",
     is_new: bool = True,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of one filling of a form and of its items; an item without a value is missing, for ``missing``."""
+    """Rows of one filling of a form and of its items; an item without a value is missing, for ``missing``.
+
+    What is not open is sealed to the safety role's key, the missing ones like the others.
+    """
     who = {"participant": act.participant.participant, "visit": visit, "form": form, "repeat": repeat}
     row: dict[str, Any] = {**who, "state": state}
     if on is not None:
@@ -94,14 +99,31 @@ def form_rows(
          "blinding": blinding}
         for id, (kind, value, unit) in items.items()
     ]  # fmt: skip
-    return {"form": [row], "item": cells}
+    return {"form": [row], "item": [sealed_cell(act, cell) for cell in cells]}
+
+
+def sealed_cell(act: Act, cell: dict[str, Any]) -> dict[str, Any]:
+    """A row of items as the open ledger holds it: what is quarantined as ciphertext, of one length whatever it says."""
+    if cell["blinding"] == "open":
+        return cell
+    place = place_of_item(cell, act.writer.number + 1)
+    said = {"value": cell["value"], "missing": cell["missing"]}
+    return {**cell, "value": act.sealer.seal(place, said, act.entropy), "missing": ""}
 
 
 def filled_rows(
     act: Act, visit: str, form: Form, filling: Filling, *, repeat: int = 1, on: date | None = None, is_new: bool = True
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of a form whose answers were held against it; items that are not asked are cleared, and say so."""
+    """Rows of a form whose answers were held against it; items that are not asked are cleared, and say so.
+
+    A quarantined form is written whole, each item of it, so that nothing can be told from which rows there are; with
+    it, sealed, the items whose unusual answer somebody confirmed.
+    """
     items: dict[str, Item] = {}
+    if form.blinding != "open":
+        told = {item.id: (item.type, filling.answers.get(item.id), item.unit) for item in form.items}
+        told[CONFIRMED] = ("text", ", ".join(sorted({item_of(form, p) for p in filling.accepted})) or "none", "")
+        return form_rows(act, visit, form.id, told, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new)
     for item in form.items:
         if item.id in filling.answers:
             items[item.id] = (item.type, filling.answers[item.id], item.unit)
@@ -139,13 +161,26 @@ def repeats_of(act: Act, visit: str, form: str) -> list[Any]:
 
 
 def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str]:
-    """The current values of one filling, by item; what is missing is left out."""
+    """The current values of one filling, by item; what is missing is left out.
+
+    What is quarantined is told where the safety role's key is at hand, and is ciphertext otherwise.
+    """
+    who = act.participant.participant
     rows = act.trial.rows(
-        "SELECT item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = %s"
+        "SELECT item, value, event_number FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = %s"
         " AND missing = ''",
-        (act.participant.participant, visit, form, repeat),
+        (who, visit, form, repeat),
     )
-    return dict(rows)
+    sealed = any(is_sealed(value) for _, value, _ in rows)
+    key = act.quarantine if sealed else None
+    if key is None:
+        return {item: value for item, value, _ in rows}
+    cells = [
+        {"participant": who, "visit": visit, "form": form, "repeat": repeat, "item": item, "value": value,
+         "missing": "", "event_number": number}
+        for item, value, number in rows
+    ]  # fmt: skip
+    return {cell["item"]: cell["value"] for cell in opened_items(cells, key) if not cell["missing"]}
 
 
 def all_values_of(act: Act, visit: str, form: str) -> dict[int, dict[str, str]]:

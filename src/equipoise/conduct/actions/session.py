@@ -61,10 +61,7 @@ def sign_in(
         raise _refused()
     state, expires, refusals, refused_at, digest, encoded = known[0]
     if refusals >= TRIES and now.utc < datetime.fromisoformat(refused_at) + WAIT:
-        raise ConductError(
-            Problem("C011", account, f"{refusals} wrong pass-phrases in a row.", "a pause of a quarter of an hour",
-                    "Wait, or ask an administrator to reset the pass-phrase.")
-        )  # fmt: skip
+        raise _waits(account, refusals)
     whole = credential_digest(encoded) == digest  # a hash put into the database by hand opens nothing
     right = whole and check_password(passphrase, encoded)
     if not right or state != "active" or (expires and now.local_date.isoformat() > expires):
@@ -74,6 +71,41 @@ def sign_in(
     put = {"put": {"account": [{"account": account, "refusals": 0}]}} if refusals else {}
     _note(trial, clock, entropy, "sign-in", account, device, put)
     return Session(account, device)
+
+
+def check_again(trial: Trial, account: str, passphrase: str, now: Moment) -> None:
+    """Hold the pass-phrase of an account against the one typed at signing: C010 where it is another, C011 after five.
+
+    What is refused is noted by the door.
+    """
+    from django.contrib.auth.hashers import check_password
+
+    row = trial.row("account", account=account)
+    kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
+    if row is None or not kept:
+        raise _refused()
+    if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
+        raise _waits(account, row.refusals)
+    if credential_digest(kept[0][0]) != row.credential or not check_password(passphrase, kept[0][0]):
+        raise ConductError(
+            Problem("C010", "passphrase", "This is not the account's pass-phrase: nothing was signed.",
+                    "the pass-phrase of the person who signs")
+        )  # fmt: skip
+
+
+def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[dict[str, object]]]:
+    """The row that counts a wrong pass-phrase."""
+    row = trial.row("account", account=account)
+    if row is None:
+        return {}
+    return {"account": [{"account": account, "refusals": row.refusals + 1, "refused_at": now.text}]}
+
+
+def _waits(account: str, refusals: int) -> ConductError:
+    return ConductError(
+        Problem("C011", account, f"{refusals} wrong pass-phrases in a row.", "a pause of a quarter of an hour",
+                "Wait, or ask an administrator to reset the pass-phrase.")
+    )  # fmt: skip
 
 
 def _refused() -> ConductError:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, action
+from equipoise.conduct.actions.infusion import taken_at
+from equipoise.conduct.actions.query import asked_by_checks
 from equipoise.conduct.actions.recording import (
     day_1_of,
     day_of,
@@ -137,9 +139,11 @@ def record(
     day = _require_attended(act, visit)
     if form_of(act, visit, form) is not None:
         act.refuse("C601", form, f"It is recorded at {visit}.", "a form that is not there yet", "Use correct.")
+    if made.blinding != "open":
+        act.hide("answers", "confirm")
     filling = forms.fill(made, texts_of(answers), confirmed=confirm or ())
     raise_problems([*filling.hard, *filling.soft])
-    rows = filled_rows(act, visit, made, filling, on=day)
+    rows = joined(filled_rows(act, visit, made, filling, on=day), asked_by_checks(act, visit, made, filling))
     shown = {} if made.blinding != "open" else dict(filling.scores)
     act.record(
         subject=f"{visit} {form}",
@@ -246,7 +250,10 @@ def session(
     filling = forms.fill(made[chosen], answers, confirmed=confirm or ())
     raise_problems([*filling.hard, *filling.soft])
     day = day_of(act, on)
-    rows = filled_rows(act, "session", made[chosen], filling, repeat=session, on=day if delivered else None)
+    rows = joined(
+        filled_rows(act, "session", made[chosen], filling, repeat=session, on=day if delivered else None),
+        asked_by_checks(act, "session", made[chosen], filling, session),
+    )
     act.record(
         subject=f"session {session}",
         what={"planned_day": planned[session - 1], "put": rows},
@@ -267,8 +274,6 @@ def correct(
     """Correct items of a recorded form, with the reason; the form is checked as a whole, and what it no longer asks
     is cleared. Signatures over the participant's records become void.
     """  # fmt: skip
-    from equipoise.conduct.actions.closing import void_signatures
-
     act.take("correct")
     protocol = act.protocol
     row = form_of(act, visit, form, repeat)
@@ -278,6 +283,9 @@ def correct(
     require_may_record(act, made)
     if made.kind == "daily-use":
         made = _only(made, next(iter(answers)).split(".")[0])
+    if made.blinding != "open":
+        _correct_quarantined(act, visit, made, texts_of(answers), repeat, confirm or [])
+        return
     before: dict[str, str | None] = dict(values_of(act, visit, form, repeat))
     filling = forms.fill(made, {**before, **texts_of(answers)}, confirmed=[*(confirm or []), *before])
     raise_problems([*filling.hard, *filling.soft])
@@ -287,10 +295,40 @@ def correct(
     kept = forms.Filling(changed, filling.cleared)
     rows = filled_rows(act, visit, made, kept, repeat=repeat, is_new=False)
     old = {id: before.get(id, "") for id in [*changed, *filling.cleared]}
+    asked = asked_by_checks(act, visit, made, filling, repeat, items=set(texts_of(answers)))
     act.record(
         subject=f"{visit} {form}",
-        what={"before": old, "put": joined(rows, void_signatures(act))},
+        what={"before": old, "put": joined(rows, asked)},
         answer={"participant": participant, "changed": sorted(changed), "cleared": list(filling.cleared)},
+    )
+
+
+def _correct_quarantined(
+    act: Act, visit: str, form: forms.Form, answers: dict[str, str | None], repeat: int, confirm: list[str]
+) -> None:
+    """Correct a quarantined form: it is sealed anew as a whole.
+
+    With the safety role's folder the items not named keep their value. Without it nobody can know them, so the form is
+    told whole; an item left out is then left out.
+    """
+    act.hide("answers", "confirm")
+    before = {id: value for id, value in values_of(act, visit, form.id, repeat).items() if form.item(id) is not None}
+    if act.quarantine is None:
+        untold = [item.id for item in form.items if item.id not in answers and item.when is None]
+        if untold:
+            act.refuse("C600", f"{form.id}.{untold[0]}", "Its value is sealed and was not told again.",
+                       f"every item of the form: {listed([item.id for item in form.items])}",
+                       'Tell the form whole (null for what is left out), or add --safety FOLDER.')  # fmt: skip
+        before = {}
+    filling = forms.fill(form, {**before, **answers}, confirmed=[*confirm, *before])
+    raise_problems([*filling.hard, *filling.soft])
+    rows = filled_rows(act, visit, form, filling, repeat=repeat, is_new=False)
+    if form.kind == "vitals" and (minute := filling.answers.get("minute")) is not None:
+        rows["item"] += taken_at(act, visit, form, repeat, Decimal(minute))
+    act.record(
+        subject=f"{visit} {form.id}",
+        what={"put": rows},
+        answer={"participant": act.participant.participant, "form": form.id},
     )
 
 

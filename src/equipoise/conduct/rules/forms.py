@@ -28,6 +28,7 @@ CODES = {
     "C575": "Answers that are unusual: confirm them, or correct them.",
     "C576": "An answer to an item that is not asked.",
     "C577": "A form that the visit does not ask for.",
+    "C578": "A form that cannot be quarantined.",
 }
 
 ItemType = Literal["text", "integer", "decimal", "date", "choice", "yes-no"]
@@ -83,12 +84,16 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Answers held against a form: ``answers`` cleaned, ``cleared`` items that are not asked, problems by weight."""
+    """Answers held against a form: ``answers`` cleaned, ``cleared`` items that are not asked, problems by weight.
+
+    ``accepted`` are soft problems that were passed because somebody confirmed the answer.
+    """
 
     answers: Mapping[str, str | None]
     cleared: tuple[str, ...] = ()
     hard: tuple[Problem, ...] = ()
     soft: tuple[Problem, ...] = ()
+    accepted: tuple[Problem, ...] = ()
     scores: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -113,6 +118,16 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
         return Form(assessment, label, entry.blinding, _instrument_items(instrument), instrument, "instrument")
     items = {"urine": _urine, "daily-use": _daily_use, "vitals": _vitals, "event": _event}[entry.type](entry)
     return Form(assessment, label, entry.blinding, items, None, entry.type)
+
+
+def check_blinding(protocol: Protocol) -> list[Problem]:
+    """C578 for adverse events that are quarantined: their deadlines are read by those who treat and report."""
+    return [
+        Problem("C578", f"assessments.{id}.blinding", "Adverse events are quarantined.", "open",
+                "Who reports an adverse event reads it; keep what tells the arm out of the term.")
+        for id, entry in protocol.model.assessments.items()
+        if entry.type == "event" and entry.blinding != "open"
+    ]  # fmt: skip
 
 
 def forms_at(protocol: Protocol, visit: str) -> tuple[str, ...]:
@@ -214,8 +229,14 @@ def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection
             _check_item(form, item, clean[item.id], hard, soft)
     if not hard:
         _check_together(form, clean, hard, soft)
-    pending = tuple(problem for problem in soft if problem.place.rpartition(".")[2] not in confirmed)
-    return Filling(clean, cleared, tuple(hard), pending, _scores(form, clean) if not hard else {})
+    pending = tuple(problem for problem in soft if item_of(form, problem) not in confirmed)
+    accepted = tuple(problem for problem in soft if item_of(form, problem) in confirmed)
+    return Filling(clean, cleared, tuple(hard), pending, accepted, _scores(form, clean) if not hard else {})
+
+
+def item_of(form: Form, problem: Problem) -> str:
+    """The item that a problem of the form is about."""
+    return problem.place.removeprefix(f"{form.id}.")
 
 
 def _tidy(value: str | None) -> str | None:

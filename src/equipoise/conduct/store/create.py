@@ -14,11 +14,13 @@ from typing import Any
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.dose import check_infusions
+from equipoise.conduct.rules.forms import check_blinding
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.store.ledger import Writer, writing
 from equipoise.conduct.store.place import require_local
+from equipoise.conduct.store.quarantine import key_words, write_safety_key
 from equipoise.conduct.store.slots import draw_slots
 from equipoise.conduct.store.trial import CONFIG, Config, Mode, Trial, remember, write_config
 from equipoise.conduct.store.vault import Vault, fingerprint_of, write_key
@@ -55,10 +57,15 @@ def create_trial(
     receipts: str = "receipts",
     slots: int | None = None,
     zone: str = "UTC",
+    safety: Path | None = None,
+    safety_copy: str = "",
     clock: Clock | None = None,
     entropy: Entropy | None = None,
 ) -> Trial:
-    """Make a trial in ``directory`` and the pharmacy's folder beside it.
+    """Make a trial in ``directory``, and the folders of the pharmacy and of the safety role beside it.
+
+    ``safety`` is by default the trial's folder with "-safety" after its name; ``safety_copy`` is the pass-phrase under
+    which a copy of the safety role's key is kept in the first event (none without).
 
     ``companion`` is a sealed list of the same mode; one is sealed here where none is given, its commitment written
     beside it. ``slots`` says how many a stream holds, by default twice the planned number of participants. Raises
@@ -67,7 +74,9 @@ def create_trial(
     from equipoise.randomization import companion_text, planned_randomizations, read_companion, seal
 
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
-    for folder in (directory, pharmacy):
+    safety = safety or directory.with_name(f"{directory.name}-safety")
+    folders = (directory, pharmacy, safety)
+    for folder in folders:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(
                 Problem("O030", str(folder), "It is there already.", "a folder that is not there yet, or is empty",
@@ -76,7 +85,7 @@ def create_trial(
     if database == "sqlite":
         require_local(directory)
     # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
-    raise_if_any(ConductError, check_infusions(protocol))
+    raise_if_any(ConductError, [*check_infusions(protocol), *check_blinding(protocol)])
     randomizes = protocol.model.randomization is not None
     lists = None
     if randomizes:
@@ -84,15 +93,15 @@ def create_trial(
         lists = read_companion(companion, protocol, kind=mode) if companion else None
         if lists is None:
             lists = seal(protocol, entropy=entropy.bytes, kind=mode)
-    instance, key = entropy.bytes(16).hex(), entropy.bytes(32)
+    instance, key, secret = entropy.bytes(16).hex(), entropy.bytes(32), entropy.bytes(32)
     role = "" if database == "sqlite" else writer_name(database, entropy)
     config = Config(protocol.id, mode, instance, database, receipts, fingerprint_of(key), role)
     vault = Vault(key, trial=protocol.id, mode=mode, instance=instance)
     n = slots or max(2 * int(protocol.model.trial.planned_n.usable or 0), 40)
-    made = [folder for folder in (directory, pharmacy) if not folder.exists()]
+    made = [folder for folder in folders if not folder.exists()]
     trial = None
     try:
-        for folder in (directory, pharmacy):
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_config(directory, config)
         trial = Trial(directory, config)
@@ -106,11 +115,13 @@ def create_trial(
                 cursor.execute("INSERT INTO ledger_head (ledger, number, hash) VALUES (%s, 0, %s)", head)
         owner.close()
         write_key(pharmacy / "key.json", key, trial=protocol.id, mode=mode, instance=instance)
+        write_safety_key(safety, secret, trial=protocol.id, mode=mode, instance=instance)
         if lists is not None:
             _write_private(pharmacy / "companion.yaml", companion_text(lists))
             _write_private(pharmacy / "commitment.txt", f"{lists.commitment}\n")
         with writing(trial) as writer:
-            _first_events(writer, protocol, accounts, zone, clock, entropy)
+            words = key_words(secret, safety_copy, entropy, trial=protocol.id, instance=instance)
+            _first_events(writer, protocol, accounts, zone, words, clock, entropy)
             if lists is not None:
                 _seal_lists(writer, vault, lists, n, clock, entropy)
         anchor = Anchor(writer.number, writer.head, Moment.of(clock, "").text, "init")
@@ -183,8 +194,9 @@ def make_writer(cursor: Any, role: str) -> None:
 
 
 def _first_events(
-    ledger: Writer, protocol: Protocol, accounts: Sequence[FirstAccount], zone: str, clock: Clock, entropy: Entropy
-) -> None:
+    ledger: Writer, protocol: Protocol, accounts: Sequence[FirstAccount], zone: str, safety: dict[str, Any],
+    clock: Clock, entropy: Entropy,
+) -> None:  # fmt: skip
     trial, request = ledger.trial, code(entropy, 6)
     credentials = []
     rows = []
@@ -219,6 +231,7 @@ def _first_events(
             "trial": protocol.id,
             "mode": trial.mode,
             "instance": trial.config.instance,
+            "quarantine": safety,
             "put": {
                 "trial_state": [{"name": "trial", "protocol_hash": protocol.hash}],
                 "protocol_version": [version_row(protocol, 1, now, "")],

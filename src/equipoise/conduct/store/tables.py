@@ -85,6 +85,8 @@ _TABLES = (
         ("participant", "visit", "form", "repeat", "item"),
         {"type": "text", "value": "", "unit": "", "missing": "", "blinding": "open"},
     ),
+    # state: open, answered or closed; rule names the check that asked, empty where a person did; of a query on what is
+    # quarantined text and answer are sealed, for the place that first_event, the event that opened it, is part of
     Table(
         "query",
         ("query",),
@@ -94,21 +96,33 @@ _TABLES = (
             "form": "",
             "repeat": 1,
             "item": "",
+            "blinding": "open",
             "state": "open",
             "rule": "",
             "asked_by": "",
+            "asked_at": "",
+            "first_event": 0,
             "text": "",
             "answer": "",
+            "answered_by": "",
+            "answered_at": "",
+            "closed_by": "",
+            "closed_at": "",
         },
     ),
+    # state: valid or superseded; a form, all of a participant (no form), or the whole trial (no participant)
     Table(
         "signature",
         ("signature",),
         {
             "participant": "",
+            "visit": "",
+            "form": "",
+            "repeat": 1,
             "subject": "",
             "account": "",
             "person": "",
+            "role": "",
             "meaning": "",
             "content": "",
             "at": "",

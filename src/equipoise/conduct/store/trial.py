@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +25,7 @@ from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:
+    from equipoise.conduct.store.quarantine import Quarantine, Sealer
     from equipoise.conduct.store.vault import Vault
     from equipoise.protocol import Protocol
 
@@ -219,6 +222,43 @@ class Trial:
         return read_vault(
             folder / "key.json", trial=config.trial, mode=config.mode, instance=config.instance, fingerprint=config.key
         )
+
+    @cached_property
+    def safety_words(self) -> dict[str, Any]:
+        """What the first event says of the safety role's key; empty where the trial has none."""
+        with self.use():
+            found = self.rows("SELECT what FROM event WHERE number = 1")
+        return dict(json.loads(found[0][0]).get("quarantine", {})) if found else {}
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals quarantined values, for everybody who records; C043 where the trial was made without a key."""
+        from equipoise.conduct.store.quarantine import Sealer
+
+        public = self.safety_words.get("public")
+        if public is None:
+            raise ConductError(
+                Problem("C043", str(self.directory), "The trial was made without a key for quarantined values.",
+                        "a trial made by this version", "Make the trial anew: equipoise init.")
+            )  # fmt: skip
+        config = self.config
+        return Sealer(b64decode(public), trial=config.trial, mode=config.mode, instance=config.instance)
+
+    def quarantine(self, safety: str | os.PathLike[str] | None = None) -> Quarantine | None:
+        """The safety role's key: from its folder where one is named (or EQUIPOISE_SAFETY), or published after the lock.
+
+        ``None`` where neither is so; C043 where a folder is named and holds no key of this trial.
+        """
+        from equipoise.conduct.store.quarantine import Quarantine, read_quarantine, safety_folder
+
+        config, folder = self.config, safety_folder(safety)
+        whose = {"trial": config.trial, "mode": config.mode, "instance": config.instance}
+        if folder is not None:
+            return read_quarantine(folder, self.sealer.public, **whose)
+        with self.use():
+            found = self.rows("SELECT what FROM event WHERE action = 'open-quarantine' ORDER BY number")
+        published = json.loads(found[0][0]).get("secret") if found and found[0][0] else None
+        return Quarantine(b64decode(published), **whose) if published else None
 
     # ------------------------------------------------------------------ start-up
 

@@ -1,0 +1,94 @@
+"""Who is let through the door: account, role, site, state of the trial, a reason; everything else is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.actions.matrix import MATRIX
+from equipoise.conduct.clock import Clock, Moment
+from equipoise.conduct.store.anchors import last_anchor
+from equipoise.foundation.errors import listed
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.door import Act, Action
+
+
+def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
+    """Account, role, site, state of the trial, reason: deny by default."""
+    account = act.trial.row("account", account=act.session.account)
+    today = Moment.of(clock, "")
+    if account is None or account.state != "active" or (
+        account.expires_on and today.local_date.isoformat() > account.expires_on
+    ):  # fmt: skip
+        act.refuse("C013", act.session.account, "The account is not in use.", "an account in use")
+    may = MATRIX.get(act.action.name, frozenset())
+    act.roles = frozenset(account.roles.split(","))
+    held = [role for role in account.roles.split(",") if role in may]
+    if not held:
+        act.refuse("C013", act.action.name, f"The role {account.roles} does not do this.",
+                   listed(sorted(may)), "Ask somebody whose role it is.")  # fmt: skip
+    act.role = held[0]
+    sites = [site for site in account.sites.split(",") if site]
+    act.site = sites[0] if len(sites) == 1 else ""
+    person = given.get("participant")
+    if person is None and "query" in given:
+        asked = act.trial.row("query", query=given["query"])
+        if asked is None:
+            act.refuse("C014", given["query"], "There is no such query here.", "a query of the account's sites")
+        person = asked.participant
+    if person is not None and not _is_new(act.action):
+        found = act.trial.row("participant", participant=person)
+        if found is None or (sites and found.site not in sites):
+            act.refuse(
+                "C014", str(person), "There is no such participant here.", "a participant of the account's sites"
+            )
+        act._participant, act.site = found, found.site
+    elif given.get("site") is not None:
+        if sites and given["site"] not in sites:
+            act.refuse("C014", str(given["site"]), "There is no such site here.", "one of the account's sites")
+        act.site = given["site"]
+    place = act.trial.row("site", site=act.site) if act.site else None
+    zone = place.zone if place is not None else ""
+    act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
+    state = act.state
+    if state.state not in act.action.states:
+        act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
+    if act.action.why:
+        act.require_why(f"The action {act.action.name} was asked for")
+    if act.action.allocates:
+        _require_no_fence(act, state)
+
+
+class _Stopped:
+    """A clock that shows a moment read before: one action has one time."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._utc = moment.utc
+
+    def now(self) -> datetime:
+        return self._utc
+
+
+def _is_new(chosen: Action) -> bool:
+    return chosen.name == "screen"
+
+
+def _require_no_fence(act: Act, state: Any) -> None:
+    if state.randomization != "open":
+        act.refuse("C018", "randomization", f"The fence stands: {state.fence or state.randomization}.",
+                   "every receipt given since the backup typed in",
+                   "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).")  # fmt: skip
+    last = last_anchor(act.trial.receipts)
+    if last is None:
+        return
+    if last.number > act.writer.number:
+        found = f"The ledger has {act.writer.number} events, a receipt tells of {last.number}."
+    else:
+        hash = act.trial.rows("SELECT hash FROM event WHERE number = %s", (last.number,))
+        if hash and hash[0][0] == last.hash:
+            return
+        found = f"Event {last.number} is not the one a receipt tells of."
+    act.refuse("C018", "the ledger", found, "a ledger that holds all that was given out",
+               "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.")  # fmt: skip

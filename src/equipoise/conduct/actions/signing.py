@@ -1,0 +1,84 @@
+"""Signatures: one event that binds who, in which role, when and with what meaning to the digest of what is signed.
+
+A signature is never taken back and never deleted. When what it covers changes, the action that changed it records in
+the same breath that the signature is superseded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.actions.session import check_again
+from equipoise.conduct.store.signatures import SUPERSEDED, digest_signed, no_longer_as_signed
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.door import Act
+
+CODES = {
+    "C621": "A signature over records that are signed already, not complete or not there.",
+    "C625": "A meaning of a signature that there is not, or that is not this role's.",
+}
+# What a signature can mean (21 CFR 11.50), and the roles that may mean it.
+MEANINGS = {
+    "authored": ("coordinator", "investigator", "infusion", "rater"),
+    "reviewed": ("investigator", "safety", "monitor", "data-manager"),
+    "approved": ("investigator",),
+    "responsible": ("investigator",),
+}
+RESPONSIBLE = "responsible"
+_DATA = ("participant", "visit", "form", "item")
+
+
+def signature_row(
+    act: Act, passphrase: str, meaning: str, subject: str, *, participant: str = "", visit: str = "", form: str = "",
+    repeat: int = 1,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+    """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
+    check_again(act.trial, act.session.account, passphrase, act.now)
+    content = digest_signed(act.trial, participant, visit, form, repeat)
+    account = act.trial.row("account", account=act.session.account)
+    assert account is not None
+    before = act.trial.rows(
+        "SELECT 1 FROM signature WHERE state = 'valid' AND account = %s AND meaning = %s AND participant = %s"
+        " AND visit = %s AND form = %s AND repeat = %s AND content = %s",
+        (account.account, meaning, participant, visit, form, repeat, content),
+    )
+    if before:
+        act.refuse("C621", participant or subject, "These records are signed already.",
+                   "records that changed, or others")  # fmt: skip
+    row = {
+        "signature": f"S-{act.writer.number + 1}", "participant": participant, "visit": visit, "form": form,
+        "repeat": repeat, "subject": subject, "account": account.account, "person": account.person, "role": act.role,
+        "meaning": meaning, "content": content, "at": act.now.text,
+    }  # fmt: skip
+    rows: dict[str, list[dict[str, Any]]] = {"signature": [row]}
+    if account.refusals:
+        rows["account"] = [{"account": account.account, "refusals": 0}]
+    return rows
+
+
+def shown(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What the person who signed is told, and what every display of a signature says."""
+    row = rows["signature"][0]
+    return {
+        "signature": row["signature"], "of": row["subject"], "signed_by": row["person"] or row["account"],
+        "role": row["role"], "meaning": row["meaning"], "at": row["at"], "content": row["content"],
+    }  # fmt: skip
+
+
+def supersede_signatures(act: Act) -> None:
+    """Record that signatures no longer cover what stands now, of everybody whose data the action changed."""
+    touched = {
+        entry.participant for entry in act.events
+        if entry.participant and any(f'"{table}":[' in entry.what for table in _DATA)
+    }  # fmt: skip
+    for participant in sorted(touched):
+        rows = [
+            {"signature": id, "state": SUPERSEDED} for id, _, _ in no_longer_as_signed(act.trial, participant)
+        ]  # fmt: skip
+        if rows:
+            names = [row["signature"] for row in rows]
+            act.record(
+                participant=participant, subject="signatures superseded", why="",
+                what={"superseded": names, "put": {"signature": rows}}, answer={"signatures_superseded": names},
+            )  # fmt: skip
