@@ -129,7 +129,10 @@ class Records:
         for name, frame in sorted(self.tables.items()):
             if frame.height:
                 columns = sorted(frame.columns)
-                parts[name] = sha256_text(frame.select(columns).sort(columns).write_csv(float_precision=None))
+                # A covariate is a number, whether its source wrote 17 or 17.0; the schema fixes all other types.
+                own = [c for c in columns if c not in TABLES[name].polars_schema and frame[c].dtype.is_integer()]
+                plain = frame.select(columns).with_columns(pl.col(c).cast(pl.Float64) for c in own if c != REPLICATE)
+                parts[name] = sha256_text(plain.sort(columns).write_csv(float_precision=None))
         return sha256_value(parts)
 
     @property

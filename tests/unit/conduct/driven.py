@@ -33,8 +33,8 @@ def hire(staged: Any) -> None:
     from equipoise.conduct.actions.session import Session
 
     for name, roles in STAFF.items():
-        staged.do("alice", "add-account", account=name, person=name.title(), roles=roles)
-        staged.sessions[name] = Session(name)
+        made = staged.do("alice", "add-account", account=name, person=name.title(), roles=roles)
+        staged.sessions[name], staged.passphrases[name] = Session(name), made.told["passphrase"]
     for drug, mg in (("ketamine", 9000), ("midazolam", 900)):
         staged.do("phil", "stock", drug=drug, movement="received", mg=mg, sealed=True)
 

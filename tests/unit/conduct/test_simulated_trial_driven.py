@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from equipoise.cli.main import app
 from equipoise.exchange.records_files import plain_frame
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.records.schema import TABLES
@@ -69,23 +73,55 @@ def same(one: pl.DataFrame, other: pl.DataFrame, name: str) -> None:
                                f"{right.join(left, on=left.columns, how='anti', nulls_equal=True)}"  # fmt: skip
 
 
-def check(staged: Any, per_arm: int | None, seed: int) -> None:
-    from equipoise.conduct.cut import cut_records
+def check_calendar(trial: Any) -> None:
+    """The ledger was written in the order of the calendar by several people, participants among one another."""
+    events = trial.rows("SELECT at, clock, account, participant FROM event WHERE participant <> '' ORDER BY number")
+    assert [at for at, *_ in events] == sorted(at for at, *_ in events)
+    assert not any(clock for _, clock, *_ in events)
+    assert len({account for _, _, account, _ in events}) >= 10
+    turns = sum(1 for one, two in pairwise(events) if one[3] != two[3])
+    people = {person for *_, person in events}
+    assert turns > 10 * len(people), "participants came one after another"
+
+
+def check(staged: Any, per_arm: int | None, seed: int, folder: Path) -> None:
+    """Driven, closed and cut: records equal to those simulated, and the results of the plan with them."""
+    from equipoise.conduct.cut import take_cut
+    from equipoise.exchange.records_files import read_records, write_records
 
     protocol = flagship(per_arm)
     trial, driver, order, records = drive(staged, protocol, seed)
+    check_calendar(trial)
     driver.close(order)
-    at = trial.clock.now()
-    found = cut_records(trial.trial, at=at, edition="unblinded", pharmacy=trial.pharmacy, now=trial.clock.now())
+    at = trial.clock.now().isoformat()
+    take_cut(
+        trial.trial, trial.session("uma"), at=at, edition="unblinded", out=folder / "cut", pharmacy=trial.pharmacy,
+        clock=trial.clock, entropy=trial.entropy,
+    )  # fmt: skip
+    found = read_records(folder / "cut")
     assert found.source.details["locked"] is True
     for name in TABLES:
         same(found[name], records[name], name)
+    write_records(records, folder / "simulated")
+    (folder / "protocol.yaml").write_text(protocol.text, "utf-8")
+    results = []
+    for name in ("cut", "simulated"):
+        told = CliRunner().invoke(app, [
+            "run", str(folder / "protocol.yaml"), "--records", str(folder / name), "--out", str(folder / f"{name}-run"),
+            "--no-pdf",
+        ])  # fmt: skip
+        assert told.exit_code == 0, told.output
+        results.append(json.loads((folder / f"{name}-run" / "results.json").read_text("utf-8")))
+    assert results[0]["estimates"] == results[1]["estimates"]
+    assert results[0] == results[1]
 
 
-def test_a_small_flagship_driven_through_every_action_gives_the_simulated_records(staged: Any) -> None:
-    check(staged, per_arm=2, seed=11)
+def test_a_small_flagship_driven_through_every_action_gives_the_simulated_records(staged: Any, tmp_path: Path) -> None:
+    check(staged, per_arm=2, seed=11, folder=tmp_path)
 
 
 @pytest.mark.characteristics
-def test_the_whole_flagship_driven_through_every_action_gives_the_simulated_records(staged: Any) -> None:
-    check(staged, per_arm=None, seed=7)
+def test_the_whole_flagship_driven_through_every_action_gives_the_simulated_records(
+    staged: Any, tmp_path: Path
+) -> None:
+    check(staged, per_arm=None, seed=7, folder=tmp_path)
