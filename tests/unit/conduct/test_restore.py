@@ -97,3 +97,96 @@ def test_the_key_is_in_no_backup(staged, tmp_path) -> None:
         text = b"".join(file.read(name) for name in file.namelist()).decode()
     assert key not in text
     assert seed.split('"')[1] not in text
+
+
+def _restored_with_what_was_kept_outside(staged, tmp_path):
+    """P-1 randomized, a backup, P-2 randomized, the backup restored with every anchor and receipt that was outside."""
+    import shutil
+
+    from equipoise.conduct.store.backup import back_up, restore
+
+    trial = staged(slots=40)
+    for number in (1, 2, 3):
+        trial.enrol(f"P-{number}")
+    trial.do("carol", "randomize", participant="P-1")
+    back_up(trial.trial, tmp_path / "b", clock=trial.clock, entropy=trial.entropy)
+    trial.do("carol", "randomize", participant="P-2")
+    since = _receipts(trial)[1:]
+    restored = restore(
+        tmp_path / "b", tmp_path / "r", receipts=str(tmp_path / "kept"), clock=trial.clock, entropy=trial.entropy
+    )
+    for path in trial.trial.receipts.iterdir():
+        if path.name == "anchors.txt":
+            with open(restored.receipts / path.name, "a") as out:
+                out.write(path.read_text())
+        else:
+            shutil.copy(path, restored.receipts)
+    trial.trial.close()
+    trial.trial = restored
+    trial.sessions.clear()
+    return trial, since
+
+
+def test_an_acknowledged_loss_is_told_and_no_fault_and_any_other_is_one(staged, tmp_path) -> None:
+    from equipoise.conduct.store.anchors import Anchor, add_anchor
+    from equipoise.conduct.store.verify import verify
+
+    trial, since = _restored_with_what_was_kept_outside(staged, tmp_path)
+    before = verify(trial.trial)
+    assert {finding.code for finding in before.findings} == {"C065"}
+    with pytest.raises(ConductError) as error:  # the folder itself holds receipt 2
+        trial.do("alice", "lift-fence", receipts=[], last=1, why="nobody was asked")
+    assert error.value.problems[0].code == "C131"
+    done = trial.do("alice", "lift-fence", receipts=since, last=2, why="both sites were telephoned")
+    assert done.answer["anchors_lost"] == 1
+    found = verify(trial.trial)
+    assert found.findings == []
+    (note,) = [note for note in found.notes if note.startswith("lost with a restore")]
+    assert "alice acknowledged it" in note
+    assert "both sites were telephoned" in note
+    # the newest anchor outside tells of a lost event, and people are randomized nevertheless
+    assert trial.do("carol", "randomize", participant="P-3").answer["receipt"] == 3
+
+    backup = next(anchor for anchor in _anchors(trial) if anchor.occasion.startswith("backup"))
+    for number in (backup.number + 3, backup.number - 3):  # one that nobody acknowledged, one of the backup's own
+        add_anchor(trial.trial.receipts, Anchor(number, "ab" * 32, "2027-01-11T15:00:00.000000Z", "randomize"))
+    codes = [finding.place.split()[1] for finding in verify(trial.trial).findings]
+    assert codes == [f"{backup.number + 3}-{'ab' * 8}", f"{backup.number - 3}-{'ab' * 8}"]
+    with pytest.raises(ConductError) as error:
+        trial.do("alice", "acknowledge-loss", why="a stick was found")
+    assert error.value.problems[0].code == "C133"
+
+
+def test_an_anchor_found_after_the_fence_was_lifted_is_acknowledged(staged, tmp_path) -> None:
+    from equipoise.conduct.store.anchors import Anchor, add_anchor
+    from equipoise.conduct.store.verify import verify
+
+    trial, since = _restored_with_what_was_kept_outside(staged, tmp_path)
+    trial.do("alice", "lift-fence", receipts=since, last=2, why="both sites were telephoned")
+    with pytest.raises(ConductError) as error:
+        trial.do("alice", "acknowledge-loss", why="nothing was found")
+    assert error.value.problems[0].code == "C133"
+    add_anchor(trial.trial.receipts, Anchor(500, "ab" * 32, "2027-01-11T15:00:00.000000Z", "unblind"))
+    assert [finding.code for finding in verify(trial.trial).findings] == ["C065"]
+    with pytest.raises(ConductError) as error:
+        trial.do("carol", "randomize", participant="P-3")
+    assert error.value.problems[0].code == "C018"
+    trial.do("alice", "acknowledge-loss", why="a stick was found")
+    assert verify(trial.trial).findings == []
+    trial.do("carol", "randomize", participant="P-3")
+
+
+def test_a_loss_without_a_restore_cannot_be_acknowledged(staged) -> None:
+    from equipoise.conduct.store.anchors import Anchor, add_anchor
+
+    trial = staged()
+    add_anchor(trial.trial.receipts, Anchor(500, "ab" * 32, "2027-01-11T15:00:00.000000Z", "randomize"))
+    with pytest.raises(ConductError) as error:
+        trial.do("alice", "acknowledge-loss", why="it must have been a mistake")
+    assert error.value.problems[0].code == "C133"
+
+
+def _anchors(trial):
+    from equipoise.conduct.store.anchors import read_anchors
+
+    return read_anchors(trial.trial.receipts)

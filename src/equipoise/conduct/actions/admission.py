@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.actions.matrix import MATRIX
 from equipoise.conduct.clock import Clock, Moment
 from equipoise.conduct.store.anchors import last_anchor
+from equipoise.conduct.store.losses import disagreement
 from equipoise.foundation.errors import listed
 
 if TYPE_CHECKING:
@@ -80,15 +81,8 @@ def _require_no_fence(act: Act, state: Any) -> None:
         act.refuse("C018", "randomization", f"The fence stands: {state.fence or state.randomization}.",
                    "every receipt given since the backup typed in",
                    "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).")  # fmt: skip
-    last = last_anchor(act.trial.receipts)
-    if last is None:
+    found = disagreement(act.trial, last_anchor(act.trial.receipts), act.writer.number)
+    if not found:
         return
-    if last.number > act.writer.number:
-        found = f"The ledger has {act.writer.number} events, a receipt tells of {last.number}."
-    else:
-        hash = act.trial.rows("SELECT hash FROM event WHERE number = %s", (last.number,))
-        if hash and hash[0][0] == last.hash:
-            return
-        found = f"Event {last.number} is not the one a receipt tells of."
     act.refuse("C018", "the ledger", found, "a ledger that holds all that was given out",
                "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.")  # fmt: skip

@@ -1,12 +1,17 @@
-"""After a restore: receipts given since the backup are typed in, their slots burnt or given back, the fence lifted."""
+"""After a restore: receipts given since the backup are typed in, their slots burnt or given back, the fence lifted.
+
+What is lost with the events after the backup is written down: the anchors outside that tell of them.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from equipoise.conduct.actions.door import Act, action, anchor_of
 from equipoise.conduct.actions.enter_stage import day_1_rows
 from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.store.losses import lost_anchors, read_outside
 from equipoise.conduct.store.models import Allocation, Participant, Slot
 from equipoise.conduct.store.receipts import GivenSlot, read_given
 from equipoise.conduct.store.slots import minimized_slot, read_trial_companion
@@ -15,6 +20,7 @@ from equipoise.conduct.store.trial import pharmacy_folder
 CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
     "C132": "No fence stands.",
+    "C133": "A loss that no restore explains.",
 }
 
 
@@ -34,15 +40,63 @@ def lift_fence(act: Act, receipts: list, last: int) -> None:
         have = ", ".join(str(one.number) for one in given) or "none"
         act.refuse("C131", "receipts", f"Typed in: {have}.", f"all from {count + 1} to {last}" if wanted else "none",
                    "Ask every site; the numbers run through the whole trial.")  # fmt: skip
+    _require_known(act, last)
     for one in given:
         _give_back(act, one)
     act.load_none()
+    lost = _lost(act)
     act.record(
         subject="randomization",
-        what={"last": last, "put": {"trial_state": [{"name": "trial", "randomization": "open", "fence": ""}]}},
-        answer={"receipts": len(given), "last": last, "randomization": "open"},
+        what={
+            "last": last,
+            "lost": lost,
+            "put": {"trial_state": [{"name": "trial", "randomization": "open", "fence": ""}]},
+        },
+        answer={"receipts": len(given), "last": last, "randomization": "open", "anchors_lost": len(lost)},
     )
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+@action("acknowledge-loss", states=("open", "paused", "frozen", "locked"), why=True)
+def acknowledge_loss(act: Act) -> None:
+    """Acknowledge anchors found after the fence was lifted that tell of events lost with the restore.
+
+    Put them into the receipts folder first (``anchors.txt``, receipts). Anchors of events that the backup did hold are
+    refused: their loss no restore explains.
+    """
+    lost = _lost(act)
+    if not lost:
+        act.refuse("C133", str(act.trial.receipts), "The ledger holds every anchor there, or its loss is known.",
+                   "anchors that tell of lost events")  # fmt: skip
+    act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+def _lost(act: Act) -> list[str]:
+    """Anchors outside that the restored ledger does not hold; refused where the backup held their events (C133)."""
+    found = act.trial.rows("SELECT what FROM event WHERE action = 'restored' ORDER BY number DESC LIMIT 1")
+    backup = int(json.loads(found[0][0])["backup_number"]) if found else act.writer.number
+    try:
+        lost = lost_anchors(act.trial)
+    except ValueError as error:
+        act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
+    early = [anchor.text for anchor in lost if anchor.number <= backup]
+    if early or (lost and not found):
+        act.refuse("C133", f"anchor {(early or [lost[0].text])[0]}",
+                   f"The ledger does not hold it, and no restore explains that: the backup reaches to event {backup}.",
+                   "every event of the backup", "Something was changed: run `equipoise verify DIR`.")  # fmt: skip
+    return [anchor.text for anchor in lost]
+
+
+def _require_known(act: Act, last: int) -> None:
+    """Refuse where the receipts folder itself holds a receipt after the last one named (C131)."""
+    try:
+        kept = [int(receipt.split()[0]) for _, receipt in read_outside(act.trial.receipts) if receipt]
+    except ValueError as error:
+        act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
+    if max(kept, default=0) > last:
+        act.refuse("C131", "last", f"The receipts folder holds receipt {max(kept)}.", f"{max(kept)} or more",
+                   "Type in every receipt up to it.")  # fmt: skip
 
 
 def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:

@@ -24,6 +24,7 @@ _COLUMNS = ("administrator", "coordinator", "investigator", "infusion", "rater",
 
 # Columns:            adm coo inv inf rat pha saf mon dat sta uns
 _RIGHTS = """
+acknowledge-loss       Y   -   -   -   -   -   -   -   -   -   -
 activate-site          Y   -   -   -   -   -   -   -   -   -   -
 add-account            Y   -   -   -   -   -   -   -   -   -   -
 add-site               Y   -   -   -   -   -   -   -   -   -   -

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from equipoise.conduct.actions.door import perform
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, one_database, staged
+from equipoise.conduct.store.anchors import add_anchor, read_anchors
 from equipoise.conduct.store.backup import back_up, restore
 from equipoise.conduct.store.trial import Trial
 from equipoise.conduct.store.verify import verify
@@ -55,6 +57,15 @@ def _after(
         return "done"
 
     last = len(given)
+    kept = read_anchors(stage.trial.receipts)
+    for path in stage.trial.receipts.glob("receipt-*"):
+        shutil.copy(path, restored.receipts)
+    for anchor in kept:
+        add_anchor(restored.receipts, anchor)
+    lost = verify(restored)
+    report.require(
+        8, "anchors of what was lost are named before it is acknowledged", {f.code for f in lost.findings}, {"C065"}
+    )
     report.require(
         1, "randomizing behind the fence", refused(stage.investigator, "randomize", participant=known[0]), "C018"
     )
@@ -74,5 +85,9 @@ def _after(
     report.require(5, "slots given twice", len(now) - len(set(now.values())))
     positions = sorted(row[0] for row in stage.rows("SELECT position FROM allocation"))
     report.require(6, "slots are exactly 1 to n", positions == list(range(1, last + 2)), True)
-    report.require(7, "findings of verify after the restore", len(verify(restored).findings))
+    found = verify(restored)
+    report.require(7, "findings of verify after the restore", len(found.findings))
+    report.require(
+        9, "the loss in its notes", any(note.startswith("lost with a restore") for note in found.notes), True
+    )
     stage.trial = original

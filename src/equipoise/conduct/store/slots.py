@@ -2,8 +2,8 @@
 
 A stream's list is drawn when the trial is made, every stream as long as every other. Where the scheme has a fixed
 total, decoys follow the last slot, so that nothing in the database says where such a list ends; whether a slot is one
-is seen with the key, before it is given. With minimization an arm follows from those before it: the slot is made, sealed
-and given under one lock.
+is seen with the key, before it is given. With minimization an arm follows from those before it: the slot is made,
+sealed and given under one lock.
 """
 
 from __future__ import annotations

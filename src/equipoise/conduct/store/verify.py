@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
 from equipoise.conduct.store.credentials import credential_digest
 from equipoise.conduct.store.halves import LONG, Second, moment, second, walk_halves
+from equipoise.conduct.store.losses import losses_of, read_receipt
 from equipoise.conduct.store.projection import State, fold
 from equipoise.conduct.store.quarantine import misplaced, unopened
 from equipoise.conduct.store.signatures import SUPERSEDED, no_longer_as_signed
@@ -279,34 +279,45 @@ def _links(report: Verification, links: list[tuple[int, str, str, str, str]], ha
 
 
 def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
-    anchors = read_anchors(trial.receipts)
-    receipts = []
+    source = source_of(trial)
+    outside = [(anchor, "") for anchor in read_anchors(trial.receipts)]
     for path in sorted(trial.receipts.glob("receipt-*.json")):
         try:
-            said = json.loads(path.read_text("utf-8"))
-            number, hash = said["anchor"].split()
-            anchors.append(Anchor(int(number), hash, said["at"], path.name))
-            receipts.append((path.name, said["receipt"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            outside.append(read_receipt(path))
+        except ValueError:
             report.add("C065", path.name, "The receipt cannot be read.")
-    for anchor in anchors:
+    acknowledged = losses_of(source.rows)
+    given_up: dict[int, list[Anchor]] = {}
+    for anchor, _ in outside:
         place = f"anchor {anchor.text} ({anchor.occasion})"
-        if anchor.number >= len(hashes):
+        if anchor.number < len(hashes) and hashes[anchor.number] == anchor.hash:
+            report.anchored_to = max(report.anchored_to, anchor.number)
+            continue
+        loss = next((loss for loss in acknowledged if loss.covers(anchor)), None)
+        if loss is not None:
+            given_up.setdefault(loss.event, []).append(anchor)
+        elif anchor.number >= len(hashes):
             report.add(
                 "C065", place, f"The ledger ends at event {len(hashes) - 1}.", f"at least {anchor.number} events"
             )
-        elif hashes[anchor.number] != anchor.hash:
-            report.add("C065", place, f"Event {anchor.number} is another one.", "the event that the anchor vouches for")
         else:
-            report.anchored_to = max(report.anchored_to, anchor.number)
+            report.add("C065", place, f"Event {anchor.number} is another one.", "the event that the anchor vouches for")
+    for loss in acknowledged:
+        numbers = [anchor.number for anchor in given_up.get(loss.event, ())]
+        if numbers:
+            report.notes.append(
+                f"lost with a restore: events {loss.backup + 1} to {max(numbers)} or later, as {len(numbers)} anchors "
+                f"outside tell; {loss.account} acknowledged it in event {loss.event}, {loss.at[:16]}Z: {loss.why}"
+            )
     given = {
         f"{receipt} {participant} {handle}"
-        for receipt, participant, handle in source_of(trial).rows("SELECT receipt, participant, handle FROM allocation")
+        for receipt, participant, handle in source.rows("SELECT receipt, participant, handle FROM allocation")
     }
-    for name, line in receipts:
-        if " ".join(line.split()[:3]) not in given:
-            report.add("C065", name, f"The allocation {line!r} is not in the trial.", "every receipt's allocation")
-    if not anchors:
+    for anchor, line in outside:
+        if line and " ".join(line.split()[:3]) not in given:
+            place = anchor.occasion
+            report.add("C065", place, f"The allocation {line!r} is not in the trial.", "every receipt's allocation")
+    if not outside:
         report.notes.append("no anchor is kept in the receipts folder: a shortened or rewritten ledger cannot be told")
 
 
