@@ -39,8 +39,8 @@ def cut(
 ) -> None:
     """Cut the data of a running trial at a moment: the same moment, edition and version give the same bytes.
 
-    Unblinded is refused before the lock, save where an unblinding for analysis was recorded. What is quarantined belongs
-    to unblinded cuts and to those after the lock, and needs --safety until its key is published. Then:
+    Unblinded is refused before the lock, save where an unblinding for analysis was recorded. What is quarantined
+    belongs to unblinded cuts and to those after the lock; it needs --safety until its key is published. Then:
     `equipoise run P --records RECORDS`.
 
     Example: `equipoise cut trial --at 2027-06-30T12:00:00Z --edition blinded --out records --as stan`

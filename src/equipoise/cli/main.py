@@ -24,10 +24,12 @@ from equipoise.cli import (
     multiverse,
     power,
     protocols,
+    queries,
     randomization,
     report,
     restore,
     run,
+    safety_key,
     schema,
     show,
     simulate,
@@ -68,7 +70,7 @@ def _options(
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
     randomization, calibrate, looks, assurance, design_report, warm_up,
-    init, do, verify, backup, restore, drill, cut,
+    init, do, queries, verify, backup, restore, drill, cut, safety_key,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

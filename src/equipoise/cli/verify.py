@@ -6,7 +6,7 @@ import typer
 
 from equipoise.cli.console import console, print_json, print_problems, reported, working
 from equipoise.cli.options import JsonOption
-from equipoise.cli.trial_options import PharmacyOption, TrialArgument
+from equipoise.cli.trial_options import PharmacyOption, SafetyOption, TrialArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -14,17 +14,20 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify)
 
 
-def verify(directory: TrialArgument, pharmacy: PharmacyOption = None, as_json: JsonOption = False) -> None:
+def verify(
+    directory: TrialArgument, pharmacy: PharmacyOption = None, safety: SafetyOption = None, as_json: JsonOption = False
+) -> None:
     """Check that nothing was changed, lost or put in by hand: ledger, tables, slots, guards, anchors and receipts.
 
-    With the pharmacy's folder every sealed entry is opened too. Leaves with 10 where something is wrong.
+    With the pharmacy's folder every sealed entry is opened too, with the safety role's every quarantined value. Leaves
+    with 10 where something is wrong.
 
     Example: `equipoise verify trial`
     """
     from equipoise.conduct.store.verify import verify_directory
 
     with reported(as_json=as_json), working("verifying", quiet=as_json):
-        found = verify_directory(directory, pharmacy=pharmacy)
+        found = verify_directory(directory, pharmacy=pharmacy, safety=safety)
     if as_json:
         print_json(found.as_dict())
     else:

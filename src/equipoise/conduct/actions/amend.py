@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.actions.door import Act, action, anchor_of
 from equipoise.conduct.actions.recording import raise_problems
 from equipoise.conduct.rules.dose import check_infusions
+from equipoise.conduct.rules.forms import check_blinding
 from equipoise.conduct.store.create import version_row
 from equipoise.conduct.store.models import ProtocolVersion, Site
 from equipoise.foundation.errors import EquipoiseError
@@ -43,7 +44,7 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
     if protocol.hash == before.hash or ProtocolVersion.objects.filter(hash=protocol.hash).exists():
         act.refuse("C130", "text", "The trial has this version already.", "a file that differs in what it means")
     _require_same_lists(act, before, protocol)
-    raise_problems(check_infusions(protocol))
+    raise_problems([*check_infusions(protocol), *check_blinding(protocol)])
     changes = differences(before.resolved, protocol.resolved)
     if not confirm:
         shown = "\n".join(changes[:60])

@@ -7,18 +7,20 @@ from typing import Any
 
 from equipoise.conduct.actions.door import Act, action, anchor_of
 from equipoise.conduct.store.canonical import written
+from equipoise.conduct.store.quarantine import is_sealed, place_of_item, place_of_query
 from equipoise.conduct.store.tables import TABLES
 
 CODES = {"C129": "There is nothing to redact."}
 REDACTED = "redacted"
 
 
-@action("redact", states=("open", "paused", "locked"), why=True, private=("text",))
+@action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",))
 def redact(act: Act, participant: str, text: str) -> None:
-    """Take a text out of everything that was recorded of a participant, where it stood in values or reasons.
+    """Take a text out of everything that was recorded of a participant, where it stood in values, queries or reasons.
 
-    Each event that holds it loses its words; what else it said is kept by the redaction, which says who, when and why.
-    Numbers, hashes and the chain stay. Backups and copies made before still hold the text.
+    What is sealed is searched with the safety role's folder alone; the answer says how much was not. Each event
+    that holds it loses its words; what else it said is kept by the redaction, which says who, when and why. Numbers,
+    hashes and the chain stay. Backups and copies made before still hold the text.
     """
     if len(text.strip()) < 3:
         act.refuse("C129", "text", "The text is too short to be found safely.", "three letters or more")
@@ -28,36 +30,66 @@ def redact(act: Act, participant: str, text: str) -> None:
         (participant,),
     )
     kept: dict[str, str] = {}
+    search = _Search(act, text)
     for number, what, why in rows:
         content = json.loads(what)
-        left = _without(content, text)
+        left = search.without(content, number)
         if left != content or text in why:
             kept[str(number)] = written(left)
     if not kept:
-        act.refuse("C129", "text", f"Nothing recorded of {participant} holds it.", "the text as it was typed")
+        unread = f" {search.unopened} sealed values were not searched." if search.unopened else ""
+        act.refuse("C129", "text", f"Nothing recorded of {participant} holds it.{unread}", "the text as it was typed",
+                   "Add --safety FOLDER to search what is sealed." if unread else "")  # fmt: skip
     act.why = act.why.replace(text, "...")
     act.record(
         subject=f"events {', '.join(kept)}",
-        what={"kept": kept, "put": _rows(act, participant, text)},
-        answer={"participant": participant, "events": [int(number) for number in kept]},
+        what={"kept": kept, "put": _rows(act, participant, search)},
+        answer={
+            "participant": participant,
+            "events": [int(number) for number in kept],
+            "sealed_not_searched": search.unopened,
+        },
     )
     for number in kept:
         act.writer.blank(int(number))
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
-def _without(value: Any, text: str) -> Any:
-    if isinstance(value, dict):
-        out = {key: _without(entry, text) for key, entry in value.items()}
-        if value.get("value") != out.get("value") and "missing" in value:
-            out["missing"], out["value"] = REDACTED, ""
+class _Search:
+    """The text that is taken out, in plain and, where the safety role's key is at hand, in what is sealed."""
+
+    def __init__(self, act: Act, text: str) -> None:
+        self.text = text
+        self.key = act.quarantine
+        self.unopened = 0
+
+    def without(self, value: Any, number: int) -> Any:
+        """The content of event ``number`` without the text."""
+        if isinstance(value, dict):
+            if value.get("blinding", "open") != "open":
+                return self.without_sealed(value, number)
+            out = {key: self.without(entry, number) for key, entry in value.items()}
+            if value.get("value") != out.get("value") and "missing" in value:
+                out["missing"], out["value"] = REDACTED, ""
+            return out
+        if isinstance(value, list):
+            return [self.without(entry, number) for entry in value]
+        return value.replace(self.text, f"[{REDACTED}]") if isinstance(value, str) else value
+
+    def without_sealed(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """A row of items or queries as an event wrote it: what is sealed and holds the text is gone as a whole."""
+        out = dict(row)
+        for column in ("value", "text", "answer"):
+            if is_sealed(row.get(column, "")):
+                place = place_of_item(row, number) if column == "value" else place_of_query(row, column)
+                if self.key is None:
+                    self.unopened += 1
+                elif any(self.text in str(said) for said in self.key.open(place, row[column]).values()):
+                    out |= {"value": "", "missing": REDACTED} if column == "value" else {column: f"[{REDACTED}]"}
         return out
-    if isinstance(value, list):
-        return [_without(entry, text) for entry in value]
-    return value.replace(text, f"[{REDACTED}]") if isinstance(value, str) else value
 
 
-def _rows(act: Act, participant: str, text: str) -> dict[str, list[dict[str, Any]]]:
+def _rows(act: Act, participant: str, search: _Search) -> dict[str, list[dict[str, Any]]]:
     """Rows of the participant that hold the text now, each with its key and what is left."""
     out: dict[str, list[dict[str, Any]]] = {}
     for table in TABLES.values():
@@ -68,13 +100,17 @@ def _rows(act: Act, participant: str, text: str) -> dict[str, list[dict[str, Any
         )
         for values in found:
             row = dict(zip(table.all, values, strict=True))
-            changed: dict[str, Any] = {
-                name: row[name].replace(text, f"[{REDACTED}]")
-                for name in table.columns
-                if isinstance(row[name], str) and text in row[name]
-            }
-            if table.name == "item" and "value" in changed:
-                changed.update(value="", missing=REDACTED)
+            if "blinding" in row and row["blinding"] != "open":
+                left = row if search.key is None else search.without_sealed(row, row["event_number"])
+                changed = {name: left[name] for name in table.columns if left[name] != row[name]}
+            else:
+                changed = {
+                    name: row[name].replace(search.text, f"[{REDACTED}]")
+                    for name in table.columns
+                    if isinstance(row[name], str) and search.text in row[name]
+                }
+                if table.name == "item" and "value" in changed:
+                    changed.update(value="", missing=REDACTED)
             if changed:
                 out.setdefault(table.name, []).append({**{name: row[name] for name in table.key}, **changed})
     return out

@@ -20,16 +20,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.store.canonical import canonical, written
-from equipoise.foundation.errors import ConductError, Problem
+from equipoise.foundation.errors import ConductError, OutputError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.store.trial import Trial
 
 CODES = {
     "C043": "The safety role's key is needed and is not there, or is not this trial's.",
     "C044": "A quarantined value is not as it was sealed: changed, or exchanged with another.",
     "C045": "A quarantined value is longer than the one length all have.",
+    "O032": "The folder for the safety role's key holds one already.",
     "C046": "The copy of the safety role's key does not open with this pass-phrase, or there is none.",
 }
 
@@ -217,6 +221,15 @@ def write_safety_key(folder: Path, secret: bytes, *, trial: str, mode: str, inst
     return path
 
 
+def copy_key(trial: Trial, passphrase: str, folder: Path) -> Path:
+    """Write the key of a trial anew from its copy in the first event; C046, or O032 where a key lies there already."""
+    if (folder / KEY_FILE).exists():
+        raise OutputError(Problem("O032", str(folder), "A key is there already.", "a folder without one"))
+    config = trial.config
+    secret = opened_copy(trial.safety_words, passphrase, trial=config.trial, instance=config.instance)
+    return write_safety_key(folder, secret, trial=config.trial, mode=config.mode, instance=config.instance)
+
+
 def safety_folder(named: str | os.PathLike[str] | None) -> Path | None:
     """The safety role's folder: as named, or that of EQUIPOISE_SAFETY; ``None`` where nobody names one."""
     text = named or os.environ.get("EQUIPOISE_SAFETY")
@@ -300,7 +313,7 @@ def _sealed_of(content: Mapping[str, Any], number: int) -> Iterator[tuple[Place,
     for row in put.get("query", ()):
         if row.get("blinding", "open") != "open":
             for column in ("text", "answer"):
-                if row.get(column):
+                if row.get(column) and row[column] != "[redacted]":
                     yield place_of_query(row, column), row[column]
 
 
