@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.endpoints.derived import Derived
-from equipoise.endpoints.lattice import CAME, Lattice
+from equipoise.endpoints.lattice import CAME, Columns, Lattice
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Analysis, Estimand
@@ -113,7 +113,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         if group.attended is not None:
             chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
     rows = np.flatnonzero(chosen)
-    covariates, names = _covariates(protocol, people.frame, analysis.covariates, rows)
+    covariates, names = _covariates(protocol, people.baseline, analysis.covariates, rows)
     return Comparison(
         rows=rows,
         experimental=(label[rows] == arm).astype(np.float64),
@@ -152,7 +152,7 @@ def _received(lattice: Lattice) -> Mask:
 
 
 def _covariates(
-    protocol: Protocol, frame: pl.DataFrame, names: tuple[str, ...], rows: Ints
+    protocol: Protocol, frame: Columns, names: tuple[str, ...], rows: Ints
 ) -> tuple[Floats, tuple[str, ...]]:
     columns: list[Floats] = []
     labels: list[str] = []

@@ -127,6 +127,7 @@ class Plan:
         self.lattice = lattice
         self._stages: dict[int, Lattice] = {1: lattice}
         self._derived: dict[tuple[str, str | None, float | None, int], Derived] = {}
+        self._compared: dict[tuple[object, ...], Comparison] = {}
 
     def lattice_of(self, planned: PlannedFit) -> Lattice:
         """The lattice of the participants randomized in the stage that is compared, by default the first."""
@@ -175,11 +176,20 @@ class Plan:
             derived = self.derived(estimand.endpoint, missed, planned.floor, lattice=lattice)
         return apply_strategies(derived, lattice, estimand)
 
+    def compared(self, planned: PlannedFit) -> Comparison:
+        """The rows that one fit compares; lines that compare the same rows share them."""
+        analysis, estimand = planned.analysis, planned.estimand
+        sides = (estimand.treatments.experimental, estimand.treatments.reference, estimand.factor)
+        key = (self._stage(planned), *sides, analysis.analysis_set, analysis.covariates)
+        if key not in self._compared:
+            self._compared[key] = compare(self.protocol, self.lattice_of(planned), analysis, estimand)
+        return self._compared[key]
+
     def fit(self, planned: PlannedFit) -> list[Outcome]:
         """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback)."""
         analysis, estimand = planned.analysis, planned.estimand
         lattice = self.lattice_of(planned)
-        comparison = compare(self.protocol, lattice, analysis, estimand)
+        comparison = self.compared(planned)
         endpoint = self.protocol.model.endpoints[estimand.endpoint]
         log = endpoint.kind == "score" and endpoint.log
         if analysis.imputation is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from typing import Protocol as Typed
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,19 @@ NOT_DUE, CAME, STAYED_AWAY = 0, 1, 2
 NEVER = np.iinfo(np.int64).max  # an index later than every day
 
 
+class Columns(Typed):
+    """Columns by name, as of a data frame."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        ...
+
+    def __getitem__(self, name: str, /) -> pl.Series:
+        """One of them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Participants:
     """Who the rows are: randomized participants in a fixed order, with arm and baseline variables."""
@@ -46,6 +60,11 @@ class Participants:
     def n(self) -> int:
         """Number of rows."""
         return self.frame.height
+
+    @property
+    def baseline(self) -> Columns:
+        """The columns of ``frame`` by name, made when asked for where the rows are simulated."""
+        return self.frame
 
     @cached_property
     def keys(self) -> pl.DataFrame:

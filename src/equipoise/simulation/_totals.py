@@ -124,7 +124,7 @@ def score_answers(  # type: ignore[no-untyped-def]
             most[k] = np.floor(min(max(middle[k] + sd * most[k], bottom), top))
         unsure = 0
         for k in range(n_items):
-            unsure += np.int64(least[k] != most[k])
+            unsure += 1 if least[k] != most[k] else 0
             gap = (np.float64(words[2, k]) * 67108864.0 + np.float64(words[3, k]) + 0.5) * 2.0**-52
             given[k] = 1.0 if gap >= left_out else 0.0
         if unsure > 0:

@@ -8,9 +8,7 @@ the two ways equal for every endpoint of the flagship.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +22,7 @@ from equipoise.endpoints.lattice import (
     STAYED_AWAY,
     USED,
     Cells,
+    Columns,
     Index,
     Lattice,
     Mask,
@@ -39,31 +38,73 @@ from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials
 from equipoise.simulation.design import PlannedVisit
 from equipoise.simulation.many_trials import ManyTrials
-from equipoise.simulation.people import DAYS_ASKED_BEFORE, baseline_columns, disposition_table
+from equipoise.simulation.people import DAYS_ASKED_BEFORE, baseline_column, baseline_names, disposition_table
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS, answers_at, attended, visit_day
 from equipoise.simulation.scenario import Scenario
 
 # Nobody weighs less: a dose that is a step at this weight is rounded to nothing for nobody.
 _LEAST_KG = 40
+_CELL_OF_LETTER = np.full(256, NOTHING, dtype=np.uint8)
+_CELL_OF_LETTER[[ord("+"), ord("-")]] = USED, CLEAN
 
 
-@dataclass(frozen=True)
 class SimulatedParticipants(Participants):
-    """Rows by replicate, then in order of enrolment."""
+    """Rows by replicate, then in order of enrolment; a column is made when it is asked for."""
 
-    labels: NDArray[np.str_]
-    n_replicates: int
+    def __init__(self, many: ManyTrials) -> None:
+        object.__setattr__(self, "many", many)
+        object.__setattr__(self, "_made", {})
+
+    many: ManyTrials
+    _made: dict[str, pl.Series]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return [REPLICATE, "participant_id", "arm", "arm_received", *baseline_names(self.many)]
+
+    def __getitem__(self, name: str, /) -> pl.Series:
+        if name not in self._made:
+            self._made[name] = self._column(name).alias(name)
+        return self._made[name]
+
+    def _column(self, name: str) -> pl.Series:
+        many, n = self.many, self.many.design.n_participants
+        if name == REPLICATE:
+            return pl.Series(np.repeat(many.trials.replicates, n))
+        if name == "participant_id":
+            # Integers looked up in a short list make a column of text faster than text does.
+            one = pl.Series(many.ids[:n].tolist(), dtype=pl.String)
+            return one.gather(np.tile(np.arange(n), many.n_replicates))
+        if name in ("arm", "arm_received"):
+            return pl.Series(list(many.design.arm_ids), dtype=pl.String).gather(many.of("arm").astype(np.int64))
+        return baseline_column(many, name)
+
+    @property
+    def baseline(self) -> Columns:
+        """The columns by name."""
+        return self
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """All columns."""
+        return pl.DataFrame([self[name] for name in self.columns])
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.many.n
 
     @property
     def arm(self) -> NDArray[np.str_]:
         """Arm of each row."""
-        return self.labels
+        return self.many.arm_ids
 
     @property
     def offsets(self) -> Index:
         """Where each replicate's rows begin."""
-        return np.arange(self.n_replicates + 1, dtype=np.int64) * (self.n // self.n_replicates)
+        return np.arange(self.many.n_replicates + 1, dtype=np.int64) * self.many.design.n_participants
 
 
 class SimulatedLattice(Lattice):
@@ -76,7 +117,7 @@ class SimulatedLattice(Lattice):
         self.protocol = protocol
         self.scenario = scenario
         self.many = ManyTrials(trials, -1, scenario.baseline, scenario.accompanying)
-        self.participants = _participants(self.many)
+        self.participants = SimulatedParticipants(self.many)
         days = list(_days_looked_at(protocol, scenario))
         self.first, last = min(days), max(days)
         self.n_days = last - self.first + 1
@@ -122,7 +163,7 @@ class SimulatedLattice(Lattice):
                 continue
             if visit in many.design.clinic_visits:
                 letters = many.of("urine")[:, many.design.clinic_visits.index(visit)]
-                found = np.where(letters == ord("+"), USED, np.where(letters == ord("-"), CLEAN, NOTHING))
+                found = _CELL_OF_LETTER[letters]
             else:
                 address = max(0, day_index(visit.target_day))
                 positive = many.uniform(Purpose.URINE, address) < many.accompanying.admission_positive
@@ -134,7 +175,7 @@ class SimulatedLattice(Lattice):
         letters = many.of("calendar")
         here, there = self._slice(many.design.first_day, many.design.n_days)
         told = letters[:, there]
-        out[:, here] = np.where(told == ord("+"), USED, np.where(told == ord("-"), CLEAN, NOTHING))
+        out[:, here] = _CELL_OF_LETTER[told]
         if any("daily-use" in visit.assesses for visit in many.design.inpatient_visits):
             here, there = self._slice(-DAYS_ASKED_BEFORE, DAYS_ASKED_BEFORE)
             if here.stop > here.start:
@@ -230,22 +271,6 @@ class SimulatedLattice(Lattice):
         """Row and day index of the dated events of disposition named."""
         table = disposition_table(self.many).with_row_index("row").filter(pl.col("event").is_in(list(events)))
         return table["row"].to_numpy().astype(np.int64), day_indices(table["day"].to_numpy())
-
-
-def _participants(many: ManyTrials) -> SimulatedParticipants:
-    labels = many.arm_ids
-    # Integers looked up in a short list make a column of text faster than text does.
-    arms = pl.Series(list(many.design.arm_ids), dtype=pl.String).gather(many.of("arm").astype(np.int64))
-    one = pl.Series(many.ids[: many.design.n_participants].tolist(), dtype=pl.String)
-    within = np.tile(np.arange(many.design.n_participants), many.n_replicates)
-    columns: dict[str, Any] = {
-        REPLICATE: np.repeat(many.trials.replicates, many.design.n_participants),
-        "participant_id": one.gather(within),
-        "arm": arms,
-        "arm_received": arms,
-        **baseline_columns(many),
-    }
-    return SimulatedParticipants(pl.DataFrame(columns), labels, many.n_replicates)
 
 
 def _days_looked_at(protocol: Protocol, scenario: Scenario) -> Iterator[int]:
