@@ -13,6 +13,7 @@ from equipoise.cli import (
     backup,
     calibrate,
     check,
+    copy,
     cut,
     design_report,
     do,
@@ -70,7 +71,7 @@ def _options(
 _COMMANDS = (
     protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
     randomization, calibrate, looks, assurance, design_report, warm_up,
-    init, do, queries, verify, backup, restore, drill, cut, safety_key,
+    init, do, queries, verify, backup, restore, copy, drill, cut, safety_key,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from equipoise.cli.console import console, print_json, print_problems, reported, working
@@ -15,19 +18,27 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    directory: TrialArgument, pharmacy: PharmacyOption = None, safety: SafetyOption = None, as_json: JsonOption = False
+    directory: TrialArgument,
+    pharmacy: PharmacyOption = None,
+    safety: SafetyOption = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", metavar="COPY", help="A copy that the ledger must hold; repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check that nothing was changed, lost or put in by hand: ledger, tables, slots, guards, anchors and receipts.
 
-    With the pharmacy's folder every sealed entry is opened too, with the safety role's every quarantined value. Leaves
-    with 10 where something is wrong.
+    With the pharmacy's folder every sealed entry is opened too, with the safety role's every quarantined value. With a
+    copy (`equipoise copy`) a ledger that was cut off or made anew since the copy was taken is named. Leaves with 10
+    where something is wrong.
 
-    Example: `equipoise verify trial`
+    Example: `equipoise verify trial --against /media/main/copy`
     """
     from equipoise.conduct.store.verify import verify_directory
 
     with reported(as_json=as_json), working("verifying", quiet=as_json):
-        found = verify_directory(directory, pharmacy=pharmacy, safety=safety)
+        found = verify_directory(directory, pharmacy=pharmacy, safety=safety, against=against or ())
     if as_json:
         print_json(found.as_dict())
     else:

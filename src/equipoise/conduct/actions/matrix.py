@@ -39,6 +39,7 @@ close-site             Y   -   -   -   -   -   -   -   -   -   -
 complete               -   Y   Y   -   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -   -
 consent-version        Y   -   -   -   -   -   -   -   -   -   -
+copy                   -   Y   Y   -   -   -   -   Y   Y   -   -
 correct                -   Y   Y   Y   Y   -   -   -   -   -   -
 cut                    -   -   -   -   -   Y   -   -   -   Y   Y
 day-1                  -   Y   Y   -   -   -   -   -   -   -   -

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
+from equipoise.conduct.store.copies import compare
 from equipoise.conduct.store.credentials import credential_digest
 from equipoise.conduct.store.halves import LONG, Second, moment, second, walk_halves
 from equipoise.conduct.store.losses import losses_of, read_receipt
@@ -97,9 +98,11 @@ class Verification:
         }
 
 
-def verify_directory(directory: Path, *, pharmacy: Path | None = None, safety: Path | None = None) -> Verification:
+def verify_directory(
+    directory: Path, *, pharmacy: Path | None = None, safety: Path | None = None, against: Sequence[Path] = ()
+) -> Verification:
     """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened, with the
-    safety role's every quarantined value.
+    safety role's every quarantined value. ``against`` are copies of the ledger that it must still hold.
 
     Unlike :meth:`Trial.open` it refuses nothing: what is wrong is what it is there to say.
     """
@@ -110,7 +113,7 @@ def verify_directory(directory: Path, *, pharmacy: Path | None = None, safety: P
         return report
     try:
         vault, key = trial.vault(pharmacy) if pharmacy else None, trial.quarantine(safety) if safety else None
-        report = verify(trial, vault=vault, key=key)
+        report = verify(trial, vault=vault, key=key, against=against)
         if pharmacy:
             _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report)
         return report
@@ -118,20 +121,27 @@ def verify_directory(directory: Path, *, pharmacy: Path | None = None, safety: P
         trial.close()
 
 
-def verify(trial: Trial, *, vault: Vault | None = None, key: Quarantine | None = None) -> Verification:
-    """Everything that is wrong with an open trial, as its connection sees it now."""
+def verify(
+    trial: Trial, *, vault: Vault | None = None, key: Quarantine | None = None, against: Sequence[Path] = ()
+) -> Verification:
+    """Everything that is wrong with an open trial, as its connection sees it now; ``against`` are copies of its ledger.
+
+    Raises what is wrong with a copy itself (C074, C076): it then says nothing of the trial.
+    """
     begin = time.perf_counter()
     # A million small objects that all live to the end: looking for rubbish among them would take most of the time.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _verify(trial, vault, key, begin)
+        return _verify(trial, vault, key, against, begin)
     finally:
         if collects:
             gc.enable()
 
 
-def _verify(trial: Trial, vault: Vault | None, key: Quarantine | None, begin: float) -> Verification:
+def _verify(
+    trial: Trial, vault: Vault | None, key: Quarantine | None, against: Sequence[Path], begin: float
+) -> Verification:
     report = Verification(trial.config.trial, trial.mode)
     hashes = [trial.genesis("open")]
     quarantined: list[tuple[int, str]] = []
@@ -152,6 +162,7 @@ def _verify(trial: Trial, vault: Vault | None, key: Quarantine | None, begin: fl
             lambda: _quarantined(trial, report, quarantined, key),
             lambda: _signatures(trial, report),
             lambda: _anchors(trial, report, hashes),
+            lambda: _copies(trial, report, hashes, against),
             lambda: _sealed(trial, report, vault),
             lambda: _allocations(trial, report),
             lambda: _credentials(trial, report),
@@ -319,6 +330,17 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
             report.add("C065", place, f"The allocation {line!r} is not in the trial.", "every receipt's allocation")
     if not outside:
         report.notes.append("no anchor is kept in the receipts folder: a shortened or rewritten ledger cannot be told")
+
+
+def _copies(trial: Trial, report: Verification, hashes: list[str], against: Sequence[Path]) -> None:
+    acknowledged = losses_of(source_of(trial).rows)
+    for folder in against:
+        problem, note, upto = compare(folder, trial.config, hashes, acknowledged)
+        report.anchored_to = max(report.anchored_to, upto)
+        if problem is not None:
+            report.findings.append(problem)
+        else:
+            report.notes.append(note)
 
 
 def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
