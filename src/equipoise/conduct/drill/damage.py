@@ -17,6 +17,8 @@ from equipoise.conduct.store.tables import TABLES
 from equipoise.conduct.store.trial import Trial
 from equipoise.conduct.store.verify import Verification, verify
 
+SEALED = "drill-sealed"  # the quarantined item of the drill
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
@@ -135,13 +137,25 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
         cursor.execute("UPDATE allocation SET handle = (SELECT handle FROM slot WHERE position = 40 LIMIT 1)"
                        " WHERE receipt = 1")  # fmt: skip
 
+    def exchanged(cursor: Any) -> None:
+        cursor.execute(
+            "SELECT participant, event_number, value FROM item WHERE item = %s ORDER BY participant", [SEALED]
+        )
+        rows = cursor.fetchall()[:2]
+        for (participant, event, _), (_, _, other) in zip(rows, reversed(rows), strict=True):
+            rewrite(cursor, event, lambda what, other=other: _with_sealed(what, other))  # type: ignore[misc]
+            cursor.execute("UPDATE item SET value = %s WHERE item = %s AND participant = %s",
+                           [other, SEALED, participant])  # fmt: skip
+
     def slots(cursor: Any) -> None:
         cursor.execute("SELECT handle, content FROM slot WHERE position IN (1, 2) ORDER BY position")
         (first, one), (second, two) = cursor.fetchall()[:2]
         for handle, content in ((first, two), (second, one)):
             cursor.execute("UPDATE slot SET content = %s WHERE handle = %s", [content, handle])
 
+    found = [Damage("sealed values exchanged, chain made anew", exchanged, SEALED)] if _has_sealed(trial) else []
     return [
+        *found,
         Damage("rows swapped", swap, f"event {middle}"),
         Damage("middle deleted", _statement("DELETE FROM event WHERE number = %s", [middle]), f"event {middle + 1}"),
         Damage("tail cut before the last anchor", cut, "anchor"),
@@ -160,6 +174,17 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
             "account eve",
         ),
     ]
+
+
+def _has_sealed(trial: Trial) -> bool:
+    with trial.use():
+        return bool(trial.rows("SELECT count(*) FROM item WHERE item = %s", (SEALED,))[0][0] == 2)
+
+
+def _with_sealed(what: dict[str, Any], value: str) -> dict[str, Any]:
+    """The content of an event with another sealed value."""
+    rows = [{**row, "value": value} if row["item"] == SEALED else row for row in what["put"]["item"]]
+    return {**what, "put": {**what["put"], "item": rows}}
 
 
 def forged_after_the_last_anchor(trial: Trial) -> Damage:

@@ -36,6 +36,7 @@ class Stage:
     administrator: Session
     investigator: Session
     database: str
+    passphrase: str
 
     def do(
         self, action: str, *, key: str | None = None, why: str = "", clock: Clock | None = None, **given: Any
@@ -68,7 +69,7 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
     passphrase = secrets.token_hex(12)
     accounts = [
         FirstAccount("drill-admin", ("administrator",), passphrase),
-        FirstAccount("drill-staff", ("investigator", "coordinator"), passphrase),
+        FirstAccount("drill-staff", ("investigator", "coordinator", "monitor"), passphrase),
     ]
     try:
         with one_database(database) as address:
@@ -80,7 +81,7 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
             investigator = Session("drill-staff")
             perform(trial, administrator, "activate-site", {"site": "main", "approval": "drill"})
             try:
-                yield Stage(folder, trial, folder / "pharmacy", administrator, investigator, address)
+                yield Stage(folder, trial, folder / "pharmacy", administrator, investigator, address, passphrase)
             finally:
                 trial.close()
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from equipoise.conduct.actions.door import perform
 from equipoise.conduct.drill.damage import (
+    SEALED,
     Damage,
     changed_columns,
     damaged_ledgers,
@@ -67,25 +68,30 @@ def _prepare(stage: Stage) -> None:
     from equipoise.conduct.clock import Moment, SystemClock
     from equipoise.conduct.entropy import SystemEntropy, code
     from equipoise.conduct.store.ledger import writing
+    from equipoise.conduct.store.quarantine import place_of_item
 
     entropy = SystemEntropy()
-    form = {"participant": "P-1", "visit": "discharge", "form": "arm-guess", "repeat": 1}
-    with writing(stage.trial) as writer:
-        writer.append(
-            action="drill-entered", now=Moment.of(SystemClock(), ""), request=code(entropy, 6), step=0, account="",
-            role="", site="main", device="", participant="P-1", subject="", why="",
-            what={
-                "put": {
-                    "visit": [{"participant": "P-1", "visit": "discharge", "repeat": 1, "state": "attended"}],
-                    "form": [{**form, "state": "recorded"}],
-                    "item": [{**form, "item": "guess", "value": "1"}, {**form, "item": "confidence", "value": "2"}],
-                    "query": [{"query": "Q-1", "participant": "P-1", "text": "drill"}],
-                    "signature": [{"signature": "S-1", "participant": "P-1", "meaning": "reviewed"}],
-                }
-            },
-            protocol_hash="", program_version="", entropy=entropy,
-        )  # fmt: skip
-    add_anchor(stage.trial.receipts, Anchor(writer.number, writer.head, "", "drill"))
+    for participant in ("P-1", "P-2"):
+        form = {"participant": participant, "visit": "discharge", "form": "arm-guess", "repeat": 1}
+        with writing(stage.trial) as writer:
+            sealed = {**form, "form": "dissociation", "item": SEALED, "blinding": "quarantined"}
+            place = place_of_item(sealed, writer.number + 1)
+            sealed["value"] = stage.trial.sealer.seal(place, {"value": "31", "missing": ""}, entropy)
+            writer.append(
+                action="drill-entered", now=Moment.of(SystemClock(), ""), request=code(entropy, 6), step=0, account="",
+                role="", site="main", device="", participant=participant, subject="", why="",
+                what={
+                    "put": {
+                        "visit": [{"participant": participant, "visit": "discharge", "repeat": 1, "state": "missed"}],
+                        "form": [{**form, "state": "recorded"}],
+                        "item": [{**form, "item": "guess", "value": "1"}, sealed],
+                    }
+                },
+                protocol_hash="", program_version="", entropy=entropy,
+            )  # fmt: skip
+    stage.do("query", participant="P-1", text="drill")
+    signed = stage.do("sign", participant="P-1", meaning="reviewed", passphrase=stage.passphrase)
+    add_anchor(stage.trial.receipts, signed.anchor)
     stage.do("screen", participant="P-9", site="main")  # after the last anchor
 
 
