@@ -14,6 +14,7 @@ from equipoise.endpoints.lattice import CAME, Columns, Lattice
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.protocol.model_analysis import Analysis, Estimand
+from equipoise.stats.packing import offsets_from_sizes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -217,17 +218,22 @@ def long_rows(derived: Derived, comparison: Comparison) -> LongRows:
     assert derived.values is not None
     assert derived.visit_weeks is not None
     values = derived.values[comparison.rows]
+    n, n_visits = values.shape
     there = ~np.isnan(values) & ~comparison.incomplete[:, None]
-    counts = there.sum(axis=1)
+    # Visit by visit: numpy adds up short rows one by one.
+    counts = np.zeros(n, dtype=np.int64)
+    for visit in range(n_visits):
+        counts += there[:, visit]
     in_model = counts > 0
-    who, visit = np.nonzero(there)
+    cells = np.flatnonzero(there)
+    who = np.repeat(np.arange(n), counts)
     return LongRows(
-        y=values[there],
-        week=derived.visit_weeks[visit],
+        y=values.ravel()[cells],
+        week=derived.visit_weeks[cells - n_visits * who],
         who=who,
-        participant_offsets=np.concatenate([[0], np.cumsum(counts[in_model])]).astype(np.int64),
+        participant_offsets=offsets_from_sizes(counts[in_model]),
         trial_offsets=offsets_of(in_model, comparison.offsets),
-        n_missed=sum_by_trial((~there).sum(axis=1), comparison.offsets),
+        n_missed=sum_by_trial(n_visits - counts, comparison.offsets),
         n_participants=sum_by_trial(in_model, comparison.offsets),
         last_week=float(derived.visit_weeks[-1]),
     )

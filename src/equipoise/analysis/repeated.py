@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, tuple[str, ...]]:
     """(n_rows, p) constant, arm, time, covariates; with an interaction, time is centred: arm stays an average."""
     arm = comparison.experimental[rows.who]
-    columns, names = [np.ones(rows.y.shape[0]), arm], ["constant", "arm"]
+    columns: list[Floats | float] = [1.0, arm]
+    names = ["constant", "arm"]
     if time != "none":
         week = rows.week - (rows.last_week / 2.0 if time == "interaction" else 0.0)
         columns.append(week)
@@ -27,8 +28,11 @@ def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, 
         if time == "interaction":
             columns.append(arm * week)
             names.append("arm x week")
-    columns.extend(comparison.covariates[rows.who].T)
-    return np.ascontiguousarray(np.column_stack(columns)), (*names, *comparison.names)
+    columns += [comparison.covariates[:, k][rows.who] for k in range(len(comparison.names))]
+    design = np.empty((rows.y.shape[0], len(columns)))
+    for position, column in enumerate(columns):
+        design[:, position] = column
+    return design, (*names, *comparison.names)
 
 
 def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:

@@ -1,7 +1,8 @@
 """Yes-or-no regressions on counts: participants alike in arm, covariates and result make one row with a weight.
 
-Where all covariates are categories a small trial has a handful of such rows, and ten thousand replicates of it share
-a few hundred tables: each is fitted once. The order in which participants came can then change no digit.
+Where all covariates are categories, a trial of 55 has eight such rows or so, and its fit takes a fraction of the time.
+A table that several trials of a batch share, as imputed data sets do, is fitted once. The order in which participants
+came can change no digit.
 """
 
 from __future__ import annotations

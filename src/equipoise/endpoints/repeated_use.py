@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from equipoise.endpoints._day_spans import look_up_days
 from equipoise.endpoints.derived import Derived
-from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask, VisitLattice
+from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, VisitLattice
 from equipoise.endpoints.missing import settle_values
 from equipoise.protocol.model_analysis import RepeatedUseEndpoint
 
@@ -20,12 +20,8 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
     used = lattice.used(use_id)
     urine, told = lattice.use_by_source(use_id)
     known = (urine == CLEAN) | (urine == USED) | (told != NOTHING)
-    # Running counts let any span of days be summed by two look-ups.
-    used_before, known_before = _running_counts(used), _running_counts(known)
-    columns = np.arange(lattice.n_days, dtype=np.int32)
-    last_came = np.maximum.accumulate(np.where(lattice.attended_days, columns, np.int32(-1)), axis=1)
+    use, knowledge, contacts = (look_up_days(days) for days in (used, known, lattice.attended_days))
     out = np.full(visits.state.shape, UNKNOWN, dtype=np.uint8)
-    rows = np.arange(lattice.n)
     for v in range(visits.state.shape[1]):
         came = visits.came[:, v]
         # A visit held after the last day of the calendar covers the days up to that one.
@@ -33,20 +29,12 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
         if since == "last-planned":
             begin = np.full(lattice.n, visits.target[v - 1] - lattice.first + 1 if v else 0)
         else:
-            begin = np.where(end > 0, last_came[rows, np.maximum(end - 1, 0)] + 1, 0)
+            begin = contacts.after_last_before(end)
         begin = np.minimum(begin, end)
-        any_use = used_before[rows, end + 1] - used_before[rows, begin] > 0
-        any_known = known_before[rows, end + 1] - known_before[rows, begin] > 0
+        any_use = use.any_within(begin, end)
         out[came & any_use, v] = USED
-        out[came & any_known & ~any_use, v] = CLEAN
+        out[came & ~any_use & knowledge.any_within(begin, end), v] = CLEAN
         out[visits.state[:, v] == NOT_DUE, v] = NOTHING
-    return out
-
-
-def _running_counts(mask: Mask) -> NDArray[np.int32]:
-    """(n, n_days + 1) how many of the days before each are marked."""
-    out = np.zeros((mask.shape[0], mask.shape[1] + 1), dtype=np.int32)
-    np.cumsum(mask, axis=1, out=out[:, 1:])
     return out
 
 
