@@ -52,7 +52,8 @@ def _plain(name: str, table: str, series: pl.Series) -> pl.Series:
     if series.dtype.is_integer():
         return series.cast(pl.Int64)
     if series.dtype.is_float():
-        return series.cast(pl.Float64)
+        numbers = series.cast(pl.Float64)
+        return numbers.set(numbers == 0, 0.0)  # a minus zero, which rounding can leave, is a zero
     if series.dtype == pl.Boolean:
         return series
     if series.dtype == pl.Null:

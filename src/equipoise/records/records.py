@@ -18,6 +18,10 @@ from equipoise.records.schema import REPLICATE, TABLES
 Origin = Literal["simulated", "captured", "imported"]
 
 
+def _plus_zero(series: pl.Series) -> pl.Series:
+    return series.set(series == 0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class DataSource:
     """Where records come from; a report prints it on its first page.
@@ -129,9 +133,11 @@ class Records:
         for name, frame in sorted(self.tables.items()):
             if frame.height:
                 columns = sorted(frame.columns)
-                # A covariate is a number, whether its source wrote 17 or 17.0; the schema fixes all other types.
+                # A covariate is a number, whether its source wrote 17 or 17.0 (the schema fixes all other types), and a
+                # minus zero, which rounding can leave, is a zero.
                 own = [c for c in columns if c not in TABLES[name].polars_schema and frame[c].dtype.is_integer()]
                 plain = frame.select(columns).with_columns(pl.col(c).cast(pl.Float64) for c in own if c != REPLICATE)
+                plain = plain.with_columns(_plus_zero(plain[c]) for c in columns if plain[c].dtype.is_float())
                 parts[name] = sha256_text(plain.sort(columns).write_csv(float_precision=None))
         return sha256_value(parts)
 

@@ -259,7 +259,7 @@ def test_a_second_randomization_is_for_those_whom_the_protocol_sends_there(stage
         trial.do("carol", "randomize", participant=f"P-{number}")
     first = trial.clock.at.date()
     with pytest.raises(ConductError) as error:  # it belongs to a stage that has not begun
-        trial.do("carol", "visit", participant="P-0", visit="phase-2-week-1")
+        trial.do("carol", "visit", participant="P-0", visit="phase-2-week-1b")
     assert error.value.problems[0].code == "C614"
     trial.clock.at += timedelta(days=60)
     with pytest.raises(ConductError) as error:
@@ -282,7 +282,7 @@ def test_a_second_randomization_is_for_those_whom_the_protocol_sends_there(stage
     assert error.value.problems[0].code == "C126"
     assert trial.clock.at.date() == first + timedelta(days=60)
     trial.clock.at += timedelta(days=6)
-    answer = trial.do("carol", "visit", participant="P-0", visit="phase-2-week-1", why="as it suited").answer
+    answer = trial.do("carol", "visit", participant="P-0", visit="phase-2-week-1b", why="as it suited").answer
     assert answer["study_day"] == "67"
     assert verify(trial.trial).findings == []
     rows = check_replay(trial, tmp_path)
@@ -294,11 +294,11 @@ def test_a_second_randomization_is_for_those_whom_the_protocol_sends_there(stage
         next(r["arm"] for r in rows if r["participant_id"] == "P-0" and r["stream"].startswith(stage))
         for stage in ("phase-1", "phase-2")
     ]
-    held = records["visits"].filter(participant_id="P-0", visit="phase-2-week-1")
+    held = records["visits"].filter(participant_id="P-0", visit="phase-2-week-1b")
     # days of the stage count from the second randomization: its day 1 is study day 61
-    planned = next(visit for visit in protocol.planned_visits if visit.name == "phase-2-week-1")
+    planned = next(visit for visit in protocol.planned_visits if visit.name == "phase-2-week-1b")
     assert held.select("target_day", "day", "state").row(0) == (60 + planned.target_day, 67, "attended")
-    assert "phase-2-week-1" not in records["visits"].filter(participant_id="P-3")["visit"]
+    assert "phase-2-week-1b" not in records["visits"].filter(participant_id="P-3")["visit"]
 
 
 # ---------------------------------------------------------------------- by command, and after a restore

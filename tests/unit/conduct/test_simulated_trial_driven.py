@@ -113,6 +113,9 @@ def check(staged: Any, per_arm: int | None, seed: int, folder: Path) -> None:
         assert told.exit_code == 0, told.output
         results.append(json.loads((folder / f"{name}-run" / "results.json").read_text("utf-8")))
     assert results[0]["estimates"] == results[1]["estimates"]
+    # only the simulated records know the seed and the set of assumptions that they were drawn from
+    assert [result["provenance"].pop("seed") for result in results] == [None, seed]
+    assert [result["provenance"].pop("scenario") for result in results] == [None, "as-published"]
     assert results[0] == results[1]
 
 
