@@ -13,6 +13,8 @@ from equipoise.foundation.errors import ConductError
 
 from .driven import hire
 
+AFTER_FREEZE = ("sign-off", "sign", "query", "query-answer", "query-close", "query-reopen", "correct")
+CHANGE_NOTHING = ("sign-off", "sign", "query", "query-answer", "query-close", "query-reopen")
 WHO = st.sampled_from(["P-1", "P-2"])
 FOLLOWED = {"in", "done", "lost"}
 
@@ -26,6 +28,8 @@ class Person:
         self.day_1 = self.weighed = self.stopped = self.infusing = self.signed = False
         self.sheet = ""
         self.done: set[str] = set()
+        self.queries: dict[str, str] = {}  # where each stands: open, answered or closed
+        self.session_signed = False
 
 
 class Machine(RuleBasedStateMachine):
@@ -56,7 +60,9 @@ class Machine(RuleBasedStateMachine):
             given["participant"] = id
             if self.people[id].phase == "new" and action != "screen":
                 expected = False
-        if action not in ("sign-off", "lock", "unfreeze"):
+        if action in AFTER_FREEZE:
+            expected = expected and self.state in ("open", "frozen")
+        elif action not in ("lock", "unfreeze"):
             expected = expected and self.state == "open"
         self.trial.session(who)
         before = self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'")
@@ -69,7 +75,7 @@ class Machine(RuleBasedStateMachine):
             said = error.problems[0]
             assert self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'") == before, action
         assert done == expected, f"{action} {id}: {'done' if done else said}"
-        if done and id is not None and action != "sign-off":
+        if done and id is not None and action not in CHANGE_NOTHING:
             self.people[id].signed = False
         return done
 
@@ -214,16 +220,55 @@ class Machine(RuleBasedStateMachine):
         if self.attempt(possible, "ivan", "sign-off", id):
             person.signed = True
 
+    @rule(id=WHO)
+    def sign_session(self, id: str) -> None:
+        person = self.people[id]
+        possible = "session" in person.done and not person.session_signed
+        place = {"visit": "session", "form": "mindfulness-based-relapse-prevention"}
+        if self.attempt(possible, "carol", "sign", id, meaning="authored", **place):
+            person.session_signed = True
+
+    @rule(id=WHO)
+    def correct_session(self, id: str) -> None:
+        person = self.people[id]
+        place = {"visit": "session", "form": "mindfulness-based-relapse-prevention"}
+        minutes = self.trial.rows("SELECT value FROM item WHERE participant = %s AND item = 'minutes'", id)
+        other = {"minutes": "50" if minutes == [("60",)] else "60"}
+        if self.attempt("session" in person.done, "carol", "correct", id, answers=other, **place):
+            person.session_signed = False
+
+    @rule(id=WHO)
+    def ask(self, id: str) -> None:
+        person = self.people[id]
+        if self.attempt(person.phase != "new", "mona", "query", id, text="Is it so?"):
+            made = self.trial.rows("SELECT count(*) FROM query")[0][0]
+            person.queries[f"Q-{made:04d}"] = "open"
+
+    @rule(id=WHO, what=st.sampled_from(["query-answer", "query-close", "query-reopen"]))
+    def settle(self, id: str, what: str) -> None:
+        queries = self.people[id].queries
+        if not queries:
+            return
+        query = sorted(queries)[-1]
+        given = {"text": "It is."} if what == "query-answer" else {}
+        possible = queries[query] in {
+            "query-answer": ("open", "answered"), "query-close": ("open", "answered"),
+            "query-reopen": ("answered", "closed"),
+        }[what]  # fmt: skip
+        if self.attempt(possible, "carol" if what == "query-answer" else "dana", what, query=query, **given):
+            queries[query] = {"query-answer": "answered", "query-close": "closed", "query-reopen": "open"}[what]
+
     # Few walks should end here, so these wait until somebody was dosed.
     @precondition(lambda self: any(person.sheet == "ended" for person in self.people.values()))
     @rule(what=st.sampled_from(["freeze", "unfreeze", "lock"]))
     def close(self, what: str) -> None:
         running = any(person.infusing for person in self.people.values())
         signed = all(p.signed for p in self.people.values() if p.phase == "randomized")
+        settled = all(where == "closed" for person in self.people.values() for where in person.queries.values())
         possible = {
             "freeze": self.state == "open" and not running,
             "unfreeze": self.state == "frozen",
-            "lock": self.state == "frozen" and signed,
+            "lock": self.state == "frozen" and signed and settled,
         }[what]
         if self.attempt(possible, "alice", what):
             self.state = {"freeze": "frozen", "unfreeze": "open", "lock": "locked"}[what]
@@ -240,6 +285,11 @@ class Machine(RuleBasedStateMachine):
             columns = ", ".join(table.all)
             kept = sorted(self.trial.rows(f"SELECT {columns} FROM {name}"))
             assert kept == sorted(tuple(row[column] for column in table.all) for row in ledger.tables[name]), name
+        for id, person in self.people.items():
+            valid = self.trial.rows(
+                "SELECT form FROM signature WHERE participant = %s AND state = 'valid' AND meaning <> 'approved'", id
+            )
+            assert sorted(form != "" for (form,) in valid) == [False] * person.signed + [True] * person.session_signed
         order: dict[str, list[str]] = {}
         for event in ledger.events:
             order.setdefault(event.participant, []).append(event.action)
