@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from equipoise.foundation.errors import ConductError, Problem
+
+CODES = {"C009": "A clock was set for a trial that is no training, or set to no moment."}
+PRACTICE = "EQUIPOISE_CLOCK"
 
 
 class Clock(Protocol):
@@ -22,6 +28,33 @@ class SystemClock:
     def now(self) -> datetime:
         """The time of the machine, in UTC."""
         return datetime.now(UTC)
+
+
+def usual_clock(mode: str) -> Clock:
+    """The clock where none is passed in: the machine's.
+
+    A training trial is run on another day where the variable ``EQUIPOISE_CLOCK`` names a moment (2027-03-08T14:00Z), so
+    that people can practise a whole trial in an afternoon. Anything else in it, and any of it in production, is refused
+    (C009).
+    """
+    said = os.environ.get(PRACTICE)
+    if not said:
+        return SystemClock()
+    if mode != "training":
+        raise ConductError(
+            Problem("C009", PRACTICE, f"A clock is set ({said}), and the trial is for {mode}.", "the machine's clock",
+                    f"Unset {PRACTICE}: real participants are recorded at the time it is.")
+        )  # fmt: skip
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError:
+        at = datetime.min
+    if at.tzinfo is None:
+        raise ConductError(
+            Problem("C009", PRACTICE, f"{said!r} is no moment.", "a time with its zone: 2027-03-08T14:00Z",
+                    f"Correct or unset {PRACTICE}.")
+        )  # fmt: skip
+    return SetClock(at, timedelta(0))
 
 
 @dataclass

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, signature
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted
 from equipoise.conduct.actions.course import columns_of, course_of
 from equipoise.conduct.actions.session import Session, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
-from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.participant import Course, after, refusals
 from equipoise.conduct.store.anchors import Anchor, add_anchor
@@ -32,7 +32,9 @@ from equipoise.conduct.store.trial import Trial, pharmacy_folder
 from equipoise.conduct.store.vault import Vault
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
 from equipoise.foundation.version import program_version
-from equipoise.protocol import Protocol
+
+if TYPE_CHECKING:
+    from equipoise.protocol import Protocol
 
 CODES = {
     "C013": "The account may not do this.",
@@ -355,7 +357,7 @@ def perform(
     given = converted(chosen, arguments or {})
     request = f"{session.account}:{key}" if key else code(entropy, 6)
     why = why.strip()
-    clock = clock or SystemClock()
+    clock = clock or usual_clock(trial.mode)
     try:
         with writing(trial) as writer:
             earlier = _repeated(writer, request, chosen, given, why) if key else None
@@ -397,16 +399,17 @@ def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequenc
 
 def find_action(name: str) -> Action:
     """The action of that name; U030 where there is none."""
-    from equipoise.conduct.actions import all_actions
+    from equipoise.conduct.actions import action_named, all_actions
 
-    known = all_actions()
-    if name not in known:
+    chosen = action_named(name)
+    if chosen is None:
+        known = all_actions()
         guess = nearest(name, known)
         raise UsageError(
             Problem("U030", "ACTION", f"There is no action {name!r}.", listed(known, limit=60),
                     f"Did you mean {guess}?" if guess else "")
         )  # fmt: skip
-    return known[name]
+    return chosen
 
 
 def anchor_of(receipt: Receipt, trial: Trial) -> str:

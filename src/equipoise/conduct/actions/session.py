@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.store.credentials import credential_digest
 from equipoise.conduct.store.ledger import writing
@@ -47,7 +47,7 @@ def sign_in(
     """
     from django.contrib.auth.hashers import check_password, make_password
 
-    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
     with trial.use():
         known = trial.rows(
             "SELECT a.state, a.expires_on, a.refusals, a.refused_at, a.credential, c.encoded FROM account a"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
@@ -58,7 +58,7 @@ def back_up(
 
     With ``check`` the file is loaded into a database of its own and verified first; one that is not whole is not kept.
     """
-    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
     if file.exists():
         raise OutputError(Problem("O031", str(file), "A file of this name is there.", "a new name"))
     now = Moment.of(clock, "")
@@ -209,13 +209,14 @@ def restore(
 
     The backup may be older than what was given out since; the fence stands until every receipt given since is typed in.
     """
-    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    entropy = entropy or SystemEntropy()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise OutputError(
             Problem("O031", str(directory), "It is there already.", "a folder that is not there yet, or is empty",
                     "Keep the damaged trial as it is, and restore beside it.")
         )  # fmt: skip
     backup, _ = read_backup(file)
+    clock = clock or usual_clock(backup.config.mode)
     if database == "sqlite":
         require_local(directory)
     writer = "" if database == "sqlite" else writer_name(database, entropy)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct.clock import Clock, Moment, SystemClock
+from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
@@ -73,7 +73,7 @@ def create_trial(
     """
     from equipoise.randomization import companion_text, planned_randomizations, read_companion, seal
 
-    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    clock, entropy = clock or usual_clock(mode), entropy or SystemEntropy()
     safety = safety or directory.with_name(f"{directory.name}-safety")
     folders = (directory, pharmacy, safety)
     for folder in folders:
