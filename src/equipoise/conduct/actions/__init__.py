@@ -42,6 +42,9 @@ of rights find it by themselves::
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,14 +56,32 @@ _APART = ("admission", "arguments", "course", "door", "matrix", "session", "sign
 @cache
 def all_actions() -> dict[str, Action]:
     """Every action by name, in alphabetical order; sets Django up."""
-    from importlib import import_module
-    from pkgutil import iter_modules
-
     from equipoise.conduct.actions.door import REGISTERED
+
+    for module in _modules():
+        _load(module)
+    return dict(sorted(REGISTERED.items()))
+
+
+@cache
+def action_named(name: str) -> Action | None:
+    """The action of that name, with its own module loaded and no other: a command waits for what it needs alone."""
+    from equipoise.conduct.actions.door import REGISTERED
+
+    mark = f'@action("{name}"'.encode()
+    for module in _modules():
+        text = files(__name__).joinpath(f"{module}.py")
+        if text.is_file() and mark in text.read_bytes():
+            _load(module)
+    return REGISTERED.get(name) or all_actions().get(name)
+
+
+def _modules() -> list[str]:
+    return [module.name for module in iter_modules(__path__) if module.name not in _APART]
+
+
+def _load(module: str) -> None:
     from equipoise.conduct.settings import set_up
 
     set_up()
-    for module in iter_modules(__path__):
-        if module.name not in _APART:
-            import_module(f"{__name__}.{module.name}")
-    return dict(sorted(REGISTERED.items()))
+    import_module(f"{__name__}.{module}")
