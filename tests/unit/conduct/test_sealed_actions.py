@@ -126,11 +126,13 @@ def test_an_amendment_that_needs_other_lists_is_refused(staged) -> None:
 
 
 def test_a_program_that_reads_the_protocol_differently_is_refused(staged, monkeypatch) -> None:
+    from equipoise.conduct.store import readings
     from equipoise.conduct.store import trial as store
     from equipoise.workflow import library
 
     trial = staged()
     monkeypatch.setattr(store, "_READ", {})
+    monkeypatch.setattr(readings, "fingerprint", lambda: "another version of the program")
     real = library.definitions_of
     monkeypatch.setattr(library, "definitions_of", lambda protocol: {**real(protocol), "instrument x": {"key": "new"}})
     with pytest.raises(ConductError) as error:

@@ -315,7 +315,18 @@ class Trial:
                 )
             )
         if hash:
-            self.protocol(str(hash[0][0]))
+            self._require_read(str(hash[0][0]))
+
+    def _require_read(self, hash: str) -> None:
+        """The version in force is one that this program reads as the ledger names it (C006)."""
+        from equipoise.conduct.store.readings import is_read, note_reading
+
+        with self.use():
+            known = is_read(self, hash)
+        if not known:
+            self.protocol(hash)
+            with self.use():
+                note_reading(self, hash)
 
     def _owner(self) -> str:
         found = self.rows(
