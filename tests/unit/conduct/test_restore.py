@@ -154,7 +154,7 @@ def test_an_acknowledged_loss_is_told_and_no_fault_and_any_other_is_one(staged, 
     assert codes == [f"{backup.number + 3}-{'ab' * 8}", f"{backup.number - 3}-{'ab' * 8}"]
     with pytest.raises(ConductError) as error:
         trial.do("alice", "acknowledge-loss", why="a stick was found")
-    assert error.value.problems[0].code == "C133"
+    assert error.value.problems[0].code == "C134"
 
 
 def test_an_anchor_found_after_the_fence_was_lifted_is_acknowledged(staged, tmp_path) -> None:
@@ -165,7 +165,7 @@ def test_an_anchor_found_after_the_fence_was_lifted_is_acknowledged(staged, tmp_
     trial.do("alice", "lift-fence", receipts=since, last=2, why="both sites were telephoned")
     with pytest.raises(ConductError) as error:
         trial.do("alice", "acknowledge-loss", why="nothing was found")
-    assert error.value.problems[0].code == "C133"
+    assert error.value.problems[0].code == "C134"
     add_anchor(trial.trial.receipts, Anchor(500, "ab" * 32, "2027-01-11T15:00:00.000000Z", "unblind"))
     assert [finding.code for finding in verify(trial.trial).findings] == ["C065"]
     with pytest.raises(ConductError) as error:
@@ -183,7 +183,7 @@ def test_a_loss_without_a_restore_cannot_be_acknowledged(staged) -> None:
     add_anchor(trial.trial.receipts, Anchor(500, "ab" * 32, "2027-01-11T15:00:00.000000Z", "randomize"))
     with pytest.raises(ConductError) as error:
         trial.do("alice", "acknowledge-loss", why="it must have been a mistake")
-    assert error.value.problems[0].code == "C133"
+    assert error.value.problems[0].code == "C134"
 
 
 def _anchors(trial):

@@ -20,7 +20,7 @@ from equipoise.conduct.store.trial import pharmacy_folder
 CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
     "C132": "No fence stands.",
-    "C133": "A loss that no restore explains.",
+    "C134": "A loss that no restore explains.",
 }
 
 
@@ -66,14 +66,14 @@ def acknowledge_loss(act: Act) -> None:
     """
     lost = _lost(act)
     if not lost:
-        act.refuse("C133", str(act.trial.receipts), "The ledger holds every anchor there, or its loss is known.",
+        act.refuse("C134", str(act.trial.receipts), "The ledger holds every anchor there, or its loss is known.",
                    "anchors that tell of lost events")  # fmt: skip
     act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
 def _lost(act: Act) -> list[str]:
-    """Anchors outside that the restored ledger does not hold; refused where the backup held their events (C133)."""
+    """Anchors outside that the restored ledger does not hold; refused where the backup held their events (C134)."""
     found = act.trial.rows("SELECT what FROM event WHERE action = 'restored' ORDER BY number DESC LIMIT 1")
     backup = int(json.loads(found[0][0])["backup_number"]) if found else act.writer.number
     try:
@@ -82,7 +82,7 @@ def _lost(act: Act) -> list[str]:
         act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
     early = [anchor.text for anchor in lost if anchor.number <= backup]
     if early or (lost and not found):
-        act.refuse("C133", f"anchor {(early or [lost[0].text])[0]}",
+        act.refuse("C134", f"anchor {(early or [lost[0].text])[0]}",
                    f"The ledger does not hold it, and no restore explains that: the backup reaches to event {backup}.",
                    "every event of the backup", "Something was changed: run `equipoise verify DIR`.")  # fmt: skip
     return [anchor.text for anchor in lost]
