@@ -106,18 +106,26 @@ def score_answers(  # type: ignore[no-untyped-def]
     middle, least, most, given = np.empty(n_items), np.empty(n_items), np.empty(n_items), np.empty(n_items)
     bottom, top = np.float64(lowest), np.float64(highest)
     shift = np.int32(26 - BINS)
+    before = -1
+    level = np.empty(n_scales)
+    scale_of = np.empty(n_items, dtype=np.int64)
+    for scale in range(n_scales):
+        for k in range(starts[scale], starts[scale + 1]):
+            scale_of[k] = scale
     for row in range(persons.shape[0]):
         if not wanted[row]:
             out[row, column] = np.nan
             continue
-        _keys(replicates[row // n_participants], _W1, replicate_keys)
-        participant = np.uint64(row % n_participants)
-        _draw_items(participant, day, purpose, places, seed_keys, replicate_keys, words)
+        trial = row // n_participants
+        if trial != before:
+            _keys(replicates[trial], _W1, replicate_keys)
+            before = trial
+        _draw_items(np.uint64(row - trial * n_participants), day, purpose, places, seed_keys, replicate_keys, words)
         for scale in range(n_scales):
-            for k in range(starts[scale], starts[scale + 1]):
-                middle[k] = (persons[row, scale] + change[row]) + 0.5
+            level[scale] = (persons[row, scale] + change[row]) + 0.5
         for k in range(n_items):
             share = words[0, k] >> shift
+            middle[k] = level[scale_of[k]]
             least[k], most[k] = quantiles[share], quantiles[share + 1]
         for k in range(n_items):
             least[k] = np.floor(min(max(middle[k] + sd * least[k], bottom), top))
