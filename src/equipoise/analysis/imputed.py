@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
 from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.missing_rules import experimental_rows
@@ -28,9 +29,9 @@ from equipoise.protocol.model_analysis import AbstinenceEndpoint, Analysis, Esti
 from equipoise.protocol.model_missing import Imputation
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
-from equipoise.stats.multiple_imputation import MISSING, impute_binary
+from equipoise.stats.multiple_imputation import MISSING, impute_binary_trials
 from equipoise.stats.multiple_imputation import NOT_DUE as NEVER_DUE
-from equipoise.stats.normal_imputation import impute_normal
+from equipoise.stats.normal_imputation import impute_normal_trials
 from equipoise.stats.packing import offsets_from_sizes
 from equipoise.stats.rubin import pool_imputations
 from equipoise.stats.tipping_point import find_tipping_point
@@ -146,13 +147,18 @@ class Completed:
     codes: NDArray[np.uint32]  # (n_trials,)
 
 
-def _replicate(lattice: Lattice, row: int, trial: int) -> int:
-    """The replicate that a trial is, so that its draws are the same alone and among others."""
+def _replicates(lattice: Lattice, rows: Values, bounds: Values) -> NDArray[np.int64]:
+    """(n_trials,) the replicate that each trial is, so that its draws are the same alone and among others."""
+    out = np.arange(bounds.shape[0] - 1, dtype=np.int64)
+    filled = np.diff(bounds) > 0
     frame = lattice.participants.frame
     if REPLICATE in frame.columns:
-        return int(frame[REPLICATE][row]) if row < frame.height else trial
+        out[filled] = frame[REPLICATE].to_numpy()[rows[bounds[:-1][filled]]]
+        return out
     alone = lattice.records.source.details.get("replicates")
-    return int(alone[0]) if isinstance(alone, list) and len(alone) == 1 and isinstance(alone[0], int) else trial
+    if isinstance(alone, list) and len(alone) == 1 and isinstance(alone[0], int):
+        out[:] = alone[0]
+    return out
 
 
 def complete(
@@ -170,28 +176,19 @@ def complete(
     shift = np.where(experimental == 1.0, delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0))
     n_sets, n_trials = imputation.sets, comparison.n_trials
     filled = np.repeat(gaps.cells[None], n_sets, axis=0)
-    codes = np.zeros(n_trials, dtype=np.uint32)
-    n_penalised, sweeps = 0, 1
-    for trial in range(n_trials):
-        part = slice(int(bounds[trial]), int(bounds[trial + 1]))
-        who = rows[part]
-        replicate = _replicate(lattice, int(who[0]) if who.size else 0, trial)
-        options: dict[str, Any] = {
-            "imputations": n_sets, "seed": imputation.seed, "replicate": replicate, "delta": shift[part],
-        }  # fmt: skip
-        if not who.size:
-            continue
-        if gaps.binary:
-            made = impute_binary(gaps.cells[who], design[part], pooled=imputation.model == "pooled", **options)
-            n_penalised += int((made.n_penalised > 0).sum())
-            filled[:, who], sweeps = made.values, made.sweeps
-            codes[trial] = np.bitwise_or.reduce(made.codes)
-        else:
-            scores = impute_normal(
-                gaps.cells[who], design[part], strategy=imputation.after_dropout, arm_column=1, **options
-            )
-            filled[:, who], sweeps = scores.values, scores.sweeps
-            codes[trial] = np.bitwise_or.reduce(scores.codes)
+    options: dict[str, Any] = {
+        "imputations": n_sets, "seed": imputation.seed, "delta": shift,
+        "replicates": _replicates(lattice, rows, bounds),
+    }  # fmt: skip
+    n_penalised = 0
+    if gaps.binary:
+        made = impute_binary_trials(gaps.cells[rows], design, bounds, pooled=imputation.model == "pooled", **options)
+        n_penalised = int((made.n_penalised > 0).sum())
+        filled[:, rows], sweeps, set_codes = made.values, made.sweeps, made.codes
+    else:
+        rule = imputation.after_dropout
+        scores = impute_normal_trials(gaps.cells[rows], design, bounds, strategy=rule, arm_column=1, **options)
+        filled[:, rows], sweeps, set_codes = scores.values, scores.sweeps, scores.codes
     missing = (gaps.cells == MISSING) if gaps.binary else np.isnan(gaps.cells)
     fields: dict[str, list[Values]] = {}
     for m in range(n_sets):
@@ -226,16 +223,14 @@ def complete(
         n_imputed=sum_by_trial(missing[rows].sum(axis=1), bounds),
         share=share,
         n_penalised=n_penalised,
-        sweeps=sweeps,
-        codes=codes,
+        sweeps=int(sweeps.max(initial=1)),
+        codes=np.bitwise_or.reduce(set_codes, axis=1),
     )
 
 
 def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> tuple[Floats, Floats]:
     """Estimate and standard error on the scale that is pooled: the logarithm of ratios, proportions' own difference."""
     if outcome.scale in ("risk_difference", "risk_ratio"):
-        from equipoise.analysis.binary import BinaryData
-
         a, n1, c, n0 = (x.astype(np.float64) for x in BinaryData(completed.derived, completed.comparison).counts())
         with np.errstate(divide="ignore", invalid="ignore"):
             p1, p0 = a / n1, c / n0
@@ -347,14 +342,48 @@ def _pooled(
     assert analysis.imputation is not None
     completed = complete(lattice, gaps, comparison, analysis.imputation, delta)
     # Where sets are separated, the penalised answer of all of them is pooled beside the likelihood's.
-    single = analysis.model_copy(update={"if_separated": "report", "method": analysis.method})
+    single = analysis.model_copy(update={"if_separated": "report"})
+    if analysis.estimator == "firth":
+        everywhere = np.ones(comparison.n_trials, dtype=np.bool_)
+        return [pool_outcome(_firth(completed, analysis, everywhere), completed, analysis, comparison.n_trials)]
     outcomes = fit(completed.derived, completed.comparison, single)[:1]
     out = [pool_outcome(outcomes[0], completed, analysis, comparison.n_trials)]
-    if analysis.estimator == "logistic" and analysis.if_separated == "firth" and not np.isfinite(out[0].estimate).all():
-        firth = fit(completed.derived, completed.comparison, single.model_copy(update={"estimator": "firth"}))[0]
-        pooled = pool_outcome(firth, completed, analysis, comparison.n_trials)
+    without = ~np.isfinite(out[0].estimate)
+    if analysis.estimator == "logistic" and analysis.if_separated == "firth" and without.any():
+        pooled = pool_outcome(_firth(completed, analysis, without), completed, analysis, comparison.n_trials)
         out.append(replace(pooled, suffix=".firth"))
     return out
+
+
+def _firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) -> Outcome:
+    """Firth's estimates and standard errors in every set of the ``wanted`` trials, absent in the others.
+
+    Rubin's rules ask for no more: profile limits and tests of single sets would be the dearest part, and unused.
+    """
+    from equipoise.stats.firth import fit_firth
+
+    assert analysis.imputation is not None
+    data = BinaryData(completed.derived, completed.comparison)
+    chosen = np.flatnonzero(np.repeat(wanted, analysis.imputation.sets))
+    counted = data.of(chosen).regressions()
+    fits = fit_firth(counted.y, counted.design, counted.offsets, weights=counted.weights)
+    n = completed.comparison.n_trials
+    coefficient, error, codes = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.uint32)
+    coefficient[chosen] = counted.of_trials(fits.coefficients[:, 1])
+    error[chosen] = counted.of_trials(fits.standard_errors[:, 1])
+    codes[chosen] = counted.of_trials(fits.codes)
+    names = completed.comparison.names
+    return from_coefficient(
+        estimator="firth",
+        scale="odds_ratio",
+        coefficient=coefficient,
+        standard_error=error,
+        level=analysis.ci_level,
+        codes=codes,
+        method="logistic regression, Firth's penalised likelihood"
+        + (f", adjusted for {', '.join(names)}" if names else ""),
+        **data.shared(),  # type: ignore[arg-type]
+    )
 
 
 def _tip(

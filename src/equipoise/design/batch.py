@@ -228,7 +228,8 @@ def _is_fallback(fit: PlannedFit, outcome: Outcome) -> bool:
 def _folded(main: Outcome, fallback: Outcome | None) -> Outcome:
     from dataclasses import replace
 
-    separated = (main.codes & np.uint32(SEPARATED)) != 0
+    # Pooled over imputed sets, some of which were separated, there may be an answer all the same.
+    separated = ((main.codes & np.uint32(SEPARATED)) != 0) & ~np.isfinite(main.estimate)
     if fallback is None:
         return main
     changed: Mapping[str, Any] = {

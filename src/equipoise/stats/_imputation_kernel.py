@@ -4,250 +4,276 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import cholesky, kernel
+from equipoise.stats._addressed_kernel import fill_normals, uniform_at
+from equipoise.stats._compiling import kernel, part
+from equipoise.stats._imputation_rows_kernel import (
+    FROM_ZERO,
+    MISSING,
+    NEARBY,
+    NOT_DUE,
+    PENALISED,
+    add_rows,
+    fit_rows,
+    gather_rows,
+    renew_rows,
+)
+from equipoise.stats._vector_math import exponential
 
-# A cell of ``cells``: 0 or 1 seen, MISSING to be imputed, NOT_DUE never.
-MISSING, NOT_DUE = -1, -2
-# A fit whose linear predictor passes this, or which does not settle, is taken as separated.
-_PREDICTOR_SEPARATED = 12.0
-_MAX_ITERATIONS = 30
-_DECREMENT = 1e-10
-# Weakly informative normal prior of Gelman and others (2008): scale 2.5 for a column of standard deviation one half.
-_PRIOR_SCALE = 2.5
-_PRIOR_SCALE_CONSTANT = 10.0
+# Words of the addresses: a purpose and the number of the sweep.
+PURPOSE_COEFFICIENT = 1001
+PURPOSE_CELL = 1002
+MAX_VISITS = 4096
+# Stages of :func:`draw_coefficients`: the number of the sweep, up to 1.
+PREPARE, FIRST, LATER = -1, 0, 1
+# A product of odds is turned into a logarithm before it leaves this range.
+_HUGE = 1e150
 
 
-@kernel("int64(float64[:, ::1], int8[:, ::1], int64, int64, boolean, float64[::1])")
-def fill_features(z, state, i, v, pooled, row):  # type: ignore[no-untyped-def]
-    """Write the predictors of cell (i, v) into ``row``, eq. (MI-2); returns how many there are.
+@part("float64(int8[:, ::1], int64, int64, int64, float64, int64, boolean, int64, float64[::1], float64[:, ::1])")
+def odds_of_what_follows(state, i, v, last, total, n, pooled, q, constant, beta):  # type: ignore[no-untyped-def]
+    """How many times as likely the results seen after visit ``v`` are if the result there was use, eq. (MI-4)."""
+    at = q + 1 if pooled else q
+    has_share = state.shape[1] >= 3
+    previous1, previous0 = 1.0, 0.0
+    total1, total0 = total + 1.0, total
+    n += 1
+    ratio, logarithm = 1.0, 0.0
+    for u in range(v + 1, last + 1):
+        if state[i, u] < 0:
+            continue
+        model = 0 if pooled else u
+        eta1 = constant[u] + previous1 * beta[model, at]
+        eta0 = constant[u] + previous0 * beta[model, at]
+        if has_share and (pooled or u > 1):
+            eta1 += total1 / n * beta[model, at + 1]
+            eta0 += total0 / n * beta[model, at + 1]
+        e1, e0 = exponential(eta1), exponential(eta0)
+        ratio *= (1.0 + e0) / (1.0 + e1)
+        if state[i, u] == 1:
+            ratio *= e1 / e0
+            total1 += 1.0
+            total0 += 1.0
+            previous1 = previous0 = 1.0
+        else:
+            previous1 = previous0 = 0.0
+        n += 1
+        if not 1.0 / _HUGE < ratio < _HUGE:
+            logarithm += np.log(max(ratio, 1e-300))
+            ratio = 1.0
+    return np.log(ratio) + logarithm
 
-    Each visit by itself: the columns of z; then, from the second visit, the last due result; then, from the third, the
-    share of all earlier due results. Pooled over visits: z, first visit (1 or 0), last result, share, visit number / n.
-    """
+
+@part(
+    "void(int8[:, ::1], int8[:, ::1], float64[:, ::1], int64, int64, int64, boolean, float64[:, ::1], float64, boolean,"
+    " uint64, uint64, uint64, uint64, float64[::1])"
+)
+def draw_cells(  # type: ignore[no-untyped-def]
+    cells, state, z, i, begin, last, pooled, beta, delta, final, seed, replicate, imputation, word, constant
+):  # fmt: skip
+    """Draw the missing cells of participant ``i`` from visit ``begin`` on: gaps, and at the end what follows them."""
+    n_visits = cells.shape[1]
     q = z.shape[1]
-    n_visits = state.shape[1]
-    for j in range(q):
-        row[j] = z[i, j]
+    at = q + 1 if pooled else q
+    has_share = n_visits >= 3
+    stop = n_visits if final else last + 1
+    for v in range(begin, stop):
+        model = 0 if pooled else v
+        eta = 0.0
+        for j in range(q):
+            eta += z[i, j] * beta[model, j]
+        if pooled:
+            if v == 0:
+                eta += beta[0, q]
+            if has_share:
+                eta += v / n_visits * beta[0, q + 3]
+        constant[v] = eta
     previous, total, n = 0.0, 0.0, 0
-    for u in range(v):
-        if state[i, u] >= 0:
-            previous = float(state[i, u])
-            total += previous
-            n += 1
-    share = total / n if n > 0 else 0.0
-    if pooled:
-        row[q] = 1.0 if v == 0 else 0.0
-        row[q + 1] = previous
-        if n_visits < 3:
-            return q + 2
-        row[q + 2] = share
-        row[q + 3] = v / n_visits
-        return q + 4
-    if v == 0:
-        return q
-    row[q] = previous
-    if v == 1:
-        return q + 1
-    row[q + 1] = share
-    return q + 2
+    for v in range(stop):
+        if state[i, v] == NOT_DUE:
+            continue
+        if cells[i, v] == MISSING:
+            model = 0 if pooled else v
+            eta = constant[v]
+            if pooled or v > 0:
+                eta += previous * beta[model, at]
+            if has_share and (pooled or v > 1):
+                eta += (total / n if n > 0 else 0.0) * beta[model, at + 1]
+            if final:
+                eta += delta
+            if v < last:
+                # The results seen later speak too: compare them under both values, eq. (MI-4).
+                eta += odds_of_what_follows(state, i, v, last, total, n, pooled, q, constant, beta)
+            u = uniform_at(seed, replicate, np.uint64(i), imputation * np.uint64(MAX_VISITS) + np.uint64(v), word)
+            state[i, v] = 1 if u < 1.0 / (1.0 + np.exp(-eta)) else 0
+        previous = float(state[i, v])
+        total += previous
+        n += 1
 
 
-@kernel("int64(float64[:, ::1], float64[::1], int64, int64, boolean, float64[::1], float64[:, ::1])")
-def fit_logistic_rows(x, y, n, p, penalised, beta, factor):  # type: ignore[no-untyped-def]
-    """Newton's method on rows ``x[:n, :p]``; writes the maximum and the Cholesky factor of its information.
+@part("void(int8[:, ::1], int8[:, ::1], int64[::1], int64[::1])")
+def fill_first(cells, filled, last, first_gap):  # type: ignore[no-untyped-def]
+    """A start for the chain: the result before a gap, after it where there is none. Notes the last visit seen (or -1).
 
-    Returns 0 when it settled and 1 otherwise. With ``penalised`` the log density of the prior is added.
+    ``first_gap`` gets the first visit missed that was followed by one seen, or the number of visits.
     """
-    score = np.zeros(p)
-    step = np.zeros(p)
-    weight = np.zeros(p)
-    trial = np.zeros(p)
-    if penalised:
-        for j in range(p):
-            mean, square = 0.0, 0.0
-            for i in range(n):
-                mean += x[i, j]
-                square += x[i, j] * x[i, j]
-            variance = max(square / n - (mean / n) ** 2, 0.0) if n > 0 else 0.0
-            weight[j] = 1.0 / _PRIOR_SCALE**2 * max(4.0 * variance, 1e-2)
-        weight[0] = 1.0 / _PRIOR_SCALE_CONSTANT**2
-    for j in range(p):
-        beta[j] = 0.0
-    before = -np.inf
-    for _ in range(_MAX_ITERATIONS):
-        shrink = 1.0
-        largest = 0.0
-        value = 0.0
-        for _ in range(20):
-            value = 0.0
-            largest = 0.0
+    n_visits = cells.shape[1]
+    for i in range(cells.shape[0]):
+        last[i], first_gap[i] = -1, n_visits
+        known = 0
+        for back in range(n_visits):
+            v = n_visits - 1 - back
+            if cells[i, v] >= 0:
+                known = cells[i, v]
+                if last[i] < 0:
+                    last[i] = v
+        for v in range(n_visits):
+            filled[i, v] = cells[i, v]
+            if cells[i, v] >= 0:
+                known = cells[i, v]
+            elif cells[i, v] == MISSING:
+                filled[i, v] = known
+                if v < last[i] and first_gap[i] == n_visits:
+                    first_gap[i] = v
+
+
+@part(
+    "int64(float64[:, ::1], float64[::1], float64[::1], int64[:, ::1], int64, float64[:, ::1], int64[::1],"
+    " float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[::1], float64[:, ::1],"
+    " float64[::1], uint64, uint64, uint64, uint64, float64[:, ::1])"
+)
+def draw_coefficients(  # type: ignore[no-untyped-def]
+    x, count, events, bounds, stage, work, failed, base_mode, base_factor, fixed_score, fixed_information, mode,
+    factor, noise, seed, replicate, imputation, sweep, beta
+):  # fmt: skip
+    """Draw the coefficients of each model around its maximum, eq. (MI-3); returns how many the prior had to hold.
+
+    Stages: PREPARE fits the models to the first fill, keeps their maxima and what the rows that never change give
+    there, and draws nothing; FIRST draws around these maxima; LATER around those of the rows as they are now.
+    """
+    n_held = 0
+    for model in range(bounds.shape[0]):
+        a, b, c, p = bounds[model, 0], bounds[model, 1], bounds[model, 2], bounds[model, 3]
+        held = stage != PREPARE and failed[model] != 0
+        if stage == FIRST or (stage == LATER and b == c):
             for j in range(p):
-                trial[j] = beta[j] + shrink * step[j]
-                score[j] = -weight[j] * trial[j]
-                value -= 0.5 * weight[j] * trial[j] ** 2
+                mode[j] = base_mode[model, j]
                 for k in range(j + 1):
-                    factor[j, k] = 0.0
-                factor[j, j] = weight[j]
-            for i in range(n):
-                eta = 0.0
-                for j in range(p):
-                    eta += x[i, j] * trial[j]
-                size = abs(eta)
-                largest = max(largest, size)
-                e = np.exp(-size)
-                t = 1.0 / (1.0 + e)
-                mu = t if eta >= 0.0 else e * t
-                w = e * t * t
-                value += y[i] * eta - max(eta, 0.0) - np.log(1.0 + e)
-                residual = y[i] - mu
-                for j in range(p):
-                    score[j] += residual * x[i, j]
-                    wx = w * x[i, j]
-                    for k in range(j + 1):
-                        factor[j, k] += wx * x[i, k]
-            if value >= before - 1e-12 * (1.0 + abs(before)):
-                break
-            shrink *= 0.5
-        before = value
-        for j in range(p):
-            beta[j] = trial[j]
-        if largest > _PREDICTOR_SEPARATED and not penalised:
-            return 1
-        if cholesky(factor, p) >= 0:
-            return 1
-        # The step: two triangular solutions in place.
-        for i in range(p):
-            s = score[i]
-            for k in range(i):
-                s -= factor[i, k] * step[k]
-            step[i] = s / factor[i, i]
-        decrement = 0.0
-        for i in range(p):
-            decrement += step[i] * step[i]
-        for i in range(p - 1, -1, -1):
-            s = step[i]
+                    factor[j, k] = base_factor[model, j, k]
+        else:
+            how = NEARBY if stage == LATER and not held else FROM_ZERO
+            while how <= PENALISED:
+                status = 1
+                if how == PENALISED or a < c:
+                    status = fit_rows(
+                        x, count, events, a, b, c, p, how, base_mode[model], fixed_score[model],
+                        fixed_information[model], work, mode, factor
+                    )  # fmt: skip
+                held = how == PENALISED
+                if status == 0:
+                    break
+                how += 1
+        if stage == PREPARE:
+            failed[model] = 1 if held else 0
+            for j in range(p):
+                base_mode[model, j] = mode[j]
+                fixed_score[model, j] = 0.0
+                for k in range(j + 1):
+                    base_factor[model, j, k] = factor[j, k]
+                    fixed_information[model, j, k] = 0.0
+            if not held and b < c:
+                add_rows(x, count, events, a, b, p, mode, work, fixed_score[model], fixed_information[model])
+            continue
+        n_held += 1 if held else 0
+        # mode + L^-T normal has the inverse information as its covariance.
+        address = imputation * np.uint64(MAX_VISITS) + np.uint64(model)
+        fill_normals(seed, replicate, address, np.uint64(PURPOSE_COEFFICIENT << 16) | sweep, p, noise)
+        for back in range(p):
+            i = p - 1 - back
+            s = noise[i]
             for k in range(i + 1, p):
-                s -= factor[k, i] * step[k]
-            step[i] = s / factor[i, i]
-        if decrement < _DECREMENT:
-            return 0
-    return 1
-
-
-@kernel("float64(float64[::1], float64[:, ::1], int64, int64)")
-def _predict(row, beta, model, p):  # type: ignore[no-untyped-def]
-    eta = 0.0
-    for j in range(p):
-        eta += row[j] * beta[model, j]
-    return eta
-
-
-@kernel("float64(int64, float64)")
-def _log_density(y, eta):  # type: ignore[no-untyped-def]
-    return y * eta - max(eta, 0.0) - np.log(1.0 + np.exp(-abs(eta)))
+                s -= factor[k, i] * beta[model, k]
+            beta[model, i] = s / factor[i, i]
+        for j in range(p):
+            beta[model, j] += mode[j]
+    return n_held
 
 
 @kernel(
-    "void(int64, int64, int8[:, ::1], float64[:, ::1], boolean, float64[::1], int64[::1], int64[::1],"
-    " float64[:, :, :, ::1], float64[:, :, ::1], int8[:, :, ::1], int64[::1], float64[:, :, ::1])"
+    "void(int64, int64, int64, int64, uint64, int64[::1], int64[::1], int64[::1], int8[:, ::1], float64[:, ::1],"
+    " boolean, float64[::1], int8[:, :, ::1], int64[:, ::1], float64[:, :, :, ::1])"
 )
 def impute_range(  # type: ignore[no-untyped-def]
-    begin, end, cells, z, pooled, delta, row_of, visit_of, normals, uniforms, out, n_penalised, drawn
-):
-    """Impute data sets ``begin:end``; each is a chain of its own of ``normals.shape[1]`` sweeps.
+    begin, end, n_sets, first, seed, replicates, offsets, n_sweeps, all_cells, all_z, pooled, delta, out, n_penalised,
+    drawn
+):  # fmt: skip
+    """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
 
-    ``row_of`` and ``visit_of`` name the missing cells, by participant and then by visit; ``normals`` (M, sweeps,
-    n_models, p) draw the coefficients, ``uniforms`` (M, sweeps, n_missing) the cells. ``delta`` (n,) is added to the
-    log odds of imputed cells in the last sweep only. ``drawn`` (M, n_models, p) gets the last coefficients.
+    Each is a chain of its own of ``n_sweeps[t]`` sweeps. ``delta`` (n,) is added to the log odds of imputed cells in
+    the last sweep only. ``out`` (n_sets, n, V) gets the cells, ``n_penalised`` (trials, n_sets) the fits held by the
+    prior, ``drawn`` (trials, n_sets, n_models, columns) the last coefficients.
     """
-    n, n_visits = cells.shape
-    q = z.shape[1]
+    n_visits = all_cells.shape[1]
+    q = all_z.shape[1]
     width = q + 4
-    n_sweeps = normals.shape[1]
-    n_models = normals.shape[2]
-    n_missing = row_of.shape[0]
-    last = np.full(n, -1)
-    for i in range(n):
-        for v in range(n_visits):
-            if cells[i, v] >= 0:
-                last[i] = v
-    x = np.zeros((n * n_visits if pooled else n, width))
-    y = np.zeros(x.shape[0])
-    row = np.zeros(width)
-    mode = np.zeros(width)
-    factor = np.zeros((width, width))
-    beta = np.zeros((n_models, width))
-    sizes = np.zeros(n_models, dtype=np.int64)
-    state = np.zeros((n, n_visits), dtype=np.int8)
-    for m in range(begin, end):
-        # Gaps begin with the result before them (after them where there is none); the chain forgets it.
-        for i in range(n):
-            known = 0
-            for v in range(n_visits):
-                if cells[i, v] >= 0:
-                    known = cells[i, v]
-                    break
-            for v in range(n_visits):
-                state[i, v] = cells[i, v]
-                if cells[i, v] >= 0:
-                    known = cells[i, v]
-                elif cells[i, v] == MISSING:
-                    state[i, v] = known
-        for sweep in range(n_sweeps):
-            final = sweep == n_sweeps - 1
-            for model in range(n_models):
-                rows, p = 0, 0
-                first_visit, stop_visit = (0, n_visits) if pooled else (model, model + 1)
-                for v in range(first_visit, stop_visit):
-                    for i in range(n):
-                        # What follows the last result seen says nothing of the coefficients.
-                        if v > last[i] or cells[i, v] == NOT_DUE:
-                            continue
-                        p = fill_features(z, state, i, v, pooled, row)
-                        for j in range(p):
-                            x[rows, j] = row[j]
-                        y[rows] = state[i, v]
-                        rows += 1
-                if rows == 0:
-                    p = fill_features(z, state, 0, first_visit, pooled, row)
-                sizes[model] = p
-                failed = rows == 0 or fit_logistic_rows(x, y, rows, p, False, mode, factor) != 0
-                if failed:
-                    fit_logistic_rows(x, y, rows, p, True, mode, factor)
-                    n_penalised[m] += 1
-                # mode + L^-T normal has the inverse information as its covariance.
-                for i in range(p - 1, -1, -1):
-                    s = normals[m, sweep, model, i]
-                    for k in range(i + 1, p):
-                        s -= factor[k, i] * beta[model, k]
-                    beta[model, i] = s / factor[i, i]
-                for j in range(p):
-                    beta[model, j] += mode[j]
-            for c in range(n_missing):
-                i, v = row_of[c], visit_of[c]
-                trailing = v > last[i]
-                if trailing and not final:
-                    continue
-                model = 0 if pooled else v
-                shift = delta[i] if final else 0.0
-                p = fill_features(z, state, i, v, pooled, row)
-                eta = _predict(row, beta, model, p) + shift
-                if not trailing:
-                    # The results seen later speak too: compare them under both values, eq. (MI-4).
-                    for value in range(2):
-                        state[i, v] = value
-                        total = 0.0
-                        for u in range(v + 1, last[i] + 1):
-                            if cells[i, u] == NOT_DUE:
-                                continue
-                            other = 0 if pooled else u
-                            p = fill_features(z, state, i, u, pooled, row)
-                            total += _log_density(state[i, u], _predict(row, beta, other, p))
-                        eta += total if value == 1 else -total
-                state[i, v] = 1 if uniforms[m, sweep, c] < 1.0 / (1.0 + np.exp(-eta)) else 0
+    n_models = drawn.shape[2]
+    largest = 1
+    for t in range(begin // n_sets, (end - 1) // n_sets + 1):
+        largest = max(largest, offsets[t + 1] - offsets[t])
+    n_rows = largest * n_visits
+    size = 16
+    while size < 2 * n_rows:
+        size *= 2
+    table, last, first_gap = np.empty(size, np.int64), np.empty(largest, np.int64), np.empty(largest, np.int64)
+    failed = np.empty(n_models, np.int64)
+    row_of, bounds = np.empty((largest, n_visits), np.int64), np.empty((n_models, 4), np.int64)
+    filled, state = np.empty((largest, n_visits), np.int8), np.empty((largest, n_visits), np.int8)
+    x, work, factor = np.empty((width, n_rows)), np.empty((3, n_rows)), np.empty((width, width))
+    count, events = np.empty(n_rows), np.empty(n_rows)
+    base_mode, fixed_score, beta = (
+        np.empty((n_models, width)), np.empty((n_models, width)), np.empty((n_models, width))
+    )  # fmt: skip
+    base_factor, fixed_information = np.empty((n_models, width, width)), np.empty((n_models, width, width))
+    mode, noise, constant = np.empty(width), np.empty(width), np.empty(n_visits)
+    trial = -1
+    for unit in range(begin, end):
+        m = unit % n_sets
+        start, n = offsets[unit // n_sets], offsets[unit // n_sets + 1] - offsets[unit // n_sets]
+        if n == 0:
+            continue
+        cells, z = all_cells[start : start + n], all_z[start : start + n]
+        is_new = unit // n_sets != trial
+        if is_new:
+            # What every data set of a trial begins with: its rows under the first fill, and the fits to them.
+            trial = unit // n_sets
+            fill_first(cells, filled, last, first_gap)
+            gather_rows(cells, filled, z, pooled, last, first_gap, x, count, events, row_of, bounds, table)
+        replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
         for i in range(n):
             for v in range(n_visits):
-                out[m, i, v] = state[i, v]
+                state[i, v] = filled[i, v]
+        for sweep in range(-1 if is_new else 0, n_sweeps[trial]):
+            final = sweep == n_sweeps[trial] - 1
+            if sweep > 0:
+                for i in range(n):
+                    if first_gap[i] < n_visits:
+                        renew_rows(state, i, first_gap[i], last[i], pooled, q, row_of, x, events)
+            n_penalised[trial, m] += draw_coefficients(
+                x, count, events, bounds, min(sweep, LATER), work, failed, base_mode, base_factor, fixed_score,
+                fixed_information, mode, factor, noise, seed, replicate, imputation, np.uint64(max(sweep, 0)), beta
+            )  # fmt: skip
+            if sweep < 0:
+                continue
+            word = np.uint64(PURPOSE_CELL << 16) | np.uint64(sweep)
+            for i in range(n):
+                a = min(first_gap[i], last[i] + 1)
+                if a < n_visits and (final or a < last[i]):
+                    draw_cells(
+                        cells, state, z, i, a, last[i], pooled, beta, delta[start + i], final, seed, replicate,
+                        imputation, word, constant
+                    )  # fmt: skip
+        for i in range(n):
+            for v in range(n_visits):
+                out[m, start + i, v] = state[i, v]
         for model in range(n_models):
             for j in range(width):
-                drawn[m, model, j] = beta[model, j] if j < sizes[model] else 0.0
+                drawn[trial, m, model, j] = beta[model, j] if j < bounds[model, 3] else 0.0

@@ -18,17 +18,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.foundation.seeds import normals, uniforms
-from equipoise.stats._imputation_kernel import MISSING, NOT_DUE, impute_range
-from equipoise.stats._wald import CodeArray, as_design
+from equipoise.foundation.seeds import require_seed
+from equipoise.stats._wald import CodeArray, as_design, as_offsets
 from equipoise.stats.codes import FitCode
-from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
+from equipoise.stats.packing import FloatArray, IntArray, any_by_trial, run_over_trials, single_trial
 
-__all__ = ["MISSING", "NOT_DUE", "BinaryImputations", "cells_of", "imputation_address", "impute_binary"]
+__all__ = [
+    "MISSING",
+    "NOT_DUE",
+    "BinaryImputations",
+    "cells_of",
+    "imputation_address",
+    "impute_binary",
+    "impute_binary_trials",
+]
 
-# Streams of random numbers, told apart from those of the simulation; a purpose keeps its number for ever.
-PURPOSE_COEFFICIENT = 1001
-PURPOSE_CELL = 1002
+# A cell: 0 or 1 seen, MISSING to be imputed, NOT_DUE never.
+MISSING, NOT_DUE = -1, -2
 # Sweeps of data augmentation before a data set is taken, where a result is missing between results that were seen.
 DEFAULT_SWEEPS = 10
 MAX_VISITS = 4096
@@ -60,6 +66,22 @@ def cells_of(values: ArrayLike) -> NDArray[np.int8]:
 def imputation_address(imputation: NDArray[np.integer], visit: NDArray[np.integer] | int) -> NDArray[np.int64]:
     """The word of a random number's address that says which imputation and which visit it is for."""
     return np.asarray(np.asarray(imputation, dtype=np.int64) * MAX_VISITS + visit)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryTrialImputations:
+    """M completed data sets of each of T trials packed end to end, N participants in all."""
+
+    values: NDArray[np.int8]
+    """(M, N, V)"""
+    coefficients: FloatArray
+    """(T, M, n_models, p)"""
+    n_penalised: IntArray
+    """(T, M)"""
+    sweeps: IntArray
+    """(T,)"""
+    codes: CodeArray
+    """(T, M)"""
 
 
 def impute_binary(
@@ -97,8 +119,39 @@ def impute_binary(
     Source: Rubin (1987), ch. 5; Schafer (1997), section 6.5 (monotone data augmentation); Gelman and others (2008), Ann
     Appl Stat 2:1360, for the prior.
     """
+    state = np.asarray(cells)
+    made = impute_binary_trials(
+        state, design, single_trial(state.shape[0] if state.ndim else 0), imputations=imputations, seed=seed,
+        replicates=np.array([replicate]), first=first, delta=delta, pooled=pooled, sweeps=sweeps, threads=threads,
+    )  # fmt: skip
+    return BinaryImputations(
+        made.values, state == MISSING, made.coefficients[0], made.n_penalised[0], int(made.sweeps[0]), made.codes[0]
+    )
+
+
+def impute_binary_trials(
+    cells: ArrayLike,
+    design: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    imputations: int,
+    seed: int,
+    replicates: ArrayLike,
+    first: int = 0,
+    delta: ArrayLike | None = None,
+    pooled: bool = False,
+    sweeps: int | None = None,
+    threads: int | None = None,
+) -> BinaryTrialImputations:
+    """As :func:`impute_binary`, each trial on its own: trial ``t`` owns rows ``offsets[t]:offsets[t + 1]``.
+
+    ``replicates`` (T,) are the second half of the key of each trial's random numbers, so that what is drawn for a trial
+    does not depend on the others. A trial with nobody in it is passed over.
+    """
+    from equipoise.stats._imputation_kernel import impute_range
+
     state = np.ascontiguousarray(cells, dtype=np.int8)
-    if state.ndim != 2 or not np.isin(state, (0, 1, MISSING, NOT_DUE)).all():
+    if state.ndim != 2 or not ((state >= NOT_DUE) & (state <= 1)).all():
         raise ValueError("cells must be (participants, visits) of 0, 1, MISSING and NOT_DUE")
     n, n_visits = state.shape
     if not 1 <= n_visits <= MAX_VISITS:
@@ -106,35 +159,45 @@ def impute_binary(
     z = as_design(design, n)
     if not np.isfinite(z).all():
         raise ValueError("the design of an imputation model must be complete")
+    bounds = as_offsets(offsets, n)
+    n_trials = bounds.shape[0] - 1
     shift = np.zeros(n) if delta is None else np.array(np.broadcast_to(np.asarray(delta, dtype=np.float64), (n,)))
     pooled = pooled and n_visits > 1
-    row_of, visit_of = (np.ascontiguousarray(index, dtype=np.int64) for index in np.nonzero(state == MISSING))
-    last = np.where(state >= 0, np.arange(n_visits), -1).max(axis=1, initial=-1)
-    has_gaps = bool((visit_of < last[row_of]).any())
-    n_sweeps = sweeps if sweeps is not None else (DEFAULT_SWEEPS if has_gaps else 1)
+    n_sweeps = sweeps_needed(state == MISSING, state >= 0, bounds, sweeps)
     n_models, width = (1 if pooled else n_visits), z.shape[1] + 4
     out = np.empty((imputations, n, n_visits), dtype=np.int8)
-    n_penalised = np.zeros(imputations, dtype=np.int64)
-    drawn = np.zeros((imputations, n_models, width))
-    sets = np.arange(first, first + imputations)
+    n_penalised = np.zeros((n_trials, imputations), dtype=np.int64)
+    drawn = np.zeros((n_trials, imputations, n_models, width))
+    keys = as_replicates(replicates, n_trials)
 
     def run(begin: int, end: int) -> None:
-        # A chunk at a time, so that a million random numbers are never held at once.
-        part = sets[begin:end]
-        z_draws = np.empty((end - begin, n_sweeps, n_models, width))
-        u_draws = np.empty((end - begin, n_sweeps, row_of.shape[0]))
-        for sweep in range(n_sweeps):
-            models = imputation_address(part[:, None], np.arange(n_models)[None, :])
-            z_draws[:, sweep] = normals(
-                seed, replicate, np.arange(width), models[:, :, None], PURPOSE_COEFFICIENT, draw=sweep
-            )
-            places = imputation_address(part[:, None], visit_of[None, :])
-            u_draws[:, sweep] = uniforms(seed, replicate, row_of[None, :], places, PURPOSE_CELL, draw=sweep)
-        impute_range(
-            0, end - begin, state, z, pooled, shift, row_of, visit_of, z_draws, u_draws, out[begin:end],
-            n_penalised[begin:end], drawn[begin:end],
-        )  # fmt: skip
+        if begin < end:
+            impute_range(
+                begin, end, imputations, first, require_seed(seed), keys, bounds, n_sweeps, state, z, pooled, shift,
+                out, n_penalised, drawn,
+            )  # fmt: skip
 
-    run_over_trials(run, imputations, threads=threads, chunk=64)
+    # A chunk begins with the fits that all data sets of its first trial share: not too short a one.
+    run_over_trials(run, n_trials * imputations, threads=threads, chunk=max(256, 4 * imputations))
     codes = np.where(n_penalised > 0, int(FitCode.IMPUTATION_PENALISED), 0).astype(np.uint32)
-    return BinaryImputations(out, state == MISSING, drawn, n_penalised, n_sweeps, codes)
+    return BinaryTrialImputations(out, drawn, n_penalised, n_sweeps, codes)
+
+
+def as_replicates(replicates: ArrayLike, n_trials: int) -> IntArray:
+    """The numbers of the replicates that trials are, one a trial; ValueError where they are not."""
+    keys = np.require(replicates, np.int64, ["C", "W"])
+    if keys.shape != (n_trials,):
+        raise ValueError(f"replicates {keys.shape} must be one for each of {n_trials} trials")
+    return keys
+
+
+def sweeps_needed(
+    missing: NDArray[np.bool_], seen: NDArray[np.bool_], offsets: IntArray, sweeps: int | None
+) -> IntArray:
+    """(T,) sweeps of each trial: as asked, or 1 where nobody has a gap between results seen and else ten."""
+    n_trials = offsets.shape[0] - 1
+    if sweeps is not None:
+        return np.full(n_trials, sweeps, dtype=np.int64)
+    seen_later = np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
+    has_gaps = any_by_trial(np.asarray((missing & seen_later).any(axis=1)), offsets)
+    return np.where(has_gaps, DEFAULT_SWEEPS, 1).astype(np.int64)
