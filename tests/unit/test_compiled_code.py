@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 import equipoise
-from equipoise.stats.warm_up import _share_out, kernel_modules
+from equipoise.stats.warm_up import _families, kernel_modules
 
 _SCRIPT = """
 from pathlib import Path
@@ -34,10 +37,60 @@ def test_editing_the_purposes_of_random_numbers_drops_the_simulation_compiled_be
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
-def test_modules_that_import_one_another_are_compiled_in_one_process_and_none_is_left_out() -> None:
+def test_modules_that_import_one_another_are_one_family_the_longest_first_and_none_is_left_out() -> None:
     modules = [*kernel_modules("equipoise.stats"), *kernel_modules("equipoise.simulation")]
-    shares = _share_out(modules, 2)
-    assert sorted(name for share in shares for name in share) == sorted(modules)
-    owner = {name: number for number, share in enumerate(shares) for name in share}
-    assert owner["equipoise.stats._quadrature_kernel"] == owner["equipoise.stats._quadrature_driver"]
+    families = _families(modules)
+    assert sorted(name for family in families for name in family) == sorted(modules)
+    owner = {name: number for number, family in enumerate(families) for name in family}
     assert owner["equipoise.simulation.streams"] == owner["equipoise.simulation._course"]
+    assert owner["equipoise.stats._quadrature_driver"] < owner["equipoise.stats._curve_kernel"]
+
+
+def test_modules_that_hold_only_parts_of_kernels_are_not_compiled_on_their_own() -> None:
+    modules = kernel_modules("equipoise.stats")
+    assert "equipoise.stats._quadrature_driver" in modules
+    assert "equipoise.stats._quadrature_kernel" not in modules
+
+
+def test_a_part_called_from_python_says_so_and_kernels_go_on_calling_it() -> None:
+    from equipoise.stats._curve_kernel import log_rank_range
+    from equipoise.stats._small_linalg import cholesky, find_aliased_columns
+
+    two = 2.0 * np.eye(2)
+    with pytest.raises(TypeError, match="py_func"):
+        cholesky(two, 2)
+    assert cholesky.py_func(two, 2) == -1
+    assert two[0, 0] == np.sqrt(2.0)
+    assert find_aliased_columns(two, 0, 2, 2, np.zeros(2, np.bool_)) == 0
+    assert len(log_rank_range.signatures) == 1
+
+
+_FROM_SCRATCH = """
+from equipoise.stats import _compiling
+import numpy as np
+
+@_compiling.part("float64(float64[:, ::1], int64)")
+def first_pivot(a, p):
+    return a[0, 0] + p
+
+@_compiling.kernel("float64(float64[:, ::1])")
+def root(a):
+    # 0 is a literal, and an integer becomes the number that the part declares.
+    return first_pivot(a, 0) + first_pivot(a, a.shape[0])
+
+assert root(np.full((1, 1), 4.0)) == 9.0
+assert len(first_pivot.overloads) == 1
+try:
+    first_pivot(np.ones((1, 1)), 1)
+except TypeError:
+    print("refused")
+"""
+
+
+def test_a_part_is_compiled_once_for_the_types_it_declares_and_stays_out_of_pythons_reach(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(_FROM_SCRATCH)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "script.py"], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["refused"], done.stderr

@@ -10,6 +10,7 @@ from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
 
 _ROOMS = ("equipoise.stats", "equipoise.simulation")
+_BESIDE = ("equipoise.endpoints.patterns.warm_up:compile_patterns",)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,14 +25,12 @@ def warm_up(as_json: JsonOption = False) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from equipoise.endpoints.patterns.warm_up import compile_patterns
     from equipoise.stats.warm_up import compile_everything
 
     start = time.perf_counter()
     with reported(as_json=as_json):
         if as_json:
-            compile_everything(rooms=_ROOMS)
-            compile_patterns()
+            compile_everything(rooms=_ROOMS, beside=_BESIDE)
         else:
             err = console(error=True)
             with Progress(
@@ -42,9 +41,8 @@ def warm_up(as_json: JsonOption = False) -> None:
                 compile_everything(
                     lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
                     rooms=_ROOMS,
+                    beside=_BESIDE,
                 )
-                bar.update(task, description="endpoints")
-                compile_patterns()
     seconds = time.perf_counter() - start
     if as_json:
         print_json({"ok": True, "seconds": seconds})

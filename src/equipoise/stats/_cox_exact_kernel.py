@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from equipoise.stats._compiling import kernel, part
 from equipoise.stats._cox_kernel import (
     LARGEST_PREDICTOR,
     N_CONTROL,
@@ -15,10 +16,9 @@ from equipoise.stats._cox_kernel import (
     lay_out_trial,
     settle_newton,
 )
-from equipoise.stats._small_linalg import kernel
 
 
-@kernel("void(float64[:, ::1], int64, float64, int64, int64, float64[:, ::1])")
+@part("void(float64[:, ::1], int64, float64, int64, int64, float64[:, ::1])")
 def _add_row(z, i, theta, n_at_risk, most, means):  # type: ignore[no-untyped-def]
     """Let row i join the risk set, which then has ``n_at_risk``: eq. (CX-3) for subsets of up to ``most``."""
     p = 0

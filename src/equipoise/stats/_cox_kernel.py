@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky, kernel, solve_cholesky
+from equipoise.stats._compiling import kernel, part
+from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky, solve_cholesky
 from equipoise.stats._vector_math import exponential
 
 BRESLOW, EFRON, EXACT = 0, 1, 2
@@ -26,7 +27,7 @@ _MAX_ITERATIONS = 60
 _CLEAR_RANK = 1e-6
 
 
-@kernel("void(float64[:, ::1], int64, int64, float64[:, ::1])")
+@part("void(float64[:, ::1], int64, int64, float64[:, ::1])")
 def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
     """Fill ``z`` (at least 1 + p + p (p + 1) / 2, n): 1, x, lower triangle of x x', of covariates about their mean."""
     p = design.shape[1]
@@ -46,7 +47,7 @@ def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@kernel("void(float64[::1], float64[::1], float64[::1], float64[::1])")
+@part("void(float64[::1], float64[::1], float64[::1], float64[::1])")
 def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
     """Start from zero."""
     for j in range(b.shape[0]):
@@ -60,7 +61,7 @@ def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
     control[DECREMENT] = np.nan
 
 
-@kernel(
+@part(
     "int64(float64, float64, float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[::1], float64[::1])"
 )
@@ -116,7 +117,7 @@ def advance_newton(  # type: ignore[no-untyped-def]
     return STOPPED if control[STEPS] >= _MAX_ITERATIONS else _GO_ON
 
 
-@kernel(
+@part(
     "void(int64, float64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1],"
     " float64[::1], float64[:, ::1], float64[::1])"
 )
@@ -145,7 +146,7 @@ def settle_newton(  # type: ignore[no-untyped-def]
     quality[STATUS] = status
 
 
-@kernel("float64(float64[:, ::1], int64, float64[::1], float64[::1])")
+@part("float64(float64[:, ::1], int64, float64[::1], float64[::1])")
 def fill_predictor(z, n, b, eta):  # type: ignore[no-untyped-def]
     """Linear predictors of the n rows; returns the largest absolute one."""
     for i in range(n):
@@ -159,7 +160,7 @@ def fill_predictor(z, n, b, eta):  # type: ignore[no-untyped-def]
     return largest
 
 
-@kernel("int64(float64[::1], float64[::1], int64[::1], int64[:, ::1], int64[:, ::1], float64[::1])")
+@part("int64(float64[::1], float64[::1], int64[::1], int64[:, ::1], int64[:, ::1], float64[::1])")
 def _find_deaths(time, event, stratum, events, ties, fraction):  # type: ignore[no-untyped-def]
     """Lay out the events, latest first; returns how many.
 
@@ -191,7 +192,7 @@ def _find_deaths(time, event, stratum, events, ties, fraction):  # type: ignore[
     return n_steps
 
 
-@kernel("void(float64[:, ::1], float64[::1], int64[::1], float64[:, ::1])")
+@part("void(float64[:, ::1], float64[::1], int64[::1], float64[:, ::1])")
 def _sum_risk_sets(z, theta, stratum, sums):  # type: ignore[no-untyped-def]
     """``sums[c, i]``: theta times ``z[c]`` added up over the stratum from its last row back to row i."""
     n = stratum.shape[0]
@@ -215,7 +216,7 @@ def _sum_risk_sets(z, theta, stratum, sums):  # type: ignore[no-untyped-def]
             sums[c + 2, i] = a2
 
 
-@kernel("void(float64[:, ::1], float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], float64[:, ::1])")
+@part("void(float64[:, ::1], float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], float64[:, ::1])")
 def _take_off_ties(z, theta, events, ties, fraction, totals):  # type: ignore[no-untyped-def]
     """Let each of the events of one time leave the denominator by its fraction, eq. (CX-2)."""
     t = 0
@@ -231,7 +232,7 @@ def _take_off_ties(z, theta, events, ties, fraction, totals):  # type: ignore[no
         t += 1
 
 
-@kernel("float64(float64[:, ::1], int64, float64[::1], float64[:, ::1])")
+@part("float64(float64[:, ::1], int64, float64[::1], float64[:, ::1])")
 def _add_events(totals, n_steps, score, information):  # type: ignore[no-untyped-def]
     """Take each event's mean off ``score``, add its variance to ``information``; returns minus the logarithms."""
     p = score.shape[0]

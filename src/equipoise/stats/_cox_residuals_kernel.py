@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.stats._compiling import kernel
 from equipoise.stats._cox_kernel import EFRON
-from equipoise.stats._small_linalg import kernel
 
 
 @kernel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import kernel
+from equipoise.stats._compiling import kernel
 
 # Survival this close to one half counts as equal to it when the median is read off, as in R's survfit.
 _HALF_TOLERANCE = 1.490116119384765625e-8

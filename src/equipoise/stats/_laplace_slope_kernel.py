@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._newton import newton_step
-
 # Under another name than elsewhere: ``warm_up`` compiles the modules that say "kernel" before every first use of the
 # program. This model is asked for rarely and is compiled when it is.
+from equipoise.stats._compiling import kernel as compiled_on_first_use
+from equipoise.stats._compiling import part
+from equipoise.stats._newton import newton_step
 from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky
-from equipoise.stats._small_linalg import kernel as compiled_on_first_use
 from equipoise.stats.codes import FitCode
 
 BOUNDARY_VARIANCE = np.uint32(FitCode.BOUNDARY_VARIANCE)
@@ -169,7 +169,7 @@ def evaluate(psi, x, z, y, offsets, modes, gradient, outer, value, score, scratc
     return 0 if np.isfinite(value[0]) else 1
 
 
-@compiled_on_first_use(
+@part(
     "int64(float64[::1], int64, float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1],"
     "float64[:, ::1], float64[::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1])"
 )
@@ -196,7 +196,7 @@ def difference_hessian(  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled_on_first_use(
+@part(
     "void(float64[::1], int64, int64, float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1],"
     "float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.stats._compiling import kernel
 from equipoise.stats._linear_mixed_likelihood import differentiate, evaluate
 from equipoise.stats._newton import newton_step
 from equipoise.stats._small_linalg import (
@@ -16,7 +17,6 @@ from equipoise.stats._small_linalg import (
     condition_number,
     find_aliased_columns,
     invert_cholesky,
-    kernel,
     solve_cholesky,
 )
 from equipoise.stats.codes import FitCode

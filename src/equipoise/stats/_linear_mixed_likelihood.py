@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import (
-    cholesky,
-    invert_cholesky,
-    kernel,
-    log_determinant_cholesky,
-    solve_cholesky,
-)
+from equipoise.stats._compiling import part
+from equipoise.stats._small_linalg import cholesky, invert_cholesky, log_determinant_cholesky, solve_cholesky
 
 
-@kernel(
+@part(
     "int64(float64[::1], int64, int64, int64, boolean, int64, float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1],"
     "float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
     "float64[::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
@@ -221,7 +216,7 @@ def evaluate(  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel(
+@part(
     "void(float64[::1], int64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, boolean,"
     "float64[::1], float64[:, ::1], float64[:, ::1])"
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky, kernel, solve_cholesky
+from equipoise.stats._compiling import kernel
+from equipoise.stats._small_linalg import cholesky, condition_number, invert_cholesky, solve_cholesky
 
 # How a fit ended (column STATUS of ``quality``).
 CONVERGED, SINGULAR, STOPPED, DOUBTFUL_RANK = 0, 1, 2, 3

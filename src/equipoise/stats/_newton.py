@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats._small_linalg import cholesky, kernel, solve_cholesky
+from equipoise.stats._compiling import part
+from equipoise.stats._small_linalg import cholesky, solve_cholesky
 
 
-@kernel("float64(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64)")
+@part("float64(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64)")
 def newton_step(hessian, gradient, step, factor, q):  # type: ignore[no-untyped-def]
     """Write (-H + ridge)^-1 g into ``step``; returns its squared length in standard errors, negative with a ridge."""
     ridge = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.stats._compiling import kernel, part
 from equipoise.stats._newton import newton_step
 from equipoise.stats._quadrature_fit import (
     ALL_EVENTS,
@@ -33,7 +34,6 @@ from equipoise.stats._small_linalg import (
     condition_number,
     find_aliased_columns,
     invert_cholesky,
-    kernel,
 )
 from equipoise.stats._vector_math import bits_from_float
 
@@ -46,7 +46,7 @@ MAX_ITERATIONS = 100
 COARSE_ENOUGH = 0.1
 
 
-@kernel("uint32(int64, int64, float64[::1], float64[:, ::1], int64[::1])")
+@part("uint32(int64, int64, float64[::1], float64[:, ::1], int64[::1])")
 def check_trial(p0, p1, y, design, participant_offsets):  # type: ignore[no-untyped-def]
     """Codes for what makes a trial unfit for the model before any likelihood is computed; 0 where nothing does."""
     first_row = participant_offsets[p0]
@@ -88,7 +88,7 @@ def check_trial(p0, p1, y, design, participant_offsets):  # type: ignore[no-unty
     return np.uint32(0)
 
 
-@kernel("boolean(float64[:, ::1], float64[:, ::1], int64)")
+@part("boolean(float64[:, ::1], float64[:, ::1], int64)")
 def has_clear_rank(hessian, factor, p):  # type: ignore[no-untyped-def]
     """Whether no column is nearly determined by the earlier ones, judged on minus the Hessian."""
     for a in range(p):

@@ -8,8 +8,8 @@ lower the likelihood (halved), and information that is not positive definite (a 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from equipoise.stats._compiling import part
 from equipoise.stats._quadrature_kernel import (
     ETA,
     FIRST,
@@ -26,10 +26,7 @@ from equipoise.stats._quadrature_kernel import (
     evaluate_pooled_block,
     tri,
 )
-from equipoise.stats._small_linalg import (
-    kernel,
-)
-from equipoise.stats._vector_math import get, lane_kernel, put
+from equipoise.stats._vector_math import get, lane_part, put
 from equipoise.stats.codes import FitCode
 
 NOT_ESTIMABLE = np.uint32(FitCode.NOT_ESTIMABLE)
@@ -59,13 +56,13 @@ CONDITION_LIMIT = 1e10
 NO_VISIT = -500.0
 
 
-@njit("int64(int64)", cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
+@part("int64(int64)", forceinline=True)
 def rounded_up(n):  # type: ignore[no-untyped-def]
     """The next multiple of the lane loops' width."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
 
 
-@lane_kernel("void(float64[::1], int64, int64, int64, int64[::1], int64[::1], float64[::1], float64[:, ::1], int64)")
+@lane_part("void(float64[::1], int64, int64, int64, int64[::1], int64[::1], float64[::1], float64[:, ::1], int64)")
 def fill_linear_predictor(w, lo, n, n_slots, n_active, inner_place, beta, outer, x_rows):  # type: ignore[no-untyped-def]
     """Rows of ``ETA``: the fixed part of the linear predictor; minus infinity in effect where there is no visit."""
     p = beta.shape[0]
@@ -92,7 +89,7 @@ def fill_linear_predictor(w, lo, n, n_slots, n_active, inner_place, beta, outer,
                     put(w, row + i, get(w, row + i) + b * get(w, x_row + i))
 
 
-@lane_kernel("void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], float64[::1], float64[:, ::1])")
+@lane_part("void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], float64[::1], float64[:, ::1])")
 def add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian):  # type: ignore[no-untyped-def]
     """Add the lanes' inner derivatives, expanded to the full design, to ``gradient`` and lower ``hessian``."""
     for a in range(p):
@@ -110,7 +107,7 @@ def add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian):  # type: i
             hessian[a, c] += s
 
 
-@kernel(
+@part(
     "int64(float64[::1], int64, int64, int64, int64[::1], int64[::1], int64[::1], float64[:, :, ::1], int64,"
     "float64[:, ::1], float64[::1])"
 )
@@ -148,7 +145,7 @@ def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r
     return n_slots
 
 
-@kernel(
+@part(
     "int64(float64[::1], float64, float64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, :, ::1], int64,"
     "float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[::1],"
     "int64[:, ::1])"
@@ -219,7 +216,7 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
     return 0 if np.isfinite(total) else 1
 
 
-@lane_kernel("void(float64[::1], int64, int64, int64[::1], float64[:, ::1], float64[::1], float64)")
+@lane_part("void(float64[::1], int64, int64, int64[::1], float64[:, ::1], float64[::1], float64)")
 def predict_modes(w, n, r, inner_place, outer, change, log_ratio):  # type: ignore[no-untyped-def]
     """Move the modes along their derivatives by ``change`` of the coefficients and ``log_ratio`` of sigma; (QUAD-4).
 
@@ -234,7 +231,7 @@ def predict_modes(w, n, r, inner_place, outer, change, log_ratio):  # type: igno
             put(w, MODE + i, get(w, MODE + i) + get(w, row + i) * outer[a, i] * change[a])
 
 
-@kernel(
+@part(
     "int64(int64[::1], int64, float64[:, ::1], int64[::1], float64[:, ::1], float64[:, :, ::1], float64[::1],"
     "float64[::1])"
 )

@@ -15,9 +15,9 @@ see that they do not overlap; as separate arrays each loop paid for dozens of ch
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from equipoise.stats._vector_math import bits_from_float, exponential, float_from_bits, get, lane_kernel, put
+from equipoise.stats._compiling import part
+from equipoise.stats._vector_math import bits_from_float, exponential, float_from_bits, get, lane_part, put
 
 LANES = 64
 # Lane loops run over a multiple of this; surplus lanes hold a participant without visits.
@@ -78,13 +78,13 @@ SECOND = SUM_M2 + _TM * LANES
 ETA = SECOND + _TM * LANES
 
 
-@njit("int64(int64, int64)", cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
+@part("int64(int64, int64)", forceinline=True)
 def tri(i, j):  # type: ignore[no-untyped-def]
     """Place of element (i, j) of a symmetric matrix kept as its lower triangle."""
     return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
 
 
-@lane_kernel("void(float64[::1], int64, int64, int64)")
+@lane_part("void(float64[::1], int64, int64, int64)")
 def _split_exponents(w, product, exponent, n):  # type: ignore[no-untyped-def]
     """Move the powers of two out of running products before they overflow."""
     for i in range(n):
@@ -93,7 +93,7 @@ def _split_exponents(w, product, exponent, n):  # type: ignore[no-untyped-def]
         put(w, product + i, float_from_bits((bits & _MANTISSA) | _ONE_BITS))
 
 
-@lane_kernel("void(float64[::1], int64, int64, int64)")
+@lane_part("void(float64[::1], int64, int64, int64)")
 def _clear(w, first, n_rows, n):  # type: ignore[no-untyped-def]
     for c in range(n_rows):
         row = first + c * LANES
@@ -101,7 +101,7 @@ def _clear(w, first, n_rows, n):  # type: ignore[no-untyped-def]
             put(w, row + i, 0.0)
 
 
-@lane_kernel("int64(float64[::1], int64[::1], int64, int64, float64)")
+@lane_part("int64(float64[::1], int64[::1], int64, int64, float64)")
 def find_modes(w, active, n_slots, n, kappa):  # type: ignore[no-untyped-def]
     """Maximise every participant's g(b) by Newton kept inside a bracket; (QUAD-2). Returns 0, or 1 if it failed.
 
@@ -150,7 +150,7 @@ def find_modes(w, active, n_slots, n, kappa):  # type: ignore[no-untyped-def]
     return 1
 
 
-@lane_kernel("float64(float64[::1], int64[::1], int64, int64, int64, int64, float64)")
+@lane_part("float64(float64[::1], int64[::1], int64, int64, int64, int64, float64)")
 def sum_at_modes(w, active, n_slots, n, r, x_rows, kappa):  # type: ignore[no-untyped-def]
     """Sums over visits at the mode, and how mode and scale move with the parameters; (QUAD-3), (QUAD-4).
 
@@ -218,7 +218,7 @@ def sum_at_modes(w, active, n_slots, n, r, x_rows, kappa):  # type: ignore[no-un
     return largest
 
 
-@lane_kernel("void(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64, float64, int64)")
+@lane_part("void(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64, float64, int64)")
 def add_node(w, active, n_slots, n, r, x_rows, kappa, z, log_weight, stride):  # type: ignore[no-untyped-def]
     """Add one quadrature node to the sums of (QUAD-5); the odds at the node are exp(eta) exp(t z)."""
     d = r + 1
@@ -335,7 +335,7 @@ def add_node(w, active, n_slots, n, r, x_rows, kappa, z, log_weight, stride):  #
                     put(w, SUM_U + at + i, get(w, SUM_U + at + i) + get(w, OMEGA + i) * get(w, NODE_U + at + i))
 
 
-@lane_kernel("void(float64[::1], int64, int64, float64)")
+@lane_part("void(float64[::1], int64, int64, float64)")
 def finish_derivatives(w, n, r, kappa):  # type: ignore[no-untyped-def]
     """First and second derivatives of each participant's log-likelihood from the sums; (QUAD-7), (QUAD-8)."""
     d = r + 1
@@ -399,7 +399,7 @@ def finish_derivatives(w, n, r, kappa):  # type: ignore[no-untyped-def]
                 put(w, SECOND + pair + i, answer - 0.5 * (h_ac * inv - h_a * h_c * inv * inv))
 
 
-@lane_kernel("int64(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64[::1], float64[::1])")
+@lane_part("int64(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64[::1], float64[::1])")
 def evaluate_block(w, active, n_slots, n, r, x_rows, sigma, nodes, log_weights):  # type: ignore[no-untyped-def]
     """Log-likelihoods of a block's ``n`` lanes with derivatives in (beta_w, log sigma).
 
@@ -440,7 +440,7 @@ def evaluate_block(w, active, n_slots, n, r, x_rows, sigma, nodes, log_weights):
     return 0
 
 
-@lane_kernel("void(float64[::1], int64[::1], int64, int64, int64, int64)")
+@lane_part("void(float64[::1], int64[::1], int64, int64, int64, int64)")
 def evaluate_pooled_block(w, active, n_slots, n, r, x_rows):  # type: ignore[no-untyped-def]
     """The same for the logistic model without a random intercept: variance exactly zero; (QUAD-9).
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.stats._small_linalg import kernel
+from equipoise.stats._compiling import kernel
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 
 # Slack below which a row (scaled to largest entry 1) counts as unchanged along a direction (scaled alike).

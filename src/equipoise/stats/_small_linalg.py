@@ -10,23 +10,17 @@ delete ``src/equipoise/stats/__pycache__`` (``clear_kernel_cache`` does it), or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from equipoise.stats._compiling import kernel, part
 
 # A column counts as a repetition of earlier ones when what is left of it after removing them is below this fraction
 # of its own length (R's lm uses 1e-7 on the same quantity).
 RANK_TOLERANCE = 1e-9
 # Squared sine of the angle to earlier columns above which a Gram matrix alone proves full rank in double precision.
 _GRAM_IS_ENOUGH = 1e-6
-
-
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compile at definition: cached on disk, without the interpreter lock, division by zero giving infinity."""
-    return njit(signature, cache=True, nogil=True, error_model="numpy")  # type: ignore[no-any-return,unused-ignore]
 
 
 def clear_kernel_cache() -> int:
@@ -40,7 +34,7 @@ def clear_kernel_cache() -> int:
     return len(files)
 
 
-@kernel("int64(float64[:, ::1], int64)")
+@part("int64(float64[:, ::1], int64)")
 def cholesky(a, p):  # type: ignore[no-untyped-def]
     """Replace the lower triangle of ``a[:p, :p]`` by its Cholesky factor; the upper triangle is left alone.
 
@@ -64,7 +58,7 @@ def cholesky(a, p):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("void(float64[:, ::1], float64[::1], int64)")
+@part("void(float64[:, ::1], float64[::1], int64)")
 def solve_cholesky(factor, b, p):  # type: ignore[no-untyped-def]
     """Overwrite ``b[:p]`` by the solution x of L Lᵀ x = b, L being the lower triangle of ``factor``."""
     for i in range(p):
@@ -79,7 +73,7 @@ def solve_cholesky(factor, b, p):  # type: ignore[no-untyped-def]
         b[i] = s / factor[i, i]
 
 
-@kernel("void(float64[:, ::1], float64[::1], int64)")
+@part("void(float64[:, ::1], float64[::1], int64)")
 def solve_lower(factor, b, p):  # type: ignore[no-untyped-def]
     """Overwrite ``b[:p]`` by the solution x of L x = b; ``x @ x`` is then the quadratic form bᵀ(L Lᵀ)⁻¹b."""
     for i in range(p):
@@ -89,7 +83,7 @@ def solve_lower(factor, b, p):  # type: ignore[no-untyped-def]
         b[i] = s / factor[i, i]
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], int64)")
+@part("void(float64[:, ::1], float64[:, ::1], int64)")
 def invert_cholesky(factor, out, p):  # type: ignore[no-untyped-def]
     """Write (L Lᵀ)⁻¹ into ``out[:p, :p]``, both triangles; ``out`` must not be ``factor``."""
     # out first holds L⁻¹ (lower), then its product with its transpose.
@@ -113,7 +107,7 @@ def invert_cholesky(factor, out, p):  # type: ignore[no-untyped-def]
             out[i, j] = out[j, i]
 
 
-@kernel("float64(float64[:, ::1], int64)")
+@part("float64(float64[:, ::1], int64)")
 def log_determinant_cholesky(factor, p):  # type: ignore[no-untyped-def]
     """Logarithm of the determinant of L Lᵀ."""
     s = 0.0
@@ -122,7 +116,7 @@ def log_determinant_cholesky(factor, p):  # type: ignore[no-untyped-def]
     return 2.0 * s
 
 
-@kernel("float64(float64[:, ::1], float64[:, ::1], int64)")
+@part("float64(float64[:, ::1], float64[:, ::1], int64)")
 def condition_number(a, inverse, p):  # type: ignore[no-untyped-def]
     """Condition in the 1-norm after scaling to unit diagonal (so units of the covariates do not matter).
 

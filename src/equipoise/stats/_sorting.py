@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.stats._small_linalg import kernel
+from equipoise.stats._compiling import kernel, part
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 
@@ -21,7 +21,7 @@ _AT_ENTRY = int(FitCode.EVENT_AT_ENTRY)
 _NO_EVENTS, _ALL_EVENTS, _ALL_TIED = int(FitCode.NO_EVENTS), int(FitCode.ALL_EVENTS), int(FitCode.ALL_EVENTS_TIED)
 
 
-@kernel("void(float64[::1], int64, int64[::1], int64[::1])")
+@part("void(float64[::1], int64, int64[::1], int64[::1])")
 def _sort_places(key, n, order, spare):  # type: ignore[no-untyped-def]
     """Stable order of ``key[:n]``: ``order[k]`` is the place of the k-th smallest."""
     for low in range(0, n, _RUN):

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from equipoise.stats._compiling import part
 
 # Multiply-add may be fused; nothing may be reordered, so the answer depends on neither chunk nor thread.
 FASTMATH = {"contract"}
@@ -23,9 +25,9 @@ _LN2_HIGH = 6.93145751953125e-1
 _LN2_LOW = 1.42860682030941723212e-6
 
 
-def lane_kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """As ``_small_linalg.kernel``, with fused multiply-add: for loops over participants side by side."""
-    return njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH)  # type: ignore[no-any-return,unused-ignore]
+def lane_part(signature: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """As ``_compiling.part``, with fused multiply-add: for loops over participants side by side."""
+    return part(signature, fastmath=FASTMATH, **options)
 
 
 def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]
@@ -83,7 +85,7 @@ def _put(typing_context, array, place, value):  # type: ignore[no-untyped-def]
 put: Any = intrinsic(_put)
 
 
-@njit("float64(float64)", cache=True, nogil=True, error_model="numpy", fastmath=FASTMATH, forceinline=True)  # type: ignore[untyped-decorator,unused-ignore]
+@lane_part("float64(float64)", forceinline=True)
 def exponential(x):  # type: ignore[no-untyped-def]
     """e to the ``x`` with a relative error below 4e-16, ``x`` being moved into [-700, 700] first."""
     x = min(max(x, -700.0), 700.0)

@@ -15,72 +15,124 @@ import os
 import re
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 from equipoise.stats.packing import default_threads
 
 Progress = Callable[[str, int, int], None]
 
 _ROOM = "equipoise.stats"
-# What the others build on: compiled before the rest is compiled side by side.
-_FLOOR = (f"{_ROOM}._small_linalg", f"{_ROOM}._vector_math", f"{_ROOM}._newton")
+# Called by kernels of several families and by Python: compiled before the families, or each process would do it.
+_FLOOR = (f"{_ROOM}._small_linalg",)
 # No default analysis needs these; each is compiled in the few seconds before its first use.
 _RARE = frozenset({f"{_ROOM}._cox_exact_kernel"})
-_DECLARES = ("@njit(", "@kernel(", "@lane_kernel(")
+_DECLARES = ("@njit(", "@kernel(")
 _MARK = "kernels.sha256"
+# The longest family takes a third of all the time, and each process needs 200 MB.
+_MOST_PROCESSES = 4
+# A helper does what each line it is given says, and answers whether it could.
+_HELPER = """
+import sys
+from equipoise.stats.warm_up import _carry_out
+for line in sys.stdin:
+    try:
+        for name in line.split():
+            _carry_out(name)
+    except Exception:
+        print("failed", flush=True)
+    else:
+        print("done", flush=True)
+"""
 
 
 def kernel_modules(room: str = _ROOM) -> tuple[str, ...]:
-    """Full names of a room's modules of kernels, rare ones left out, what the others build on first."""
+    """Full names of a room's modules of kernels, rare ones left out, what the others build on first.
+
+    Modules that hold only parts (see ``_compiling``) are not among them: parts are compiled into kernels.
+    """
     found = {
         f"{room}.{path.stem}"
         for path in _folder(room).glob("*.py")
-        if path.stem != "warm_up" and any(word in path.read_text("utf-8") for word in _DECLARES)
+        if path.stem != "warm_up" and any(f"\n{word}" in path.read_text("utf-8") for word in _DECLARES)
     }
     floor = tuple(name for name in _FLOOR if _room_of(name) == room)
     return (*floor, *sorted(found - set(floor) - _RARE))
 
 
-def compile_everything(progress: Progress | None = None, *, rooms: Sequence[str] = (_ROOM,)) -> None:
-    """Leave the kernels of ``rooms`` compiled in this process and in the cache; ``progress(what, done, total)``.
+def compile_everything(
+    progress: Progress | None = None, *, rooms: Sequence[str] = (_ROOM,), beside: Sequence[str] = ()
+) -> None:
+    """Leave the kernels of ``rooms`` compiled in the cache; ``progress(what, done, total)``.
 
-    From the cache this takes a second or two. The first time the modules are shared out over one process a core, those
-    that import one another staying together.
+    From the cache they are loaded into this process, which takes about a second. The first time, one process a core
+    takes families of modules off one list, the longest first, whenever it is free; modules that import one another
+    are a family. ``beside`` names what else leaves compiled code on disk, as ``module:function``; it joins the list.
     """
     for room in rooms:
         drop_stale_code(room)
     modules = [module for room in rooms for module in kernel_modules(room)]
-
-    def load(done: int, name: str) -> None:
-        if progress is not None:
-            progress(name.rpartition(".")[2].strip("_").replace("_", " "), done, len(modules))
-        importlib.import_module(name)
-
+    rest = [name for name in modules if name not in _FLOOR]
+    n_helpers = 0
+    work = [[name] for name in beside]
+    if all(_has_code(name) for name in modules):
+        work += [[name] for name in rest]
+    else:
+        work += _families([name for name in rest if name not in sys.modules])
+        n_helpers = min(default_threads(), _MOST_PROCESSES, len(work)) - 1
     floor = [name for name in modules if name in _FLOOR]
-    for done, name in enumerate(floor):
-        load(done, name)
-    rest = [name for name in modules if name not in floor]
-    shares = _share_out([name for name in rest if name not in sys.modules], default_threads())
-    beside = [process for share in shares[1:] if (process := _start_beside(share)) is not None]
-    mine = shares[0] if shares else []
-    for done, name in enumerate(mine, start=len(floor)):
-        load(done, name)
-    for process in beside:
-        # Its failure is no failure here: the imports below compile what is missing.
-        process.wait()
-    for done, name in enumerate((name for name in rest if name not in mine), start=len(floor) + len(mine)):
-        load(done, name)
+    n_names = len(floor) + sum(map(len, work))
+    waiting = deque(work)
+    n_done = 0
+
+    def carry_out(name: str) -> None:
+        nonlocal n_done
+        if progress is not None:
+            progress(name.partition(":")[0].rpartition(".")[2].strip("_").replace("_", " "), n_done, n_names)
+        _carry_out(name)
+        n_done += 1
+
+    failed: list[str] = []
+    helpers = [Thread(target=_run_helper, args=(waiting, failed), daemon=True) for _ in range(n_helpers)]
+    for helper in helpers:
+        helper.start()
+    for name in floor:
+        carry_out(name)
+    while waiting:
+        try:
+            family = waiting.popleft()
+        except IndexError:  # a helper was quicker
+            break
+        for name in family:
+            carry_out(name)
+        n_done = n_names - sum(map(len, list(waiting)))
+    for helper in helpers:
+        helper.join()
+    for name in failed:
+        carry_out(name)
     for room in rooms:
         _mark_code(room)
     if progress is not None:
-        progress("ready", len(modules), len(modules))
+        progress("ready", n_names, n_names)
 
 
-def _share_out(modules: Sequence[str], n_shares: int) -> list[list[str]]:
-    """Families of modules that import one another, the longest sources first, each to the share that has least."""
-    texts = {name: _source(name).read_text("utf-8") for name in modules}
+def _carry_out(name: str) -> None:
+    """Import a module, or call ``module:function``."""
+    module, _, function = name.partition(":")
+    imported = importlib.import_module(module)
+    if function:
+        getattr(imported, function)()
+
+
+def _families(modules: Sequence[str]) -> list[list[str]]:
+    """Families of modules that import one another, those with the longest sources first.
+
+    The length of the source, parts included, tells how long compilation takes.
+    """
+    texts = {name: _text(name) for name in modules}
     family = {name: name for name in modules}
     for name, text in texts.items():
         for other in re.findall(r"^from (\S+) import", text, re.MULTILINE):
@@ -88,25 +140,54 @@ def _share_out(modules: Sequence[str], n_shares: int) -> list[list[str]]:
                 old, new = family[other], family[name]
                 family = {key: new if value == old else value for key, value in family.items()}
     groups = [[name for name in modules if family[name] == head] for head in sorted(set(family.values()))]
-    groups.sort(key=lambda group: -sum(len(texts[name]) for name in group))
-    shares: list[list[str]] = [[] for _ in range(min(n_shares, len(groups)))]
-    for group in groups:
-        least = min(shares, key=lambda share: sum(len(texts[name]) for name in share))
-        least += group
-    return shares
+    return sorted(groups, key=lambda group: -sum(_length(name) for name in group))
 
 
-def _start_beside(modules: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """Compile modules into the cache in another process."""
+def _length(module: str) -> int:
+    """Characters of a module's source and of those of the room's private modules that it imports."""
+    seen: set[str] = set()
+    ahead = [module]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead += re.findall(rf"^from ({re.escape(_room_of(module))}\._\w+) import", _text(name), re.MULTILINE)
+    return sum(len(_text(name)) for name in seen)
+
+
+def _run_helper(waiting: deque[list[str]], failed: list[str]) -> None:
+    """Hand families to another process, one whenever it has done the last; ``failed`` receives what it could not do."""
+    family: list[str] = []
     try:
-        return subprocess.Popen(
-            [sys.executable, "-c", f"import {', '.join(modules)}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+        with subprocess.Popen(
+            [sys.executable, "-c", _HELPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-        )
+            text=True,
+        ) as helper:
+            assert helper.stdin is not None
+            assert helper.stdout is not None
+            while waiting:
+                family = waiting.popleft()
+                helper.stdin.write(" ".join(family) + "\n")
+                helper.stdin.flush()
+                answer = helper.stdout.readline().strip()
+                if answer != "done":
+                    failed += family
+                if not answer:
+                    return
+                family = []
+    except IndexError:  # another was quicker
+        pass
     except OSError:
-        return None
+        failed += family
+
+
+def _has_code(module: str) -> bool:
+    """Whether compiled code of a module is in a cache this process can see."""
+    stem = module.rpartition(".")[2]
+    return any(any(folder.glob(f"{stem}.*.nbi")) for folder in _cache_folders(_room_of(module)))
 
 
 def _room_of(module: str) -> str:
@@ -120,8 +201,10 @@ def _folder(room: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _source(module: str) -> Path:
-    return _folder(_room_of(module)) / f"{module.rpartition('.')[2]}.py"
+def _text(module: str) -> str:
+    """Source of a module; empty if it is a package."""
+    path = _folder(_room_of(module)) / f"{module.rpartition('.')[2]}.py"
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _cache_folders(room: str) -> list[Path]:
