@@ -34,13 +34,13 @@ adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -   -
 adverse-event-update   -   Y   Y   -   -   -   -   -   -   -   -
 amend                  Y   -   -   -   -   -   -   -   -   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -   -
-calendar               -   Y   Y   -   Y   -   -   -   -   -   -
+calendar               -   Y   Y   -   Y   -   Y   -   -   -   -
 close-site             Y   -   -   -   -   -   -   -   -   -   -
 complete               -   Y   Y   -   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -   -
 consent-version        Y   -   -   -   -   -   -   -   -   -   -
 copy                   -   Y   Y   -   -   -   -   Y   Y   -   -
-correct                -   Y   Y   Y   Y   -   -   -   -   -   -
+correct                -   Y   Y   Y   Y   -   Y   -   -   -   -
 cut                    -   -   -   -   -   Y   -   -   -   Y   Y
 day-1                  -   Y   Y   -   -   -   -   -   -   -   -
 death                  -   Y   Y   -   -   -   -   -   -   -   -
@@ -72,7 +72,7 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
-record                 -   Y   Y   Y   Y   -   -   -   -   -   -
+record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -   -

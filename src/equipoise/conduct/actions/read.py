@@ -19,8 +19,8 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     """Read a participant's records, or those of one visit: that somebody did is recorded, what they say is not."""
     from equipoise.conduct.store.models import Form, ItemValue, Visit
 
-    key = act.quarantine
     sees_all = act.state.state == "locked" or bool(roles_of(act) & READS_QUARANTINED)
+    key = act.quarantine if sees_all else None
     wanted = {"participant": participant, **({"visit": visit} if visit else {})}
     forms: dict[str, dict[str, Any]] = {}
     blinding: dict[str, set[str]] = {}

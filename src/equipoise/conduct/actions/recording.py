@@ -41,10 +41,13 @@ def roles_of(act: Act) -> frozenset[str]:
 
 
 def require_may_record(act: Act, form: Form) -> None:
-    """Refuse the recording of a quarantined form by anybody but the people at the infusion (C600)."""
+    """Refuse a quarantined form to all but infusion and safety, and any other form to the safety role (C600)."""
     if form.blinding != "open" and not roles_of(act) & RECORDS_QUARANTINED:
         act.refuse("C600", form.id, "It may tell the arm.", "an account of the role infusion or safety",
                    "Leave it to the people at the infusion.")  # fmt: skip
+    if form.blinding == "open" and roles_of(act) <= READS_QUARANTINED:
+        act.refuse("C600", form.id, "The safety role records what is quarantined, and nothing else.",
+                   "an account of another role")  # fmt: skip
 
 
 def day_of(act: Act, on: date | None) -> date:

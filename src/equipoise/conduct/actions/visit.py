@@ -173,6 +173,9 @@ def calendar(
     if chosen not in daily:
         act.refuse("C611", "form", "The protocol has no such calendar.", listed(daily))
     made = forms.form_of(protocol, chosen)
+    require_may_record(act, made)
+    if made.blinding != "open":
+        act.hide("used", "amounts", "unit")
     what = substance or daily[chosen].substances[0]
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
@@ -204,7 +207,11 @@ def calendar(
     act.record(
         subject=f"calendar {first} to {last}",
         what={"put": joined(*parts)},
-        answer={"participant": participant, "days": len(days), "days_of_use": len(on_days)},
+        answer={
+            "participant": participant,
+            "days": len(days),
+            **({"days_of_use": len(on_days)} if made.blinding == "open" else {}),
+        },
     )
 
 
