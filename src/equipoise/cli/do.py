@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from decimal import Decimal
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
@@ -25,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def do(
     directory: TrialArgument,
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="What to do; `help` lists all.")] = "help",
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="What to do; `help` lists all, `help ACTION` explains one.")
+    ] = "help",
     given: Annotated[
         list[str] | None,
         typer.Argument(metavar="NAME=VALUE", help="NAME=VALUE, NAME:=JSON, or NAME=@FILE (text, or JSON)"),
@@ -48,7 +52,8 @@ def do(
     Example: `equipoise do trial screen participant=P-001 site=main --as carol`
     """
     if action == "help":
-        _list(as_json)
+        with reported(as_json=as_json):
+            _explain(given[0], as_json) if given else _list(as_json)
         return
     with reported(as_json=as_json):
         arguments = _read(given or [])
@@ -98,7 +103,8 @@ def _read(given: list[str]) -> dict[str, Any]:
                 value = Path(value[1:]).read_text("utf-8")
             out[name] = json.loads(value, parse_float=Decimal) if is_json else value
         except (ValueError, OSError) as error:
-            problems.append(Problem("U033", text, f"It cannot be read: {error}.", "NAME=VALUE, NAME:=JSON, NAME=@FILE"))
+            problems.append(Problem("U033", text, f"It cannot be read: {error}.",
+                                    "NAME=VALUE, NAME:='{\"age\": 41}' or NAME=@FILE"))  # fmt: skip
     if problems:
         raise UsageError(problems)
     return out
@@ -112,6 +118,7 @@ def _list(as_json: bool) -> None:
         {
             "action": name,
             "takes": list(found.parameters),
+            "needs": [name for name, taken in found.parameters.items() if taken.default is Parameter.empty],
             "reason": found.why,
             "roles": sorted(MATRIX.get(name, ())),
             "summary": found.summary,
@@ -123,6 +130,39 @@ def _list(as_json: bool) -> None:
         return
     out = console()
     for row in rows:
-        takes = " ".join(f"{name}=..." for name in row["takes"])  # type: ignore[attr-defined]
-        out.print(f"[bold]{row['action']}[/bold] {takes}{' --why ...' if row['reason'] else ''}")
+        takes = _usage(row["takes"], row["needs"], row["reason"])  # type: ignore[arg-type]
+        out.print(f"[bold]{row['action']}[/bold] {escape(takes)}")
         out.print(f"    {row['summary']} ({', '.join(row['roles'])})", markup=False)  # type: ignore[arg-type]
+    out.print("\n[name=...] may be left out. One action: equipoise do DIR help ACTION", markup=False)
+
+
+def _usage(takes: list[str], needs: list[str], reason: bool) -> str:
+    parts = [f"{name}=..." if name in needs else f"[{name}=...]" for name in takes]
+    return " ".join([*parts, *(["--why ..."] if reason else [])])
+
+
+def _explain(name: str, as_json: bool) -> None:
+    """One action: what it does, who may, and each of its arguments with what it takes."""
+    from equipoise.conduct.actions.arguments import said_of
+    from equipoise.conduct.actions.door import find_action
+    from equipoise.conduct.actions.matrix import MATRIX
+
+    found = find_action(name)
+    roles = sorted(MATRIX.get(name, ()))
+    takes = [
+        {"name": argument, "is": said_of(found, argument), "needed": taken.default is Parameter.empty,
+         "default": None if taken.default in (Parameter.empty, None, "") else str(taken.default)}
+        for argument, taken in found.parameters.items()
+    ]  # fmt: skip
+    if as_json:
+        print_json({"ok": True, "action": name, "words": found.words, "roles": roles, "states": list(found.states),
+                    "reason": found.why, "takes": takes})  # fmt: skip
+        return
+    out = console()
+    out.print(found.words, markup=False)
+    out.print(f"\nroles: {', '.join(roles)}; while the trial is {', '.join(found.states)}", markup=False)
+    if found.why:
+        out.print("--why: the reason, always", markup=False)
+    for row in takes:
+        note = "" if row["needed"] else f" (by default {row['default']})" if row["default"] else " (may be left out)"
+        out.print(f"{row['name']}: {row['is']}{note}", markup=False)

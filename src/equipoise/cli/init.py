@@ -87,9 +87,10 @@ def init(
             raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
         where = pharmacy or directory.with_name(f"{directory.name}-pharmacy")
         kept, copy = safety or directory.with_name(f"{directory.name}-safety"), code(entropy, 6).lower()
+        chosen = read_protocol(protocol)
         with working("making the trial", quiet=as_json):
             trial = create_trial(
-                read_protocol(protocol), directory, mode="production" if production else "training", pharmacy=where,
+                chosen, directory, mode="production" if production else "training", pharmacy=where,
                 accounts=first, companion=companion, database=database or "sqlite", receipts=receipts, slots=slots,
                 zone=zone, safety=kept, safety_copy=copy, entropy=entropy,
             )  # fmt: skip
@@ -106,4 +107,6 @@ def init(
     out.print(f"  Its copy opens with: {copy}  (told once; into the sponsor's safe)")
     for name, passphrase in shown.items():
         out.print(f"account {name}: {passphrase}  (told once)")
-    out.print(f"Next: equipoise do {directory} activate-site site=... approval=... --as {first[0].account}")
+    site = (chosen.model.sites or ("main",))[0]
+    who = next(one.account for one in first if "administrator" in one.roles)
+    out.print(f"Next: equipoise do {directory} activate-site site={site} approval=... --as {who}")

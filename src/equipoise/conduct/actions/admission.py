@@ -43,7 +43,11 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
         found = act.trial.row("participant", participant=person)
         if found is None or (sites and found.site not in sites):
             act.refuse(
-                "C014", str(person), "There is no such participant here.", "a participant of the account's sites"
+                "C014",
+                str(person),
+                "There is no such participant here.",
+                "a participant of the account's sites",
+                "Check the code; somebody new is screened first: screen.",
             )
         act._participant, act.site = found, found.site
     elif given.get("site") is not None:

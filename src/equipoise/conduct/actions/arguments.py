@@ -64,7 +64,7 @@ def _as(kind: Any, value: Any) -> Any:
             raise ValueError(value)
         return number
     if base is bool:
-        return {"yes": True, "true": True, "no": False, "false": False}[value.lower()] if value else False
+        return {"yes": True, "true": True, "no": False, "false": False}[value.lower()]
     if base is date:
         return date.fromisoformat(value)
     if base is list and not value.lstrip().startswith("["):
@@ -75,6 +75,14 @@ def _as(kind: Any, value: Any) -> Any:
     return made
 
 
+def said_of(chosen: Action, name: str) -> str:
+    """What an argument of an action takes, in words."""
+    return _said(_hints(chosen.run).get(name))
+
+
 def _said(kind: Any) -> str:
+    choices = [choice for choice in get_args(kind) if choice is not type(None)] if not isinstance(kind, type) else []
+    if choices and getattr(kind, "__origin__", None) not in (list, dict):
+        return _said(choices[0])
     words = {str: "text", int: "a whole number", Decimal: "a number", bool: "yes or no", date: "a date, 2027-01-31"}
     return words.get(kind, "a list, or a mapping, as JSON" if kind is not None else "text")

@@ -22,7 +22,7 @@ CODES = {
 def baseline(act: Act, participant: str, values: dict[str, Any]) -> None:
     """Record baseline variables, before randomization; a value told before is corrected with a reason."""
     if act.course.phase not in ("consented", "eligible"):
-        act.refuse("C501", "baseline", f"The participant is {act.course.phase.replace('_', ' ')}.",
+        act.refuse("C501", "baseline", f"The participant {act.course.words}.",
                    "somebody who consented and is not randomized yet")  # fmt: skip
     known = act.protocol.model.baseline
     before = values_of(act, "baseline", "baseline")
@@ -74,7 +74,7 @@ def eligibility(
     a further ground on which the investigator finds the person not eligible.
     """  # fmt: skip
     known: dict[str, Any] = {**values_of(act, "baseline", "baseline"), **(values or {})}
-    said = {id: value in (True, "yes", "true") for id, value in (attested or {}).items()}
+    said = _attested(attested or {})
     protocol = act.protocol
     raise_problems(criteria.check_answers(protocol, known, said))
     decision = criteria.decide(protocol, known, said)
@@ -105,6 +105,17 @@ def eligibility(
     )  # fmt: skip
 
 
+def _attested(told: dict[str, Any]) -> dict[str, bool]:
+    """Yes or no to each criterion; anything else is refused, since a slip would shut somebody out for good."""
+    words = {True: True, "yes": True, "true": True, False: False, "no": False, "false": False}
+    strange = {id: value for id, value in told.items() if not isinstance(value, bool | str) or value not in words}
+    raise_problems(
+        Problem("C512", f"attested {id}", f"Found {value!r}.", "yes or no", "Say which, or leave it out.")
+        for id, value in strange.items()
+    )
+    return {id: words[value] for id, value in told.items()}
+
+
 @action("screening-failure", why=True)
 def screening_failure(act: Act, participant: str) -> None:
     """End screening without a decision on eligibility, with the reason (did not come back, declined after consent)."""
@@ -124,7 +135,7 @@ def day_1(act: Act, participant: str, on: date | None = None) -> None:
     if anchor_is_randomization(act.protocol) and anchor.strip().lower().startswith("random"):
         act.refuse("C604", "day-1", "Day 1 is the day of randomization.", "nothing: randomization sets it")
     if act.course.phase not in ("consented", "eligible", "randomized"):
-        act.refuse("C604", "day-1", f"The participant is {act.course.phase}.", "somebody who consented")
+        act.refuse("C604", "day-1", f"The participant {act.course.words}.", "somebody who consented")
     if act.participant.day_1:
         if act.participant.day_1 == day.isoformat():
             act.refuse("C604", "day-1", f"Day 1 is {day} already.", "another date")

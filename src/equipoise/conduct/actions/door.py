@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from inspect import Parameter, signature
+from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.conduct.actions.admission import admit
@@ -67,7 +67,12 @@ class Action:
     @property
     def summary(self) -> str:
         """What it does, in a sentence."""
-        return (self.run.__doc__ or "").strip().splitlines()[0]
+        return " ".join(self.words.partition("\n\n")[0].split())
+
+    @property
+    def words(self) -> str:
+        """All that is said of it, in paragraphs."""
+        return cleandoc(self.run.__doc__ or "").replace("``", "`")
 
 
 @cache

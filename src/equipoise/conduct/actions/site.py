@@ -5,6 +5,7 @@ from __future__ import annotations
 from equipoise.conduct.actions.door import Act, action
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.store.models import Site
+from equipoise.foundation.errors import listed, nearest
 
 CODES = {
     "C100": "A site that is known already, or is not known.",
@@ -22,7 +23,10 @@ def _require_zone(act: Act, zone: str) -> None:
 def _known(act: Act, site: str) -> Site:
     found = Site.objects.filter(site=site).first()
     if found is None:
-        act.refuse("C100", "site", f"There is no site {site!r}.", "a site of the trial", "add-site makes one.")
+        known = sorted(Site.objects.values_list("site", flat=True))
+        guess = nearest(site, known)
+        act.refuse("C100", "site", f"There is no site {site!r}.", listed(known),
+                   f"Did you mean {guess}?" if guess else "add-site makes one.")  # fmt: skip
     return found
 
 

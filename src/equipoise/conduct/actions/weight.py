@@ -25,7 +25,7 @@ def accepted_weight(act: Act) -> tuple[Decimal, date] | None:
 def weight(act: Act, participant: str, kg: Decimal, on: date | None = None) -> None:
     """Record a body weight in kilograms; a doubtful one is held until another account has measured again."""
     if act.course.phase not in ("consented", "eligible", "randomized") or act.course.follow_up == "dead":
-        act.refuse("C501", "weight", f"The participant is {act.course.phase}.", "somebody who consented")
+        act.refuse("C501", "weight", f"The participant {act.course.words}.", "somebody who consented")
     day = day_of(act, on)
     weighing = act.protocol.model.conduct.weighing
     last = accepted_weight(act)

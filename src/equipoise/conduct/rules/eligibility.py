@@ -65,7 +65,8 @@ class Decision:
         """Why the person cannot be found eligible."""
         out = [Problem("C510", f"{r.kind}.{r.id}", f"Not met: {r.text}.", "every criterion met") for r in self.failing]
         for r in self.undecided:
-            step = f"Record {r.needs}." if r.by == "value" else "A person who judged it attests: yes or no."
+            step = f"attested:='{{\"{r.id}\": true}}' by the person who judged it, true or false"
+            step = f"Record {r.needs}, or add {step}." if r.by == "value" else f"Add {step}."
             out.append(Problem("C511", f"{r.kind}.{r.id}", f"Undecided: {r.text}.", "a criterion decided", step))
         return out
 

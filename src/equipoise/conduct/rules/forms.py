@@ -136,6 +136,11 @@ def forms_at(protocol: Protocol, visit: str) -> tuple[str, ...]:
     return planned.assess if planned is not None else tuple(protocol.model.assessments)
 
 
+def _plain_number(value: object) -> Decimal:
+    """The number without zeros at its end, and never with an exponent: 100, 0.5."""
+    return Decimal(format(Decimal(str(value)).normalize(), "f"))
+
+
 def _instrument_items(instrument: Instrument) -> tuple[FormItem, ...]:
     # A person may leave an item out; the instrument's own rule says what that does to the score.
     return tuple(
@@ -144,8 +149,8 @@ def _instrument_items(instrument: Instrument) -> tuple[FormItem, ...]:
             f"Item {item.id}" if item.id.isdigit() else item.id.capitalize(),
             "integer" if item.whole_numbers else "decimal",
             required=len(instrument.items) == 1,
-            lowest=_D(str(item.lowest)).normalize(),
-            highest=_D(str(item.highest)).normalize(),
+            lowest=_plain_number(item.lowest),
+            highest=_plain_number(item.highest),
         )
         for item in instrument.items
     )

@@ -156,6 +156,11 @@ class Course:
     randomized_in_error: bool = False
     unblinded: bool = False
 
+    @property
+    def words(self) -> str:
+        """Where they stand, as a sentence goes on after "the participant"."""
+        return _WORDS[self.phase] if self.follow_up == "in" else _FOLLOWED[self.follow_up]
+
 
 def refusals(course: Course, step: str, *, reason: str = "", current_consent: str | None = None) -> list[Problem]:
     """Why ``step`` cannot be taken now; empty where it can.

@@ -342,7 +342,9 @@ class Trial:
 
 def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
     """The pharmacy's folder: as named, or that of EQUIPOISE_PHARMACY."""
-    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or "pharmacy-folder-not-named")
+    from equipoise.conduct.store.vault import UNNAMED
+
+    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or UNNAMED)
 
 
 _READ: dict[str, Protocol] = {}

@@ -97,20 +97,23 @@ def write_key(path: Path, key: bytes, *, trial: str, mode: str, instance: str) -
         os.fsync(out.fileno())
 
 
+UNNAMED = Path("pharmacy-folder-not-named")
+
+
 def read_vault(path: Path, *, trial: str, mode: str, instance: str, fingerprint: str) -> Vault:
     """The vault of the key file at ``path``; C040 where it is absent or belongs elsewhere."""
     problem = Problem(
         "C040",
-        "--key-file",
+        "--pharmacy",
         f"{path} is not the key of this trial.",
         f"the key file whose fingerprint is {fingerprint}",
-        "Name it with --key-file, or set EQUIPOISE_KEY_FILE. The pharmacy keeps it.",
+        "Name the pharmacy's folder: --pharmacy FOLDER, or EQUIPOISE_PHARMACY. Who has none asks the pharmacy.",
     )
     try:
         kept = json.loads(path.read_text("utf-8"))
         key = base64.b64decode(kept["key"], validate=True)
     except OSError:
-        found = f"{path} cannot be read."
+        found = "The pharmacy's folder is not named." if path.parent == UNNAMED else f"{path} cannot be read."
         raise ConductError(Problem(problem.code, problem.place, found, problem.expected, problem.next_step)) from None
     except (ValueError, KeyError, TypeError):
         raise ConductError(problem) from None
