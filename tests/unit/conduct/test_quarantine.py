@@ -523,3 +523,36 @@ def test_urine_for_the_study_drugs_and_a_quarantined_calendar_are_sealed_like_th
         less = cut_records(trial.trial, **{**sources, "edition": edition}, without_quarantined=True)
         assert not set(results) & set(less["urine"]["substance"].to_list())
         assert "ketamine" not in less["daily_use"]["substance"].to_list()
+
+
+def test_at_the_terminal_the_key_is_made_again_with_what_init_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from equipoise.cli.main import app
+
+    def run(*arguments: Any, code: int = 0) -> Any:
+        found = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+        assert found.exit_code == code, found.output
+        return json.loads(found.stdout)
+
+    folder, again = tmp_path / "trial", tmp_path / "again"
+    people = [part for who, role in (("admin", "administrator"), ("sam", "safety")) for part in
+              ("--account", f"{who}:{role}")]  # fmt: skip
+    made = run("init", "ketamine-mbrp-cocaine", folder, "--training", *people)
+    key = (tmp_path / "trial-safety" / "key.json").read_bytes()
+    assert made["safety"] == str(tmp_path / "trial-safety")
+    assert key not in (folder / "trial.sqlite3").read_bytes()
+    assert json.loads(key)["secret"].encode() not in (folder / "trial.sqlite3").read_bytes()
+    monkeypatch.setenv("EQUIPOISE_PASSPHRASE", "0000-0000-0000-0000-0000-0000")
+    assert run("safety-key", folder, again, code=10)["problems"][0]["code"] == "C046"
+    assert not again.exists()
+    monkeypatch.setenv("EQUIPOISE_PASSPHRASE", made["safety_copy"].upper().replace("-", " "))
+    run("safety-key", folder, again)
+    assert (again / "key.json").read_bytes() == key
+    monkeypatch.setenv("EQUIPOISE_PASSPHRASE", made["passphrases"]["sam"])
+    assert run("verify", folder, "--safety", again)["ok"]
+    assert run("queries", folder, "--as", "sam", "--safety", again)["queries"] == []
+    other = tmp_path / "trial-pharmacy"  # the other key is no help
+    assert run("verify", folder, "--safety", other, code=10)["problems"][0]["code"] == "C043"

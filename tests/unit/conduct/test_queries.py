@@ -187,7 +187,7 @@ def test_the_list_at_the_terminal_is_by_site_and_age(on_sqlite: Any, monkeypatch
     trial.do("mona", "query", participant="P-1", text="The second?")
     trial.do("ruth", "query-answer", query="Q-0001", text="So it was.")
     monkeypatch.setenv("EQUIPOISE_PASSPHRASE", PASSPHRASE)
-    monkeypatch.setattr("equipoise.conduct.actions.door.SystemClock", lambda: trial.clock)
+    monkeypatch.setenv("EQUIPOISE_CLOCK", trial.clock.at.isoformat())
     folder = str(trial.trial.directory)
 
     def listed(*more: str) -> Any:
