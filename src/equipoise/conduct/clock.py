@@ -89,7 +89,7 @@ class Moment:
     @property
     def text(self) -> str:
         """UTC as it stands in the ledger: ISO 8601 with microseconds and Z."""
-        return self.utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return f"{self.utc.isoformat(timespec='microseconds')[:26]}Z"
 
     @property
     def local(self) -> datetime:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
-from equipoise.instruments.instrument import TOTAL, Instrument
+from equipoise.instruments.instrument import TOTAL, Instrument, Item
 
 CODES = {
     "R501": "An item that the instrument does not have.",
@@ -37,8 +37,9 @@ class Score:
     n_missing: int
 
 
-def _problem(instrument: Instrument, place: str, item: str, value: float | None) -> Problem | None:
-    entry = instrument.item(item)
+def _problem(
+    instrument: Instrument, place: str, item: str, entry: Item | None, value: float | None
+) -> Problem | None:  # fmt: skip
     if entry is None:
         guess = nearest(item, instrument.item_ids)
         return Problem(
@@ -57,7 +58,11 @@ def _problem(instrument: Instrument, place: str, item: str, value: float | None)
 
 def check_items(items: Mapping[str, float | None], instrument: Instrument) -> list[Problem]:
     """What cannot be so among the items of one person at one time: R501 unknown item, R502 impossible value."""
-    found = (_problem(instrument, f"{instrument.id} item {item}", item, value) for item, value in items.items())
+    entries = {entry.id: entry for entry in instrument.items}
+    found = (
+        _problem(instrument, f"{instrument.id} item {item}", item, entries.get(item), value)
+        for item, value in items.items()
+    )
     return [problem for problem in found if problem is not None]
 
 
@@ -70,6 +75,7 @@ def score(items: Mapping[str, float | None], instrument: Instrument) -> dict[str
     impossible value.
     """
     raise_if_any(RecordsError, check_items(items, instrument))
+    entries = {entry.id: entry for entry in instrument.items}
     out: dict[str, Score] = {}
     for scale, members in instrument.scales.items():
         if scale == TOTAL and instrument.subscales:
@@ -80,7 +86,7 @@ def score(items: Mapping[str, float | None], instrument: Instrument) -> dict[str
             continue
         given = []
         for member in members:
-            value, entry = items.get(member), instrument.item(member)
+            value, entry = items.get(member), entries.get(member)
             if value is not None and entry is not None:
                 given.append(entry.scored(value))
         n = len(members)
@@ -117,7 +123,7 @@ def check_assessments(assessments: pl.DataFrame, instrument: Instrument) -> list
     problems = []
     for row in joined.filter(is_wrong | pl.col("lowest").is_null()).iter_rows(named=True):
         place = f"assessments row {row['row']}, {row['participant_id']} at {row['visit']}, item {row['item']}"
-        problem = _problem(instrument, place, row["item"], row["value"])
+        problem = _problem(instrument, place, row["item"], instrument.item(row["item"]), row["value"])
         if problem is not None:
             problems.append(problem)
     repeated = rows.filter(pl.struct([*keys, "item"]).is_duplicated() & ~pl.struct([*keys, "item"]).is_first_distinct())

@@ -96,3 +96,31 @@ def test_the_tables_of_the_models_are_those_of_the_projection() -> None:
     for name, table in TABLES.items():
         columns = [entry.column for entry in models[name]._meta.concrete_fields if entry.column]
         assert sorted(columns) == sorted(table.all), name
+
+
+def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatch) -> None:
+    """Signing takes a slow hash: nobody else waits for it. What counts is decided under the lock all the same."""
+    from django.contrib.auth import hashers
+
+    trial = staged()
+    trial.enrol("P-1")
+    trial.session("ivan")
+    held = []
+    real = hashers.check_password
+
+    def checked(passphrase: str, encoded: str) -> bool:
+        held.append(trial.trial.connection.in_atomic_block)
+        return real(passphrase, encoded)
+
+    monkeypatch.setattr(hashers, "check_password", checked)
+    signing = {"participant": "P-1", "meaning": "reviewed"}
+    with pytest.raises(ConductError) as error:
+        trial.do("ivan", "sign", passphrase="another pass-phrase", **signing)
+    assert error.value.problems[0].code == "C010"
+    assert held == [False]
+    for _ in range(4):
+        with pytest.raises(ConductError):
+            trial.do("ivan", "sign", passphrase="another pass-phrase", **signing)
+    with pytest.raises(ConductError) as error:  # the right one, and the account waits
+        trial.do("ivan", "sign", passphrase="seven green bottles", **signing)
+    assert error.value.problems[0].code == "C011"

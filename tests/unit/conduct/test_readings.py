@@ -37,10 +37,19 @@ def test_an_action_that_needs_no_protocol_loads_none_once_it_was_read(staged) ->
     heavy = {"equipoise.protocol.model", "equipoise.instruments", "polars"}
     assert not heavy & _loaded_by_screening(trial)
     said = json.loads(note.read_text())
-    for name in said:  # another program, version or text: it is read, and noted again
+    assert _is_read(trial)
+    for name in said:  # another version, or a text that is not the one read
         note.write_text(json.dumps({**said, name: "f" * 64}))
-        assert "equipoise.protocol.model" in _loaded_by_screening(trial)
-        assert json.loads(note.read_text()) == said
+        assert not _is_read(trial)
+    assert "equipoise.protocol.model" in _loaded_by_screening(trial)
+    assert json.loads(note.read_text()) == said
+
+
+def _is_read(trial) -> bool:
+    from equipoise.conduct.store.readings import is_read
+
+    with trial.trial.use():
+        return is_read(trial.trial, trial.trial.protocol_hash)
 
 
 def test_a_forged_note_lets_no_other_protocol_be_used(staged, monkeypatch) -> None:

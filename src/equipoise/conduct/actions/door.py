@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, cleandoc, signature
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted
 from equipoise.conduct.actions.course import columns_of, course_of
-from equipoise.conduct.actions.session import Session, wrong_passphrase
+from equipoise.conduct.actions.session import Session, held_early, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
@@ -363,8 +364,10 @@ def perform(
     request = f"{session.account}:{key}" if key else code(entropy, 6)
     why = why.strip()
     clock = clock or usual_clock(trial.mode)
+    typed = given.get("passphrase") if "passphrase" in chosen.private else None
+    early = held_early(trial, session.account, typed) if typed else nullcontext()
     try:
-        with writing(trial) as writer:
+        with early, writing(trial) as writer:
             earlier = _repeated(writer, request, chosen, given, why) if key else None
             if earlier is not None:
                 return earlier

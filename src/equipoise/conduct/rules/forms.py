@@ -141,7 +141,17 @@ def _plain_number(value: object) -> Decimal:
     return Decimal(format(Decimal(str(value)).normalize(), "f"))
 
 
+# Items of instruments, made once: a form is asked for at every recording. The instrument is kept beside its items.
+_MADE: dict[int, tuple[Instrument, tuple[FormItem, ...]]] = {}
+
+
 def _instrument_items(instrument: Instrument) -> tuple[FormItem, ...]:
+    if id(instrument) not in _MADE:
+        _MADE[id(instrument)] = instrument, _items_of(instrument)
+    return _MADE[id(instrument)][1]
+
+
+def _items_of(instrument: Instrument) -> tuple[FormItem, ...]:
     # A person may leave an item out; the instrument's own rule says what that does to the score.
     return tuple(
         FormItem(
@@ -212,8 +222,9 @@ def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection
     answers put out of question are listed as cleared when they had an answer.
     """
     hard: list[Problem] = []
+    known = {item.id for item in form.items}
     for id in answers:
-        if form.item(id) is None:
+        if id not in known:
             guess = nearest(id, [item.id for item in form.items])
             hard.append(
                 Problem(

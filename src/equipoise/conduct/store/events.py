@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -48,6 +48,7 @@ class Entry:
     program_version: str
     previous: str
     hash: str
+    said: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)  # `what` as values, where known
 
     @property
     def is_redacted(self) -> bool:
@@ -57,6 +58,8 @@ class Entry:
     @property
     def content(self) -> Mapping[str, Any]:
         """What happened, as values; empty where it was redacted."""
+        if self.said is not None:
+            return self.said
         return json.loads(self.what) if self.what else {}
 
     def row(self) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ UPDATE), so numbers are gapless and the chain has one end. Nothing here knows wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from operator import itemgetter
@@ -16,7 +16,7 @@ from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.store.canonical import chained, digest_of, digest_of_slots, plain, prepared
 from equipoise.conduct.store.events import COLUMNS, Entry, hash_of
-from equipoise.conduct.store.projection import Put, check_put, puts_of
+from equipoise.conduct.store.projection import check_rows, joined_rows
 from equipoise.conduct.store.tables import TABLES
 from equipoise.foundation.errors import ConductError, Problem
 
@@ -84,9 +84,9 @@ class Writer:
     ) -> Entry:
         """Append one event and write the rows its ``what["put"]`` names; returns it as it stands."""
         content, text = prepared(what)
-        for table, changes in content.get("put", {}).items():
-            for change in changes:
-                check_put(table, change)
+        put = content.get("put", {})
+        for table, changes in put.items():
+            check_rows(table, changes)
         number = self.number + 1
         why, salt = plain(why), entropy.bytes(16).hex()
         row: tuple[Any, ...] = (
@@ -96,10 +96,10 @@ class Writer:
         )  # fmt: skip
         row = (*row[:-1], hash_of(row))
         self._cursor.execute(_INSERT_EVENT, row)
-        self._write(puts_of(content), number)
+        self._write(put, number)
         self._move("open", number, row[-1])
         self.last_at = now.text
-        return Entry(*row)
+        return Entry(*row, said=content)
 
     def _step_of(self, now: Moment) -> str:
         """The flag of a clock that went backwards since the event before; empty where it did not."""
@@ -150,34 +150,38 @@ class Writer:
         self._cursor.execute("UPDATE ledger_head SET number = %s, hash = %s WHERE ledger = %s", [number, hash, ledger])
         self._heads[ledger] = (number, hash)
 
-    def _write(self, puts: list[Put], number: int) -> None:
-        batches: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
-        for put in puts:
-            name = put.table.name
-            values_of, begins = _ROWS[name]
-            given = tuple(column for column in begins if column in put.values)
-            row = {**begins, **put.values, "event_number": number}
-            batches.setdefault((name, given), []).append(values_of(row))
-        for (name, given), rows in batches.items():
-            statement = _upsert(name, given)
-            if len(rows) == 1:
-                self._cursor.execute(statement, rows[0])
-            else:
-                self._cursor.executemany(statement, rows)
-
-
-_ROWS = {name: (itemgetter(*table.all), table.columns) for name, table in TABLES.items()}
+    def _write(self, put: Mapping[str, list[dict[str, Any]]], number: int) -> None:
+        for name, rows in put.items():
+            batches: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+            for row in joined_rows(name, rows):
+                columns = tuple(row)
+                _, values_of, begins = _upsert(name, columns)
+                batches.setdefault(columns, []).append((*values_of(row), *begins, number))
+            for columns, batch in batches.items():
+                statement = _upsert(name, columns)[0]
+                if len(batch) == 1:
+                    self._cursor.execute(statement, batch[0])
+                else:
+                    self._cursor.executemany(statement, batch)
 
 
 @cache
-def _upsert(name: str, given: tuple[str, ...]) -> str:
+def _upsert(
+    name: str, given: tuple[str, ...]
+) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]], tuple[Any, ...]]:
+    """The statement that writes rows naming the columns ``given``; how to take these from a row; what the others begin
+    with. The number of the event comes last.
+    """  # fmt: skip
     table = TABLES[name]
-    columns = table.all
-    changes = ", ".join(f"{column} = excluded.{column}" for column in (*given, "event_number"))
-    return (
+    begins = {column: value for column, value in table.columns.items() if column not in given}
+    columns = (*given, *begins, "event_number")
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in (*table.key, *begins))
+    statement = (
         f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
         f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
     )
+    values_of = itemgetter(*given) if len(given) > 1 else lambda row: (row[given[0]],)
+    return statement, values_of, tuple(begins.values())
 
 
 @contextmanager

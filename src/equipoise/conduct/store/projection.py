@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -49,6 +50,32 @@ def check_put(table: str, row: Mapping[str, Any]) -> None:
             raise ValueError(f"{table}.{name} is {wanted}, not {type(value).__name__}: {value!r}")
 
 
+def check_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """:func:`check_put` for all rows that one event writes to a table; rows alike are looked at once."""
+    for row in rows:
+        if tuple(map(type, row.values())) != _kinds_of(table, tuple(row)):
+            check_put(table, row)
+
+
+@cache
+def _kinds_of(table: str, columns: tuple[str, ...]) -> tuple[type, ...] | None:
+    """Types of these columns; nothing where they do not make a row of the table."""
+    kinds = _KINDS.get(table)
+    if kinds is None or not set(TABLES[table].key) <= set(columns) <= set(kinds):
+        return None
+    return tuple(kinds[name] for name in columns)
+
+
+def joined_rows(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that one event writes to a table, those of one key joined: the later column stands."""
+    key_of, _ = _SHAPES[table]
+    out: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = key_of(row)
+        out[key] = {**out[key], **row} if key in out else row
+    return list(out.values())
+
+
 _KINDS: dict[str, dict[str, type]] = {
     name: {
         **{key: int if key in COUNTED_KEYS else str for key in table.key},
@@ -68,14 +95,9 @@ def apply(event: Entry, *, kept: Mapping[int, str] | None = None) -> list[Put]:
 
 def puts_of(what: Mapping[str, Any]) -> list[Put]:
     """Rows that the content of an event writes; several for one row are joined, the later column standing."""
-    out: dict[tuple[str, tuple[Any, ...]], dict[str, Any]] = {}
-    for name, rows in what.get("put", {}).items():
-        table = TABLES[name]
-        for row in rows:
-            key = tuple(row[column] for column in table.key)
-            before = out.get((name, key))
-            out[(name, key)] = {**before, **row} if before else row
-    return [Put(TABLES[name], row) for (name, _), row in out.items()]
+    return [
+        Put(TABLES[name], row) for name, rows in what.get("put", {}).items() for row in joined_rows(name, rows)
+    ]  # fmt: skip
 
 
 def fold(state: State, put: Mapping[str, Iterable[Mapping[str, Any]]], number: int) -> None:
