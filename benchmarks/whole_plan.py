@@ -22,7 +22,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,8 @@ import numpy as np
 
 from _report import Report, describe_versions, finish
 from equipoise.analysis.plan import Plan
-from equipoise.design.batch import planned
+from equipoise.design import operating
+from equipoise.design.batch import TaskResult, planned
 from equipoise.design.operating import Cell, run_cells
 from equipoise.design.scenarios import build_scenario, resolve_scenario
 from equipoise.protocol import Protocol
@@ -76,6 +81,49 @@ def lattice_of(protocol: Protocol, first: int, stop: int) -> SimulatedLattice:
         scenario.design, scenario.parameters, seed=SEED, replicates=range(first, stop), threads=1
     )
     return SimulatedLattice(protocol, scenario, trials)
+
+
+@dataclass
+class Spent:
+    """Seconds that the threads of a run spent inside its tasks."""
+
+    processor: float = 0.0
+    queued: float = 0.0  # ready, but other work had the processor
+    blocked: float = 0.0  # waiting for the interpreter's lock or for memory
+    threads: set[int] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def queued_seconds() -> float:
+    """Seconds that this thread has been ready and not running; 0 where Linux does not tell."""
+    try:
+        return int(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+@contextmanager
+def watching() -> Iterator[Spent]:
+    """What the tasks of a run on threads spend their time on, from the clocks of the threads themselves."""
+    spent, work = Spent(), operating.run_task
+
+    def run_task(task: operating.Task) -> TaskResult:
+        start, used, waited = time.perf_counter(), time.thread_time(), queued_seconds()
+        try:
+            return work(task)
+        finally:
+            used, waited = time.thread_time() - used, queued_seconds() - waited
+            with spent.lock:
+                spent.processor += used
+                spent.queued += waited
+                spent.blocked += max(0.0, time.perf_counter() - start - used - waited)
+                spent.threads.add(threading.get_ident())
+
+    operating.run_task = run_task  # type: ignore[assignment]
+    try:
+        yield spent
+    finally:
+        operating.run_task = work  # type: ignore[assignment]
 
 
 def where_time_goes(protocol: Protocol, first: int, n: int) -> dict[str, float]:
@@ -227,6 +275,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--replicates", type=int, default=10_000)
     parser.add_argument("--no-r", action="store_true", help="leave R out")
+    parser.add_argument("--no-imputation", action="store_true", help="leave out what imputation adds")
     options = parser.parse_args()
     report = Report()
     protocol = benchmark_protocol()
@@ -234,21 +283,36 @@ def main() -> int:
     run_cells(protocol, [cell], replicates=200, seed=1)  # warm: compiled code read, caches filled
     report.add("load of the machine before", os.getloadavg()[0], "processes")
     start, used = time.perf_counter(), time.process_time()
-    [found] = run_cells(protocol, [cell], replicates=options.replicates, seed=SEED)
+    with watching() as spent:
+        [found] = run_cells(protocol, [cell], replicates=options.replicates, seed=SEED)
     seconds, cpu = time.perf_counter() - start, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     scaled = 20.0 * options.replicates / 10_000
     report.add(f"{options.replicates:,} replicates of the whole plan, wall", seconds, "s", at_most=scaled)
     report.add(f"{options.replicates:,} replicates of the whole plan, processor", cpu, "s")
+    threads = len(spent.threads) * seconds
+    for name, value in (
+        ("at work", spent.processor),
+        ("ready, but other work had the processor", spent.queued),
+        ("waiting for one another or for memory", spent.blocked),
+        ("without a task (sharing out, saving, the end, the summary)", threads - sum(
+            (spent.processor, spent.queued, spent.blocked)
+        )),
+    ):  # fmt: skip
+        report.add(f"of the threads' time: {name}", 100 * value / threads, "%")
     report.add("peak memory", peak, "MiB", at_most=1024 * 1e9 / 2**30)
     failed = sum(summary.n_without_p for summary in found.rows if summary.row.kind == "main")
     report.add("fits without a p value, all counted", failed, "fits")
     parts = where_time_goes(protocol, 0, 1000)
     total = sum(parts.values())
+    for kind in ("simulate", "derive", "fit"):
+        value = sum(seconds for name, seconds in parts.items() if name.startswith(kind))
+        report.add(f"one core, {kind} in all", 1e3 * value / 1000, f"ms a trial ({100 * value / total:.0f} %)")
     for name, value in sorted(parts.items(), key=lambda item: -item[1]):
         if value / total >= 0.01:
             report.add(f"{name}", 1e3 * value / 1000, f"ms a trial ({100 * value / total:.0f} %)")
-    cost_of_imputation(total / 1000, report)
+    if not options.no_imputation:
+        cost_of_imputation(total / 1000, report)
     versions = {} if options.no_r else against_r(protocol, report)
     return finish(
         report,

@@ -17,7 +17,7 @@ from equipoise.cli.main import app
 from equipoise.design.batch import PlannedRow
 from equipoise.design.decisions import reject
 from equipoise.design.grid import make_cells, read_grid
-from equipoise.design.operating import Cell, row_values, run_cells
+from equipoise.design.operating import Cell, cut_last, row_values, run_cells
 from equipoise.design.scenarios import build_scenario, dropout_share, is_null, resolve_scenario
 from equipoise.design.size_search import only_line
 from equipoise.design.summary import summarise_row, summarise_rules, wilson_share
@@ -445,3 +445,12 @@ def test_a_grid_is_drawn_as_curves(tmp_path):
     curves = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "grid" / "figures").glob("*.svg")))
     assert "as-published, effect=0" in curves
     assert "as-published, n=30" in curves
+
+
+def test_the_last_tasks_are_cut_smaller_and_every_replicate_is_still_done_once():
+    todo = [(first, first + 1000) for first in range(0, 10_000, 1000)] + [(10_000, 10_001)]
+    cut = cut_last(todo, 2)
+    assert [replicate for first, stop in cut for replicate in range(first, stop)] == list(range(10_001))
+    assert max(stop - first for first, stop in cut[-5:]) == 250
+    assert cut_last([], 2) == []
+    assert cut_last([(0, 60)], 2) == [(0, 50), (50, 60)]

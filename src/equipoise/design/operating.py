@@ -32,6 +32,7 @@ CODES = {"D010": "A number of replicates, a seed or a precision that cannot be."
 # A wanted precision is looked at only here, so that where a run stops does not depend on how it was cut.
 LOOK_EVERY = 1000
 LARGEST_TASK = 1000
+SMALLEST_PART = 50  # replicates of a task cut for the end; fewer are all overhead
 
 Progress = Callable[[str, int, int], None]  # scenario, replicates done, replicates wanted
 
@@ -159,10 +160,22 @@ def run_cells(
         for cell, store in zip(cells, stores, strict=True):
             started = time.perf_counter()
             template = Task(protocol, cell.spec, seed, 0, 0, with_variations, with_imputation)
-            done = _run(pool, 2 * n_workers, store, template, replicates, size, precision, cell.name, progress)
+            todo = store.gaps(replicates, size)
+            if executor is None and task_size is None:
+                todo = cut_last(todo, n_workers)
+            done = _run(pool, 2 * n_workers, store, template, replicates, todo, precision, cell.name, progress)
             found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
             made.append(replace(found, left_out=left_out(protocol, with_imputation)))
         return made
+
+
+def cut_last(todo: list[tuple[int, int]], workers: int) -> list[tuple[int, int]]:
+    """Ranges of replicates, the last one a worker in quarters: nobody then waits long for the others at the end."""
+    out = todo[:-workers]
+    for first, stop in todo[-workers:]:
+        step = max(SMALLEST_PART, -(-(stop - first) // 4))
+        out += [(a, min(a + step, stop)) for a in range(first, stop, step)]
+    return out
 
 
 def _slug(name: str) -> str:
@@ -178,13 +191,12 @@ def _run(
     store: ReplicateStore,
     template: Task,
     replicates: int,
-    size: int,
+    todo: list[tuple[int, int]],
     precision: float | None,
     name: str,
     progress: Progress | None,
 ) -> int:
     """Do what is missing; the number of replicates on which the summary rests."""
-    todo = store.gaps(replicates, size)
     have = replicates - sum(stop - first for first, stop in todo)
     say = progress or (lambda name, done, total: None)
     say(name, have, replicates)
