@@ -307,7 +307,8 @@ def take_cut(
     from equipoise.conduct.actions.door import perform
     from equipoise.exchange.records_files import write_records
 
-    perform(trial, session, "cut", {"at": at, "edition": edition}, clock=clock, entropy=entropy)
+    given = {"at": at, "edition": edition, "without_quarantined": without_quarantined}
+    perform(trial, session, "cut", given, clock=clock, entropy=entropy)
     moment = datetime.fromisoformat(at)
     chosen: Edition = edition  # type: ignore[assignment]
     records = cut_records(

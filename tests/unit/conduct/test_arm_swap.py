@@ -58,7 +58,12 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
     driver = Driver(trial, simulate(protocol, seed=5))
     driver.clinic_days = (9,)
     driver.run(["P001", "P002"])
-    told = [trial.do(who, "read", participant=id).told for who in BLINDED for id in ("P001", "P002")]
+    trial.do("mona", "query", participant="P001", text="Where is the consent form kept?")
+    trial.do("sam", "query", participant="P001", visit="infusion", form="dissociation", text="Floating, and only that?")
+    trial.do("carol", "sign", participant="P001", meaning="authored")
+    trial.do("ivan", "sign-off", participant="P002")
+    told = [trial.do(who, "queries", state="all").told for who in BLINDED]
+    told += [trial.do(who, "read", participant=id).told for who in BLINDED for id in ("P001", "P002")]
     told.append(trial.do("carol", "unblind-for", participant="P001", told="sam", why="emergency").told)
     refusals = []
     for who, action, given in (

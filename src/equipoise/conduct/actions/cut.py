@@ -13,7 +13,7 @@ EDITIONS = ("blinded", "sham", "unblinded")
 
 
 @action("cut", states=_ALWAYS)
-def cut(act: Act, at: str, edition: str) -> None:
+def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> None:
     """Note a data cut before it is made: the moment, the edition, who; unblinded is for the unblinded statistician."""
     if edition not in EDITIONS:
         act.refuse("C624", "edition", f"Found {edition!r}.", ", ".join(EDITIONS))
@@ -31,8 +31,11 @@ def cut(act: Act, at: str, edition: str) -> None:
     if moment >= act.now.utc:
         act.refuse("C622", "at", f"{at} has not passed: later events would belong to it.", "a moment gone by")
     shown = moment.astimezone(UTC).isoformat()
-    act.record(subject=f"cut {edition}", what={"edition": edition, "moment": shown},
-               answer={"edition": edition, "at": shown})  # fmt: skip
+    act.record(
+        subject=f"cut {edition}",
+        what={"edition": edition, "moment": shown, "without_quarantined": without_quarantined},
+        answer={"edition": edition, "at": shown},
+    )
 
 
 @action("open-arms", states=_ALWAYS, why=True)

@@ -59,7 +59,7 @@ def read(act: Act, participant: str, visit: str = "") -> None:
         for row in Visit.objects.filter(**wanted)
     }
     person = act.participant
-    act.record(subject=f"reading {visit or 'all'}", what={"quarantined_shown": sees_all})
+    act.record(subject=f"reading {visit or 'all'}", what={"quarantined_shown": key is not None})
     act.tell(
         {
             "participant": participant, "status": person.status, "treatment": person.treatment,
