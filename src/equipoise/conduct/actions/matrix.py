@@ -75,6 +75,7 @@ read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
+review-accounts        Y   -   -   -   -   -   -   Y   -   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
 session                -   Y   Y   -   -   -   -   -   -   -   -
@@ -86,6 +87,7 @@ stock-count            -   -   -   -   -   Y   -   -   -   -   -
 unblind                -   -   Y   -   -   Y   Y   -   -   -   -
 unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
 unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -
+unblinded-by-accident  -   Y   Y   Y   Y   Y   Y   Y   Y   -   -
 unfreeze               Y   -   -   -   -   -   -   -   -   -   -
 visit                  -   Y   Y   -   Y   -   -   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -   -

@@ -14,7 +14,7 @@ TOLD = ("pharmacist", "safety", "investigator")
 _ALWAYS = ("open", "paused", "frozen", "locked")
 
 
-def _open(act: Act, mode: str, told: str) -> str:
+def _open(act: Act, mode: str, told: str, impact: str = "") -> str:
     """The row of a new unblinding, by its running number; the participant must have an allocation."""
     person = act.participant.participant
     changed = act.take("unblind")
@@ -25,9 +25,9 @@ def _open(act: Act, mode: str, told: str) -> str:
         "asked_by": act.session.account,
         "told": told,
         "mode": mode,
-        "reason": act.why,
+        "reason": f"{act.why}; impact: {impact}" if impact else act.why,
         "at": act.now.text,
-        "state": "told" if mode == "self" else "asked",
+        "state": "asked" if mode == "third-party" else "told",
     }
     act.record(
         subject=f"unblinding {number}",
@@ -53,6 +53,24 @@ def unblind(act: Act, participant: str) -> None:
     # one sealed entry an unblinding, whatever the arm
     act.seal({"unblinding": number, "told": act.session.account})
     act.tell(arms)
+
+
+@action("unblinded-by-accident", states=_ALWAYS, why=True)
+def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: str) -> None:
+    """Record that somebody learned an arm who should not have: who (by account or in words), how (--why), what follows.
+
+    The words stand in the open ledger and are read by blinded people: they never say which arm it was.
+    """
+    if not learned_by.strip() or not impact.strip():
+        act.refuse("C127", "impact", "It is not said who learned it, or what follows from it.", "both, in words",
+                   "Add learned_by=... impact=... (another rater takes over).")  # fmt: skip
+    labels = {act.protocol.arm_label(arm).lower() for arm in act.protocol.arm_ids} | set(act.protocol.arm_ids)
+    said = f"{act.why} {learned_by} {impact}".lower()
+    named = [label for label in labels if label in said]
+    if named:
+        act.refuse("C128", "--why", "The words name an arm.", "words without it",
+                   "Say it again without the arm: blinded people read this.")  # fmt: skip
+    _open(act, "accident", learned_by.strip(), impact.strip())
 
 
 @action("unblind-for", states=_ALWAYS, why=True)
