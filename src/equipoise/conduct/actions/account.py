@@ -112,6 +112,25 @@ def _set(act: Act, account: str, encoded: str) -> None:
     act.writer.set_credential(account, encoded, entry.number)
 
 
+@action("review-accounts", states=(*_ALWAYS, "frozen"))
+def review_accounts(act: Act) -> None:
+    """List who may do what: every account with its roles, sites, last day, when it last signed in and was last refused.
+
+    For the periodic review of access; that it was done is recorded.
+    """
+    last = dict(act.trial.rows("SELECT account, MAX(at) FROM event WHERE action = 'sign-in' GROUP BY account"))
+    rows = [
+        {
+            "account": row.account, "person": row.person, "roles": row.roles, "sites": row.sites or "all",
+            "state": row.state, "last_day": row.expires_on, "signed_in": last.get(row.account, "never"),
+            "refused": row.refused_at, "refusals": row.refusals,
+        }
+        for row in sorted(Account.objects.all(), key=lambda row: row.account)
+    ]  # fmt: skip
+    act.record(subject="accounts", what={"reviewed": len(rows)}, answer={"accounts": len(rows)})
+    act.tell({"list": rows})
+
+
 @action("sign-out", states=_ALWAYS)
 def sign_out(act: Act) -> None:
     """Note that somebody signed out."""
