@@ -124,3 +124,39 @@ def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatc
     with pytest.raises(ConductError) as error:  # the right one, and the account waits
         trial.do("ivan", "sign", passphrase="seven green bottles", **signing)
     assert error.value.problems[0].code == "C011"
+
+
+def test_the_protocol_is_read_before_the_write_lock_is_had(staged, monkeypatch) -> None:
+    from equipoise.conduct.store import trial as store
+
+    trial = staged()
+    trial.enrol("P-1")
+    trial.do("carol", "day-1", participant="P-1")
+    trial.trial._protocols.clear()
+    held = []
+    real = store.read_version
+
+    def read(text: str, hash: str):
+        held.append(trial.trial.connection.in_atomic_block)
+        return real(text, hash)
+
+    monkeypatch.setattr(store, "read_version", read)
+    trial.do("carol", "visit", participant="P-1", visit="admission")
+    assert held == [False]
+
+
+def test_a_form_filled_ahead_is_that_of_the_very_same_answers(staged) -> None:
+    from equipoise.conduct.rules.forms import fill, fill_ahead, form_of
+
+    trial = staged()
+    form = form_of(trial.trial.protocol(trial.trial.protocol_hash), "stress")
+    one = {item.id: "1" for item in form.items}
+    two = {**one, form.items[0].id: "3"}
+    plain = [fill(form, answers, confirmed=confirmed) for answers in (one, two) for confirmed in ((), ("x",))]
+    ahead = []
+    for answers in (one, two):
+        for confirmed in ((), ("x",)):
+            fill_ahead(form, one)
+            ahead.append(fill(form, answers, confirmed=confirmed))
+    assert ahead == plain
+    assert ahead[0] != ahead[2]

@@ -32,7 +32,7 @@ def _new_passphrase(act: Act, account: str) -> tuple[str, str]:
     return passphrase, hashed(passphrase, act.entropy)
 
 
-@action("add-account", states=_ALWAYS)
+@action("add-account", states=_ALWAYS, protocol=False)
 def add_account(act: Act, account: str, person: str, roles: list, sites: list | None = None,
                 expires: date | None = None) -> None:  # fmt: skip
     """Add an account for one person; its first pass-phrase is told once. No sites means all of them."""
@@ -66,7 +66,7 @@ def _require_administrator_left(act: Act, account: str) -> None:
         act.refuse("C112", "account", f"{account} is the last administrator.", "another administrator first")
 
 
-@action("disable-account", states=_ALWAYS, why=True)
+@action("disable-account", states=_ALWAYS, why=True, protocol=False)
 def disable_account(act: Act, account: str) -> None:
     """Take an account out of use, at once and for good."""
     _known(act, account)
@@ -78,7 +78,7 @@ def disable_account(act: Act, account: str) -> None:
     )
 
 
-@action("expire-account", states=_ALWAYS, why=True)
+@action("expire-account", states=_ALWAYS, why=True, protocol=False)
 def expire_account(act: Act, account: str, last_day: date) -> None:
     """Set the last day on which an account can be used."""
     _known(act, account)
@@ -90,7 +90,7 @@ def expire_account(act: Act, account: str, last_day: date) -> None:
     )
 
 
-@action("reset-passphrase", states=_ALWAYS, why=True)
+@action("reset-passphrase", states=_ALWAYS, why=True, protocol=False)
 def reset_passphrase(act: Act, account: str) -> None:
     """Give an account a new pass-phrase, told once, after its own was lost or tried too often."""
     _known(act, account)
@@ -99,7 +99,7 @@ def reset_passphrase(act: Act, account: str) -> None:
     act.tell({"passphrase": passphrase})
 
 
-@action("passphrase", states=_ALWAYS, private=("new",))
+@action("passphrase", states=_ALWAYS, private=("new",), protocol=False)
 def passphrase(act: Act, new: str) -> None:
     """Set one's own pass-phrase."""
     require_passphrase(act.session.account, new)
@@ -131,7 +131,7 @@ def review_accounts(act: Act) -> None:
     act.tell({"list": rows})
 
 
-@action("sign-out", states=_ALWAYS)
+@action("sign-out", states=_ALWAYS, protocol=False)
 def sign_out(act: Act) -> None:
     """Note that somebody signed out."""
     act.record(subject=f"account {act.session.account}", what={"signed": "out"})

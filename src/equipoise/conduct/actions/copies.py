@@ -19,7 +19,7 @@ CODES = {"C626": "A copy of every site's events, for an account that may not hav
 _ACROSS_SITES = frozenset({"monitor", "data-manager"})
 
 
-@action("copy", states=("open", "paused", "frozen", "locked"))
+@action("copy", states=("open", "paused", "frozen", "locked"), protocol=False)
 def copy(act: Act, site: str | None = None) -> None:
     """Note that a copy of the ledger is taken: of one site, or without ``site`` of all. `equipoise copy` writes it."""
     if site is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, cleandoc, signature
@@ -59,6 +59,8 @@ class Action:
     why: bool
     allocates: bool
     private: tuple[str, ...]
+    protocol: bool = True
+    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -92,14 +94,19 @@ def action(
     why: bool = False,
     allocates: bool = False,
     private: tuple[str, ...] = (),
+    protocol: bool = True,
+    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function an action: allowed in these ``states`` of the trial; ``why`` makes a reason compulsory;
     ``allocates`` asks that the ledger agrees with the last receipt and no fence stands; arguments in ``private`` leave
     no trace at all, not even in the digest by which a repeated request is known.
+
+    Before the write lock is had, the protocol is read unless ``protocol`` is false (an action that never asks for it),
+    and ``ahead`` may work out what follows from the protocol and the arguments alone, and keep it for the action.
     """
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
-        REGISTERED[name] = Action(name, run, states, why, allocates, private)
+        REGISTERED[name] = Action(name, run, states, why, allocates, private, protocol, ahead)
         return run
 
     return register
@@ -364,6 +371,8 @@ def perform(
     request = f"{session.account}:{key}" if key else code(entropy, 6)
     why = why.strip()
     clock = clock or usual_clock(trial.mode)
+    if chosen.protocol:
+        _read_ahead(trial, chosen, given)
     typed = given.get("passphrase") if "passphrase" in chosen.private else None
     early = held_early(trial, session.account, typed) if typed else nullcontext()
     try:
@@ -397,6 +406,21 @@ def perform(
         return receipt
     values = {name: getattr(receipt, name) for name in Receipt.__slots__}
     return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+
+
+def _read_ahead(trial: Trial, chosen: Action, given: Mapping[str, Any]) -> None:
+    """Have the protocol read, and what follows from it worked out, while others may still write."""
+    person = given.get("participant")
+    with trial.use():
+        found = trial.rows("SELECT protocol_hash FROM participant WHERE participant = %s", (person,)) if person else []
+        if not found or not found[0][0]:
+            found = trial.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
+    if found and found[0][0]:
+        protocol = trial.protocol(found[0][0])
+        if chosen.ahead is not None:
+            # whatever is wrong with the arguments the action says itself, in its turn
+            with suppress(Exception):
+                chosen.ahead(protocol, given)
 
 
 def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequence[str] = ()) -> str:

@@ -14,7 +14,7 @@ CODES = {"C129": "There is nothing to redact."}
 REDACTED = "redacted"
 
 
-@action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",))
+@action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",), protocol=False)
 def redact(act: Act, participant: str, text: str) -> None:
     """Take a text out of everything that was recorded of a participant, where it stood in values, queries or reasons.
 

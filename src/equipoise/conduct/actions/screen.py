@@ -12,7 +12,7 @@ CODES = {
 }
 
 
-@action("screen")
+@action("screen", protocol=False)
 def screen(act: Act, participant: str, site: str, result: str = "continues", reason: str = "") -> None:
     """Count somebody screened: ``result`` is continues, excluded or declined, the last two with their reason.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.door import Act, action
 from equipoise.conduct.actions.infusion import taken_at
@@ -25,6 +26,9 @@ from equipoise.conduct.actions.recording import (
 from equipoise.conduct.rules import forms, windows
 from equipoise.foundation.errors import listed
 from equipoise.protocol.model_conduct import BehaviouralIntervention
+
+if TYPE_CHECKING:
+    from equipoise.protocol import Protocol
 
 CODES = {
     "C610": "A visit that is recorded already, or is not recorded yet.",
@@ -122,7 +126,11 @@ def texts_of(answers: dict[str, Any]) -> dict[str, str | None]:
     return out
 
 
-@action("record")
+def _fill_ahead(protocol: Protocol, given: Mapping[str, Any]) -> None:
+    forms.fill_ahead(forms.form_of(protocol, given["form"]), texts_of(given["answers"]), given.get("confirm") or ())
+
+
+@action("record", ahead=_fill_ahead)
 def record(
     act: Act, participant: str, visit: str, form: str, answers: dict[str, Any], confirm: list[str] | None = None
 ) -> None:
