@@ -12,6 +12,7 @@ from equipoise.records import Records
 from equipoise.reporting import course, findings, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
+from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.material import Material
 from equipoise.reporting.missing_data import missing_data, reasons_table
@@ -34,6 +35,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections.add("Published and obtained", [findings.published_table(material), *findings.remarks(material)])
     sections.add("Choices and what they do", _choices(material))
     sections.add("Adherence", _adherence(material))
+    sections.add("Blinding", [build_guesses_table(material)])
     sections.add("Safety", _safety(material))
     sections.add("Missing data", [*by_stage(material, _missing), *missing_data(material)])
     sections.add("Methods", _methods(material))

@@ -90,6 +90,7 @@ def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Docu
         "Published and obtained",
         "Choices and what they do",
         "Adherence",
+        "Blinding",
         "Safety",
         "Missing data",
         "Methods",
@@ -108,6 +109,12 @@ def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Docu
     ):
         assert any(caption.startswith(wanted) for caption in captions), wanted
     assert any(caption.startswith("Sessions delivered") for caption in captions)
+    tables = [block for block in flagship_report.blocks if isinstance(block, Table)]
+    guesses = next(table for table in tables if table.caption.startswith("Guesses of the arm"))
+    assert [row.cells[0] for row in guesses.rows][:2] == ["Participants, discharge", "Asked"]
+    assert sum(guesses.rows[1].cells[1:]) == sum(
+        guesses.rows[k].cells[column].n for k in (2, 3, 4) for column in (1, 2)
+    )
 
 
 def test_a_simulated_trial_says_so_on_the_page_on_every_figure_and_in_the_findings(flagship_report: Document):
