@@ -25,89 +25,115 @@ PURPOSE_CELL = 1002
 MAX_VISITS = 4096
 # Stages of :func:`draw_coefficients`: the number of the sweep, up to 1.
 PREPARE, FIRST, LATER = -1, 0, 1
-# A product of odds is turned into a logarithm before it leaves this range.
-_HUGE = 1e150
+# Visits up to which the factors of all shares are laid out in a table.
+_TABLE = 16
+# Odds beyond these are certainty; products of odds are brought back to a ratio before they leave the second range.
+_CERTAIN = 1e60
+_HUGE = 1e120
 
 
-@part("float64(int8[:, ::1], int64, int64, int64, float64, int64, boolean, int64, float64[::1], float64[:, ::1])")
-def odds_of_what_follows(state, i, v, last, total, n, pooled, q, constant, beta):  # type: ignore[no-untyped-def]
-    """How many times as likely the results seen after visit ``v`` are if the result there was use, eq. (MI-4)."""
+@part("void(float64[:, ::1], int64, boolean, int64, float64[::1], float64[::1], float64[:, ::1])")
+def weigh_history(beta, n_visits, pooled, q, step, slope, shares):  # type: ignore[no-untyped-def]
+    """What each model's odds are multiplied by after a result that was use, and by shares of earlier results.
+
+    ``step`` (n_models,) the first; ``slope`` (n_models,) the coefficient of the share; ``shares[n, k]`` the second for
+    ``k`` of ``n`` results, where there is a table.
+    """
     at = q + 1 if pooled else q
-    has_share = state.shape[1] >= 3
-    previous1, previous0 = 1.0, 0.0
-    total1, total0 = total + 1.0, total
-    n += 1
-    ratio, logarithm = 1.0, 0.0
-    for u in range(v + 1, last + 1):
-        if state[i, u] < 0:
-            continue
-        model = 0 if pooled else u
-        eta1 = constant[u] + previous1 * beta[model, at]
-        eta0 = constant[u] + previous0 * beta[model, at]
-        if has_share and (pooled or u > 1):
-            eta1 += total1 / n * beta[model, at + 1]
-            eta0 += total0 / n * beta[model, at + 1]
-        e1, e0 = exponential(eta1), exponential(eta0)
-        ratio *= (1.0 + e0) / (1.0 + e1)
-        if state[i, u] == 1:
-            ratio *= e1 / e0
-            total1 += 1.0
-            total0 += 1.0
-            previous1 = previous0 = 1.0
-        else:
-            previous1 = previous0 = 0.0
-        n += 1
-        if not 1.0 / _HUGE < ratio < _HUGE:
-            logarithm += np.log(max(ratio, 1e-300))
-            ratio = 1.0
-    return np.log(ratio) + logarithm
+    n_models = step.shape[0]
+    for model in range(n_models):
+        step[model] = exponential(beta[model, at]) if pooled or model > 0 else 1.0
+        slope[model] = beta[model, at + 1] if n_visits >= 3 and (pooled or model > 1) else 0.0
+    for n in range(shares.shape[0]):
+        for k in range(n + 1):
+            shares[n, k] = exponential(slope[0] * (k / n)) if n > 0 else 1.0
 
 
 @part(
-    "void(int8[:, ::1], int8[:, ::1], float64[:, ::1], int64, int64, int64, boolean, float64[:, ::1], float64, boolean,"
-    " uint64, uint64, uint64, uint64, float64[::1])"
+    "void(int8[:, ::1], int8[:, ::1], float64[:, ::1], int64[::1], int64[::1], boolean, float64[:, ::1], float64[::1],"
+    " int64, boolean, uint64, uint64, uint64, uint64, float64[::1], float64[::1], float64[::1], float64[:, ::1])"
 )
 def draw_cells(  # type: ignore[no-untyped-def]
-    cells, state, z, i, begin, last, pooled, beta, delta, final, seed, replicate, imputation, word, constant
+    cells, state, z, last, first_gap, pooled, beta, delta, start, final, seed, replicate, imputation, word, odds, step,
+    slope, shares
 ):  # fmt: skip
-    """Draw the missing cells of participant ``i`` from visit ``begin`` on: gaps, and at the end what follows them."""
+    """Draw the missing cells of every participant: those between results seen, and at the end what follows the last.
+
+    One loop without calls that take arrays: passing an array costs as much as several of its cells.
+    """
     n_visits = cells.shape[1]
     q = z.shape[1]
-    at = q + 1 if pooled else q
-    has_share = n_visits >= 3
-    stop = n_visits if final else last + 1
-    for v in range(begin, stop):
-        model = 0 if pooled else v
-        eta = 0.0
-        for j in range(q):
-            eta += z[i, j] * beta[model, j]
-        if pooled:
-            if v == 0:
-                eta += beta[0, q]
-            if has_share:
-                eta += v / n_visits * beta[0, q + 3]
-        constant[v] = eta
-    previous, total, n = 0.0, 0.0, 0
-    for v in range(stop):
-        if state[i, v] == NOT_DUE:
+    has_table = shares.shape[0] > 0
+    for i in range(cells.shape[0]):
+        begin, stop = min(first_gap[i], last[i] + 1), n_visits if final else last[i] + 1
+        if begin >= (n_visits if final else last[i]):
             continue
-        if cells[i, v] == MISSING:
+        # The odds as they would be without a history.
+        for v in range(begin, stop):
             model = 0 if pooled else v
-            eta = constant[v]
-            if pooled or v > 0:
-                eta += previous * beta[model, at]
-            if has_share and (pooled or v > 1):
-                eta += (total / n if n > 0 else 0.0) * beta[model, at + 1]
-            if final:
-                eta += delta
-            if v < last:
-                # The results seen later speak too: compare them under both values, eq. (MI-4).
-                eta += odds_of_what_follows(state, i, v, last, total, n, pooled, q, constant, beta)
-            u = uniform_at(seed, replicate, np.uint64(i), imputation * np.uint64(MAX_VISITS) + np.uint64(v), word)
-            state[i, v] = 1 if u < 1.0 / (1.0 + np.exp(-eta)) else 0
-        previous = float(state[i, v])
-        total += previous
-        n += 1
+            eta = 0.0
+            for j in range(q):
+                eta += z[i, j] * beta[model, j]
+            if pooled:
+                if v == 0:
+                    eta += beta[0, q]
+                if n_visits >= 3:
+                    eta += v / n_visits * beta[0, q + 3]
+            odds[v] = eta
+        for v in range(begin, stop):
+            odds[v] = exponential(odds[v])
+        shift = exponential(delta[start + i]) if final else 1.0
+        previous, total, n = 0, 0, 0
+        for v in range(stop):
+            result = np.int64(state[i, v])
+            if result == NOT_DUE:
+                continue
+            if cells[i, v] == MISSING:
+                model = 0 if pooled else v
+                ratio = odds[v] * shift
+                if previous == 1:
+                    ratio *= step[model]
+                if has_table:
+                    ratio *= shares[n, total]
+                elif n > 0:
+                    ratio *= exponential(slope[model] * (total / n))
+                if v < last[i]:
+                    # The results seen later speak too: how many times as likely they are if this one was use, (MI-4).
+                    previous1, previous0 = 1, 0
+                    total1, total0 = total + 1, total
+                    above, below = 1.0, 1.0
+                    count = n
+                    for u in range(v + 1, last[i] + 1):
+                        later = np.int64(state[i, u])
+                        if later < 0:
+                            continue
+                        count += 1
+                        model = 0 if pooled else u
+                        e1 = odds[u] * step[model] if previous1 == 1 else odds[u]
+                        e0 = odds[u] * step[model] if previous0 == 1 else odds[u]
+                        if has_table:
+                            e1 *= shares[count, total1]
+                            e0 *= shares[count, total0]
+                        else:
+                            e1 *= exponential(slope[model] * (total1 / count))
+                            e0 *= exponential(slope[model] * (total0 / count))
+                        e1 = min(max(e1, 1.0 / _CERTAIN), _CERTAIN)
+                        e0 = min(max(e0, 1.0 / _CERTAIN), _CERTAIN)
+                        above *= (1.0 + e0) * (e1 if later == 1 else 1.0)
+                        below *= (1.0 + e1) * (e0 if later == 1 else 1.0)
+                        previous1 = previous0 = later
+                        total1 += later
+                        total0 += later
+                        if not (1.0 / _HUGE < above < _HUGE and 1.0 / _HUGE < below < _HUGE):
+                            above /= below
+                            below = 1.0
+                    ratio *= above / below
+                u = uniform_at(seed, replicate, np.uint64(i), imputation * np.uint64(MAX_VISITS) + np.uint64(v), word)
+                result = 1 if u < ratio * (1.0 - u) else 0
+                state[i, v] = result
+            previous = result
+            total += result
+            n += 1
 
 
 @part("void(int8[:, ::1], int8[:, ::1], int64[::1], int64[::1])")
@@ -233,7 +259,10 @@ def impute_range(  # type: ignore[no-untyped-def]
         np.empty((n_models, width)), np.empty((n_models, width)), np.empty((n_models, width))
     )  # fmt: skip
     base_factor, fixed_information = np.empty((n_models, width, width)), np.empty((n_models, width, width))
-    mode, noise, constant = np.empty(width), np.empty(width), np.empty(n_visits)
+    mode, noise, odds = np.empty(width), np.empty(width), np.empty(n_visits)
+    step, slope = np.empty(n_models), np.empty(n_models)
+    n_table = n_visits if pooled and n_visits <= _TABLE else 0
+    shares = np.empty((n_table, n_table))
     trial = -1
     for unit in range(begin, end):
         m = unit % n_sets
@@ -254,9 +283,7 @@ def impute_range(  # type: ignore[no-untyped-def]
         for sweep in range(-1 if is_new else 0, n_sweeps[trial]):
             final = sweep == n_sweeps[trial] - 1
             if sweep > 0:
-                for i in range(n):
-                    if first_gap[i] < n_visits:
-                        renew_rows(state, i, first_gap[i], last[i], pooled, q, row_of, x, events)
+                renew_rows(state, n, first_gap, last, pooled, q, row_of, x, events)
             n_penalised[trial, m] += draw_coefficients(
                 x, count, events, bounds, min(sweep, LATER), work, failed, base_mode, base_factor, fixed_score,
                 fixed_information, mode, factor, noise, seed, replicate, imputation, np.uint64(max(sweep, 0)), beta
@@ -264,13 +291,11 @@ def impute_range(  # type: ignore[no-untyped-def]
             if sweep < 0:
                 continue
             word = np.uint64(PURPOSE_CELL << 16) | np.uint64(sweep)
-            for i in range(n):
-                a = min(first_gap[i], last[i] + 1)
-                if a < n_visits and (final or a < last[i]):
-                    draw_cells(
-                        cells, state, z, i, a, last[i], pooled, beta, delta[start + i], final, seed, replicate,
-                        imputation, word, constant
-                    )  # fmt: skip
+            weigh_history(beta, n_visits, pooled, q, step, slope, shares)
+            draw_cells(
+                cells, state, z, last, first_gap, pooled, beta, delta, start, final, seed, replicate, imputation, word,
+                odds, step, slope, shares
+            )  # fmt: skip
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v]
