@@ -22,21 +22,6 @@ _POOR = 1e-9
 _TINY = 1e-200
 
 
-@part("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[:, ::1])")
-def add_products(z, state, i, last, gram):  # type: ignore[no-untyped-def]
-    """Add the products of participant ``i``'s design and scores up to ``last``, lower triangle."""
-    q = z.shape[1]
-    for a in range(q):
-        for b in range(a + 1):
-            gram[a, b] += z[i, a] * z[i, b]
-    for a in range(last + 1):
-        value = state[i, a]
-        for b in range(q):
-            gram[q + a, b] += value * z[i, b]
-        for b in range(a + 1):
-            gram[q + a, q + b] += value * state[i, b]
-
-
 @part("int64(float64[:, ::1], int64, boolean, float64[:, ::1], float64[::1])")
 def regress(gram, p, is_held, factor, right):  # type: ignore[no-untyped-def]
     """Regression of column ``p`` on those before it, from their products; returns 1 if a ridge holds it, else 0.
@@ -89,15 +74,15 @@ def regress(gram, p, is_held, factor, right):  # type: ignore[no-untyped-def]
 
 @part(
     "int64(float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], boolean, float64[:, :, ::1],"
-    " float64[:, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1])"
+    " float64[:, ::1], float64[:, ::1], float64[::1], float64[:, :, ::1], float64[:, ::1])"
 )
-def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, factor, right):  # type: ignore[no-untyped-def]
+def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, row, factor, right):  # type: ignore[no-untyped-def]
     """Regress each visit on design and earlier visits, over those last seen then or later; returns whether any is held.
 
     ``fixed`` (V, w, w) holds the products of participants without gaps; it is made where ``is_new``.
     """
-    n, n_visits = z.shape[0], state.shape[1]
-    w = z.shape[1] + n_visits
+    n, q, n_visits = z.shape[0], z.shape[1], state.shape[1]
+    w = q + n_visits
     held = 0
     for a in range(w):
         for b in range(a + 1):
@@ -108,13 +93,22 @@ def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, fact
             for a in range(w):
                 for b in range(a + 1):
                     fixed[v, a, b] = fixed[v + 1, a, b] if back > 0 else 0.0
+        p = q + v
         for i in range(n):
-            if last[i] == v:
-                if first_gap[i] < n_visits:
-                    add_products(z, state, i, v, run)
-                elif is_new:
-                    add_products(z, state, i, v, fixed[v])
-        p = z.shape[1] + v
+            if last[i] != v or not (is_new or first_gap[i] < n_visits):
+                continue
+            for a in range(q):
+                row[a] = z[i, a]
+            for a in range(v + 1):
+                row[q + a] = state[i, a]
+            if first_gap[i] < n_visits:
+                for a in range(p + 1):
+                    for b in range(a + 1):
+                        run[a, b] += row[a] * row[b]
+            else:
+                for a in range(p + 1):
+                    for b in range(a + 1):
+                        fixed[v, a, b] += row[a] * row[b]
         for a in range(p + 1):
             for b in range(a + 1):
                 gram[a, b] = run[a, b] + fixed[v, a, b]
@@ -171,89 +165,99 @@ def summarise(beta, root, q, n_visits, means, covariance):  # type: ignore[no-un
 
 
 @part(
-    "void(float64[:, ::1], int64, int64, float64[:, ::1], int64, int64, float64[:, ::1], float64[:, :, ::1], int64,"
-    " float64[::1], float64[::1])"
+    "void(float64[:, ::1], float64[:, ::1], boolean[:, ::1], int64[::1], int64[::1], boolean, float64[:, ::1],"
+    " float64[::1], float64[:, ::1], float64[:, :, ::1], int64, uint64, uint64, uint64, uint64, float64[::1],"
+    " float64[::1], float64[:, ::1], float64[:, ::1], int64[::1])"
 )
-def centre_on(z, i, last, beta, q, n_visits, means, mix, arm, level, centre):  # type: ignore[no-untyped-def]
-    """The constant of each visit's regression for participant ``i``: at random, or as the rule of ``mix`` has it.
+def draw_scores(  # type: ignore[no-untyped-def]
+    state, z, missing, last, first_gap, final, beta, variance, means, mix, arm, seed, replicate, imputation, word,
+    level, centre, precision, side, lost
+):  # fmt: skip
+    """Draw what every participant missed between scores seen, and at the end what follows the last, eq. (MI-9).
 
     ``mix`` (V + 1, V, 2 V) are weights of own means and reference means by the last visit seen (-1 first), eq. (RB-1)
-    to (RB-4); it has no entries where all is at random, nor is it used where ``arm`` is -1.
+    to (RB-4), for who has ``arm`` other than 0; it has no entries where all is at random. One loop without calls that
+    take arrays: passing an array costs as much as several of its cells.
     """
-    for v in range(n_visits):
-        s = 0.0
-        for j in range(q):
-            s += z[i, j] * beta[v, j]
-        level[v] = s
-    if mix.shape[0] == 0 or arm < 0 or z[i, arm] == 0.0:
-        return
-    for v in range(n_visits):
-        s = 0.0
-        for u in range(n_visits):
-            own = 0.0
+    n_visits, q = state.shape[1], z.shape[1]
+    for i in range(z.shape[0]):
+        begin, stop = min(first_gap[i], last[i] + 1), n_visits if final else last[i] + 1
+        if begin >= (n_visits if final else last[i]):
+            continue
+        # The constant of each visit's regression: at random, or as the rule has it.
+        for v in range(begin, stop):
+            s = 0.0
             for j in range(q):
-                own += z[i, j] * means[j, u]
-            s += mix[last + 1, v, u] * own + mix[last + 1, v, n_visits + u] * (own - z[i, arm] * means[arm, u])
-        centre[v] = s
-    for v in range(n_visits):
-        s = centre[v]
-        for u in range(v):
-            s -= beta[v, q + u] * centre[u]
-        level[v] = s
-
-
-@part(
-    "void(float64[:, ::1], boolean[:, ::1], int64, int64, int64, float64[::1], float64[:, ::1], int64, float64[::1],"
-    " uint64, uint64, uint64, uint64, float64[:, ::1], float64[:, ::1])"
-)
-def draw_gaps(  # type: ignore[no-untyped-def]
-    state, missing, i, begin, last, level, beta, q, variance, seed, replicate, imputation, word, precision, side
-):  # fmt: skip
-    """Draw what participant ``i`` missed from ``begin`` to ``last`` given all scores seen, eq. (MI-9)."""
-    k = 0
-    for v in range(begin, last):
-        if missing[i, v]:
-            state[i, v] = 0.0
-            side[0, k] = v
-            side[1, k] = 0.0
-            for a in range(k + 1):
-                precision[k, a] = 0.0
-            k += 1
-    for v in range(begin, last + 1):
-        residual = state[i, v] - level[v]
-        for u in range(v):
-            residual -= beta[v, q + u] * state[i, u]
-        for a in range(k):
-            u = int(side[0, a])
-            if u > v:
-                break
-            slope = 1.0 if u == v else -beta[v, q + u]
-            side[2, a] = slope
-            side[1, a] -= slope * residual / variance[v]
-            for b in range(a + 1):
-                precision[a, b] += slope * side[2, b] / variance[v]
-    # precision = U U' with U upper triangular (kept in the lower triangle, transposed): then U^-T is the Cholesky
-    # factor of the conditional covariance, and the draw is U^-T (U^-1 side + normal).
-    for back in range(k):
-        a = k - 1 - back
-        for b in range(a + 1, k):
-            precision[a, a] -= precision[b, a] * precision[b, a]
-        precision[a, a] = np.sqrt(max(precision[a, a], 1e-290))
-        for c in range(a):
-            s = precision[a, c]
+                s += z[i, j] * beta[v, j]
+            level[v] = s
+        if final and mix.shape[0] > 0 and z[i, arm] != 0.0:
+            for v in range(n_visits):
+                s = 0.0
+                for u in range(n_visits):
+                    own = 0.0
+                    for j in range(q):
+                        own += z[i, j] * means[j, u]
+                    reference = own - z[i, arm] * means[arm, u]
+                    s += mix[last[i] + 1, v, u] * own + mix[last[i] + 1, v, n_visits + u] * reference
+                centre[v] = s
+            for v in range(n_visits):
+                s = centre[v]
+                for u in range(v):
+                    s -= beta[v, q + u] * centre[u]
+                level[v] = s
+        # Gaps given all scores seen: residuals of the regressions, weighted by their precisions, are the exponent.
+        k = 0
+        for v in range(begin, last[i]):
+            if missing[i, v]:
+                state[i, v] = 0.0
+                lost[k] = v
+                side[0, k] = 0.0
+                for a in range(k + 1):
+                    precision[k, a] = 0.0
+                k += 1
+        for v in range(begin, last[i] + 1 if k > 0 else begin):
+            residual = state[i, v] - level[v]
+            for u in range(v):
+                residual -= beta[v, q + u] * state[i, u]
+            weight = 1.0 / variance[v]
+            for a in range(k):
+                if lost[a] > v:
+                    break
+                slope = 1.0 if lost[a] == v else -beta[v, q + lost[a]]
+                side[1, a] = slope
+                side[0, a] -= slope * residual * weight
+                for b in range(a + 1):
+                    precision[a, b] += slope * side[1, b] * weight
+        # precision = U U' with U upper triangular (kept in the lower triangle, transposed): then U^-T is the Cholesky
+        # factor of the conditional covariance, and the draw is U^-T (U^-1 side + normal).
+        for back in range(k):
+            a = k - 1 - back
             for b in range(a + 1, k):
-                s -= precision[b, a] * precision[b, c]
-            precision[a, c] = s / precision[a, a]
-        s = side[1, a]
-        for b in range(a + 1, k):
-            s -= precision[b, a] * side[2, b]
-        side[2, a] = s / precision[a, a]
-    for a in range(k):
-        address = imputation * np.uint64(MAX_VISITS) + np.uint64(side[0, a])
-        s = side[2, a] + normal_quantile(uniform_at(seed, replicate, np.uint64(i), address, word))
-        for b in range(a):
-            s -= precision[a, b] * state[i, int(side[0, b])]
-        state[i, int(side[0, a])] = s / precision[a, a]
+                precision[a, a] -= precision[b, a] * precision[b, a]
+            precision[a, a] = np.sqrt(max(precision[a, a], 1e-290))
+            for c in range(a):
+                s = precision[a, c]
+                for b in range(a + 1, k):
+                    s -= precision[b, a] * precision[b, c]
+                precision[a, c] = s / precision[a, a]
+            s = side[0, a]
+            for b in range(a + 1, k):
+                s -= precision[b, a] * side[1, b]
+            side[1, a] = s / precision[a, a]
+        for a in range(k):
+            address = imputation * np.uint64(MAX_VISITS) + np.uint64(lost[a])
+            s = side[1, a] + normal_quantile(uniform_at(seed, replicate, np.uint64(i), address, word))
+            for b in range(a):
+                s -= precision[a, b] * state[i, lost[b]]
+            state[i, lost[a]] = s / precision[a, a]
+        # What follows the last score seen, in order.
+        for v in range(last[i] + 1, stop):
+            s = level[v]
+            for u in range(v):
+                s += beta[v, q + u] * state[i, u]
+            address = imputation * np.uint64(MAX_VISITS) + np.uint64(v)
+            noise = normal_quantile(uniform_at(seed, replicate, np.uint64(i), address, word))
+            state[i, v] = s + np.sqrt(variance[v]) * noise
 
 
 @part("void(float64[:, ::1], boolean[:, ::1], float64[:, ::1], int64[::1], int64[::1], int64[::1])")
@@ -309,12 +313,12 @@ def impute_range(  # type: ignore[no-untyped-def]
     filled, state = np.empty((largest, n_visits)), np.empty((largest, n_visits))
     missing = np.empty((largest, n_visits), np.bool_)
     last, first_gap, n_rows = np.empty(largest, np.int64), np.empty(largest, np.int64), np.empty(n_visits, np.int64)
-    fixed, run, gram = np.empty((n_visits, w, w)), np.empty((w, w)), np.empty((w, w))
+    fixed, run, gram, row = np.empty((n_visits, w, w)), np.empty((w, w)), np.empty((w, w)), np.empty(w)
     first_factor, factor = np.empty((n_visits, w, w)), np.empty((n_visits, w, w))
     first_right, right = np.empty((n_visits, w)), np.empty((n_visits, w))
     beta, root = np.empty((n_visits, w)), np.empty((n_visits, n_visits))
     variance, level, centre = np.empty(n_visits), np.empty(n_visits), np.empty(n_visits)
-    precision, side = np.empty((n_visits, n_visits)), np.empty((3, n_visits))
+    precision, side, lost = np.empty((n_visits, n_visits)), np.empty((2, n_visits)), np.empty(n_visits, np.int64)
     trial, first_held, held = -1, 0, 0
     for unit in range(begin, end):
         m = unit % n_sets
@@ -327,7 +331,7 @@ def impute_range(  # type: ignore[no-untyped-def]
             trial = unit // n_sets
             look_over(all_y[start : start + n], missing, filled, last, first_gap, n_rows)
             first_held = fit_visits(
-                z, filled, last, first_gap, n_rows, True, fixed, run, gram, first_factor, first_right
+                z, filled, last, first_gap, n_rows, True, fixed, run, gram, row, first_factor, first_right
             )  # fmt: skip
         replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
         means, covariance = out_means[trial, m], out_covariance[trial, m]
@@ -339,7 +343,7 @@ def impute_range(  # type: ignore[no-untyped-def]
             chi = chi_square[chi_at[unit - begin] + sweep]
             held = first_held
             if sweep > 0:
-                held = fit_visits(z, state, last, first_gap, n_rows, False, fixed, run, gram, factor, right)
+                held = fit_visits(z, state, last, first_gap, n_rows, False, fixed, run, gram, row, factor, right)
             draw_regressions(
                 first_factor if sweep == 0 else factor, first_right if sweep == 0 else right, chi, seed, replicate,
                 imputation, np.uint64(sweep), q, beta, variance
@@ -349,23 +353,10 @@ def impute_range(  # type: ignore[no-untyped-def]
                     root[v, v] = np.sqrt(variance[v])
                 summarise(beta, root, q, n_visits, means, covariance)
             word = np.uint64(PURPOSE_SCORE << 16) | np.uint64(sweep)
-            for i in range(n):
-                a = min(first_gap[i], last[i] + 1)
-                if a == n_visits or not (final or a < last[i]):
-                    continue
-                centre_on(z, i, last[i], beta, q, n_visits, means, mix, arm if final else -1, level, centre)
-                if a < last[i]:
-                    draw_gaps(
-                        state, missing, i, a, last[i], level, beta, q, variance, seed, replicate, imputation, word,
-                        precision, side
-                    )  # fmt: skip
-                for v in range(last[i] + 1, n_visits if final else 0):
-                    s = level[v]
-                    for u in range(v):
-                        s += beta[v, q + u] * state[i, u]
-                    address = imputation * np.uint64(MAX_VISITS) + np.uint64(v)
-                    noise = normal_quantile(uniform_at(seed, replicate, np.uint64(i), address, word))
-                    state[i, v] = s + np.sqrt(variance[v]) * noise
+            draw_scores(
+                state, z, missing, last, first_gap, final, beta, variance, means, mix, arm, seed, replicate, imputation,
+                word, level, centre, precision, side, lost
+            )  # fmt: skip
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v] + (delta[start + i] if missing[i, v] else 0.0)
