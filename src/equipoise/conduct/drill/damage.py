@@ -5,9 +5,10 @@ The guards are taken away first, as the owner of the file or database can: what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.store import guards
@@ -47,11 +48,13 @@ def _unguarded(trial: Trial) -> Iterator[Any]:
         pass
 
 
-def seen(trial: Trial, damage: Damage) -> Verification:
-    """What `verify` says of a trial (opened as its owner) with this damage; the trial is left as it was."""
+def seen(trial: Trial, damage: Damage, against: Sequence[Path] = ()) -> Verification:
+    """What `verify` says of a trial (opened as its owner) with this damage, held against copies of its ledger; the
+    trial is left as it was.
+    """
     with _unguarded(trial) as cursor:
         damage.do(cursor)
-        found = verify(trial)
+        found = verify(trial, against=against)
     found.findings = [finding for finding in found.findings if finding.code != "C004"]
     return found
 

@@ -20,8 +20,9 @@ from equipoise.conduct.drill.damage import (
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.store.anchors import Anchor, add_anchor
+from equipoise.conduct.store.copies import write_increment
 from equipoise.conduct.store.trial import SQLITE_FILE, Trial, read_config
-from equipoise.conduct.store.verify import verify, verify_directory
+from equipoise.conduct.store.verify import source_of, verify, verify_directory
 from equipoise.foundation.errors import ConductError
 
 SIZE = 100  # damaged copies of each database file
@@ -102,15 +103,22 @@ def _empty_tables(stage: Stage) -> list[str]:
 
 
 def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
-    """What cannot be seen is said, and is seen as soon as an anchor lies outside."""
+    """What cannot be seen is said, and is seen as soon as an anchor or a copy lies outside."""
     forged: Damage = forged_after_the_last_anchor(owner)
     unseen = seen(owner, forged)
     report.note_value("a chain made anew after the last anchor is named", not unseen.ok)
     report.notes.append(
-        "a chain made anew after the last anchor cannot be seen from inside; "
+        "a chain made anew after the last anchor and the last copy cannot be seen; "
         f"here anchors vouch up to event {unseen.anchored_to} of {unseen.n_events}, which verify prints"
     )
     number, hash = stage.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
+    copy = stage.folder / "copy"
+    people = frozenset(row[0] for row in stage.rows("SELECT participant FROM participant"))
+    with owner.use():
+        last = Anchor(number, hash, "", "copy")
+        write_increment(source_of(owner), owner.config, copy, site="main", last=last, participants=people)
+    named = [finding.code for finding in seen(owner, forged, [copy]).findings]
+    report.require(8, "the same with a copy of a site, and no anchor, is named", ", ".join(named), "C075")
     add_anchor(stage.trial.receipts, Anchor(number, hash, "", "drill"))
     report.require(4, "the same with an anchor outside is named", not seen(owner, forged).ok, True)
 

@@ -11,8 +11,6 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +21,12 @@ from equipoise.conduct.store import guards
 from equipoise.conduct.store.anchors import Anchor, add_anchor
 from equipoise.conduct.store.canonical import canonical, written
 from equipoise.conduct.store.create import make_tables, make_writer, writer_name
+from equipoise.conduct.store.halves import moment
 from equipoise.conduct.store.ledger import writing
 from equipoise.conduct.store.place import require_local
 from equipoise.conduct.store.tables import TABLES
 from equipoise.conduct.store.trial import Config, Trial, write_config
-from equipoise.conduct.store.verify import Verification, verify
+from equipoise.conduct.store.verify import Verification, source_of, verify
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 from equipoise.foundation.version import program_version
 
@@ -86,7 +85,11 @@ def back_up(
 
 def _write(trial: Trial, file: Path, at: str) -> Backup:
     counts, digests = {}, {}
-    with _snapshot(trial), zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as out:
+    with (
+        trial.use(),
+        moment(source_of(trial)),
+        zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as out,
+    ):
         file.chmod(0o600)
         heads = {
             name: (number, hash) for name, number, hash in trial.rows("SELECT ledger, number, hash FROM ledger_head")
@@ -116,20 +119,6 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
     with open(file, "rb") as handle:
         os.fsync(handle.fileno())
     return Backup(config, at, number, hash, heads["sealed"][0], counts)
-
-
-@contextmanager
-def _snapshot(trial: Trial) -> Iterator[None]:
-    """One moment of the database, whatever is written meanwhile."""
-    connection = trial.connection
-    with trial.use():
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN" if trial.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            try:
-                yield
-            finally:
-                cursor.execute("ROLLBACK")
 
 
 def read_backup(file: Path) -> tuple[Backup, dict[str, Any]]:
