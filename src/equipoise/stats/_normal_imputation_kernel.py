@@ -11,15 +11,19 @@ import numpy as np
 
 from equipoise.stats._addressed_kernel import normal_quantile, uniform_at
 from equipoise.stats._compiling import kernel, part
+from equipoise.stats._vector_math import exponential
 
 MAX_VISITS = 4096
 PURPOSE_REGRESSION = 1011
+PURPOSE_SPREAD = 1012
 PURPOSE_SCORE = 1013
 # With fewer degrees of freedom than this a visit's regression is held by a ridge of one in a thousand of the spread.
 FEW = 3
 _RIDGE = 1e-3
 _POOR = 1e-9
 _TINY = 1e-200
+# Tables of chi-square quantiles reach from this many standard deviations below the middle to as many above.
+REACH = 8.4
 
 
 @part("int64(float64[:, ::1], int64, boolean, float64[:, ::1], float64[::1])")
@@ -117,19 +121,31 @@ def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, row,
 
 
 @part(
-    "void(float64[:, :, ::1], float64[:, ::1], float64[::1], uint64, uint64, uint64, uint64, int64, float64[:, ::1],"
-    " float64[::1])"
+    "void(float64[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[:, ::1], int64, uint64, uint64, uint64, uint64,"
+    " int64, float64[:, ::1], float64[::1])"
 )
-def draw_regressions(factor, right, chi_square, seed, replicate, imputation, sweep, q, beta, variance):  # type: ignore[no-untyped-def]
-    """Draw residual variance and coefficients of each visit's regression, eq. (MI-7)."""
+def draw_regressions(  # type: ignore[no-untyped-def]
+    factor, right, quantiles, kind, trial, seed, replicate, imputation, sweep, q, beta, variance
+):  # fmt: skip
+    """Draw residual variance and coefficients of each visit's regression, eq. (MI-7).
+
+    ``quantiles`` (kinds, 1 + terms): how many terms there are, then the Chebyshev series of the logarithm of a
+    chi-square quantile along the normal quantile of the same probability.
+    """
     word = np.uint64(PURPOSE_REGRESSION << 16) | sweep
+    spread = np.uint64(PURPOSE_SPREAD << 16) | sweep
     total = 0.0
     for v in range(beta.shape[0]):
         p = q + v
-        variance[v] = right[v, p] / chi_square[v]
+        address = imputation * np.uint64(MAX_VISITS) + np.uint64(v)
+        at = normal_quantile(uniform_at(seed, replicate, np.uint64(0), address, spread)) / REACH
+        row = kind[trial, v]
+        above, here = 0.0, 0.0
+        for back in range(int(quantiles[row, 0]) - 1):
+            above, here = here, 2.0 * at * here - above + quantiles[row, int(quantiles[row, 0]) - back]
+        variance[v] = right[v, p] / exponential(at * here - above + quantiles[row, 1])
         sd = np.sqrt(variance[v])
         total += variance[v]
-        address = imputation * np.uint64(MAX_VISITS) + np.uint64(v)
         for back in range(p):
             a = p - 1 - back
             s = right[v, a] + sd * normal_quantile(uniform_at(seed, replicate, np.uint64(a), address, word))
@@ -292,18 +308,18 @@ def look_over(y, missing, filled, last, first_gap, n_rows):  # type: ignore[no-u
 
 @kernel(
     "void(int64, int64, int64, int64, uint64, int64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, ::1],"
-    " float64[::1], float64[:, :, ::1], int64, int64[::1], float64[:, ::1], float64[:, :, ::1],"
+    " float64[::1], float64[:, :, ::1], int64, int64[:, ::1], float64[:, ::1], float64[:, :, ::1],"
     " float64[:, :, :, ::1], float64[:, :, :, ::1], int64[:, ::1])"
 )
 def impute_range(  # type: ignore[no-untyped-def]
-    begin, end, n_sets, first, seed, replicates, offsets, n_sweeps, all_y, all_z, delta, mix, arm, chi_at, chi_square,
+    begin, end, n_sets, first, seed, replicates, offsets, n_sweeps, all_y, all_z, delta, mix, arm, kind, quantiles,
     out, out_means, out_covariance, out_held
 ):  # fmt: skip
     """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
 
-    ``chi_square`` (sweeps of all these sets, V) are draws for the residual variances, those of unit ``begin + k`` from
-    row ``chi_at[k]`` on. ``out`` (n_sets, n, V); ``out_means`` (trials, n_sets, q, V), ``out_covariance`` and
-    ``out_held`` are of the last sweep.
+    ``kind`` (trials, V) names the row of ``quantiles`` with the chi-square distribution of each residual variance.
+    ``out`` (n_sets, n, V); ``out_means`` (trials, n_sets, q, V), ``out_covariance`` and ``out_held`` are of the last
+    sweep.
     """
     n_visits, q = all_y.shape[1], all_z.shape[1]
     w = q + n_visits
@@ -340,13 +356,12 @@ def impute_range(  # type: ignore[no-untyped-def]
                 state[i, v] = filled[i, v]
         for sweep in range(n_sweeps[trial]):
             final = sweep == n_sweeps[trial] - 1
-            chi = chi_square[chi_at[unit - begin] + sweep]
             held = first_held
             if sweep > 0:
                 held = fit_visits(z, state, last, first_gap, n_rows, False, fixed, run, gram, row, factor, right)
             draw_regressions(
-                first_factor if sweep == 0 else factor, first_right if sweep == 0 else right, chi, seed, replicate,
-                imputation, np.uint64(sweep), q, beta, variance
+                first_factor if sweep == 0 else factor, first_right if sweep == 0 else right, quantiles, kind, trial,
+                seed, replicate, imputation, np.uint64(sweep), q, beta, variance
             )  # fmt: skip
             if final:
                 for v in range(n_visits):
