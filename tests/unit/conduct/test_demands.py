@@ -165,6 +165,39 @@ def test_a_slip_in_a_criterion_shuts_nobody_out(staged: Any) -> None:
     assert trial.do("ivan", "eligibility", participant="P-1", attested=good).answer["eligible"] is True
 
 
+def test_text_that_a_spreadsheet_would_run_gets_in_nowhere(staged: Any) -> None:
+    trial = staged()
+    given = {"participant": "P-1", "site": "main", "result": "declined"}
+    for text in ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx"):
+        assert refused(trial, "carol", "screen", reason=text, **given) == "C023"
+    trial.do("carol", "screen", reason="moved away = lost", **given)
+    trial.do("carol", "screen", participant="P-2", site="main")
+    trial.do("carol", "consent", participant="P-2", version="1")
+    assert refused(trial, "carol", "baseline", participant="P-2", values={"sex": "=male"}) == "C023"
+    assert refused(trial, "carol", "screening-failure", participant="P-2", why="=HYPERLINK(1)") == "C023"
+    trial.do("carol", "baseline", participant="P-2", values={"age": "-1"})  # a number, whatever it means
+
+
+def test_access_can_be_taken_away_and_pass_phrases_changed_while_data_are_frozen(staged: Any) -> None:
+    trial = staged()
+    trial.session("carol")
+    trial.do("alice", "freeze")
+    trial.do("carol", "passphrase", new="three green bottles")
+    trial.do("alice", "disable-account", account="carol", why="left the clinic")
+    assert refused(trial, "carol", "read", participant="P-1") == "C013"
+
+
+def test_a_closed_site_enrols_nobody_further_and_its_visits_go_on(staged: Any) -> None:
+    trial = staged()
+    trial.clock.at = datetime(2027, 3, 8, 15, 0, tzinfo=UTC)
+    ready(trial, "P-1")
+    trial.enrol("P-2")
+    trial.do("alice", "close-site", site="main", why="the lease ended")
+    assert refused(trial, "carol", "randomize", participant="P-2") == "C019"
+    assert refused(trial, "carol", "screen", participant="P-3", site="main") == "C019"
+    trial.do("carol", "visit", participant="P-1", visit="admission")
+
+
 # ---------------------------------------------------------------------- reading is recorded
 
 

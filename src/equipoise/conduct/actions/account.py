@@ -16,7 +16,7 @@ CODES = {
     "C111": "A role or a site that there is not.",
     "C112": "The last administrator cannot be shut out.",
 }
-_ALWAYS = ("open", "paused", "locked")
+_ALWAYS = ("open", "paused", "frozen", "locked")
 
 
 def _known(act: Act, account: str) -> Account:
@@ -112,7 +112,7 @@ def _set(act: Act, account: str, encoded: str) -> None:
     act.writer.set_credential(account, encoded, entry.number)
 
 
-@action("review-accounts", states=(*_ALWAYS, "frozen"))
+@action("review-accounts", states=_ALWAYS)
 def review_accounts(act: Act) -> None:
     """List who may do what: every account with its roles, sites, last day, when it last signed in and was last refused.
 

@@ -15,6 +15,8 @@ from equipoise.foundation.errors import listed
 if TYPE_CHECKING:
     from equipoise.conduct.actions.door import Act, Action
 
+CODES = {"C023": "A text that a spreadsheet would take for a formula."}
+
 
 def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
     """Account, role, site, state of the trial, reason: deny by default."""
@@ -62,8 +64,27 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
         act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
     if act.action.why:
         act.require_why(f"The action {act.action.name} was asked for")
+    _require_no_formula(act, {"--why": act.why, **{name: given[name] for name in given.keys() - act.action.private}})
     if act.action.allocates:
         _require_no_fence(act, state)
+
+
+def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
+    """Refuse text that a spreadsheet would run when somebody opens an export in it: ``=cmd...``, ``+...``, ``@...``.
+
+    What begins with a sign and is a number is a number; several lines are a file.
+    """
+    for name, value in texts.items():
+        if isinstance(value, Mapping):
+            _require_no_formula(act, {f"{name} {key}": part for key, part in value.items()})
+        elif isinstance(value, list):
+            _require_no_formula(act, {f"{name} {place}": part for place, part in enumerate(value, 1)})
+        elif isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and "\n" not in value:
+            try:
+                float(value)
+            except ValueError:
+                found = f"The text begins with {value[0]!r}: a spreadsheet would take it for a formula."
+                act.refuse("C023", name, found, "text that begins with a letter or a digit", "Put a word before it.")
 
 
 class _Stopped:
