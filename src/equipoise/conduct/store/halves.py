@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.store.trial import Trial
 
 LONG = 20_000  # events from which on a second process earns its start
-_SHARE = 0.45  # of the first process, which looks at everything else too
+_SHARE = 0.38  # of the first process, which looks at everything else too
 _TRIES = 20
 _HEADS = "SELECT ledger, number, hash FROM ledger_head ORDER BY ledger"
 _BEGIN = {False: "BEGIN", True: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
@@ -49,7 +49,9 @@ def begin(source: Source, *, anew: bool = False) -> list[tuple[Any, ...]]:
 
 
 class Second:
-    """The other process, which walks the upper half."""
+    """The other process; it walks the participants from ``pivot`` on, where one is set."""
+
+    pivot = ""
 
     def __init__(self, trial: Trial) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
@@ -106,26 +108,30 @@ def second(trial: Trial) -> Second | None:
         return None
 
 
-def walk_halves(source: Source, other: Second) -> list[Walked]:
-    """Both halves walked at once; the first process is looking at a moment of the database already."""
-    try:
-        with source.cursor() as cursor:
-            cursor.execute(_HEADS)
-            heads = [tuple(row) for row in cursor.fetchall()]
+def share_out(source: Source, other: Second) -> None:
+    """Have the other process begin with its half, at the very moment that the first is looking at."""
+    with source.cursor() as cursor:
+        cursor.execute(_HEADS)
+        heads = [tuple(row) for row in cursor.fetchall()]
+    with suppress(OSError, EOFError, pickle.UnpicklingError):
         together = other.is_at(heads)
         for _ in range(_TRIES):
             if together:
                 break
             heads = begin(source, anew=True)
             together = other.is_at(heads)
-        pivot = _pivot(source)
-        if not together or not pivot:
-            return [walk(source)]
-        other.send(Half(pivot, upper=True))
-    except (OSError, EOFError, pickle.UnpicklingError):
+        pivot = _pivot(source) if together else ""
+        if pivot:
+            other.send(Half(pivot, upper=True))
+            other.pivot = pivot
+
+
+def walk_halves(source: Source, other: Second | None) -> list[Walked]:
+    """The first process's half walked here, and what the other found in its own; all of it here where there is none."""
+    if other is None or not other.pivot:
         return [walk(source)]
-    mine = walk(source, Half(pivot, upper=False))
-    return [mine, other.walked() or walk(source, Half(pivot, upper=True))]
+    mine = walk(source, Half(other.pivot, upper=False))
+    return [mine, other.walked() or walk(source, Half(other.pivot, upper=True))]
 
 
 def _pivot(source: Source) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,14 @@ from equipoise.conduct.store.anchors import Anchor, read_anchors
 from equipoise.conduct.store.canonical import chained, digest_of_slots
 from equipoise.conduct.store.copies import compare
 from equipoise.conduct.store.credentials import credential_digest
-from equipoise.conduct.store.halves import LONG, Second, moment, second, walk_halves
+from equipoise.conduct.store.halves import LONG, Second, moment, second, share_out, walk_halves
 from equipoise.conduct.store.losses import losses_of, read_receipt
 from equipoise.conduct.store.projection import State, fold
 from equipoise.conduct.store.quarantine import misplaced, unopened
 from equipoise.conduct.store.signatures import SUPERSEDED, no_longer_as_signed
 from equipoise.conduct.store.tables import OF_PARTICIPANTS, TABLES
 from equipoise.conduct.store.trial import Trial, read_config, read_version
-from equipoise.conduct.store.walk import Source, differences, loaded, walk
+from equipoise.conduct.store.walk import Source, differences, loaded
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:
@@ -156,8 +157,10 @@ def _verify(
             other = _other(trial)
             if other is not None:
                 stack.callback(other.end)
+                _guarded(partial(share_out, source_of(trial), other), report)
         for check in (
             lambda: _database(trial, report),
+            lambda: _protocols(trial, report),
             lambda: _ledger_and_tables(trial, report, hashes, other, quarantined),
             lambda: _quarantined(trial, report, quarantined, key),
             lambda: _signatures(trial, report),
@@ -236,7 +239,7 @@ def _ledger_and_tables(
     trial: Trial, report: Verification, hashes: list[str], other: Second | None, quarantined: list[tuple[int, str]]
 ) -> None:
     source = source_of(trial)
-    parts = walk_halves(source, other) if other is not None else [walk(source)]
+    parts = walk_halves(source, other)
     _links(report, sorted(link for part in parts for link in part.links), hashes)
     quarantined += sorted(entry for part in parts for entry in part.quarantined)
     for _, finding in sorted((entry for part in parts for entry in part.findings), key=itemgetter(0)):
@@ -259,7 +262,10 @@ def _ledger_and_tables(
             differing += differences(source, table, state.get(name, {}))
     for finding in differing:
         report.add(finding.code, finding.place, finding.found)
-    for hash, text, file_hash in source.rows("SELECT hash, text, file_hash FROM protocol_version"):
+
+
+def _protocols(trial: Trial, report: Verification) -> None:
+    for hash, text, file_hash in source_of(trial).rows("SELECT hash, text, file_hash FROM protocol_version"):
         if hashlib.sha256(text.encode()).hexdigest() != file_hash:
             report.add("C064", f"protocol_version {hash[:12]}", "Its text is not the one adopted.")
             continue
