@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -98,21 +98,52 @@ def default_threads() -> int:
         return max(1, os.cpu_count() or 1)
 
 
+def chunks_of_trials(n_trials: int, n_threads: int, largest: int = 256, smallest: int = 4) -> list[tuple[int, int]]:
+    """Ranges that cover ``range(n_trials)``, large ones first, each an eighth of a thread's share of what is left.
+
+    Trials take unequal times. Threads that take the next range whenever they are free then end together, and a call
+    is made for few trials only towards the end.
+    """
+    bounds = []
+    first = 0
+    while first < n_trials:
+        size = min(max(-(-(n_trials - first) // (8 * n_threads)), smallest), largest)
+        bounds.append((first, min(first + size, n_trials)))
+        first += size
+    return bounds
+
+
 def run_over_trials(
     kernel: Callable[[int, int], None], n_trials: int, *, threads: int | None = None, chunk: int = 256
 ) -> None:
-    """Call ``kernel(first, stop)`` over ``range(n_trials)`` in chunks, on ``threads`` threads.
+    """Call ``kernel(first, stop)`` over ``range(n_trials)`` in chunks, on ``threads`` threads, this one among them.
 
     ``kernel`` must release the interpreter lock, write only to the entries ``first:stop`` of its outputs, and treat
-    each trial on its own. A batch that fits in one chunk is run on the calling thread.
+    each trial on its own. On one thread the batch is a single chunk. An exception of any chunk is raised here.
     """
     n_threads = default_threads() if threads is None else threads
     if n_threads <= 1 or n_trials <= 1:
         kernel(0, n_trials)
         return
-    # At least four chunks a thread where the batch allows, so that a slow trial does not leave a core idle.
-    step = max(1, min(chunk, -(-n_trials // (4 * n_threads))))
-    bounds = [(first, min(first + step, n_trials)) for first in range(0, n_trials, step)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        for future in [pool.submit(kernel, first, stop) for first, stop in bounds]:
-            future.result()
+    waiting = deque(chunks_of_trials(n_trials, n_threads, chunk))
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            try:
+                first, stop = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                kernel(first, stop)
+            except BaseException as error:
+                failures.append(error)
+
+    others = [threading.Thread(target=work) for _ in range(min(n_threads, len(waiting)) - 1)]
+    for other in others:
+        other.start()
+    work()
+    for other in others:
+        other.join()
+    if failures:
+        raise failures[0]
