@@ -17,6 +17,8 @@ hash. All texts are UTF-8, all hashes are SHA-256 in hexadecimal digits.
     hash     hash of: the hash of the event before (of event 1: genesis), line end, body
 """
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import json
@@ -30,7 +32,7 @@ FIELDS = [
 BODY = [name for name in FIELDS if name not in ("why", "what", "salt", "previous", "hash")]
 
 
-def sha256(text):
+def sha256(text: str) -> str:
     """SHA-256 of a text in UTF-8, in hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -39,7 +41,7 @@ class NotWhole(Exception):
     """A copy that is not as it was written."""
 
 
-def check_event(line, number, previous):
+def check_event(line: str, number: int, previous: str) -> tuple[str, bool]:
     """Hash of the event in ``line``, which must be event ``number`` and follow ``previous``; whether it is in full."""
     values = json.loads(line)
     if values[0] != number:
@@ -61,10 +63,12 @@ def check_event(line, number, previous):
     return said, len(values) > 3
 
 
-def check_copy(folder):
+def check_copy(folder: str | pathlib.Path) -> tuple[list[str], list[str], int]:
     """Hashes of all events of a copy in order, whose it is, and how many events stand in full."""
     files = sorted(pathlib.Path(folder).glob("ledger-*.jsonl"), key=lambda path: int(path.name.split("-")[1]))
-    hashes, whose, in_full = [], None, 0
+    hashes: list[str] = []
+    whose: list[str] = []
+    in_full = 0
     for path in files:
         try:
             lines = path.read_bytes().decode("utf-8").split("\n")
@@ -90,14 +94,14 @@ def check_copy(folder):
     return hashes, whose, in_full
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     """Check every copy named, then all of them against one another and against the anchors."""
     anchors = [arguments[at + 1] for at, word in enumerate(arguments[:-1]) if word == "--anchor"]
     folders = [
         word for at, word in enumerate(arguments) if word != "--anchor" and arguments[at - 1 : at] != ["--anchor"]
     ]
     if not folders:
-        print(__doc__.splitlines()[0])
+        print((__doc__ or "").splitlines()[0])
         return 1
     wrong, copies = 0, []
     for folder in folders:

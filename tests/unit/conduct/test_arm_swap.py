@@ -1,8 +1,8 @@
 """Two worlds, the same script, the arms swapped behind the opaque handles: blinded people can tell nothing apart.
 
 Every sealed slot of the second world holds the other arm; clock, entropy and what people type are the same. The open
-ledger, what it makes of the tables, the receipts on disk, every answer, what blinded roles read and the blinded cut
-must be equal to the byte. The unblinded cut must differ, or the test would show nothing.
+ledger, its copies, what it makes of the tables, the receipts on disk, every answer, what blinded roles read and the
+blinded cut must be equal to the byte. The unblinded cut must differ, or the test would show nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Swapped:
 
 def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -> dict[str, Any]:
     """Everything that can be fetched after two participants went through the trial."""
+    from equipoise.conduct.actions.copies import take_copy
     from equipoise.conduct.cut import cut_records, take_cut
     from equipoise.conduct.store import create, slots
 
@@ -81,6 +82,9 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
     take_cut(trial.trial, trial.session("stan"), at=at, edition="blinded", out=folder, **sources)
     sham = folder.with_name(f"{name}-sham")
     take_cut(trial.trial, trial.session("uma"), at=at, edition="sham", out=sham, pharmacy=trial.pharmacy, **sources)
+    copies = folder.with_name(f"{name}-copies")
+    take_copy(trial.trial, trial.session("carol"), copies / "main", site="main", **sources)
+    take_copy(trial.trial, trial.session("mona"), copies / "every", site=None, **sources)
     trial.do("sam", "open-arms", why="the test looks")
     from datetime import datetime
 
@@ -105,6 +109,7 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
         "receipts": files(trial.trial.receipts),
         "blinded cut": files(folder),
         "sham cut": files(sham),
+        "copies of the ledger": files(copies),
         "true": true["allocations"]["arm"].to_list(),
     }
 

@@ -28,7 +28,7 @@ def copy(act: Act, site: str | None = None) -> None:
             act.refuse("C014", site, "There is no such site here.", "a site of the trial")
     else:
         account = act.trial.row("account", account=act.session.account)
-        if account.sites or not roles_of(act) & _ACROSS_SITES:
+        if account is None or account.sites or not roles_of(act) & _ACROSS_SITES:
             act.refuse("C626", "site", "Events of every site are not for this account.",
                        "the copy of a site", "Name the site: site=...")  # fmt: skip
     words = f"copy {site}" if site else "copy of all sites"

@@ -99,7 +99,7 @@ class Writer:
         self._write(put, number)
         self._move("open", number, row[-1])
         self.last_at = now.text
-        return Entry(*row, said=content)
+        return Entry(*(*row, content))
 
     def _step_of(self, now: Moment) -> str:
         """The flag of a clock that went backwards since the event before; empty where it did not."""
