@@ -195,3 +195,43 @@ def test_never_seen_and_scored_a_success_is_said(records):
     protocol = with_lines("good: {estimand: six-months-odds, estimator: firth, missed: best-case}")
     plan, planned, _ = outcomes(protocol, records, "good")
     assert "never-seen-scored-success" in plan.derived_for(planned).warnings
+
+
+def test_estimators_of_the_same_imputed_data_share_them_and_give_what_they_give_alone(records, monkeypatch):
+    from equipoise.analysis import imputed
+
+    rule = "imputation: {sets: 6, model: pooled}"
+    protocol = with_lines(
+        f"a: {{estimand: abstinence-odds, estimator: logistic, {rule}}}",
+        f"b: {{estimand: abstinence-odds, estimator: firth, {rule}}}",
+        f"c: {{estimand: abstinence-odds, estimator: firth, covariates: [route], {rule}}}",
+    )
+    alone = {line: outcomes(protocol, records, line)[2][0].estimate[0] for line in "abc"}
+    made = []
+    once = imputed.complete
+    monkeypatch.setattr(imputed, "complete", lambda *given: made.append(given) or once(*given))
+    plan = Plan(protocol, read_lattice(protocol, records))
+    lines = [planned for planned in planned_fits(protocol) if planned.id in alone]
+    assert {planned.id: plan.fit(planned)[0].estimate[0] for planned in lines} == alone
+    # b has what a imputed; the covariate of c is in its imputation model too
+    assert len(made) == 2
+
+
+def test_kept_imputed_data_stay_below_their_bound():
+    from types import SimpleNamespace
+
+    from equipoise.analysis.imputed import Completions
+
+    def of_size(n):
+        return SimpleNamespace(
+            derived=SimpleNamespace(values=np.zeros(n)), comparison=SimpleNamespace(rows=np.zeros(0))
+        )
+
+    kept = Completions(most=3000)
+    for name in "abc":
+        kept.keep(name, of_size(100))
+    assert kept.get("a") is not None  # now the last used
+    kept.keep("d", of_size(100))
+    assert [kept.get(name) is None for name in "abcd"] == [False, True, False, False]
+    kept.keep("e", of_size(1000))
+    assert all(kept.get(name) is None for name in "abcde")

@@ -5,7 +5,7 @@ An imputed data set is one more trial in the batch: the same estimators serve it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,6 +145,33 @@ class Completed:
     n_penalised: int
     sweeps: int
     codes: NDArray[np.uint32]  # (n_trials,)
+
+
+class Completions:
+    """Imputed data sets kept for the next estimator of the same data, up to ``most`` bytes, the oldest given up first.
+
+    What is imputed depends on the endpoint and its strategies, on whom is compared and on the covariates; not on the
+    estimator. Of many trials at once nothing is kept: their plan imputes each endpoint once or twice.
+    """
+
+    def __init__(self, most: int = 64_000_000) -> None:
+        self._most = most
+        self._kept: dict[Hashable, tuple[Completed, int]] = {}
+
+    def get(self, key: Hashable) -> Completed | None:
+        """What was kept under the key, if it still is."""
+        if key not in self._kept:
+            return None
+        self._kept[key] = self._kept.pop(key)
+        return self._kept[key][0]
+
+    def keep(self, key: Hashable, completed: Completed) -> None:
+        """Keep the data sets of one trial."""
+        fields = [*vars(completed.derived).values(), *vars(completed.comparison).values()]
+        size = sum(values.nbytes for values in fields if isinstance(values, np.ndarray))
+        self._kept[key] = completed, size
+        while sum(size for _, size in self._kept.values()) > self._most:
+            del self._kept[next(iter(self._kept))]
 
 
 def _replicates(lattice: Lattice, rows: Values, bounds: Values) -> NDArray[np.int64]:
@@ -318,14 +345,39 @@ def _words(imputation: Imputation, completed: Completed) -> str:
 
 
 def fit_imputed(
-    lattice: Lattice, comparison: Comparison, analysis: Analysis, estimand: Estimand, floor: float | None, fit: Fit
+    lattice: Lattice,
+    comparison: Comparison,
+    analysis: Analysis,
+    estimand: Estimand,
+    floor: float | None,
+    fit: Fit,
+    kept: Completions | None = None,
 ) -> list[Outcome]:
-    """The pooled outcomes of an analysis with imputation, and where asked the search for its tipping point."""
+    """The pooled outcomes of an analysis with imputation, and where asked the search for its tipping point.
+
+    ``kept`` are data sets imputed before, for other estimators of the same data.
+    """
     assert analysis.imputation is not None
-    gaps = find_gaps(lattice, estimand, floor)
-    gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
-    main = _pooled(lattice, gaps, comparison, analysis, fit, dict(analysis.imputation.delta))
-    if analysis.tipping_point is None or comparison.n_trials != 1 or not np.isfinite(main[0].estimate[0]):
+    gaps = None
+    key = (
+        id(lattice), floor, analysis.covariates, analysis.analysis_set, analysis.imputation.model_dump_json(),
+        estimand.model_dump_json(exclude={"summary"}),
+    )  # fmt: skip
+    completed = kept.get(key) if kept is not None and comparison.n_trials == 1 else None
+    if completed is None or analysis.tipping_point is not None:
+        gaps = find_gaps(lattice, estimand, floor)
+        gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
+        if completed is None:
+            completed = complete(lattice, gaps, comparison, analysis.imputation, dict(analysis.imputation.delta))
+            if kept is not None and comparison.n_trials == 1:
+                kept.keep(key, completed)
+    main = _pooled(completed, comparison, analysis, fit)
+    if (
+        gaps is None
+        or analysis.tipping_point is None
+        or comparison.n_trials != 1
+        or not np.isfinite(main[0].estimate[0])
+    ):
         return main
     return [
         replace(
@@ -336,11 +388,8 @@ def fit_imputed(
     ]
 
 
-def _pooled(
-    lattice: Lattice, gaps: Gaps, comparison: Comparison, analysis: Analysis, fit: Fit, delta: dict[str, float]
-) -> list[Outcome]:
+def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fit: Fit) -> list[Outcome]:
     assert analysis.imputation is not None
-    completed = complete(lattice, gaps, comparison, analysis.imputation, delta)
     # Where sets are separated, the penalised answer of all of them is pooled beside the likelihood's.
     single = analysis.model_copy(update={"if_separated": "report"})
     if analysis.estimator == "firth":
@@ -412,7 +461,8 @@ def _tip(
 
     def holds(shift: float) -> bool:
         delta = {**analysis.imputation.delta, search.arm: shift}  # type: ignore[union-attr]
-        outcome = _pooled(lattice, gaps, comparison, analysis, fit, delta)[0]
+        completed = complete(lattice, gaps, comparison, analysis.imputation, delta)  # type: ignore[arg-type]
+        outcome = _pooled(completed, comparison, analysis, fit)[0]
         note(shift, outcome)
         # Where no answer is left the conclusion is no longer supported.
         return bool(np.isfinite(outcome.estimate[0])) and conclusion(outcome) == at_zero

@@ -16,7 +16,7 @@ from equipoise.analysis.binary import (
     fit_risk,
 )
 from equipoise.analysis.dataset import Comparison, compare
-from equipoise.analysis.imputed import fit_imputed
+from equipoise.analysis.imputed import Completions, fit_imputed
 from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
@@ -127,6 +127,7 @@ class Plan:
         self.lattice = lattice
         self._stages: dict[int, Lattice] = {1: lattice}
         self._derived: dict[tuple[str, str | None, float | None, int], Derived] = {}
+        self._completions = Completions()
         self._compared: dict[tuple[object, ...], Comparison] = {}
 
     def lattice_of(self, planned: PlannedFit) -> Lattice:
@@ -193,8 +194,10 @@ class Plan:
         endpoint = self.protocol.model.endpoints[estimand.endpoint]
         log = endpoint.kind == "score" and endpoint.log
         if analysis.imputation is not None:
-            impute = fit_imputed if analysis.imputation.variance == "rubin" else fit_repeated_sampling
-            return impute(lattice, comparison, analysis, estimand, planned.floor, partial(fit_estimator, log=log))
+            estimator = partial(fit_estimator, log=log)
+            if analysis.imputation.variance != "rubin":
+                return fit_repeated_sampling(lattice, comparison, analysis, estimand, planned.floor, estimator)
+            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, estimator, self._completions)
         return fit_estimator(self.derived_for(planned), comparison, analysis, log=log)
 
 

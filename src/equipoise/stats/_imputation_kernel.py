@@ -85,7 +85,7 @@ def draw_cells(  # type: ignore[no-untyped-def]
         shift = exponential(delta[start + i]) if final else 1.0
         previous, total, n = 0, 0, 0
         for v in range(stop):
-            result = np.int64(state[i, v])
+            result = int(state[i, v])
             if result == NOT_DUE:
                 continue
             if cells[i, v] == MISSING:
@@ -104,7 +104,7 @@ def draw_cells(  # type: ignore[no-untyped-def]
                     above, below = 1.0, 1.0
                     count = n
                     for u in range(v + 1, last[i] + 1):
-                        later = np.int64(state[i, u])
+                        later = int(state[i, u])
                         if later < 0:
                             continue
                         count += 1
