@@ -77,6 +77,17 @@ def test_a_run_that_was_interrupted_ends_with_the_numbers_of_one_that_was_not(pr
     assert plain(found) == plain(reference)
 
 
+def test_what_threads_have_begun_when_a_run_is_interrupted_is_kept(protocol, cell, tmp_path):
+    def interrupt(name, done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(protocol, [cell], replicates=N, seed=SEED, workers=2, task_size=10, out=tmp_path, progress=interrupt)
+    # One that ended; beside it one that was running, and the next that a free thread may have taken up.
+    assert 2 <= len(list(tmp_path.rglob("*.npz"))) <= 4
+
+
 def test_a_gap_in_the_middle_is_filled(protocol, cell, reference, tmp_path):
     shutil.copytree(reference.folder, tmp_path / reference.folder.name)
     run_cells(protocol, [cell], replicates=N, seed=SEED, task_size=10, out=tmp_path)

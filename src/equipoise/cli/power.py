@@ -73,7 +73,7 @@ def power(
         if replay is not None:
             _replay(protocol, replay, scenario or [], grid or [], seed, out, as_json)
             return
-        with _bar(quiet=as_json) as progress:
+        with _kept(out), _bar(quiet=as_json) as progress:
             run = run_power(
                 protocol,
                 replicates=replicates,
@@ -112,6 +112,19 @@ def _replay(
     simulated_line(True)
     console().print(f"Replicate {replicate} as records: {out}")
     console().print(f"Open it like any trial: equipoise analyse {protocol} {out} --out results")
+
+
+@contextmanager
+def _kept(out: Path | None) -> Iterator[None]:
+    """Whoever interrupts a run is told what is left of it; exit code 130, as of any program interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = "Nothing was kept: with --out a run goes on where it ended."
+        if out is not None:
+            left = f"What is done is kept in {out}: the same command goes on where it ended."
+        console(error=True).print(f"Interrupted. {left}")
+        raise typer.Exit(130) from None
 
 
 @contextmanager

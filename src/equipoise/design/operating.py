@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def run_cells(
     size = task_size or max(50, min(LARGEST_TASK, -(-replicates // (4 * n_workers))))
     with ExitStack() as stack:
         pool = executor if executor is not None else stack.enter_context(ThreadPoolExecutor(n_workers))
+        saver = stack.enter_context(ThreadPoolExecutor(1))
         folder = out if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="equipoise-")))
         stores = []
         for number, cell in enumerate(cells):
@@ -163,7 +165,10 @@ def run_cells(
             todo = store.gaps(replicates, size)
             if executor is None and task_size is None:
                 todo = cut_last(todo, n_workers)
-            done = _run(pool, 2 * n_workers, store, template, replicates, todo, precision, cell.name, progress)
+            # Saved on a thread of its own: an interruption, which comes to this one, can then cut no file in two.
+            save = _on(saver, store.save)
+            run = partial(_run, pool, 2 * n_workers, store, template, replicates, todo, precision, cell.name, progress)
+            done = run(save, keep_begun=executor is None)
             found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
             made.append(replace(found, left_out=left_out(protocol, with_imputation)))
         return made
@@ -176,6 +181,10 @@ def cut_last(todo: list[tuple[int, int]], workers: int) -> list[tuple[int, int]]
         step = max(SMALLEST_PART, -(-(stop - first) // 4))
         out += [(a, min(a + step, stop)) for a in range(first, stop, step)]
     return out
+
+
+def _on(thread: Executor, work: Callable[[TaskResult], None]) -> Callable[[TaskResult], None]:
+    return lambda result: thread.submit(work, result).result()
 
 
 def _slug(name: str) -> str:
@@ -195,8 +204,15 @@ def _run(
     precision: float | None,
     name: str,
     progress: Progress | None,
+    save: Callable[[TaskResult], None],
+    *,
+    keep_begun: bool,
 ) -> int:
-    """Do what is missing; the number of replicates on which the summary rests."""
+    """Do what is missing; the number of replicates on which the summary rests.
+
+    With ``keep_begun`` an interruption waits for the tasks that have begun and keeps what they come to: threads end
+    them in any case.
+    """
     have = replicates - sum(stop - first for first, stop in todo)
     say = progress or (lambda name, done, total: None)
     say(name, have, replicates)
@@ -210,13 +226,17 @@ def _run(
             finished, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
                 first, stop = pending.pop(future)
-                store.save(future.result())
+                save(future.result())
                 have += stop - first
                 say(name, have, replicates)
             if precision is not None:
                 looked, enough = _look(store, precision, looked, replicates)
                 if enough:
                     return looked
+    except KeyboardInterrupt:
+        for future in [future for future in pending if keep_begun and not future.cancel()]:
+            save(future.result())
+        raise
     finally:
         for future in pending:
             future.cancel()
