@@ -91,7 +91,8 @@ class Machine(RuleBasedStateMachine):
     @rule(id=WHO)
     def consent(self, id: str) -> None:
         person = self.people[id]
-        if self.attempt(person.phase == "screened", "carol", "consent", id, version="1",
+        alive = person.follow not in ("dead", "all")
+        if self.attempt(person.phase == "screened" and alive, "carol", "consent", id, version="1",
                         on=self.today - timedelta(days=1)):  # fmt: skip
             person.phase = "consented"
 
