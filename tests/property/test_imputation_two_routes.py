@@ -50,8 +50,8 @@ def test_yes_or_no_results_are_those_of_the_equations_written_out(n, n_visits, g
         )
         assert np.array_equal(made.values[m], state)
         assert made.n_penalised[m] == held
-        # Newton stops after a step of a thousandth of a standard error, and draws by the information before it:
-        # that moves a draw of two standard errors by a few thousandths of one.
+        # Newton stops after a step of a hundredth of a standard error at most, and draws by the information before it:
+        # on these inputs that moved draws by less than this.
         for model, drawn in enumerate(beta):
             assert np.allclose(made.coefficients[m, model, : drawn.size], drawn, rtol=3e-3, atol=3e-3)
 
