@@ -218,7 +218,8 @@ def measure_threads(trials: Trials, report: Report) -> None:
         f"two threads against one: {COPIES * N_TRIALS} trials, fastest of {THREAD_ROUNDS} rounds; wanted is 1.8, or "
         "nine tenths of what two threads of this machine give to vector arithmetic without memory in the same rounds"
     )
-    report.add("GLMM: two threads against one", ratio, "ratio", at_least=min(1.8, 0.9 * ceiling))
+    # Where even arithmetic gains less than half, other work has the machine, and nothing may pass for met.
+    report.add("GLMM: two threads against one", ratio, "ratio", at_least=max(1.35, min(1.8, 0.9 * ceiling)))
     report.add("vector arithmetic without memory: two threads against one", ceiling, "ratio")
     waiting = 2.0 * fastest["integers", 1] / fastest["integers", 2]
     report.add("integers without memory, step by step: two threads against one", waiting, "ratio")
