@@ -153,7 +153,8 @@ def cost_of_imputation(plain: float, report: Report) -> None:
         line = flagship.model.analyses[id]
         assert line.imputation is not None
         imputation = line.imputation.model_copy(update={"sets": 20})
-        plan = {id: line.model_copy(update={"imputation": imputation, "tipping_point": None})}
+        changed = {"imputation": imputation, "tipping_point": None} | ({"nodes": NODES} if line.nodes else {})
+        plan = {id: line.model_copy(update=changed)}
         protocol = Protocol(flagship.model.model_copy(update={"analyses": plan}), definitions=flagship.definitions)
         n = 100
         with on_one_thread():
