@@ -104,6 +104,19 @@ def test_a_weight_in_pounds_is_held_and_the_second_person_settles_it(trial: Any)
     assert states == [("replaced",), ("replaced",), ("replaced",), ("accepted",)]
 
 
+def test_who_entered_a_held_weight_does_not_release_it_with_a_plausible_one(trial: Any) -> None:
+    randomized(trial, kg="")
+    trial.do("nina", "weight", participant="P-1", kg="154")
+    again = trial.do("nina", "weight", participant="P-1", kg="69.9")
+    assert again.answer["state"] == "held"
+    assert "nina entered that one too" in again.answer["because"][0]
+    with Refused("C528"):
+        trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    assert trial.do("carol", "weight", participant="P-1", kg="70.1").answer["state"] == "accepted"
+    states = trial.rows("SELECT state FROM form WHERE form = 'weight' ORDER BY repeat")
+    assert states == [("replaced",), ("replaced",), ("accepted",)]
+
+
 def test_the_sheet_tells_the_pharmacist_milligrams_and_the_open_ledger_volume_and_rate(trial: Any) -> None:
     randomized(trial)
     told = trial.do("phil", "dose-sheet", participant="P-1", drawn=45, sealed=True)

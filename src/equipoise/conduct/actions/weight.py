@@ -34,16 +34,18 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None) -> N
     raise_problems(problem for problem in problems if problem.code == "C525")
     before = repeats_of(act, "weight", "weight")
     held = [row for row in before if row.state == "held"]
-    state = "held" if problems else "accepted"
+    me = act.session.account
     said = problems
     if problems and held:
         first = values_of(act, "weight", "weight", held[-1].repeat)
         one = rules.Weight(Decimal(first["kg"]), 0, first["by"])
-        said = rules.check_second(one, rules.Weight(kg, 0, act.session.account), last_kg, weighing)
-        state = "held" if said else "accepted"
+        said = rules.check_second(one, rules.Weight(kg, 0, me), last_kg, weighing)
+    elif held:
+        said = rules.check_release({values_of(act, "weight", "weight", row.repeat)["by"] for row in held}, me)
+    state = "held" if said else "accepted"
     number = len(before) + 1
     items: dict[str, tuple[str, str | None, str]] = {
-        "kg": ("decimal", format(kg, "f"), "kg"), "by": ("text", act.session.account, "")
+        "kg": ("decimal", format(kg, "f"), "kg"), "by": ("text", me, "")
     }  # fmt: skip
     rows = form_rows(act, "weight", "weight", items, repeat=number, state=state, on=day)
     if state == "accepted":

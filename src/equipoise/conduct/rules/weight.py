@@ -1,8 +1,9 @@
 """Body weight: taken at once, or held until a second measurement by another person agrees.
 
-Held are weights outside the protocol's range, far from the last one, ten or a tenth of it, or likely in pounds. A
-second measurement releases a held weight when it was made by another account and differs by no more than half a
-kilogram; a weight outside the range by a factor of ten or in likely pounds is never released as it stands.
+Held are weights outside the protocol's range, far from the last one, ten or a tenth of it, or likely in pounds. While
+one is held, a plausible weight counts only from another account. A second doubtful measurement releases a held weight
+when it was made by another account and differs by no more than half a kilogram; a weight outside the range by a factor
+of ten or in likely pounds is never released as it stands.
 """
 
 from __future__ import annotations
@@ -94,6 +95,17 @@ def check_weight(kg: Decimal, last_kg: Decimal | None, rules: Weighing) -> list[
             "Another account weighs again; correct the first if it was a slip.",
         )
     ]
+
+
+def check_release(held_by: set[str], by: str) -> list[Problem]:
+    """Whether a weight that raises no doubt ends the holding of earlier ones: not if one account entered them all.
+
+    Who made a slip once can make another that looks plausible; that a second person weighs is the point of holding.
+    """
+    if held_by - {by}:
+        return []
+    found = f"An earlier weight is held, and {by} entered that one too."
+    return [Problem("C527", "weight", found, "a measurement by another account", "Another account weighs again.")]
 
 
 def check_second(first: Weight, second: Weight, last_kg: Decimal | None, rules: Weighing) -> list[Problem]:
