@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 
 import equipoise
 from equipoise.stats.warm_up import _families, kernel_modules
@@ -58,6 +59,10 @@ def test_a_part_called_from_python_says_so_and_kernels_go_on_calling_it() -> Non
 
     two = 2.0 * np.eye(2)
     with pytest.raises(TypeError, match="py_func"):
+        cholesky(two, 2)
+    compiled_here = njit("int64(float64[:, ::1], int64)")(lambda a, n: cholesky(a, n))
+    assert compiled_here(two.copy(), 2) == -1
+    with pytest.raises(TypeError, match="py_func"):  # the same once it has been compiled
         cholesky(two, 2)
     assert cholesky.py_func(two, 2) == -1
     assert two[0, 0] == np.sqrt(2.0)

@@ -84,8 +84,11 @@ def part(signature: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
         def compile_first(args: Any, kws: Any) -> Any:
             if not compiled.overloads:
                 compiled.compile(signature)
-                compiled.disable_compile()
-            return usual(args, kws)
+            compiled.disable_compile()  # for no other signature
+            try:
+                return usual(args, kws)
+            finally:
+                compiled.disable_compile(False)  # so that a call from Python comes to `refuse`, which says what to do
 
         def refuse(*args: Any, **kws: Any) -> None:
             raise TypeError(f"{function.__name__} is compiled into the kernels that call it; call its py_func instead")
