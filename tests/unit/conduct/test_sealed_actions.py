@@ -76,6 +76,33 @@ def test_redaction_takes_the_words_out_and_the_chain_still_holds(staged, databas
     assert verify(trial.trial).findings == []
 
 
+def test_a_second_name_is_taken_out_of_what_the_first_redaction_kept_and_no_digest_lets_it_be_tried_out(
+    staged, database
+) -> None:
+    import json
+
+    from equipoise.conduct.store.verify import verify
+
+    trial = staged(database=database)
+    said = "Jane Roe moved to Ohio with John Doe"
+    trial.do("carol", "screen", participant="P-1", site="main", result="declined", reason=said)
+    trial.do("alice", "redact", participant="P-1", text="Jane Roe", why="a name was typed")
+    trial.do("alice", "redact", participant="P-1", text="John Doe", why="John Doe is a name too")
+    assert trial.rows("SELECT reason FROM participant") == [("[redacted] moved to Ohio with [redacted]",)]
+    for row in trial.rows("SELECT * FROM event"):
+        assert not any(name in " ".join(map(str, row)) for name in ("Jane Roe", "John Doe"))
+    first, second = trial.rows("SELECT what, why FROM event WHERE action = 'redact' ORDER BY number")
+    assert first == ("", "")
+    assert second[1] == "... is a name too"
+    content = json.loads(second[0])
+    assert "asked" not in content  # its reason held the name
+    assert [sorted(json.loads(words)) for words in content["kept"].values()] == [["answer", "put"]] * 2
+    assert verify(trial.trial).findings == []
+    with pytest.raises(ConductError) as error:
+        trial.do("alice", "redact", participant="P-1", text="John Doe", why="again")
+    assert _code(error) == "C129"
+
+
 def test_words_blanked_without_a_redaction_are_refused_and_seen(staged) -> None:
     from django.db import DatabaseError
 

@@ -250,7 +250,8 @@ class Act:
         if answer:
             content["answer"] = dict(answer)
         if not self.events:
-            content["asked"] = self.asked
+            if self.asked:
+                content["asked"] = self.asked
             if self.hidden:
                 content["hidden"] = list(self.hidden)
         person = self._participant.participant if self._participant is not None else ""
