@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.door import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
+_FORMULA = frozenset("=+-@\t\r")
 
 
 def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
@@ -72,18 +73,22 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
 def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
     """Refuse text that a spreadsheet would run when somebody opens an export in it: ``=cmd...``, ``+...``, ``@...``.
 
-    What begins with a sign and is a number is a number; several lines are a file.
+    What begins with a sign and is a number is a number; a file of the protocol may begin with a line of dashes.
     """
     for name, value in texts.items():
         if isinstance(value, Mapping):
             _require_no_formula(act, {f"{name} {key}": part for key, part in value.items()})
         elif isinstance(value, list):
             _require_no_formula(act, {f"{name} {place}": part for place, part in enumerate(value, 1)})
-        elif isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and "\n" not in value:
+        elif isinstance(value, str) and not value.startswith("---\n"):
+            # blanks before it are taken off when it is recorded
+            begins = value[:1] if value[:1] in ("\t", "\r") else value.lstrip()[:1]
+            if begins not in _FORMULA:
+                continue
             try:
                 float(value)
             except ValueError:
-                found = f"The text begins with {value[0]!r}: a spreadsheet would take it for a formula."
+                found = f"The text begins with {begins!r}: a spreadsheet would take it for a formula."
                 act.refuse("C023", name, found, "text that begins with a letter or a digit", "Put a word before it.")
 
 
