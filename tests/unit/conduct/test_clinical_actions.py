@@ -445,3 +445,32 @@ def test_a_cut_after_a_redaction_has_the_event_without_its_words(trial: Any) -> 
     assert after.drop("term").equals(before.drop("term"))
     done = trial.do("ivan", "adverse-event-update", participant="P-1", event=1, outcome="recovered", why="seen again")
     assert done.answer["serious"] is False
+
+
+def test_a_reading_corrected_to_one_that_meets_a_stop_rule_holds_the_infusion(trial: Any) -> None:
+    infusing(trial)
+    signs = {"systolic": 120, "diastolic": 80, "pulse": 70, "saturation": 97}
+    assert trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **signs).answer["stop"] is False
+    place = {"participant": "P-1", "visit": "infusion-day-2", "form": "infusion-vitals"}
+    found = trial.do("nina", "correct", **place, answers={"minute": 5, **signs, "systolic": 200}, why="misread")
+    assert found.answer["stop"] is True
+    assert "200" in found.told["stop_rules"][0]
+    with Refused("C543"):
+        trial.do("nina", "infusion-rate", participant="P-1", ml_per_hour=75)
+    read = trial.do("sam", "read", participant="P-1", opened=True).told["forms"]["infusion-day-2 infusion-vitals 1"]
+    assert read["(stop-rules)"] != "none"
+
+
+def test_a_correction_to_an_unusual_answer_is_asked_about_and_one_of_nothing_is_refused(trial: Any) -> None:
+    infusing(trial)
+    trial.do("carol", "session", participant="P-1", session=1, delivered=True, minutes=60)
+    form = trial.rows("SELECT form FROM form WHERE visit = 'session'")[0][0]
+    place = {"participant": "P-1", "visit": "session", "form": form, "why": "misread"}
+    with Refused("C575"):
+        trial.do("carol", "correct", **place, answers={"minutes": 200})
+    trial.do("carol", "correct", **place, answers={"minutes": 200}, confirm=["minutes"])
+    trial.do("carol", "correct", **place, answers={"practice": 30})  # the unusual one stands, confirmed before
+    with Refused("C602"):
+        trial.do("carol", "correct", **place, answers={})
+    with Refused("C611"):
+        trial.do("ruth", "calendar", participant="P-1", first="2027-01-01", last="2027-01-02", used=["tuesday"])

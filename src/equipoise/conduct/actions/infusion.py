@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,12 +14,14 @@ from equipoise.conduct.actions.recording import (
     filled_rows,
     form_of,
     form_rows,
+    joined,
     raise_problems,
     require_may_record,
 )
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, forms
 from equipoise.conduct.rules import infusion as rules
+from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
 
 CODES = {
@@ -175,6 +178,26 @@ def taken_at(act: Act, visit: str, form: forms.Form, number: int, minute: Decima
     return form_rows(act, visit, form.id, when, repeat=number)["item"]
 
 
+def stop_rules_of(act: Act, answers: Mapping[str, str | None]) -> list[Problem]:
+    """Stop rules that a reading meets, from its answers as text; what is no number meets none."""
+    signs = {id: forms.number(answers.get(id) or "") for id in ("systolic", "diastolic", "pulse", "saturation")}
+    return list(rules.stop_rules_met(signs, act.protocol.model.conduct.infusing))
+
+
+def stop_rows(
+    act: Act, visit: str, form: forms.Form, number: int, met: Sequence[Problem]
+) -> dict[str, list[dict[str, Any]]]:
+    """What follows from the stop rules that a reading met: which ones, sealed; the sheet held while it runs."""
+    ids = ", ".join(problem.place.rpartition(".")[2] for problem in met) or "none"
+    fired: dict[str, tuple[str, str | None, str]] = {"(stop-rules)": ("text", ids, "")}
+    rows = {"item": form_rows(act, visit, form.id, fired, repeat=number, blinding=form.blinding)["item"]}
+    sheet = form_of(act, visit, SHEET)
+    if met and sheet is not None and sheet.state in ("running", "held"):
+        who = {"participant": act.participant.participant, "visit": visit}
+        rows["form"] = [{**who, "form": SHEET, "repeat": 1, "state": "held"}]
+    return rows
+
+
 def _minutes(act: Act, visit: str) -> list[Decimal]:
     form = next((form for form in forms.forms(act.protocol).values() if form.kind == "vitals"), None)
     return _readings(act, visit, form) if form is not None else []
@@ -206,8 +229,7 @@ def infusion_vitals(
         minute = (Decimal(passed) / 60).quantize(Decimal("0.1"))
     signs = {"systolic": systolic, "diastolic": diastolic, "pulse": pulse, "saturation": saturation}
     answers = {id: None if value is None else format(value, "f") for id, value in {"minute": minute, **signs}.items()}
-    infusing = act.protocol.model.conduct.infusing
-    met = rules.stop_rules_met(signs, infusing)
+    met = stop_rules_of(act, answers)
     # A reading that meets a stop rule is never put off by a question: it is recorded, and the infusion stops.
     passed_over = [*(confirm or []), *signs] if met else (confirm or [])
     filling = forms.fill(form, answers, confirmed=passed_over)
@@ -218,15 +240,10 @@ def infusion_vitals(
     number = len(taken) + 1
     rows = filled_rows(act, visit, form, filling, repeat=number, on=act.now.local_date)
     rows["item"] += taken_at(act, visit, form, number, minute)
-    ids = ", ".join(problem.place.rpartition(".")[2] for problem in met) or "none"
-    fired: dict[str, tuple[str, str | None, str]] = {"(stop-rules)": ("text", ids, "")}
-    rows["item"] += form_rows(act, visit, form.id, fired, repeat=number, blinding=form.blinding)["item"]
-    running = form_of(act, visit, SHEET).state != "ended"
-    if met and running:
-        rows["form"].append({"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "held"})
+    follows = stop_rows(act, visit, form, number, met)
     act.record(
         subject=visit,
-        what={"put": rows},
-        answer={"participant": participant, "minute": format(minute, "f"), "stop": bool(met) and running},
+        what={"put": joined(rows, follows)},
+        answer={"participant": participant, "minute": format(minute, "f"), "stop": "form" in follows},
     )
     act.tell({"stop_rules": [problem.found for problem in met]})

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.door import Act, action
-from equipoise.conduct.actions.infusion import taken_at
+from equipoise.conduct.actions.infusion import stop_rows, stop_rules_of, taken_at
 from equipoise.conduct.actions.query import asked_by_checks
 from equipoise.conduct.actions.recording import (
     day_1_of,
@@ -192,8 +192,8 @@ def calendar(
     if last > act.now.local_date or last < first or (last - first).days > 400:
         act.refuse("C611", "last", f"The days {first} to {last}.", "days up to today, at most 400, in order")
     days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
-    on_days = {date.fromisoformat(text) for text in used or []}
-    told = {date.fromisoformat(text): str(value) for text, value in (amounts or {}).items()}
+    on_days = {_calendar_date(act, "used", text) for text in used or []}
+    told = {_calendar_date(act, "amounts", text): str(value) for text, value in (amounts or {}).items()}
     stray = sorted((on_days | set(told)) - set(days)) + sorted(set(told) - on_days)
     if stray:
         act.refuse("C611", "used", f"{stray[0]} is not among the days of use told.", f"dates from {first} to {last}")
@@ -221,6 +221,13 @@ def calendar(
             **({"days_of_use": len(on_days)} if made.blinding == "open" else {}),
         },
     )
+
+
+def _calendar_date(act: Act, name: str, text: object) -> date:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        act.refuse("C611", name, f"{text!r} is no date.", "dates such as 2027-01-31")
 
 
 def _told(act: Act, form: str, day: date, substance: str) -> bool:
@@ -296,13 +303,16 @@ def correct(
     if row is None or made is None:
         act.refuse("C602", f"{visit} {form}", "Nothing is recorded there.", "a form that was recorded")
     require_may_record(act, made)
+    if not answers:
+        act.refuse("C602", form, "Nothing would change.", "another answer")
     if made.kind == "daily-use":
         made = _only(made, next(iter(answers)).split(".")[0])
     if made.blinding != "open":
         _correct_quarantined(act, visit, made, texts_of(answers), repeat, confirm or [])
         return
     before: dict[str, str | None] = dict(values_of(act, visit, form, repeat))
-    filling = forms.fill(made, {**before, **texts_of(answers)}, confirmed=[*(confirm or []), *before])
+    told = texts_of(answers)
+    filling = forms.fill(made, {**before, **told}, confirmed=[*(confirm or []), *_unchanged(before, told)])
     raise_problems([*filling.hard, *filling.soft])
     changed = {id: value for id, value in filling.answers.items() if value != before.get(id)}
     if not changed and not filling.cleared:
@@ -310,12 +320,17 @@ def correct(
     kept = forms.Filling(changed, filling.cleared)
     rows = filled_rows(act, visit, made, kept, repeat=repeat, is_new=False)
     old = {id: before.get(id, "") for id in [*changed, *filling.cleared]}
-    asked = asked_by_checks(act, visit, made, filling, repeat, items=set(texts_of(answers)))
+    asked = asked_by_checks(act, visit, made, filling, repeat, items=set(told))
     act.record(
         subject=f"{visit} {form}",
         what={"before": old, "put": joined(rows, asked)},
         answer={"participant": participant, "changed": sorted(changed), "cleared": list(filling.cleared)},
     )
+
+
+def _unchanged(before: Mapping[str, str | None], told: Mapping[str, str | None]) -> list[str]:
+    """Items that a correction leaves as they were: nobody is asked about them again."""
+    return [id for id, value in before.items() if told.get(id, value) == value]
 
 
 def _correct_quarantined(
@@ -324,7 +339,8 @@ def _correct_quarantined(
     """Correct a quarantined form: it is sealed anew as a whole.
 
     With the safety role's folder the items not named keep their value. Without it nobody can know them, so the form is
-    told whole; an item left out is then left out.
+    told whole; an item left out is then left out. A reading that meets a stop rule once it is corrected holds a running
+    infusion, as one that was recorded so does.
     """
     act.hide("answers", "confirm")
     before = {id: value for id, value in values_of(act, visit, form.id, repeat).items() if form.item(id) is not None}
@@ -335,16 +351,19 @@ def _correct_quarantined(
                        f"every item of the form: {listed([item.id for item in form.items])}",
                        'Tell the form whole (null for what is left out), or add --safety FOLDER.')  # fmt: skip
         before = {}
-    filling = forms.fill(form, {**before, **answers}, confirmed=[*confirm, *before])
+    met = stop_rules_of(act, {**before, **answers}) if form.kind == "vitals" else []
+    passed_over = [*confirm, *_unchanged(before, answers), *(answers if met else ())]
+    filling = forms.fill(form, {**before, **answers}, confirmed=passed_over)
     raise_problems([*filling.hard, *filling.soft])
     rows = filled_rows(act, visit, form, filling, repeat=repeat, is_new=False)
-    if form.kind == "vitals" and (minute := filling.answers.get("minute")) is not None:
-        rows["item"] += taken_at(act, visit, form, repeat, Decimal(minute))
-    act.record(
-        subject=f"{visit} {form.id}",
-        what={"put": rows},
-        answer={"participant": act.participant.participant, "form": form.id},
-    )
+    answer: dict[str, Any] = {"participant": act.participant.participant, "form": form.id}
+    if form.kind == "vitals":
+        if (minute := filling.answers.get("minute")) is not None:
+            rows["item"] += taken_at(act, visit, form, repeat, Decimal(minute))
+        follows = stop_rows(act, visit, form, repeat, met)
+        rows, answer["stop"] = joined(rows, follows), "form" in follows
+        act.tell({"stop_rules": [problem.found for problem in met]})
+    act.record(subject=f"{visit} {form.id}", what={"put": rows}, answer=answer)
 
 
 def disposition_rows(act: Act, event: str, on: date, reason: str) -> dict[str, list[dict[str, Any]]]:
