@@ -59,6 +59,10 @@ def note_reading(trial: Trial, hash: str) -> None:
     """Note that it has; where the folder cannot be written it is read at the next start again."""
     path = trial.directory / _FILE
     partial = path.with_name(f"{_FILE}.{os.getpid()}")
+    text = json.dumps(_note(trial, hash))
     with suppress(OSError):
-        partial.write_text(json.dumps(_note(trial, hash)), "utf-8")
-        os.replace(partial, path)
+        try:
+            partial.write_text(text, "utf-8")
+            os.replace(partial, path)
+        except OSError:  # a full disk: half a note is taken away again
+            partial.unlink(missing_ok=True)
