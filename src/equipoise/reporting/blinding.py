@@ -23,9 +23,14 @@ def build_guesses_table(material: Material) -> Table | None:
     first = first.filter(pl.col("stage") == first["stage"].min())
     told = asked.join(first.select("participant_id", "arm"), on="participant_id").drop_nulls(["value", "arm"])
     rows, notes = [], []
-    for visit, item in (
-        told.select("visit", "item").unique().sort("item", "visit", descending=[True, False]).iter_rows()
-    ):
+    # Participants before clinicians, visits in the order of days.
+    days = {visit.name: visit.target_day for visit in material.protocol.planned_visits}
+    roles = list(WORDS)
+    in_order = sorted(
+        set(told.select("item", "visit").iter_rows()),
+        key=lambda at: (roles.index(at[0]) if at[0] in roles else len(roles), at[0], days.get(at[1], 0), at[1]),
+    )
+    for item, visit in in_order:
         mine = told.filter((pl.col("visit") == visit) & (pl.col("item") == item))
         counts = [
             [

@@ -19,7 +19,9 @@ from equipoise.instruments.library import find_instrument
 from equipoise.protocol import Protocol, read_protocol, read_protocol_text
 from equipoise.records import Records
 from equipoise.reporting import format as fmt
+from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.document import Bullets, Document, Figure, Heading, Table, lay_out, plain
+from equipoise.reporting.material import Material
 from equipoise.reporting.shells import build_shells
 from equipoise.reporting.trial_report import build_report
 from equipoise.simulation.simulate import simulate
@@ -115,6 +117,21 @@ def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Docu
     assert sum(guesses.rows[1].cells[1:]) == sum(
         guesses.rows[k].cells[column].n for k in (2, 3, 4) for column in (1, 2)
     )
+
+
+def test_guesses_are_told_in_the_order_of_days_participants_first(flagship: Trial) -> None:
+    protocol, records, results = flagship
+    assessments = records["assessments"]
+    guesses = assessments.filter(pl.col("instrument") == "arm-guess")
+    later = [visit.name for visit in protocol.planned_visits if visit.target_day > 5]
+    again = [guesses.with_columns(visit=pl.lit(visit)) for visit in (later[-1], later[0])]
+    tables = {**records.tables, "assessments": pl.concat([*again, assessments])}
+    made = build_guesses_table(Material(protocol, replace(records, tables=tables), results))
+    assert made is not None
+    named = [row.cells[0] for row in made.rows if row.kind == "group"]
+    visits = ["discharge", later[0], later[-1]]
+    assert named == [f"{who}, {visit}" for who in ("Participants", "Clinicians") for visit in visits]
+    assert sorted(visits) != visits
 
 
 def test_a_simulated_trial_says_so_on_the_page_on_every_figure_and_in_the_findings(flagship_report: Document):
