@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from equipoise.analysis.analyse import estimate_planned
+from equipoise.analysis.imputed import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
-from equipoise.analysis.repeated_sampling import resampled
+from equipoise.analysis.repeated_sampling import _People, resampled
 from equipoise.endpoints import read_lattice
 from equipoise.endpoints.derive import derive_endpoint
 from equipoise.protocol.read import read_protocol_text
@@ -92,6 +93,15 @@ def test_a_series_of_scores_is_compared_at_its_last_visit_unless_the_plan_names_
     assert scores is not None
     assert found["at-first-visit"].n_analysed == (~np.isnan(scores[:, 0])).sum()
     assert found["at-last-visit"].n_analysed == (~np.isnan(scores[:, -1])).sum()
+
+
+def test_a_replicate_is_resampled_under_its_own_number_when_it_comes_alone(fitted):
+    protocol, _, _ = fitted
+    lattice = read_lattice(protocol, simulate(read_protocol(FLAGSHIP), seed=7, replicate=5))
+    planned = next(p for p in planned_fits(protocol) if p.id == "by-early")
+    gaps = find_gaps(lattice, planned.estimand, planned.floor)
+    comparison = Plan(protocol, lattice).compared(planned)
+    assert _People.of(lattice, gaps, comparison, planned.analysis.imputation).replicates == (5,)
 
 
 def test_participants_are_drawn_again_within_their_arms():

@@ -178,9 +178,9 @@ def _replicates(lattice: Lattice, rows: Values, bounds: Values) -> NDArray[np.in
     """(n_trials,) the replicate that each trial is, so that its draws are the same alone and among others."""
     out = np.arange(bounds.shape[0] - 1, dtype=np.int64)
     filled = np.diff(bounds) > 0
-    frame = lattice.participants.frame
-    if REPLICATE in frame.columns:
-        out[filled] = frame[REPLICATE].to_numpy()[rows[bounds[:-1][filled]]]
+    people = lattice.participants.baseline
+    if REPLICATE in people.columns:
+        out[filled] = people[REPLICATE].to_numpy()[rows[bounds[:-1][filled]]]
         return out
     alone = lattice.records.source.details.get("replicates")
     if isinstance(alone, list) and len(alone) == 1 and isinstance(alone[0], int):
@@ -192,7 +192,7 @@ def complete(
     lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
 ) -> Completed:
     """Impute ``imputation.sets`` data sets of every trial in the comparison."""
-    extra, _ = _covariates(lattice.protocol, lattice.participants.frame, imputation.covariates, comparison.rows)
+    extra, _ = _covariates(lattice.protocol, lattice.participants.baseline, imputation.covariates, comparison.rows)
     whole = ~comparison.incomplete & ~np.isnan(extra).any(axis=1)
     kept, bounds = comparison.keep(whole)
     rows = comparison.rows[kept]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, _covariates, sum_by_trial
 from equipoise.analysis.estimate import SCALES
-from equipoise.analysis.imputed import Fit, Gaps, find_gaps, fit_imputed
+from equipoise.analysis.imputed import Fit, Gaps, _replicates, find_gaps, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
 from equipoise.endpoints.derived import Derived
@@ -23,7 +23,6 @@ from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.seeds import uniforms
 from equipoise.protocol.model_analysis import Analysis, Estimand
 from equipoise.protocol.model_missing import RESAMPLES, Imputation
-from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
 from equipoise.stats.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
 from equipoise.stats.normal_imputation import impute_normal
@@ -66,8 +65,7 @@ class _People:
     @classmethod
     def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> _People:
         """Those whom :func:`~equipoise.analysis.imputed.complete` imputes, with the same design."""
-        frame = lattice.participants.frame
-        extra, _ = _covariates(lattice.protocol, frame, imputation.covariates, comparison.rows)
+        extra, _ = _covariates(lattice.protocol, lattice.participants.baseline, imputation.covariates, comparison.rows)
         kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
         rows = comparison.rows[kept]
         design = np.column_stack([comparison.design(kept), extra[kept]])
@@ -77,12 +75,6 @@ class _People:
         first, other = delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0)
         # Whatever the estimand's strategy leaves out comes back missing from a data set that misses nothing.
         counted = ~np.isnan(gaps.finish(np.zeros(gaps.cells.shape))["values"])
-        numbers = [
-            int(frame[REPLICATE][int(rows[offsets[t]])])
-            if REPLICATE in frame.columns and offsets[t + 1] > offsets[t]
-            else t
-            for t in range(comparison.n_trials)
-        ]
         return cls(
             comparison=comparison,
             base=gaps.base,
@@ -92,7 +84,7 @@ class _People:
             counted=counted[rows],
             design=design,
             shift=np.where(comparison.experimental[kept] == 1.0, first, other),
-            replicates=tuple(numbers),
+            replicates=tuple(_replicates(lattice, rows, offsets).tolist()),
         )
 
     def trial(self, number: int) -> slice:
