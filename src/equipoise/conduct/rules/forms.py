@@ -26,7 +26,6 @@ CODES = {
     "C573": "An item that must be answered.",
     "C574": "Answers that contradict one another.",
     "C575": "Answers that are unusual: confirm them, or correct them.",
-    "C576": "An answer to an item that is not asked.",
     "C577": "A form that the visit does not ask for.",
     "C578": "A form that cannot be quarantined.",
 }
