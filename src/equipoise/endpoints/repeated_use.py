@@ -30,7 +30,7 @@ def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since:
             begin = np.full(lattice.n, visits.target[v - 1] - lattice.first + 1 if v else 0)
         else:
             begin = contacts.after_last_before(end)
-        begin = np.minimum(begin, end)
+        begin = np.clip(begin, 0, end)
         any_use = use.any_within(begin, end)
         out[came & any_use, v] = USED
         out[came & ~any_use & knowledge.any_within(begin, end), v] = CLEAN

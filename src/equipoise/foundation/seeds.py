@@ -41,7 +41,7 @@ def philox(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[ND
     return c0, c1, c2, c3
 
 
-def uniforms(seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: Any = 0) -> NDArray[np.float64]:
+def uniforms(seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1), never 0 or 1, 52 bits each; arguments broadcast.
 
     ``purpose`` tells streams apart (0 to 65,535); ``draw`` numbers several values of one purpose (0 to 65,535).

@@ -28,7 +28,6 @@ __all__ = [
     "NOT_DUE",
     "BinaryImputations",
     "cells_of",
-    "imputation_address",
     "impute_binary",
     "impute_binary_trials",
 ]
@@ -61,11 +60,6 @@ def cells_of(values: ArrayLike) -> NDArray[np.int8]:
     """Results 0, 1 and NaN as cells; NaN is ``MISSING``."""
     given = np.asarray(values, dtype=np.float64)
     return np.where(np.isnan(given), MISSING, np.nan_to_num(given)).astype(np.int8)
-
-
-def imputation_address(imputation: NDArray[np.integer], visit: NDArray[np.integer] | int) -> NDArray[np.int64]:
-    """The word of a random number's address that says which imputation and which visit it is for."""
-    return np.asarray(np.asarray(imputation, dtype=np.int64) * MAX_VISITS + visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ def impute_binary(
 
     Assumes that results are missing at random given design and earlier results (delta 0), and the normal approximation
     to the posterior of the coefficients. A separated fit falls back to a weakly informative prior, and is coded.
-    Raises ValueError when shapes disagree.
+    Raises ValueError when shapes disagree or the design is incomplete.
 
     Source: Rubin (1987), ch. 5; Schafer (1997), section 6.5 (monotone data augmentation); Gelman and others (2008), Ann
     Appl Stat 2:1360, for the prior.

@@ -100,7 +100,7 @@ def impute_normal(
 
     Assumes normal scores with one covariance for both arms. A visit with hardly more rows than coefficients is held by
     a small ridge and coded. A visit at which nobody has a score says nothing and stays NaN, also in means and
-    covariance. Raises ValueError when shapes disagree.
+    covariance. Raises ValueError when shapes disagree or the design is incomplete.
 
     Source: Schafer (1997), sections 5.3 and 6.5; Carpenter, Roger, Kenward (2013), J Biopharm Stat 23:1352.
     """
@@ -141,6 +141,8 @@ def impute_normal_trials(
         raise ValueError(f"values must be (participants, visits), with from 1 to {MAX_VISITS} visits")
     n, n_visits = y.shape
     z = as_design(design, n)
+    if not np.isfinite(z).all():
+        raise ValueError("the design of an imputation model must be complete")
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}")
     if strategy != "at-random" and arm_column is None:
