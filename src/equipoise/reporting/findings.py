@@ -32,7 +32,6 @@ def key_findings(material: Material) -> list[Block]:
     """The primary results in large type and in sentences, then the secondary ones, all from the estimates."""
     lines = _lines(material, ("primary", "secondary"))
     primary = [e for e in lines if e.level == "primary"] or lines[:1]
-    secondary = [e for e in lines if e not in primary]
     blocks: list[Block] = []
     if material.records.is_simulated:
         blocks.append(
@@ -44,7 +43,9 @@ def key_findings(material: Material) -> list[Block]:
         )
     if primary:
         blocks.append(KeyFigures(tuple(_key_figure(material, e) for e in primary[:3])))
-        blocks.append(Bullets(tuple(_finding(material, e) for e in [*primary, *secondary])))
+        blocks.append(
+            Bullets(tuple(_finding(material, e) for e in [*primary, *(e for e in lines if e not in primary)]))
+        )
     return blocks
 
 
@@ -456,10 +457,9 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
         rows.setdefault((family, forwards, str(left), str(right)), []).append((estimate, row))
     for (family, _, left, right), pairs in sorted(rows.items(), key=lambda item: (_order(item[0][0]), not item[0][1])):
         panels.append(_panel(material, family, left, right, pairs))
-    simulated = material.records.is_simulated
     return Figure(
         title + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
-        draw_forest(panels, obtained_word="simulated" if simulated else "obtained"),
+        draw_forest(panels, obtained_word="simulated" if material.records.is_simulated else "obtained"),
         f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95 % confidence intervals",
         "Circles are larger where the estimate is more precise. An arrow marks an interval that goes on.",
     )
