@@ -32,6 +32,7 @@ def key_findings(material: Material) -> list[Block]:
     """The primary results in large type and in sentences, then the secondary ones, all from the estimates."""
     lines = _lines(material, ("primary", "secondary"))
     primary = [e for e in lines if e.level == "primary"] or lines[:1]
+    secondary = [e for e in lines if e not in primary]
     blocks: list[Block] = []
     if material.records.is_simulated:
         blocks.append(
@@ -43,9 +44,7 @@ def key_findings(material: Material) -> list[Block]:
         )
     if primary:
         blocks.append(KeyFigures(tuple(_key_figure(material, e) for e in primary[:3])))
-        blocks.append(
-            Bullets(tuple(_finding(material, e) for e in [*primary, *(e for e in lines if e not in primary)]))
-        )
+        blocks.append(Bullets(tuple(_finding(material, e) for e in [*primary, *secondary])))
     return blocks
 
 
@@ -470,10 +469,9 @@ def _order(family: str) -> int:
 
 
 def _unit(material: Material, estimate: Estimate) -> str:
-    endpoint = material.protocol.model.endpoints[estimate.endpoint]
     if estimate.scale == "rmst_difference":
         return "days"
-    return getattr(endpoint, "unit", None) or "points"
+    return getattr(material.protocol.model.endpoints[estimate.endpoint], "unit", None) or "points"
 
 
 def _forest_label(material: Material, estimate: Estimate) -> str:

@@ -171,7 +171,7 @@ def impute_binary_trials(
                 out, n_penalised, drawn,
             )  # fmt: skip
 
-    # A chunk begins with the fits that all data sets of its first trial share: not too short a one.
+    # Each chunk makes anew the fits that the data sets of its first trial share: large ones span several trials.
     run_over_trials(run, n_trials * imputations, threads=threads, chunk=max(256, 4 * imputations))
     codes = np.where(n_penalised > 0, int(FitCode.IMPUTATION_PENALISED), 0).astype(np.uint32)
     return BinaryTrialImputations(out, drawn, n_penalised, n_sweeps, codes)

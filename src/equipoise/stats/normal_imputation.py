@@ -236,7 +236,7 @@ def _impute(
                 out.values, out.means, out.covariance, held,
             )  # fmt: skip
 
-    # A chunk begins with the regressions that all data sets of its first trial share: not too short a one.
+    # Each chunk makes anew the regressions that the data sets of its first trial share: large ones span several trials.
     run_over_trials(run, n_trials * n_sets, threads=threads, chunk=max(256, 4 * n_sets))
     out.codes[held > 0] |= np.uint32(FitCode.IMPUTATION_PENALISED)
 
