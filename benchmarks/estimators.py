@@ -126,6 +126,11 @@ PEERS = {
 }
 
 
+def how_slow(theirs: dict[str, list[float]]) -> dict[str, float]:
+    """How many times as long R's fits, in milliseconds of this run, took as on the machine the targets were set for."""
+    return {name: float(np.median(theirs[peer])) / there for name, (peer, _, there) in PEERS.items() if peer in theirs}
+
+
 def time_once(fit: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
     """Seconds a fit; of processor time, which on one thread and an idle machine is the time that passes.
 
@@ -269,9 +274,7 @@ def main() -> int:
                         level_ours += float(np.nansum(likelihood[first - 1 : first - 1 + R_TRIALS]))
     # A target in microseconds means nothing without the machine it was set for. R's own time says how fast this one
     # is, fit by fit; where a fit has no R beside it, by the slowest-growing of the others.
-    slower = {
-        name: float(np.median(theirs[peer])) / there for name, (peer, _, there) in PEERS.items() if peer in theirs
-    }
+    slower = how_slow(theirs)
     if slower:
         listed = ", ".join(f"{name} {value:.2f}" for name, value in slower.items())
         report.notes.append(
