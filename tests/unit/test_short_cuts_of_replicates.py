@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,8 +102,11 @@ def test_the_order_of_participants_changes_no_digit_of_a_regression_on_counts():
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_covariates_that_are_no_categories_leave_the_participants_as_they_are():
+def test_covariates_that_are_no_categories_or_too_many_leave_the_participants_as_they_are():
     rng = np.random.default_rng(4)
-    comparison = _comparison(rng, [20], (5, 3))
-    y = np.ones(20)
-    assert tabulate(comparison, comparison.rows, y, comparison.offsets).weights is None  # thirty combinations of twenty
+    many = _comparison(rng, [20], (5, 3))  # thirty combinations of twenty
+    for comparison in (many, replace(_comparison(rng, [20], (2,)), levels=None)):
+        y = np.ones(20)
+        rows = tabulate(comparison, comparison.rows, y, comparison.offsets)
+        assert rows.weights is None
+        assert np.array_equal(rows.design, comparison.design(comparison.rows))
