@@ -136,6 +136,9 @@ def test_an_accidental_unblinding_is_recorded_with_its_impact_and_without_the_ar
         ("accident", "the rater", "a label was seen; impact: another rater takes over", "told")
     ]
     assert trial.rows("SELECT unblinded FROM participant")[0][0]
+    # an arm within another word names none, and whoever learned one by accident is not told it on request
+    trial.do("carol", "unblinded-by-accident", why="heard of ketamines in general", **{**given, "learned_by": "ivan"})
+    assert refused(trial, "ivan", "unblind-told", unblinding="U-002") == "C127"
 
 
 def test_access_is_reviewed_from_one_list_and_the_review_is_recorded(staged: Any) -> None:

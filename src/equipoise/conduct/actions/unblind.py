@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from equipoise.conduct.actions.door import Act, action, anchor_of
 from equipoise.conduct.store.models import Account, Allocation, Unblinding
 
@@ -64,10 +66,10 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
     if not learned_by.strip() or not impact.strip():
         act.refuse("C127", "impact", "It is not said who learned it, or what follows from it.", "both, in words",
                    "Add learned_by=... impact=... (another rater takes over).")  # fmt: skip
-    labels = {act.protocol.arm_label(arm).lower() for arm in act.protocol.arm_ids} | set(act.protocol.arm_ids)
-    said = f"{act.why} {learned_by} {impact}".lower()
-    named = [label for label in labels if label in said]
-    if named:
+    labels = {act.protocol.arm_label(arm) for arm in act.protocol.arm_ids} | set(act.protocol.arm_ids)
+    said = f"{act.why} {learned_by} {impact}"
+    # whole words: an arm may be called a or b
+    if any(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", said, re.IGNORECASE) for label in labels):
         act.refuse("C128", "--why", "The words name an arm.", "words without it",
                    "Say it again without the arm: blinded people read this.")  # fmt: skip
     _open(act, "accident", learned_by.strip(), impact.strip())
@@ -90,7 +92,7 @@ def unblind_for(act: Act, participant: str, told: str) -> None:
 @action("unblind-told", states=_ALWAYS)
 def unblind_told(act: Act, unblinding: str) -> None:
     """Receive the arm that somebody asked be told to this account; needs the pharmacy's folder."""
-    found = Unblinding.objects.filter(unblinding=unblinding, told=act.session.account).first()
+    found = Unblinding.objects.filter(unblinding=unblinding, told=act.session.account, mode="third-party").first()
     if found is None:
         act.refuse("C127", unblinding, "Nobody asked that this account be told.", "an unblinding for this account")
     act.load(found.participant)
