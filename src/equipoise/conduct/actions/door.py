@@ -212,10 +212,6 @@ class Act:
         """Make the events that follow about no participant."""
         self._participant = None
 
-    def reload(self) -> Any:
-        """The participant's row, read again after an event changed it."""
-        return self.load(self.participant.participant)
-
     # ------------------------------------------------------------------ the participant's path
 
     @property

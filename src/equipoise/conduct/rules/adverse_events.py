@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from equipoise.conduct.rules.windows import midnight
@@ -125,8 +124,3 @@ def overdue(due: Collection[Deadline], reported: Collection[str], now: datetime)
         for entry in due
         if entry.clock not in reported and now > entry.due
     ]
-
-
-def event_from(values: dict[str, Any]) -> Event:
-    """An event from plain values, as the ledger keeps them."""
-    return Event(**{**values, "serious": tuple(values.get("serious", ()))})

@@ -196,13 +196,14 @@ def _lines(
 
 def tells_too_much(what: str) -> bool:
     """Whether the words of an event hold what blinded people may not see: a quarantined value in plain, or a key."""
-    if '"quarantined"' not in what and not any(f'"{name}"' in what for name in _SECRETS):
+    marks = ('"blinding":"quarantined"', '"blinding":"sealed"', *(f'"{name}"' for name in _SECRETS))
+    if not any(mark in what for mark in marks):
         return False
     content = loaded(what)
     if any(name in content for name in _SECRETS):
         return True
     rows = [row for table in content.get("put", {}).values() for row in table]
-    return any(row.get("blinding") == "quarantined" and not _is_sealed(row.get("value", "")) for row in rows)
+    return any(row.get("blinding", "open") != "open" and not _is_sealed(row.get("value", "")) for row in rows)
 
 
 def _is_sealed(value: str) -> bool:

@@ -51,11 +51,6 @@ class Entry:
     said: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)  # `what` as values, where known
 
     @property
-    def is_redacted(self) -> bool:
-        """Whether its words were taken out; its digest stays."""
-        return not self.salt
-
-    @property
     def content(self) -> Mapping[str, Any]:
         """What happened, as values; empty where it was redacted."""
         if self.said is not None:

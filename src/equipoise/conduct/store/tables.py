@@ -25,7 +25,7 @@ class Table:
 
 
 _TABLES = (
-    # state: open, paused or locked; randomization: open or fenced
+    # state: open, paused, frozen or locked; randomization: open or fenced
     Table(
         "trial_state",
         ("name",),

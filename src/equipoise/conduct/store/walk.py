@@ -153,7 +153,8 @@ def differences(
         statement = f"SELECT printf(%s, {', '.join(columns)}) FROM {table.name}{where}"
         rows = source.rows(statement, (pattern, *parameters))
         absent = " OR ".join(f"{name} IS NULL" for name in columns)
-        for identity in source.rows(f"SELECT {', '.join(key)} FROM {table.name} WHERE {absent}"):
+        whole = half is None or not half.upper  # what has no participant belongs to neither half
+        for identity in source.rows(f"SELECT {', '.join(key)} FROM {table.name} WHERE {absent}") if whole else ():
             place = f"{table.name} {' '.join(map(str, identity))}"
             out.append(Problem("C064", place, "The row lacks a value that every row has."))
     there = {text for (text,) in rows}
