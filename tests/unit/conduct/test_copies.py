@@ -229,3 +229,37 @@ def test_the_checker_imports_nothing_of_ours() -> None:
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert modules <= set(sys.stdlib_module_names)
     assert {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} == {"__future__"}
+
+
+def test_two_who_take_the_same_copy_at_once_do_so_one_after_the_other(staged, tmp_path) -> None:
+    import threading
+
+    from equipoise.conduct.store.copies import read_copy
+
+    trial, folder = staged(), tmp_path / "copy"
+    trial.session("mona")
+    failed: list[BaseException] = []
+
+    def take() -> None:
+        try:
+            _take(trial, folder, None, "mona")
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            trial.trial.close()  # this thread's connection
+
+    taken = "SELECT count(*) FROM event WHERE action = 'copy'"
+    with trial.trial.alone(".copying"):  # somebody is taking one
+        threads = [threading.Thread(target=take) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.3)
+        assert trial.rows(taken) == [(0,)]
+    for thread in threads:
+        thread.join(30)
+    assert not failed
+    assert trial.rows(taken) == [(2,)]
+    copy = read_copy(folder)
+    assert copy.number == trial.rows("SELECT max(number) FROM event")[0][0]
+    assert len(copy.anchors) == 2

@@ -56,8 +56,10 @@ def take_copy(
     Refused by the door for accounts that may not (C013, C014, C626), and where the ledger does not hold what the copy
     does (C075), the copy is another site's (C076) or not whole (C074).
     """
-    receipt = perform(trial, session, "copy", {} if site is None else {"site": site}, clock=clock, entropy=entropy)
-    with trial.use():
+    given = {} if site is None else {"site": site}
+    # one after another: two at once would both go on from the same event, and the copy would be whole no more
+    with trial.alone(".copying"), trial.use():
+        receipt = perform(trial, session, "copy", given, clock=clock, entropy=entropy)
         found = trial.rows("SELECT participant FROM participant WHERE site = %s", (site or ALL,))
         source = Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
         file, first, n_full = write_increment(

@@ -62,11 +62,11 @@ def _time(act: Act, at: str, after: datetime | None) -> datetime:
         return now
     try:
         local = datetime.fromisoformat(at)
-    except ValueError:
+        if local.tzinfo is None:
+            local = local.replace(tzinfo=zone_of(act.now.zone))
+        instant = local.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
         act.refuse("C609", "at", f"{at!r} is no time.", "a local time such as 2027-01-31T10:40:00")
-    if local.tzinfo is None:
-        local = local.replace(tzinfo=zone_of(act.now.zone))
-    instant = local.astimezone(UTC).replace(microsecond=0)
     if instant > now or (after is not None and instant < after):
         act.refuse("C609", "at", f"{at} lies in the future or before the last entry.", "a time between")
     return instant

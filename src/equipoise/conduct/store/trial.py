@@ -197,7 +197,13 @@ class Trial:
         if not self.is_sqlite:
             yield
             return
-        with open(self.directory / ".turn", "a+b") as handle:
+        with self.alone(".turn"):
+            yield
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """One process of this machine at a time in what ``name``, a file of the trial's folder, stands for."""
+        with open(self.directory / name, "a+b") as handle:
             _lock(handle)
             yield
 
