@@ -118,3 +118,13 @@ def test_trials_packed_end_to_end_are_each_what_they_are_alone(threads):
         assert np.array_equal(numbers.values[:, mine], one.values, equal_nan=True)
         assert np.array_equal(numbers.covariance[t], one.covariance, equal_nan=True)
         assert np.array_equal(numbers.codes[t], one.codes)
+
+
+@pytest.mark.parametrize("impute", [impute_binary, impute_normal])
+def test_an_incomplete_design_and_no_sweep_at_all_are_refused(impute):
+    values, z = np.array([[0, 1], [1, 1], [0, 0], [1, 0]]), np.ones((4, 1))
+    with pytest.raises(ValueError, match="at least one sweep"):
+        impute(values, z, imputations=2, sweeps=0, **KEY)
+    z[1] = np.nan
+    with pytest.raises(ValueError, match="complete"):
+        impute(values, z, imputations=2, **KEY)

@@ -191,6 +191,8 @@ def sweeps_needed(
     """(T,) sweeps of each trial: as asked, or 1 where nobody has a gap between results seen and else ten."""
     n_trials = offsets.shape[0] - 1
     if sweeps is not None:
+        if sweeps < 1:
+            raise ValueError(f"at least one sweep is needed, not {sweeps}")
         return np.full(n_trials, sweeps, dtype=np.int64)
     seen_later = np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
     has_gaps = any_by_trial(np.asarray((missing & seen_later).any(axis=1)), offsets)
