@@ -76,6 +76,20 @@ def test_redaction_takes_the_words_out_and_the_chain_still_holds(staged, databas
     assert verify(trial.trial).findings == []
 
 
+def test_a_redacted_name_stands_in_no_file_of_the_trial(staged) -> None:
+    trial = staged()
+    said = "Jane Roe moved to Ohio"
+    trial.do("carol", "screen", participant="P-1", site="main", result="declined", reason=said)
+
+    def holds(text: bytes) -> bool:
+        return any(text in path.read_bytes() for path in trial.trial.directory.rglob("*") if path.is_file())
+
+    assert holds(b"Jane Roe")
+    assert trial.do("alice", "redact", participant="P-1", text="Jane Roe", why="a name was typed").warnings == ()
+    assert not holds(b"Jane Roe")
+    assert holds(b"moved to Ohio")
+
+
 def test_a_second_name_is_taken_out_of_what_the_first_redaction_kept_and_no_digest_lets_it_be_tried_out(
     staged, database
 ) -> None:

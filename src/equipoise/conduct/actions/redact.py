@@ -45,6 +45,8 @@ def redact(act: Act, participant: str, text: str) -> None:
         unread = f" {search.unopened} sealed values were not searched." if search.unopened else ""
         act.refuse("C129", "text", f"Nothing recorded of {participant} holds it.{unread}", "the text as it was typed",
                    "Add --safety FOLDER to search what is sealed." if unread else "")  # fmt: skip
+    if act.trial.is_sqlite:
+        act.trial.rows("PRAGMA secure_delete = ON")  # what is taken out is overwritten in the file
     if text in act.why:
         act.why, act.asked = act.why.replace(text, "..."), ""
     act.record(
@@ -59,6 +61,17 @@ def redact(act: Act, participant: str, text: str) -> None:
     for number in touched:
         act.writer.blank(number)
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+    if act.trial.is_sqlite:
+        act.later.append(lambda receipt: _log_emptied(act))
+
+
+def _log_emptied(act: Act) -> str:
+    """Write SQLite's log into the database and empty it: it holds the words as they were."""
+    with act.trial.use():
+        busy = act.trial.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+    if busy:
+        return "the text may stand in the database's log (-wal) until every program that has the trial open is closed"
+    return ""
 
 
 class _Search:
