@@ -38,6 +38,26 @@ def test_editing_the_purposes_of_random_numbers_drops_the_simulation_compiled_be
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
+def test_compiled_code_follows_every_source_it_was_made_from_without_a_warm_up(tmp_path: Path) -> None:
+    package = tmp_path / "src" / "equipoise"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(equipoise.__file__).parent, package, ignore=ignored)
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    environment["PYTHONPATH"] = str(tmp_path / "src")
+
+    def written() -> int:
+        command = [sys.executable, "-c", "import equipoise.simulation.streams"]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+        [index] = (package / "simulation" / "__pycache__").glob("streams._fill*.nbi")
+        return index.stat().st_mtime_ns
+
+    first = written()
+    assert written() == first
+    purposes = package / "simulation" / "purposes.py"
+    purposes.write_text(purposes.read_text("utf-8") + "# edited\n", "utf-8")
+    assert written() > first
+
+
 def test_modules_that_import_one_another_are_one_family_the_longest_first_and_none_is_left_out() -> None:
     modules = [*kernel_modules("equipoise.stats"), *kernel_modules("equipoise.simulation")]
     families = _families(modules)

@@ -1,8 +1,4 @@
-"""The course of each participant, day by day: the compiled part of :mod:`equipoise.simulation.day_level`.
-
-The on-disk cache of compiled code follows this file, not those it takes from: after editing ``streams.py`` or
-``purposes.py`` delete ``src/equipoise/simulation/__pycache__``, or the old numbers keep coming.
-"""
+"""The course of each participant, day by day: the compiled part of :mod:`equipoise.simulation.day_level`."""
 
 from __future__ import annotations
 

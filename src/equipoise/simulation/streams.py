@@ -13,6 +13,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from equipoise.foundation.seeds import require_seed
+from equipoise.stats.warm_up import drop_stale_code
+
+drop_stale_code("equipoise.simulation")  # before the first kernel of this room is looked for on the disk
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

@@ -18,11 +18,15 @@ from typing import Any
 
 from numba import njit
 
+from equipoise.stats.warm_up import drop_stale_code
+
 try:
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import CompilerBase, DefaultPassBuilder
 except ImportError:  # a numba arranged otherwise: parts are then compiled like kernels, which takes longer
     CompilerBase = None  # type: ignore[assignment,misc,unused-ignore]
+
+drop_stale_code()  # of this room, before its first kernel is looked for on the disk
 
 _COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 

@@ -3,14 +3,9 @@
 Calls into LAPACK from a kernel cost several seconds of compilation each and microseconds of dispatch; for the
 handful of coefficients a trial model has, plain loops are faster. All matrices are row-major (C order) float64; only
 the leading ``p`` by ``p`` block is touched, so one scratch array serves several sizes.
-
-Numba's on-disk cache follows the file of a kernel, not the files of the functions it calls: after editing this module
-delete ``src/equipoise/stats/__pycache__`` (``clear_kernel_cache`` does it), or the old code keeps running.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 
@@ -21,17 +16,6 @@ from equipoise.stats._compiling import kernel, part
 RANK_TOLERANCE = 1e-9
 # Squared sine of the angle to earlier columns above which a Gram matrix alone proves full rank in double precision.
 _GRAM_IS_ENOUGH = 1e-6
-
-
-def clear_kernel_cache() -> int:
-    """Delete this room's compiled kernels from the on-disk cache; returns the number of files removed."""
-    files = [
-        *Path(__file__).parent.glob("__pycache__/*.nbi"),
-        *Path(__file__).parent.glob("__pycache__/*.nbc"),
-    ]
-    for file in files:
-        file.unlink(missing_ok=True)
-    return len(files)
 
 
 @part("int64(float64[:, ::1], int64)")

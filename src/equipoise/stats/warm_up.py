@@ -226,17 +226,24 @@ def drop_stale_code(room: str = _ROOM) -> int:
     """Forget a room's compiled code if it came from other sources; returns the number of files removed.
 
     numba looks at the file of a kernel only, not at those it calls into or takes constants from. Which sources the
-    code came from is known once :func:`compile_everything` has noted it.
+    code came from is noted beside it: here where there is no code yet or none any more, and by
+    :func:`compile_everything`. Called whenever a room's kernels are first imported.
     """
     digest = _digest(room)
     removed = 0
     for folder in _cache_folders(room):
         try:
             mark = folder / _MARK
-            if mark.exists() and mark.read_text() != digest:
-                for file in [*folder.glob("*.nbi"), *folder.glob("*.nbc")]:
+            code = [*folder.glob("*.nbi"), *folder.glob("*.nbc")]
+            noted = mark.read_text() if mark.exists() else None
+            if noted is not None and noted != digest:
+                for file in code:
                     file.unlink(missing_ok=True)
                     removed += 1
+                code = []
+            if noted != digest and not code:
+                folder.mkdir(exist_ok=True)
+                mark.write_text(digest)
         except OSError:
             continue
     return removed
