@@ -301,6 +301,16 @@ def test_a_date_that_cannot_be_placed_is_told_once_and_by_its_cause(folder: Path
     assert "R033" not in codes
 
 
+def test_a_cell_that_cannot_be_read_hides_no_other_empty_cell_of_its_line(folder: Path) -> None:
+    (folder / "calls.csv").write_text(CALLS.replace("2,2024-03-05", ",5 March"))
+    with pytest.raises(RecordsError) as error:
+        import_table(folder / "mapping.yaml")
+    said = [(problem.code, problem.place) for problem in error.value.problems]
+    assert ("R108", "column called_on") in said
+    assert any(code == "R033" and place.endswith("column participant_id") for code, place in said)
+    assert not any(code == "R033" and place.endswith("column day") for code, place in said)
+
+
 def test_problems_of_mapping_and_tables_are_told_at_once(folder: Path) -> None:
     (folder / "mapping.yaml").write_text(MAPPING.replace("amount: cigarettes", "amount: cigs"))
     (folder / "times.csv").write_text(TIMES.replace("2,2,yes", "2,two,yes"))

@@ -75,7 +75,7 @@ class _Work:
     files: dict[str, TextTable | None] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     anchors: dict[str, int] | None = None
-    emptied: set[Row] = field(default_factory=set)  # lines with a cell that could not be read, so told already
+    emptied: set[tuple[str, int, str]] = field(default_factory=set)  # file, line, column: unreadable, so told already
 
     def file(self, name: str, at: Where) -> TextTable | None:
         """A file beside the mapping, read once; its problems are told once."""
@@ -212,6 +212,8 @@ class _Work:
                 found = f"The text {text!r} is not recoded (first at {Path(file).name}:{first})."
                 hint += "List it under recode, or say otherwise: ..."
                 self.problems.append(self.spec.problem("R107", (*cell.at, "recode"), found, listed(recode), hint))
+            where = str(self.spec.path.parent / file)
+            self.emptied |= {(where, int(line), texts.name) for line in lines[texts.is_in(strange).to_numpy()]}
         table = {text: recode.get(text, cell.otherwise) for text in there}
         if "" in recode:  # an empty cell may mean something: a missed sample
             texts = texts.fill_null("")
@@ -232,7 +234,7 @@ class _Work:
             except (ValueError, OverflowError):
                 out.append(None)
                 bad += 1
-                self.emptied.add((str(self.spec.path.parent / file), int(line)))
+                self.emptied.add((str(self.spec.path.parent / file), int(line), texts.name))
                 if bad <= MAX_SHOWN:
                     where = str(self.spec.path.parent / file)
                     column = cell.column or cell.date or "a turned column"
@@ -271,7 +273,7 @@ class _Work:
                 out.append(None)
             elif who_is not in anchors:
                 without.setdefault(str(who_is), int(line))
-                self.emptied.add((str(self.spec.path.parent / entry.file), int(line)))
+                self.emptied.add((str(self.spec.path.parent / entry.file), int(line), texts.name))
                 out.append(None)
             else:
                 out.append(str(study_day(int(ordinal) - anchors[who_is])))
@@ -381,7 +383,7 @@ class _Work:
         for fault in faults:
             rows = self.rows.get(fault.table, [])
             if fault.row is not None and fault.row < len(rows):
-                if fault.code == "R033" and rows[fault.row] in self.emptied:
+                if fault.code == "R033" and (*rows[fault.row], fault.column) in self.emptied:
                     continue
                 self.problems.append(fault.problem().at(*rows[fault.row]))
             else:
