@@ -126,6 +126,30 @@ def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatc
     assert error.value.problems[0].code == "C011"
 
 
+def test_pass_phrases_guessed_in_parallel_are_all_counted(staged, monkeypatch) -> None:
+    from django.contrib.auth import hashers
+
+    from equipoise.conduct.actions.session import sign_in
+
+    trial = staged()
+    given = {"clock": trial.clock, "entropy": trial.entropy}
+    real = hashers.check_password
+    meanwhile = [5]
+
+    def slow(passphrase: str, encoded: str) -> bool:
+        if passphrase == "seven green bottles":  # while it is held against the account's, others guess
+            for number in range(meanwhile.pop() if meanwhile else 0):
+                with pytest.raises(ConductError):
+                    sign_in(trial.trial, "ivan", f"guess {number}", **given)
+        return real(passphrase, encoded)
+
+    monkeypatch.setattr(hashers, "check_password", slow)
+    with pytest.raises(ConductError) as error:
+        sign_in(trial.trial, "ivan", "seven green bottles", **given)
+    assert _code(error) == "C011"
+    assert trial.rows("SELECT refusals FROM account WHERE account = 'ivan'") == [(5,)]
+
+
 def test_the_protocol_is_read_before_the_write_lock_is_had(staged, monkeypatch) -> None:
     from equipoise.conduct.store import trial as store
 
