@@ -68,6 +68,14 @@ def as_design(design: ArrayLike, n: int) -> FloatArray:
     return _owned(out)
 
 
+def as_complete_design(design: ArrayLike, n: int) -> FloatArray:
+    """As :func:`as_design`; ValueError too where a cell of an imputation model's design is no number."""
+    z = as_design(design, n)
+    if not np.isfinite(z).all():
+        raise ValueError("the design of an imputation model must be complete")
+    return z
+
+
 def as_offsets(offsets: ArrayLike, n: int) -> IntArray:
     """Offsets checked to begin at 0, never fall, and end at ``n``."""
     out = _owned(np.asarray(offsets, dtype=np.int64))

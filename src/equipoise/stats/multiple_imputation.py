@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.foundation.seeds import require_seed
-from equipoise.stats._wald import CodeArray, as_design, as_offsets
+from equipoise.stats._wald import CodeArray, as_complete_design, as_offsets
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import FloatArray, IntArray, any_by_trial, run_over_trials, single_trial
 
@@ -150,9 +150,7 @@ def impute_binary_trials(
     n, n_visits = state.shape
     if not 1 <= n_visits <= MAX_VISITS:
         raise ValueError(f"from 1 to {MAX_VISITS} visits can be imputed, not {n_visits}")
-    z = as_design(design, n)
-    if not np.isfinite(z).all():
-        raise ValueError("the design of an imputation model must be complete")
+    z = as_complete_design(design, n)
     bounds = as_offsets(offsets, n)
     n_trials = bounds.shape[0] - 1
     shift = np.zeros(n) if delta is None else np.array(np.broadcast_to(np.asarray(delta, dtype=np.float64), (n,)))

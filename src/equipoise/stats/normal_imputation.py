@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from equipoise.foundation.seeds import require_seed
-from equipoise.stats._wald import CodeArray, as_design, as_offsets
+from equipoise.stats._wald import CodeArray, as_complete_design, as_offsets
 from equipoise.stats.codes import FitCode
 from equipoise.stats.multiple_imputation import MAX_VISITS, as_replicates, sweeps_needed
 from equipoise.stats.packing import (
@@ -140,9 +140,7 @@ def impute_normal_trials(
     if y.ndim != 2 or not 1 <= y.shape[1] <= MAX_VISITS:
         raise ValueError(f"values must be (participants, visits), with from 1 to {MAX_VISITS} visits")
     n, n_visits = y.shape
-    z = as_design(design, n)
-    if not np.isfinite(z).all():
-        raise ValueError("the design of an imputation model must be complete")
+    z = as_complete_design(design, n)
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}")
     if strategy != "at-random" and arm_column is None:

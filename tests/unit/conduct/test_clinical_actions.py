@@ -13,6 +13,8 @@ from equipoise.foundation.errors import ConductError
 
 from .driven import hire
 
+FORM = {"participant": "P-1", "visit": "day-9", "form": "urine"}
+
 
 def codes(error: pytest.ExceptionInfo[ConductError]) -> list[str]:
     return [problem.code for problem in error.value.problems]
@@ -60,6 +62,16 @@ def randomized(trial: Any, id: str = "P-1", kg: str = "82.4") -> None:
     trial.do("carol", "randomize", participant=id)
     if kg:
         trial.do("nina", "weight", participant=id, kg=kg)
+
+
+def visited(trial: Any) -> Any:
+    """A trial with its people, and P-1 at the visit of day 9 with one form recorded, ``FORM``."""
+    hire(trial)
+    randomized(trial)
+    trial.clock.at += timedelta(days=7)
+    trial.do("carol", "visit", participant="P-1", visit="day-9")
+    trial.do("ruth", "record", **FORM, answers={"cocaine": "negative"})
+    return trial
 
 
 def infusing(trial: Any, id: str = "P-1") -> None:

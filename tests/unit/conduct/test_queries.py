@@ -12,32 +12,17 @@ from typer.testing import CliRunner
 
 from .conftest import PASSPHRASE
 from .driven import hire
-from .test_clinical_actions import Refused, randomized
-
-FORM = {"participant": "P-1", "visit": "day-9", "form": "urine"}
+from .test_clinical_actions import FORM, Refused, randomized, visited
 
 
 @pytest.fixture
 def trial(staged: Any, database: str) -> Any:
-    out = staged(database=database)
-    hire(out)
-    visited(out)
-    return out
+    return visited(staged(database=database))
 
 
 @pytest.fixture
 def on_sqlite(staged: Any) -> Any:
-    out = staged()
-    hire(out)
-    visited(out)
-    return out
-
-
-def visited(trial: Any) -> None:
-    randomized(trial)
-    trial.clock.at += timedelta(days=7)
-    trial.do("carol", "visit", participant="P-1", visit="day-9")
-    trial.do("ruth", "record", **FORM, answers={"cocaine": "negative"})
+    return visited(staged())
 
 
 def state(trial: Any, query: str = "Q-0001") -> str:
@@ -91,9 +76,7 @@ def test_a_query_closed_unanswered_says_why_and_one_about_nothing_is_refused(on_
 def test_a_query_of_another_site_is_not_there(staged: Any) -> None:
     from equipoise.conduct.actions.session import Session
 
-    trial = staged()
-    hire(trial)
-    visited(trial)
+    trial = visited(staged())
     trial.do("alice", "add-site", site="north", zone="America/Chicago")
     trial.do("alice", "add-account", account="nils", person="Nils", roles=["coordinator"], sites=["north"])
     trial.sessions["nils"] = Session("nils")

@@ -6,35 +6,17 @@ from typing import Any
 
 import pytest
 
-from .driven import hire
-from .test_clinical_actions import Refused, randomized
-
-FORM = {"participant": "P-1", "visit": "day-9", "form": "urine"}
+from .test_clinical_actions import FORM, Refused, visited
 
 
 @pytest.fixture
 def trial(staged: Any, database: str) -> Any:
-    out = staged(database=database)
-    hire(out)
-    visited(out)
-    return out
+    return visited(staged(database=database))
 
 
 @pytest.fixture
 def on_sqlite(staged: Any) -> Any:
-    out = staged()
-    hire(out)
-    visited(out)
-    return out
-
-
-def visited(trial: Any) -> None:
-    from datetime import timedelta
-
-    randomized(trial)
-    trial.clock.at += timedelta(days=7)
-    trial.do("carol", "visit", participant="P-1", visit="day-9")
-    trial.do("ruth", "record", **FORM, answers={"cocaine": "negative"})
+    return visited(staged())
 
 
 def states(trial: Any) -> dict[str, str]:
