@@ -49,7 +49,7 @@ def build_guesses_table(material: Material) -> Table | None:
             Row(("Guessed right", *map(fmt.Count, right, totals)), indent=1),
             Row(("Guessed wrong", *map(fmt.Count, wrong, totals)), indent=1),
             Row(("Did not know", *map(fmt.Count, unsure, totals)), indent=1),
-            Row(("Bang index (95% CI)", *map(_bang, right, wrong, unsure)), indent=1),
+            Row((f"Bang index (95{fmt.NARROW}% CI)", *map(_bang, right, wrong, unsure)), indent=1),
         ]
         if all(totals):
             index = james_index([[*row[1:], row[0]] for row in counts])
@@ -57,8 +57,8 @@ def build_guesses_table(material: Material) -> Table | None:
     if not rows:  # arms are not told in these records
         return None
     notes.append(
-        "Bang index: share right less share wrong among those asked; 1 all right, 0 as by chance, -1 all wrong. James "
-        "index of all arms together: 1 nobody knows, 0.5 as by chance, 0 all right."
+        "Bang index: share right less share wrong among those asked; 1 all right, 0 as by chance, "
+        f"{fmt.MINUS}1 all wrong. James index of all arms together: 1 nobody knows, 0.5 as by chance, 0 all right."
     )
     columns = (Column("", wide=True), *(Column(material.protocol.arm_label(arm), "decimal") for arm in arms))
     return Table("Guesses of the arm", columns, tuple(rows), footnotes=tuple(notes))
