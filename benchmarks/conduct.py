@@ -36,7 +36,7 @@ def _answers(protocol: object) -> dict[str, str]:
 
 
 def _worker(stage: object, number: int, answers: dict[str, str], pause: float, acks: Path) -> None:
-    from equipoise.conduct.actions.door import perform
+    from equipoise.conduct.actions.dispatch import perform
     from equipoise.conduct.drill.stage import acknowledge
 
     chance = random.Random(number)
@@ -60,7 +60,7 @@ def _worker(stage: object, number: int, answers: dict[str, str], pause: float, a
 def _prepare(stage: object, people: list[str]) -> None:
     from equipoise.conduct.clock import Moment, SystemClock
     from equipoise.conduct.entropy import SystemEntropy, code
-    from equipoise.conduct.store.ledger import writing
+    from equipoise.conduct.trial.ledger import writing
 
     entropy = SystemEntropy()
     now = Moment.of(SystemClock(), "America/New_York")
@@ -85,7 +85,7 @@ def _prepare(stage: object, people: list[str]) -> None:
 def measure_forms(report: Report) -> None:
     """Eight at once, without pauses and with them."""
     from equipoise.conduct.drill.stage import acknowledged, staged, start
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     with staged(None, slots=PROCESSES * FORMS) as stage:
         answers = _answers(stage.trial.protocol(stage.trial.protocol_hash))
@@ -114,13 +114,13 @@ def measure_forms(report: Report) -> None:
 
 def measure_verify(report: Report) -> None:
     """A ledger of 100,000 events, written past the guards because it is the reading that is measured."""
+    from equipoise.conduct.audit_trail.canonical import digest_of, written
+    from equipoise.conduct.audit_trail.events import COLUMNS, hash_of
+    from equipoise.conduct.audit_trail.projection import puts_of
     from equipoise.conduct.drill.stage import staged
-    from equipoise.conduct.store import guards
-    from equipoise.conduct.store.canonical import digest_of, written
-    from equipoise.conduct.store.events import COLUMNS, hash_of
-    from equipoise.conduct.store.projection import puts_of
-    from equipoise.conduct.store.trial import Trial
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial import guards
+    from equipoise.conduct.trial.trial import Trial
 
     with staged(None, slots=40) as stage:
         owner = Trial(stage.trial.directory, stage.trial.config, as_owner=True)
@@ -143,7 +143,7 @@ def measure_verify(report: Report) -> None:
             for put in puts_of(json.loads(text)):
                 values = [put.values.get(name, put.table.columns.get(name)) for name in put.table.all[:-1]]
                 rows[put.table.name].append((*values, number))
-        from equipoise.conduct.store.tables import TABLES
+        from equipoise.conduct.audit_trail.tables import TABLES
 
         with owner.use():
             guards.remove(owner.connection)

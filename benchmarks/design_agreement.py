@@ -20,7 +20,7 @@ from _report import Report, finish
 from design_reference.analytic import KINDS, RECOVERED, boundary_values
 from design_reference.reading import Design, Unreadable, read_designs
 from design_reference.simulated import replicates_of, simulate
-from equipoise.stats.group_sequential import Boundary, efficacy_design
+from equipoise.stats.design.group_sequential import Boundary, efficacy_design
 
 DEFAULT = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "rpact-reference"
 BOUNDARY_TOLERANCE = 1e-6

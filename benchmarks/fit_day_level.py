@@ -17,10 +17,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.published_flagship import analyse_as_published, summarize
+
 import equipoise.simulation
 from equipoise.protocol import read_protocol
 from equipoise.simulation.day_level import simulate_day_level
-from equipoise.simulation.replication import analyse_as_published, summarize
 from equipoise.simulation.scenario import Scenario, read_scenario
 
 # Acceptance for means of 2,000 replicates: (lowest, highest).

@@ -16,9 +16,9 @@ from equipoise.analysis.dataset import compare
 from equipoise.analysis.imputed import find_gaps
 from equipoise.endpoints import read_lattice
 from equipoise.stats.logistic import fit_logistic
-from equipoise.stats.multiple_imputation import impute_binary
-from equipoise.stats.normal_imputation import impute_normal
-from equipoise.stats.rubin import pool_imputations
+from equipoise.stats.missing.multiple_imputation import impute_binary
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.rubin import pool_imputations
 from equipoise.workflow import read_protocol, simulate
 
 SETS = 1000

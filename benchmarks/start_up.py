@@ -33,9 +33,9 @@ IMPORT = "import equipoise"
 # Seconds inside the process: what the kernels add to a Python that runs already and has numba.
 LOAD = """
 import time, numba
-from equipoise.stats import warm_up
+from equipoise.stats.kernels import warm_up
 start = time.perf_counter(), time.process_time()
-warm_up.compile_everything(rooms=("equipoise.stats", "equipoise.simulation"))
+warm_up.compile_everything(rooms=("equipoise.stats.kernels", "equipoise.simulation"))
 print(time.perf_counter() - start[0], time.process_time() - start[1])
 """
 

@@ -41,7 +41,7 @@ from equipoise.design.batch import TaskResult, planned
 from equipoise.design.operating import Cell, run_cells
 from equipoise.design.scenarios import build_scenario, resolve_scenario
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Analysis
+from equipoise.protocol.language.analysis import Analysis
 from equipoise.simulation.day_level import simulate_day_level
 from equipoise.simulation.lattice import SimulatedLattice
 from equipoise.stats.packing import on_one_thread

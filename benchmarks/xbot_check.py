@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from equipoise.exchange.ctn0094 import import_ctn0094
+from equipoise.exchange.ctn0094.read import import_ctn0094
 from equipoise.records import Records
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "ctn0094"

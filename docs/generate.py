@@ -122,7 +122,7 @@ def render_scales() -> str:
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
-    from equipoise.protocol.reference import render_reference
+    from equipoise.protocol.pages.reference import render_reference
 
     return {
         DOCS / "protocol-language.md": render_reference(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from design_reference.reading import Design, Unreadable
-from equipoise.stats.group_sequential import (
+from equipoise.stats.design.group_sequential import (
     Boundary,
     Characteristics,
     GroupSequentialDesign,
@@ -13,7 +13,7 @@ from equipoise.stats.group_sequential import (
     efficacy_design,
     futility_design,
 )
-from equipoise.stats.sample_size import (
+from equipoise.stats.design.sample_size import (
     Accrual,
     hazard_of_risk,
     log_rank_power,
@@ -23,7 +23,7 @@ from equipoise.stats.sample_size import (
     two_proportions_power,
     two_proportions_size,
 )
-from equipoise.stats.spending import SpendingFunction
+from equipoise.stats.design.spending import SpendingFunction
 
 Values = dict[tuple[str, int], float]
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from equipoise.stats.group_sequential import Boundary
+from equipoise.stats.design.group_sequential import Boundary
 
 NUMBER = r"(-?\d*\.?\d+(?:e-?\d+)?)"
 BOUNDARIES = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from design_reference.analytic import survival_inputs
 from design_reference.reading import Design, Unreadable
-from equipoise.stats.group_sequential import efficacy_design
+from equipoise.stats.design.group_sequential import efficacy_design
 from equipoise.stats.logrank import log_rank
 
 SEED = 20_261

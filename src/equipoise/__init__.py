@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equipoise.analysis.results import Results
     from equipoise.exchange.records_files import read_records, write_records
     from equipoise.foundation.errors import EquipoiseError, Problem
-    from equipoise.protocol.model import Protocol
+    from equipoise.protocol.language.protocol import Protocol
     from equipoise.records.records import Records
     from equipoise.workflow.checks import check_protocol
     from equipoise.workflow.library import bundled_protocols, read_protocol
@@ -30,7 +30,7 @@ _PLACES = {
     "Estimate": "equipoise.analysis.estimate",
     "EquipoiseError": "equipoise.foundation.errors",
     "Problem": "equipoise.foundation.errors",
-    "Protocol": "equipoise.protocol.model",
+    "Protocol": "equipoise.protocol.language.protocol",
     "Records": "equipoise.records.records",
     "Results": "equipoise.analysis.results",
     "analyse": "equipoise.workflow.verbs",

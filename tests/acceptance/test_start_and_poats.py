@@ -17,10 +17,10 @@ import pytest
 import equipoise
 from equipoise.analysis.results import Results
 from equipoise.records import Records
-from equipoise.reporting.course import flow_counts
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import Figure, Heading, Table
-from equipoise.reporting.material import Material
 from equipoise.reporting.stages import stages_of
+from equipoise.reporting.trial_figures import flow_counts
 from equipoise.reporting.trial_report import build_report
 from equipoise.workflow.endpoints import derive_all
 

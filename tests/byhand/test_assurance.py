@@ -10,7 +10,7 @@ from scipy import integrate, special
 
 from equipoise.design.assurance import replication_table, split
 from equipoise.foundation.errors import DesignError
-from equipoise.stats.assurance import (
+from equipoise.stats.design.assurance import (
     NormalPrior,
     assure,
     assure_normal,
@@ -18,7 +18,7 @@ from equipoise.stats.assurance import (
     assure_two_proportions,
     beta_binomial,
 )
-from equipoise.stats.exact_power import exact_power, fisher_verdicts, towards
+from equipoise.stats.design.exact_power import exact_power, fisher_verdicts, towards
 from equipoise.workflow.library import read_protocol
 
 PUBLISHED = NormalPrior.of_interval(math.log(5.7), math.log(1.3), math.log(25.1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.stats.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
-from equipoise.stats.resampling import bootstrap_variance
+from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
+from equipoise.stats.missing.resampling import bootstrap_variance
 
 # Two visits, two arms. Second = first + 1 in the reference arm, first + 3 in the other, but for +-0.5.
 FIRST = np.array([1.0, 2, 3, 4, 1, 2, 3, 4])

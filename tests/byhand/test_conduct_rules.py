@@ -11,7 +11,7 @@ import pytest
 
 from equipoise.conduct.rules import adverse_events, dose, eligibility, forms, infusion, stock, weight, windows, wording
 from equipoise.conduct.rules.branching import asked, parse_condition
-from equipoise.conduct.rules.participant import Course, after, follow, refusals
+from equipoise.conduct.rules.status import Course, after, follow, refusals
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.workflow.library import protocol_path
 

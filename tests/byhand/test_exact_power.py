@@ -8,8 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from equipoise.stats.exact import fisher_exact
-from equipoise.stats.exact_power import (
+from equipoise.stats.design.exact_power import (
     exact_looks,
     exact_power,
     exact_size,
@@ -19,6 +18,7 @@ from equipoise.stats.exact_power import (
     fisher_verdicts,
     pooled_z,
 )
+from equipoise.stats.exact import fisher_exact
 
 
 def fraction_p(n0: int, n1: int, x0: int, x1: int, sides: int) -> Fraction:

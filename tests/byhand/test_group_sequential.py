@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from equipoise.stats.group_sequential import (
+from equipoise.stats.design.group_sequential import (
     Boundary,
     characterize,
     design_with_spent,
     efficacy_design,
     futility_design,
 )
-from equipoise.stats.spending import SpendingFunction
+from equipoise.stats.design.spending import SpendingFunction
 
 # Adaptive quadrature of a smooth integrand in one variable; asked for 1e-12, so 1e-10 is safe.
 CLOSE = 1e-10

@@ -22,7 +22,7 @@ BALANCED = np.array([1.0, 0.0, 0.0, 1.0])
 
 def kernel_value(psi, x, z, y, offsets):
     """Value and gradient of the kernel at ``psi`` = (beta, l11, l21, l22)."""
-    from equipoise.stats._laplace_slope_kernel import evaluate
+    from equipoise.stats.kernels.laplace_slope import evaluate
 
     n = len(psi)
     value, gradient = np.empty(1), np.empty(n)

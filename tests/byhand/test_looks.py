@@ -25,7 +25,7 @@ from equipoise.design.stopping_rules import (
     worst_risk,
 )
 from equipoise.foundation.errors import DesignError
-from equipoise.stats.exact_power import exact_looks, exact_power, pooled_z
+from equipoise.stats.design.exact_power import exact_looks, exact_power, pooled_z
 from equipoise.workflow.library import read_protocol
 
 

@@ -17,9 +17,9 @@ from equipoise.endpoints import derive_endpoint, read_lattice
 from equipoise.endpoints.patterns.from_records import pattern_of, with_missing_rule
 from equipoise.foundation.errors import ProtocolError
 from equipoise.protocol import Protocol, read_protocol_text
-from equipoise.protocol.formula import Formula
-from equipoise.protocol.model_analysis import AssuranceCase
-from equipoise.workflow.assurance import obtained, records_of_case
+from equipoise.protocol.language.analysis import AssuranceCase
+from equipoise.protocol.language.formula import Formula
+from equipoise.workflow.cases import obtained, records_of_case
 from equipoise.workflow.checks import check_protocol
 
 FLAGSHIP = Path(equipoise.__file__).parent / "protocols" / "ketamine-mbrp-cocaine.yaml"

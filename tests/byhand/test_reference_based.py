@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats.normal_imputation import impute_normal
-from equipoise.stats.reference_based import STRATEGIES
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.reference_based import STRATEGIES
 
 OWN, REFERENCE = np.array([20.0, 14.0, 10.0, 8.0]), np.array([20.0, 18.0, 17.0, 16.0])
 

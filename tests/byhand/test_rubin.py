@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.stats.codes import FitCode, has
-from equipoise.stats.rubin import pool_imputations
+from equipoise.stats.missing.rubin import pool_imputations
 
 
 def test_three_estimates_one_two_three_with_unit_errors():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from equipoise.stats.sample_size import (
+from equipoise.stats.design.sample_size import (
     Accrual,
     Size,
     hazard_of_risk,

@@ -11,8 +11,8 @@ import math
 import numpy as np
 import pytest
 
+from equipoise.stats.design.sample_size import Accrual, log_rank_power, log_rank_size
 from equipoise.stats.logrank import log_rank
-from equipoise.stats.sample_size import Accrual, log_rank_power, log_rank_size
 
 TRIALS = 2000
 

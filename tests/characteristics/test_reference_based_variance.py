@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.stats.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
-from equipoise.stats.normal_imputation import impute_normal
-from equipoise.stats.rubin import pool_imputations
+from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.rubin import pool_imputations
 
 N, TRIALS, SETS = 200, 400, 40
 ROOT = np.linalg.cholesky(0.6 ** np.abs(np.subtract.outer(range(3), range(3))))

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
-from equipoise.protocol.formula import (
+from equipoise.protocol.language.formula import (
     JUDGEMENTS,
     MEASURES,
     STEPS,

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from equipoise.protocol.reference import _parts, render_reference
+from equipoise.protocol.pages.reference import _parts, render_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,9 +59,9 @@ def test_every_code_belongs_to_a_family_with_an_exit_code_of_its_own() -> None:
 
 
 def test_a_protocol_error_code_is_raised_by_the_module_that_explains_it() -> None:
-    for module in ("protocol.yaml_nodes", "protocol.read", "protocol.check"):
+    for module in ("protocol.text.yaml_lines", "protocol.read", "protocol.checks.references"):
         table = GENERATE.codes_by_module()[module]
-        rooms = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "src/equipoise/protocol").glob("*.py"))
+        rooms = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "src/equipoise/protocol").rglob("*.py"))
         assert [code for code in table if rooms.count(f'"{code}"') < 2] == []
 
 

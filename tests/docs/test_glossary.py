@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from equipoise.protocol.model import ProtocolModel
-from equipoise.protocol.model_analysis import Analysis, Estimand
-from equipoise.protocol.model_conduct import Assessment
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.design import Assessment
+from equipoise.protocol.language.protocol import ProtocolModel
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(

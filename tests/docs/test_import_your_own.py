@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from equipoise.exchange.mapping import import_table
+from equipoise.exchange.own_tables.convert import import_table
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "import-your-own.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from equipoise.randomization.generator import GENERATOR
 from equipoise.randomization.predictability import predictability
-from equipoise.randomization.schemes import SCHEMES
+from equipoise.randomization.registry import SCHEMES
 from equipoise.workflow import read_protocol
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

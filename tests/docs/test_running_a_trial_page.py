@@ -26,7 +26,7 @@ def commands() -> list[list[str]]:
 def test_the_practice_trial_of_the_page_goes_from_init_to_the_replay_of_its_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from equipoise.conduct.settings import set_up
+    from equipoise.conduct.trial.django_settings import set_up
 
     set_up()
     from django.contrib.auth.hashers import ScryptPasswordHasher

@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from benchmarks.published_flagship import analyse_as_published, summarize
 
 import equipoise.simulation
 from equipoise.protocol import read_protocol
 from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
-from equipoise.simulation.replication import analyse_as_published, summarize
 from equipoise.simulation.scenario import read_scenario
 
 HERE = Path(__file__).resolve().parent

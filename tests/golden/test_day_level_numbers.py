@@ -12,8 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import day_level_same_numbers as golden
-
-from equipoise.simulation.replication import analyse_as_published, summarize
+from benchmarks.published_flagship import analyse_as_published, summarize
 
 NUMBERS = json.loads(golden.FILE.read_text(encoding="utf-8"))
 REPLICATES = 400

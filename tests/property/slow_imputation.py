@@ -10,8 +10,8 @@ import numpy as np
 from scipy import special
 
 from equipoise.foundation.seeds import normals, uniforms
-from equipoise.stats.multiple_imputation import MAX_VISITS, MISSING, NOT_DUE
-from equipoise.stats.reference_based import shifted_means
+from equipoise.stats.missing.multiple_imputation import MAX_VISITS, MISSING, NOT_DUE
+from equipoise.stats.missing.reference_based import shifted_means
 
 
 def features(z, state, i, v, pooled):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from equipoise.conduct.rules import dose, eligibility, forms, infusion, stock, weight, windows
 from equipoise.conduct.rules.branching import asked, parse_condition
-from equipoise.conduct.rules.participant import NEEDS_REASON, STEPS, Course, after, refusals
+from equipoise.conduct.rules.status import NEEDS_REASON, STEPS, Course, after, refusals
 from equipoise.protocol import Protocol
 from equipoise.workflow.library import read_protocol
 

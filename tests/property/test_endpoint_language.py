@@ -14,7 +14,7 @@ from equipoise.endpoints.patterns.evaluate import apply_steps, evaluate, evaluat
 from equipoise.endpoints.patterns.library import definitions, reference_definitions
 from equipoise.endpoints.patterns.pattern import Pattern, read_words
 from equipoise.endpoints.patterns.tables import published_columns
-from equipoise.protocol.formula import Formula, Step
+from equipoise.protocol.language.formula import Formula, Step
 
 WORDS = st.lists(st.text("+-o*_", min_size=1, max_size=32), min_size=1, max_size=12)
 LONG = st.lists(st.text("+-o", min_size=57, max_size=90), min_size=1, max_size=6)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import equipoise.stats._stagewise as stagewise
-from equipoise.stats.group_sequential import Boundary, characterize, efficacy_design, futility_design
-from equipoise.stats.spending import SpendingFunction
+import equipoise.stats.design.stagewise as stagewise
+from equipoise.stats.design.group_sequential import Boundary, characterize, efficacy_design, futility_design
+from equipoise.stats.design.spending import SpendingFunction
 
 SPENDING = st.one_of(
     st.just(SpendingFunction("lan-demets-obrien-fleming")),

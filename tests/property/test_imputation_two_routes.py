@@ -7,8 +7,8 @@ import pytest
 from slow_imputation import impute_binary_slowly, impute_normal_slowly
 
 from equipoise.foundation.seeds import normals
-from equipoise.stats.multiple_imputation import MISSING, NOT_DUE, impute_binary, impute_binary_trials
-from equipoise.stats.normal_imputation import impute_normal, impute_normal_trials
+from equipoise.stats.missing.multiple_imputation import MISSING, NOT_DUE, impute_binary, impute_binary_trials
+from equipoise.stats.missing.normal_imputation import impute_normal, impute_normal_trials
 
 KEY = {"seed": 9, "replicate": 3}
 

@@ -8,9 +8,9 @@ import pytest
 from equipoise.stats.codes import FitCode, has
 from equipoise.stats.linear import fit_linear
 from equipoise.stats.logistic import fit_logistic
-from equipoise.stats.multiple_imputation import MISSING, NOT_DUE, cells_of, impute_binary
-from equipoise.stats.normal_imputation import impute_normal
-from equipoise.stats.rubin import pool_imputations
+from equipoise.stats.missing.multiple_imputation import MISSING, NOT_DUE, cells_of, impute_binary
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.rubin import pool_imputations
 
 
 def course(rng, n, n_visits=4, effect=-0.8):

@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from equipoise.exchange.mapping import import_table
+from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.records import TABLES, DataSource, Records

@@ -20,7 +20,7 @@ from equipoise.conduct.rules import dose, forms
 from equipoise.instruments import require_instrument, score
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.randomization.generator import Stream, list_key
-from equipoise.randomization.schemes import make_scheme
+from equipoise.randomization.registry import make_scheme
 from equipoise.workflow.library import definitions_of, protocol_path, read_protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference" / "randomization"))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from equipoise.stats.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
+from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
 
 FOLDER = Path(__file__).parent / "imputation"
 

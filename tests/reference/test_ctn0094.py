@@ -18,7 +18,7 @@ from types import ModuleType
 import polars as pl
 import pytest
 
-from equipoise.exchange.ctn0094 import import_ctn0094
+from equipoise.exchange.ctn0094.read import import_ctn0094
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.foundation.errors import RecordsError, UsageError
 from equipoise.records import Records
@@ -277,7 +277,7 @@ def test_broken_tables_give_their_named_error(small: Path, change, code: str) ->
 
 def test_the_endpoint_engine_finds_every_relapse_on_the_day_the_second_route_does(xbot: Records) -> None:
     """570 participants, two independent routes: the protocol's definition on the lattice, and plain Python."""
-    from equipoise.endpoints.derive import derive_endpoint
+    from equipoise.endpoints.derivation import derive_endpoint
     from equipoise.endpoints.lattice import read_lattice
     from equipoise.workflow import read_protocol
 

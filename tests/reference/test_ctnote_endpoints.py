@@ -16,7 +16,7 @@ from equipoise.endpoints.patterns.evaluate import apply_steps, evaluate
 from equipoise.endpoints.patterns.library import find_definition, reference_definitions
 from equipoise.endpoints.patterns.pattern import read_words
 from equipoise.endpoints.patterns.tables import published_columns
-from equipoise.protocol.formula import Formula, Step
+from equipoise.protocol.language.formula import Formula, Step
 
 # The reference prints ten decimals; differences beyond that are not its own.
 TOLERANCE = 1e-9

@@ -15,9 +15,9 @@ import pytest
 
 from equipoise.stats.linear import fit_linear
 from equipoise.stats.logistic import fit_logistic
-from equipoise.stats.multiple_imputation import cells_of, impute_binary
-from equipoise.stats.normal_imputation import impute_normal
-from equipoise.stats.rubin import PooledEstimates, pool_imputations
+from equipoise.stats.missing.multiple_imputation import cells_of, impute_binary
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.rubin import PooledEstimates, pool_imputations
 
 HERE = Path(__file__).parent / "imputation"
 SETS = 1000

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.stats.group_sequential import Boundary, characterize, efficacy_design, futility_design
-from equipoise.stats.sample_size import two_proportions_power
-from equipoise.stats.spending import SpendingFunction
+from equipoise.stats.design.group_sequential import Boundary, characterize, efficacy_design, futility_design
+from equipoise.stats.design.sample_size import two_proportions_power
+from equipoise.stats.design.spending import SpendingFunction
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "design_agreement.py"
 

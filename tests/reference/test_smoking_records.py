@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from equipoise.exchange.bundled import bundled_records
-from equipoise.exchange.mapping import import_table
+from equipoise.exchange.own_tables.convert import import_table
 
 FITS = {
     (row["what"], row["term"]): row

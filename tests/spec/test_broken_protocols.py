@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from equipoise.foundation.errors import Problem, ProtocolError
 from equipoise.protocol import Protocol, read_protocol, read_protocol_text
-from equipoise.protocol.yaml_nodes import MAX_BYTES
+from equipoise.protocol.text.yaml_lines import MAX_BYTES
 
 HERE = Path(__file__).parent
 GOOD = (HERE / "protocols" / "fictional.yaml").read_text(encoding="utf-8")

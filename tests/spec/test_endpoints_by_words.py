@@ -17,9 +17,9 @@ from equipoise.endpoints import derive_endpoint, read_lattice
 from equipoise.endpoints.lattice import LETTERS
 from equipoise.endpoints.relapse import first_run
 from equipoise.protocol import Protocol, read_protocol_text
-from equipoise.protocol.model_analysis import AssuranceCase
+from equipoise.protocol.language.analysis import AssuranceCase
 from equipoise.records import DataSource, Records
-from equipoise.workflow.assurance import obtained, records_of_case
+from equipoise.workflow.cases import obtained, records_of_case
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.protocol import read_protocol, read_protocol_text
-from equipoise.protocol.schema import json_schema
-from equipoise.protocol.yaml_nodes import read_yaml_text
+from equipoise.protocol.pages.json_schema import json_schema
+from equipoise.protocol.text.yaml_lines import read_yaml_text
 
 HERE = Path(__file__).parent
 BUNDLED = HERE.parents[1] / "src" / "equipoise" / "protocols"

@@ -10,7 +10,7 @@ import pytest
 from equipoise.endpoints import derive_endpoint, read_lattice
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.records import DataSource, Records
-from equipoise.workflow.assurance import obtained
+from equipoise.workflow.cases import obtained
 
 TEXT = """
 equipoise: 1

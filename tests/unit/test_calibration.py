@@ -17,7 +17,7 @@ from equipoise.design.scenarios import build_scenario, resolve_scenario
 from equipoise.design.targets import TargetMeter, targets_of
 from equipoise.foundation.errors import DesignError, OutputError
 from equipoise.protocol.read import read_protocol_text
-from equipoise.protocol.rewrite import flow, set_value
+from equipoise.protocol.text.rewrite import flow, set_value
 from equipoise.simulation.day_level import simulate_day_level
 from equipoise.workflow import read_protocol
 from equipoise.workflow.calibrate import calibrate_protocol, write_calibrated
@@ -73,7 +73,7 @@ def test_what_is_measured_is_what_the_arrays_and_the_plan_hold(flagship):
         assert moments.values[at[f"abstinence.{arm}"]] == pytest.approx(shares.mean(), abs=1e-12)
         error = shares.std(ddof=1) / math.sqrt(60)
         assert moments.errors[at[f"abstinence.{arm}"]] == pytest.approx(error, abs=1e-12)
-    from equipoise.simulation.replication import analyse_as_published
+    from benchmarks.published_flagship import analyse_as_published
 
     paper = analyse_as_published(trials)
     separated = np.isnan(paper.abstinence.estimate)

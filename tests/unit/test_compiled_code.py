@@ -13,12 +13,12 @@ import pytest
 from numba import njit
 
 import equipoise
-from equipoise.stats.warm_up import _families, kernel_modules
+from equipoise.stats.kernels.warm_up import _families, kernel_modules
 
 _SCRIPT = """
 from pathlib import Path
 import equipoise.simulation.streams
-from equipoise.stats import warm_up
+from equipoise.stats.kernels import warm_up
 room = "equipoise.simulation"
 warm_up._mark_code(room)
 print(warm_up.drop_stale_code(room))
@@ -59,23 +59,23 @@ def test_compiled_code_follows_every_source_it_was_made_from_without_a_warm_up(t
 
 
 def test_modules_that_import_one_another_are_one_family_the_longest_first_and_none_is_left_out() -> None:
-    modules = [*kernel_modules("equipoise.stats"), *kernel_modules("equipoise.simulation")]
+    modules = [*kernel_modules("equipoise.stats.kernels"), *kernel_modules("equipoise.simulation")]
     families = _families(modules)
     assert sorted(name for family in families for name in family) == sorted(modules)
     owner = {name: number for number, family in enumerate(families) for name in family}
     assert owner["equipoise.simulation.streams"] == owner["equipoise.simulation._course"]
-    assert owner["equipoise.stats._quadrature_driver"] < owner["equipoise.stats._curve_kernel"]
+    assert owner["equipoise.stats.kernels.quadrature_batch"] < owner["equipoise.stats.kernels.survival_curve"]
 
 
 def test_modules_that_hold_only_parts_of_kernels_are_not_compiled_on_their_own() -> None:
-    modules = kernel_modules("equipoise.stats")
-    assert "equipoise.stats._quadrature_driver" in modules
-    assert "equipoise.stats._quadrature_kernel" not in modules
+    modules = kernel_modules("equipoise.stats.kernels")
+    assert "equipoise.stats.kernels.quadrature_batch" in modules
+    assert "equipoise.stats.kernels.quadrature" not in modules
 
 
 def test_a_part_called_from_python_says_so_and_kernels_go_on_calling_it() -> None:
-    from equipoise.stats._curve_kernel import log_rank_range
-    from equipoise.stats._small_linalg import cholesky, find_aliased_columns
+    from equipoise.stats.kernels.linear_algebra import cholesky, find_aliased_columns
+    from equipoise.stats.kernels.survival_curve import log_rank_range
 
     two = 2.0 * np.eye(2)
     with pytest.raises(TypeError, match="py_func"):
@@ -91,7 +91,7 @@ def test_a_part_called_from_python_says_so_and_kernels_go_on_calling_it() -> Non
 
 
 _FROM_SCRATCH = """
-from equipoise.stats import _compiling
+from equipoise.stats.kernels import compile as _compiling
 import numpy as np
 
 @_compiling.part("float64(float64[:, ::1], int64)")

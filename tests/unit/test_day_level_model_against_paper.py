@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.published_flagship import PublishedQuantities, analyse_as_published, summarize
 
 import equipoise.simulation
 from equipoise.protocol import read_protocol
 from equipoise.simulation.day_level import simulate_day_level
-from equipoise.simulation.replication import PublishedQuantities, analyse_as_published, summarize
 from equipoise.simulation.scenario import read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]

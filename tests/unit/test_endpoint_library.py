@@ -13,8 +13,8 @@ from equipoise.endpoints.patterns.evaluate import NEVER_SEEN, NO_CONTACT, evalua
 from equipoise.endpoints.patterns.library import definitions, find_definition, read_entry, require_definition
 from equipoise.endpoints.patterns.pattern import Pattern, read_words
 from equipoise.foundation.errors import ProtocolError, UsageError
-from equipoise.protocol.formula import Formula
-from equipoise.protocol.formula_check import formula_problems
+from equipoise.protocol.checks.formulas import formula_problems
+from equipoise.protocol.language.formula import Formula
 
 # Values in the library are written with twelve decimals.
 TOLERANCE = 1e-9
@@ -177,7 +177,7 @@ def test_patterns_read_back_as_the_words_they_were() -> None:
 
 def test_codes_of_the_language_are_explained_once() -> None:
     from equipoise.endpoints.patterns import pattern as pattern_module
-    from equipoise.protocol import formula_check
+    from equipoise.protocol.checks import formulas as formula_check
 
     explained = {**library_module.CODES, **pattern_module.CODES, **formula_check.CODES}
     used: set[str] = set()

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from equipoise.exchange.mapping import import_table
+from equipoise.exchange.own_tables.convert import import_table
 from equipoise.foundation.errors import Problem, RecordsError
 
 PEOPLE = """id,group,born,quit_on,sex,kg

@@ -13,7 +13,7 @@ from equipoise.analysis.plan import Plan, planned_fits
 from equipoise.endpoints import read_lattice
 from equipoise.protocol.read import read_protocol_text
 from equipoise.records import Records
-from equipoise.stats.multiple_imputation import MISSING
+from equipoise.stats.missing.multiple_imputation import MISSING
 from equipoise.workflow import read_protocol, simulate
 
 FLAGSHIP = "ketamine-mbrp-cocaine"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.protocol.notation import (
+from equipoise.protocol.language.notation import (
     Count,
     Criterion,
     Days,

@@ -18,7 +18,7 @@ from equipoise.cli.main import app
 from equipoise.foundation.errors import OutputError, RandomizationError
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol import Protocol, read_protocol_text
-from equipoise.protocol.facts import Fact
+from equipoise.protocol.language.facts import Fact
 from equipoise.randomization import (
     Allocation,
     Companion,

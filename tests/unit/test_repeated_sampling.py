@@ -12,7 +12,7 @@ from equipoise.analysis.imputed import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
 from equipoise.analysis.repeated_sampling import _People, resampled
 from equipoise.endpoints import read_lattice
-from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.protocol.read import read_protocol_text
 from equipoise.workflow import read_protocol, simulate
 

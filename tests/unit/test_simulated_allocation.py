@@ -12,7 +12,7 @@ from equipoise.analysis.analyse import analyse_records
 from equipoise.foundation.errors import SimulationError
 from equipoise.foundation.seeds import uniforms
 from equipoise.protocol import Protocol
-from equipoise.protocol.facts import Fact
+from equipoise.protocol.language.facts import Fact
 from equipoise.randomization.generator import Draw
 from equipoise.randomization.minimization import Minimization
 from equipoise.simulation.allocate import allocate, site_numbers

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.analysis.plan import Plan, planned_fits
-from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.instruments import require_instrument
 from equipoise.simulation.day_level import simulate_day_level

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.published_flagship import analyse_as_published
 
 import equipoise.simulation
 from equipoise.analysis.analyse import analyse_records
-from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.instruments import check_assessments, require_instrument, score_assessments
 from equipoise.protocol import read_protocol
@@ -19,7 +20,6 @@ from equipoise.records.schema import TABLES
 from equipoise.simulation.day_level import simulate_day_level
 from equipoise.simulation.infusion import vital_minutes
 from equipoise.simulation.outcomes import log_craving, relapse_by_visit, time_to_relapse, use_at_visits
-from equipoise.simulation.replication import analyse_as_published
 from equipoise.simulation.scenario import read_scenario
 from equipoise.simulation.simulate import records_of, simulate
 from equipoise.simulation.tables import to_tables

@@ -14,8 +14,8 @@ from equipoise.design.size_search import Tried, _crossing, find_size, only_line,
 from equipoise.design.summary import wilson_share
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.protocol import Protocol
-from equipoise.stats.exact_power import fisher_power
-from equipoise.stats.sample_size import two_proportions_power, two_proportions_size
+from equipoise.stats.design.exact_power import fisher_power
+from equipoise.stats.design.sample_size import two_proportions_power, two_proportions_size
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.size import read_allocation, size
 

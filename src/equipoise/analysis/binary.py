@@ -11,8 +11,8 @@ import numpy as np
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.analysis.tabulated import Regressions, tabulate
-from equipoise.endpoints.derived import Derived
-from equipoise.protocol.model_analysis import Analysis
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.protocol.language.analysis import Analysis
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import rows_of_trials
 

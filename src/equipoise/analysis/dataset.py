@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CAME, Columns, Lattice
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Analysis, Estimand
+from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.stats.packing import offsets_from_sizes
 
 Floats = NDArray[np.float64]

@@ -18,23 +18,23 @@ from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
-from equipoise.endpoints.derive import derive_endpoint
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.derivation import derive_endpoint
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NOT_DUE, STAYED_AWAY, USED, Lattice
 from equipoise.endpoints.reduction import days_known
 from equipoise.endpoints.relapse import derive_time_to_event, weeks_of_use
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.model_analysis import AbstinenceEndpoint, Analysis, Estimand, RunOfUse, TimeToEventEndpoint
-from equipoise.protocol.model_missing import Imputation
+from equipoise.protocol.language.analysis import AbstinenceEndpoint, Analysis, Estimand, RunOfUse, TimeToEventEndpoint
+from equipoise.protocol.language.missing import Imputation
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
-from equipoise.stats.multiple_imputation import MISSING, impute_binary_trials
-from equipoise.stats.multiple_imputation import NOT_DUE as NEVER_DUE
-from equipoise.stats.normal_imputation import impute_normal_trials
+from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
+from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
+from equipoise.stats.missing.normal_imputation import impute_normal_trials
+from equipoise.stats.missing.rubin import pool_imputations
+from equipoise.stats.missing.tipping_point import find_tipping_point
 from equipoise.stats.packing import offsets_from_sizes
-from equipoise.stats.rubin import pool_imputations
-from equipoise.stats.tipping_point import find_tipping_point
 
 Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
 Values = NDArray[Any]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Estimand
+from equipoise.protocol.language.analysis import Estimand
 
 
 def experimental_rows(protocol: Protocol, estimand: Estimand, arms: NDArray[np.str_]) -> NDArray[np.bool_]:

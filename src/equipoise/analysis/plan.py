@@ -23,13 +23,13 @@ from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repe
 from equipoise.analysis.repeated_sampling import fit_repeated_sampling
 from equipoise.analysis.strategies import apply_strategies
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
-from equipoise.endpoints.derive import derive_endpoint
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.derivation import derive_endpoint
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.endpoints.stages import stage_of_endpoint
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Analysis, Estimand
-from equipoise.protocol.model_missing import BY_ARM
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.missing import BY_ARM
 
 BINARY = {
     "logistic": fit_logistic_odds,

@@ -9,8 +9,8 @@ import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, LongRows, long_rows, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient
-from equipoise.endpoints.derived import Derived
-from equipoise.protocol.model_analysis import Analysis
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.protocol.language.analysis import Analysis
 
 if TYPE_CHECKING:
     from equipoise.stats.logistic_mixed import LogisticMixedFits

@@ -18,16 +18,16 @@ from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.imputed import Fit, Gaps, _replicates, find_gaps, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.seeds import uniforms
-from equipoise.protocol.model_analysis import Analysis, Estimand
-from equipoise.protocol.model_missing import RESAMPLES, Imputation
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.missing import RESAMPLES, Imputation
 from equipoise.stats.codes import FitCode
-from equipoise.stats.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
-from equipoise.stats.normal_imputation import impute_normal
+from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
+from equipoise.stats.missing.normal_imputation import impute_normal
+from equipoise.stats.missing.resampling import bootstrap_variance
 from equipoise.stats.packing import offsets_from_sizes
-from equipoise.stats.resampling import bootstrap_variance
 
 PURPOSE_RESAMPLE = 1021
 # Imputed data sets of each resample: two tell the noise of imputing from the noise of sampling.

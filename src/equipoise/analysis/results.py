@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from equipoise.analysis.estimate import RESULT_KEYS, Estimate
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Lattice
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.check_missing import DISPOSITION_OF
-from equipoise.protocol.model_analysis import Estimand
+from equipoise.protocol.checks.missing import DISPOSITION_OF
+from equipoise.protocol.language.analysis import Estimand
 
 Mask = NDArray[np.bool_]
 

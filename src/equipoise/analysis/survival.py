@@ -9,8 +9,8 @@ import numpy as np
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.analysis.results import SurvivalCurve
-from equipoise.endpoints.derived import Derived
-from equipoise.protocol.model_analysis import Analysis
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.protocol.language.analysis import Analysis
 
 UNIT_WORDS = {"day": "days", "visit": "visits", "week": "weeks"}
 

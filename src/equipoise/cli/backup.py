@@ -28,8 +28,8 @@ def backup(
 
     Example: `equipoise backup trial /media/stick/trial-2027-01-31.backup`
     """
-    from equipoise.conduct.store.backup import back_up
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.integrity.backup import back_up
+    from equipoise.conduct.trial.trial import Trial
 
     with reported(as_json=as_json), working("backing up", quiet=as_json):
         made = back_up(Trial.open(directory), file)

@@ -41,9 +41,9 @@ def copy(
             raise UsageError(
                 Problem("U035", "--site", "A copy is of one site or of all.", "--site SITE, or --all-sites")
             )
-        from equipoise.conduct.actions.copies import take_copy
-        from equipoise.conduct.actions.session import sign_in
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.actions.administration.copies import take_copy
+        from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.trial.trial import Trial
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())

@@ -46,9 +46,9 @@ def cut(
     Example: `equipoise cut trial --at 2027-06-30T12:00:00Z --edition blinded --out records --as stan`
     """
     with reported(as_json=as_json):
-        from equipoise.conduct.actions.session import sign_in
-        from equipoise.conduct.cut import take_cut
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.cut.cut import take_cut
+        from equipoise.conduct.trial.trial import Trial
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
@@ -75,9 +75,9 @@ def lock(directory: TrialArgument, account: AccountOption, as_json: JsonOption =
     Example: `equipoise lock trial --as alice`
     """
     with reported(as_json=as_json):
-        from equipoise.conduct.actions.door import perform
-        from equipoise.conduct.actions.session import sign_in
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.actions.dispatch import perform
+        from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.trial.trial import Trial
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())

@@ -59,9 +59,9 @@ def do(
         arguments = _read(given or [])
         if not account:
             raise UsageError(Problem("U031", "--as", "Nobody acts.", "an account", "Add --as ACCOUNT."))
-        from equipoise.conduct.actions.door import find_action, perform
-        from equipoise.conduct.actions.session import sign_in
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.actions.dispatch import find_action, perform
+        from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.trial.trial import Trial
 
         chosen = find_action(action)
         trial = Trial.open(directory)
@@ -112,7 +112,7 @@ def _read(given: list[str]) -> dict[str, Any]:
 
 def _list(as_json: bool) -> None:
     from equipoise.conduct.actions import all_actions
-    from equipoise.conduct.actions.matrix import MATRIX
+    from equipoise.conduct.actions.permissions import MATRIX
 
     rows = [
         {
@@ -144,8 +144,8 @@ def _usage(takes: list[str], needs: list[str], reason: bool) -> str:
 def _explain(name: str, as_json: bool) -> None:
     """One action: what it does, who may, and each of its arguments with what it takes."""
     from equipoise.conduct.actions.arguments import said_of
-    from equipoise.conduct.actions.door import find_action
-    from equipoise.conduct.actions.matrix import MATRIX
+    from equipoise.conduct.actions.dispatch import find_action
+    from equipoise.conduct.actions.permissions import MATRIX
 
     found = find_action(name)
     roles = sorted(MATRIX.get(name, ()))

@@ -57,10 +57,10 @@ def init(
     """
     import os
 
-    from equipoise.conduct.actions.matrix import ROLES
+    from equipoise.conduct.actions.permissions import ROLES
     from equipoise.conduct.clock import zone_of
     from equipoise.conduct.entropy import SystemEntropy, code
-    from equipoise.conduct.store.create import FirstAccount, create_trial
+    from equipoise.conduct.trial.create import FirstAccount, create_trial
     from equipoise.workflow.library import read_protocol
 
     with reported(as_json=as_json):

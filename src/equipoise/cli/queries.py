@@ -34,9 +34,9 @@ def queries(
     Example: `equipoise queries trial --older 14 --as mona`
     """
     with reported(as_json=as_json):
-        from equipoise.conduct.actions.door import perform
-        from equipoise.conduct.actions.session import sign_in
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.actions.dispatch import perform
+        from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.trial.trial import Trial
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())

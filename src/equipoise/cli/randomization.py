@@ -214,9 +214,9 @@ def export(
     import os
     import platform
 
-    from equipoise.conduct.actions.door import perform
-    from equipoise.conduct.actions.session import sign_in
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.actions.dispatch import perform
+    from equipoise.conduct.actions.sign_in import sign_in
+    from equipoise.conduct.trial.trial import Trial
     from equipoise.foundation.errors import OutputError, Problem
 
     with reported(as_json=as_json):

@@ -28,7 +28,7 @@ def restore(
 
     Example: `equipoise restore trial-2027-01-31.backup trial-restored`
     """
-    from equipoise.conduct.store.backup import restore as restore_backup
+    from equipoise.conduct.integrity.backup import restore as restore_backup
 
     with reported(as_json=as_json), working("restoring", quiet=as_json):
         trial = restore_backup(file, directory, database=database or "sqlite", receipts=receipts)

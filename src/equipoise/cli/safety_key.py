@@ -30,11 +30,10 @@ def safety_key(
     Example: `equipoise safety-key trial trial-safety`
     """
     with reported(as_json=as_json):
-        from equipoise.conduct.store.quarantine import copy_key
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.trial.trial import Trial
 
         trial = Trial.open(directory)
-        path = copy_key(trial, passphrase_of("the safety role's key"), out)
+        path = trial.copy_safety_key(passphrase_of("the safety role's key"), out)
     if as_json:
         print_json({"ok": True, "key": str(path)})
         return

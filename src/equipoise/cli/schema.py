@@ -17,6 +17,6 @@ def schema() -> None:
 
     Example: `equipoise schema > protocol.schema.json`
     """
-    from equipoise.protocol.schema import json_schema
+    from equipoise.protocol.pages.json_schema import json_schema
 
     print_json(json_schema())

@@ -35,7 +35,7 @@ def verify(
 
     Example: `equipoise verify trial --against /media/main/copy`
     """
-    from equipoise.conduct.store.verify import verify_directory
+    from equipoise.conduct.integrity.verify import verify_directory
 
     with reported(as_json=as_json), working("verifying", quiet=as_json):
         found = verify_directory(directory, pharmacy=pharmacy, safety=safety, against=against or ())

@@ -9,7 +9,7 @@ import typer
 from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
 
-_ROOMS = ("equipoise.stats", "equipoise.simulation")
+_ROOMS = ("equipoise.stats.kernels", "equipoise.simulation")
 _BESIDE = ("equipoise.endpoints.patterns.warm_up:compile_patterns",)
 
 
@@ -25,7 +25,7 @@ def warm_up(as_json: JsonOption = False) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from equipoise.stats.warm_up import compile_everything
+    from equipoise.stats.kernels.warm_up import compile_everything
 
     start = time.perf_counter()
     with reported(as_json=as_json):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from equipoise.foundation.errors import DesignError, Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Published
-from equipoise.stats.assurance import NormalPrior, assure_normal, assure_two_proportions
-from equipoise.stats.exact_power import exact_power, fisher_verdicts, towards
+from equipoise.protocol.language.analysis import Published
+from equipoise.stats.design.assurance import NormalPrior, assure_normal, assure_two_proportions
+from equipoise.stats.design.exact_power import exact_power, fisher_verdicts, towards
 
 CODES = {
     "D110": "No published result to take as a prior.",

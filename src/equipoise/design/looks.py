@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import DesignError, Problem, listed, raise_if_any
 from equipoise.protocol import Protocol
-from equipoise.stats.exact_power import exact_looks, pooled_z
-from equipoise.stats.group_sequential import Boundary, GroupSequentialDesign, efficacy_design
-from equipoise.stats.group_sequential import design_with_spent as _design_with_spent
-from equipoise.stats.group_sequential import futility_design as _futility_design
+from equipoise.stats.design.exact_power import exact_looks, pooled_z
+from equipoise.stats.design.group_sequential import Boundary, GroupSequentialDesign, efficacy_design
+from equipoise.stats.design.group_sequential import design_with_spent as _design_with_spent
+from equipoise.stats.design.group_sequential import futility_design as _futility_design
+from equipoise.stats.design.spending import SpendingFunction
 from equipoise.stats.logrank import log_rank
-from equipoise.stats.spending import SpendingFunction
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -356,7 +356,7 @@ def outcomes_of_protocol(
     last day of the endpoint; a time to event is seen day by day.
     """
     from equipoise.design.scenarios import build_scenario, resolve_scenario
-    from equipoise.endpoints.derive import derive_endpoint
+    from equipoise.endpoints.derivation import derive_endpoint
     from equipoise.simulation.day_level import simulate_day_level
     from equipoise.simulation.lattice import SimulatedLattice
 

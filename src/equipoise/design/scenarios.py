@@ -25,7 +25,7 @@ from typing import Any
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Assumptions
+from equipoise.protocol.language.analysis import Assumptions
 from equipoise.simulation.accompanying import AccompanyingParameters
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import KINDS, parameter_table, plain

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from equipoise.foundation.errors import DesignError, Problem
-from equipoise.stats.exact_power import binomial, exact_looks, fisher_p_values, pooled_z
+from equipoise.stats.design.exact_power import binomial, exact_looks, fisher_p_values, pooled_z
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]

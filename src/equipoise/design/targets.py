@@ -18,7 +18,7 @@ from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Published
+from equipoise.protocol.language.analysis import Published
 from equipoise.simulation.scenario import Scenario
 
 Floats = NDArray[np.float64]

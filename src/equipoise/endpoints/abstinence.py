@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NOTHING, STAYED_AWAY, USED, Lattice
 from equipoise.endpoints.missing import settle
 from equipoise.endpoints.repeated_use import cells_since_last
-from equipoise.protocol.model_analysis import AbstinenceEndpoint
+from equipoise.protocol.language.analysis import AbstinenceEndpoint
 
 
 def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, missed: str | None = None) -> Derived:

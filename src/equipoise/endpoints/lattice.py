@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.instruments import Instrument, score_assessments
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_analysis import Use
-from equipoise.protocol.notation import Days
+from equipoise.protocol.language.analysis import Use
+from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NOTHING, USED, Lattice
 from equipoise.endpoints.missing import settle, settle_values
 from equipoise.endpoints.relapse import weeks_of_use
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.model_analysis import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
+from equipoise.protocol.language.analysis import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
 
 
 def derive_abstinent_days(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NEVER, USED, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.model_analysis import (
+from equipoise.protocol.language.analysis import (
     DispositionEvent,
     DropoutEvent,
     RunOfUse,

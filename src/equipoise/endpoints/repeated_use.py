@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.endpoints._day_spans import look_up_days
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, VisitLattice
 from equipoise.endpoints.missing import settle_values
-from equipoise.protocol.model_analysis import RepeatedUseEndpoint
+from equipoise.protocol.language.analysis import RepeatedUseEndpoint
 
 
 def cells_since_last(lattice: Lattice, use_id: str, visits: VisitLattice, since: str = "last-attended") -> Cells:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import carry_forward
 from equipoise.instruments.library import require_instrument
-from equipoise.protocol.model_analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
+from equipoise.protocol.language.analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
 
 
 def derive_score(

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from equipoise.exchange.csv_text import read_csv_text
+from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.records.cells import TYPE_WORDS, TYPES_BY_WORD, Fault, type_cells

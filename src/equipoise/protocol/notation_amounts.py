@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Self
 
-from equipoise.protocol.notation import Fault, Notation
+from equipoise.protocol.language.notation import Fault, Notation
 
 
 @dataclass(frozen=True, slots=True)

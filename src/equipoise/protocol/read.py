@@ -6,16 +6,18 @@ said that could come from what was left out.
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from equipoise.foundation.errors import Problem, ProtocolError
-from equipoise.protocol.checker import Unread
-from equipoise.protocol.model import Protocol, ProtocolModel
-from equipoise.protocol.shape_problems import misspelt, path_in, problems_of, tidy
-from equipoise.protocol.yaml_nodes import Lines, Path_, compose_file, compose_text
+from equipoise.protocol.checks.collector import Unread
+from equipoise.protocol.checks.shape import misspelt, path_in, problems_of, tidy
+from equipoise.protocol.language.protocol import Protocol, ProtocolModel
+from equipoise.protocol.text.yaml_lines import Lines, Path_, compose_file, compose_text
 
 CODES = {
     "P010": "A required key is absent.",
@@ -59,7 +61,7 @@ def read_protocol_text(text: str, *, file: str = "<text>") -> Protocol:
 
 
 def _protocol(values: Any, lines: Lines, problems: list[Problem], text: str, path: Path | None) -> Protocol:
-    from equipoise.protocol.check import check_model
+    from equipoise.protocol.checks.references import check_model
 
     if not isinstance(values, dict):
         raise ProtocolError(
@@ -151,3 +153,18 @@ def _without(value: Any, path: Path_, removed: set[Path_], positions: dict[Path_
             positions[path] = tuple(kept)
         return [_without(value[n], (*path, n), removed, positions) for n in kept]
     return value
+
+
+def _read_again(text: str, path: Path | None, file: str, definitions: Mapping[str, Any]) -> Protocol:
+    protocol = read_protocol_text(text, file=file)
+    protocol.path = path
+    return protocol.with_definitions(definitions) if definitions else protocol
+
+
+def _as_text(protocol: Protocol) -> tuple[Any, ...]:
+    # Read again rather than copied: the text is the source, and the typed parts come out the same.
+    file = protocol.lines.file if protocol.lines is not None else "<text>"
+    return (_read_again, (protocol.text, protocol.path, file, protocol.definitions))
+
+
+copyreg.pickle(Protocol, _as_text)

@@ -16,11 +16,11 @@ from equipoise.foundation.errors import (
 )
 from equipoise.foundation.hashing import canonical_json, sha256_value
 from equipoise.protocol import Protocol
-from equipoise.protocol.yaml_nodes import read_yaml_file
+from equipoise.protocol.text.yaml_lines import read_yaml_file
 from equipoise.randomization.companion import KINDS, Companion, Kind, Sealed, check_same_plan
 from equipoise.randomization.generator import GENERATOR, SEED_BYTES
 from equipoise.randomization.plan import PlannedRandomization, planned_randomizations
-from equipoise.randomization.schemes import default_parameters, make_scheme
+from equipoise.randomization.registry import default_parameters, make_scheme
 
 CODES = {
     "L007": "A list is asked for where arms go by the participants' factors (minimization).",

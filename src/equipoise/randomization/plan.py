@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from equipoise.foundation.errors import Problem, RandomizationError, listed, raise_if_any
 from equipoise.protocol import Protocol
-from equipoise.randomization.schemes import SCHEMES, check_ratio
+from equipoise.randomization.registry import SCHEMES, check_ratio
 
 CODES = {
     "L001": "The protocol does not randomize.",

@@ -20,8 +20,8 @@ from equipoise.randomization.expected import Expectation, expect
 from equipoise.randomization.minimization import Minimization
 from equipoise.randomization.minimization_course import expect_minimization
 from equipoise.randomization.plan import SITE, PlannedRandomization, randomizations_without_scheme
+from equipoise.randomization.registry import check_ratio, default_parameters, make_scheme
 from equipoise.randomization.scheme import Scheme, reduced
-from equipoise.randomization.schemes import check_ratio, default_parameters, make_scheme
 
 CODES = {
     "L040": "The planned number of participants is not known.",

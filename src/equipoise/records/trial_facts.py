@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.protocol.model import Protocol
-from equipoise.protocol.model_analysis import DropoutEvent
+from equipoise.protocol.language.analysis import DropoutEvent
+from equipoise.protocol.language.protocol import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

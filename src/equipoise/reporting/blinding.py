@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from equipoise.reporting import format as fmt
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import Column, Row, Table
-from equipoise.reporting.material import Material
 from equipoise.stats.blinding import bang_index, james_index
 
 INSTRUMENT = "arm-guess"

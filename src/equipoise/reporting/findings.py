@@ -8,6 +8,7 @@ from dataclasses import replace
 from equipoise.analysis.estimate import Estimate
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Block,
     Bullets,
@@ -22,7 +23,6 @@ from equipoise.reporting.document import (
     Text,
 )
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
-from equipoise.reporting.material import Material
 
 _LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from equipoise.protocol.facts import Fact
-from equipoise.protocol.model_conduct import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.facts import Fact
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Block,
     Bullets,
@@ -22,7 +23,6 @@ from equipoise.reporting.document import (
     Text,
     code,
 )
-from equipoise.reporting.material import Material
 
 NOT_KNOWN = "not known"
 

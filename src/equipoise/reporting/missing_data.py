@@ -7,9 +7,9 @@ import polars as pl
 from equipoise.analysis.estimate import Estimate
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import Block, Column, Figure, Row, Table
 from equipoise.reporting.figures.tipping_point import draw_tipping_point
-from equipoise.reporting.material import Material
 from equipoise.reporting.palette import arm_token
 
 RULES = {

@@ -12,7 +12,7 @@ from equipoise.design.decisions import RULES
 from equipoise.design.operating import OperatingCharacteristics, row_values
 from equipoise.design.summary import RowSummary, Share, primary_rows
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_missing import BY_ARM
+from equipoise.protocol.language.missing import BY_ARM
 from equipoise.reporting.document import (
     SIMULATED,
     Block,

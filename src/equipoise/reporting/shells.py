@@ -10,8 +10,10 @@ from equipoise.analysis.results import Provenance, Results
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.records.records import DataSource
-from equipoise.reporting import course, methods, words
 from equipoise.reporting import format as fmt
+from equipoise.reporting import methods, words
+from equipoise.reporting import trial_figures as course
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Banner,
     Block,
@@ -24,7 +26,6 @@ from equipoise.reporting.document import (
     Sections,
     Table,
 )
-from equipoise.reporting.material import Material
 
 NO_DATA = Banner("NO DATA YET", "Shells of the report, made from the protocol before any record was seen.")
 EMPTY = "…"

@@ -9,8 +9,8 @@ import polars as pl
 
 from equipoise.records import Records
 from equipoise.reporting import words
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import Block, Heading
-from equipoise.reporting.material import Material
 
 ENDINGS = ("lost_to_follow_up", "study_withdrawal", "death")  # nobody is randomized again after one of them
 NOT_AGAIN = "not randomized again"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from equipoise.analysis.results import Results
 from equipoise.protocol import Protocol
 from equipoise.records import Records
-from equipoise.reporting import course, findings, methods, words
+from equipoise.reporting import findings, methods, words
 from equipoise.reporting import format as fmt
+from equipoise.reporting import trial_figures as course
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
 from equipoise.reporting.blinding import build_guesses_table
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
-from equipoise.reporting.material import Material
 from equipoise.reporting.missing_data import missing_data, reasons_table
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
 from equipoise.reporting.stages import by_stage

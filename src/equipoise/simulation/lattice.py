@@ -32,7 +32,7 @@ from equipoise.endpoints.lattice import (
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.instruments import Instrument
 from equipoise.protocol import Protocol
-from equipoise.protocol.notation import Days
+from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials

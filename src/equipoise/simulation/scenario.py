@@ -10,9 +10,9 @@ from typing import Any
 from equipoise.foundation.calendar import days_between
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
-from equipoise.protocol.model import PlannedVisit as ProtocolVisit
+from equipoise.protocol.language.protocol import PlannedVisit as ProtocolVisit
+from equipoise.randomization.registry import default_parameters, make_scheme
 from equipoise.randomization.scheme import reduced
-from equipoise.randomization.schemes import default_parameters, make_scheme
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
 from equipoise.simulation.design import SITE, PlannedAllocation, PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from equipoise.foundation.seeds import require_seed
-from equipoise.stats.warm_up import drop_stale_code
+from equipoise.stats.kernels.warm_up import drop_stale_code
 
 drop_stale_code("equipoise.simulation")  # before the first kernel of this room is looked for on the disk
 

@@ -16,21 +16,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.stats import _cox_kernel as kernels
-from equipoise.stats._recession import find_recession
-from equipoise.stats._small_linalg import find_aliased_columns
-from equipoise.stats._sorting import arrange_rows
-from equipoise.stats._wald import (
-    BoolArray,
-    CodeArray,
-    WaldFits,
-    as_design,
-    as_integers,
-    as_offsets,
-    as_vector,
-    chi_square_p,
-)
 from equipoise.stats.codes import FitCode, has, mark
+from equipoise.stats.kernels import cox as kernels
+from equipoise.stats.kernels.linear_algebra import find_aliased_columns
+from equipoise.stats.kernels.separation import find_recession
+from equipoise.stats.kernels.sorting import arrange_rows
 from equipoise.stats.packing import (
     FloatArray,
     IntArray,
@@ -39,6 +29,16 @@ from equipoise.stats.packing import (
     run_over_trials,
     sum_by_trial,
     trial_of_row,
+)
+from equipoise.stats.wald import (
+    BoolArray,
+    CodeArray,
+    WaldFits,
+    as_design,
+    as_integers,
+    as_offsets,
+    as_vector,
+    chi_square_p,
 )
 
 Ties = Literal["efron", "breslow", "exact"]
@@ -184,7 +184,7 @@ def fit_cox(
         rows = (data.time, data.event, data.stratum, data.design, data.offsets, which)
         if ties == "exact":
             # Rare, so compiled when first asked for.
-            from equipoise.stats._cox_exact_kernel import maximise_exact_range
+            from equipoise.stats.kernels.cox_exact import maximise_exact_range
 
             def run(begin: int, end: int) -> None:
                 maximise_exact_range(*rows, begin, end, beta, covariance, quality)
@@ -286,7 +286,7 @@ def residuals_of(
     score_rows = np.zeros((data.time.shape[0], p))
     schoenfeld = np.zeros((data.time.shape[0], p))
     moments = np.zeros((n, 3, p, p))
-    from equipoise.stats._cox_residuals_kernel import residual_range
+    from equipoise.stats.kernels.cox_residuals import residual_range
 
     run_over_trials(
         lambda begin, end: residual_range(

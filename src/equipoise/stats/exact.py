@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._roots import find_zeros
 from equipoise.stats._table_memory import solve_tables
-from equipoise.stats._wald import CodeArray
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.packing import FloatArray, IntArray
+from equipoise.stats.roots import find_zeros
+from equipoise.stats.wald import CodeArray
 
 # Tables as likely as the observed one up to rounding count as equally extreme (the margin of R's fisher.test).
 _EQUAL_PROBABILITY = 1e-7

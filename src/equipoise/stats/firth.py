@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats import _logistic_kernel as kernels
-from equipoise.stats._wald import chi_square_p
 from equipoise.stats.codes import FitCode, mark
+from equipoise.stats.kernels import logistic as kernels
 from equipoise.stats.logistic import (
     BinomialInput,
     LikelihoodRatios,
@@ -29,6 +28,7 @@ from equipoise.stats.logistic import (
     profile_binomial,
 )
 from equipoise.stats.packing import FloatArray, sum_by_trial, trial_of_row
+from equipoise.stats.wald import chi_square_p
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.stats._curve_kernel import curve_range
-from equipoise.stats._sorting import arrange_rows, order_by_time
-from equipoise.stats._wald import CodeArray, as_integers, as_offsets, as_vector, normal_quantile
 from equipoise.stats.codes import FitCode, has, mark
+from equipoise.stats.kernels.sorting import arrange_rows, order_by_time
+from equipoise.stats.kernels.survival_curve import curve_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
+from equipoise.stats.wald import CodeArray, as_integers, as_offsets, as_vector, normal_quantile
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.stats._wald import CodeArray, as_design, as_offsets, as_vector, diagonal_errors
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import FloatArray
+from equipoise.stats.wald import CodeArray, as_design, as_offsets, as_vector, diagonal_errors
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def fit_linear_mixed(
     Source: Bates et al. (2015), J Stat Softw 67(1), eq. (39) and (41), profiled likelihood; Giesbrecht and Burns
     (1985), Biometrics 41:477-486, and Kuznetsova et al. (2017), J Stat Softw 82(13), degrees of freedom.
     """
-    from equipoise.stats._linear_mixed_kernel import fit_range
+    from equipoise.stats.kernels.linear_mixed import fit_range
 
     outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
     slopes = np.require([] if slope is None else slope, np.float64, ["C", "W"])

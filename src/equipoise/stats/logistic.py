@@ -16,20 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.stats import _logistic_kernel as kernels
-from equipoise.stats._recession import find_recession
-from equipoise.stats._small_linalg import find_aliased_columns
-from equipoise.stats._wald import (
-    BoolArray,
-    CodeArray,
-    WaldFits,
-    as_design,
-    as_offsets,
-    as_vector,
-    chi_square_p,
-    normal_quantile,
-)
 from equipoise.stats.codes import FitCode, has, mark
+from equipoise.stats.kernels import logistic as kernels
+from equipoise.stats.kernels.linear_algebra import find_aliased_columns
+from equipoise.stats.kernels.separation import find_recession
 from equipoise.stats.packing import (
     FloatArray,
     IntArray,
@@ -39,6 +29,16 @@ from equipoise.stats.packing import (
     run_over_trials,
     sum_by_trial,
     trial_of_row,
+)
+from equipoise.stats.wald import (
+    BoolArray,
+    CodeArray,
+    WaldFits,
+    as_design,
+    as_offsets,
+    as_vector,
+    chi_square_p,
+    normal_quantile,
 )
 
 

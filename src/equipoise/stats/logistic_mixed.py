@@ -127,7 +127,7 @@ def fit_logistic_mixed(
     Source: Pinheiro and Bates (1995), J Comput Graph Stat 4:12-35, eq. (2.12); gradient and Hessian are of the
     quadrature itself, movement of the nodes included: eq. (QUAD-7), (QUAD-8) in ``docs/methods/logistic_mixed.md``.
     """
-    from equipoise.stats._quadrature_driver import fit_range
+    from equipoise.stats.kernels.quadrature_batch import fit_range
 
     outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
     n, p = trials.shape[0] - 1, matrix.shape[1]

@@ -110,7 +110,7 @@ def fit_logistic_mixed_slope(
     slopes = np.require(slope, np.float64, ["C", "W"])
     if slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
-    from equipoise.stats._laplace_slope_kernel import fit_range
+    from equipoise.stats.kernels.laplace_slope import fit_range
 
     # The model with a random intercept alone: what is wrong with the data, where to begin, a value to rise above.
     smaller = fit_logistic_mixed(outcome, matrix, rows, trials, nodes=1, threads=threads)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.stats._curve_kernel import log_rank_range
-from equipoise.stats._sorting import arrange_rows
-from equipoise.stats._wald import BoolArray, CodeArray, as_integers, as_offsets, as_vector, chi_square_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kaplan_meier import as_groups
+from equipoise.stats.kernels.sorting import arrange_rows
+from equipoise.stats.kernels.survival_curve import log_rank_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
+from equipoise.stats.wald import BoolArray, CodeArray, as_integers, as_offsets, as_vector, chi_square_p
 
 
 @dataclass(frozen=True)

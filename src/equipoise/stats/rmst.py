@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.stats._wald import CodeArray, normal_quantile, two_sided_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kaplan_meier import KaplanMeierFits
 from equipoise.stats.packing import FloatArray
+from equipoise.stats.wald import CodeArray, normal_quantile, two_sided_p
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._wald import CodeArray, as_design, as_offsets, as_vector, normal_quantile, two_sided_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.firth import FirthFits
 from equipoise.stats.logistic import LogisticFits
 from equipoise.stats.packing import FloatArray, any_by_trial, sum_by_trial, trial_of_row
+from equipoise.stats.wald import CodeArray, as_design, as_offsets, as_vector, normal_quantile, two_sided_p
 
 Variance = Literal["conditional", "population"]
 

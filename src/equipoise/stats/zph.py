@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.stats._curve_kernel import curve_range
-from equipoise.stats._sorting import order_by_time
-from equipoise.stats._wald import CodeArray, chi_square_p
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.cox import CoxFits, SurvivalInput, Ties, fit_cox, residuals_of
+from equipoise.stats.kernels.sorting import order_by_time
+from equipoise.stats.kernels.survival_curve import curve_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, sum_by_trial, trial_of_row
+from equipoise.stats.wald import CodeArray, chi_square_p
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from equipoise.design.targets import KINDS, targets_of
 from equipoise.foundation.errors import DesignError, OutputError, Problem, listed, nearest, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_calibration import Calibration
+from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.read import read_protocol_text
-from equipoise.protocol.rewrite import set_values
+from equipoise.protocol.text.rewrite import set_values
 from equipoise.workflow.library import read_protocol
 
 CODES = {

@@ -9,11 +9,11 @@ from typing import Any
 from equipoise.foundation.errors import EquipoiseError, Problem, listed, nearest
 from equipoise.instruments.library import find_instrument, instrument_table
 from equipoise.protocol import Protocol
-from equipoise.protocol.check_pattern import n_cells
-from equipoise.protocol.checker import Checker
-from equipoise.protocol.formula_check import formula_problems
-from equipoise.protocol.yaml_nodes import place
-from equipoise.workflow.assurance import check_assurance
+from equipoise.protocol.checks.collector import Checker
+from equipoise.protocol.checks.formulas import formula_problems
+from equipoise.protocol.checks.patterns import n_cells
+from equipoise.protocol.text.yaml_lines import place
+from equipoise.workflow.cases import check_assurance
 from equipoise.workflow.library import protocol_path, read_protocol
 
 CODES = {

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from equipoise.endpoints import derive_endpoint, read_lattice
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.stages import stage_of_endpoint
-from equipoise.exchange.csv_text import read_csv_text
+from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.records_files import read_records
 from equipoise.foundation.errors import OutputError, Problem, RecordsError, UsageError, listed
 from equipoise.protocol import Protocol

@@ -24,7 +24,7 @@ from equipoise.design.stopping_rules import TESTS, RuleOutcome, rules_for, stopp
 from equipoise.foundation.errors import DesignError, Problem, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.stats.group_sequential import GroupSequentialDesign, characterize
+from equipoise.stats.design.group_sequential import GroupSequentialDesign, characterize
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from equipoise.analysis.analyse import estimate_planned
 from equipoise.analysis.estimate import SCALES, Estimate
+from equipoise.analysis.multiverse.definitions import LIBRARY, USE_KINDS, library_endpoints, main_line
 from equipoise.analysis.plan import Plan, PlannedFit
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.endpoints.patterns.library import require_definition
@@ -27,12 +28,11 @@ from equipoise.foundation.errors import EquipoiseError
 from equipoise.foundation.hashing import sha256_value
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.protocol.check_analysis import OPTIONS, SUITS
-from equipoise.protocol.check_missing import IMPUTED_ESTIMATORS, RULES, takes_rule, why_not_imputed
-from equipoise.protocol.model_analysis import Analysis, Estimand
+from equipoise.protocol.checks.analyses import OPTIONS, SUITS
+from equipoise.protocol.checks.missing import IMPUTED_ESTIMATORS, RULES, takes_rule, why_not_imputed
+from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.records import Records
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.multiverse_definitions import LIBRARY, USE_KINDS, library_endpoints, main_line
 from equipoise.workflow.verbs import Progress, require_records
 
 # Estimators that give an effect, each with the summary measure it estimates.

@@ -20,9 +20,9 @@ from equipoise.design.summary import RowSummary
 from equipoise.foundation.errors import DesignError, Problem, listed, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
-from equipoise.stats.exact_power import exact_size, fisher_size, fisher_verdicts, pooled_z
-from equipoise.stats.group_sequential import characterize
-from equipoise.stats.sample_size import Size, log_rank_drift, two_proportions_size, whole_arms
+from equipoise.stats.design.exact_power import exact_size, fisher_size, fisher_verdicts, pooled_z
+from equipoise.stats.design.group_sequential import characterize
+from equipoise.stats.design.sample_size import Size, log_rank_drift, two_proportions_size, whole_arms
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
 

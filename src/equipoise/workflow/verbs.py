@@ -12,8 +12,8 @@ from typing import Any
 from equipoise.analysis.analyse import analyse_records
 from equipoise.analysis.results import Results
 from equipoise.exchange.bundled import bundled_records
-from equipoise.exchange.mapping import import_table
 from equipoise.exchange.output_folder import OutputFolder
+from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.exchange.results_files import write_results
 from equipoise.foundation.errors import Problem, RecordsError, UsageError, listed
@@ -54,7 +54,7 @@ def import_records(
 ) -> Records:
     """Records from files of others: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file)."""
     if source == "ctn0094":
-        from equipoise.exchange.ctn0094 import import_ctn0094
+        from equipoise.exchange.ctn0094.read import import_ctn0094
 
         if project is None:
             raise UsageError(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.design.scenarios import build_scenario, resolve_scenario
-from equipoise.endpoints.derive import derive_endpoint
+from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.simulation.day_level import simulate_day_level
 from equipoise.simulation.lattice import SimulatedLattice
 from equipoise.workflow import read_protocol

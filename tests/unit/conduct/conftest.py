@@ -22,7 +22,7 @@ def _cheap_pass_phrases() -> Iterator[None]:
     """Pass-phrases hashed by one round: the tests sign in some hundred times. The real hasher has a test of its own."""
     from django.conf import settings
 
-    from equipoise.conduct.settings import set_up
+    from equipoise.conduct.trial.django_settings import set_up
 
     set_up()
     before = settings.PASSWORD_HASHERS
@@ -60,7 +60,7 @@ class Staged:
     passphrases: dict[str, str] = field(default_factory=dict)  # of people who were added later
 
     def session(self, who: str) -> Any:
-        from equipoise.conduct.actions.session import sign_in
+        from equipoise.conduct.actions.sign_in import sign_in
 
         if who not in self.sessions:
             self.sessions[who] = sign_in(self.trial, who, PASSPHRASE, clock=self.clock, entropy=self.entropy)
@@ -69,7 +69,7 @@ class Staged:
     def do(self, who: str, action: str, *, why: str = "", key: str | None = None, sealed: bool = False,
            opened: bool = False, **given: Any):  # fmt: skip
         """An action; ``sealed`` with the pharmacy's folder, ``opened`` with the safety role's."""
-        from equipoise.conduct.actions.door import perform
+        from equipoise.conduct.actions.dispatch import perform
 
         if action in ("sign", "sign-off", "lock"):
             given.setdefault("passphrase", self.passphrases.get(who, PASSPHRASE))
@@ -88,7 +88,7 @@ class Staged:
         """Write the row that the action on eligibility writes, by an event of its own."""
         from equipoise.conduct.clock import Moment
         from equipoise.conduct.entropy import code
-        from equipoise.conduct.store.ledger import writing
+        from equipoise.conduct.trial.ledger import writing
 
         with writing(self.trial) as writer:
             writer.append(
@@ -154,7 +154,7 @@ def _make(
     folder: Path, pharmacy: Path, database: str, protocol: Any, slots: int | None, mode: str, companion: Path | None,
     clock: Any, entropy: Any,
 ) -> Any:  # fmt: skip
-    from equipoise.conduct.store.create import FirstAccount, create_trial
+    from equipoise.conduct.trial.create import FirstAccount, create_trial
     from equipoise.workflow.library import read_protocol
 
     accounts = [FirstAccount(who, roles, PASSPHRASE, who.title(), sites) for who, (roles, sites) in PEOPLE.items()]
@@ -173,7 +173,7 @@ def staged(tmp_path: Path, _template: tuple[Path, Any, Any]) -> Iterator[Callabl
         *, database: str = "sqlite", protocol: Any = None, seed: str = "1", slots: int | None = None,
         name: str = "trial", mode: str = "training", active: bool = True, companion: Path | None = None,
     ) -> Staged:  # fmt: skip
-        from equipoise.conduct.store.trial import Trial
+        from equipoise.conduct.trial.trial import Trial
 
         folder, pharmacy, safety = (tmp_path / f"{name}{end}" for end in ("", "-pharmacy", "-safety"))
         usual = database == "sqlite" and protocol is None and seed == "1" and slots is None and companion is None

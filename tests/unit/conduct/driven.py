@@ -30,7 +30,7 @@ SHIFTS = {
 
 def hire(staged: Any) -> None:
     """Add the people that the clinical actions need, and put drug on the shelf."""
-    from equipoise.conduct.actions.session import Session
+    from equipoise.conduct.actions.sign_in import Session
 
     for name, roles in STAFF.items():
         made = staged.do("alice", "add-account", account=name, person=name.title(), roles=roles)

@@ -36,9 +36,9 @@ class Swapped:
 
 def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -> dict[str, Any]:
     """Everything that can be fetched after two participants went through the trial."""
-    from equipoise.conduct.actions.copies import take_copy
-    from equipoise.conduct.cut import cut_records, take_cut
-    from equipoise.conduct.store import create, slots
+    from equipoise.conduct.actions.administration.copies import take_copy
+    from equipoise.conduct.cut.cut import cut_records, take_cut
+    from equipoise.conduct.trial import create, slots
 
     def draw(companion: Any, *rest: Any) -> Any:
         return slots.draw_slots(Swapped(companion) if swapped else companion, *rest)

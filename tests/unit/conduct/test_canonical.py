@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.conduct.store.canonical import (
+from equipoise.conduct.audit_trail.canonical import (
     body_of,
     canonical,
     chained,

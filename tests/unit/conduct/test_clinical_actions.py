@@ -338,7 +338,7 @@ def test_lock_comes_after_freeze_and_signatures_and_then_nothing_changes(trial: 
 
 
 def test_a_cut_before_lock_is_never_unblinded_save_by_a_recorded_opening(trial: Any, tmp_path: Path) -> None:
-    from equipoise.conduct.cut import take_cut
+    from equipoise.conduct.cut.cut import take_cut
     from equipoise.exchange.records_files import read_records
 
     infusing(trial)
@@ -377,7 +377,7 @@ def test_a_cut_before_lock_is_never_unblinded_save_by_a_recorded_opening(trial: 
 
 
 def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, database: str) -> None:
-    from equipoise.conduct.cut import cut_records
+    from equipoise.conduct.cut.cut import cut_records
 
     trial = staged(database=database)
     hire(trial)
@@ -424,7 +424,7 @@ def test_wording_is_logged_by_its_hash_and_its_words_are_kept_nowhere(trial: Any
 
 
 def test_an_amended_volume_changes_no_dose_given_before_and_arms_told_apart_are_no_amendment(trial: Any) -> None:
-    from equipoise.conduct.cut import cut_records
+    from equipoise.conduct.cut.cut import cut_records
     from equipoise.workflow.library import protocol_path
 
     infusing(trial)
@@ -444,7 +444,7 @@ def test_an_amended_volume_changes_no_dose_given_before_and_arms_told_apart_are_
 
 
 def test_a_cut_after_a_redaction_has_the_event_without_its_words(trial: Any) -> None:
-    from equipoise.conduct.cut import cut_records
+    from equipoise.conduct.cut.cut import cut_records
 
     randomized(trial)
     trial.do("carol", "adverse-event", participant="P-1", term="Jane Roe fell", onset="2027-01-12", severity="mild")

@@ -15,7 +15,7 @@ from equipoise.foundation.errors import ConductError
 @pytest.fixture
 def two_sites(staged, database):
     """Two sites, a participant at each, and a data manager who reads across sites."""
-    from equipoise.conduct.actions.session import Session
+    from equipoise.conduct.actions.sign_in import Session
 
     trial = staged(database=database, slots=40)
     trial.do("alice", "add-site", site="second", zone="America/New_York")
@@ -30,7 +30,7 @@ def two_sites(staged, database):
 
 
 def _take(trial, folder: Path, site: str | None, who: str):
-    from equipoise.conduct.actions.copies import take_copy
+    from equipoise.conduct.actions.administration.copies import take_copy
 
     return take_copy(trial.trial, trial.session(who), folder, site=site, clock=trial.clock, entropy=trial.entropy)
 
@@ -39,14 +39,14 @@ def _check(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The checker as a site runs it: one file, isolated, no packages."""
     import equipoise.conduct
 
-    script = Path(equipoise.conduct.__file__).parent / "check_copy.py"
+    script = Path(equipoise.conduct.__file__).parent / "integrity" / "check_copy.py"
     return subprocess.run(
         [sys.executable, "-I", "-S", str(script), *map(str, arguments)], capture_output=True, text=True, check=False
     )
 
 
 def test_a_site_has_its_own_events_in_full_and_no_others(two_sites, tmp_path) -> None:
-    from equipoise.conduct.store.copies import read_copy
+    from equipoise.conduct.integrity.copies import read_copy
 
     trial = two_sites
     first = _take(trial, tmp_path / "main", "main", "carol")
@@ -74,9 +74,9 @@ def test_a_site_has_its_own_events_in_full_and_no_others(two_sites, tmp_path) ->
 def test_what_a_copy_holds_and_the_ledger_does_not_is_named(two_sites, tmp_path) -> None:
     """The forger has the database, every chain made to fit and every anchor of the machine: a copy is enough."""
     from equipoise.conduct.drill.damage import _mend_head, rewrite
-    from equipoise.conduct.store import guards
-    from equipoise.conduct.store.trial import Trial
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial import guards
+    from equipoise.conduct.trial.trial import Trial
 
     trial = two_sites
     taken = _take(trial, tmp_path / "main", "main", "carol")
@@ -117,8 +117,8 @@ def _seen(owner, damage, copy: Path) -> list[list]:
     """Findings of verify alone and against a copy, with a damage that is undone afterwards."""
     from django.db import transaction
 
-    from equipoise.conduct.store import guards
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial import guards
 
     with owner.use(), transaction.atomic(using=owner.alias), owner.connection.cursor() as cursor:
         guards.remove(owner.connection)
@@ -159,8 +159,8 @@ def test_a_copy_is_checked_by_python_alone(two_sites, tmp_path, database) -> Non
     assert _check(main, "--anchor", f"{anchor[:-1]}{'0' if anchor[-1] != '0' else '1'}").returncode == 1
     assert _check(tmp_path / "nothing").returncode == 1
     # every character of the newest increment: changed, the copy is not whole, for the checker and for the program
-    from equipoise.conduct.check_copy import NotWhole, check_copy
-    from equipoise.conduct.store.copies import read_copy
+    from equipoise.conduct.integrity.check_copy import NotWhole, check_copy
+    from equipoise.conduct.integrity.copies import read_copy
 
     whole = last.file.read_bytes()
     last.file.chmod(0o600)
@@ -193,8 +193,8 @@ def _forge(path: Path) -> None:
     """Rewrite the newest event in full and everything that hangs on it."""
     from hashlib import sha256
 
-    from equipoise.conduct.store.canonical import canonical, digest_of
-    from equipoise.conduct.store.events import hash_of
+    from equipoise.conduct.audit_trail.canonical import canonical, digest_of
+    from equipoise.conduct.audit_trail.events import hash_of
 
     head, *lines, _ = path.read_text("utf-8").splitlines()
     row = json.loads(lines[-1])
@@ -209,8 +209,8 @@ def _forge(path: Path) -> None:
 
 
 def test_quarantined_values_in_plain_and_keys_stand_in_no_copy_in_full() -> None:
-    from equipoise.conduct.store.canonical import written
-    from equipoise.conduct.store.copies import tells_too_much
+    from equipoise.conduct.audit_trail.canonical import written
+    from equipoise.conduct.integrity.copies import tells_too_much
 
     row = {"participant": "P-1", "item": "q1", "blinding": "quarantined"}
     assert tells_too_much(written({"put": {"item": [{**row, "value": "7"}]}}))
@@ -225,7 +225,7 @@ def test_the_checker_imports_nothing_of_ours() -> None:
 
     import equipoise.conduct
 
-    tree = ast.parse((Path(equipoise.conduct.__file__).parent / "check_copy.py").read_text("utf-8"))
+    tree = ast.parse((Path(equipoise.conduct.__file__).parent / "integrity" / "check_copy.py").read_text("utf-8"))
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert modules <= set(sys.stdlib_module_names)
     assert {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} == {"__future__"}
@@ -234,7 +234,7 @@ def test_the_checker_imports_nothing_of_ours() -> None:
 def test_two_who_take_the_same_copy_at_once_do_so_one_after_the_other(staged, tmp_path) -> None:
     import threading
 
-    from equipoise.conduct.store.copies import read_copy
+    from equipoise.conduct.integrity.copies import read_copy
 
     trial, folder = staged(), tmp_path / "copy"
     trial.session("mona")

@@ -46,10 +46,10 @@ def arguments_of(action: Any) -> dict[str, Any]:
 
 def test_every_role_is_refused_what_its_row_does_not_name_and_every_state_what_it_does_not_allow(staged: Any) -> None:
     from equipoise.conduct.actions import all_actions
-    from equipoise.conduct.actions.matrix import MATRIX, ROLES
-    from equipoise.conduct.actions.session import Session
+    from equipoise.conduct.actions.permissions import MATRIX, ROLES
+    from equipoise.conduct.actions.sign_in import Session
     from equipoise.conduct.clock import Moment
-    from equipoise.conduct.store.ledger import writing
+    from equipoise.conduct.trial.ledger import writing
 
     trial = staged()
     accounts = {role: f"x-{role}" for role in ROLES}
@@ -207,7 +207,7 @@ def test_a_closed_site_enrols_nobody_further_and_its_visits_go_on(staged: Any) -
 def test_whoever_looks_at_records_takes_data_out_or_opens_what_is_sealed_stands_in_the_ledger(
     staged: Any, tmp_path: Path
 ) -> None:
-    from equipoise.conduct.cut import take_cut
+    from equipoise.conduct.cut.cut import take_cut
 
     trial = staged()
     hire(trial)

@@ -70,7 +70,7 @@ def test_arguments_that_an_action_does_not_take_are_refused_all_at_once(staged) 
 
 def test_every_action_has_a_row_of_rights_and_every_row_an_action() -> None:
     from equipoise.conduct.actions import all_actions
-    from equipoise.conduct.actions.matrix import MATRIX
+    from equipoise.conduct.actions.permissions import MATRIX
 
     assert set(MATRIX) == set(all_actions())
     assert all(roles for roles in MATRIX.values())
@@ -85,12 +85,12 @@ def test_local_time_and_offset_stand_beside_utc(staged) -> None:
 
 
 def test_the_tables_of_the_models_are_those_of_the_projection() -> None:
-    from equipoise.conduct.settings import set_up
+    from equipoise.conduct.trial.django_settings import set_up
 
     set_up()
     from django.apps import apps
 
-    from equipoise.conduct.store.tables import TABLES
+    from equipoise.conduct.audit_trail.tables import TABLES
 
     models = {model._meta.db_table: model for model in apps.get_app_config("store").get_models()}
     for name, table in TABLES.items():
@@ -129,7 +129,7 @@ def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatc
 def test_pass_phrases_guessed_in_parallel_are_all_counted(staged, monkeypatch) -> None:
     from django.contrib.auth import hashers
 
-    from equipoise.conduct.actions.session import sign_in
+    from equipoise.conduct.actions.sign_in import sign_in
 
     trial = staged()
     given = {"clock": trial.clock, "entropy": trial.entropy}
@@ -151,7 +151,7 @@ def test_pass_phrases_guessed_in_parallel_are_all_counted(staged, monkeypatch) -
 
 
 def test_the_protocol_is_read_before_the_write_lock_is_had(staged, monkeypatch) -> None:
-    from equipoise.conduct.store import trial as store
+    from equipoise.conduct.trial import trial as store
 
     trial = staged()
     trial.enrol("P-1")

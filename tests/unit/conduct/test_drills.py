@@ -42,9 +42,9 @@ def test_the_crash_drill_fails_where_answers_are_given_for_what_is_not_kept(monk
 
     from django.db import transaction
 
-    from equipoise.conduct.actions import door
+    from equipoise.conduct.actions import dispatch as door
     from equipoise.conduct.drill import crash
-    from equipoise.conduct.store.ledger import Writer
+    from equipoise.conduct.trial.ledger import Writer
 
     @contextmanager
     def thrown_away(trial):

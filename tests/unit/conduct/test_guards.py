@@ -79,7 +79,7 @@ def test_replace_does_not_get_around_the_delete_guard(staged) -> None:
 def test_truncate_is_refused_even_to_the_owner(staged, postgres) -> None:
     from django.db import DatabaseError
 
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
 
     trial = staged(database=postgres())
     owner = Trial(trial.trial.directory, trial.trial.config, as_owner=True)
@@ -93,7 +93,7 @@ def test_truncate_is_refused_even_to_the_owner(staged, postgres) -> None:
 def test_the_program_does_not_run_as_the_owner_of_the_ledger(staged, postgres) -> None:
     from dataclasses import replace
 
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
     from equipoise.foundation.errors import ConductError
 
     trial = staged(database=postgres())
@@ -105,7 +105,7 @@ def test_the_program_does_not_run_as_the_owner_of_the_ledger(staged, postgres) -
 
 
 def test_a_guard_dropped_is_seen_at_start_up(staged) -> None:
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
     from equipoise.foundation.errors import ConductError
 
     trial = staged()
@@ -119,7 +119,7 @@ def test_a_guard_dropped_is_seen_at_start_up(staged) -> None:
 def test_training_and_production_never_read_one_another(staged) -> None:
     import json
 
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
     from equipoise.foundation.errors import ConductError
 
     trial = staged()

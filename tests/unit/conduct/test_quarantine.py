@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from equipoise.conduct.store.quarantine import Place, Quarantine, Sealer, is_sealed
+from equipoise.conduct.keys.quarantine import Place, Quarantine, Sealer, is_sealed
 from equipoise.foundation.errors import ConductError
 
 from .driven import hire
@@ -138,9 +138,9 @@ def test_a_sealed_value_is_opened_by_a_second_differently_written_program() -> N
 def test_no_quarantined_value_stands_in_the_database_and_no_digest_of_it_can_be_guessed(
     staged: Any, database: str
 ) -> None:
-    from equipoise.conduct.actions.door import asked_of, find_action
-    from equipoise.conduct.store.backup import TABLES_KEPT
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.actions.dispatch import asked_of, find_action
+    from equipoise.conduct.integrity.backup import TABLES_KEPT
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     hire(trial)
@@ -282,7 +282,7 @@ def two(staged: Any, database: str) -> Any:
 
 def test_sealed_values_exchanged_between_people_are_named_without_any_key(two: Any) -> None:
     from equipoise.conduct.drill.damage import Damage, seen
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
 
     places = two.rows("SELECT participant, item, event_number FROM item WHERE item = 'score' ORDER BY participant")
     owner = Trial(two.trial.directory, two.trial.config, as_owner=True)
@@ -298,8 +298,8 @@ def test_sealed_values_exchanged_between_people_are_named_without_any_key(two: A
 
 def test_a_commitment_made_to_fit_is_named_with_the_key(two: Any) -> None:
     from equipoise.conduct.drill.damage import _unguarded, rewrite
-    from equipoise.conduct.store.trial import Trial
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial.trial import Trial
 
     owner = Trial(two.trial.directory, two.trial.config, as_owner=True)
     for anchor in two.trial.receipts.glob("*"):
@@ -327,7 +327,7 @@ def test_a_commitment_made_to_fit_is_named_with_the_key(two: Any) -> None:
 
 
 def test_a_cut_holds_what_is_quarantined_with_the_key_or_says_that_it_was_left_out(trial: Any) -> None:
-    from equipoise.conduct.cut import cut_records
+    from equipoise.conduct.cut.cut import cut_records
 
     recorded(trial)
     trial.do("sam", "open-arms", why="the safety board asked")
@@ -348,8 +348,8 @@ def test_a_cut_holds_what_is_quarantined_with_the_key_or_says_that_it_was_left_o
 
 
 def test_after_the_lock_the_safety_role_publishes_the_key_and_everybody_reads(staged: Any, database: str) -> None:
-    from equipoise.conduct.cut import cut_records
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.cut.cut import cut_records
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     hire(trial)
@@ -379,9 +379,8 @@ def test_after_the_lock_the_safety_role_publishes_the_key_and_everybody_reads(st
 def test_a_backup_carries_what_is_sealed_and_the_copy_of_the_key_opens_it_again(
     staged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from equipoise.conduct.store.backup import back_up, restore
-    from equipoise.conduct.store.create import FirstAccount, create_trial
-    from equipoise.conduct.store.quarantine import copy_key
+    from equipoise.conduct.integrity.backup import back_up, restore
+    from equipoise.conduct.trial.create import FirstAccount, create_trial
     from equipoise.workflow.library import read_protocol
 
     from .conftest import PASSPHRASE, Staged
@@ -405,13 +404,13 @@ def test_a_backup_carries_what_is_sealed_and_the_copy_of_the_key_opens_it_again(
     with Refused("C043"):
         found.do("sam", "read", participant="P-1", opened=True)
     with Refused("C046"):
-        copy_key(again, "aaaa-bbbb-dddd", found.safety)
-    copy_key(again, "AAAA BBBB CCCC", found.safety)
+        again.copy_safety_key("aaaa-bbbb-dddd", found.safety)
+    again.copy_safety_key("AAAA BBBB CCCC", found.safety)
     assert "'31'" in str(found.do("sam", "read", participant="P-1", opened=True).told)
     with pytest.raises(Exception, match="O032"):
-        copy_key(again, "aaaa-bbbb-cccc", found.safety)
+        again.copy_safety_key("aaaa-bbbb-cccc", found.safety)
     with Refused("C046"):
-        copy_key(other.trial, "aaaa-bbbb-cccc", tmp_path / "none")
+        other.trial.copy_safety_key("aaaa-bbbb-cccc", tmp_path / "none")
     with Refused("C043"):  # another trial's key
         other.trial.quarantine(found.safety)
     again.close()
@@ -419,8 +418,8 @@ def test_a_backup_carries_what_is_sealed_and_the_copy_of_the_key_opens_it_again(
 
 
 def test_an_amended_class_leaves_earlier_values_as_they_were_recorded(trial: Any) -> None:
-    from equipoise.conduct.cut import cut_records
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.cut.cut import cut_records
+    from equipoise.conduct.integrity.verify import verify
     from equipoise.workflow.library import protocol_path
 
     recorded(trial)
@@ -443,7 +442,7 @@ def test_an_amended_class_leaves_earlier_values_as_they_were_recorded(trial: Any
 
 
 def test_a_redaction_reaches_what_is_sealed_with_the_key_alone(trial: Any) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     recorded(trial)
     place = {"participant": "P-1", "visit": "infusion", "form": "dissociation"}

@@ -34,8 +34,8 @@ def laboratory() -> Any:
 
 
 def test_urine_for_the_study_drugs_and_a_quarantined_calendar_are_sealed_like_the_rest(staged: Any) -> None:
-    from equipoise.conduct.cut import cut_records
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.cut.cut import cut_records
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(protocol=laboratory())
     hire(trial)

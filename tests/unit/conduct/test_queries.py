@@ -30,7 +30,7 @@ def state(trial: Any, query: str = "Q-0001") -> str:
 
 
 def test_a_query_is_asked_answered_closed_and_asked_again_and_changes_no_datum(trial: Any) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial.do("ivan", "sign-off", participant="P-1")
     before = trial.rows("SELECT * FROM item ORDER BY participant, visit, form, repeat, item")
@@ -74,7 +74,7 @@ def test_a_query_closed_unanswered_says_why_and_one_about_nothing_is_refused(on_
 
 
 def test_a_query_of_another_site_is_not_there(staged: Any) -> None:
-    from equipoise.conduct.actions.session import Session
+    from equipoise.conduct.actions.sign_in import Session
 
     trial = visited(staged())
     trial.do("alice", "add-site", site="north", zone="America/Chicago")
@@ -109,7 +109,7 @@ def test_an_answer_confirmed_though_unusual_opens_a_query_by_itself(trial: Any) 
 def test_a_query_on_what_is_quarantined_is_the_safety_roles_alone_and_its_words_are_sealed(
     staged: Any, database: str
 ) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     hire(trial)
@@ -139,7 +139,7 @@ def test_a_query_on_what_is_quarantined_is_the_safety_roles_alone_and_its_words_
 
 
 def test_a_name_in_a_query_is_redacted_and_the_query_stays(trial: Any) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial.do("mona", "query", **FORM, item="cocaine", text="Did Jane Roe give this sample?")
     trial.do("ruth", "query-answer", query="Q-0001", text="Jane Roe did.")
@@ -151,7 +151,7 @@ def test_a_name_in_a_query_is_redacted_and_the_query_stays(trial: Any) -> None:
 
 
 def test_a_cut_is_the_same_with_queries_and_signatures_as_without(on_sqlite: Any, tmp_path: Path) -> None:
-    from equipoise.conduct.cut import cut_records
+    from equipoise.conduct.cut.cut import cut_records
 
     trial = on_sqlite
     before = cut_records(trial.trial, at=trial.clock.now(), edition="blinded")

@@ -47,7 +47,7 @@ def enrol(trial: Any, id: str, site: str = "main", route: str | None = None) -> 
 
 
 def companion_of(trial: Any) -> Companion:
-    from equipoise.conduct.store.slots import read_trial_companion
+    from equipoise.conduct.trial.slots import read_trial_companion
 
     return read_trial_companion(trial.pharmacy, trial.trial.protocol(trial.trial.protocol_hash), "training")
 
@@ -175,7 +175,7 @@ def test_a_list_of_a_fixed_total_ends_there_and_no_decoy_is_given(staged: Any, t
 
 
 def test_a_list_that_runs_out_is_drawn_further_by_the_pharmacy_and_goes_on(staged: Any, tmp_path: Path) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(slots=2, protocol=made(flagship_text("permuted-blocks")))
     (held,) = trial.rows("SELECT max(position) FROM slot")[0]
@@ -245,8 +245,8 @@ def poats() -> Protocol:
 def test_a_second_randomization_is_for_those_whom_the_protocol_sends_there(staged: Any, tmp_path: Path) -> None:
     from datetime import timedelta
 
-    from equipoise.conduct.cut import cut_records
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.cut.cut import cut_records
+    from equipoise.conduct.integrity.verify import verify
 
     protocol = poats()
     trial = staged(protocol=protocol, slots=8)
@@ -341,8 +341,8 @@ def test_the_export_is_a_command_refused_before_lock_and_replayed_by_another(
 
 
 def test_a_cut_after_a_restore_knows_slots_by_their_receipts(staged: Any, tmp_path: Path) -> None:
-    from equipoise.conduct.cut import cut_records
-    from equipoise.conduct.store.backup import back_up, restore
+    from equipoise.conduct.cut.cut import cut_records
+    from equipoise.conduct.integrity.backup import back_up, restore
 
     from .test_restore import _receipts
 

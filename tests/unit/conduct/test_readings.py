@@ -15,9 +15,9 @@ def _loaded_by_screening(trial) -> set[str]:
     """Modules that a process of its own has loaded after one action that needs no protocol."""
     script = (
         "import json, sys\n"
-        "from equipoise.conduct.actions.door import perform\n"
-        "from equipoise.conduct.actions.session import Session\n"
-        "from equipoise.conduct.store.trial import Trial\n"
+        "from equipoise.conduct.actions.dispatch import perform\n"
+        "from equipoise.conduct.actions.sign_in import Session\n"
+        "from equipoise.conduct.trial.trial import Trial\n"
         "trial = Trial.open(sys.argv[1])\n"
         "perform(trial, Session('carol'), 'screen', {'participant': sys.argv[2], 'site': 'main'})\n"
         "print(json.dumps(sorted(sys.modules)))\n"
@@ -34,27 +34,27 @@ def test_an_action_that_needs_no_protocol_loads_none_once_it_was_read(staged) ->
     trial = staged()
     note = trial.trial.directory / ".reading.json"
     assert note.is_file()  # init read it
-    heavy = {"equipoise.protocol.model", "equipoise.instruments", "polars"}
+    heavy = {"equipoise.protocol.language.protocol", "equipoise.instruments", "polars"}
     assert not heavy & _loaded_by_screening(trial)
     said = json.loads(note.read_text())
     assert _is_read(trial)
     for name in said:  # another version, or a text that is not the one read
         note.write_text(json.dumps({**said, name: "f" * 64}))
         assert not _is_read(trial)
-    assert "equipoise.protocol.model" in _loaded_by_screening(trial)
+    assert "equipoise.protocol.language.protocol" in _loaded_by_screening(trial)
     assert json.loads(note.read_text()) == said
 
 
 def _is_read(trial) -> bool:
-    from equipoise.conduct.store.readings import is_read
+    from equipoise.conduct.trial.protocol_versions import is_read
 
     with trial.trial.use():
         return is_read(trial.trial, trial.trial.protocol_hash)
 
 
 def test_a_forged_note_lets_no_other_protocol_be_used(staged, monkeypatch) -> None:
-    from equipoise.conduct.store import readings
-    from equipoise.conduct.store import trial as store
+    from equipoise.conduct.trial import protocol_versions as readings
+    from equipoise.conduct.trial import trial as store
     from equipoise.workflow import library
 
     trial = staged()

@@ -14,8 +14,8 @@ def _receipts(trial) -> list[str]:
 
 
 def test_nothing_is_given_twice_from_an_old_backup(staged, database, tmp_path, request) -> None:
-    from equipoise.conduct.store.backup import back_up, restore
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.backup import back_up, restore
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database, slots=40)
     for number in (1, 2, 3):
@@ -56,7 +56,7 @@ def test_nothing_is_given_twice_from_an_old_backup(staged, database, tmp_path, r
 def test_a_backup_that_was_changed_is_refused(staged, tmp_path) -> None:
     import zipfile
 
-    from equipoise.conduct.store.backup import back_up, restore
+    from equipoise.conduct.integrity.backup import back_up, restore
 
     trial = staged()
     back_up(trial.trial, tmp_path / "b", clock=trial.clock, entropy=trial.entropy)
@@ -72,7 +72,7 @@ def test_a_backup_that_was_changed_is_refused(staged, tmp_path) -> None:
 
 
 def test_a_ledger_shorter_than_a_receipt_randomizes_nobody(staged) -> None:
-    from equipoise.conduct.store.anchors import Anchor, add_anchor
+    from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 
     trial = staged()
     trial.enrol("P-1")
@@ -86,7 +86,7 @@ def test_a_ledger_shorter_than_a_receipt_randomizes_nobody(staged) -> None:
 def test_the_key_is_in_no_backup(staged, tmp_path) -> None:
     import zipfile
 
-    from equipoise.conduct.store.backup import back_up
+    from equipoise.conduct.integrity.backup import back_up
 
     trial = staged()
     back_up(trial.trial, tmp_path / "b", clock=trial.clock, entropy=trial.entropy)
@@ -103,7 +103,7 @@ def _restored_with_what_was_kept_outside(staged, tmp_path):
     """P-1 randomized, a backup, P-2 randomized, the backup restored with every anchor and receipt that was outside."""
     import shutil
 
-    from equipoise.conduct.store.backup import back_up, restore
+    from equipoise.conduct.integrity.backup import back_up, restore
 
     trial = staged(slots=40)
     for number in (1, 2, 3):
@@ -128,8 +128,8 @@ def _restored_with_what_was_kept_outside(staged, tmp_path):
 
 
 def test_an_acknowledged_loss_is_told_and_no_fault_and_any_other_is_one(staged, tmp_path) -> None:
-    from equipoise.conduct.store.anchors import Anchor, add_anchor
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
+    from equipoise.conduct.integrity.verify import verify
 
     trial, since = _restored_with_what_was_kept_outside(staged, tmp_path)
     before = verify(trial.trial)
@@ -158,8 +158,8 @@ def test_an_acknowledged_loss_is_told_and_no_fault_and_any_other_is_one(staged, 
 
 
 def test_an_anchor_found_after_the_fence_was_lifted_is_acknowledged(staged, tmp_path) -> None:
-    from equipoise.conduct.store.anchors import Anchor, add_anchor
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
+    from equipoise.conduct.integrity.verify import verify
 
     trial, since = _restored_with_what_was_kept_outside(staged, tmp_path)
     trial.do("alice", "lift-fence", receipts=since, last=2, why="both sites were telephoned")
@@ -177,7 +177,7 @@ def test_an_anchor_found_after_the_fence_was_lifted_is_acknowledged(staged, tmp_
 
 
 def test_a_loss_without_a_restore_cannot_be_acknowledged(staged) -> None:
-    from equipoise.conduct.store.anchors import Anchor, add_anchor
+    from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 
     trial = staged()
     add_anchor(trial.trial.receipts, Anchor(500, "ab" * 32, "2027-01-11T15:00:00.000000Z", "randomize"))
@@ -187,6 +187,6 @@ def test_a_loss_without_a_restore_cannot_be_acknowledged(staged) -> None:
 
 
 def _anchors(trial):
-    from equipoise.conduct.store.anchors import read_anchors
+    from equipoise.conduct.audit_trail.anchors import read_anchors
 
     return read_anchors(trial.trial.receipts)

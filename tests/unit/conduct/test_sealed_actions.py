@@ -63,7 +63,7 @@ def test_randomized_in_error_is_a_further_event_and_the_slot_stays_given(randomi
 
 
 def test_redaction_takes_the_words_out_and_the_chain_still_holds(staged, database) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     trial.do("carol", "screen", participant="P-1", site="main", result="declined", reason="Jane Roe moved to Ohio")
@@ -95,7 +95,7 @@ def test_a_second_name_is_taken_out_of_what_the_first_redaction_kept_and_no_dige
 ) -> None:
     import json
 
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     said = "Jane Roe moved to Ohio with John Doe"
@@ -133,7 +133,7 @@ def _amended(trial, old: str, new: str) -> str:
 
 
 def test_an_amendment_is_shown_then_adopted_and_participants_move_when_they_consent_anew(staged, database) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     trial = staged(database=database)
     first = trial.trial.protocol_hash
@@ -167,8 +167,8 @@ def test_an_amendment_that_needs_other_lists_is_refused(staged) -> None:
 
 
 def test_a_program_that_reads_the_protocol_differently_is_refused(staged, monkeypatch) -> None:
-    from equipoise.conduct.store import readings
-    from equipoise.conduct.store import trial as store
+    from equipoise.conduct.trial import protocol_versions as readings
+    from equipoise.conduct.trial import trial as store
     from equipoise.workflow import library
 
     trial = staged()
@@ -182,7 +182,7 @@ def test_a_program_that_reads_the_protocol_differently_is_refused(staged, monkey
 
 
 def test_accounts_end_and_never_come_back_as_somebody_else(staged) -> None:
-    from equipoise.conduct.actions.session import sign_in
+    from equipoise.conduct.actions.sign_in import sign_in
 
     trial = staged()
     made = trial.do("alice", "add-account", account="nora", person="Nora N", roles=["coordinator"])
@@ -205,7 +205,7 @@ def test_accounts_end_and_never_come_back_as_somebody_else(staged) -> None:
 def test_five_wrong_pass_phrases_and_the_account_waits(staged) -> None:
     from datetime import timedelta
 
-    from equipoise.conduct.actions.session import sign_in
+    from equipoise.conduct.actions.sign_in import sign_in
 
     trial = staged()
     given = {"clock": trial.clock, "entropy": trial.entropy}

@@ -26,7 +26,7 @@ def states(trial: Any) -> dict[str, str]:
 def test_a_signature_shows_name_role_time_and_meaning_and_any_later_change_of_what_it_covers_supersedes_it(
     trial: Any,
 ) -> None:
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
 
     signed = trial.do("ruth", "sign", **FORM, meaning="authored").answer
     assert {name: signed[name] for name in ("signed_by", "role", "meaning", "of")} == {
@@ -100,8 +100,8 @@ def test_who_signs_with_which_meaning_is_the_roles_and_what_is_not_there_is_not_
 
 
 def test_the_lock_is_signed_over_everything_and_names_what_is_missing(trial: Any) -> None:
-    from equipoise.conduct.store.signatures import trial_digest
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial.signatures import trial_digest
 
     trial.do("mona", "query", participant="P-1", text="which strip?")
     trial.do("mona", "sign", participant="P-1", meaning="reviewed")
@@ -129,7 +129,7 @@ def test_a_signature_put_over_other_content_by_hand_is_named_even_with_the_chain
     import json
 
     from equipoise.conduct.drill.damage import Damage, rewrite, seen
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.trial.trial import Trial
 
     trial.do("ruth", "sign", **FORM, meaning="authored")
     owner = Trial(trial.trial.directory, trial.trial.config, as_owner=True)

@@ -38,7 +38,7 @@ def flagship(per_arm: int | None) -> Protocol:
 
 
 def companion_for(staged_pharmacy: Path, protocol: Protocol) -> list[str]:
-    from equipoise.conduct.store.slots import read_trial_companion
+    from equipoise.conduct.trial.slots import read_trial_companion
 
     lists = read_trial_companion(staged_pharmacy, protocol, "training")
     return list(lists.slots(lists.streams()[0], 60))
@@ -86,7 +86,7 @@ def check_calendar(trial: Any) -> None:
 
 def check(staged: Any, per_arm: int | None, seed: int, folder: Path) -> None:
     """Driven, closed and cut: records equal to those simulated, and the results of the plan with them."""
-    from equipoise.conduct.cut import take_cut
+    from equipoise.conduct.cut.cut import take_cut
     from equipoise.exchange.records_files import read_records, write_records
 
     protocol = flagship(per_arm)

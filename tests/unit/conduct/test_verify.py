@@ -5,8 +5,8 @@ from __future__ import annotations
 
 def test_each_column_of_each_table_changed_by_hand_is_named(staged, database) -> None:
     from equipoise.conduct.drill.damage import changed_columns, damaged_ledgers, is_named, seen
-    from equipoise.conduct.store.trial import Trial
-    from equipoise.conduct.store.verify import verify
+    from equipoise.conduct.integrity.verify import verify
+    from equipoise.conduct.trial.trial import Trial
 
     trial = staged(database=database, slots=40)
     for number in (1, 2):
@@ -24,7 +24,7 @@ def test_each_column_of_each_table_changed_by_hand_is_named(staged, database) ->
 
 
 def test_the_sealed_side_is_opened_with_the_key_and_every_text_has_one_length(staged) -> None:
-    from equipoise.conduct.store.verify import verify_directory
+    from equipoise.conduct.integrity.verify import verify_directory
 
     trial = staged()
     found = verify_directory(trial.trial.directory, pharmacy=trial.pharmacy)
@@ -43,8 +43,9 @@ def test_the_sealed_side_is_opened_with_the_key_and_every_text_has_one_length(st
 
 
 def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> None:
-    from equipoise.conduct.store import guards, halves, verify
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.integrity import halves, verify
+    from equipoise.conduct.trial import guards
+    from equipoise.conduct.trial.trial import Trial
 
     trial = staged(database=database, slots=40)
     for number in (1, 2, 3, 4):
@@ -76,7 +77,7 @@ def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> Non
 
 
 def test_a_second_process_that_fails_costs_time_and_no_finding(staged, monkeypatch) -> None:
-    from equipoise.conduct.store import halves, verify
+    from equipoise.conduct.integrity import halves, verify
 
     trial = staged()
     trial.enrol("P-1")
@@ -91,8 +92,8 @@ def test_a_trial_that_goes_on_meanwhile_verifies(staged, monkeypatch) -> None:
     """One moment of the database is looked at, by both processes, whatever is written meanwhile."""
     import multiprocessing
 
-    from equipoise.conduct.store import verify
-    from equipoise.conduct.store.trial import Trial
+    from equipoise.conduct.integrity import verify
+    from equipoise.conduct.trial.trial import Trial
 
     trial = staged()
     trial.enrol("P-1")

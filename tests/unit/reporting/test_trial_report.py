@@ -12,16 +12,16 @@ from demo import random_records
 
 from equipoise.analysis.analyse import analyse_records
 from equipoise.analysis.results import Results
-from equipoise.exchange.ctn0094 import import_ctn0094
-from equipoise.exchange.mapping import import_table
+from equipoise.exchange.ctn0094.read import import_ctn0094
+from equipoise.exchange.own_tables.convert import import_table
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.instruments.library import find_instrument
 from equipoise.protocol import Protocol, read_protocol, read_protocol_text
 from equipoise.records import Records
 from equipoise.reporting import format as fmt
 from equipoise.reporting.blinding import build_guesses_table
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import Bullets, Document, Figure, Heading, Table, lay_out, plain
-from equipoise.reporting.material import Material
 from equipoise.reporting.shells import build_shells
 from equipoise.reporting.trial_report import build_report
 from equipoise.simulation.simulate import simulate

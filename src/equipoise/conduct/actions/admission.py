@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.matrix import MATRIX
+from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
-from equipoise.conduct.store.anchors import last_anchor
-from equipoise.conduct.store.losses import disagreement
+from equipoise.conduct.integrity.losses import disagreement
 from equipoise.foundation.errors import listed
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.door import Act, Action
+    from equipoise.conduct.actions.dispatch import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
 _FORMULA = frozenset("=+-@\t\r")

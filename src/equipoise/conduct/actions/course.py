@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.conduct.rules.participant import Course
+from equipoise.conduct.rules.status import Course
 
 
 def course_of(row: Any) -> Course:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.session import check_again
-from equipoise.conduct.store.signatures import SUPERSEDED, digest_signed, no_longer_as_signed
+from equipoise.conduct.actions.sign_in import check_again
+from equipoise.conduct.trial.signatures import SUPERSEDED, digest_signed, no_longer_as_signed
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.door import Act
+    from equipoise.conduct.actions.dispatch import Act
 
 CODES = {
     "C621": "A signature over records that are signed already, not complete or not there.",

@@ -8,10 +8,10 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from equipoise.conduct.actions.door import perform
+from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
-from equipoise.conduct.store.verify import verify
+from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError
 
 SIZE = 2000  # randomizations

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from equipoise.conduct.clock import Moment, SetClock
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import staged
-from equipoise.conduct.store.verify import verify
+from equipoise.conduct.integrity.verify import verify
 
 SIZE = 5  # events at each setting of the clock
 

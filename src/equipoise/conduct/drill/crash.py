@@ -6,11 +6,11 @@ import random
 import time
 from pathlib import Path
 
-from equipoise.conduct.actions.door import perform
+from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
-from equipoise.conduct.store.trial import Trial
-from equipoise.conduct.store.verify import verify
+from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.trial.trial import Trial
 
 SIZE = 200  # processes killed
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct.store import guards
-from equipoise.conduct.store.canonical import digest_of, written
-from equipoise.conduct.store.events import COLUMNS, hash_of
-from equipoise.conduct.store.tables import TABLES
-from equipoise.conduct.store.trial import Trial
-from equipoise.conduct.store.verify import Verification, verify
+from equipoise.conduct.audit_trail.canonical import digest_of, written
+from equipoise.conduct.audit_trail.events import COLUMNS, hash_of
+from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.integrity.verify import Verification, verify
+from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.trial import Trial
 
 SEALED = "drill-sealed"  # the quarantined item of the drill
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
-from equipoise.conduct.store.verify import verify
+from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError
 
 SIZE = 2000  # most writes tried before the disk is full

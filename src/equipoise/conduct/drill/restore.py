@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
-from equipoise.conduct.actions.door import perform
+from equipoise.conduct.actions.dispatch import perform
+from equipoise.conduct.audit_trail.anchors import add_anchor, read_anchors
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, one_database, staged
-from equipoise.conduct.store.anchors import add_anchor, read_anchors
-from equipoise.conduct.store.backup import back_up, restore
-from equipoise.conduct.store.trial import Trial
-from equipoise.conduct.store.verify import verify
+from equipoise.conduct.integrity.backup import back_up, restore
+from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError
 
 SIZE = 30  # participants randomized, a third before the backup

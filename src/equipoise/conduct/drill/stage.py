@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct.actions.door import Receipt, perform
-from equipoise.conduct.actions.session import Session, sign_in
+from equipoise.conduct.actions.dispatch import Receipt, perform
+from equipoise.conduct.actions.sign_in import Session, sign_in
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import SystemEntropy, code
-from equipoise.conduct.store.create import FirstAccount, create_trial
-from equipoise.conduct.store.ledger import writing
-from equipoise.conduct.store.trial import Trial
+from equipoise.conduct.trial.create import FirstAccount, create_trial
+from equipoise.conduct.trial.ledger import writing
+from equipoise.conduct.trial.trial import Trial
 from equipoise.workflow.library import read_protocol
 
 PROTOCOL = "ketamine-mbrp-cocaine"

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from equipoise.conduct.actions.door import perform
+from equipoise.conduct.actions.dispatch import perform
+from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.drill.damage import (
     SEALED,
     Damage,
@@ -19,10 +20,9 @@ from equipoise.conduct.drill.damage import (
 )
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
-from equipoise.conduct.store.anchors import Anchor, add_anchor
-from equipoise.conduct.store.copies import write_increment
-from equipoise.conduct.store.trial import SQLITE_FILE, Trial, read_config
-from equipoise.conduct.store.verify import source_of, verify, verify_directory
+from equipoise.conduct.integrity.copies import write_increment
+from equipoise.conduct.integrity.verify import source_of, verify, verify_directory
+from equipoise.conduct.trial.trial import SQLITE_FILE, Trial, read_config
 from equipoise.foundation.errors import ConductError
 
 SIZE = 100  # damaged copies of each database file
@@ -68,8 +68,8 @@ def _prepare(stage: Stage) -> None:
     perform(stage.trial, stage.investigator, "unblind", {"participant": "P-1"}, why=why, pharmacy=str(stage.pharmacy))
     from equipoise.conduct.clock import Moment, SystemClock
     from equipoise.conduct.entropy import SystemEntropy, code
-    from equipoise.conduct.store.ledger import writing
-    from equipoise.conduct.store.quarantine import place_of_item
+    from equipoise.conduct.keys.quarantine import place_of_item
+    from equipoise.conduct.trial.ledger import writing
 
     entropy = SystemEntropy()
     for participant in ("P-1", "P-2"):
@@ -97,7 +97,7 @@ def _prepare(stage: Stage) -> None:
 
 
 def _empty_tables(stage: Stage) -> list[str]:
-    from equipoise.conduct.store.tables import TABLES
+    from equipoise.conduct.audit_trail.tables import TABLES
 
     return [name for name in TABLES if stage.rows(f"SELECT count(*) FROM {name}") == [(0,)]]
 
@@ -173,7 +173,7 @@ def _content(directory: Path) -> object:
     """Every row of every table; nothing where it cannot be read."""
     from django.db import DatabaseError
 
-    from equipoise.conduct.store.backup import TABLES_KEPT
+    from equipoise.conduct.integrity.backup import TABLES_KEPT
 
     trial = Trial(directory, read_config(directory))
     try:

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_conduct import DrugIntervention
+from equipoise.protocol.language.design import DrugIntervention
 
 CODES = {
     "C520": "What a dose needs, and the protocol does not say.",

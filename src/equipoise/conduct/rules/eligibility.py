@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_conduct import CriterionEntry
+from equipoise.protocol.language.design import CriterionEntry
 
 CODES = {
     "C510": "A criterion that is not met.",

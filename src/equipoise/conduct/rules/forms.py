@@ -16,7 +16,7 @@ from equipoise.conduct.rules.branching import Condition, asked, parse_condition
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import Instrument, require_instrument, score
 from equipoise.protocol import Protocol
-from equipoise.protocol.model_conduct import Assessment, BehaviouralIntervention, Blinding
+from equipoise.protocol.language.design import Assessment, BehaviouralIntervention, Blinding
 from equipoise.records.schema import NEGATIVE, NOT_EVALUABLE, POSITIVE
 
 CODES = {

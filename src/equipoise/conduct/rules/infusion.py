@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from equipoise.conduct.rules.dose import OpenSheet, decimal_text
 from equipoise.foundation.errors import Problem
-from equipoise.protocol.model_running import Infusing
+from equipoise.protocol.language.conduct import Infusing
 
 CODES = {
     "C540": "Intervals of an infusion that overlap, run backwards or are out of order.",

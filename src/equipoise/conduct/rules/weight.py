@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from equipoise.foundation.errors import Problem
-from equipoise.protocol.model_running import Weighing
+from equipoise.protocol.language.conduct import Weighing
 
 CODES = {
     "C525": "A weight that nobody can have.",

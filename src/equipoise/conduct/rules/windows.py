@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.protocol import Protocol
-from equipoise.protocol.model import PlannedVisit
+from equipoise.protocol.language.protocol import PlannedVisit
 
 CODES = {
     "C530": "A visit that the schedule does not have.",

@@ -19,8 +19,9 @@ from equipoise.endpoints.patterns import kernels
 from equipoise.endpoints.patterns.kernels import Floats, Mask, Places
 from equipoise.endpoints.patterns.pattern import Pattern, among, codes, require_same_people
 from equipoise.endpoints.patterns.steps import View, carry_out, place_of_last
-from equipoise.protocol.facts import Frozen
-from equipoise.protocol.formula import (
+from equipoise.protocol.checks.formulas import patterns_of
+from equipoise.protocol.language.facts import Frozen
+from equipoise.protocol.language.formula import (
     Contains,
     CountOf,
     Escalation,
@@ -30,9 +31,10 @@ from equipoise.protocol.formula import (
     RunOf,
     Step,
     TimeTo,
+    ValueType,
     WeightedIndex,
+    value_type,
 )
-from equipoise.protocol.formula_check import ValueType, patterns_of, value_type
 
 BLOCK = 32_768  # rows; a block of 24 weeks and what is made of it stays in the cache of a core
 NEVER_SEEN = "never-seen-scored-success"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.derived import Derived
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, MIXED, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask
 from equipoise.endpoints.patterns.evaluate import Scored, evaluate
 from equipoise.endpoints.patterns.library import require_definition
@@ -12,8 +12,8 @@ from equipoise.endpoints.patterns.pattern import Pattern
 from equipoise.endpoints.reduction import days_known
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.formula import NESTED, Formula, Step
-from equipoise.protocol.model_analysis import PatternEndpoint, PatternSource
+from equipoise.protocol.language.analysis import PatternEndpoint, PatternSource
+from equipoise.protocol.language.formula import NESTED, Formula, Step
 
 
 def pattern_of(lattice: Lattice, source: PatternSource) -> Pattern:

@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 
 from equipoise.endpoints.patterns.pattern import Pattern, read_words
 from equipoise.foundation.errors import Problem, ProtocolError, UsageError, listed, nearest
-from equipoise.protocol.facts import Frozen, Number, Whole
-from equipoise.protocol.formula import Formula
-from equipoise.protocol.formula_check import ValueType, formula_problems, value_type
+from equipoise.protocol.checks.formulas import formula_problems
+from equipoise.protocol.language.facts import Frozen, Number, Whole
+from equipoise.protocol.language.formula import Formula, ValueType, value_type
 
 CODES = {
     "U605": "A definition that the library does not have.",

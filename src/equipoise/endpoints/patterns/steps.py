@@ -10,7 +10,7 @@ import numpy as np
 from equipoise.endpoints.patterns import kernels
 from equipoise.endpoints.patterns.kernels import Cells, Mask, Places
 from equipoise.endpoints.patterns.pattern import among, codes
-from equipoise.protocol.formula import PatternWindow, Step
+from equipoise.protocol.language.formula import PatternWindow, Step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import polars as pl
 from equipoise.endpoints.patterns.evaluate import Scored, evaluate_all
 from equipoise.endpoints.patterns.library import Definition, reference_definitions
 from equipoise.endpoints.patterns.pattern import Pattern
-from equipoise.protocol.formula import Formula
+from equipoise.protocol.language.formula import Formula
 
 
 def score_definitions(

@@ -10,7 +10,7 @@ def compile_patterns() -> None:
     from equipoise.endpoints.patterns.evaluate import apply_steps, evaluate
     from equipoise.endpoints.patterns.library import DAYS_PER_CELL, definitions
     from equipoise.endpoints.patterns.pattern import read_words
-    from equipoise.protocol.formula import FillRule, Step
+    from equipoise.protocol.language.formula import FillRule, Step
 
     words = ["+-o*_" * 12, "o" * 60]
     for rule in get_args(FillRule):

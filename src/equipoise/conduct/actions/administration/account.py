@@ -1,0 +1,137 @@
+"""Accounts: one person each, never deleted, never given to another person."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.permissions import ROLES
+from equipoise.conduct.entropy import code
+from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
+from equipoise.conduct.trial.models import Account, Site
+from equipoise.foundation.errors import listed
+
+CODES = {
+    "C110": "An account that is known already, or is not known.",
+    "C111": "A role or a site that there is not.",
+    "C112": "The last administrator cannot be shut out.",
+}
+_ALWAYS = ("open", "paused", "frozen", "locked")
+
+
+def _known(act: Act, account: str) -> Account:
+    found = Account.objects.filter(account=account).first()
+    if found is None:
+        act.refuse("C110", "account", f"There is no account {account!r}.", "an account of the trial")
+    return found
+
+
+def _new_passphrase(act: Act, account: str) -> tuple[str, str]:
+    """A pass-phrase for one person, told once, and its hash."""
+    passphrase = code(act.entropy, 5).lower()
+    return passphrase, hashed(passphrase, act.entropy)
+
+
+@action("add-account", states=_ALWAYS, protocol=False)
+def add_account(act: Act, account: str, person: str, roles: list, sites: list | None = None,
+                expires: date | None = None) -> None:  # fmt: skip
+    """Add an account for one person; its first pass-phrase is told once. No sites means all of them."""
+    if Account.objects.filter(account=account).exists():
+        act.refuse("C110", "account", f"There is or was an account {account!r}.", "a name never used before",
+                   "A name is never given to a second person.")  # fmt: skip
+    if not account or not account.replace("-", "").replace(".", "").isalnum():
+        act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
+    sites = sites or []
+    strange = [site for site in sites if not Site.objects.filter(site=site).exists()]
+    if strange:
+        act.refuse("C111", "sites", f"There is no site {listed(strange)}.", "sites of the trial")
+    passphrase, encoded = _new_passphrase(act, account)
+    row = {
+        "account": account, "person": person, "roles": ",".join(roles), "sites": ",".join(sites),
+        "expires_on": expires.isoformat() if expires else "", "credential": credential_digest(encoded),
+    }  # fmt: skip
+    entry = act.record(
+        subject=f"account {account}", what={"put": {"account": [row]}}, answer={"account": account, "roles": roles}
+    )
+    act.writer.set_credential(account, encoded, entry.number)
+    act.tell({"passphrase": passphrase})
+
+
+def _require_administrator_left(act: Act, account: str) -> None:
+    others = Account.objects.filter(state="active").exclude(account=account)
+    if not any("administrator" in other.roles.split(",") and not other.expires_on for other in others):
+        act.refuse("C112", "account", f"{account} is the last administrator.", "another administrator first")
+
+
+@action("disable-account", states=_ALWAYS, why=True, protocol=False)
+def disable_account(act: Act, account: str) -> None:
+    """Take an account out of use, at once and for good."""
+    _known(act, account)
+    _require_administrator_left(act, account)
+    act.record(
+        subject=f"account {account}",
+        what={"put": {"account": [{"account": account, "state": "disabled"}]}},
+        answer={"account": account, "state": "disabled"},
+    )
+
+
+@action("expire-account", states=_ALWAYS, why=True, protocol=False)
+def expire_account(act: Act, account: str, last_day: date) -> None:
+    """Set the last day on which an account can be used."""
+    _known(act, account)
+    _require_administrator_left(act, account)
+    act.record(
+        subject=f"account {account}",
+        what={"put": {"account": [{"account": account, "expires_on": last_day.isoformat()}]}},
+        answer={"account": account, "last_day": last_day},
+    )
+
+
+@action("reset-passphrase", states=_ALWAYS, why=True, protocol=False)
+def reset_passphrase(act: Act, account: str) -> None:
+    """Give an account a new pass-phrase, told once, after its own was lost or tried too often."""
+    _known(act, account)
+    passphrase, encoded = _new_passphrase(act, account)
+    _set(act, account, encoded)
+    act.tell({"passphrase": passphrase})
+
+
+@action("passphrase", states=_ALWAYS, private=("new",), protocol=False)
+def passphrase(act: Act, new: str) -> None:
+    """Set one's own pass-phrase."""
+    require_passphrase(act.session.account, new)
+    _set(act, act.session.account, hashed(new, act.entropy))
+
+
+def _set(act: Act, account: str, encoded: str) -> None:
+    row = {"account": account, "credential": credential_digest(encoded), "refusals": 0}
+    entry = act.record(subject=f"account {account}", what={"put": {"account": [row]}}, answer={"account": account})
+    act.writer.set_credential(account, encoded, entry.number)
+
+
+@action("review-accounts", states=_ALWAYS)
+def review_accounts(act: Act) -> None:
+    """List who may do what: every account with its roles, sites, last day, when it last signed in and was last refused.
+
+    For the periodic review of access; that it was done is recorded.
+    """
+    last = dict(act.trial.rows("SELECT account, MAX(at) FROM event WHERE action = 'sign-in' GROUP BY account"))
+    rows = [
+        {
+            "account": row.account, "person": row.person, "roles": row.roles, "sites": row.sites or "all",
+            "state": row.state, "last_day": row.expires_on, "signed_in": last.get(row.account, "never"),
+            "refused": row.refused_at, "refusals": row.refusals,
+        }
+        for row in sorted(Account.objects.all(), key=lambda row: row.account)
+    ]  # fmt: skip
+    act.record(subject="accounts", what={"reviewed": len(rows)}, answer={"accounts": len(rows)})
+    act.tell({"list": rows})
+
+
+@action("sign-out", states=_ALWAYS, protocol=False)
+def sign_out(act: Act) -> None:
+    """Note that somebody signed out."""
+    act.record(subject=f"account {act.session.account}", what={"signed": "out"})

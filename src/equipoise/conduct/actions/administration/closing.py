@@ -1,0 +1,96 @@
+"""Freezing and locking, in that order: after the lock nothing of a participant changes any more."""
+
+from __future__ import annotations
+
+from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
+from equipoise.conduct.trial.signatures import casebook_digest
+
+CODES = {
+    "C620": "What stands in the way of a freeze or a lock.",
+    "C627": "The safety role's key cannot be published now.",
+}
+
+
+def unsigned(act: Act) -> list[str]:
+    """Participants randomized whose records, as they stand, no investigator has signed as responsible."""
+    out = []
+    for (participant,) in act.trial.rows("SELECT participant FROM participant WHERE status = 'randomized'"):
+        signed = act.trial.rows(
+            "SELECT content FROM signature WHERE participant = %s AND form = '' AND meaning = %s AND state = 'valid'",
+            (participant, RESPONSIBLE),
+        )
+        if (casebook_digest(act.trial, participant),) not in signed:
+            out.append(participant)
+    return sorted(out)
+
+
+def _under_way(act: Act) -> list[str]:
+    def count(statement: str) -> int:
+        return int(act.trial.rows(f"SELECT count(*) FROM {statement}")[0][0])
+
+    out = [f"{n} infusions are running" for n in [count("participant WHERE infusing = 'yes'")] if n]
+    out += [f"{n} weights are held" for n in [count("form WHERE form = 'weight' AND state = 'held'")] if n]
+    return out
+
+
+def _named(ids: list[str]) -> str:
+    return ", ".join(ids[:12]) + (" ..." if len(ids) > 12 else "")
+
+
+@action("freeze")
+def freeze(act: Act) -> None:
+    """Freeze the data: from now on only corrections, queries and signatures; nothing may be under way."""
+    matters = _under_way(act)
+    if matters:
+        act.refuse("C620", "freeze", f"{'; '.join(matters)}.", "nothing under way", "Settle it first.")
+    act.record(
+        subject="freeze",
+        what={"put": {"trial_state": [{"name": "trial", "state": "frozen"}]}},
+        answer={"state": "frozen"},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+@action("unfreeze", states=("frozen",), why=True)
+def unfreeze(act: Act) -> None:
+    """Open frozen data again, with the reason."""
+    act.record(
+        subject="freeze",
+        what={"put": {"trial_state": [{"name": "trial", "state": "open"}]}},
+        answer={"state": "open"},
+    )
+
+
+@action("lock", states=("frozen",), private=("passphrase",))
+def lock(act: Act, passphrase: str) -> None:
+    """Lock and sign the database, for good: every participant signed off as the records stand, every query closed."""
+    matters = _under_way(act)
+    absent = unsigned(act)
+    if absent:
+        matters.append(f"{len(absent)} participants are not signed off by an investigator: {_named(absent)}")
+    asked = sorted(query for (query,) in act.trial.rows("SELECT query FROM query WHERE state <> 'closed'"))
+    if asked:
+        matters.append(f"{len(asked)} queries are not closed: {_named(asked)}")
+    if matters:
+        act.refuse("C620", "lock", f"{'; '.join(matters)}.", "frozen data, all signed, every query closed",
+                   "sign-off each participant, close each query, then lock.")  # fmt: skip
+    rows = signature_row(act, passphrase, "approved", "the locked database")
+    act.record(
+        subject="lock",
+        what={"put": {"trial_state": [{"name": "trial", "state": "locked"}], **rows}},
+        answer={"state": "locked", **shown(rows)},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+@action("open-quarantine", states=("locked",))
+def open_quarantine(act: Act) -> None:
+    """Publish the safety role's key in the ledger, after the lock: what was quarantined can be read by everybody."""
+    key = act.quarantine
+    if key is None:
+        act.refuse("C043", "--safety", "No folder is named.", "the folder that the safety role keeps", "Add --safety.")
+    if act.trial.rows("SELECT 1 FROM event WHERE action = 'open-quarantine'"):
+        act.refuse("C627", "open-quarantine", "The key is published already.", "once")
+    act.record(subject="quarantine", what={"secret": key.secret}, answer={"quarantine": "open"})
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))

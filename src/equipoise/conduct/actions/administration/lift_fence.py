@@ -1,0 +1,162 @@
+"""After a restore: receipts given since the backup are typed in, their slots burnt or given back, the fence lifted.
+
+What is lost with the events after the backup is written down: the anchors outside that tell of them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
+from equipoise.conduct.integrity.losses import lost_anchors, read_outside
+from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.trial.models import Allocation, Participant, Slot
+from equipoise.conduct.trial.receipts import GivenSlot, read_given
+from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
+from equipoise.conduct.trial.trial import pharmacy_folder
+
+CODES = {
+    "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
+    "C132": "No fence stands.",
+    "C134": "A loss that no restore explains.",
+}
+
+
+@action("lift-fence", why=True)
+def lift_fence(act: Act, receipts: list, last: int) -> None:
+    """Open randomization again: every receipt given since the backup, and the number of the last one known anywhere.
+
+    A participant in the backup gets the slot of the receipt back; for others the slot is burnt, and given to them alone
+    when they are entered again. Ask every site for its receipts first: ``why`` says who was asked.
+    """
+    if act.state.randomization != "fenced":
+        act.refuse("C132", "randomization", "No fence stands.", "a trial that was restored")
+    given = _read(act, receipts)
+    count = Allocation.objects.count()
+    wanted = list(range(count + 1, last + 1))
+    if [one.number for one in given] != wanted:
+        have = ", ".join(str(one.number) for one in given) or "none"
+        act.refuse("C131", "receipts", f"Typed in: {have}.", f"all from {count + 1} to {last}" if wanted else "none",
+                   "Ask every site; the numbers run through the whole trial.")  # fmt: skip
+    _require_known(act, last)
+    for one in given:
+        _give_back(act, one)
+    act.load_none()
+    lost = _lost(act)
+    act.record(
+        subject="randomization",
+        what={
+            "last": last,
+            "lost": lost,
+            "put": {"trial_state": [{"name": "trial", "randomization": "open", "fence": ""}]},
+        },
+        answer={"receipts": len(given), "last": last, "randomization": "open", "anchors_lost": len(lost)},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+@action("acknowledge-loss", states=("open", "paused", "frozen", "locked"), why=True)
+def acknowledge_loss(act: Act) -> None:
+    """Acknowledge anchors found after the fence was lifted that tell of events lost with the restore.
+
+    Put them into the receipts folder first (``anchors.txt``, receipts). Anchors of events that the backup did hold are
+    refused: their loss no restore explains.
+    """
+    lost = _lost(act)
+    if not lost:
+        act.refuse("C134", str(act.trial.receipts), "The ledger holds every anchor there, or its loss is known.",
+                   "anchors that tell of lost events")  # fmt: skip
+    act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+def _lost(act: Act) -> list[str]:
+    """Anchors outside that the restored ledger does not hold; refused where the backup held their events (C134)."""
+    found = act.trial.rows("SELECT what FROM event WHERE action = 'restored' ORDER BY number DESC LIMIT 1")
+    backup = int(json.loads(found[0][0])["backup_number"]) if found else act.writer.number
+    try:
+        lost = lost_anchors(act.trial)
+    except ValueError as error:
+        act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
+    early = [anchor.text for anchor in lost if anchor.number <= backup]
+    if early or (lost and not found):
+        act.refuse("C134", f"anchor {(early or [lost[0].text])[0]}",
+                   f"The ledger does not hold it, and no restore explains that: the backup reaches to event {backup}.",
+                   "every event of the backup", "Something was changed: run `equipoise verify DIR`.")  # fmt: skip
+    return [anchor.text for anchor in lost]
+
+
+def _require_known(act: Act, last: int) -> None:
+    """Refuse where the receipts folder itself holds a receipt after the last one named (C131)."""
+    try:
+        kept = [int(receipt.split()[0]) for _, receipt in read_outside(act.trial.receipts) if receipt]
+    except ValueError as error:
+        act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
+    if max(kept, default=0) > last:
+        act.refuse("C131", "last", f"The receipts folder holds receipt {max(kept)}.", f"{max(kept)} or more",
+                   "Type in every receipt up to it.")  # fmt: skip
+
+
+def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
+    out = []
+    for text in receipts:
+        try:
+            out.append(read_given(str(text)))
+        except ValueError as error:
+            act.refuse("C131", "receipts", f"{error}.", "12 P-0012 7KQ2-9XMA-2ABD")
+    return sorted(out, key=lambda one: one.number)
+
+
+def _give_back(act: Act, one: GivenSlot) -> None:
+    from equipoise.randomization import planned_randomizations
+    from equipoise.randomization.plan import WHOLE_TRIAL, stream_name
+
+    person = Participant.objects.filter(participant=one.participant).first()
+    act.load(one.participant) if person is not None else act.load_none()
+    plans = {plan.stage: plan for plan in planned_randomizations(act.protocol)}
+    slot = Slot.objects.filter(handle=one.handle).first()
+    new = []
+    profile: dict[str, str] = {}
+    if slot is not None:
+        stream, position = slot.stream, slot.position
+        plan = plans[stream.partition(":")[0]]
+        profile = next(stratum for stratum in plan.strata() if stream_name(plan.stage, stratum) == stream)
+    else:
+        minimized = [plan for plan in plans.values() if plan.scheme == "minimization"]
+        if not minimized or not one.profile:
+            act.refuse("C131", one.text, "No slot has this handle.", "the handle as printed on the receipt")
+        plan = minimized[0]
+        stream = stream_name(plan.stage, {})
+        _ = act.vault
+        in_force = act.trial.protocol(act.state.protocol_hash)
+        lists = read_trial_companion(pharmacy_folder(act.pharmacy), in_force, act.trial.mode)
+        profile = plan.require_profile(one.profile)
+        new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy, one.handle)]
+        position = new[0][2]
+    before = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
+    if position != (before[0][0] if before else 0) + 1:
+        act.refuse("C131", one.text, "A receipt before it is missing, or the slot was given to somebody else.",
+                   "every receipt, in the order of their numbers")  # fmt: skip
+    state = "given" if person is not None else "burnt"
+    row = {"participant": one.participant, "randomization": plan.number, "handle": one.handle, "stream": stream,
+           "position": position, "receipt": one.number, "state": state}  # fmt: skip
+    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
+    what: dict[str, Any] = {"receipt": one.text, "stage": plan.stage, "profile": profile, "put": put}
+    if one.on is not None:
+        what["on"] = one.on
+    if person is not None:
+        own = plan.stage != WHOLE_TRIAL and act.protocol.model.stages[plan.stage].day_1 is not None
+        sets_day_1 = plan.number == 1 and anchor_is_randomization(act.protocol) and not person.day_1
+        if one.on is None and (own or sets_day_1):
+            act.refuse("C131", one.text, "Days are counted from this randomization, and its date is not told.",
+                       f"{one.text} on=2027-03-03", "Read the date from the receipt.")  # fmt: skip
+        if plan.number == 1:
+            first = {"day_1": one.on} if sets_day_1 else {}
+            put["participant"] = [{"participant": one.participant, "status": "randomized", "stratum": stream, **first}]
+        if own and one.on is not None:
+            put |= day_1_rows(act, plan.stage, one.on)
+    act.record(participant=one.participant, subject=f"receipt {one.number}", what=what)
+    if new:
+        act.seal({"handle": one.handle}, slots=new)

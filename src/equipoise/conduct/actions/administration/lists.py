@@ -1,0 +1,83 @@
+"""Allocation lists in a running trial: more slots from the sealed companion, and after lock what was given, whole."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.trial.models import Allocation, Slot
+from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
+from equipoise.conduct.trial.trial import pharmacy_folder
+
+CODES = {
+    "C133": "There are no slots to add, or too many are asked for.",
+}
+MOST_SLOTS = 100_000  # a replay reads no further (randomization.replay.LAST_SLOT)
+COLUMNS = ("stream", "slot", "arm", "participant_id")
+
+
+@action("add-slots", states=("open", "paused"))
+def add_slots(act: Act, slots: int | None = None) -> None:
+    """Draw slots from the sealed companion: for streams that have none (a site that opened), or further ones.
+
+    ``slots`` says how many each stream is to hold; by default as many as the longest holds now.
+    """
+    _ = act.vault  # C040 before anything is read from the folder
+    lists = read_trial_companion(pharmacy_folder(act.pharmacy), act.protocol, act.trial.mode)
+    held: dict[str, int] = dict(act.trial.rows("SELECT stream, MAX(position) FROM slot GROUP BY stream"))
+    streams = [s for stage in lists.stages if not lists.uses_profile(stage) for s in lists.streams(stage)]
+    # draw_slots adds a tenth, as when the trial was made: the longest stream stands for n + n // 10 + 1.
+    longest = max(held.values(), default=0)
+    wanted = slots if slots is not None else -(-10 * max(longest - 1, 0) // 11)
+    if not streams or not 1 <= wanted <= MOST_SLOTS:
+        act.refuse("C133", "slots", f"{wanted} for each of {len(streams)} streams.",
+                   f"1 to {MOST_SLOTS}, in a trial whose lists are drawn beforehand")  # fmt: skip
+    new = list(draw_slots(lists, act.vault, act.entropy, wanted, held))
+    if not new:
+        act.refuse("C133", "slots", "Every stream holds as many already.", f"more than {longest} slots",
+                   "Add slots=N.")  # fmt: skip
+    opened = sorted({stream for _, stream, _, _ in new} - held.keys())
+    act.record(
+        subject="randomization",
+        what={"slots": len(new), "put": {"stream": [{"stream": stream} for stream in opened]}},
+        answer={"slots": len(new), "new_streams": opened},
+    )
+    act.seal({"commitment": lists.commitment, "slots": len(new)}, slots=new)
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+def given_rows(act: Act) -> list[dict[str, Any]]:
+    """Every allocation with its arm, in the order of streams and slots; with minimization the levels it went by."""
+    slots = {slot.handle: slot for slot in Slot.objects.all()}
+    out = []
+    for row in sorted(Allocation.objects.all(), key=lambda row: (row.stream, row.position)):
+        slot = slots[row.handle]
+        opened = open_slot(act.vault, slot.handle, slot.stream, slot.position, slot.content)
+        profile: Mapping[str, str] = opened.get("profile", {})
+        out.append({"stream": row.stream, "slot": row.position, "arm": opened["arm"],
+                    "participant_id": row.participant, **profile})  # fmt: skip
+    return out
+
+
+@action("export-allocations", states=("locked",))
+def export_allocations(act: Act) -> None:
+    """Tell every allocation with its arm, as a table that `equipoise randomization replay` reads; after lock alone."""
+    rows = given_rows(act)
+    factors = sorted({name for row in rows for name in row} - set(COLUMNS))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*COLUMNS, *factors], lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    text = out.getvalue()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    act.record(
+        subject="randomization",
+        what={"sha256": digest},
+        answer={"allocations": len(rows), "sha256": digest},
+    )
+    act.tell({"csv": text})
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))

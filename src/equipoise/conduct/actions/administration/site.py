@@ -1,0 +1,70 @@
+"""Sites: added, activated after their approvals, closed."""
+
+from __future__ import annotations
+
+from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.clock import zone_of
+from equipoise.conduct.trial.models import Site
+from equipoise.foundation.errors import listed, nearest
+
+CODES = {
+    "C100": "A site that is known already, or is not known.",
+    "C101": "A time zone that there is not.",
+}
+
+
+def _require_zone(act: Act, zone: str) -> None:
+    try:
+        zone_of(zone)
+    except ValueError:
+        act.refuse("C101", "zone", f"There is no time zone {zone!r}.", "an IANA name such as America/New_York")
+
+
+def _known(act: Act, site: str) -> Site:
+    found = Site.objects.filter(site=site).first()
+    if found is None:
+        known = sorted(Site.objects.values_list("site", flat=True))
+        guess = nearest(site, known)
+        act.refuse("C100", "site", f"There is no site {site!r}.", listed(known),
+                   f"Did you mean {guess}?" if guess else "add-site makes one.")  # fmt: skip
+    return found
+
+
+@action("add-site")
+def add_site(act: Act, site: str, zone: str) -> None:
+    """Add a site with its time zone; it enrols nobody before it is activated."""
+    if Site.objects.filter(site=site).exists():
+        act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
+    _require_zone(act, zone)
+    randomization = act.protocol.model.randomization
+    if randomization is not None and "site" in (randomization.strata.usable or ()):
+        act.refuse("C100", "site", "The trial is randomized within sites, and the protocol does not list this one.",
+                   "a site of the protocol", "Add it under sites by an amendment: amend; then the pharmacy runs "
+                   "add-slots.")  # fmt: skip
+    act.record(subject=f"site {site}", what={"put": {"site": [{"site": site, "zone": zone}]}}, answer={"site": site})
+
+
+@action("activate-site")
+def activate_site(act: Act, site: str, approval: str, zone: str = "") -> None:
+    """Activate a site: ``approval`` refers to the document of its approvals, without which nobody is enrolled."""
+    found = _known(act, site)
+    if found.state == "active":
+        act.refuse("C100", "site", f"The site {site!r} is active already.", "a site that is registered or closed")
+    if not approval.strip():
+        act.refuse("C100", "approval", "No document is named.", "the reference of the site's approvals")
+    if zone:
+        _require_zone(act, zone)
+    row = {"site": site, "state": "active", "approval": approval, "activated_on": act.now.local_date.isoformat(),
+           **({"zone": zone} if zone else {})}  # fmt: skip
+    act.record(subject=f"site {site}", what={"put": {"site": [row]}}, answer={"site": site, "state": "active"})
+
+
+@action("close-site", why=True)
+def close_site(act: Act, site: str) -> None:
+    """Close a site: nobody further is screened or randomized there; visits go on."""
+    _known(act, site)
+    act.record(
+        subject=f"site {site}",
+        what={"put": {"site": [{"site": site, "state": "closed"}]}},
+        answer={"site": site, "state": "closed"},
+    )

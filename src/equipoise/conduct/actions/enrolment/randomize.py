@@ -1,0 +1,120 @@
+"""Randomization: given once, never undone; the arm stays in the sealed slot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, Receipt, action, anchor_of
+from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_entered
+from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.trial.models import Allocation, ItemValue
+from equipoise.conduct.trial.receipts import write_receipt
+from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
+from equipoise.conduct.trial.trial import pharmacy_folder
+
+CODES = {
+    "C125": "A randomization that the protocol does not have, or that comes before the one before it.",
+    "C126": "The participant is randomized already.",
+}
+
+
+def levels_of(act: Act, participant: str, factors: Any) -> dict[str, str]:
+    """The participant's levels of the stratification factors: the site, and baseline values as recorded."""
+    out = {}
+    for factor in factors:
+        if factor == "site":
+            out[factor] = act.participant.site
+            continue
+        values = ItemValue.objects.filter(participant=participant, form="baseline", item=factor, missing="")
+        found = values.order_by("-event_number").first()
+        if found is not None:
+            out[factor] = found.value
+    return out
+
+
+@action("randomize", allocates=True)
+def randomize(act: Act, participant: str, stage: str | None = None) -> None:
+    """Give the participant the next slot of the stream; the receipt carries its handle and the ledger's anchor."""
+    from equipoise.randomization import planned_randomizations
+    from equipoise.randomization.plan import stream_name
+
+    act.require_active_site()
+    plans = planned_randomizations(act.protocol)
+    plan = next((plan for plan in plans if plan.stage == stage), None) if stage else plans[0]
+    if plan is None:
+        act.refuse("C125", "stage", f"There is no randomization {stage!r}.", ", ".join(plan.stage for plan in plans))
+    before = Allocation.objects.filter(participant=participant, randomization=plan.number).first()
+    if before is not None and before.state != "burnt":
+        act.refuse("C126", participant, f"The slot {before.handle} was given already, and that is never undone.",
+                   "somebody not randomized yet", "Should it not have happened: randomized-in-error.")  # fmt: skip
+    if plan.number == 1:
+        changed = {**act.take("randomize"), **_first_day(act)}
+    else:
+        changed = act.take("randomize_again")
+        require_entered(act, plan.stage)
+        if not Allocation.objects.filter(participant=participant, randomization=plan.number - 1).exists():
+            before_it = f"Randomization {plan.number - 1} has not taken place."
+            act.refuse("C125", participant, before_it, "one after another")
+    profile = plan.require_profile(levels_of(act, participant, plan.factors))
+    new: list[tuple[str, str, int, str]] = []
+    if before is not None:  # burnt after a restore: it is this person's, and nobody else's
+        stream, handle, position = before.stream, before.handle, before.position
+    elif plan.scheme == "minimization":
+        stream = stream_name(plan.stage, {})
+        pharmacy = pharmacy_folder(act.pharmacy)
+        _ = act.vault  # C040 before anything is read from the folder
+        # The version in force knows the levels of everybody allocated so far, the participant's own may not.
+        lists = read_trial_companion(pharmacy, act.trial.protocol(act.state.protocol_hash), act.trial.mode)
+        new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy)]
+        handle, _, position, _ = new[0]
+    else:
+        stream = stream_name(plan.stage, profile)
+        handle, position = next_slot(act.writer, stream)
+        if plan.has_total:
+            require_real(act.trial, act.vault, handle)
+    count = before.receipt if before is not None else Allocation.objects.count() + 1
+    row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
+           "position": position, "receipt": count, "state": "given"}  # fmt: skip
+    put: dict[str, Any] = {"allocation": [row]}
+    if before is None:
+        put["stream"] = [{"stream": stream, "given": position}]
+    if plan.number == 1:
+        put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
+    if plan.stage in act.protocol.model.stages and act.protocol.model.stages[plan.stage].day_1 is not None:
+        put |= day_1_rows(act, plan.stage, act.now.local_date)
+    act.record(
+        subject=f"randomization {plan.number}",
+        what={"stage": plan.stage, "profile": profile, "put": put},
+        answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
+                "on": act.now.local_date,
+                "stream": stream, "profile": profile, **({"minimized": True} if plan.scheme == "minimization" else {})},
+    )  # fmt: skip
+    if new:
+        act.seal({"handle": handle}, slots=new)
+    act.later.append(lambda receipt: _receipt(act, receipt))
+
+
+def _first_day(act: Act) -> dict[str, str]:
+    """Study day 1, where randomization is the protocol's anchor and nothing fixed it before."""
+    anchored = anchor_is_randomization(act.protocol) and not act.participant.day_1
+    return {"day_1": act.now.local_date.isoformat()} if anchored else {}
+
+
+def _receipt(act: Act, receipt: Receipt) -> str:
+    try:
+        write_receipt(act.trial, receipt)
+    except OSError as error:
+        return f"the receipt could not be written to {act.trial.receipts} ({error.strerror}); print and keep this one"
+    return anchor_of(receipt, act.trial)
+
+
+@action("randomized-in-error", why=True)
+def randomized_in_error(act: Act, participant: str) -> None:
+    """Note that somebody should not have been randomized; the allocation stands, its slot is never given again."""
+    row = {"participant": participant, **act.take("randomized_in_error")}
+    act.record(
+        subject="randomization",
+        what={"put": {"participant": [row]}},
+        answer={"participant": participant, "in_error": True},
+    )
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))

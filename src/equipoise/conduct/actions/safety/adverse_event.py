@@ -1,0 +1,153 @@
+"""Adverse events: reported, brought up to date, and passed on within the protocol's time limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.visits.recording import (
+    day_of,
+    form_of,
+    form_rows,
+    raise_problems,
+    repeats_of,
+    values_of,
+)
+from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rules import adverse_events as rules
+from equipoise.conduct.rules.windows import study_day_of
+
+CODES = {"C613": "A report of an adverse event that no time limit asks for, or that was made."}
+FORM, REPORT = "adverse-event", "adverse-event-report"
+
+
+def event_of(values: dict[str, str], day_1: date) -> rules.Event:
+    """The event that the recorded values tell."""
+    return rules.Event(
+        term=values.get("term", "(redacted)"),
+        onset_day=study_day_of(date.fromisoformat(values["onset"]), day_1),
+        severity=values["severity"],
+        serious=tuple(part for part in values.get("serious", "").split(",") if part),
+        related={"yes": True, "no": False}.get(values.get("related", "")),
+        expected={"yes": True, "no": False}.get(values.get("expected", "")),
+        end_day=study_day_of(date.fromisoformat(values["end"]), day_1) if "end" in values else None,
+        outcome=values.get("outcome", "not known"),
+    )
+
+
+def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> None:
+    # Before study day 1 is known an event is dated by its onset alone.
+    event = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+    raise_problems(rules.check_event(event))
+    types = {"onset": "date", "end": "date", "related": "yes-no", "expected": "yes-no", "aware": "time",
+             "severity": "choice", "outcome": "choice"}  # fmt: skip
+    names = ("term", "onset", "end", "severity", "serious", "related", "expected", "outcome", "aware")
+    items = {id: (types.get(id, "text"), values.get(id), "") for id in names}
+    rows = form_rows(act, FORM, FORM, items, repeat=number, on=act.now.local_date, is_new=is_new, missing="not-known")
+    due = rules.deadlines(act.protocol, event, datetime.fromisoformat(values["aware"]), zone_of(act.now.zone))
+    reports = [{"report": d.clock, "to": d.to, "due": d.due.isoformat()} for d in due]
+    act.record(
+        subject=f"adverse event {number}",
+        what={"reports": reports, "put": rows},
+        answer={"participant": act.participant.participant, "event": number, "serious": event.is_serious,
+                "reports": reports},
+    )  # fmt: skip
+
+
+@action("adverse-event")
+def adverse_event(
+    act: Act,
+    participant: str,
+    term: str,
+    onset: date,
+    severity: str,
+    serious: list[str] | None = None,
+    related: bool | None = None,
+    expected: bool | None = None,
+    end: date | None = None,
+    outcome: str = "not known",
+    aware: str = "",
+) -> None:
+    """Report an adverse event in the reporter's own words; the answer says which reports are due, to whom, by when.
+
+    ``serious`` lists the criteria of seriousness met; ``aware`` is the local time at which the site knew, by default
+    now.
+    """  # fmt: skip
+    act.take("report_event")
+    day_of(act, onset)
+    known = act.now.utc
+    if aware:
+        try:
+            local = datetime.fromisoformat(aware)
+        except ValueError:
+            act.refuse("C550", "aware", f"{aware!r} is no time.", "a local time such as 2027-01-31T10:40")
+        known = (local if local.tzinfo else local.replace(tzinfo=zone_of(act.now.zone))).astimezone(UTC)
+        if known > act.now.utc:
+            act.refuse("C550", "aware", f"{aware} has not come yet.", "a time that has passed")
+    values = {"term": term.strip(), "onset": onset.isoformat(), "severity": severity, "outcome": outcome,
+              "serious": ",".join(serious or []), "aware": known.replace(microsecond=0).isoformat()}  # fmt: skip
+    values |= _optional(related=related, expected=expected, end=day_of(act, end) if end else None)
+    _record(act, len(repeats_of(act, FORM, FORM)) + 1, values, is_new=True)
+
+
+def _optional(**given: Any) -> dict[str, str]:
+    out = {}
+    for name, value in given.items():
+        if value is not None:
+            out[name] = ("yes" if value else "no") if isinstance(value, bool) else value.isoformat()
+    return out
+
+
+@action("adverse-event-update", states=("open", "frozen"), why=True)
+def adverse_event_update(
+    act: Act,
+    participant: str,
+    event: int,
+    term: str | None = None,
+    severity: str | None = None,
+    serious: list[str] | None = None,
+    related: bool | None = None,
+    expected: bool | None = None,
+    end: date | None = None,
+    outcome: str | None = None,
+) -> None:
+    """Bring an adverse event up to date, with the reason; its time limits run from when the site first knew."""
+    act.take("report_event")
+    values = values_of(act, FORM, FORM, event)
+    if not values:
+        act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
+    told = {"term": term, "severity": severity, "outcome": outcome}
+    values |= {name: value for name, value in told.items() if value is not None}
+    if serious is not None:
+        values["serious"] = ",".join(serious)
+    values |= _optional(related=related, expected=expected, end=day_of(act, end) if end else None)
+    _record(act, event, values, is_new=False)
+
+
+@action("adverse-event-reported", states=("open", "frozen"))
+def adverse_event_reported(act: Act, participant: str, event: int, report: str, reference: str = "") -> None:
+    """Note that an adverse event was passed on: which of the due reports, and the reference it was given."""
+    act.take("report_event")
+    values = values_of(act, FORM, FORM, event)
+    if not values:
+        act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
+    zone = zone_of(act.now.zone)
+    told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+    due = {d.clock: d for d in rules.deadlines(act.protocol, told, datetime.fromisoformat(values["aware"]), zone)}
+    if report not in due:
+        act.refuse("C613", "report", f"No {report!r} is due.", ", ".join(due) or "nothing")
+    place = f"{FORM}-{event}-{report}"
+    if form_of(act, place, REPORT) is not None:
+        act.refuse("C613", "report", f"The report {report} was made.", "a report that is due")
+    late = bool(rules.overdue([due[report]], (), act.now.utc))
+    if late:
+        act.require_why(f"The report {report} is late")
+    items: dict[str, tuple[str, str | None, str]] = {
+        "reference": ("text", reference or None, ""), "late": ("yes-no", "yes" if late else "no", "")
+    }  # fmt: skip
+    act.record(
+        subject=f"adverse event {event}",
+        what={"put": form_rows(act, place, REPORT, items, on=act.now.local_date)},
+        answer={"participant": participant, "event": event, "report": report, "late": late},
+    )

@@ -1,0 +1,144 @@
+"""Redaction: personal data typed by mistake are taken out of the ledger, and the chain still holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.audit_trail.canonical import written
+from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.keys.quarantine import is_sealed, place_of_item, place_of_query
+
+CODES = {"C129": "There is nothing to redact."}
+REDACTED = "redacted"
+
+
+@action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",), protocol=False)
+def redact(act: Act, participant: str, text: str) -> None:
+    """Take a text out of everything that was recorded of a participant, where it stood in values, queries or reasons.
+
+    What is sealed is searched with the safety role's folder alone; the answer says how much was not. Each event
+    that holds it loses its words; what else it said is kept by the redaction, which says who, when and why. Numbers,
+    hashes and the chain stay. Backups and copies made before still hold the text. What an earlier redaction kept is
+    searched too: its words then go the same way, and all that it kept is kept by the newest.
+    """
+    if len(text.strip()) < 3:
+        act.refuse("C129", "text", "The text is too short to be found safely.", "three letters or more")
+    rows = act.trial.rows(
+        "SELECT number, what, why FROM event WHERE participant = %s AND salt <> '' ORDER BY number", (participant,)
+    )
+    search = _Search(act, text)
+    kept: dict[str, str] = {}
+    touched: list[int] = []
+    for number, what, why in rows:
+        content = json.loads(what)
+        earlier = content.pop("kept", {})
+        left = search.without(content, number)
+        again = {event: search.without_text(words, int(event)) for event, words in earlier.items()}
+        if left != content or again != earlier or text in why:
+            # the digest by which a repeated request is known has no salt: what was taken out could be tried out on it
+            left.pop("asked", None)
+            kept |= {**again, str(number): written(left)}
+            touched.append(number)
+    if not touched:
+        unread = f" {search.unopened} sealed values were not searched." if search.unopened else ""
+        act.refuse("C129", "text", f"Nothing recorded of {participant} holds it.{unread}", "the text as it was typed",
+                   "Add --safety FOLDER to search what is sealed." if unread else "")  # fmt: skip
+    if act.trial.is_sqlite:
+        act.trial.rows("PRAGMA secure_delete = ON")  # what is taken out is overwritten in the file
+    if text in act.why:
+        act.why, act.asked = act.why.replace(text, "..."), ""
+    act.record(
+        subject=f"events {', '.join(map(str, touched))}",
+        what={"kept": kept, "put": _rows(act, participant, search)},
+        answer={
+            "participant": participant,
+            "events": touched,
+            "sealed_not_searched": search.unopened,
+        },
+    )
+    for number in touched:
+        act.writer.blank(number)
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+    if act.trial.is_sqlite:
+        act.later.append(lambda receipt: _log_emptied(act))
+
+
+def _log_emptied(act: Act) -> str:
+    """Write SQLite's log into the database and empty it: it holds the words as they were."""
+    with act.trial.use():
+        busy = act.trial.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+    if busy:
+        return "the text may stand in the database's log (-wal) until every program that has the trial open is closed"
+    return ""
+
+
+class _Search:
+    """The text that is taken out, in plain and, where the safety role's key is at hand, in what is sealed."""
+
+    def __init__(self, act: Act, text: str) -> None:
+        self.text = text
+        self.key = act.quarantine
+        self.unopened = 0
+
+    def without(self, value: Any, number: int) -> Any:
+        """The content of event ``number`` without the text."""
+        if isinstance(value, dict):
+            if value.get("blinding", "open") != "open":
+                return self.without_sealed(value, number)
+            out = {key: self.without(entry, number) for key, entry in value.items()}
+            if value.get("value") != out.get("value") and "missing" in value:
+                out["missing"], out["value"] = REDACTED, ""
+            return out
+        if isinstance(value, list):
+            return [self.without(entry, number) for entry in value]
+        return value.replace(self.text, f"[{REDACTED}]") if isinstance(value, str) else value
+
+    def without_text(self, words: str, number: int) -> str:
+        """What an earlier redaction kept of event ``number``, without the text."""
+        content = json.loads(words)
+        left = self.without(content, number)
+        if left == content:
+            return words
+        left.pop("asked", None)
+        return written(left)
+
+    def without_sealed(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """A row of items or queries as an event wrote it: what is sealed and holds the text is gone as a whole."""
+        out = dict(row)
+        for column in ("value", "text", "answer"):
+            if is_sealed(row.get(column, "")):
+                place = place_of_item(row, number) if column == "value" else place_of_query(row, column)
+                if self.key is None:
+                    self.unopened += 1
+                elif any(self.text in str(said) for said in self.key.open(place, row[column]).values()):
+                    out |= {"value": "", "missing": REDACTED} if column == "value" else {column: f"[{REDACTED}]"}
+        return out
+
+
+def _rows(act: Act, participant: str, search: _Search) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the participant that hold the text now, each with its key and what is left."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for table in TABLES.values():
+        if "participant" not in (*table.key, *table.columns):
+            continue
+        found = act.trial.rows(
+            f"SELECT {', '.join(table.all)} FROM {table.name} WHERE participant = %s", (participant,)
+        )
+        for values in found:
+            row = dict(zip(table.all, values, strict=True))
+            if "blinding" in row and row["blinding"] != "open":
+                left = row if search.key is None else search.without_sealed(row, row["event_number"])
+                changed = {name: left[name] for name in table.columns if left[name] != row[name]}
+            else:
+                changed = {
+                    name: row[name].replace(search.text, f"[{REDACTED}]")
+                    for name in table.columns
+                    if isinstance(row[name], str) and search.text in row[name]
+                }
+                if table.name == "item" and "value" in changed:
+                    changed.update(value="", missing=REDACTED)
+            if changed:
+                out.setdefault(table.name, []).append({**{name: row[name] for name in table.key}, **changed})
+    return out

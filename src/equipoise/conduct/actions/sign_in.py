@@ -1,0 +1,182 @@
+"""Signing in: who acts, in which roles, on which device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from equipoise.conduct.clock import Clock, Moment, usual_clock
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.keys.credentials import credential_digest
+from equipoise.conduct.trial.ledger import writing
+from equipoise.conduct.trial.trial import Trial
+from equipoise.foundation.errors import ConductError, Problem
+from equipoise.foundation.version import program_version
+
+CODES = {
+    "C010": "The account or its pass-phrase is not right, or the account is not in use.",
+    "C011": "Too many wrong pass-phrases: the account waits.",
+}
+
+TRIES = 5
+WAIT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in: the door asks the ledger again at every action whether the account still may."""
+
+    account: str
+    device: str = ""
+
+
+def sign_in(
+    trial: Trial,
+    account: str,
+    passphrase: str,
+    *,
+    device: str = "",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Session:
+    """A session for ``account``; signing in, and failing to, are events of the ledger.
+
+    Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or pass-phrase are wrong (the same for
+    both), C011 for a quarter of an hour after five failures.
+    """
+    from django.contrib.auth.hashers import check_password, make_password
+
+    clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
+    with trial.use():
+        known = trial.rows(
+            "SELECT a.state, a.expires_on, a.refusals, a.refused_at, a.credential, c.encoded FROM account a"
+            " JOIN credential c ON c.account = a.account WHERE a.account = %s",
+            (account,),
+        )
+    now = Moment.of(clock, "")
+    if not known:
+        make_password(passphrase)  # an unknown account takes as long as a known one
+        _note(trial, clock, entropy, "sign-in-refused", account, device, lambda: {"account-known": False})
+        raise _refused()
+    state, expires, refusals, refused_at, digest, encoded = known[0]
+    if refusals >= TRIES and now.utc < datetime.fromisoformat(refused_at) + WAIT:
+        raise _waits(account, refusals)
+    whole = credential_digest(encoded) == digest  # a hash put into the database by hand opens nothing
+    right = whole and check_password(passphrase, encoded)
+    if not right or state != "active" or (expires and now.local_date.isoformat() > expires):
+
+        def refusal() -> Mapping[str, object]:
+            counted = {"account": account, "refusals": _refusals(trial, account, now) + (not right)}
+            return {"put": {"account": [{**counted, "refused_at": now.text}]}}
+
+        _note(trial, clock, entropy, "sign-in-refused", account, device, refusal)
+        raise _refused()
+
+    def admission() -> Mapping[str, object]:
+        refused = _refusals(trial, account, now)
+        return {"put": {"account": [{"account": account, "refusals": 0}]}} if refused else {}
+
+    _note(trial, clock, entropy, "sign-in", account, device, admission)
+    return Session(account, device)
+
+
+def _refusals(trial: Trial, account: str, now: Moment) -> int:
+    """Wrong pass-phrases in a row as they stand under the write lock: whoever guesses in parallel is counted by each.
+
+    C011 where others brought them to five while this one was held against the account's.
+    """
+    row = trial.row("account", account=account)
+    if row is None:
+        return 0
+    if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
+        raise _waits(account, row.refusals)
+    return int(row.refusals)
+
+
+_HELD: dict[tuple[str, str], bool] = {}
+
+
+@contextmanager
+def held_early(trial: Trial, account: str, passphrase: str) -> Iterator[None]:
+    """Hold a pass-phrase against the account's own before the write lock is had: it takes a quarter of a second, in
+    which nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
+    """
+    from django.contrib.auth.hashers import check_password
+
+    with trial.use():
+        kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
+    key = (kept[0][0], passphrase) if kept else None
+    if key is not None:
+        _HELD[key] = check_password(passphrase, key[0])
+    try:
+        yield
+    finally:
+        if key is not None:
+            _HELD.pop(key, None)
+
+
+def _is_right(passphrase: str, encoded: str) -> bool:
+    from django.contrib.auth.hashers import check_password
+
+    held = _HELD.get((encoded, passphrase))
+    return check_password(passphrase, encoded) if held is None else held
+
+
+def check_again(trial: Trial, account: str, passphrase: str, now: Moment) -> None:
+    """Hold the pass-phrase of an account against the one typed at signing: C010 where it is another, C011 after five.
+
+    What is refused is noted by the door.
+    """
+    row = trial.row("account", account=account)
+    kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
+    if row is None or not kept:
+        raise _refused()
+    if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
+        raise _waits(account, row.refusals)
+    if credential_digest(kept[0][0]) != row.credential or not _is_right(passphrase, kept[0][0]):
+        raise ConductError(
+            Problem("C010", "passphrase", "This is not the account's pass-phrase: nothing was signed.",
+                    "the pass-phrase of the person who signs")
+        )  # fmt: skip
+
+
+def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[dict[str, object]]]:
+    """The row that counts a wrong pass-phrase."""
+    row = trial.row("account", account=account)
+    if row is None:
+        return {}
+    return {"account": [{"account": account, "refusals": row.refusals + 1, "refused_at": now.text}]}
+
+
+def _waits(account: str, refusals: int) -> ConductError:
+    return ConductError(
+        Problem("C011", account, f"{refusals} wrong pass-phrases in a row.", "a pause of a quarter of an hour",
+                "Wait, or ask an administrator to reset the pass-phrase.")
+    )  # fmt: skip
+
+
+def _refused() -> ConductError:
+    return ConductError(
+        Problem("C010", "--as", "This account and pass-phrase do not open the trial.", "an account in use",
+                "Check both; an administrator can reset the pass-phrase.")
+    )  # fmt: skip
+
+
+def _note(
+    trial: Trial,
+    clock: Clock,
+    entropy: Entropy,
+    action: str,
+    account: str,
+    device: str,
+    what: Callable[[], Mapping[str, object]],
+) -> None:
+    """An event of signing in; what it says is worked out under the write lock."""
+    with writing(trial) as writer:
+        writer.append(
+            action=action, now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account=account, role="",
+            site="", device=device, participant="", subject=f"account {account}", why="", what=what(), protocol_hash="",
+            program_version=program_version(), entropy=entropy,
+        )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Reading a participant's records; what is quarantined is told to the safety role alone until the lock."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.visits.query import SEALED, queries_shown
+from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, roles_of
+from equipoise.conduct.keys.quarantine import is_sealed, opened_items
+
+_ALWAYS = ("open", "paused", "frozen", "locked")
+HIDDEN = "quarantined until lock"
+
+
+@action("read", states=_ALWAYS)
+def read(act: Act, participant: str, visit: str = "") -> None:
+    """Read a participant's records, or those of one visit: that somebody did is recorded, what they say is not."""
+    from equipoise.conduct.trial.models import Form, ItemValue, Visit
+
+    sees_all = act.state.state == "locked" or bool(roles_of(act) & READS_QUARANTINED)
+    key = act.quarantine if sees_all else None
+    wanted = {"participant": participant, **({"visit": visit} if visit else {})}
+    forms: dict[str, dict[str, Any]] = {}
+    blinding: dict[str, set[str]] = {}
+    rates_only = roles_of(act) <= {"rater"}
+    for cell in ItemValue.objects.filter(**wanted).values():
+        row = SimpleNamespace(**(opened_items([cell], key)[0] if sees_all else cell))
+        # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
+        if rates_only and not sees_all and row.visit.startswith("infusion-day-"):
+            continue
+        name = f"{row.visit} {row.form} {row.repeat}"
+        blinding.setdefault(name, set()).add(row.blinding)
+        value = row.value if not row.missing else f"({row.missing})"
+        value = SEALED if is_sealed(row.value) and row.blinding != "open" else value
+        shown = value if row.blinding == "open" or sees_all else HIDDEN
+        forms.setdefault(name, {})[row.item] = shown
+    hidden_forms = {name for name, kinds in blinding.items() if "quarantined" in kinds and not sees_all}
+    states = {
+        f"{row.visit} {row.form} {row.repeat}": row.state
+        for row in Form.objects.filter(**wanted)
+        if f"{row.visit} {row.form} {row.repeat}" in forms.keys() - hidden_forms
+    }
+    # A count of quarantined readings, or an item left out among them, could tell as well: the form stands as one line.
+    for name in hidden_forms:
+        forms[name] = {"items": HIDDEN}
+    if not (sees_all or "infusion" in roles_of(act)):
+        # That an infusion is held before it ends, a stop rule may have brought about.
+        states = {name: "running" if state == "held" else state for name, state in states.items()}
+    merged: dict[str, dict[str, Any]] = {}
+    for name in sorted(forms):
+        if name in hidden_forms:
+            merged[name.rpartition(" ")[0]] = forms[name]
+        else:
+            merged[name] = {**({"state": states[name]} if name in states else {}), **dict(sorted(forms[name].items()))}
+    visits = {
+        row.visit: {"state": row.state, "date": row.date, "study_day": row.study_day, "reason": row.reason}
+        for row in Visit.objects.filter(**wanted)
+    }
+    person = act.participant
+    act.record(subject=f"reading {visit or 'all'}", what={"quarantined_shown": key is not None})
+    act.tell(
+        {
+            "participant": participant, "status": person.status, "treatment": person.treatment,
+            "follow_up": person.follow_up, "day_1": person.day_1, "consent": person.consent_version,
+            "visits": dict(sorted(visits.items())), "forms": merged,
+            "queries": queries_shown(act, "participant = %s", (participant,)),
+            "signatures": _signatures(act, participant),
+        }
+    )  # fmt: skip
+
+
+def _signatures(act: Act, participant: str) -> list[dict[str, Any]]:
+    """Signatures over the participant's records as they are shown: who, when, what it means, whether it stands."""
+    names = ("signature", "subject", "person", "account", "role", "meaning", "at", "state", "visit")
+    rows = act.trial.rows(f"SELECT {', '.join(names)} FROM signature WHERE participant = %s", (participant,))
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    if roles_of(act) <= {"rater"}:
+        found = [row for row in found if not row["visit"].startswith("infusion-day-")]
+    return sorted(found, key=lambda row: str(row["at"]))

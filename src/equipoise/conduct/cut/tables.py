@@ -1,0 +1,485 @@
+"""The tables of Records from the tables of the ledger: one function a table, the same for every edition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rules import dose, infusion, windows
+from equipoise.foundation.calendar import day_index
+from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.records.schema import TABLES
+
+if TYPE_CHECKING:
+    from equipoise.conduct.cut.cut import Edition, Ledger, Opened, Row
+    from equipoise.protocol import Protocol
+
+REDACTED = "(redacted)"  # where a redaction took a text out that no row can do without
+MASKED = "study-infusion"  # the intervention of an infusion where arms are not told
+
+
+def tables_of(
+    ledger: Ledger,
+    protocol: Protocol,
+    edition: Edition,
+    opened: Opened,
+    version: Callable[[str], Protocol],
+    *,
+    shows_quarantined: bool = False,
+) -> dict[str, pl.DataFrame]:
+    """Every table of Records. ``version`` gives the protocol of a hash: an infusion is read by the one it was under."""
+    cut = _Cut(ledger, protocol, edition, opened, version, shows_quarantined)
+    makers: dict[str, Callable[[_Cut], list[Row]]] = {
+        "participants": _participants, "allocations": _allocations, "visits": _visits, "urine": _urine,
+        "daily_use": _daily_use, "assessments": _assessments, "vitals": _vitals, "exposure": _exposure,
+        "sessions": _sessions, "adverse_events": _adverse_events, "disposition": _disposition,
+    }  # fmt: skip
+    out = {}
+    for name, make in makers.items():
+        rows = make(cut)
+        schema: dict[str, Any] = dict(TABLES[name].polars_schema)
+        if name == "participants":
+            schema |= cut.baseline_schema
+        out[name] = pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=schema)
+    return out
+
+
+@dataclass(frozen=True)
+class _Cut:
+    ledger: Ledger
+    protocol: Protocol
+    edition: Edition
+    opened: Opened
+    version: Callable[[str], Protocol]
+    shows_quarantined: bool
+
+    @cached_property
+    def people(self) -> dict[str, Row]:
+        return {row["participant"]: row for row in self.ledger.tables["participant"]}
+
+    @cached_property
+    def randomized(self) -> dict[str, Row]:
+        return {id: row for id, row in self.people.items() if row["status"] == "randomized"}
+
+    @cached_property
+    def zones(self) -> dict[str, str]:
+        return {row["site"]: row["zone"] for row in self.ledger.tables["site"]}
+
+    @cached_property
+    def visit_rows(self) -> dict[tuple[str, str], Row]:
+        return {(row["participant"], row["visit"]): row for row in self.ledger.tables["visit"]}
+
+    @cached_property
+    def forms(self) -> dict[tuple[str, str], list[Row]]:
+        """Rows of forms by participant and form."""
+        out: dict[tuple[str, str], list[Row]] = {}
+        for row in self.ledger.tables["form"]:
+            out.setdefault((row["participant"], row["form"]), []).append(row)
+        return out
+
+    @cached_property
+    def baseline_schema(self) -> dict[str, Any]:
+        """Columns of the baseline variables that somebody has."""
+        known = {row["item"] for row in self.ledger.tables["item"] if row["form"] == "baseline" and not row["missing"]}
+        types = {"number": pl.Float64, "category": pl.String, "yes-no": pl.Boolean}
+        out: dict[str, Any] = {
+            id.replace("-", "_"): types[v.type] for id, v in self.protocol.model.baseline.items() if id in known
+        }
+        if any(row["form"] == "weight" and row["state"] == "accepted" for row in self.ledger.tables["form"]):
+            out["weight_kg"] = pl.Float64
+        return out
+
+    def today(self, id: str) -> date:
+        """The date on the wall of the participant's site at the cut."""
+        return windows.local_date(self.ledger.at, zone_of(self.zones.get(self.people[id]["site"], "UTC")))
+
+    def day_1(self, id: str) -> date | None:
+        text = self.people[id]["day_1"]
+        return date.fromisoformat(text) if text else None
+
+    def day(self, id: str, on: date | str | None) -> int | None:
+        """Study day of a date of a participant."""
+        first = self.day_1(id)
+        if first is None or not on:
+            return None
+        return windows.study_day_of(date.fromisoformat(on) if isinstance(on, str) else on, first)
+
+    def stage_days(self, id: str) -> dict[str, date]:
+        """Dates from which stages with a day 1 of their own count, for this participant."""
+        rows = self.forms.get((id, "stage-day-1"), [])
+        return {row["visit"].removeprefix("stage-"): date.fromisoformat(row["date"]) for row in rows}
+
+    def own(self, id: str) -> Protocol:
+        """The version of the protocol that the participant is under."""
+        return self.version(self.people[id]["protocol_hash"] or self.protocol.hash)
+
+    def planned_in_force(self, id: str, first: date) -> tuple[windows.DueVisit, ...]:
+        """Visits that the version in force plans for this participant's days; none where it is their own."""
+        if self.own(id).hash == self.protocol.hash:
+            return ()
+        return windows.due_visits(self.protocol, first, self.stage_days(id))
+
+    def last_day(self, id: str) -> int:
+        """Study day of the cut, or of the participant's death."""
+        today = self.day(id, self.today(id)) or -(10**6)
+        died = self.died(id)
+        return min(today, died, key=day_index) if died is not None else today
+
+    def died(self, id: str) -> int | None:
+        for row in self.forms.get((id, "disposition"), []):
+            if self.values(id, row).get("event") == "death":
+                return self.day(id, row["date"])
+        return None
+
+    def values(self, id: str, form: Row) -> dict[str, str]:
+        """Values of a filling; what is missing is left out."""
+        found = self.ledger.items.get((id, form["visit"], form["form"], form["repeat"]), {})
+        return {item: row["value"] for item, row in found.items() if not row["missing"]}
+
+    def is_shown(self, blinding: str) -> bool:
+        """Whether what has this blinding class belongs to the edition."""
+        return blinding == "open" or (
+            self.shows_quarantined and (blinding == "quarantined" or self.edition == "unblinded")
+        )
+
+    def is_withheld(self, id: str, visit: str, form: str, repeat: int = 1) -> bool:
+        """Whether a filling was sealed when it was recorded and is not opened here, whatever the protocol says now."""
+        return (id, visit, form, repeat) in self.ledger.withheld
+
+
+def _float(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
+def _participants(cut: _Cut) -> list[Row]:
+    screened: dict[str, date] = {}
+    for event in cut.ledger.events:
+        if event.action == "screen":
+            screened.setdefault(event.participant, cut.ledger.local_date(event))
+    several = len(cut.protocol.model.sites) > 1
+    out = []
+    for id, row in cut.people.items():
+        decided = cut.forms.get((id, "eligibility"), [])
+        eligible = cut.values(id, decided[-1]).get("eligible") if decided else None
+        entry = {
+            "participant_id": id,
+            "site": row["site"] if several else None,
+            "screened_day": cut.day(id, screened.get(id)),
+            "consented": bool(row["consent_version"]),
+            "eligible": None if eligible is None else eligible == "yes",
+            "ineligible_reason": (row["reason"] or None) if row["status"] == "not_enrolled" else None,
+            **_baseline(cut, id),
+        }
+        out.append(entry)
+    return out
+
+
+def _baseline(cut: _Cut, id: str) -> Row:
+    found = cut.forms.get((id, "baseline"), [])
+    values = cut.values(id, found[-1]) if found else {}
+    out: Row = {}
+    for name, variable in cut.protocol.model.baseline.items():
+        column, text = name.replace("-", "_"), values.get(name)
+        if column in cut.baseline_schema:
+            number = variable.type == "number"
+            out[column] = _float(text) if number else (text == "yes" if text and variable.type == "yes-no" else text)
+    if "weight_kg" in cut.baseline_schema:
+        sheets = sorted(cut.forms.get((id, "infusion-sheet"), []), key=lambda row: (row["date"], row["visit"]))
+        taken = [row for row in cut.forms.get((id, "weight"), []) if row["state"] == "accepted"]
+        dosed = cut.values(id, sheets[0]).get("weight") if sheets else None
+        out["weight_kg"] = _float(dosed) if dosed else _float(cut.values(id, taken[0])["kg"]) if taken else None
+    return out
+
+
+def _allocations(cut: _Cut) -> list[Row]:
+    given = cut.ledger.given
+    out = []
+    for row in cut.ledger.tables["allocation"]:
+        key = (row["participant"], row["randomization"])
+        if row["state"] == "burnt":  # told by a receipt after a restore; of the person nothing more is known
+            continue
+        on, profile = given[key]
+        arm = cut.opened.arms.get(key)
+        stratum = ", ".join(f"{name} {profile[name]}" for name in sorted(profile)) or None
+        out.append(
+            {
+                "participant_id": key[0], "stage": key[1], "day": cut.day(key[0], on), "stratum": stratum, "arm": arm,
+                "arm_received": arm if arm is not None and _received(cut, key[0], arm) else None,
+            }
+        )  # fmt: skip
+    return out
+
+
+def _received(cut: _Cut, id: str, arm: str) -> bool:
+    """Whether something of the arm was given: its infusion began; without infusions, a session was held."""
+    if dose.infusions(cut.protocol, arm):
+        return bool(cut.forms.get((id, "infusion-run")))
+    therapies = cut.protocol.model.arms[arm].interventions
+    return any(
+        cut.values(id, row).get("delivered") == "yes" for name in therapies for row in cut.forms.get((id, name), [])
+    )
+
+
+def _visits(cut: _Cut) -> list[Row]:
+    out = []
+    for id in cut.randomized:
+        first = cut.day_1(id)
+        if first is None:
+            continue
+        due = {entry.name: entry for entry in windows.due_visits(cut.own(id), first, cut.stage_days(id))}
+        # A visit that only another version of the protocol plans was never asked of this participant.
+        others = {v.name: v for v in cut.planned_in_force(id, first) if v.name not in due}
+        for entry in [*due.values(), *others.values()]:
+            row = cut.visit_rows.get((id, entry.name))
+            state = row["state"] if row is not None else _unrecorded(cut, id, entry)
+            if row is None and entry.name in others:
+                state = "not_expected"
+            if state:
+                day = cut.day(id, row["date"]) if row is not None and state == "attended" else None
+                out.append(_visit(id, entry.name, windows.study_day_of(entry.target, first), day, state))
+        planned = due.keys() | others.keys()
+        for (who, name), row in cut.visit_rows.items():
+            if who == id and name not in planned:
+                out.append(_visit(id, name, None, cut.day(id, row["date"]), row["state"]))
+    return out
+
+
+def _visit(id: str, name: str, target: int | None, day: int | None, state: str) -> Row:
+    return {"participant_id": id, "visit": name, "target_day": target, "day": day, "state": state}
+
+
+def _unrecorded(cut: _Cut, id: str, due: windows.DueVisit) -> str:
+    """What a visit is of which nothing is recorded: missed once its window has closed; nothing yet while it is open."""
+    died = cut.died(id)
+    opens = cut.day(id, due.first)
+    if died is not None and opens is not None and day_index(opens) > day_index(died):
+        return "not_expected"
+    return "missed" if cut.today(id) > due.last else ""
+
+
+def _urine(cut: _Cut) -> list[Row]:
+    out = []
+    asked = {id: entry for id, entry in cut.protocol.model.assessments.items() if entry.type == "urine"}
+    visits = _visits(cut)
+    for name, entry in asked.items():
+        if not cut.is_shown(entry.blinding):
+            continue
+        at = {v.name for v in cut.protocol.planned_visits if name in v.assess}
+        done = {row["visit"] for row in cut.ledger.tables["form"] if row["form"] == name}
+        for visit in visits:
+            if visit["visit"] not in at and visit["visit"] not in done:
+                continue
+            id = visit["participant_id"]
+            if cut.is_withheld(id, visit["visit"], name):
+                continue
+            found = cut.ledger.items.get((id, visit["visit"], name, 1), {})
+            day = visit["day"] if visit["day"] is not None else visit["target_day"]
+            for substance in entry.substances:
+                item = found.get(substance)
+                if item is None and visit["visit"] not in at:
+                    continue
+                result = item["value"] if item is not None and not item["missing"] else None
+                if result is None:
+                    result = "not_expected" if visit["state"] == "not_expected" else "missed"
+                out.append(
+                    {"participant_id": id, "visit": visit["visit"], "day": day, "substance": substance,
+                     "result": result}
+                )  # fmt: skip
+    return out
+
+
+def _daily_use(cut: _Cut) -> list[Row]:
+    due = windows.calendar_days(cut.protocol)
+    out = []
+    for name, entry in cut.protocol.model.assessments.items():
+        if entry.type != "daily-use" or not cut.is_shown(entry.blinding):
+            continue
+        for id in cut.randomized:
+            told: dict[tuple[int, str], Row] = {}
+            hidden: set[int | None] = set()
+            for row in cut.forms.get((id, name), []):
+                if cut.is_withheld(id, row["visit"], name, row["repeat"]):
+                    hidden.add(cut.day(id, row["date"]))
+                day, values = cut.day(id, row["date"]), cut.values(id, row)
+                for substance in entry.substances:
+                    if substance in values and day is not None:
+                        told[(day, substance)] = {
+                            "asked": True, "used": values[substance] == "yes",
+                            "amount": _float(values.get(f"{substance}.amount")),
+                            "unit": values.get(f"{substance}.unit"),
+                        }  # fmt: skip
+            last = cut.last_day(id)
+            for day in due:
+                if day_index(day) < day_index(last) and day not in hidden:
+                    for substance in entry.substances:
+                        empty = {"asked": False, "used": None, "amount": None, "unit": None}
+                        told.setdefault((day, substance), empty)
+            out += [{"participant_id": id, "day": day, "substance": s, **row} for (day, s), row in told.items()]
+    return out
+
+
+def _assessments(cut: _Cut) -> list[Row]:
+    out = []
+    for name, entry in cut.protocol.model.assessments.items():
+        if entry.type != "instrument" or not cut.is_shown(entry.blinding):
+            continue
+        for id in cut.randomized:
+            for row in cut.forms.get((id, name), []):
+                found = cut.ledger.items.get((id, row["visit"], name, row["repeat"]), {})
+                out += [
+                    {"participant_id": id, "visit": row["visit"], "day": cut.day(id, row["date"]),
+                     "instrument": entry.instrument, "item": item, "value": _float(cell["value"])}
+                    for item, cell in found.items()
+                ]  # fmt: skip
+    return out
+
+
+def _sheets(cut: _Cut) -> list[tuple[str, int, Row]]:
+    """Infusions that began: participant, planned day, sheet."""
+    out = []
+    for id in cut.randomized:
+        for row in cut.forms.get((id, "infusion-sheet"), []):
+            if row["state"] in ("running", "held", "ended"):
+                out.append((id, int(row["visit"].removeprefix("infusion-day-")), row))
+    return out
+
+
+def _given(cut: _Cut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | None]:
+    """Intervention and prepared milligrams as the edition tells them."""
+    if cut.opened.doses is not None:
+        return cut.opened.doses[(id, day)]
+    arm = cut.opened.arms.get((id, 1))
+    protocol = cut.version(sheet["protocol_hash"])
+    due = dose.is_due(protocol, arm, day) if arm is not None else None
+    if arm is None or due is None:
+        return MASKED, None
+    weight = Decimal(cut.values(id, sheet)["weight"])
+    return due, dose.sealed_sheet(protocol, arm, day, weight).prepared_mg
+
+
+def _vitals(cut: _Cut) -> list[Row]:
+    kinds = {id: entry for id, entry in cut.protocol.model.assessments.items() if entry.type == "vitals"}
+    out = []
+    for id, day, sheet in _sheets(cut):
+        for name, entry in kinds.items():
+            if not cut.is_shown(entry.blinding):
+                continue
+            for row in cut.forms.get((id, name), []):
+                if row["visit"] != sheet["visit"] or cut.is_withheld(id, row["visit"], name, row["repeat"]):
+                    continue
+                values = cut.values(id, row)
+                out.append(
+                    {"participant_id": id, "intervention": _given(cut, id, day, sheet)[0],
+                     "day": cut.day(id, sheet["date"]),
+                     **{sign: _float(values.get(sign))
+                        for sign in ("minute", "systolic", "diastolic", "pulse", "saturation")}}
+                )  # fmt: skip
+    return out
+
+
+def _exposure(cut: _Cut) -> list[Row]:
+    out = []
+    for id, day, sheet in _sheets(cut):
+        plan = dose.open_sheet(cut.version(sheet["protocol_hash"]), day)
+        entries = []
+        for row in sorted(cut.forms.get((id, "infusion-run"), []), key=lambda row: row["repeat"]):
+            if row["visit"] == sheet["visit"]:
+                values = cut.values(id, row)
+                entries.append((datetime.fromisoformat(values["at"]), Decimal(values["rate"])))
+        given = infusion.delivered(infusion.intervals_of(entries, plan))
+        intervention, prepared = _given(cut, id, day, sheet)
+        mg = infusion.delivered_mg(given, plan, prepared) if prepared is not None else None
+        weight = Decimal(cut.values(id, sheet)["weight"])
+        drug = cut.protocol.model.interventions.get(intervention)
+        out.append(
+            {
+                "participant_id": id,
+                "intervention": intervention,
+                "day": cut.day(id, sheet["date"]),
+                "planned_mg": float(prepared) if prepared is not None else None,
+                "delivered_mg": float(mg) if mg is not None else None,
+                "delivered_mg_per_kg": float(mg) / float(weight) if mg is not None else None,
+                "route": getattr(drug, "route", None),
+                "minutes": float(dose.decimal_text(given.minutes, 2)),
+                "interruptions": given.interruptions,
+            }
+        )
+    return out
+
+
+def _sessions(cut: _Cut) -> list[Row]:
+    out = []
+    for name, entry in cut.protocol.model.interventions.items():
+        if not isinstance(entry, BehaviouralIntervention):
+            continue
+        in_all = all(name in arm.interventions for arm in cut.protocol.model.arms.values())
+        for id in cut.randomized:
+            arm = cut.opened.arms.get((id, 1))
+            # Where not every arm has the therapy, sessions nobody recorded would tell the arm.
+            due = in_all or (arm is not None and name in cut.protocol.model.arms[arm].interventions)
+            held = {row["repeat"]: row for row in cut.forms.get((id, name), [])}
+            for number, planned in enumerate(entry.session_days, 1):
+                row = held.get(number)
+                if row is None:
+                    past = planned is not None and day_index(planned) < day_index(cut.last_day(id))
+                    if not (due and past and cut.day_1(id)):
+                        continue
+                values = cut.values(id, row) if row is not None else {}
+                delivered = values.get("delivered") == "yes"
+                out.append(
+                    {
+                        "participant_id": id, "intervention": name, "session": number, "planned_day": planned,
+                        "day": cut.day(id, row["date"]) if row is not None and delivered else None,
+                        "delivered": delivered, "minutes": _float(values.get("minutes")),
+                        "home_practice_minutes": _float(values.get("practice")),
+                        "fidelity": _float(values.get("fidelity")),
+                    }
+                )  # fmt: skip
+    return out
+
+
+def _adverse_events(cut: _Cut) -> list[Row]:
+    out = []
+    for id in cut.randomized:
+        for row in cut.forms.get((id, "adverse-event"), []):
+            values = cut.values(id, row)
+            out.append(
+                {
+                    "participant_id": id, "event": row["repeat"], "term": values.get("term", REDACTED),
+                    "onset_day": cut.day(id, values.get("onset")), "end_day": cut.day(id, values.get("end")),
+                    "severity": values.get("severity"), "serious": bool(values.get("serious")),
+                    "related": {"yes": True, "no": False}.get(values.get("related", "")),
+                    "outcome": values.get("outcome"),
+                }
+            )  # fmt: skip
+    return out
+
+
+def _disposition(cut: _Cut) -> list[Row]:
+    out = []
+    for id in cut.people:
+        for row in cut.forms.get((id, "disposition"), []):
+            values = cut.values(id, row)
+            out.append(_left(cut, id, values["event"], row["date"], values.get("reason")))
+    for row in cut.ledger.tables["unblinding"]:
+        if row["participant"] and row["at"]:
+            at = datetime.fromisoformat(row["at"].replace("Z", "+00:00"))
+            zone = zone_of(cut.zones.get(cut.people[row["participant"]]["site"], "UTC"))
+            on = windows.local_date(at, zone)
+            out.append(_left(cut, row["participant"], "unblinding", on, row["reason"] or None))
+    for event in cut.ledger.events:
+        if event.action == "randomized-in-error":
+            on = cut.ledger.local_date(event)
+            out.append(_left(cut, event.participant, "randomized_in_error", on, event.why or None))
+    return out
+
+
+def _left(cut: _Cut, id: str, event: str, on: date | str, reason: str | None) -> Row:
+    return {"participant_id": id, "event": event, "day": cut.day(id, on), "reason": reason}

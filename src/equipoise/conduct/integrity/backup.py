@@ -1,0 +1,234 @@
+"""Backups: every table of a trial in one file, from one moment, for either database; the key is never in it.
+
+Copying an SQLite file alone loses what its log still holds, and a copy of PostgreSQL's files is no copy at all. The
+rows are read in one transaction, whatever is written meanwhile, and the file is loaded and verified before it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
+from equipoise.conduct.audit_trail.canonical import canonical, written
+from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.clock import Clock, Moment, usual_clock
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.integrity.halves import moment
+from equipoise.conduct.integrity.verify import Verification, source_of, verify
+from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.create import make_tables, make_writer, writer_name
+from equipoise.conduct.trial.ledger import writing
+from equipoise.conduct.trial.local_disk import require_local
+from equipoise.conduct.trial.trial import Config, Trial, write_config
+from equipoise.foundation.errors import ConductError, OutputError, Problem
+from equipoise.foundation.version import program_version
+
+CODES = {
+    "C070": "A backup that cannot be read, or was changed.",
+    "C071": "A backup that does not verify: it does not count.",
+    "O031": "The file for a backup, or the folder for a restored trial, is there already, or cannot be written.",
+}
+TABLES_KEPT = ("event", "sealed_event", "slot", "ledger_head", "credential", *TABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds: whose it is, when it was made, the anchors of both ledgers."""
+
+    config: Config
+    at: str
+    number: int
+    hash: str
+    sealed: int
+    rows: dict[str, int]
+
+
+def back_up(
+    trial: Trial, file: Path, *, clock: Clock | None = None, entropy: Entropy | None = None, check: bool = True
+) -> Backup:
+    """Write a backup of ``trial`` to a new file; the making of it is an event of the trial.
+
+    With ``check`` the file is loaded into a database of its own and verified first; one that is not whole is not kept.
+    """
+    clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
+    if file.exists():
+        raise OutputError(Problem("O031", str(file), "A file of this name is there.", "a new name"))
+    now = Moment.of(clock, "")
+    with writing(trial) as writer:
+        writer.append(
+            action="backup", now=now, request=code(entropy, 6), step=0, account="", role="", site="", device="",
+            participant="", subject=file.name, why="", what={"file": file.name}, protocol_hash="",
+            program_version=program_version(), entropy=entropy,
+        )  # fmt: skip
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        made = _write(trial, partial, now.text)
+        if check:
+            _require_whole(partial)
+        os.replace(partial, file)
+    except OSError as error:
+        raise OutputError(
+            Problem("O031", str(file), f"It cannot be written: {error.strerror}.", "a disk with room")
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    add_anchor(trial.receipts, Anchor(made.number, made.hash, now.text, f"backup {file.name}"))
+    return made
+
+
+def _write(trial: Trial, file: Path, at: str) -> Backup:
+    counts, digests = {}, {}
+    with (
+        trial.use(),
+        moment(source_of(trial)),
+        zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as out,
+    ):
+        file.chmod(0o600)
+        heads = {
+            name: (number, hash) for name, number, hash in trial.rows("SELECT ledger, number, hash FROM ledger_head")
+        }
+        for table in TABLES_KEPT:
+            digest, n = hashlib.sha256(), 0
+            with out.open(f"{table}.jsonl", "w") as handle, trial.connection.cursor() as cursor:
+                cursor.execute(f"SELECT * FROM {table}")
+                head = written([entry[0] for entry in cursor.description]).encode() + b"\n"
+                handle.write(head)
+                digest.update(head)
+                while rows := cursor.fetchmany(2000):
+                    text = "".join(f"{json.dumps(list(row), ensure_ascii=False)}\n" for row in rows).encode()
+                    handle.write(text)
+                    digest.update(text)
+                    n += len(rows)
+            counts[table], digests[table] = n, digest.hexdigest()
+        config = trial.config
+        number, hash = heads["open"]
+        said = {
+            "equipoise-backup": 1, "at": at, "program": program_version(), "trial": config.trial, "mode": config.mode,
+            "instance": config.instance, "key": config.key, "number": number, "hash": hash,
+            "sealed": heads["sealed"][0],
+            "rows": counts, "digests": digests,
+        }  # fmt: skip
+        out.writestr("backup.json", canonical(said))
+    with open(file, "rb") as handle:
+        os.fsync(handle.fileno())
+    return Backup(config, at, number, hash, heads["sealed"][0], counts)
+
+
+def read_backup(file: Path) -> tuple[Backup, dict[str, Any]]:
+    """What a backup says of itself; C070 where it cannot be read or was changed."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            said = json.loads(archive.read("backup.json"))
+            for table, digest in said["digests"].items():
+                if hashlib.sha256(archive.read(f"{table}.jsonl")).hexdigest() != digest:
+                    raise ValueError(f"{table} was changed")
+        config = Config(said["trial"], said["mode"], said["instance"], "sqlite", "receipts", said["key"])
+        return Backup(config, said["at"], said["number"], said["hash"], said["sealed"], said["rows"]), said
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ConductError(
+            Problem(
+                "C070", str(file), f"It cannot be used: {error}.", "a file that `equipoise backup` wrote, unchanged"
+            )
+        ) from error
+
+
+def _load(trial: Trial, file: Path) -> None:
+    """Fill the empty tables of a trial from a backup, then set the guards."""
+    owner = make_tables(trial, guarded=False)
+    with owner.use(), zipfile.ZipFile(file) as archive, owner.connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for table in TABLES_KEPT:
+            with archive.open(f"{table}.jsonl") as handle:
+                columns = json.loads(handle.readline())
+                marks = ", ".join(["%s"] * len(columns))
+                statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+                batch = []
+                for line in handle:
+                    batch.append(json.loads(line))
+                    if len(batch) == 2000:
+                        cursor.executemany(statement, batch)
+                        batch = []
+                if batch:
+                    cursor.executemany(statement, batch)
+        cursor.execute("COMMIT")
+        guards.install(owner.connection)
+        if trial.config.writer:
+            make_writer(cursor, trial.config.writer)
+    owner.close()
+
+
+def _require_whole(file: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="equipoise-backup-") as text:
+        backup, _ = read_backup(file)
+        directory = Path(text) / "trial"
+        directory.mkdir(mode=0o700)
+        trial = Trial(directory, backup.config)
+        try:
+            _load(trial, file)
+            found = verify(trial)
+        finally:
+            trial.close()
+    _require(found, file)
+
+
+def _require(found: Verification, file: Path) -> None:
+    if not found.ok:
+        raise ConductError(
+            [Problem("C071", str(file), "The backup does not verify.", "a trial that is whole"), *found.findings[:10]]
+        )
+
+
+def restore(
+    file: Path,
+    directory: Path,
+    *,
+    database: str = "sqlite",
+    receipts: str = "receipts",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Trial:
+    """The trial of a backup in a new folder, with the fence closed: nobody is randomized until ``lift-fence``.
+
+    The backup may be older than what was given out since; the fence stands until every receipt given since is typed in.
+    """
+    entropy = entropy or SystemEntropy()
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise OutputError(
+            Problem("O031", str(directory), "It is there already.", "a folder that is not there yet, or is empty",
+                    "Keep the damaged trial as it is, and restore beside it.")
+        )  # fmt: skip
+    backup, _ = read_backup(file)
+    clock = clock or usual_clock(backup.config.mode)
+    if database == "sqlite":
+        require_local(directory)
+    writer = "" if database == "sqlite" else writer_name(database, entropy)
+    config = replace(backup.config, database=database, receipts=receipts, writer=writer)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_config(directory, config)
+    trial = Trial(directory, config)
+    _load(trial, file)
+    found = verify(trial)
+    _require(found, file)
+    now = Moment.of(clock, "")
+    fence = f"restored from a backup of event {backup.number}, made {backup.at[:16]}Z"
+    add_anchor(trial.receipts, Anchor(backup.number, backup.hash, backup.at, f"backup {file.name}"))
+    with writing(trial) as ledger:
+        ledger.append(
+            action="restored", now=now, request=code(entropy, 6), step=0, account="", role="", site="", device="",
+            participant="", subject=file.name, why="",
+            what={
+                "backup_at": backup.at, "backup_number": backup.number, "restored_at": now.text,
+                "put": {"trial_state": [{"name": "trial", "randomization": "fenced", "fence": fence}]},
+            },
+            protocol_hash="", program_version=program_version(), entropy=entropy,
+        )  # fmt: skip
+    add_anchor(trial.receipts, Anchor(ledger.number, ledger.head, now.text, "restored"))
+    trial.require_whole()
+    return trial

@@ -1,0 +1,423 @@
+"""Is it whole? The ledger walked from its first event, the tables rebuilt from it, anchors, slots and guards compared.
+
+What cannot be detected from inside: a ledger made anew, hash by hash, from a point after the last anchor that lies
+where its forger could not reach. The report says up to which event anchors vouch.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.audit_trail.anchors import Anchor, read_anchors
+from equipoise.conduct.audit_trail.canonical import chained, digest_of_slots
+from equipoise.conduct.audit_trail.projection import State, fold
+from equipoise.conduct.audit_trail.tables import OF_PARTICIPANTS, TABLES
+from equipoise.conduct.integrity.copies import compare
+from equipoise.conduct.integrity.halves import LONG, Second, moment, second, share_out, walk_halves
+from equipoise.conduct.integrity.losses import losses_of, read_receipt
+from equipoise.conduct.integrity.replay import Source, differences, loaded
+from equipoise.conduct.keys.credentials import credential_digest
+from equipoise.conduct.keys.quarantine import misplaced, unopened
+from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.signatures import SUPERSEDED, no_longer_as_signed
+from equipoise.conduct.trial.trial import Trial, read_config, read_version
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.keys.quarantine import Quarantine
+    from equipoise.conduct.keys.vault import Vault
+
+CODES = {
+    "C060": "An event is missing, or stands twice or out of order.",
+    "C061": "An event is not as it was recorded.",
+    "C062": "An event is not chained to the one before it.",
+    "C063": "The head of a ledger is not its last entry.",
+    "C064": "A table does not say what the ledger says.",
+    "C065": "The ledger disagrees with an anchor or a receipt kept outside.",
+    "C066": "The sealed ledger is not whole.",
+    "C067": "A slot is not as it was sealed, or was given out of order.",
+    "C068": "A pass-phrase was put into the database by hand.",
+    "C069": "The database is damaged.",
+}
+_MOST = 40  # findings of one kind that are listed one by one
+
+
+@dataclass
+class Verification:
+    """What was found. ``anchored_to`` is the last event that an anchor outside vouches for."""
+
+    trial: str
+    mode: str
+    findings: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    n_events: int = 0
+    n_sealed: int = 0
+    head: str = ""
+    anchored_to: int = 0
+    seconds: float = 0.0
+    _counts: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def add(self, code: str, place: str, found: str, expected: str = "") -> None:
+        """Note something wrong; after forty of a kind they are only counted."""
+        self._counts[code] = self._counts.get(code, 0) + 1
+        if self._counts[code] <= _MOST:
+            self.findings.append(Problem(code, place, found, expected))
+
+    def close(self) -> None:
+        """Say how many findings were counted only."""
+        for code, count in self._counts.items():
+            if count > _MOST:
+                self.findings.append(Problem(code, "and more", f"{count - _MOST} further findings of this kind."))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "ok": self.ok,
+            "trial": self.trial,
+            "mode": self.mode,
+            "events": self.n_events,
+            "sealed_events": self.n_sealed,
+            "head": self.head,
+            "anchored_to": self.anchored_to,
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.as_dict() for finding in self.findings],
+            "notes": self.notes,
+        }
+
+
+def verify_directory(
+    directory: Path, *, pharmacy: Path | None = None, safety: Path | None = None, against: Sequence[Path] = ()
+) -> Verification:
+    """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened, with the
+    safety role's every quarantined value. ``against`` are copies of the ledger that it must still hold.
+
+    Unlike :meth:`Trial.open` it refuses nothing: what is wrong is what it is there to say.
+    """
+    trial = Trial(directory, read_config(directory))
+    if trial.is_sqlite and not trial.sqlite_file.is_file():
+        report = Verification(trial.config.trial, trial.mode)
+        report.add("C069", str(trial.sqlite_file), "The database is not there.")
+        return report
+    try:
+        vault, key = trial.vault(pharmacy) if pharmacy else None, trial.quarantine(safety) if safety else None
+        report = verify(trial, vault=vault, key=key, against=against)
+        if pharmacy:
+            _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report)
+        return report
+    finally:
+        trial.close()
+
+
+def verify(
+    trial: Trial, *, vault: Vault | None = None, key: Quarantine | None = None, against: Sequence[Path] = ()
+) -> Verification:
+    """Everything that is wrong with an open trial, as its connection sees it now; ``against`` are copies of its ledger.
+
+    Raises what is wrong with a copy itself (C074, C076): it then says nothing of the trial.
+    """
+    begin = time.perf_counter()
+    # A million small objects that all live to the end: looking for rubbish among them would take most of the time.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _verify(trial, vault, key, against, begin)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _verify(
+    trial: Trial, vault: Vault | None, key: Quarantine | None, against: Sequence[Path], begin: float
+) -> Verification:
+    report = Verification(trial.config.trial, trial.mode)
+    hashes = [trial.genesis("open")]
+    quarantined: list[tuple[int, str]] = []
+    with ExitStack() as stack:
+        stack.enter_context(trial.use())
+        # damage that a drill does in a transaction of its own is seen by its own connection alone
+        other: Second | None = None
+        if not trial.connection.in_atomic_block:
+            _guarded(lambda: stack.enter_context(moment(source_of(trial))), report)
+            if not report.ok:
+                return report
+            other = _other(trial)
+            if other is not None:
+                stack.callback(other.end)
+                _guarded(partial(share_out, source_of(trial), other), report)
+        for check in (
+            lambda: _database(trial, report),
+            lambda: _protocols(trial, report),
+            lambda: _ledger_and_tables(trial, report, hashes, other, quarantined),
+            lambda: _quarantined(trial, report, quarantined, key),
+            lambda: _signatures(trial, report),
+            lambda: _anchors(trial, report, hashes),
+            lambda: _copies(trial, report, hashes, against),
+            lambda: _sealed(trial, report, vault),
+            lambda: _allocations(trial, report),
+            lambda: _credentials(trial, report),
+        ):
+            _guarded(check, report)
+    report.close()
+    report.seconds = time.perf_counter() - begin
+    return report
+
+
+def source_of(trial: Trial) -> Source:
+    """A trial's rows by its own connection."""
+    return Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
+
+
+def _other(trial: Trial) -> Second | None:
+    """A second process where the ledger is long."""
+    try:
+        n = trial.rows("SELECT number FROM ledger_head WHERE ledger = 'open'")
+    except Exception:  # whatever is wrong is found, and said, by the checks
+        return None
+    return second(trial) if n and n[0][0] >= LONG else None
+
+
+def _guarded(check: Callable[[], object], report: Verification) -> None:
+    """Run one check; a database too damaged to answer is a finding, not an end."""
+    from django.db import DatabaseError
+
+    try:
+        check()
+    except (DatabaseError, UnicodeDecodeError, OSError) as error:
+        report.add("C069", "the database", f"It cannot be read: {str(error).strip()}.", "a database that is whole")
+    except (ValueError, TypeError, KeyError) as error:
+        report.add("C069", "the database", f"It holds what this program never writes: {error!r}.")
+
+
+def _database(trial: Trial, report: Verification) -> None:
+    if trial.is_sqlite:
+        for (line,) in trial.rows("PRAGMA integrity_check(20)"):
+            if line != "ok":
+                report.add("C069", "the database", f"Damaged: {line}.")
+    for name in guards.missing(trial.connection):
+        report.add("C004", f"guard {name}", "It is missing, switched off or changed.", "as the program made it")
+
+
+def _quarantined(trial: Trial, report: Verification, events: list[tuple[int, str]], key: Quarantine | None) -> None:
+    """Quarantined values in the place they were sealed for; with the key each is opened, superseded ones too."""
+    try:
+        sealer = trial.sealer if events else None
+    except ConductError as error:
+        report.findings += error.problems
+        return
+    for number, what in events:
+        content = loaded(what)
+        for place, found in misplaced(content, number, sealer) if sealer is not None else ():
+            report.add("C044", f"event {number}, {place}", found)
+        for place, found in unopened(content, number, key) if key is not None else ():
+            report.add("C044", f"event {number}, {place}", found)
+
+
+def _signatures(trial: Trial, report: Verification) -> None:
+    """Each valid signature's digest is that of what it signs; the others are shown as superseded."""
+    for id, participant, subject in no_longer_as_signed(trial):
+        report.add("C072", f"signature {id}", f"{participant or 'The trial'}: {subject}, not what was signed.")
+    superseded = trial.rows("SELECT count(*) FROM signature WHERE state = %s", (SUPERSEDED,))[0][0]
+    if superseded:
+        report.notes.append(f"{superseded} signatures are superseded: what they cover was changed after signing")
+
+
+def _ledger_and_tables(
+    trial: Trial, report: Verification, hashes: list[str], other: Second | None, quarantined: list[tuple[int, str]]
+) -> None:
+    source = source_of(trial)
+    parts = walk_halves(source, other)
+    _links(report, sorted(link for part in parts for link in part.links), hashes)
+    quarantined += sorted(entry for part in parts for entry in part.quarantined)
+    for _, finding in sorted((entry for part in parts for entry in part.findings), key=itemgetter(0)):
+        report.add(finding.code, finding.place, finding.found)
+    heads = {
+        ledger: (number, hash) for ledger, number, hash in source.rows("SELECT ledger, number, hash FROM ledger_head")
+    }
+    if heads.get("open") != (report.n_events, report.head):
+        report.add("C063", "the open ledger", f"Its head says event {heads.get('open', ('?',))[0]}.",
+                   f"event {report.n_events}, the last there is")  # fmt: skip
+    state: State = {}
+    for number, put in sorted((entry for part in parts for entry in part.shared), key=itemgetter(0)):
+        try:
+            fold(state, put, number)
+        except (KeyError, TypeError, AttributeError) as error:
+            report.add("C061", f"event {number}", f"What it writes does not fit the tables: {error}.")
+    differing = [finding for part in parts for finding in part.differing]
+    for name, table in TABLES.items():
+        if name not in OF_PARTICIPANTS:
+            differing += differences(source, table, state.get(name, {}))
+    for finding in differing:
+        report.add(finding.code, finding.place, finding.found)
+
+
+def _protocols(trial: Trial, report: Verification) -> None:
+    for hash, text, file_hash in source_of(trial).rows("SELECT hash, text, file_hash FROM protocol_version"):
+        if hashlib.sha256(text.encode()).hexdigest() != file_hash:
+            report.add("C064", f"protocol_version {hash[:12]}", "Its text is not the one adopted.")
+            continue
+        try:
+            read_version(text, hash)
+        except ConductError as error:
+            report.findings += error.problems
+
+
+def _links(report: Verification, links: list[tuple[int, str, str, str, str]], hashes: list[str]) -> None:
+    """Numbers without a gap, each event chained to the one before it, steps of the clock flagged."""
+    previous, last_at, expected = hashes[0], "", 1
+    for number, before, hash, at, flag in links:
+        if number != expected:
+            report.add("C060", f"event {number}", f"Event {expected} is missing.", "numbers without a gap")
+            hashes += [""] * max(number - expected, 0)
+        if before != previous:
+            report.add("C062", f"event {number}", "It is chained to another event than the one before it.")
+        if flag:
+            report.notes.append(f"event {number}: the clock went back to {at}, {flag}")
+        if (at < last_at) != bool(flag):
+            report.add("C061", f"event {number}", "A step of the clock is not flagged as it should be.")
+        expected, last_at, previous = number + 1, at, hash
+        hashes.append(hash)
+    report.n_events, report.head = expected - 1, previous
+    if not report.n_events:
+        report.add("C060", "event 1", "The ledger is empty.", "the event that made the trial")
+
+
+def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
+    source = source_of(trial)
+    outside = [(anchor, "") for anchor in read_anchors(trial.receipts)]
+    for path in sorted(trial.receipts.glob("receipt-*.json")):
+        try:
+            outside.append(read_receipt(path))
+        except ValueError:
+            report.add("C065", path.name, "The receipt cannot be read.")
+    acknowledged = losses_of(source.rows)
+    given_up: dict[int, list[Anchor]] = {}
+    for anchor, _ in outside:
+        place = f"anchor {anchor.text} ({anchor.occasion})"
+        if anchor.number < len(hashes) and hashes[anchor.number] == anchor.hash:
+            report.anchored_to = max(report.anchored_to, anchor.number)
+            continue
+        loss = next((loss for loss in acknowledged if loss.covers(anchor)), None)
+        if loss is not None:
+            given_up.setdefault(loss.event, []).append(anchor)
+        elif anchor.number >= len(hashes):
+            report.add(
+                "C065", place, f"The ledger ends at event {len(hashes) - 1}.", f"at least {anchor.number} events"
+            )
+        else:
+            report.add("C065", place, f"Event {anchor.number} is another one.", "the event that the anchor vouches for")
+    for loss in acknowledged:
+        numbers = [anchor.number for anchor in given_up.get(loss.event, ())]
+        if numbers:
+            report.notes.append(
+                f"lost with a restore: events {loss.backup + 1} to {max(numbers)} or later, as {len(numbers)} anchors "
+                f"outside tell; {loss.account} acknowledged it in event {loss.event}, {loss.at[:16]}Z: {loss.why}"
+            )
+    given = {
+        f"{receipt} {participant} {handle}"
+        for receipt, participant, handle in source.rows("SELECT receipt, participant, handle FROM allocation")
+    }
+    for anchor, line in outside:
+        if line and " ".join(line.split()[:3]) not in given:
+            place = anchor.occasion
+            report.add("C065", place, f"The allocation {line!r} is not in the trial.", "every receipt's allocation")
+    if not outside:
+        report.notes.append("no anchor is kept in the receipts folder: a shortened or rewritten ledger cannot be told")
+
+
+def _copies(trial: Trial, report: Verification, hashes: list[str], against: Sequence[Path]) -> None:
+    acknowledged = losses_of(source_of(trial).rows)
+    for folder in against:
+        problem, note, upto = compare(folder, trial.config, hashes, acknowledged)
+        report.anchored_to = max(report.anchored_to, upto)
+        if problem is not None:
+            report.findings.append(problem)
+        else:
+            report.notes.append(note)
+
+
+def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
+    slots: dict[int, list[tuple[Any, ...]]] = {}
+    for row in source_of(trial).rows("SELECT handle, stream, position, content, sealed_number FROM slot"):
+        slots.setdefault(row[4], []).append(row)
+    previous, expected = trial.genesis("sealed"), 1
+    heads = dict(source_of(trial).rows("SELECT ledger, number FROM ledger_head"))
+    last = dict(source_of(trial).rows("SELECT ledger, hash FROM ledger_head"))
+    statement = "SELECT number, event_number, content, slots, previous, hash FROM sealed_event ORDER BY number"
+    for number, event, content, digest, before, hash in source_of(trial).rows(statement):
+        place = f"sealed event {number}"
+        if number != expected:
+            report.add("C066", place, f"Sealed event {expected} is missing.")
+        expected = number + 1
+        if before != previous:
+            report.add("C066", place, "It is chained to another entry than the one before it.")
+        if chained(before, (number, event, content, digest)) != hash:
+            report.add("C066", place, "Its hash is not that of its content: it was changed.")
+        mine = slots.pop(number, [])
+        if (digest_of_slots(mine) if mine else "") != digest:
+            report.add("C067", place, "The slots sealed with it are not those of today.", "every slot as it was sealed")
+        if vault is not None:
+            _opened(report, vault, f"event {number} of {event}", content)
+            for handle, stream, position, sealed, _ in mine:
+                opened = _opened(report, vault, f"slot {handle}", sealed)
+                if opened is not None and (opened["stream"], opened["position"]) != (stream, position):
+                    report.add("C067", f"slot {handle}", "It was moved to another place of the list.")
+        previous = hash
+    report.n_sealed = expected - 1
+    if (heads.get("sealed"), last.get("sealed")) != (report.n_sealed, previous):
+        report.add("C063", "the sealed ledger", "Its head is not its last entry.", f"entry {report.n_sealed}")
+    for number, mine in slots.items():
+        report.add("C067", f"sealed event {number}", f"{len(mine)} slots belong to no entry of the sealed ledger.")
+
+
+def _sealed_anchors(trial: Trial, report: Verification, pharmacy: Path) -> None:
+    with trial.use():
+        hashes = dict(source_of(trial).rows("SELECT number, hash FROM sealed_event"))
+    for anchor in read_anchors(pharmacy):
+        if hashes.get(anchor.number) != anchor.hash:
+            report.add("C065", f"sealed anchor {anchor.number}", "The sealed ledger does not hold this entry.")
+
+
+def _opened(report: Verification, vault: Vault, place: str, content: str) -> dict[str, Any] | None:
+    try:
+        return vault.open(place, content)
+    except EquipoiseError as error:
+        report.add("C067", place, error.problems[0].found)
+        return None
+
+
+def _allocations(trial: Trial, report: Verification) -> None:
+    slots = {row[0]: row[1:] for row in source_of(trial).rows("SELECT handle, stream, position FROM slot")}
+    places: dict[str, list[int]] = {}
+    given = "SELECT participant, handle, stream, position FROM allocation ORDER BY receipt"
+    for participant, handle, stream, position in source_of(trial).rows(given):
+        if slots.get(handle) != (stream, position):
+            report.add("C067", f"allocation {participant}", f"There is no slot {handle} at that place.")
+        places.setdefault(stream, []).append(position)
+    for stream, positions in places.items():
+        if positions != list(range(1, len(positions) + 1)):
+            report.add(
+                "C067", f"stream {stream}", "Its slots were not given one after the other.", f"1 to {len(positions)}"
+            )
+
+
+def _credentials(trial: Trial, report: Verification) -> None:
+    said = dict(source_of(trial).rows("SELECT account, credential FROM account"))
+    for account, encoded in source_of(trial).rows("SELECT account, encoded FROM credential"):
+        if said.pop(account, None) != credential_digest(encoded):
+            report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
+    for account in said:
+        report.add("C068", f"account {account}", "Its pass-phrase is gone.")

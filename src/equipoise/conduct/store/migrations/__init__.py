@@ -1,1 +1,0 @@
-"""Migrations: the tables first, then what guards them."""

@@ -1,0 +1,68 @@
+"""Which program has read the trial's protocol to the hash that the ledger names, so that it need not be read at start.
+
+Reading a protocol loads half the program: a second and more for a command that may not need it. The note in the trial's
+folder says that this very program (its files by size and date) read this very text to this very hash. It spares the
+start and nothing else: whatever uses the protocol reads it, and compares the hash anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from equipoise.foundation.version import program_version
+
+if TYPE_CHECKING:
+    from equipoise.conduct.trial.trial import Trial
+
+_FILE = ".reading.json"
+# What a protocol's hash depends on: the language, and the definitions that it takes by name.
+_ROOMS = ("foundation", "protocol", "instruments", "endpoints", "workflow")
+
+
+@cache
+def fingerprint() -> str:
+    """What tells this program from another version of it, or from an edited one."""
+    import equipoise
+
+    root = Path(str(equipoise.__file__)).parent
+    found = [program_version()]
+    for room in _ROOMS:
+        for path in sorted((root / room).rglob("*")):
+            if path.suffix not in (".pyc", "") and path.is_file():
+                said = path.stat()
+                found.append(f"{path.relative_to(root).as_posix()} {said.st_size} {said.st_mtime_ns}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
+def _note(trial: Trial, hash: str) -> dict[str, str]:
+    text = trial.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
+    digest = hashlib.sha256(text[0][0].encode()).hexdigest() if text else ""
+    return {"program": fingerprint(), "protocol": hash, "text": digest}
+
+
+def is_read(trial: Trial, hash: str) -> bool:
+    """Whether this program has read the text of the version ``hash`` to that hash before."""
+    try:
+        kept = json.loads((trial.directory / _FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(kept == _note(trial, hash))
+
+
+def note_reading(trial: Trial, hash: str) -> None:
+    """Note that it has; where the folder cannot be written it is read at the next start again."""
+    path = trial.directory / _FILE
+    partial = path.with_name(f"{_FILE}.{os.getpid()}")
+    text = json.dumps(_note(trial, hash))
+    with suppress(OSError):
+        try:
+            partial.write_text(text, "utf-8")
+            os.replace(partial, path)
+        except OSError:  # a full disk: half a note is taken away again
+            partial.unlink(missing_ok=True)

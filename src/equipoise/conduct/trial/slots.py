@@ -1,0 +1,131 @@
+"""Allocation lists as the database holds them: handles in the open, arms sealed, more slots than anybody will need.
+
+A stream's list is drawn when the trial is made, every stream as long as every other. Where the scheme has a fixed
+total, decoys follow the last slot, so that nothing in the database says where such a list ends; whether a slot is one
+is seen with the key, before it is given. With minimization an arm follows from those before it: the slot is made,
+sealed and given under one lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.entropy import Entropy, code
+from equipoise.conduct.keys.vault import Vault
+from equipoise.foundation.errors import ConductError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.trial.ledger import Writer
+    from equipoise.conduct.trial.trial import Trial
+    from equipoise.randomization import Companion
+
+CODES = {
+    "C050": "The stream has no slot left.",
+    "C051": "The participant has no allocation, or more than one where one is asked for.",
+}
+
+
+def draw_slots(
+    companion: Companion, vault: Vault, entropy: Entropy, n: int, held: Mapping[str, int] | None = None
+) -> Iterator[tuple[str, str, int, str]]:
+    """``n`` slots and a tenth more for every stream, beyond those that are ``held`` already.
+
+    Each slot is a handle, its stream, its position and its ciphertext; they come in the order of handles. Beyond the
+    total of a scheme that has one they are decoys.
+    """
+    slots = []
+    for stage in companion.stages:
+        if companion.uses_profile(stage):
+            continue
+        total = companion.length(stage)
+        last = n + n // 10 + 1
+        for stream in companion.streams(stage):
+            first = (held or {}).get(stream, 0)
+            if first >= last:
+                continue
+            arms: list[str | None] = [*companion.slots(stream, last if total is None else min(last, total))]
+            arms += [None] * (last - len(arms))
+            for position, arm in enumerate(arms[first:], first + 1):
+                handle = code(entropy)
+                content = {"arm": arm, "stream": stream, "position": position}
+                slots.append((handle, stream, position, vault.seal(f"slot {handle}", content, entropy)))
+    yield from sorted(slots)
+
+
+def next_slot(writer: Writer, stream: str) -> tuple[str, int]:
+    """Handle and position of the next slot of a stream; the stream's row is locked."""
+    trial = writer.trial
+    lock = " FOR UPDATE" if not trial.is_sqlite else ""
+    rows = trial.rows(f"SELECT given FROM stream WHERE stream = %s{lock}", (stream,))
+    given = rows[0][0] if rows else 0
+    found = trial.rows("SELECT handle FROM slot WHERE stream = %s AND position = %s", (stream, given + 1))
+    if not found:
+        raise ConductError(
+            Problem("C050", stream, "No slot of this stream is left in the database.", "a list long enough",
+                    "The pharmacy draws more from the sealed companion: add-slots.")
+        )  # fmt: skip
+    return found[0][0], given + 1
+
+
+def require_real(trial: Trial, vault: Vault, handle: str) -> None:
+    """Refuse a decoy (C050): the list of its stream has ended."""
+    stream, position, content = trial.rows("SELECT stream, position, content FROM slot WHERE handle = %s", (handle,))[0]
+    if open_slot(vault, handle, stream, position, content)["arm"] is None:
+        raise ConductError(
+            Problem("C050", stream, "The list of this stream has ended: its fixed total was given.", "a slot of it",
+                    "Nobody further is randomized in this stratum.")
+        )  # fmt: skip
+
+
+def minimized_slot(
+    writer: Writer, vault: Vault, companion: Companion, stream: str, profile: Mapping[str, str], entropy: Entropy,
+    handle: str | None = None,
+) -> tuple[str, str, int, str]:  # fmt: skip
+    """Make the next slot of a minimized stream: its arm follows from the list's seed and all arms before.
+
+    Returns the slot (handle, stream, position, ciphertext), to be sealed with the event that gives it.
+    """
+    trial = writer.trial
+    rows = trial.rows("SELECT handle, position, content FROM slot WHERE stream = %s ORDER BY position", (stream,))
+    history = []
+    for before, _, content in rows:
+        opened = vault.open(f"slot {before}", content)
+        history.append((opened["profile"], opened["arm"]))
+    arm = companion.next_arm(stream, history, profile)
+    handle, position = handle or code(entropy), len(rows) + 1
+    content = {"arm": arm, "stream": stream, "position": position, "profile": dict(profile)}
+    return handle, stream, position, vault.seal(f"slot {handle}", content, entropy)
+
+
+def arm_of(vault: Vault, participant: str, randomization: int = 1) -> str:
+    """The arm a participant was allocated to, from the sealed slot; ``randomization`` counts from 1."""
+    from equipoise.conduct.trial.models import Allocation, Slot
+
+    found = Allocation.objects.filter(participant=participant, randomization=randomization).first()
+    slot = Slot.objects.filter(handle=found.handle).first() if found is not None else None
+    if slot is None:
+        raise ConductError(
+            Problem("C051", participant, f"Randomization {randomization} has not taken place.", "somebody randomized")
+        )
+    return str(open_slot(vault, slot.handle, slot.stream, slot.position, slot.content)["arm"])
+
+
+def open_slot(vault: Vault, handle: str, stream: str, position: int, content: str) -> dict[str, Any]:
+    """What a slot holds; C041 where the slot was moved to another place of the list."""
+    opened = vault.open(f"slot {handle}", content)
+    if (opened["stream"], opened["position"]) != (stream, position):
+        raise ConductError(
+            Problem("C041", f"slot {handle}", f"It was sealed for position {opened['position']} of {opened['stream']}, "
+                    f"and stands at {position} of {stream}.", "every slot in its own place",
+                    "Somebody moved it: keep the database as it is, and restore from a backup.")
+        )  # fmt: skip
+    return opened
+
+
+def read_trial_companion(pharmacy: Path, protocol: Any, mode: str) -> Companion:
+    """The sealed companion in the pharmacy's folder."""
+    from equipoise.randomization import read_companion
+
+    return read_companion(pharmacy / "companion.yaml", protocol, kind=mode)  # type: ignore[arg-type]

@@ -1,0 +1,440 @@
+"""A trial on disk: its folder, its database, its versions of the protocol.
+
+The folder holds ``trial.json`` (which trial this is), the database where it is SQLite, and by default the receipts. The
+pharmacy's folder, with the key and the sealed companion, lies elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from equipoise.conduct.audit_trail.canonical import canonical, genesis
+from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.trial import django_settings as settings
+from equipoise.conduct.trial.local_disk import require_local
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+
+if TYPE_CHECKING:
+    from equipoise.conduct.keys.quarantine import Quarantine, Sealer
+    from equipoise.conduct.keys.vault import Vault
+    from equipoise.protocol import Protocol
+
+CODES = {
+    "C002": "The folder holds no trial, or not one of this kind.",
+    "C003": "The folder and its database belong to different trials, or one is training and the other production.",
+    "C004": "A guard of the database is missing or was changed.",
+    "C005": "The program runs as the owner of the ledger.",
+    "C006": "This version of the program reads the trial's protocol differently.",
+    "C007": "The database cannot be reached or is damaged.",
+}
+
+Mode = Literal["production", "training"]
+CONFIG = "trial.json"
+SQLITE_FILE = "trial.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``trial.json`` says."""
+
+    trial: str
+    mode: str
+    instance: str
+    database: str
+    receipts: str
+    key: str
+    writer: str = ""
+
+    def text(self) -> str:
+        """The file's text."""
+        names = ("trial", "mode", "instance", "database", "receipts", "key", "writer")
+        return json.dumps({"equipoise-trial": 1, **{name: getattr(self, name) for name in names}}, indent=1) + "\n"
+
+
+def read_config(directory: Path) -> Config:
+    """The trial of a folder; C002 where there is none."""
+    try:
+        said = json.loads((directory / CONFIG).read_text("utf-8"))
+        if said.pop("equipoise-trial") != 1:
+            raise ValueError("another version")
+        return Config(**said)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ConductError(
+            Problem(
+                "C002",
+                str(directory),
+                f"There is no trial here: {CONFIG} is absent or cannot be read.",
+                "a folder made by `equipoise init`",
+                "Name the trial's folder, or make one: equipoise init P DIR --training",
+            )
+        ) from None
+
+
+class Trial:
+    """An open trial. ``with trial.use():`` lets its models be read; changes go through the door alone."""
+
+    def __init__(self, directory: Path, config: Config, *, as_owner: bool = False) -> None:
+        """``as_owner`` connects as who owns the tables: for making them, and for drills that damage them."""
+        self.directory = directory
+        self.config = config
+        self._protocols: dict[str, Protocol] = {}
+        tail = sha256(str(directory.resolve()).encode()).hexdigest()[:8]
+        self.alias = f"trial-{config.instance[:8]}-{tail}{'-owner' if as_owner else ''}"
+        settings.set_up()
+        settings.add_database(self.alias, self._database(as_owner=as_owner))
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> Trial:
+        """The trial of a folder, after the checks of start-up.
+
+        Refused are a network drive or synchronized folder (C001), a folder without a trial (C002), a database of
+        another trial or mode (C003), missing guards (C004), running as the owner of the ledger (C005), and a program
+        that reads the trial's protocol differently than the one that recorded it (C006).
+        """
+        where = Path(directory)
+        trial = cls(where, read_config(where))
+        if trial.is_sqlite:
+            require_local(where)
+            if not trial.sqlite_file.is_file():
+                raise ConductError(
+                    Problem(
+                        "C007", str(trial.sqlite_file), "The database is not there.", "", "Restore it from a backup."
+                    )
+                )
+        trial.require_whole()
+        return trial
+
+    # ------------------------------------------------------------------ where things are
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the trial is kept in an SQLite file of its folder."""
+        return self.config.database == "sqlite"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The database file."""
+        return self.directory / SQLITE_FILE
+
+    @property
+    def receipts(self) -> Path:
+        """Folder of receipts and anchors."""
+        return self.directory / self.config.receipts  # an absolute path stays itself
+
+    @property
+    def mode(self) -> str:
+        """`production` or `training`."""
+        return self.config.mode
+
+    def genesis(self, ledger: str) -> str:
+        """What the first entry of a ledger (``open`` or ``sealed``) is chained to."""
+        return genesis(ledger, self.config.trial, self.config.mode, self.config.instance)
+
+    def _database(self, *, as_owner: bool = False) -> dict[str, Any]:
+        if self.is_sqlite:
+            return settings.sqlite_database(str(self.sqlite_file))
+        url = os.environ.get("EQUIPOISE_DATABASE") or self.config.database
+        return settings.postgres_database(url, role="" if as_owner else self.config.writer)
+
+    # ------------------------------------------------------------------ using it
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Queries of the block go to this trial."""
+        token = settings.CURRENT.set(self.alias)
+        try:
+            yield
+        finally:
+            settings.CURRENT.reset(token)
+
+    @property
+    def connection(self) -> Any:
+        """Django's connection to the database."""
+        from django.db import connections
+
+        return connections[self.alias]
+
+    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        connection = self.connection
+        if self.is_sqlite:
+            # an action asks a dozen small questions under the write lock: straight from the driver, at half the time
+            connection.ensure_connection()
+            with connection.wrap_database_errors:
+                return list(connection.connection.execute(_in_sqlite(statement), parameters).fetchall())
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+
+    def row(self, table: str, **key: Any) -> SimpleNamespace | None:
+        """The row of a table of the projection with this key, as it stands now; ``None`` where there is none."""
+        columns = TABLES[table].all
+        where = " AND ".join(f"{name} = %s" for name in key)
+        found = self.rows(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", tuple(key.values()))
+        return SimpleNamespace(**dict(zip(columns, found[0], strict=True))) if found else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A place in the queue of writers on this machine.
+
+        SQLite's own waiting is a lottery: who polls at the right moment wins, and the unlucky wait for seconds. A lock
+        on a file is given in turn, and the system gives it back when a process dies. PostgreSQL queues by itself.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        with self.alone(".turn"):
+            yield
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """One process of this machine at a time in what ``name``, a file of the trial's folder, stands for."""
+        with open(self.directory / name, "a+b") as handle:
+            _lock(handle)
+            yield
+
+    # ------------------------------------------------------------------ protocol
+
+    def protocol(self, hash: str) -> Protocol:
+        """A version of the protocol by its hash, as this program reads it; C006 where it reads differently."""
+        if hash not in self._protocols:
+            with self.use():
+                found = self.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
+            if not found:
+                raise ConductError(Problem("C006", hash[:12], "The trial has no such version of the protocol."))
+            self._protocols[hash] = read_version(found[0][0], hash)
+        return self._protocols[hash]
+
+    @property
+    def protocol_hash(self) -> str:
+        """Hash of the version in force."""
+        with self.use():
+            return str(self.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")[0][0])
+
+    def vault(self, pharmacy: str | os.PathLike[str] | None) -> Vault:
+        """The vault of the pharmacy's folder (by default that of EQUIPOISE_PHARMACY)."""
+        from equipoise.conduct.keys.vault import read_vault
+
+        folder = pharmacy_folder(pharmacy)
+        config = self.config
+        return read_vault(
+            folder / "key.json", trial=config.trial, mode=config.mode, instance=config.instance, fingerprint=config.key
+        )
+
+    @cached_property
+    def safety_words(self) -> dict[str, Any]:
+        """What the first event says of the safety role's key; empty where the trial has none."""
+        with self.use():
+            found = self.rows("SELECT what FROM event WHERE number = 1")
+        return dict(json.loads(found[0][0]).get("quarantine", {})) if found else {}
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals quarantined values, for everybody who records; C043 where the trial was made without a key."""
+        from equipoise.conduct.keys.quarantine import Sealer
+
+        public = self.safety_words.get("public")
+        if public is None:
+            raise ConductError(
+                Problem("C043", str(self.directory), "The trial was made without a key for quarantined values.",
+                        "a trial made by this version", "Make the trial anew: equipoise init.")
+            )  # fmt: skip
+        config = self.config
+        return Sealer(b64decode(public), trial=config.trial, mode=config.mode, instance=config.instance)
+
+    def copy_safety_key(self, passphrase: str, folder: Path) -> Path:
+        """Write the safety role's key anew from its copy in the first event; C046 or O032."""
+        from equipoise.conduct.keys.quarantine import copy_key
+
+        config = self.config
+        whose = {"trial": config.trial, "mode": config.mode, "instance": config.instance}
+        return copy_key(self.safety_words, passphrase, folder, **whose)
+
+    def quarantine(self, safety: str | os.PathLike[str] | None = None) -> Quarantine | None:
+        """The safety role's key: from its folder where one is named (or EQUIPOISE_SAFETY), or published after the lock.
+
+        ``None`` where neither is so; C043 where a folder is named and holds no key of this trial.
+        """
+        from equipoise.conduct.keys.quarantine import Quarantine, read_quarantine, safety_folder
+
+        config, folder = self.config, safety_folder(safety)
+        whose = {"trial": config.trial, "mode": config.mode, "instance": config.instance}
+        if folder is not None:
+            return read_quarantine(folder, self.sealer.public, **whose)
+        with self.use():
+            found = self.rows("SELECT what FROM event WHERE action = 'open-quarantine' ORDER BY number")
+        published = json.loads(found[0][0]).get("secret") if found and found[0][0] else None
+        return Quarantine(b64decode(published), **whose) if published else None
+
+    # ------------------------------------------------------------------ start-up
+
+    def require_whole(self) -> None:
+        """The checks of start-up that need the database."""
+        from django.db import DatabaseError
+
+        from equipoise.conduct.trial import guards
+
+        try:
+            with self.use():
+                first = self.rows("SELECT previous, what FROM event WHERE number = 1")
+                absent = guards.missing(self.connection)
+                owner = "" if self.is_sqlite else self._owner()
+                hash = self.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
+        except (DatabaseError, UnicodeDecodeError) as error:
+            raise ConductError(
+                Problem(
+                    "C007",
+                    str(self.directory),
+                    f"The database cannot be read: {str(error).strip()}.",
+                    "the database of this trial, whole",
+                    "Run `equipoise verify DIR`; restore from a backup what is damaged.",
+                )
+            ) from error
+        if not first or first[0][0] != self.genesis("open"):
+            raise ConductError(
+                Problem(
+                    "C003",
+                    str(self.directory),
+                    f"The database does not belong to the {self.mode} trial that {CONFIG} names.",
+                    "the database that was made with this folder",
+                    "Training and production never read one another: open each by its own folder.",
+                )
+            )
+        if absent:
+            raise ConductError(
+                Problem(
+                    "C004",
+                    str(self.directory),
+                    f"Guards of the database are missing or changed: {', '.join(absent[:6])}.",
+                    "every trigger as the program made it",
+                    "Somebody changed the database by hand. Run `equipoise verify DIR`, and keep the folder as it is.",
+                )
+            )
+        if owner:
+            raise ConductError(
+                Problem(
+                    "C005",
+                    "PostgreSQL",
+                    f"The role {owner} owns the ledger, and an owner can switch its guards off.",
+                    "a lesser role that may only read, insert and update",
+                    "Name it as `writer` in trial.json (init makes one), or connect as another role.",
+                )
+            )
+        if hash:
+            self._require_read(str(hash[0][0]))
+
+    def _require_read(self, hash: str) -> None:
+        """The version in force is one that this program reads as the ledger names it (C006)."""
+        from equipoise.conduct.trial.protocol_versions import is_read, note_reading
+
+        with self.use():
+            known = is_read(self, hash)
+        if not known:
+            self.protocol(hash)
+            with self.use():
+                note_reading(self, hash)
+
+    def _owner(self) -> str:
+        found = self.rows(
+            "SELECT current_user FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.relname = 'event'"
+            " AND c.relkind = 'r' AND (r.rolname = current_user"
+            " OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))"
+        )
+        return str(found[0][0]) if found else ""
+
+    def __repr__(self) -> str:
+        return f"<Trial {self.config.trial} ({self.mode}) in {self.directory}>"
+
+
+def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
+    """The pharmacy's folder: as named, or that of EQUIPOISE_PHARMACY."""
+    from equipoise.conduct.keys.vault import UNNAMED
+
+    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or UNNAMED)
+
+
+_READ: dict[str, Protocol] = {}
+
+
+def remember(protocol: Protocol) -> None:
+    """Spare the reading of a protocol that this process has read already."""
+    _READ[protocol.hash] = protocol
+
+
+def read_version(text: str, hash: str) -> Protocol:
+    """The protocol of a stored version, with the definitions of this program; C006 where its hash is another."""
+    if hash not in _READ or _READ[hash].text != text:
+        _READ[hash] = _read_version(text, hash)
+    return _READ[hash]
+
+
+def _read_version(text: str, hash: str) -> Protocol:
+    from equipoise.protocol import read_protocol_text
+    from equipoise.workflow.library import definitions_of
+
+    found = ""
+    try:
+        protocol = read_protocol_text(text, file="protocol of the trial")
+        protocol = protocol.with_definitions(definitions_of(protocol))
+        if protocol.hash == hash:
+            return protocol
+        found = f"resolved by this program its hash is {protocol.hash[:12]}"
+    except EquipoiseError as error:
+        found = f"this program cannot read it ({error.problems[0].found})"
+    raise ConductError(
+        Problem(
+            "C006",
+            f"protocol {hash[:12]}",
+            f"The trial runs under protocol {hash[:12]}; {found}.",
+            "the version of equipoise that the trial was begun with, or one that reads its protocol the same",
+            "Go back to that version: a changed scoring key is a changed protocol, and needs an amendment.",
+        )
+    )
+
+
+@cache
+def _in_sqlite(statement: str) -> str:
+    """A statement with the marks for parameters that SQLite knows."""
+    return statement.replace("%s", "?")
+
+
+def write_config(directory: Path, config: Config) -> None:
+    """Write ``trial.json``, for its owner alone: it may hold the address of a database."""
+    path = directory / CONFIG
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(config.text())
+
+
+def _lock(handle: Any) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+        import time
+
+        while True:
+            try:
+                handle.seek(0)
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+                return
+            except OSError:
+                time.sleep(0.01)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+__all__ = ["Config", "Mode", "Trial", "canonical", "read_config", "read_version", "write_config"]

@@ -1,0 +1,395 @@
+"""A user's own tables to records, by a mapping file.
+
+Cells are taken as texts, recoded, turned and counted as the mapping says, and then held against the schema like those
+of any records; each problem is told with the line of the user's file, or of the mapping.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from equipoise.exchange.csv import MAX_SHOWN, TextTable, read_csv_text
+from equipoise.exchange.own_tables.mapping_file import Cell, Entry, MappingSpec, Spans, Where, read_mapping
+from equipoise.exchange.records_files import _guess
+from equipoise.foundation.calendar import day_index, study_day
+from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
+from equipoise.records.cells import TYPES_BY_WORD, Fault, type_cells
+from equipoise.records.check import find_faults
+from equipoise.records.records import DataSource, Records
+from equipoise.records.schema import TABLES
+
+CODES = {
+    "R106": "A column that the user's file does not have.",
+    "R107": "A text that the mapping does not recode.",
+    "R108": "A text that is not a date, or not a number.",
+    "R109": "A participant without an anchor date, or with two.",
+    "R111": "A file or a choice of rows that leaves no row.",
+    "R113": "A span that ends before it begins.",
+}
+
+MAX_SPAN_DAYS = 40_000  # a span longer than a life is a wrong number
+
+Row = tuple[str, int]  # file and line of a row of records
+
+
+def import_table(mapping: str | os.PathLike[str], *, protocol_hash: str = "") -> Records:
+    """Records from a user's own CSV files, by the mapping file at ``mapping``.
+
+    Files are looked for beside the mapping file. Raises :class:`RecordsError` with every problem of mapping, files,
+    cells and rows.
+    """
+    spec = read_mapping(Path(mapping))
+    work = _Work(spec)
+    tables: dict[str, pl.DataFrame] = {}
+    for name in TABLES:
+        entries = [entry for entry in spec.entries if entry.table == name]
+        frame = work.table(name, entries) if entries else None
+        if frame is not None:
+            tables[name] = frame
+    if not any(problem.code in {"R014", "R020", "R106"} for problem in work.problems):
+        work.locate(find_faults({name: tables.get(name, table.empty()) for name, table in TABLES.items()}))
+    raise_if_any(RecordsError, work.problems)
+    details = {
+        "importer": "table",
+        "mapping": hashlib.sha256(spec.text.encode("utf-8")).hexdigest(),
+        "files": dict(sorted(work.hashes.items())),
+    }
+    return Records(tables, DataSource(spec.origin, spec.description, spec.protocol, protocol_hash, details))
+
+
+@dataclass
+class _Work:
+    """The import under way: files read so far, problems found, where rows came from."""
+
+    spec: MappingSpec
+    problems: list[Problem] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+    files: dict[str, TextTable | None] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    anchors: dict[str, int] | None = None
+    emptied: set[tuple[str, int, str]] = field(default_factory=set)  # file, line, column: unreadable, so told already
+
+    def file(self, name: str, at: Where) -> TextTable | None:
+        """A file beside the mapping, read once; its problems are told once."""
+        if name not in self.files:
+            path = self.spec.path.parent / name
+            table, problems = read_csv_text(path)
+            if table is None and problems and problems[0].code == "R014":
+                line = self.spec.lines.of((*at, "file"))
+                found = f"The file {name} is not there." if not path.exists() else problems[0].found
+                hint = "Files are looked for beside the mapping file."
+                problems = [
+                    self.spec.problem("R014", (*at, "file"), found, "a CSV file", hint).at(str(self.spec.path), line)
+                ]
+            self.problems += problems
+            self.files[name] = table
+            if table is not None:
+                self.hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return self.files[name]
+
+    def has_columns(self, table: TextTable, file: str, wanted: list[tuple[str, Where]]) -> bool:
+        """Whether the file has the columns the mapping names; each that it has not is a problem."""
+        absent = [(column, at) for column, at in wanted if column not in table.columns]
+        for column, at in absent:
+            near = nearest(column, table.columns)
+            hint = f"Is {near!r} meant?" if near else ""
+            if len(table.columns) == 1 and (";" in table.columns[0] or "\t" in table.columns[0]):
+                hint = "The file seems to be parted by semicolons or tabs: save it with commas."
+            found = f"The file {file} has no column {column!r}."
+            self.problems.append(self.spec.problem("R106", at, found, listed(table.columns, limit=20), hint))
+        return not absent
+
+    def table(self, name: str, entries: list[Entry]) -> pl.DataFrame | None:
+        """One table of records from all its entries, typed and checked cell by cell."""
+        parts: list[pl.DataFrame] = []
+        rows: list[Row] = []
+        for entry in entries:
+            source = self.file(entry.file, entry.at)
+            if source is None:
+                continue
+            made = self.entry(entry, source)
+            if made is not None:
+                parts.append(made[0])
+                rows += made[1]
+        if not parts:
+            return None
+        frame = pl.concat(parts, how="diagonal")
+        self.rows[name] = rows
+        table = TABLES[name]
+        words = {column: word for entry in entries for column, word in entry.types.items()}
+        extra = {
+            column: TYPES_BY_WORD[words[column]] if column in words else _guess(frame[column])
+            for column in frame.columns
+            if table.column(column) is None
+        }
+        typed, faults = type_cells(table, frame, extra)
+        for fault in faults:
+            if fault.code == "R020":
+                at = (*entries[0].at, "columns")
+                self.problems.append(
+                    self.spec.problem("R020", at, fault.found, fault.expected, "Map the column, or give it a constant.")
+                )
+        self.locate([fault for fault in faults if fault.code != "R020"])
+        return typed
+
+    def entry(self, entry: Entry, source: TextTable) -> tuple[pl.DataFrame, list[Row]] | None:
+        """The rows one entry makes, all cells as texts, and where each came from."""
+        cells = list(entry.columns.values())
+        if entry.spans is not None:
+            cells = [entry.spans.participant, entry.spans.substance, entry.spans.until, entry.spans.event]
+        wanted: list[tuple[str, Where]] = [(column, (*entry.at, "where", column)) for column in entry.where]
+        wanted += [(column, (*entry.at, "long")) for column in entry.turned]
+        wanted += [(name, cell.at) for cell in cells if (name := cell.column or cell.date)]
+        if not self.has_columns(source, entry.file, wanted):
+            return None
+        keep = np.ones(source.frame.height, dtype=np.bool_)
+        for column, values in entry.where.items():
+            keep &= source.frame[column].fill_null("").is_in(list(values)).to_numpy()
+        frame = source.frame.filter(pl.Series(keep, dtype=pl.Boolean))
+        lines = source.lines[keep]
+        if not frame.height:
+            found = f"The file {entry.file} has no rows." if not entry.where else "No row fits the choice of rows."
+            self.problems.append(self.spec.problem("R111", entry.at, found, "at least one row"))
+            return None
+        if entry.spans is not None:
+            return self.span_rows(entry, entry.spans, frame, lines)
+        if entry.turned:
+            turned = list(entry.turned)
+            long = pl.concat(
+                [
+                    frame.with_columns(
+                        pl.lit(entry.turned[column]).alias("\x00name"), pl.col(column).alias("\x00value")
+                    )
+                    for column in turned
+                ]
+            )
+            frame, lines = long, np.tile(lines, len(turned))
+        columns = [self.cells(entry, name, cell, frame, lines) for name, cell in entry.columns.items()]
+        return pl.DataFrame(columns), [(source.file, int(line)) for line in lines]
+
+    def cells(self, entry: Entry, name: str, cell: Cell, frame: pl.DataFrame, lines: np.ndarray) -> pl.Series:
+        """One column of texts."""
+        if cell.value is not None or (cell.column is None and cell.date is None and cell.long is None):
+            return pl.Series(name, [cell.value] * frame.height, dtype=pl.String)
+        taken = cell.column or cell.date or f"\x00{cell.long}"
+        texts = frame[taken].alias(name)
+        if cell.empty:
+            texts = texts.set(texts.is_in(list(cell.empty)), None)
+        if cell.recode is not None:
+            texts = self.recoded(cell, texts, lines, entry.file)
+        if cell.date is not None:
+            return self.study_days(entry, cell, texts, frame, lines)
+        if cell.counted_from is not None:
+            base = cell.counted_from
+            texts = self.each(
+                cell, texts, lines, entry.file, lambda text: str(study_day(int(text) - base)), "a whole number"
+            )
+        if cell.times is not None:
+            factor = cell.times
+            texts = self.each(cell, texts, lines, entry.file, lambda text: repr(float(text) * factor), "a number")
+        if name == "participant_id" and self.spec.prefix:
+            texts = self.spec.prefix + texts
+        return texts.alias(name)
+
+    def recoded(self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str) -> pl.Series:
+        """Texts replaced as the mapping says; one it does not list is a problem, unless there is an otherwise."""
+        recode = dict(cell.recode or {})
+        there = [text for text in texts.unique().to_list() if text is not None]
+        strange = sorted(text for text in there if text not in recode)
+        if strange and cell.otherwise is None:
+            for text in strange[:MAX_SHOWN]:
+                first = int(lines[int((texts == text).fill_null(False).arg_max() or 0)])
+                near = nearest(text, recode)
+                hint = f"Is {near!r} meant? " if near else ""
+                found = f"The text {text!r} is not recoded (first at {Path(file).name}:{first})."
+                hint += "List it under recode, or say otherwise: ..."
+                self.problems.append(self.spec.problem("R107", (*cell.at, "recode"), found, listed(recode), hint))
+            where = str(self.spec.path.parent / file)
+            self.emptied |= {(where, int(line), texts.name) for line in lines[texts.is_in(strange).to_numpy()]}
+        table = {text: recode.get(text, cell.otherwise) for text in there}
+        if "" in recode:  # an empty cell may mean something: a missed sample
+            texts = texts.fill_null("")
+            table[""] = recode[""]
+        if not table:
+            return texts
+        return texts.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
+
+    def each(
+        self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str, change: Callable[[str], str], words: str
+    ) -> pl.Series:
+        """Every text changed; one that cannot be is a problem at its line, and empty in the result."""
+        out: list[str | None] = []
+        bad = 0
+        for text, line in zip(texts.to_list(), lines, strict=True):
+            try:
+                out.append(None if text is None else change(text.strip()))
+            except (ValueError, OverflowError):
+                out.append(None)
+                bad += 1
+                self.emptied.add((str(self.spec.path.parent / file), int(line), texts.name))
+                if bad <= MAX_SHOWN:
+                    where = str(self.spec.path.parent / file)
+                    column = cell.column or cell.date or "a turned column"
+                    self.problems.append(
+                        Problem(
+                            "R108",
+                            f"column {column}",
+                            f"The cell holds {text!r}.",
+                            words,
+                            "Correct the cell, or list the text under empty.",
+                            where,
+                            int(line),
+                        )
+                    )
+        if bad > MAX_SHOWN:
+            where = str(self.spec.path.parent / file)
+            self.problems.append(Problem("R108", "", f"{bad - MAX_SHOWN:,} more cells are not {words}.", file=where))
+        return pl.Series(texts.name, out, dtype=pl.String)
+
+    def study_days(
+        self, entry: Entry, cell: Cell, texts: pl.Series, frame: pl.DataFrame, lines: np.ndarray
+    ) -> pl.Series:
+        """Dates as study days, counted from each participant's anchor."""
+        anchors = self.anchor_dates()
+        who = entry.columns.get("participant_id") or (entry.spans.participant if entry.spans else None)
+        if who is None or anchors is None:
+            return pl.Series(texts.name, [None] * texts.len(), dtype=pl.String)
+        ids = self.cells(entry, "participant_id", who, frame, lines)
+        parsed = self.each(
+            cell, texts, lines, entry.file, lambda text: str(_ordinal(text, cell.format)), f"a date like {cell.format}"
+        )
+        out: list[str | None] = []
+        without: dict[str, int] = {}
+        for who_is, ordinal, line in zip(ids.to_list(), parsed.to_list(), lines, strict=True):
+            if ordinal is None:
+                out.append(None)
+            elif who_is not in anchors:
+                without.setdefault(str(who_is), int(line))
+                self.emptied.add((str(self.spec.path.parent / entry.file), int(line), texts.name))
+                out.append(None)
+            else:
+                out.append(str(study_day(int(ordinal) - anchors[who_is])))
+        for who_is, line in list(without.items())[:MAX_SHOWN]:
+            where = str(self.spec.path.parent / entry.file)
+            anchor = self.spec.anchor
+            found = f"Participant {who_is!r} has no anchor date{f' in {anchor.file}' if anchor else ''}."
+            self.problems.append(
+                Problem("R109", f"column {cell.date}", found, "a date for each participant", "", where, line)
+            )
+        return pl.Series(texts.name, out, dtype=pl.String)
+
+    def anchor_dates(self) -> dict[str, int] | None:
+        """Participant -> the ordinal of the date that has day index 0; ``None`` where it cannot be had."""
+        anchor = self.spec.anchor
+        if anchor is None or self.anchors is not None:
+            return self.anchors
+        self.anchors = {}
+        table = self.file(anchor.file, anchor.at)
+        wanted: list[tuple[str, Where]] = [
+            (anchor.participant, (*anchor.at, "participant")),
+            (anchor.date, (*anchor.at, "date")),
+        ]
+        if table is None or not self.has_columns(table, anchor.file, wanted):
+            self.anchors = None
+            return None
+        shift = day_index(anchor.study_day)
+        cell = Cell(anchor.at, column=anchor.date)
+        dates = self.each(
+            cell,
+            table.frame[anchor.date],
+            table.lines,
+            anchor.file,
+            lambda text: str(_ordinal(text, anchor.format) - shift),
+            f"a date like {anchor.format}",
+        )
+        for who, date, line in zip(
+            table.frame[anchor.participant].to_list(), dates.to_list(), table.lines, strict=True
+        ):
+            if who is None or date is None:
+                continue
+            name = self.spec.prefix + who
+            if self.anchors.setdefault(name, int(date)) != int(date):
+                found = f"Participant {name!r} has two anchor dates."
+                where = str(self.spec.path.parent / anchor.file)
+                self.problems.append(Problem("R109", f"column {anchor.date}", found, "one", "", where, int(line)))
+        return self.anchors
+
+    def span_rows(
+        self, entry: Entry, spans: Spans, frame: pl.DataFrame, lines: np.ndarray
+    ) -> tuple[pl.DataFrame, list[Row]] | None:
+        """Days of follow-up: asked and without use up to the last, on which use was where the event happened."""
+        where = str(self.spec.path.parent / entry.file)
+        who = self.cells(entry, "participant_id", spans.participant, frame, lines).to_list()
+        substance = self.cells(entry, "substance", spans.substance, frame, lines).to_list()
+        until = self.cells(entry, "until", spans.until, frame, lines).to_list()
+        event = self.cells(entry, "event", spans.event, frame, lines).to_list()
+        first = day_index(spans.first)
+        columns: dict[str, list[str | None]] = {c: [] for c in ("participant_id", "day", "substance", "asked", "used")}
+        rows: list[Row] = []
+        for name, what, last, happened, line in zip(who, substance, until, event, lines, strict=True):
+            if last is None:
+                continue  # nothing is known of this participant: no day was asked about
+            at = Problem("R113", "spans", "", file=where, line=int(line))
+            try:
+                end = day_index(int(last))
+            except ValueError:
+                self.problems.append(
+                    Problem(
+                        "R108",
+                        "spans, until",
+                        f"The cell holds {last!r}.",
+                        "a study day",
+                        "Where the file counts the first day as 0, say counted-from: 0.",
+                        where,
+                        int(line),
+                    )
+                )
+                continue
+            if end < first or end - first > MAX_SPAN_DAYS:
+                found = f"The span goes from study day {spans.first} to {last}."
+                self.problems.append(
+                    Problem(at.code, at.place, found, f"an end from day {spans.first} on", "", where, int(line))
+                )
+                continue
+            if happened is None:
+                found = "Whether the event happened is empty."
+                self.problems.append(
+                    Problem("R033", "spans, event", found, listed(spans.event_is), "", where, int(line))
+                )
+                continue
+            ended = happened.lower() in spans.event_is
+            for index in range(first, end + 1):
+                columns["participant_id"].append(name)
+                columns["day"].append(str(study_day(index)))
+                columns["substance"].append(what)
+                columns["asked"].append("true")
+                columns["used"].append("true" if ended and index == end else "false")
+                rows.append((where, int(line)))
+        return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)), rows
+
+    def locate(self, faults: list[Fault]) -> None:
+        """Faults as problems at the user's file and line, or at the mapping's part for the table.
+
+        A cell that could not be read is empty to the tables; the cause was told, so the emptiness is not.
+        """
+        for fault in faults:
+            rows = self.rows.get(fault.table, [])
+            if fault.row is not None and fault.row < len(rows):
+                if fault.code == "R033" and (*rows[fault.row], fault.column) in self.emptied:
+                    continue
+                self.problems.append(fault.problem().at(*rows[fault.row]))
+            else:
+                line = self.spec.lines.of(("tables", fault.table))
+                self.problems.append(fault.problem().at(str(self.spec.path), line))
+
+
+def _ordinal(text: str, form: str) -> int:
+    return datetime.strptime(text, form).toordinal()

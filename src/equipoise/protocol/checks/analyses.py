@@ -1,0 +1,482 @@
+"""Whether questions and answers hang together: use, endpoints, estimands, analyses, published results, assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from equipoise.foundation.errors import listed
+from equipoise.protocol.checks.collector import Checker
+from equipoise.protocol.checks.patterns import check_pattern
+from equipoise.protocol.language.analysis import Endpoint, TimeToEventEndpoint
+from equipoise.protocol.language.notation import Days
+from equipoise.protocol.text.yaml_lines import Path_
+
+BINARY_ESTIMATORS = {"logistic", "firth", "fisher-exact", "risk-difference", "risk-ratio", "proportion"}
+SUITS: dict[str, set[str]] = {
+    "abstinence": BINARY_ESTIMATORS,
+    "abstinent-days": {"linear"},
+    "report": BINARY_ESTIMATORS,
+    "received": BINARY_ESTIMATORS,
+    "time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
+    "repeated-use": {"logistic-mixed", "gee"},
+    "use-by-day": {"logistic-mixed", "gee"},
+    "use-by-week": {"logistic-mixed", "gee"},
+    "score": {"linear-mixed", "linear"},
+    # An endpoint of kind pattern goes by what its formula comes to.
+    "pattern-binary": BINARY_ESTIMATORS,
+    "pattern-number": {"linear"},
+    "pattern-time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
+}
+METHODS: dict[str, tuple[str, ...]] = {
+    "risk-difference": ("miettinen-nurminen", "newcombe"),
+    "risk-ratio": ("miettinen-nurminen", "newcombe"),
+    "proportion": ("wilson", "clopper-pearson"),
+    "log-rank": ("log-rank", "peto-peto"),
+    "gee": ("exchangeable", "independence", "ar1"),
+}
+OPTIONS: dict[str, set[str]] = {
+    "ties": {"cox"},
+    "nodes": {"logistic-mixed"},
+    "random-slope": {"linear-mixed"},
+    "visit": {"linear"},
+    "horizon": {"rmst-difference", "kaplan-meier"},
+    "time-unit": {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
+    "if-separated": {"logistic"},
+    "time": {"logistic-mixed", "linear-mixed", "gee"},
+    "method": {"gee", "risk-difference", "risk-ratio", "proportion", "log-rank"},
+    "covariates": {"logistic", "firth", "cox", "logistic-mixed", "gee", "linear-mixed", "linear", "log-rank"},
+}
+_VARIED = ("ties", "time-unit", "covariates")
+_MEASURES: dict[str, set[str]] = {
+    "repeated-use": {"odds-ratio"},
+    "use-by-day": {"odds-ratio"},
+    "score": {"mean-difference", "ratio-of-means"},
+    "abstinent-days": {"mean-difference", "ratio-of-means"},
+    "time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
+    "pattern-number": {"mean-difference", "ratio-of-means"},
+    "pattern-time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
+}
+_BINARY_MEASURES = {"odds-ratio", "risk-difference", "risk-ratio"}
+_ALONE = {"score": {"mean"}, "abstinent-days": {"mean"}, "pattern-number": {"mean"}}
+
+
+def _suit_of(endpoint: Endpoint) -> str:
+    """The kind by which estimators and measures suit an endpoint."""
+    return f"pattern-{endpoint.comes_to}" if endpoint.kind == "pattern" else endpoint.kind
+
+
+def check_analysis(c: Checker) -> None:
+    """Every problem of what is asked and how it is answered."""
+    for step in (_use, _endpoints, _estimands, _analyses, _published, _assumptions, _assurance):
+        step(c)
+
+
+def _collected(c: Checker, source: str) -> set[str]:
+    """Substances that some assessment of the schedule looks for by ``source``."""
+    wanted = "urine" if source == "urine" else "daily-use"
+    return {s for a in c.model.assessments.values() if a.type == wanted for s in a.substances}
+
+
+def _every_arm(c: Checker, path: Path_, given: Collection[str], what: str) -> None:
+    absent = [arm for arm in c.model.arms if arm not in given]
+    if absent:
+        c.add(
+            "P023",
+            path,
+            f"{what} for {listed(absent, conjunction='and')}.",
+            "an entry for each arm",
+            f"Add {listed(absent, conjunction='and')}.",
+        )
+
+
+def _use(c: Checker) -> None:
+    for id, use in c.model.use.items():
+        for field in ("substances", "self-report-substances"):
+            value = use.substances if field == "substances" else use.self_report_substances
+            if value is None:
+                continue
+            lists: Mapping[str | None, Iterable[str]] = (
+                {**value} if isinstance(value, Mapping) else {None: value}  # type: ignore[dict-item]
+            )
+            for arm, names in lists.items():
+                path: Path_ = ("use", id, field)
+                if arm is not None:
+                    path = (*path, arm)
+                    c.ref(path, arm, c.model.arms, "arms")
+                for source in use.by:
+                    if (source == "urine") != (field == "substances") and use.self_report_substances is not None:
+                        continue
+                    have = _collected(c, source)
+                    for position, name in enumerate(names):
+                        if name not in have:
+                            c.add(
+                                "P026",
+                                (*path, position),
+                                f"No assessment looks for {name} by {source}.",
+                                listed(sorted(have)) if have else f"an assessment by {source}; there is none",
+                                "Add it to the substances of an assessment, or take the source out of `by`.",
+                            )
+            if isinstance(value, Mapping):
+                _every_arm(c, ("use", id, field), value, "No substances are named")
+        if use.amount is not None:
+            where: Path_ = ("use", id, "amount")
+            if "self-report" not in use.by:
+                c.add(
+                    "P026",
+                    where,
+                    "An amount is asked of a urine sample.",
+                    "self-report among the sources (by)",
+                    "Add self-report to `by`, or remove the amount.",
+                )
+            of = use.amount.of
+            if (
+                of is not None
+                and c.ref((*where, "of"), of, c.model.baseline, "baseline")
+                and isinstance(use.amount.above, Mapping)
+            ):
+                for level in use.amount.above:
+                    c.ref((*where, "above", level), level, c.model.baseline[of].levels, f"baseline.{of}")
+
+
+def _endpoints(c: Checker) -> None:
+    model = c.model
+    for id, endpoint in model.endpoints.items():
+        path: Path_ = ("endpoints", id)
+        if endpoint.kind in ("abstinence", "repeated-use", "abstinent-days", "use-by-day", "use-by-week"):
+            c.ref((*path, "use"), endpoint.use, model.use, "use")
+        if endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
+            _range(c, (*path, "days"), endpoint.days, "The window")
+        if endpoint.kind == "abstinence":
+            if endpoint.at is not None and c.ref((*path, "at"), endpoint.at, model.schedule, "schedule"):
+                due = [v for v in c.protocol.series(endpoint.at) if v.target_day in endpoint.days.range]
+                if not due:
+                    days = listed((v.target_day for v in c.protocol.series(endpoint.at)), conjunction="and")
+                    c.add(
+                        "P027",
+                        (*path, "days"),
+                        f"No visit of {endpoint.at} is due in {endpoint.days}.",
+                        f"a window with at least one of its days ({days})",
+                        "Move the window, or name another series under at.",
+                    )
+            # Without visits, days of the window that nobody asked about are what can be missing.
+        elif endpoint.kind in ("repeated-use", "score", "report"):
+            known = c.ref((*path, "at"), endpoint.at, model.schedule, "schedule")
+            series = known and model.schedule[endpoint.at].is_series
+            if endpoint.kind == "repeated-use" and known and not series:
+                c.add(
+                    "P027",
+                    (*path, "at"),
+                    f"{endpoint.at} is one visit.",
+                    "a series of visits (days, or every)",
+                    "Name a series, or use kind: abstinence.",
+                )
+            if endpoint.kind == "report" and series:
+                c.add(
+                    "P027", (*path, "at"), f"{endpoint.at} is a series.", "one visit (day)", "Name one visit."
+                )  # fmt: skip
+        if endpoint.kind in ("score", "report") and c.ref(
+            (*path, "assessment"), endpoint.assessment, model.assessments, "assessments"
+        ):
+            if model.assessments[endpoint.assessment].type != "instrument":
+                c.add(
+                    "P027",
+                    (*path, "assessment"),
+                    f"{endpoint.assessment} is of type {model.assessments[endpoint.assessment].type}.",
+                    "an assessment of type instrument",
+                    "Name an instrument of the assessments.",
+                )
+            for key, name in (("at", endpoint.at), ("baseline", getattr(endpoint, "baseline", None))):
+                visit = model.schedule.get(name) if name is not None else None
+                if visit is not None and endpoint.assessment not in visit.assess:
+                    c.add(
+                        "P027",
+                        (*path, key),
+                        f"{name} does not assess {endpoint.assessment}.",
+                        f"a visit that assesses {endpoint.assessment}",
+                        f"Add it to schedule.{name}.assess.",
+                    )
+            if endpoint.kind == "score" and endpoint.baseline is not None:
+                c.ref((*path, "baseline"), endpoint.baseline, model.schedule, "schedule")
+        elif endpoint.kind == "time-to-event":
+            _time_to_event(c, path, endpoint)
+        elif endpoint.kind == "pattern":
+            check_pattern(c, path, endpoint)
+        elif endpoint.kind == "received":
+            for arm, intervention in endpoint.intervention.items():
+                if c.ref((*path, "intervention", arm), arm, model.arms, "arms"):
+                    c.ref((*path, "intervention", arm), intervention, model.interventions, "interventions")
+            _every_arm(c, (*path, "intervention"), endpoint.intervention, "No intervention is named")
+            if endpoint.within is not None:
+                _range(c, (*path, "within"), endpoint.within, "The time allowed")
+
+
+def _range(c: Checker, path: Path_, days: Days, what: str) -> None:
+    for day in dict.fromkeys((days.first, days.last)):
+        c.day(path, day, what)
+
+
+def _time_to_event(c: Checker, path: Path_, endpoint: TimeToEventEndpoint) -> None:
+    zero, until = endpoint.time_zero, endpoint.until
+    for key, value, what in (("time-zero", zero, "Time zero"), ("until", until, "The end of follow-up")):
+        if value.first != value.last:
+            c.add("P027", (*path, key), f"{what} is a range: {value}.", "one day", f"Write day {value.last}.")
+        c.day((*path, key), value.first, what)
+    if until.last <= zero.first:
+        c.add(
+            "P027",
+            (*path, "until"),
+            f"Follow-up ends on day {until.last}, not after time zero (day {zero.first}).",
+            f"a day after {zero.first}",
+            "Correct until, or time-zero.",
+        )
+    for position, event in enumerate(endpoint.first_of):
+        where = (*path, "first-of", position)
+        use, dropout, start = (getattr(event, name, None) for name in ("use", "dropout", "from_"))
+        if use is not None:
+            c.ref((*where, "use"), use, c.model.use, "use")
+        if dropout is not None:
+            c.ref((*where, "dropout"), dropout, c.model.schedule, "schedule")
+        if start is not None:
+            c.day((*where, "from"), start, "The start")
+    if endpoint.visits is not None:
+        c.ref((*path, "visits"), endpoint.visits, c.model.schedule, "schedule")
+    if endpoint.censored_at is not None:
+        c.ref((*path, "censored-at"), endpoint.censored_at, c.model.schedule, "schedule")
+    elif endpoint.censored == "last-contact":
+        c.add(
+            "P027",
+            path,
+            "Censoring at the last contact names no visits.",
+            "censored-at: a visit series",
+            "Add censored-at, or censored: end.",
+        )
+
+
+def _estimands(c: Checker) -> None:
+    model = c.model
+    for id, estimand in model.estimands.items():
+        path: Path_ = ("estimands", id)
+        known = c.ref((*path, "endpoint"), estimand.endpoint, model.endpoints, "endpoints")
+        levels: Collection[str] = model.arms
+        kind = "arms"
+        if estimand.stage is not None and c.ref((*path, "stage"), estimand.stage, model.stages, "stages"):
+            levels = model.stages[estimand.stage].arms or levels
+        if estimand.factor is not None:
+            if not c.ref((*path, "factor"), estimand.factor, model.factors, "factors"):
+                continue
+            levels, kind = model.factors[estimand.factor].levels, f"factors.{estimand.factor}"
+        elif model.trial.design == "crossover" and estimand.treatments.experimental in model.interventions:
+            # In a crossover an arm is a sequence; what is compared are the treatments within participants.
+            levels, kind = model.interventions, "interventions"
+        for name in estimand.treatments.names:
+            c.ref((*path, "treatments"), name, levels, kind)
+        for event, strategy in estimand.intercurrent.items():
+            if strategy == "principal-stratum":
+                c.add(
+                    "P030",
+                    (*path, "intercurrent", event),
+                    "A principal stratum cannot be told from what is observed, and no estimator here claims to.",
+                    "treatment-policy, hypothetical, composite or while-on-treatment",
+                    "Choose one of these strategies.",
+                )
+        if not known:
+            continue
+        endpoint_kind = _suit_of(model.endpoints[estimand.endpoint])
+        alone = estimand.treatments.reference is None
+        suits = _ALONE.get(endpoint_kind, {"proportion"}) if alone else _MEASURES.get(endpoint_kind, _BINARY_MEASURES)
+        if estimand.summary not in suits:
+            of = "one arm alone" if alone else "two treatments compared"
+            c.add(
+                "P028",
+                (*path, "summary"),
+                f"{estimand.summary} does not suit {of} and an endpoint of kind {endpoint_kind}.",
+                listed(sorted(suits)),
+                "Choose one of these, or correct treatments (experimental v reference).",
+            )
+
+
+def _analyses(c: Checker) -> None:
+    model = c.model
+    stated = c.protocol.lines.keys if c.protocol.lines is not None else {}
+    for id, analysis in model.analyses.items():
+        path: Path_ = ("analyses", id)
+        if c.ref((*path, "estimand"), analysis.estimand, model.estimands, "estimands"):
+            endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
+            if endpoint is not None and analysis.estimator not in SUITS[_suit_of(endpoint)]:
+                c.add(
+                    "P028",
+                    (*path, "estimator"),
+                    f"{analysis.estimator} does not suit an endpoint of kind {endpoint.kind}.",
+                    listed(sorted(SUITS[_suit_of(endpoint)])),
+                    "Choose one of these, or another estimand.",
+                )
+        c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
+        if analysis.analysis_set is not None:
+            c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
+        if analysis.visit is not None and analysis.estimand in model.estimands:
+            endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
+            if endpoint is not None and endpoint.kind == "score" and endpoint.at in model.schedule:
+                series = {visit.name: visit for visit in c.protocol.series(endpoint.at)}
+                c.ref((*path, "visit"), analysis.visit, series, f"schedule.{endpoint.at}")
+        known_methods = METHODS.get(analysis.estimator, ())
+        if analysis.method is not None and known_methods and analysis.method not in known_methods:
+            c.add(
+                "P029",
+                (*path, "method"),
+                f"{analysis.estimator} has no method {analysis.method!r}.",
+                listed(known_methods),
+                "Choose one of these, or leave method out.",
+            )
+        options = [(option, (*path, option)) for option in OPTIONS]
+        options += [(option, (*path, "vary", option)) for option in _VARIED]
+        for option, where in options:
+            if where in stated and analysis.estimator not in OPTIONS[option]:
+                c.add(
+                    "P029",
+                    where,
+                    f"{option} does not belong to {analysis.estimator}.",
+                    f"an analysis by {listed(sorted(OPTIONS[option]))}",
+                    "Remove it.",
+                )
+        if analysis.vary is not None:
+            c.refs((*path, "vary", "endpoint"), analysis.vary.endpoint, model.endpoints, "endpoints")
+            for position, names in enumerate(analysis.vary.covariates):
+                c.refs((*path, "vary", "covariates", position), names, model.baseline, "baseline")
+        if analysis.level == "primary" and analysis.alpha_two_sided is None and analysis.alpha_one_sided is None:
+            c.add(
+                "P033",
+                path,
+                "A primary analysis states its alpha and the number of sides.",
+                "alpha-two-sided or alpha-one-sided",
+                "Add alpha-two-sided: 0.05, or what the plan says.",
+            )
+    has_primary = any(analysis.level == "primary" for analysis in model.analyses.values())
+    if model.analyses and not has_primary and model.trial.design != "single-arm":
+        c.add(
+            "P033",
+            ("analyses",),
+            "No analysis is primary.",
+            "level: primary for one analysis at least",
+            "Say which analysis answers the trial's main question.",
+        )
+    for id, group in model.analysis_sets.items():
+        if group.attended is not None:
+            c.ref(("analysis-sets", id, "attended"), group.attended, model.schedule, "schedule")
+        if group.stage > max(1, len(model.stages)):
+            c.add(
+                "P023",
+                ("analysis-sets", id, "stage"),
+                f"There is no stage number {group.stage}.",
+                f"a number up to {max(1, len(model.stages))}",
+                "Correct the number, or define the stage under stages.",
+            )
+
+
+def _published(c: Checker) -> None:
+    model = c.model
+    for id, result in model.published.items():
+        path: Path_ = ("published", id)
+        c.ref((*path, "endpoint"), result.endpoint, model.endpoints, "endpoints")
+        if result.analysis is not None:
+            c.ref((*path, "analysis"), result.analysis, model.analyses, "analyses")
+        levels = {*model.arms, *(level for factor in model.factors.values() for level in factor.levels)}
+        if model.trial.design == "crossover":
+            levels |= set(model.interventions)
+        for arm, count in result.arms.items():
+            c.ref((*path, "arms", arm), arm, levels, "arms")
+            n = model.arms[arm].n.value if arm in model.arms else None
+            if n is not None and count.value is not None and count.value.total > n:
+                c.add(
+                    "P034",
+                    (*path, "arms", arm),
+                    f"{count.value}, but {n} were randomized to {arm}.",
+                    f"a total of at most {n}",
+                    f"Correct the count, or arms.{arm}.n.",
+                )
+        if result.effect is not None and result.effect.treatments is not None:
+            for name in result.effect.treatments.names:
+                c.ref((*path, "effect", "treatments"), name, levels, "arms")
+    known = {*model.endpoints, *model.analyses, *model.published, *model.estimands}
+    for position, remark in enumerate(model.remarks):
+        c.refs(("remarks", position, "about"), remark.about, known, "endpoints")
+
+
+def _assumptions(c: Checker) -> None:
+    model = c.model
+    for id, start in model.assumptions.items():
+        path: Path_ = ("assumptions", id)
+        chosen, seen = start, [id]
+        while chosen.extends is not None:
+            if chosen.extends not in model.assumptions:
+                if chosen is start:
+                    c.ref((*path, "extends"), chosen.extends, model.assumptions, "assumptions")
+                break
+            if chosen.extends in seen:
+                if chosen.extends == id:
+                    c.add(
+                        "P031",
+                        (*path, "extends"),
+                        f"The set extends itself: {' > '.join([*seen, id])}.",
+                        "a set that does not come back to this one",
+                        "Remove one extends of the circle.",
+                    )
+                break
+            seen.append(chosen.extends)
+            chosen = model.assumptions[chosen.extends]
+        for arm, n in start.n.items():
+            c.ref((*path, "n", arm), arm, model.arms, "arms")
+            if n < 0:
+                c.add("P014", (*path, "n", arm), f"{n} is out of bounds.", "0 or more participants", "Correct it.")
+        for variable in start.baseline:
+            c.ref((*path, "baseline", variable), variable, model.baseline, "baseline")
+
+
+def _assurance(c: Checker) -> None:
+    model = c.model
+    names = [visit.name for visit in c.protocol.planned_visits]
+    substances = {name for assessment in model.assessments.values() for name in assessment.substances}
+    for position, case in enumerate(model.assurance):
+        path: Path_ = ("assurance", position)
+        if case.arm is not None:
+            c.ref((*path, "arm"), case.arm, model.arms, "arms")
+        for variable in case.baseline:
+            c.ref((*path, "baseline", variable), variable, model.baseline, "baseline")
+        for series, word in case.visits.items():
+            if not c.ref((*path, "visits", series), series, model.schedule, "schedule"):
+                continue
+            where = (*path, "visits", series)
+            n = len(c.protocol.series(series))
+            strange = sorted(set(word) - set("+-o_"))
+            if strange:
+                c.add(
+                    "P032",
+                    where,
+                    f"{listed(map(repr, strange), conjunction='and')} in {word!r} is not a letter of a use pattern.",
+                    "+ (positive), - (negative), o (missed), _ (not due)",
+                    "Write one of these for each visit.",
+                )
+            if len(word) != n:
+                c.add(
+                    "P032",
+                    where,
+                    f"{word!r} has {len(word)} letters, {series} has {n} visits.",
+                    f"{n} letters, one a visit",
+                    "Write one letter for each visit.",
+                )
+        if case.substance is not None:
+            c.ref((*path, "substance"), case.substance, substances, "assessments")
+        for substance, samples in case.urine.items():
+            c.ref((*path, "urine", substance), substance, _collected(c, "urine"), "assessments")
+            for day in samples:
+                c.day((*path, "urine", substance, str(day)), day, "The sample")
+        for at, days in enumerate(case.use_days):
+            _range(c, (*path, "use-days", at), days, "The day of use")
+        if case.asked_days is not None:
+            _range(c, (*path, "asked-days"), case.asked_days, "The calendar")
+        c.refs((*path, "received"), case.received or (), model.interventions, "interventions")
+        for endpoint in case.expect:
+            c.ref((*path, "expect", endpoint), endpoint, model.endpoints, "endpoints")
+        for name in case.sets:
+            c.ref((*path, "sets", name), name, model.analysis_sets, "analysis-sets")
+        for visit in case.scores:
+            c.ref((*path, "scores", visit), visit, names, "schedule")

@@ -1,0 +1,486 @@
+"""What is asked and how it is answered: use, endpoints, estimands, analyses, published results, assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from equipoise.protocol.language.calibration import Calibration
+from equipoise.protocol.language.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
+from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
+from equipoise.protocol.language.missing import AnalysisMissingRule, Imputation, MissingRule, TippingPoint
+from equipoise.protocol.language.notation import Count, Days, Fault, Interval, Versus
+
+UseSource = Literal["urine", "self-report"]
+Level = Literal["primary", "secondary", "supportive", "sensitivity", "exploratory"]
+Strategy = Literal["treatment-policy", "hypothetical", "composite", "while-on-treatment", "principal-stratum"]
+
+
+class Amount(Frozen):
+    """An amount above which a day counts: heavy drinking, for example."""
+
+    above: Number | Mapping[str, Number] = Field(
+        description="The day counts above this amount; or, by level of the variable `of`, the amount for that level."
+    )
+    unit: str = Field(description="Unit of the amount, for example drinks.")
+    of: Id | None = Field(None, description="Baseline variable whose levels have amounts of their own.")
+
+    @model_validator(mode="after")
+    def _of(self) -> Amount:
+        if isinstance(self.above, Mapping) != (self.of is not None):
+            raise Fault(
+                "Amounts by level stand without their variable (of), or the other way round",
+                "both, or one amount for everybody",
+                "Add of, for example of: sex, or write one amount.",
+                "above",
+            )
+        return self
+
+
+class Use(Sourced):
+    """What counts as use: which substances, seen by which sources."""
+
+    words: str | None = Field(None, description="What counts as use, as one would say it.")
+    substances: ListOrMapping = Field(description="Substances; or, arm by arm, the substances that count in that arm.")
+    self_report_substances: ListOrMapping | None = Field(
+        None, description="Substances of the daily calendar, where its groups are named otherwise than the assays."
+    )
+    by: tuple[UseSource, ...] = Field(("urine", "self-report"), min_length=1, description="Sources that are looked at.")
+    counts_if: Literal["any", "all"] = Field("any", description="Use if any source says so, or only if all do.")
+    amount: Amount | None = Field(None, description="Amount that a self-reported day must exceed to count.")
+
+
+class EndpointBase(Sourced):
+    """What every endpoint says of itself."""
+
+    words: str = Field(min_length=1, description="The endpoint as one would say it.")
+    label: str | None = Field(None, description="Short name for tables and figures.")
+    better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
+
+
+class AbstinenceEndpoint(EndpointBase):
+    """Yes or no: no use over a window of days."""
+
+    kind: Literal["abstinence"] = Field(description="Yes or no: no use over a window of days.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window, both ends included.")
+    at: Id | None = Field(
+        None, description="Visit series whose missed visits count as missing; without it, days not asked."
+    )
+    missed: MissingRule = Field("is-use", description="What a missed due visit in the window stands for.")
+
+
+class AbstinentDaysEndpoint(EndpointBase):
+    """A number: days without use over a window, as a count or a percentage of the days known."""
+
+    kind: Literal["abstinent-days"] = Field(description="A number: days without use over a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window, both ends included.")
+    as_: Literal["percent", "count"] = Field("percent", description="Per cent of the days, or their number.")
+    missed: MissingRule = Field("is-missing", description="What a day that nobody knows stands for.")
+
+
+class UseByDayEndpoint(EndpointBase):
+    """Yes or no on each day of a window: use on that day."""
+
+    kind: Literal["use-by-day"] = Field(description="Yes or no on each day of a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window, both ends included.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+
+class UseByWeekEndpoint(EndpointBase):
+    """Yes or no in each whole week tiled from the first day of a window; a week that nobody looked at is missing."""
+
+    kind: Literal["use-by-week"] = Field(description="Yes or no in each whole week of a window.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    days: Days = Field(description="The window; weeks are tiled from its first day, a rest of days is left out.")
+    missed: MissingRule = Field("is-missing", description="What a week without any sample stands for.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+
+class UseEvent(Frozen):
+    """First day of use."""
+
+    use: Id = Field(description="The definition of use (see `use`).")
+
+
+class RunOfUse(Frozen):
+    """First day of the first run of consecutive cells of use."""
+
+    use: Id = Field(description="The definition of use (see `use`).")
+    cells: Literal["weeks", "days"] = Field(description="What is counted: whole weeks tiled from a day, or days.")
+    from_: Whole = Field(description="Study day from which weeks are tiled or days are looked at.")
+    length: Whole = Field(ge=1, description="How many in a row.")
+    missed: MissingRule = Field("is-use", description="What a cell without any sample stands for.")
+
+
+class DropoutEvent(Frozen):
+    """The day after the last attended visit of a series, if every later one was missed."""
+
+    dropout: Id = Field(description="The visit series.")
+
+
+class DispositionEvent(Frozen):
+    """A recorded event of disposition."""
+
+    disposition: tuple[str, ...] = Field(min_length=1, description="Events of disposition that count.")
+
+
+def _event_kind(value: Any) -> str | None:
+    keys = set(value) if isinstance(value, dict) else set(getattr(type(value), "model_fields", ()))
+    kinds = (
+        ("cells", "(run)"),
+        ("length", "(run)"),
+        ("use", "(use)"),
+        ("dropout", "(dropout)"),
+        ("disposition", "(disposition)"),
+    )
+    return next((kind for key, kind in kinds if key in keys), None)
+
+
+Event = Annotated[
+    Annotated[UseEvent, Tag("(use)")]
+    | Annotated[RunOfUse, Tag("(run)")]
+    | Annotated[DropoutEvent, Tag("(dropout)")]
+    | Annotated[DispositionEvent, Tag("(disposition)")],
+    Discriminator(
+        _event_kind,
+        custom_error_type="event_kind",
+        custom_error_message="an event has none of the keys use, dropout and disposition",
+    ),
+]
+
+
+class TimeToEventEndpoint(EndpointBase):
+    """Time from a day to the first of some events."""
+
+    kind: Literal["time-to-event"] = Field(description="Time from a day to the first of some events.")
+    time_zero: Days = Field(description="The day that time counts from.")
+    first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the earliest counts.")
+    until: Days = Field(description="Last day of follow-up: whoever has had no event is censored there.")
+    at_day_zero: Truth = Field(False, description="Whether an event may fall on the day of time zero itself.")
+    censored: Literal["end", "last-contact"] = Field(
+        "end", description="Censoring at the end of follow-up, or at the last attended visit."
+    )
+    censored_at: Id | None = Field(None, description="Visit series for `last-contact`.")
+    visits: Id | None = Field(None, description="Visit series that counts time for analyses by visit.")
+    unit: Literal["day"] = Field("day", description="Unit of time.")
+    better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
+
+
+class RepeatedUseEndpoint(EndpointBase):
+    """Yes or no at each visit of a series: any use since the last attended visit."""
+
+    kind: Literal["repeated-use"] = Field(description="Yes or no at each visit of a series.")
+    use: Id = Field(description="The definition of use (see `use`).")
+    at: Id = Field(description="The visit series.")
+    since: Literal["last-attended", "last-planned"] = Field(
+        "last-attended", description="From which visit on a day of use counts for this one."
+    )
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+
+class ScoreEndpoint(EndpointBase):
+    """A score at each visit of a series, or at one visit."""
+
+    kind: Literal["score"] = Field(description="A score at each visit of a series, or at one visit.")
+    assessment: Id = Field(description="The assessment (an instrument).")
+    scale: str = Field("total", description="Scale of the instrument.")
+    at: Id = Field(description="The visit or visit series.")
+    log: Truth = Field(False, description="Whether the logarithm is analysed; effects are then ratios.")
+    floor: Number | None = Field(None, gt=0, description="With log: scores below are raised to this value first.")
+    baseline: Id | None = Field(None, description="Visit whose score is the baseline.")
+    unit: str | None = Field(None, description="Unit of the score, for tables and figures.")
+    better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+    @model_validator(mode="after")
+    def _floor(self) -> ScoreEndpoint:
+        if self.log and self.floor is None:
+            raise Fault(
+                "log stands without a floor, and a score of zero has no logarithm",
+                "floor: a number above zero",
+                "Add floor, for example floor: 1.",
+                "log",
+            )
+        if self.floor is not None and not self.log:
+            raise Fault("A floor stands without log", "log: true", "Add log: true, or remove the floor.", "floor")
+        return self
+
+
+class PatternSource(Frozen):
+    """A use pattern made from records: whose letters, and what a cell is."""
+
+    use: Id = Field(description="The definition of use (see `use`).")
+    cells: Literal["weeks", "visits", "days"] = Field(
+        description="What a letter stands for: whole weeks tiled from the first day, the visits of a series, or days."
+    )
+    days: Days | None = Field(None, description="With weeks or days: the study days covered, both ends included.")
+    at: Id | None = Field(
+        None, description="With visits: the series. With weeks: weeks without a visit of it due are not due (_)."
+    )
+
+    @model_validator(mode="after")
+    def _covers(self) -> PatternSource:
+        if self.cells == "visits" and (self.at is None or self.days is not None):
+            raise Fault("A pattern of visits goes by a series alone", "at: a visit series, and no days", "Correct it.")
+        if self.cells != "visits" and self.days is None:
+            raise Fault(f"A pattern of {self.cells} names no days", "days: first..last", "Add days.")
+        if self.cells == "days" and self.at is not None:
+            raise Fault("A pattern of days names visits", "days alone", "Remove at.")
+        return self
+
+
+class PatternEndpoint(EndpointBase, PatternSource):
+    """A definition in the endpoint language over a use pattern, from the library or written here."""
+
+    kind: Literal["pattern"] = Field(description="A definition in the endpoint language over a use pattern.")
+    beside: Mapping[Id, PatternSource] = Field(
+        {}, description="Further patterns that the formula looks at with `on`; the endpoint's own is named by `cells`."
+    )
+    definition: str | None = Field(
+        None, description="A definition of the library (`equipoise endpoints list`), in place of a formula."
+    )
+    formula: Formula | None = Field(None, description="The definition, in the endpoint language.")
+    gives: Literal["binary", "number", "time-to-event"] | None = Field(
+        None, description="With `definition`: what it comes to."
+    )
+
+    @model_validator(mode="after")
+    def _defined(self) -> PatternEndpoint:
+        exactly_one(self, ("definition", "formula"), "What is measured")
+        if self.definition is not None and self.gives is None:
+            raise Fault(
+                "A definition of the library stands without what it comes to",
+                "gives: binary, number or time-to-event",
+                "Add gives; `equipoise endpoints explain` says which.",
+            )
+        if self.formula is not None and self.gives not in (None, value_type(self.formula)):
+            raise Fault(
+                f"gives says {self.gives}, and the formula comes to {value_type(self.formula)}", "one", "Remove gives."
+            )
+        return self
+
+    @property
+    def comes_to(self) -> ValueType:
+        """What the endpoint's value is."""
+        if self.formula is not None:
+            return value_type(self.formula)
+        assert self.gives is not None
+        return self.gives
+
+    @property
+    def patterns(self) -> dict[str, PatternSource]:
+        """Every pattern by the name that formulas use, the endpoint's own first."""
+        return {self.cells: self, **self.beside}
+
+
+class ReportEndpoint(EndpointBase):
+    """Yes or no: what a participant told at one visit."""
+
+    kind: Literal["report"] = Field(description="Yes or no: what a participant told at one visit.")
+    assessment: Id = Field(description="The assessment (an instrument).")
+    item: str = Field(description="Item of the instrument; 1 is yes.")
+    at: Id = Field(description="The visit.")
+    missed: Literal["is-no", "is-missing"] = Field("is-no", description="What no answer stands for.")
+
+
+class ReceivedEndpoint(EndpointBase):
+    """Yes or no: received at least one dose of the arm's own treatment."""
+
+    kind: Literal["received"] = Field(description="Yes or no: received at least one dose.")
+    intervention: Mapping[Id, Id] = Field(description="By arm, the intervention that counts.")
+    within: Days | None = Field(None, description="Study days in which the dose counts.")
+
+
+Endpoint = Annotated[
+    AbstinenceEndpoint
+    | AbstinentDaysEndpoint
+    | TimeToEventEndpoint
+    | RepeatedUseEndpoint
+    | UseByDayEndpoint
+    | UseByWeekEndpoint
+    | ScoreEndpoint
+    | PatternEndpoint
+    | ReportEndpoint
+    | ReceivedEndpoint,
+    Field(discriminator="kind"),
+]
+
+
+class AnalysisSet(Sourced):
+    """Whose data enter an analysis."""
+
+    words: str = Field(description="The set, as one would say it.")
+    received: Truth = Field(False, description="Only who received the allocated treatment at least once.")
+    attended: Id | None = Field(None, description="Only who attended at least one visit of this series.")
+    stage: Whole = Field(1, ge=1, description="Stage whose participants enter, counted from 1.")
+
+
+class Estimand(Sourced):
+    """The question: ICH E9(R1)'s five attributes."""
+
+    endpoint: Id = Field(description="The variable.")
+    population: str = Field("everybody randomized", description="Whom the question is about, in words.")
+    treatments: Versus = Field(
+        description="What is compared: experimental v reference. Arms; levels of `factor`; in a crossover the "
+        "interventions; in a trial of one arm that arm alone."
+    )
+    factor: Id | None = Field(None, description="Factor whose levels are compared, in a factorial trial.")
+    stage: Id | None = Field(None, description="Stage whose arms are compared, where arms change within the trial.")
+    summary: Literal[
+        "odds-ratio",
+        "risk-difference",
+        "risk-ratio",
+        "hazard-ratio",
+        "ratio-of-means",
+        "mean-difference",
+        "rmst-difference",
+        "proportion",
+        "mean",
+    ] = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
+    intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
+    words: str | None = Field(None, description="The question in plain words.")
+
+
+class Vary(Frozen):
+    """A choice varied: one analysis for each value, to show what the choice does."""
+
+    ties: tuple[Literal["efron", "breslow", "exact"], ...] = Field((), description="Rules for tied event times.")
+    time_unit: tuple[Literal["day", "visit", "week"], ...] = Field((), description="Units that time is counted in.")
+    covariates: tuple[tuple[Id, ...], ...] = Field((), description="Sets of covariates.")
+    missed: tuple[AnalysisMissingRule, ...] = Field((), description="Rules for what is missing.")
+    floor: tuple[Number, ...] = Field((), description="Floors of a logarithm, each above zero.")
+    endpoint: tuple[Id, ...] = Field((), description="Other endpoints in place of the estimand's.")
+
+    @model_validator(mode="after")
+    def _above_zero(self) -> Vary:
+        if any(floor <= 0 for floor in self.floor):
+            raise Fault("A floor is not above zero", "numbers above zero", "Correct the floors.", "floor")
+        return self
+
+
+class Analysis(Sourced):
+    """One line of the statistical analysis plan."""
+
+    estimand: Id = Field(description="The question that is answered.")
+    estimator: Literal[
+        "logistic",
+        "firth",
+        "fisher-exact",
+        "risk-difference",
+        "risk-ratio",
+        "cox",
+        "log-rank",
+        "kaplan-meier",
+        "rmst-difference",
+        "logistic-mixed",
+        "gee",
+        "linear-mixed",
+        "linear",
+        "proportion",
+    ] = Field(description="How it is answered.")
+    label: str | None = Field(None, description="Name in tables and figures; by default the id.")
+    method: str | None = Field(None, description="Variant of the estimator, for example miettinen-nurminen.")
+    covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")
+    time: Literal["linear", "none", "interaction"] = Field("linear", description="How time enters a repeated model.")
+    analysis_set: Id | None = Field(None, description="By default everybody randomized.")
+    level: Level = Field("exploratory", description="Standing of the analysis in the plan.")
+    prespecified: Truth = Field(False, description="Stated before the data were seen.")
+    alpha_two_sided: Number | None = Field(None, gt=0, lt=1, description="Two-sided level of significance.")
+    alpha_one_sided: Number | None = Field(None, gt=0, lt=0.5, description="One-sided level of significance.")
+    ci_level: Number = Field(0.95, gt=0.5, lt=1, description="Level of confidence intervals.")
+    if_separated: Literal["firth", "fisher-exact", "report"] = Field(
+        "firth", description="What is reported where maximum likelihood has no finite answer."
+    )
+    ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
+    time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
+    nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
+    random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
+    visit: Id | None = Field(
+        None, description="With linear on scores of a series: the visit that is compared, by default the last."
+    )
+    horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
+    missed: AnalysisMissingRule | None = Field(
+        None, description="The endpoint's missing rule replaced, as a sensitivity."
+    )
+    imputation: Imputation | None = Field(None, description="Multiple imputation of what is missing.")
+    tipping_point: TippingPoint | None = Field(
+        None, description="Search for the shift of imputed results that changes the conclusion; needs imputation."
+    )
+    vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
+
+    @model_validator(mode="after")
+    def _one_alpha(self) -> Analysis:
+        if self.alpha_one_sided is not None and self.alpha_two_sided is not None:
+            raise Fault(
+                "alpha-one-sided and alpha-two-sided both stand here",
+                "one of the two",
+                "Remove one.",
+                "alpha-one-sided",
+            )
+        return self
+
+
+class PublishedEffect(Frozen):
+    """An effect as a source prints it."""
+
+    summary: str = Field(description="The summary measure, in the words of `estimands`.")
+    value: Interval = Field(description="Estimate and limits as printed, for example 5.7 (1.3 to 25.1).")
+    p: str | Number | None = Field(None, description="p value as printed.")
+    treatments: Versus | None = Field(None, description="The comparison, where it is not the estimand's.")
+    level: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the limits.")
+
+
+class Published(Sourced):
+    """A published result, to stand beside the obtained one."""
+
+    endpoint: Id = Field(description="The endpoint it is about.")
+    analysis: Id | None = Field(None, description="The analysis of this file that answers the same question.")
+    arms: Mapping[Id, Fact[Count]] = Field({}, description="Counts by arm.")
+    effect: PublishedEffect | None = Field(None, description="Effect with its limits.")
+    printed: str | None = Field(None, description="As the source prints it.")
+    words: str | None = Field(None, description="What it says, in words.")
+
+
+class Assumptions(Sourced):
+    """A named set of assumptions of the generative model."""
+
+    words: str | None = Field(None, description="What this world is for.")
+    extends: Id | None = Field(None, description="Another set, of which only differences are written here.")
+    model: str | None = Field(None, description="The generative model.")
+    n: Mapping[Id, Whole] = Field({}, description="Participants by arm.")
+    baseline: Mapping[Id, Any] = Field({}, description="Distributions of baseline variables.")
+    parameters: Mapping[str, Any] = Field({}, description="Parameters of the model, by name.")
+    calibration: Calibration | None = Field(None, description="How `equipoise calibrate` finds the parameters.")
+
+
+class Remark(Sourced):
+    """Something a reader of the results should know, in plain words."""
+
+    title: str = Field(description="The remark in one line.")
+    words: str = Field(description="The remark.")
+    about: tuple[Id, ...] = Field((), description="Endpoints or analyses that it concerns.")
+
+
+class AssuranceCase(Frozen):
+    """A fictional participant and what the definitions must make of them; run by `equipoise check`."""
+
+    name: str = Field(description="What the case is.")
+    arm: Id | None = Field(None, description="The participant's arm; by default the first.")
+    baseline: Mapping[Id, Any] = Field({}, description="Values of baseline variables.")
+    visits: Mapping[Id, str] = Field(
+        {}, description="By series, one letter a visit: + positive, - negative, o missed, _ not due."
+    )
+    urine: Mapping[Id, Mapping[int, Literal["+", "-", "?"]]] = Field(
+        {}, description="By substance, samples by study day, beside or instead of visit words."
+    )
+    use_days: tuple[Days, ...] = Field((), description="Days of use told in the calendar.")
+    asked_days: Days | None = Field(None, description="Days the calendar covers; by default up to the last contact.")
+    substance: Id | None = Field(None, description="Substance, where the protocol follows several.")
+    scores: Mapping[Id, Mapping[str, Any]] = Field({}, description="By visit, values of assessments.")
+    received: tuple[Id, ...] | None = Field(None, description="Interventions received; by default the arm's.")
+    expect: Mapping[Id, Any] = Field(min_length=1, description="Endpoint values that must come out.")
+    sets: Mapping[Id, Truth] = Field({}, description="Analysis sets the participant must belong to, or not.")

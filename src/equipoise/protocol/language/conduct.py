@@ -1,0 +1,90 @@
+"""What the running trial needs beyond the design: weighing, infusing, when to stop, how soon to report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from equipoise.foundation.errors import listed
+from equipoise.protocol.language.facts import Fact, Frozen, Id, Sourced, Whole
+from equipoise.protocol.language.notation import Criterion, Duration, Fault
+from equipoise.protocol.notation_amounts import Deadline, Mass, Percent, Volume
+
+SIGNS = ("systolic", "diastolic", "pulse", "saturation")
+_COMPARISONS = (">=", "<=", ">", "<")
+
+
+class Weighing(Sourced):
+    """When a body weight is taken at once, and when it waits for a second measurement by another person."""
+
+    lowest: Fact[Mass] = Field(default_factory=Fact[Mass], description="Weights below are held.")
+    highest: Fact[Mass] = Field(default_factory=Fact[Mass], description="Weights above are held.")
+    change: Fact[Percent] = Field(
+        default_factory=Fact[Percent], description="Weights that differ by more from the last are held."
+    )
+    valid_days: Fact[Whole] = Field(
+        default_factory=Fact[Whole], description="A dose needs a weight at most so many days old."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Weighing:
+        low, high = self.lowest.usable, self.highest.usable
+        if low is not None and high is not None and low.amount >= high.amount:
+            raise Fault(f"The lowest weight is {low}, the highest {high}", "lowest below highest", "Exchange the two.")
+        return self
+
+
+class StopRule(Sourced):
+    """A reading at which the infusion stops."""
+
+    when: Criterion = Field(description="A vital sign compared with a number; `>=` fires on the number itself.")
+    words: str | None = Field(None, description="What is to be done.")
+
+    @model_validator(mode="after")
+    def _of_a_sign(self) -> StopRule:
+        if self.when.variable not in SIGNS or self.when.operator not in _COMPARISONS:
+            raise Fault(
+                f"{str(self.when)!r} is not a reading of a vital sign",
+                f"one of {listed(SIGNS)}, compared by {listed(_COMPARISONS)} with a number",
+                "Write for example systolic >= 180.",
+                "when",
+            )
+        return self
+
+
+class Infusing(Sourced):
+    """How an infusion is given and watched: the same in every arm, so that nobody can tell arms by it."""
+
+    volume: Fact[Volume] = Field(
+        default_factory=Fact[Volume], description="Volume of the prepared bag; with the length it gives the rate."
+    )
+    vitals_every: Fact[Duration] = Field(
+        default_factory=Fact[Duration], description="Time between readings during the infusion."
+    )
+    vitals_after: Fact[Duration] = Field(
+        default_factory=Fact[Duration], description="How long readings go on after its end."
+    )
+    vitals_after_every: Fact[Duration] = Field(
+        default_factory=Fact[Duration], description="Time between readings after its end."
+    )
+    stop: Mapping[Id, StopRule] = Field({}, description="Readings at which the infusion is stopped.")
+
+
+class ReportingClock(Sourced):
+    """How soon an adverse event must be reported once the site knows of it."""
+
+    applies: tuple[Literal["serious", "related", "unexpected", "fatal-or-life-threatening"], ...] = Field(
+        min_length=1, description="What the event must be, all of it."
+    )
+    within: Deadline = Field(description="Time limit: hours from the minute, or calendar days.")
+    to: str = Field(description="To whom.")
+
+
+class Conduct(Frozen):
+    """The running trial."""
+
+    weighing: Weighing = Field(Weighing(), description="Body weight.")
+    infusing: Infusing = Field(Infusing(), description="Infusions.")
+    reporting: Mapping[Id, ReportingClock] = Field({}, description="Time limits for adverse events.")

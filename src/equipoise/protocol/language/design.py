@@ -1,0 +1,489 @@
+"""What is done to whom and when: trial, sources, calendar, interventions, arms, eligibility, schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from equipoise.foundation.calendar import days_between, study_day
+from equipoise.foundation.errors import listed
+from equipoise.protocol.language.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Status, Truth, Whole
+from equipoise.protocol.language.notation import Criterion, Days, Dose, Duration, Fault, Window
+
+Scheme = Literal[
+    "permuted-blocks",
+    "complete",
+    "big-stick",
+    "efron",
+    "chen",
+    "wei-urn",
+    "minimization",
+    "random-allocation-rule",
+    "truncated-binomial",
+]
+Blinding = Literal["open", "quarantined", "sealed"]
+
+
+class Trial(Frozen):
+    """Identity and registration."""
+
+    id: Id = Field(description="Name of the trial, also the name of its files.")
+    title: str = Field(min_length=1, description="Title as people read it.")
+    acronym: str | None = Field(None, description="Short name that the trial goes by.")
+    registration: Fact[str] = Field(default_factory=Fact[str], description="Registry number.")
+    phase: Fact[str] = Field(default_factory=Fact[str], description="Phase of development.")
+    design: Literal["parallel", "factorial", "crossover", "sequential", "single-arm"] = Field(
+        "parallel",
+        description="Shape of the trial: `sequential` randomizes again in a later stage, `single-arm` not at all.",
+    )
+    masking: Fact[tuple[str, ...]] = Field(
+        default_factory=Fact[tuple[str, ...]], description="Who does not know the arm."
+    )
+    condition: str | None = Field(None, description="The condition treated, in words.")
+    setting: Fact[str] = Field(default_factory=Fact[str], description="Where the trial ran or runs.")
+    sponsor: Fact[str] = Field(default_factory=Fact[str], description="Who answers for the trial.")
+    dates: Mapping[Id, Fact[str]] = Field({}, description="First received, started, stopped ... by name.")
+    planned_n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants planned.")
+    stopping: Fact[str] = Field(default_factory=Fact[str], description="How the trial ended, in words.")
+
+
+class Source(Frozen):
+    """A text that facts are taken from."""
+
+    cite: str = Field(min_length=1, description="Citation as it is to be printed.")
+    doi: str | None = Field(None, description="Digital object identifier.")
+    address: str | None = Field(None, description="Where it was read.")
+    status: Status = Field("published", description="Standing of what it states.")
+    note: str | None = Field(None, description="A remark for readers.")
+
+
+class Epoch(Sourced):
+    """A stretch of study days."""
+
+    days: Days = Field(description="First and last study day, both included.")
+
+
+class Calendar(Frozen):
+    """Study days: day 1 is the anchor; the day before is -1; there is no day 0."""
+
+    day_1: str = Field(description="What happens on study day 1, in words: admission, randomization, quit day.")
+    randomization_day: Whole | None = Field(
+        None, description="Study day of randomization where day 1 is another anchor."
+    )
+    epochs: Mapping[Id, Epoch] = Field(min_length=1, description="Named stretches of study days.")
+
+    @property
+    def first_day(self) -> int:
+        """First study day of the calendar."""
+        return min(epoch.days.first for epoch in self.epochs.values())
+
+    @property
+    def last_day(self) -> int:
+        """Last study day of the calendar."""
+        return max(epoch.days.last for epoch in self.epochs.values())
+
+
+class Tidier(Frozen):
+    """The items of TIDieR that the rest of the protocol does not already state; null where not reported."""
+
+    why: Fact[str] = Field(default_factory=Fact[str], description="Rationale (item 2).")
+    materials: Fact[str] = Field(default_factory=Fact[str], description="Materials (item 3).")
+    procedures: Fact[str] = Field(default_factory=Fact[str], description="Procedures (item 4).")
+    provider: Fact[str] = Field(default_factory=Fact[str], description="Who provided, with what training (item 5).")
+    mode: Fact[str] = Field(default_factory=Fact[str], description="Individual or group, face to face or not (item 6).")
+    where: Fact[str] = Field(default_factory=Fact[str], description="Where (item 7).")
+    tailoring: Fact[str] = Field(default_factory=Fact[str], description="Tailoring (item 9).")
+    modifications: Fact[str] = Field(default_factory=Fact[str], description="Modifications during the trial (item 10).")
+    fidelity_planned: Fact[str] = Field(
+        default_factory=Fact[str], description="How fidelity was to be assessed (item 11)."
+    )
+    fidelity_actual: Fact[str] = Field(default_factory=Fact[str], description="Fidelity as found (item 12).")
+
+
+class DosePhase(Frozen):
+    """One step of an infusion given in steps."""
+
+    dose: Dose = Field(description="Dose of the step; every step of a drug in one unit.")
+    over: Duration = Field(description="Length of the step.")
+
+
+class DrugIntervention(Sourced):
+    """A drug given by infusion, injection, spray or mouth."""
+
+    type: Literal["infusion", "injection", "spray", "oral", "patch"] = Field(description="How it is given.")
+    drug: str = Field(description="Drug, lower case.")
+    label: str | None = Field(None, description="Name in tables; by default the drug.")
+    dose: Dose | None = Field(None, description="Dose of one administration, for example 0.5 mg/kg.")
+    phases: tuple[DosePhase, ...] = Field((), description="Steps of one administration (bolus, then drip).")
+    over: Duration | None = Field(None, description="Length of one administration.")
+    route: str | None = Field(None, description="Route of administration.")
+    days: tuple[Days, ...] = Field((), description="Study days of administration.")
+    maximum: Dose | None = Field(None, description="Cap on one administration.")
+    rounding: Fact[Dose] = Field(
+        default_factory=Fact[Dose], description="Step to which an administration is rounded, half a step up."
+    )
+    frequency: str | None = Field(None, description="How often, where it is not by single days.")
+    titration: str | None = Field(None, description="How the dose is adjusted, in words.")
+    only_if: str | None = Field(None, description="Condition for giving it, in words (adaptive sequences).")
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
+
+    @model_validator(mode="after")
+    def _phases_or_dose(self) -> DrugIntervention:
+        if self.phases and (self.dose is not None or self.over is not None):
+            raise Fault(
+                "There are phases and a dose or over beside them",
+                "either dose and over, or phases",
+                "Remove one of the two.",
+                "phases",
+            )
+        if self.type == "infusion" and not self.phases and (self.dose is None) != (self.over is None):
+            raise Fault(
+                "An infusion has a dose without a length (over), or the other way round",
+                "both, or neither",
+                "Add what is absent, for example over: 40 min.",
+            )
+        units = list(dict.fromkeys(phase.dose.unit for phase in self.phases))
+        if len(units) > 1:
+            raise Fault(
+                f"The phases are in different units ({listed(units, conjunction='and')})",
+                "one unit",
+                "Write every dose in one unit.",
+                "phases",
+            )
+        if self.maximum is not None and self.maximum.is_per_kg:
+            raise Fault(
+                "The maximum goes by body weight", "an amount such as 80 mg", "Write the cap as an amount.", "maximum"
+            )
+        step, dose = self.rounding.usable, self.total_dose
+        if step is not None and dose is not None and step.unit != dose.unit.removesuffix("/kg"):
+            raise Fault(
+                f"The dose is in {dose.unit}, its rounding in {step.unit}",
+                f"a step in {dose.unit.removesuffix('/kg')}",
+                "Write the step in the unit of the dose.",
+                "rounding",
+            )
+        return self
+
+    @property
+    def total_dose(self) -> Dose | None:
+        """Dose of one administration, its steps added up."""
+        if not self.phases:
+            return self.dose
+        return Dose(sum((phase.dose.amount for phase in self.phases), Decimal(0)), self.phases[0].dose.unit)
+
+    @property
+    def minutes(self) -> Decimal | None:
+        """Length of one administration in minutes."""
+        if self.phases:
+            return sum((phase.over.minutes for phase in self.phases), Decimal(0))
+        return self.over.minutes if self.over is not None else None
+
+
+class SessionBlock(Sourced):
+    """Some sessions of a therapy."""
+
+    days: tuple[Whole, ...] | None = Field(None, description="Study days, one a session; null where not stated.")
+    number: Whole | None = Field(None, ge=1, description="How many, where the days are not stated.")
+    where: str | None = Field(None, description="Where they take place.")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> SessionBlock:
+        if self.days is not None and self.number is not None and self.number != len(self.days):
+            raise Fault(
+                f"number says {self.number} sessions, days lists {len(self.days)}",
+                "one session a day",
+                "Remove number, or correct days.",
+                "number",
+            )
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many sessions the block holds."""
+        return len(self.days) if self.days is not None else (self.number or 0)
+
+
+class BehaviouralIntervention(Sourced):
+    """A therapy given in sessions after a manual."""
+
+    type: Literal["behavioural"] = Field(description="A therapy in sessions.")
+    label: str | None = Field(None, description="Name in tables.")
+    manual: Fact[str] = Field(default_factory=Fact[str], description="The manual, cited.")
+    sessions: tuple[SessionBlock, ...] = Field((), description="The sessions, in order.")
+    titles: tuple[str, ...] = Field((), description="Titles of the sessions, in order.")
+    minutes: Fact[Number] = Field(default_factory=Fact[Number], description="Length of a session in minutes.")
+    home_practice: Fact[str] = Field(default_factory=Fact[str], description="Practice between sessions.")
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
+
+    @property
+    def session_days(self) -> tuple[int | None, ...]:
+        """Planned study day of each session, absent where not stated."""
+        out: list[int | None] = []
+        for block in self.sessions:
+            out.extend(block.days if block.days is not None else [None] * (block.number or 0))
+        return tuple(out)
+
+
+class OtherIntervention(Sourced):
+    """Anything else that an arm receives: a device, usual care, medical management."""
+
+    type: Literal["other"] = Field(description="Neither a drug nor a therapy in sessions.")
+    label: str | None = Field(None, description="Name in tables.")
+    words: str = Field(description="What is done, in words.")
+    days: tuple[Days, ...] = Field((), description="Study days on which it is given.")
+    tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
+
+
+Intervention = Annotated[DrugIntervention | BehaviouralIntervention | OtherIntervention, Field(discriminator="type")]
+
+
+class Arm(Sourced):
+    """What one arm receives."""
+
+    label: str | None = Field(None, description="Name in tables and figures; by default the id.")
+    role: Literal["experimental", "active-control", "placebo-control", "no-treatment", "single"] = Field(
+        description="What the arm is for; `single` where there is no other."
+    )
+    gives: ListOrMapping = Field(description="Interventions; or, stage by stage, the interventions of that stage.")
+    n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants randomized, in a finished trial.")
+    factors: Mapping[Id, Id] = Field({}, description="Level of each factor, in a factorial trial.")
+
+    @property
+    def interventions(self) -> tuple[str, ...]:
+        """Every intervention of the arm, in order, each once."""
+        if isinstance(self.gives, Mapping):
+            return tuple(dict.fromkeys(name for names in self.gives.values() for name in names))
+        return self.gives
+
+
+class Factor(Frozen):
+    """One factor of a factorial trial."""
+
+    levels: tuple[Id, ...] = Field(min_length=2, description="Its levels, the reference first.")
+    words: str | None = Field(None, description="What the factor is.")
+
+
+class Stage(Sourced):
+    """A stage with arms or periods of its own: a re-randomized phase, a period of a crossover."""
+
+    days: Days = Field(description="Its study days; counted from its own day 1 where `day-1` is given.")
+    day_1: str | None = Field(
+        None,
+        description="What happens on day 1 of the stage, where it begins on another study day for each participant.",
+    )
+    randomizes: Truth = Field(False, description="Whether participants are randomized (again) at its start.")
+    arms: tuple[Id, ...] = Field((), description="Arms of the stage where they differ from the trial's.")
+    ratio: Mapping[Id, Whole] = Field({}, description="Allocation ratio where the stage randomizes; by default equal.")
+    entry: str | None = Field(None, description="Who enters, in words.")
+    washout_days: Whole | None = Field(None, ge=0, description="Days without treatment before the stage.")
+
+
+class CriterionEntry(Sourced):
+    """One criterion of eligibility."""
+
+    criterion: Criterion | None = Field(None, description="The criterion, typed where it can be decided.")
+    words: str | None = Field(None, description="The criterion in the source's words, or ours.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return {"criterion": value} if isinstance(value, str) else value
+
+
+class Eligibility(Frozen):
+    """Who may enter."""
+
+    include: Mapping[Id, CriterionEntry] | None = Field(description="Inclusion criteria; null where not known.")
+    exclude: Mapping[Id, CriterionEntry] | None = Field(description="Exclusion criteria; null where not known.")
+    note: str | None = Field(None, description="A remark for readers.")
+
+
+class Randomization(Sourced):
+    """How arms are allocated. Block sizes and seeds stand in a sealed companion file, never here."""
+
+    ratio: Mapping[Id, Whole] = Field(min_length=2, description="Allocation ratio by arm.")
+    scheme: Fact[Scheme] = Field(default_factory=Fact[Scheme], description="The scheme; null where not known.")
+    strata: Fact[tuple[Id, ...]] = Field(
+        default_factory=Fact[tuple[Id, ...]], description="Stratification factors: baseline variables, or `site`."
+    )
+    concealment: Fact[str] = Field(default_factory=Fact[str], description="How the sequence was concealed.")
+
+    @model_validator(mode="after")
+    def _positive(self) -> Randomization:
+        if any(part < 1 for part in self.ratio.values()):
+            raise Fault("A part of the ratio is below one", "whole numbers from 1 on", "Correct the ratio.", "ratio")
+        return self
+
+
+class BaselineVariable(Sourced):
+    """A variable measured before randomization."""
+
+    label: str | None = Field(None, description="Name in tables; by default the id.")
+    type: Literal["number", "category", "yes-no"] = Field(description="What kind of variable it is.")
+    levels: tuple[str, ...] = Field((), description="Levels of a category; the first is the reference.")
+    unit: str | None = Field(None, description="Unit of a number.")
+    prognostic: Truth = Field(False, description="Expected to predict the outcome.")
+    words: str | None = Field(None, description="What the variable is.")
+
+    @model_validator(mode="after")
+    def _levels(self) -> BaselineVariable:
+        if self.type == "category" and len(self.levels) < 2:
+            raise Fault(
+                f"A category has {len(self.levels)} levels", "two or more", "Add levels, the reference first.", "levels"
+            )
+        if self.type != "category" and self.levels:
+            raise Fault(
+                f"Levels are listed, and the type is {self.type}",
+                "levels for type category only",
+                "Write type: category, or remove the levels.",
+                "levels",
+            )
+        return self
+
+
+class Assessment(Sourced):
+    """Something that is measured or asked, with its blinding class."""
+
+    type: Literal["urine", "daily-use", "instrument", "vitals", "event"] = Field(
+        description="What kind of record it makes."
+    )
+    label: str | None = Field(None, description="Name in tables; by default the id.")
+    instrument: str | None = Field(None, description="Instrument of the library, for type instrument.")
+    version: str | None = Field(None, description="Version of the instrument.")
+    substances: tuple[Id, ...] = Field((), description="Substances assayed or asked about.")
+    blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
+    words: str | None = Field(None, description="What is assessed.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Assessment:
+        if self.type == "instrument" and not self.instrument:
+            raise Fault(
+                "An assessment of type instrument names no instrument",
+                "instrument: a name of the library",
+                "Add instrument, for example pss-10.",
+            )
+        if self.type in ("urine", "daily-use") and not self.substances:
+            raise Fault(
+                f"An assessment of type {self.type} names no substances",
+                "substances: what is looked for",
+                "Add substances, for example [cocaine].",
+            )
+        return self
+
+
+class Visit(Sourced):
+    """A planned contact, or a series of alike contacts named by their day or number."""
+
+    day: Whole | None = Field(None, description="Target study day of one visit.")
+    days: tuple[Whole, ...] = Field((), description="Target study days of a series.")
+    every: Whole | None = Field(None, ge=1, description="A series every so many days, from `first` to `last`.")
+    first: Whole | None = Field(None, description="First target day of a series by `every`.")
+    last: Whole | None = Field(None, description="No visit is planned after this day, in a series by `every`.")
+    stage: Id | None = Field(None, description="Stage of which these are days, where the stage counts its own.")
+    window: Window | None = Field(None, description="Days before and after the target, both included.")
+    named: str = Field(
+        "day-{day}",
+        description="Names of a series' visits: {day}, {n} and {week} (whole weeks to the day) are filled in.",
+    )
+    label: str | None = Field(None, description="Name in tables; by default the id.")
+    assess: tuple[Id, ...] = Field((), description="What is assessed.")
+    gives: tuple[Id, ...] = Field((), description="Interventions given at this contact, for the schedule table.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Visit:
+        forms = [self.day is not None, bool(self.days), self.every is not None]
+        if sum(forms) != 1:
+            raise Fault(
+                f"A visit has {sum(forms) or 'none'} of day, days and every",
+                "exactly one of them",
+                "Write day: 5, or days: [9, 12], or every: 7 with first and last.",
+            )
+        if self.every is None and (self.first is not None or self.last is not None):
+            raise Fault(
+                "first or last stand without every",
+                "every: a number of days",
+                "Add every, or remove first and last.",
+                "first",
+            )
+        if self.every is not None:
+            if self.first is None or self.last is None:
+                raise Fault(
+                    "every stands without first or last", "first and last: study days", "Add what is absent.", "every"
+                )
+            if 0 in (self.first, self.last):
+                raise Fault(
+                    "There is no study day 0",
+                    "a day from 1 on, or -1 and before",
+                    "Write 1 for the day of the anchor, -1 for the day before.",
+                    "first" if self.first == 0 else "last",
+                )
+            if days_between(self.first, self.last) < 0:
+                raise Fault(
+                    f"The series runs backwards: first {self.first}, last {self.last}",
+                    "a last day that is not before the first",
+                    "Exchange the two.",
+                    "last",
+                )
+            if days_between(self.first, self.last) // self.every >= 1000:
+                raise Fault(
+                    "The series has more than 1,000 visits", "at most 1,000", "Correct every, first or last.", "every"
+                )
+        if 0 in self.target_days:
+            raise Fault(
+                "There is no study day 0",
+                "a day from 1 on, or -1 and before",
+                "Write 1 for the day of the anchor, -1 for the day before.",
+                "day" if self.day is not None else "days",
+            )
+        if list(self.target_days) != sorted(set(self.target_days)):
+            raise Fault(
+                "The days of the series do not rise",
+                "each day once, rising",
+                "Put them in order and remove what is double.",
+                "days",
+            )
+        if not any(part in self.named for part in ("{day}", "{n}", "{week}")):
+            raise Fault(
+                f"named is {self.named!r}: every visit would have the same name",
+                "text that holds {day}, {n} or {week}",
+                "Write for example week-{n}.",
+                "named",
+            )
+        if self.is_series and len(set(self.names(""))) < len(self.target_days):
+            raise Fault(
+                f"named is {self.named!r}: two visits of one week would have the same name",
+                "a name of its own for every visit",
+                "Use {day} or {n}.",
+                "named",
+            )
+        return self
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it stands for several visits."""
+        return self.day is None
+
+    @property
+    def target_days(self) -> tuple[int, ...]:
+        """Target study days, rising."""
+        if self.day is not None:
+            return (self.day,)
+        if self.days:
+            return self.days
+        if self.every is None or self.first is None or self.last is None or 0 in (self.first, self.last):
+            return ()
+        span = days_between(self.first, self.last)
+        start = days_between(1, self.first)
+        return tuple(study_day(start + step) for step in range(0, max(span, -1) + 1, self.every))
+
+    def names(self, id: str) -> tuple[str, ...]:
+        """Names of its visits as they stand in Records."""
+        if not self.is_series:
+            return (id,)
+        return tuple(
+            self.named.replace("{day}", str(day)).replace("{n}", str(n)).replace("{week}", str(day // 7))
+            for n, day in enumerate(self.target_days, 1)
+        )

@@ -1,0 +1,61 @@
+"""What is missing and what it stands for: rules in a word, multiple imputation, tipping points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from equipoise.protocol.language.facts import Frozen, Id, Number, Whole
+
+# Rules that an endpoint may carry, and those that only an analysis of two arms can.
+MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation"]
+AnalysisMissingRule = Literal[
+    "is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation", "worst-case", "best-case"
+]
+BY_ARM = ("worst-case", "best-case")
+AfterDropout = Literal["at-random", "jump-to-reference", "copy-reference", "copy-increments"]
+
+
+# Bootstrap samples where the plan names no number.
+RESAMPLES = 200
+
+
+class Imputation(Frozen):
+    """Multiple imputation of missing results, pooled by Rubin's rules."""
+
+    sets: Whole = Field(50, ge=2, le=10000, description="Imputed data sets.")
+    seed: Whole = Field(1, ge=0, le=2**32 - 1, description="Seed of the imputation.")
+    model: Literal["by-visit", "pooled"] = Field(
+        "by-visit",
+        description="Yes-or-no results: one logistic model a visit, or one over all visits (steadier in a small "
+        "trial). Scores always have one a visit.",
+    )
+    covariates: tuple[Id, ...] = Field(
+        (), description="Baseline variables of the imputation model beside those of the analysis."
+    )
+    delta: Mapping[Id, Number] = Field(
+        {},
+        description="By arm, what is added to imputed results: to the log odds of use (of yes), or to the score.",
+    )
+    after_dropout: AfterDropout = Field(
+        "at-random", description="What scores are taken to do after the last one seen, in the experimental arm."
+    )
+    variance: Literal["rubin", "bootstrap", "jackknife"] = Field(
+        "rubin",
+        description="Of scores, the standard error that is shown: Rubin's rules (about information-anchored), or the "
+        "variance in repeated sampling by the bootstrap of imputation and analysis together, or by the jackknife of "
+        "conditional-mean imputation (`linear` alone; nothing is drawn).",
+    )
+    resamples: Whole | None = Field(
+        None, ge=50, le=10000, description="With the bootstrap: samples drawn, by default 200."
+    )
+
+
+class TippingPoint(Frozen):
+    """How far imputed results of an arm must be worse before the conclusion changes."""
+
+    arm: Id = Field(description="The arm whose imputed results are shifted.")
+    up_to: Number = Field(description="The largest shift tried, in the unit of delta; negative to shift downwards.")
+    steps: Whole = Field(10, ge=2, le=100, description="Equal steps of the path before the change is closed in on.")

@@ -1,0 +1,283 @@
+"""The protocol: one frozen value with everything that was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from equipoise.foundation.hashing import sha256_value
+from equipoise.protocol.language.analysis import (
+    Analysis,
+    AnalysisSet,
+    Assumptions,
+    AssuranceCase,
+    Endpoint,
+    Estimand,
+    Published,
+    Remark,
+    Use,
+)
+from equipoise.protocol.language.conduct import Conduct
+from equipoise.protocol.language.design import (
+    Arm,
+    Assessment,
+    BaselineVariable,
+    BehaviouralIntervention,
+    Calendar,
+    DrugIntervention,
+    Eligibility,
+    Factor,
+    Intervention,
+    Randomization,
+    Source,
+    Stage,
+    Trial,
+    Visit,
+)
+from equipoise.protocol.language.facts import Fact, Frozen, Id, Sourced
+
+LANGUAGE_VERSION = 1
+
+
+class PlannedVisit(Frozen):
+    """One visit of the schedule, its series resolved."""
+
+    name: str
+    series: str
+    target_day: int
+    first_day: int
+    last_day: int
+    assess: tuple[str, ...]
+    stage: str | None = None
+
+
+class ProtocolModel(Frozen):
+    """The whole file."""
+
+    equipoise: Literal[1] = Field(description="Version of the language.")
+    trial: Trial = Field(description="Identity and registration.")
+    sources: Mapping[Id, Source] = Field({}, description="Texts that facts are taken from, cited by id.")
+    sites: tuple[Id, ...] = Field((), description="Sites, where there are several.")
+    calendar: Calendar = Field(description="Study days and epochs.")
+    interventions: Mapping[Id, Intervention] = Field(min_length=1, description="What is given, by name.")
+    factors: Mapping[Id, Factor] = Field({}, description="Factors of a factorial trial.")
+    arms: Mapping[Id, Arm] = Field(min_length=1, description="Arms, the reference first.")
+    stages: Mapping[Id, Stage] = Field({}, description="Stages, where arms change within the trial.")
+    eligibility: Eligibility = Field(description="Who may enter.")
+    randomization: Randomization | None = Field(description="Null for a programme without randomization.")
+    baseline: Mapping[Id, BaselineVariable] = Field({}, description="Variables measured before randomization.")
+    assessments: Mapping[Id, Assessment] = Field({}, description="What is measured or asked.")
+    schedule: Mapping[Id, Visit] = Field(min_length=1, description="Visits and what happens at them.")
+    conduct: Conduct = Field(Conduct(), description="What the running trial needs beyond the design.")
+    use: Mapping[Id, Use] = Field({}, description="What counts as use.")
+    endpoints: Mapping[Id, Endpoint] = Field(min_length=1, description="Variables, one value a participant.")
+    analysis_sets: Mapping[Id, AnalysisSet] = Field({}, description="Whose data enter an analysis.")
+    estimands: Mapping[Id, Estimand] = Field({}, description="The questions.")
+    analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, a line each.")
+    published: Mapping[Id, Published] = Field({}, description="Published results, beside which ours will stand.")
+    assumptions: Mapping[Id, Assumptions] = Field({}, description="Worlds to simulate, by name.")
+    remarks: tuple[Remark, ...] = Field((), description="What a reader of the results should know.")
+    assurance: tuple[AssuranceCase, ...] = Field((), description="Fictional participants; run by `equipoise check`.")
+
+
+class Protocol:
+    """A protocol as it was read: the typed model, where each part stands in its file, and its hashes.
+
+    ``hash`` is SHA-256 over the canonical resolved model, the order of the arms and the library definitions that the
+    file names (``definitions``): comments, layout, the order of keys and defaults written out do not change it,
+    anything else does. The order of arms has meaning (the reference comes first); that of other mappings has none.
+    ``file_hash`` is that of the file's text.
+    """
+
+    def __init__(
+        self,
+        model: ProtocolModel,
+        *,
+        lines: Any = None,
+        path: Path | None = None,
+        text: str = "",
+        definitions: Mapping[str, Any] | None = None,
+    ) -> None:
+        from equipoise.foundation.hashing import sha256_text
+
+        self.model = model
+        self.definitions = dict(definitions or {})
+        self.lines = lines
+        self.path = path
+        self.text = text
+        self.file_hash = sha256_text(text)
+
+    def with_definitions(self, definitions: Mapping[str, Any]) -> Protocol:
+        """The same protocol with the library definitions it names written out; they enter its hash."""
+        return Protocol(self.model, lines=self.lines, path=self.path, text=self.text, definitions=definitions)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical resolved model, the order of its arms, and the library definitions it names."""
+        value = {"protocol": self.resolved, "arms-in-order": list(self.arm_ids)}
+        return sha256_value({**value, "definitions": self.definitions} if self.definitions else value)
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The model as plain values, keys as in the file; what the hash is taken over."""
+        return self.model.model_dump(mode="json", by_alias=True)
+
+    @property
+    def id(self) -> str:
+        """Name of the trial."""
+        return self.model.trial.id
+
+    @property
+    def arm_ids(self) -> tuple[str, ...]:
+        """Arms in the order of the file, the reference first."""
+        return tuple(self.model.arms)
+
+    def arm_label(self, arm: str) -> str:
+        """Name of an arm for people."""
+        entry = self.model.arms.get(arm)
+        return (entry.label if entry is not None else None) or arm
+
+    def endpoint_label(self, endpoint: str) -> str:
+        """Short name of an endpoint for people."""
+        entry = self.model.endpoints.get(endpoint)
+        return (entry.label if entry is not None else None) or endpoint.replace("-", " ")
+
+    @cached_property
+    def planned_visits(self) -> tuple[PlannedVisit, ...]:
+        """Every visit of the schedule in the order of days."""
+        out = []
+        for series, visit in self.model.schedule.items():
+            before = visit.window.days_before if visit.window else 0
+            after = visit.window.days_after if visit.window else 0
+            for name, day in zip(visit.names(series), visit.target_days, strict=True):
+                first, last = _shift(day, -before), _shift(day, after)
+                out.append(
+                    PlannedVisit.model_construct(
+                        name=name,
+                        series=series,
+                        target_day=day,
+                        first_day=first,
+                        last_day=last,
+                        assess=visit.assess,
+                        stage=visit.stage,
+                    )
+                )
+        return tuple(sorted(out, key=lambda visit: visit.target_day))
+
+    def series(self, name: str) -> tuple[PlannedVisit, ...]:
+        """The visits of one entry of the schedule, in order."""
+        return tuple(visit for visit in self.planned_visits if visit.series == name)
+
+    def assumption_set(self, name: str) -> Assumptions:
+        """A set of assumptions with what it extends filled in."""
+        chosen = self.model.assumptions[name]
+        if chosen.extends is None:
+            return chosen
+        base = self.assumption_set(chosen.extends)
+        return chosen.model_copy(
+            update={
+                "model": chosen.model or base.model,
+                "n": {**base.n, **chosen.n},
+                "baseline": _merged(base.baseline, chosen.baseline),
+                "parameters": _merged(base.parameters, chosen.parameters),
+                "basis": chosen.basis or base.basis,
+            }
+        )
+
+    def facts(self) -> Iterator[tuple[tuple[str | int, ...], Fact[Any]]]:
+        """Every fact of the file with its path, in file order."""
+        yield from _walk_facts(self.model, ())
+
+    def unknown(self) -> list[tuple[str, Fact[Any]]]:
+        """Facts that the file states as null, with their place; the report lists them."""
+        from equipoise.protocol.text.yaml_lines import place
+
+        out = []
+        for path, fact in self.facts():
+            stated = self.lines is None or tuple(path) in self.lines.keys
+            if not fact.is_known and stated:
+                out.append((place(path), fact))
+        eligibility = self.model.eligibility
+        nothing: Fact[Any] = Fact(value=None, note=eligibility.note)
+        if eligibility.include is None:
+            out.append(("eligibility.include", nothing))
+        if eligibility.exclude is None:
+            out.append(("eligibility.exclude", nothing))
+        return out
+
+    def assumed(self) -> list[tuple[str, Sourced]]:
+        """Parts of the file that were assumed, with their place; the report lists them."""
+        from equipoise.protocol.text.yaml_lines import place
+
+        out: list[tuple[str, Sourced]] = []
+        for path, part in _walk_sourced(self.model, ()):
+            is_assumed = part.status == "assumed" or (isinstance(part, Fact) and part.assumed is not None)
+            if is_assumed:
+                out.append((place(path), part))
+        return out
+
+    def __repr__(self) -> str:
+        return f"<Protocol {self.id}: {self.model.trial.title}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        arms = ", ".join(escape(self.arm_label(arm)) for arm in self.arm_ids)
+        return (
+            f"<p><strong>{escape(self.model.trial.title)}</strong><br>protocol <code>{self.id}</code>, "
+            f"hash <code>{self.hash[:12]}</code></p><p>Arms: {arms}. "
+            f"{len(self.model.endpoints)} endpoints, {len(self.model.analyses)} analyses.</p>"
+        )
+
+
+def _shift(day: int, by: int) -> int:
+    from equipoise.foundation.calendar import day_index, study_day
+
+    return study_day(day_index(day) + by)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        old = out.get(key)
+        out[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return out
+
+
+def _walk_sourced(part: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Sourced]]:
+    if isinstance(part, BaseModel):
+        if isinstance(part, Sourced):
+            yield path, part
+        for name, field in type(part).model_fields.items():
+            yield from _walk_sourced(getattr(part, name), (*path, field.alias or name))
+    elif isinstance(part, Mapping):
+        for key, value in part.items():
+            yield from _walk_sourced(value, (*path, key))
+    elif isinstance(part, (list, tuple)):
+        for position, value in enumerate(part):
+            yield from _walk_sourced(value, (*path, position))
+
+
+def _walk_facts(part: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Fact[Any]]]:
+    for where, found in _walk_sourced(part, path):
+        if isinstance(found, Fact):
+            yield where, found
+
+
+__all__ = [
+    "LANGUAGE_VERSION",
+    "BehaviouralIntervention",
+    "DrugIntervention",
+    "PlannedVisit",
+    "Protocol",
+    "ProtocolModel",
+]

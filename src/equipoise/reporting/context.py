@@ -1,0 +1,196 @@
+"""What a report is made from, and the look-ups that several of its sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.results import Results
+from equipoise.endpoints.lattice import Lattice, read_lattice
+from equipoise.protocol import Protocol
+from equipoise.protocol.language.analysis import Published
+from equipoise.records import Records
+from equipoise.reporting import format as fmt
+
+# Estimators that stand in, under the same question, where the planned one has no finite answer.
+FALLBACKS = ("firth", "fisher-exact")
+
+
+@dataclass(frozen=True)
+class Material:
+    """Protocol, records and results of one trial."""
+
+    protocol: Protocol
+    records: Records
+    results: Results
+    stage: int | None = None
+    """The stage that is looked at, where the trial randomized again; its records hold that stage's allocations."""
+
+    @property
+    def stage_id(self) -> str | None:
+        """The stage in the protocol."""
+        stages = list(self.protocol.model.stages)
+        return stages[self.stage - 1] if self.stage is not None and self.stage <= len(stages) else None
+
+    def is_of_stage(self, stage: str | None) -> bool:
+        """Whether a visit or an estimand of a stage (by default the first) belongs to the stage looked at."""
+        if self.stage_id is None:
+            return True
+        return (stage or next(iter(self.protocol.model.stages))) == self.stage_id
+
+    def later_stage(self, estimate: Estimate) -> str | None:
+        """The stage that an estimate is about, where it is not the first."""
+        estimand = self.protocol.model.estimands.get(estimate.estimand or "")
+        stage = estimand.stage if estimand is not None else None
+        return stage if stage is not None and stage != next(iter(self.protocol.model.stages), None) else None
+
+    @cached_property
+    def arms(self) -> Mapping[str, str]:
+        """Arms that were randomized to, in the protocol's order (the reference first), with their names."""
+        present = set(self.records.arms) or set(self.protocol.arm_ids)
+        return {arm: self.protocol.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
+
+    @cached_property
+    def n_randomized(self) -> int:
+        """Participants randomized."""
+        return self.records["allocations"]["participant_id"].n_unique()
+
+    @property
+    def everybody(self) -> str:
+        """Whom counts are of, at the start of a sentence."""
+        if self.protocol.model.randomization is None:
+            return "Everybody enrolled"
+        return "Everybody randomized" if self.stage in (None, 1) else "Everybody randomized again"
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The lattice that the analysis used."""
+        if self.stage is not None and self.stage > 1:
+            return read_lattice(self.protocol, self.records, stage=self.stage)
+        return self.results.lattice or read_lattice(self.protocol, self.records)
+
+    @cached_property
+    def members(self) -> Mapping[str, list[str]]:
+        """Participants of each arm (first allocation)."""
+        allocations = self.records["allocations"]
+        first = allocations.filter(pl.col("stage") == allocations["stage"].min())
+        return {arm: first.filter(pl.col("arm") == arm)["participant_id"].to_list() for arm in self.arms}
+
+    def arm_label(self, arm: str | None) -> str:
+        """Name of an arm, or of the level of a factor."""
+        return self.protocol.arm_label(arm) if arm else ""
+
+    def endpoint_label(self, endpoint: str) -> str:
+        """Short name of an endpoint."""
+        return self.protocol.endpoint_label(endpoint)
+
+    def line(self, estimate: Estimate) -> str:
+        """The line of the plan that an estimate belongs to."""
+        return str(estimate.details.get("line", estimate.id))
+
+    def is_main(self, estimate: Estimate) -> bool:
+        """Whether an estimate answers its line of the plan as planned: no choice varied, no fallback."""
+        return bool(estimate.details.get("main", True))
+
+    def choices(self, estimate: Estimate) -> Mapping[str, str]:
+        """Choices that were varied for an estimate."""
+        return estimate.details.get("choices", {}) or {}
+
+    @cached_property
+    def comparisons(self) -> tuple[Estimate, ...]:
+        """Estimates that compare two arms as planned, or stand in where the planned one has no finite answer."""
+        out = []
+        for estimate in self.results.estimates:
+            if estimate.reference is None or self.choices(estimate):
+                continue
+            if estimate.estimator in ("proportion", "kaplan-meier"):
+                continue
+            out.append(estimate)
+        return tuple(out)
+
+    def main_estimate(self, line: str) -> Estimate | None:
+        """The estimate of a line of the plan: the planned one, or the first fallback that has an answer."""
+        found = [e for e in self.comparisons if self.line(e) == line and self.suffix(e) in ("", *FALLBACKS)]
+        return next((e for e in found if e.estimate is not None), found[0] if found else None)
+
+    def suffix(self, estimate: Estimate) -> str:
+        """What follows the line of the plan in an estimate's id: a fallback, or another reading of the same fit."""
+        return estimate.id.removeprefix(self.line(estimate)).lstrip(".")
+
+    def proportions(self, endpoint: str) -> dict[str, Estimate]:
+        """Arm -> its proportion of an endpoint, in everybody randomized."""
+        out: dict[str, Estimate] = {}
+        for estimate in self.results.of_endpoint(endpoint):
+            if estimate.estimator == "proportion" and estimate.arm and not estimate.details.get("analysis_set"):
+                out.setdefault(estimate.arm, estimate)
+        return out
+
+    def proportions_of_line(self, estimate: Estimate) -> dict[str, Estimate]:
+        """Arm -> the proportion that belongs beside an estimate; nothing where its analysis set is another."""
+        found = self.proportions(estimate.endpoint)
+        wanted = estimate.details.get("analysis_set")
+        planned = self.protocol.model.analyses.get(self.line(estimate))
+        if wanted or (planned is not None and (planned.missed or planned.imputation)):
+            return {}
+        return found
+
+    def higher_favours_arm(self, estimate: Estimate) -> bool:
+        """Whether a larger value of this estimate is better for its arm than for the reference."""
+        endpoint = self.protocol.model.endpoints[estimate.endpoint]
+        is_better = endpoint.better == "higher"
+        timed = endpoint.kind == "time-to-event" or (
+            endpoint.kind == "pattern" and endpoint.comes_to == "time-to-event"
+        )
+        if timed and estimate.scale not in ("rmst_difference", "median_time"):
+            return not is_better  # a later event is better, so more of the event is worse
+        return is_better
+
+    def qualifier(self, estimate: Estimate) -> str:
+        """What sets an analysis apart from others of its endpoint: its analysis set, its rule for missed visits."""
+        parts = []
+        planned = self.protocol.model.analyses.get(self.line(estimate))
+        group = estimate.details.get("analysis_set")
+        if group:
+            parts.append(str(group).replace("-", " "))
+        if planned is not None and planned.missed:
+            parts.append(f"missed {planned.missed.replace('-', ' ')}")
+        if planned is not None and planned.imputation is not None:
+            after, shifted = planned.imputation.after_dropout, any(planned.imputation.delta.values())
+            parts.append("imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}")
+            if shifted:
+                parts.append("shifted")
+        if self.suffix(estimate) not in ("", *FALLBACKS):
+            parts.append(self.suffix(estimate).replace("-", " "))
+        return ", ".join(parts)
+
+    def published_for(self, estimate: Estimate) -> Published | None:
+        """The published result that answers the same question as an estimate."""
+        line = self.line(estimate)
+        return next((p for p in self.protocol.model.published.values() if p.analysis == line), None)
+
+    def published_effect(self, estimate: Estimate) -> tuple[float, float | None, float | None] | None:
+        """The published effect on the estimate's scale and in its direction; None where there is none."""
+        published = self.published_for(estimate)
+        if published is None or published.effect is None or self.main_estimate(self.line(estimate)) is not estimate:
+            return None
+        effect = published.effect
+        if effect.summary.replace("-", "_") != estimate.scale:
+            return None
+        value = float(effect.value.value)
+        lower = None if effect.value.lower is None else float(effect.value.lower)
+        upper = None if effect.value.upper is None else float(effect.value.upper)
+        treatments = effect.treatments
+        if treatments is not None and treatments.experimental == estimate.reference:
+            if estimate.scale in fmt.RATIO_SCALES:
+                return 1 / value, None if upper is None else 1 / upper, None if lower is None else 1 / lower
+            return -value, None if upper is None else -upper, None if lower is None else -lower
+        return value, lower, upper
+
+    def cite(self, source: str) -> str:
+        """A source's citation."""
+        found = self.protocol.model.sources.get(source)
+        return found.cite if found is not None else source
