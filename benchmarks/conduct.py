@@ -68,18 +68,44 @@ def _prepare(stage: object, people: list[str]) -> None:
     with writing(stage.trial) as writer:
         for participant in people:
             writer.append(
-                action="drill-entered", now=now, request=code(entropy, 6), step=0, account="", role="", site="main",
-                device="", participant=participant, subject="", why="",
+                action="drill-entered",
+                now=now,
+                request=code(entropy, 6),
+                step=0,
+                account="",
+                role="",
+                site="main",
+                device="",
+                participant=participant,
+                subject="",
+                why="",
                 what={
                     "put": {
-                        "participant": [{"participant": participant, "site": "main", "status": "eligible", "day_1": day,
-                                         "consent_version": "1"}],
-                        "visit": [{"participant": participant, "visit": "admission", "repeat": 1, "state": "attended",
-                                   "date": day, "study_day": "1"}],
+                        "participant": [
+                            {
+                                "participant": participant,
+                                "site": "main",
+                                "status": "eligible",
+                                "day_1": day,
+                                "consent_version": "1",
+                            }
+                        ],
+                        "visit": [
+                            {
+                                "participant": participant,
+                                "visit": "admission",
+                                "repeat": 1,
+                                "state": "attended",
+                                "date": day,
+                                "study_day": "1",
+                            }
+                        ],
                     }
                 },
-                protocol_hash="", program_version="", entropy=entropy,
-            )  # fmt: skip
+                protocol_hash="",
+                program_version="",
+                entropy=entropy,
+            )
 
 
 def measure_forms(report: Report) -> None:
@@ -134,10 +160,30 @@ def measure_verify(report: Report) -> None:
             items = [{**key, "item": f"q{item}", "type": "integer", "value": str(item)} for item in range(2)]
             what = {"answer": {"form": "stress"}, "put": {"form": [{**key, "state": "recorded"}], "item": items}}
             text = written(what)
-            row = (number, f"r{number}", 0, "record", at, "America/New_York", -300, "", "staff", "coordinator", "main",
-                   "",
-                   key["participant"], "admission stress", "", text, "00", digest_of("00", "", text), "p" * 64, "1",
-                   previous, "")  # fmt: skip
+            row = (
+                number,
+                f"r{number}",
+                0,
+                "record",
+                at,
+                "America/New_York",
+                -300,
+                "",
+                "staff",
+                "coordinator",
+                "main",
+                "",
+                key["participant"],
+                "admission stress",
+                "",
+                text,
+                "00",
+                digest_of("00", "", text),
+                "p" * 64,
+                "1",
+                previous,
+                "",
+            )
             previous = hash_of(row)
             events.append((*row[:-1], previous))
             for put in puts_of(json.loads(text)):

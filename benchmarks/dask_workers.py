@@ -46,9 +46,14 @@ def main() -> int:
     def run(executor: object, replicates: int) -> tuple[float, float, OperatingCharacteristics]:
         started, used = time.perf_counter(), processor_seconds(executor is not None)
         [found] = run_cells(
-            protocol, [cell], replicates=replicates, seed=1, workers=2, task_size=min(TASK, replicates // 2),
+            protocol,
+            [cell],
+            replicates=replicates,
+            seed=1,
+            workers=2,
+            task_size=min(TASK, replicates // 2),
             executor=executor,
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # type: ignore[arg-type]
         used = processor_seconds(executor is not None) - used
         return time.perf_counter() - started, used, found
 

@@ -98,21 +98,22 @@ class Trials:
 
         return {
             "GLMM, 12 nodes": (
-                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=12, threads=threads), 350.0
+                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=12, threads=threads),
+                350.0,
             ),
             "GLMM, 10 nodes": (
-                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=10, threads=threads), 350.0
+                lambda: fit_logistic_mixed(t.y, t.urine, t.participants, t.ends, nodes=10, threads=threads),
+                350.0,
             ),
             "LMM slope, Satterthwaite": (
-                lambda: fit_linear_mixed(
-                    t.score, t.craving, t.participants, t.ends, slope=t.week, threads=threads
-                ), 300.0
+                lambda: fit_linear_mixed(t.score, t.craving, t.participants, t.ends, slope=t.week, threads=threads),
+                300.0,
             ),
             "Cox, Efron": (lambda: fit_cox(t.time, t.event, t.people[:, 1:], t.ends, threads=threads), 12.0),
             "logistic": (lambda: fit_logistic(t.abstinent, t.people, t.ends, threads=threads), 12.0),
             "Firth": (lambda: fit_firth(t.abstinent, t.people, t.ends, threads=threads), 25.0),
             "Kaplan-Meier and log-rank": (curves, 15.0),
-        }  # fmt: skip
+        }
 
 
 # R's model; how many times faster than it we mean to be; and its milliseconds a fit on the machine for which the

@@ -114,8 +114,14 @@ def main() -> int:
         return finish(report, as_json=arguments.json)
     with tempfile.TemporaryDirectory() as text:
         path = Path(text) / "start.csv"
-        np.savetxt(path, np.column_stack([y, arm, month, rows["who"].to_numpy()]), "%.17g", ",",
-                   header="y,arm,month,id", comments="")  # fmt: skip
+        np.savetxt(
+            path,
+            np.column_stack([y, arm, month, rows["who"].to_numpy()]),
+            "%.17g",
+            ",",
+            header="y,arm,month,id",
+            comments="",
+        )
         done = subprocess.run(
             ["Rscript", "-e", R_SCRIPT, str(path)],
             capture_output=True,

@@ -254,9 +254,14 @@ def against_r(protocol: Protocol, report: Report) -> dict[str, str]:
 
 
 LINES = {
-    "logistic": "abstinence", "cox": "relapse", "glmm": "use-over-time", "craving": "craving",
-    "mindfulness": "mindfulness", "stress": "stress", "six months": "six-months",
-}  # fmt: skip
+    "logistic": "abstinence",
+    "cox": "relapse",
+    "glmm": "use-over-time",
+    "craving": "craving",
+    "mindfulness": "mindfulness",
+    "stress": "stress",
+    "six months": "six-months",
+}
 
 
 def compare(plan: Plan, answers: list[dict[str, str]], differences: dict[str, list[float]]) -> None:
@@ -296,10 +301,11 @@ def main() -> int:
         ("at work", spent.processor),
         ("ready, but other work had the processor", spent.queued),
         ("waiting for one another or for memory", spent.blocked),
-        ("without a task (sharing out, saving, the end, the summary)", threads - sum(
-            (spent.processor, spent.queued, spent.blocked)
-        )),
-    ):  # fmt: skip
+        (
+            "without a task (sharing out, saving, the end, the summary)",
+            threads - sum((spent.processor, spent.queued, spent.blocked)),
+        ),
+    ):
         report.add(f"of the threads' time: {name}", 100 * value / threads, "%")
     report.add("peak memory", peak, "MiB", at_most=1024 * 1e9 / 2**30)
     failed = sum(summary.n_without_p for summary in found.rows if summary.row.kind == "main")

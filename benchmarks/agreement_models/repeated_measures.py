@@ -70,16 +70,23 @@ def _compare_mixed(
     error = folder.terms(model, terms, "se")
     level = folder.fit_column(model, "log_lik")
     lower = np.maximum(level - log_likelihood, 0.0)
-    agreement.compare(folder, "log likelihood below R's", lower, np.zeros_like(lower), LOG_LIKELIHOOD, relative=False,
-                      skip=skip)  # fmt: skip
+    agreement.compare(
+        folder, "log likelihood below R's", lower, np.zeros_like(lower), LOG_LIKELIHOOD, relative=False, skip=skip
+    )
 
     def short(index: int) -> str | None:
         return R_STOPPED_SHORT if log_likelihood[index] - level[index] > SHORT else None
 
     agreement.compare(
-        folder, "estimate (in standard errors)", coefficients / standard_errors, theirs / standard_errors,
-        OF_A_STANDARD_ERROR, relative=False, skip=skip, explain=short,
-    )  # fmt: skip
+        folder,
+        "estimate (in standard errors)",
+        coefficients / standard_errors,
+        theirs / standard_errors,
+        OF_A_STANDARD_ERROR,
+        relative=False,
+        skip=skip,
+        explain=short,
+    )
     agreement.compare(folder, "standard error", standard_errors, error, STANDARD_ERROR, skip=skip, explain=short)
     return short
 
@@ -97,8 +104,16 @@ def compare_logistic_mixed(folder: Folder, *, model: str, nodes: int) -> Agreeme
         agreement, folder, model, URINE_TERMS, fits.coefficients, fits.standard_errors, fits.log_likelihood, separated
     )
     sd = folder.fit_column(model, "sd_intercept")
-    agreement.compare(folder, "sd of intercepts", fits.sd_intercept, sd, STANDARD_ERROR, relative=False,
-                      skip=separated | boundary, explain=short)  # fmt: skip
+    agreement.compare(
+        folder,
+        "sd of intercepts",
+        fits.sd_intercept,
+        sd,
+        STANDARD_ERROR,
+        relative=False,
+        skip=separated | boundary,
+        explain=short,
+    )
     return agreement
 
 
@@ -171,9 +186,14 @@ def compare_gee(folder: Folder, *, model: str, working: Working) -> Agreement:
     agreement.classify(folder, separated, SEPARATION, [", ".join(FitCode(int(code)).slugs()) for code in codes])
     theirs, error = folder.terms(model, URINE_TERMS, "estimate"), folder.terms(model, URINE_TERMS, "se")
     agreement.compare(
-        folder, "estimate (in standard errors)", coefficients / errors, theirs / errors, OF_A_STANDARD_ERROR,
-        relative=False, skip=separated,
-    )  # fmt: skip
+        folder,
+        "estimate (in standard errors)",
+        coefficients / errors,
+        theirs / errors,
+        OF_A_STANDARD_ERROR,
+        relative=False,
+        skip=separated,
+    )
     agreement.compare(folder, "robust standard error", errors, error, GEE_STANDARD_ERROR, skip=separated)
     return agreement
 

@@ -52,9 +52,12 @@ def test_quadrature_closed_form_and_plain_integration_agree() -> None:
     closed = assure_normal(PUBLISHED, 0.534, alpha_one_sided=0.025)
     m, s = PUBLISHED.mean, PUBLISHED.standard_deviation
     plain = integrate.quad(
-        lambda x: power(np.array(x)) * math.exp(-0.5 * ((x - m) / s) ** 2) / (s * math.sqrt(2 * math.pi)), -8, 12,
-        epsabs=1e-13, limit=200,
-    )[0]  # fmt: skip
+        lambda x: power(np.array(x)) * math.exp(-0.5 * ((x - m) / s) ** 2) / (s * math.sqrt(2 * math.pi)),
+        -8,
+        12,
+        epsabs=1e-13,
+        limit=200,
+    )[0]
     found = assure(power, PUBLISHED)
     assert plain == pytest.approx(closed, abs=1e-11)
     assert found.probability == pytest.approx(closed, abs=1e-8)

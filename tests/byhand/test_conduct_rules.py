@@ -155,10 +155,11 @@ def test_bolus_and_drip_share_the_bag_as_they_share_the_dose(text: str) -> None:
     other = "phases: [{dose: 0.011 mg/kg, over: 2 min}, {dose: 0.060 mg/kg, over: 50 min}]\n"
     protocol = changed(
         text,
-        ("    dose: 0.5 mg/kg\n", ""), ("    dose: 0.025 mg/kg\n", ""),
+        ("    dose: 0.5 mg/kg\n", ""),
+        ("    dose: 0.025 mg/kg\n", ""),
         (f"{DRUG}paper", f"    {steps}    days: [2]\n    source: [paper"),
         (f"{DRUG}summary", f"    {other}    days: [2]\n    source: [summary"),
-    )  # fmt: skip
+    )
     assert dose.check_infusions(protocol) == []
     sheet = dose.open_sheet(protocol, 2)
     # 11/71 of 50 mL in 2 min, 60/71 in 50 min; 0.71 mg/kg x 70 kg = 49.7 mg.
@@ -169,8 +170,13 @@ def test_bolus_and_drip_share_the_bag_as_they_share_the_dose(text: str) -> None:
 
 def test_a_rate_or_day_that_tells_the_arms_apart_is_named(text: str, flagship: Protocol) -> None:
     assert dose.check_infusions(flagship) == []
-    longer = changed(text, ("    over: 40 min\n    route: intravenous\n    days: [2]\n    source: [paper",
-                            "    over: 30 min\n    route: intravenous\n    days: [2]\n    source: [paper"))  # fmt: skip
+    longer = changed(
+        text,
+        (
+            "    over: 40 min\n    route: intravenous\n    days: [2]\n    source: [paper",
+            "    over: 30 min\n    route: intravenous\n    days: [2]\n    source: [paper",
+        ),
+    )
     assert [p.code for p in dose.check_infusions(longer)] == ["C521"]
     without = changed(text, ("    volume: {value: null, assumed: 50 mL, basis", "    volume: {value: null, basis"))
     assert [p.place for p in dose.check_infusions(without)] == ["conduct.infusing.volume"]
@@ -319,11 +325,18 @@ def test_the_calendar_is_due_on_the_outpatient_days(flagship: Protocol) -> None:
 def test_every_assessment_of_the_flagship_has_a_form(flagship: Protocol) -> None:
     made = forms.forms(flagship)
     assert {id: (form.kind, len(form.items)) for id, form in made.items()} == {
-        "urine": ("urine", 1), "calendar": ("daily-use", 3), "craving": ("instrument", 1),
-        "mindfulness": ("instrument", 39), "stress": ("instrument", 10), "infusion-vitals": ("vitals", 5),
-        "dissociation": ("instrument", 1), "arm-guess": ("instrument", 2), "telephone-report": ("instrument", 1),
-        "adverse-events": ("event", 1), "mindfulness-based-relapse-prevention": ("session", 4),
-    }  # fmt: skip
+        "urine": ("urine", 1),
+        "calendar": ("daily-use", 3),
+        "craving": ("instrument", 1),
+        "mindfulness": ("instrument", 39),
+        "stress": ("instrument", 10),
+        "infusion-vitals": ("vitals", 5),
+        "dissociation": ("instrument", 1),
+        "arm-guess": ("instrument", 2),
+        "telephone-report": ("instrument", 1),
+        "adverse-events": ("event", 1),
+        "mindfulness-based-relapse-prevention": ("session", 4),
+    }
     assert {id for id, form in made.items() if form.blinding == "quarantined"} == {"infusion-vitals", "dissociation"}
 
 

@@ -108,9 +108,11 @@ def test_slope_model_is_the_maximum_of_the_dense_likelihood_with_its_degrees_of_
     h = 1e-3
     basis = np.eye(4) * h
     hessian = np.array(
-        [[(f(start + a + b) - f(start + a - b) - f(start - a + b) + f(start - a - b)) / (4 * h * h) for b in basis]
-         for a in basis]
-    )  # fmt: skip
+        [
+            [(f(start + a + b) - f(start + a - b) - f(start - a + b) + f(start - a - b)) / (4 * h * h) for b in basis]
+            for a in basis
+        ]
+    )
     spread = np.linalg.inv(hessian)
     v = lambda t: np.diag(dense_log_likelihood(t, y, x, offsets, week, reml)[2])  # noqa: E731
     slope = np.array([(v(start + a) - v(start - a)) / (2 * h) for a in basis])

@@ -27,9 +27,18 @@ def kernel_value(psi, x, z, y, offsets):
     n = len(psi)
     value, gradient = np.empty(1), np.empty(n)
     status = evaluate(
-        np.asarray(psi, float), x, z, y, offsets, np.zeros((offsets.size - 1, 2)), gradient, np.empty((n, n)), value,
-        np.empty(n), np.empty((4, y.size)),
-    )  # fmt: skip
+        np.asarray(psi, float),
+        x,
+        z,
+        y,
+        offsets,
+        np.zeros((offsets.size - 1, 2)),
+        gradient,
+        np.empty((n, n)),
+        value,
+        np.empty(n),
+        np.empty((4, y.size)),
+    )
     assert status == 0
     return value[0], gradient
 
@@ -146,11 +155,13 @@ def test_standard_errors_are_those_of_the_curvature_in_all_parameters_together()
     here = np.array([*fits.coefficients[0], sd, corr * change, change * np.sqrt(1 - corr**2)])
     z = x[:, 2].copy()
     step = 1e-5
-    hessian = np.array([
-        (kernel_value(here + step * e, x, z, y, offsets)[1] - kernel_value(here - step * e, x, z, y, offsets)[1])
-        / (2 * step)
-        for e in np.eye(6)
-    ])  # fmt: skip
+    hessian = np.array(
+        [
+            (kernel_value(here + step * e, x, z, y, offsets)[1] - kernel_value(here - step * e, x, z, y, offsets)[1])
+            / (2 * step)
+            for e in np.eye(6)
+        ]
+    )
     slow = np.sqrt(np.diag(np.linalg.inv(-0.5 * (hessian + hessian.T))))[:3]
     # Unscaled columns and another step: differences agree to about 1e-6.
     assert fits.standard_errors[0] == pytest.approx(slow, rel=1e-5)

@@ -14,10 +14,18 @@ from equipoise.stats.marginal import estimate_marginal_effect
 def fits(beta, sd, joint) -> LogisticMixedFits:
     one = np.zeros(1)
     return LogisticMixedFits(
-        coefficients=np.array([beta]), covariance=np.array([joint[:-1, :-1]]), joint_covariance=np.array([joint]),
-        log_likelihood=one, sd_intercept=np.array([sd]), gradient_norm=one, iterations=np.ones(1, dtype=np.int64),
-        condition=one, codes=np.zeros(1, dtype=np.uint32), aliased=np.zeros((1, 2), dtype=bool), nodes=12,
-    )  # fmt: skip
+        coefficients=np.array([beta]),
+        covariance=np.array([joint[:-1, :-1]]),
+        joint_covariance=np.array([joint]),
+        log_likelihood=one,
+        sd_intercept=np.array([sd]),
+        gradient_norm=one,
+        iterations=np.ones(1, dtype=np.int64),
+        condition=one,
+        codes=np.zeros(1, dtype=np.uint32),
+        aliased=np.zeros((1, 2), dtype=bool),
+        nodes=12,
+    )
 
 
 CONTROL = np.array([[1.0, 0.0]])

@@ -51,5 +51,9 @@ def test_error_rates_lie_where_they_may_and_the_page_says_what_they_are(simulati
 
 def test_every_family_is_simulated_here(simulation) -> None:
     assert [family.__name__ for family in simulation.FAMILIES] == [
-        "logistic_rows", "table_rows", "survival_rows", "mixed_rows", "gee_rows"
-    ]  # fmt: skip
+        "logistic_rows",
+        "table_rows",
+        "survival_rows",
+        "mixed_rows",
+        "gee_rows",
+    ]

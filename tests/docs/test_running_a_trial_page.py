@@ -47,10 +47,19 @@ def test_the_practice_trial_of_the_page_goes_from_init_to_the_replay_of_its_list
         said = runner.invoke(app, words[1:])
         assert said.exit_code == 0, f"{shlex.join(words)}\n{said.output}"
     commitment = (tmp_path / "afternoon-pharmacy" / "commitment.txt").read_text().strip()
-    said = runner.invoke(app, [
-        "randomization", "replay", "ketamine-mbrp-cocaine", "afternoon-pharmacy/companion.yaml", "allocations.csv",
-        "--training", "--commitment", commitment,
-    ])  # fmt: skip
+    said = runner.invoke(
+        app,
+        [
+            "randomization",
+            "replay",
+            "ketamine-mbrp-cocaine",
+            "afternoon-pharmacy/companion.yaml",
+            "allocations.csv",
+            "--training",
+            "--commitment",
+            commitment,
+        ],
+    )
     assert said.exit_code == 0, said.output
     assert "1 allocations in 1 streams" in said.output
     assert "TRAINING" in (tmp_path / "records" / "records.json").read_text("utf-8")

@@ -37,11 +37,18 @@ LATTICES = (
 )
 # Standard deviations between single trials (design notes, section 4, and 2,000 replicates here); logs for ratios.
 SPREAD = {
-    "abstinent_reference": 0.061, "abstinent_experimental": 0.097, "relapsed_reference": 0.047,
-    "relapsed_experimental": 0.098, "six_months_reference": 0.021, "six_months_experimental": 0.096,
-    "abstinence_or_firth": 0.81, "relapse_hr": 0.375, "relapse_hr_visit_breslow": 0.32, "use_or": 1.03,
+    "abstinent_reference": 0.061,
+    "abstinent_experimental": 0.097,
+    "relapsed_reference": 0.047,
+    "relapsed_experimental": 0.098,
+    "six_months_reference": 0.021,
+    "six_months_experimental": 0.096,
+    "abstinence_or_firth": 0.81,
+    "relapse_hr": 0.375,
+    "relapse_hr_visit_breslow": 0.32,
+    "use_or": 1.03,
     "craving_ratio": 0.355,
-}  # fmt: skip
+}
 
 
 def simulate(name: str, replicates: int | range) -> SimulatedTrials:

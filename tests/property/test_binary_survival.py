@@ -65,9 +65,14 @@ def make_batch(seed: int, sizes: list[int]) -> Batch:
     latent = rng.exponential(8 / np.exp(0.5 * arm + 0.3 * covariate))
     time = np.minimum(np.ceil(latent * 2) / 2, 12.0)  # half-weeks, so there are ties
     return Batch(
-        (rng.random(n) < risk).astype(float), arm, covariate, time,
-        ((latent <= 12.0) & (rng.random(n) < 0.8)).astype(float), rng.integers(1, 4, n), offsets_from_sizes(sizes),
-    )  # fmt: skip
+        (rng.random(n) < risk).astype(float),
+        arm,
+        covariate,
+        time,
+        ((latent <= 12.0) & (rng.random(n) < 0.8)).astype(float),
+        rng.integers(1, 4, n),
+        offsets_from_sizes(sizes),
+    )
 
 
 def everything(b: Batch, threads: int | None = None) -> dict[str, np.ndarray]:
@@ -175,8 +180,12 @@ def test_only_the_order_of_times_matters_to_cox_and_log_rank(batch: Batch) -> No
 
 
 def slow_maximum(log_lik: Callable[[np.ndarray], float], p: int) -> np.ndarray:
-    return optimize.minimize(lambda b: -log_lik(b), np.zeros(p), method="Nelder-Mead", options={
-        "xatol": 1e-9, "fatol": 1e-13, "maxiter": 20_000, "maxfev": 20_000}).x  # fmt: skip
+    return optimize.minimize(
+        lambda b: -log_lik(b),
+        np.zeros(p),
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-13, "maxiter": 20_000, "maxfev": 20_000},
+    ).x
 
 
 def binomial_log_lik(y: np.ndarray, x: np.ndarray, penalised: bool) -> Callable[[np.ndarray], float]:

@@ -87,11 +87,19 @@ def test_held_weights_agree(flagship: Protocol, kg: int, last: int | None) -> No
 _ANY = {"screened", "not_enrolled", "consented", "eligible", "randomized"}
 _IN = {"consented", "eligible", "randomized"}
 SECOND_PHASES = {
-    "screen": {"new"}, "fail_screening": {"screened", "consented", "eligible"}, "consent": _ANY - {"not_enrolled"},
-    "find_eligible": {"consented"}, "find_ineligible": {"consented", "eligible"}, "randomize": {"eligible"},
-    "hold_visit": _IN, "miss_visit": _IN, "withdraw": _IN, "report_event": _IN | {"not_enrolled"}, "correct": _ANY,
+    "screen": {"new"},
+    "fail_screening": {"screened", "consented", "eligible"},
+    "consent": _ANY - {"not_enrolled"},
+    "find_eligible": {"consented"},
+    "find_ineligible": {"consented", "eligible"},
+    "randomize": {"eligible"},
+    "hold_visit": _IN,
+    "miss_visit": _IN,
+    "withdraw": _IN,
+    "report_event": _IN | {"not_enrolled"},
+    "correct": _ANY,
     "die": _ANY,
-}  # fmt: skip
+}
 
 
 @QUICK
@@ -107,9 +115,13 @@ def test_no_walk_reaches_a_randomization_before_consent_or_a_dose_before_randomi
         course = after(course, step, consent="1" if step == "consent" else "")
         history.append(step)
     for before, then in (
-        ("consent", "randomize"), ("find_eligible", "randomize"), ("randomize", "start_dose"),
-        ("randomize", "prepare_dose"), ("randomize", "hold_session"), ("randomize", "unblind"),
-    ):  # fmt: skip
+        ("consent", "randomize"),
+        ("find_eligible", "randomize"),
+        ("randomize", "start_dose"),
+        ("randomize", "prepare_dose"),
+        ("randomize", "hold_session"),
+        ("randomize", "unblind"),
+    ):
         if then in history:
             assert before in history[: history.index(then)]
     assert history.count("randomize") <= 1

@@ -25,12 +25,24 @@ from equipoise.randomization.wei_urn import WeiUrn
 KEY = list_key(bytes(range(32)), "production", "properties")
 FAIR, THREE, UNEQUAL = (1, 1), (1, 1, 1), (2, 1)
 SCHEMES: list[Scheme] = [
-    PermutedBlocks(FAIR, [4]), PermutedBlocks(FAIR, [2, 4, 6]), PermutedBlocks(UNEQUAL, [3, 6]),
-    PermutedBlocks((3, 2, 1), [6, 12]), PermutedBlocks(THREE, [6]), Complete(FAIR), Complete((3, 1, 2)),
-    RandomAllocationRule(FAIR, 40), RandomAllocationRule(UNEQUAL, 42), TruncatedBinomial(FAIR, 40),
-    EfronCoin(FAIR, F(2, 3)), BigStick(FAIR, 2), BigStick(FAIR, 3), ChenCoin(FAIR, 3, F(3, 4)),
-    WeiUrn(FAIR, 0, 1), WeiUrn(FAIR, 1, 1), WeiUrn(THREE, 2, 3),
-]  # fmt: skip
+    PermutedBlocks(FAIR, [4]),
+    PermutedBlocks(FAIR, [2, 4, 6]),
+    PermutedBlocks(UNEQUAL, [3, 6]),
+    PermutedBlocks((3, 2, 1), [6, 12]),
+    PermutedBlocks(THREE, [6]),
+    Complete(FAIR),
+    Complete((3, 1, 2)),
+    RandomAllocationRule(FAIR, 40),
+    RandomAllocationRule(UNEQUAL, 42),
+    TruncatedBinomial(FAIR, 40),
+    EfronCoin(FAIR, F(2, 3)),
+    BigStick(FAIR, 2),
+    BigStick(FAIR, 3),
+    ChenCoin(FAIR, 3, F(3, 4)),
+    WeiUrn(FAIR, 0, 1),
+    WeiUrn(FAIR, 1, 1),
+    WeiUrn(THREE, 2, 3),
+]
 streams = st.text(st.sampled_from("abcdefghij"), min_size=1, max_size=6).map(lambda name: f"trial:x={name}")
 
 

@@ -72,8 +72,13 @@ def ours(scheme: str, ratio: list[int], parameters: dict[str, object], seed: byt
 
 
 @QUICK
-@given(seeds, names, names, st.sampled_from([[1, 1], [2, 1], [1, 1, 1], [3, 2]]),
-       st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True))  # fmt: skip
+@given(
+    seeds,
+    names,
+    names,
+    st.sampled_from([[1, 1], [2, 1], [1, 1, 1], [3, 2]]),
+    st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True),
+)
 def test_permuted_blocks_agree(seed: bytes, trial: str, stream: str, ratio: list[int], multiples: list[int]) -> None:
     sizes = sorted(m * sum(ratio) for m in multiples)
     key = second.key_of(seed.hex(), "production", trial, "")
@@ -114,8 +119,9 @@ def test_urns_fixed_totals_and_complete_lists_agree(
 
 people = st.lists(
     st.fixed_dictionaries({"site": st.sampled_from(["north", "south", "west"]), "route": st.sampled_from(["o", "n"])}),
-    min_size=1, max_size=25,
-)  # fmt: skip
+    min_size=1,
+    max_size=25,
+)
 
 
 @QUICK
@@ -125,9 +131,12 @@ def test_minimization_agrees(
 ) -> None:
     weights = {"site": site, "route": route}
     made, problems = make_scheme(
-        "minimization", [1, 1], {"probability": f"{p[0]}/{p[1]}", "measure": "range", "weights": weights},
-        ("site", "route"), "test",
-    )  # fmt: skip
+        "minimization",
+        [1, 1],
+        {"probability": f"{p[0]}/{p[1]}", "measure": "range", "weights": weights},
+        ("site", "route"),
+        "test",
+    )
     assert problems == []
     draw = Stream(list_key(seed, "production", trial), "trial:all")
     history: list[tuple[dict[str, str], int]] = []

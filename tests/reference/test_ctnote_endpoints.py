@@ -99,9 +99,14 @@ def _primitive(function: str, args: dict[str, Any]) -> Any:
     if function == "time_to_first_k_of_w_window":
         k, w = args["threshold"], args["window_width"]
         time_to = {
-            "cells": args["match_is"], "at-least": k, "within": w, "time": "window-start",
-            "plus": args.get("offset", w - k), "censored": "last-window", "too-short": "no-value",
-        }  # fmt: skip
+            "cells": args["match_is"],
+            "at-least": k,
+            "within": w,
+            "time": "window-start",
+            "plus": args.get("offset", w - k),
+            "censored": "last-window",
+            "too-short": "no-value",
+        }
         time, event = _value({"time-to": time_to}, word)
         return None if np.isnan(time) else {"time": time, "event": event}
     if function == "count_matches":

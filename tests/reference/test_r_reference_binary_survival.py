@@ -17,9 +17,21 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 MODELS = [
-    "logistic", "logistic_profile_ci", "logistic_firth", "fisher_exact", "cox_efron", "cox_breslow", "cox_exact",
-    "cox_zph_km_global", "logrank", "peto_peto", "km_arm0", "km_arm1", "rmst8_arm0", "rmst8_arm1",
-]  # fmt: skip
+    "logistic",
+    "logistic_profile_ci",
+    "logistic_firth",
+    "fisher_exact",
+    "cox_efron",
+    "cox_breslow",
+    "cox_exact",
+    "cox_zph_km_global",
+    "logrank",
+    "peto_peto",
+    "km_arm0",
+    "km_arm1",
+    "rmst8_arm0",
+    "rmst8_arm1",
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,18 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 MODELS = [
-    "urine_glmer_agq10", "urine_glmer_agq25", "urine_glmer_agq1", "urine_glmmTMB_laplace",
-    "urine_glmer_slope_agq1", "craving_lmer_int_reml", "craving_lmer_int_ml", "craving_lmer_slope_reml",
-    "craving_lmer_slope_ml", "urine_gee_independence", "urine_gee_exchangeable",
-]  # fmt: skip
+    "urine_glmer_agq10",
+    "urine_glmer_agq25",
+    "urine_glmer_agq1",
+    "urine_glmmTMB_laplace",
+    "urine_glmer_slope_agq1",
+    "craving_lmer_int_reml",
+    "craving_lmer_int_ml",
+    "craving_lmer_slope_reml",
+    "craving_lmer_slope_ml",
+    "urine_gee_independence",
+    "urine_gee_exchangeable",
+]
 
 
 @pytest.fixture(scope="module")

@@ -83,8 +83,10 @@ def test_openssl_gives_the_printed_hmacs():
     for entry in VECTORS["words"]:
         done = subprocess.run(
             [openssl, "dgst", "-sha256", "-mac", "HMAC", "-macopt", f"hexkey:{KEY.hex()}"],
-            input=entry["message"].encode(), capture_output=True, check=True,
-        )  # fmt: skip
+            input=entry["message"].encode(),
+            capture_output=True,
+            check=True,
+        )
         assert done.stdout.decode().split()[-1] == entry["hmac"]
 
 

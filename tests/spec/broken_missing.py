@@ -93,15 +93,21 @@ MISSING = [
         "The letter o is asked for",
         "      count",
     ),
-    _formula(
-        "    formula:\n      time-to: {cells: '+'}\n      at-least: 2\n", "P062", "time", "      at-least: 2"
-    ),
+    _formula("    formula:\n      time-to: {cells: '+'}\n      at-least: 2\n", "P062", "time", "      at-least: 2"),
     _formula("    formula: {on: days, count: {cells: '-'}}\n", "P064", "days", "    formula"),
-    Edit("  told:\n", _PATTERN.replace("3..30", "3..29") + "    formula: {count: {cells: '-'}}\n  told:\n",
-         "P060", "weeks are tiled whole", "    days: 3..29"),
+    Edit(
+        "  told:\n",
+        _PATTERN.replace("3..30", "3..29") + "    formula: {count: {cells: '-'}}\n  told:\n",
+        "P060",
+        "weeks are tiled whole",
+        "    days: 3..29",
+    ),
     # A visit that is not one of the series.
     Edit(
-        _CRAVING, "    estimator: linear\n    visit: clinic-9\n    level: secondary\n",
-        "P020", "clinic-9", "    visit: clinic-9",
+        _CRAVING,
+        "    estimator: linear\n    visit: clinic-9\n    level: secondary\n",
+        "P020",
+        "clinic-9",
+        "    visit: clinic-9",
     ),
-]  # fmt: skip
+]

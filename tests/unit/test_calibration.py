@@ -125,9 +125,12 @@ def test_targets_that_cannot_hold_together_are_named_with_what_gives_way(flagshi
 def test_a_calibration_with_the_same_seed_is_the_same_and_written_comes_back(flagship, tmp_path):
     protocol = with_counts(flagship, 107, 480)
     asked = {
-        "set_name": "as-published", "free": ["responder-share.ketamine=0.2..0.7"], "replicates": 100, "starts": 1,
+        "set_name": "as-published",
+        "free": ["responder-share.ketamine=0.2..0.7"],
+        "replicates": 100,
+        "starts": 1,
         "seed": 8,
-    }  # fmt: skip
+    }
     first = calibrate_protocol(protocol, **asked)
     said = json.loads(json.dumps(first.as_dict(), allow_nan=False))
     assert [row["parameter"] for row in said["parameters"]] == ["responder-share.ketamine"]

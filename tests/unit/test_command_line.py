@@ -194,6 +194,10 @@ def test_show_names_dose_and_day_of_what_is_given_between_visits(tmp_path: Path)
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     piped = subprocess.run(
         f"{sys.executable} -m equipoise.cli.main show ketamine-mbrp-cocaine | true; exit ${{PIPESTATUS[0]}}",
-        shell=True, executable="/bin/bash", capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (piped.returncode, piped.stderr) == (0, "")

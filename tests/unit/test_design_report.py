@@ -42,10 +42,16 @@ def written(tmp_path_factory):
 def test_the_report_holds_every_part_and_says_simulated(written):
     page = (written / "report.html").read_text("utf-8")
     for heading in (
-        "What the trial can show, and what it cannot", "Over sizes and effects", "How fragile it is",
-        "Would a replication succeed?", "Interim looks", "A stop that no rule foresaw",
-        "What the randomization gives away", "Where the assumptions come from", "How this was worked out",
-    ):  # fmt: skip
+        "What the trial can show, and what it cannot",
+        "Over sizes and effects",
+        "How fragile it is",
+        "Would a replication succeed?",
+        "Interim looks",
+        "A stop that no rule foresaw",
+        "What the randomization gives away",
+        "Where the assumptions come from",
+        "How this was worked out",
+    ):
         assert heading in page
     assert "SIMULATED" in page
     assert "running the final participants was unnecessary" in page.replace("\n", " ")

@@ -147,9 +147,12 @@ def test_a_formula_that_is_not_one_is_refused_in_words(formula: dict[str, object
 
 def test_an_entry_with_contradictory_rules_is_refused_with_its_place() -> None:
     entry = {
-        "label": "x", "citation": {"source": "x"}, "words": "x", "examples": [{"word": "-", "is": 1}],
+        "label": "x",
+        "citation": {"source": "x"},
+        "words": "x",
+        "examples": [{"word": "-", "is": 1}],
         "formula": {"steps": [{"missing": "removed"}], "proportion": {"cells": "o"}},
-    }  # fmt: skip
+    }
     with pytest.raises(ProtocolError) as caught:
         read_entry("abstinence", "mine", entry)
     (problem,) = caught.value.problems

@@ -51,9 +51,13 @@ def test_looks_at_a_yes_or_no_endpoint_count_the_pipeline_and_give_the_exact_lev
 )
 def test_every_boundary_named_can_be_asked_for_and_spends_the_level(boundary, parameter, last):
     run = looks(
-        FLAGSHIP, endpoint="relapse", information=(1 / 3, 2 / 3, 1.0), boundary=boundary,
-        boundary_parameter=parameter, replicates=20,
-    )  # fmt: skip
+        FLAGSHIP,
+        endpoint="relapse",
+        information=(1 / 3, 2 / 3, 1.0),
+        boundary=boundary,
+        boundary_parameter=parameter,
+        replicates=20,
+    )
     assert float(run.design.alpha_spent[-1]) == pytest.approx(0.05, abs=1e-6)
     if last is not None:  # classical two-sided 5 % constants at three looks
         assert float(run.design.critical_z[-1]) == pytest.approx(last, abs=1e-3)

@@ -55,8 +55,9 @@ def test_an_effect_that_fades_brings_the_hazards_together(protocol):
 def test_half_of_the_sites_are_half_of_the_participants_with_the_prognosis_kept(protocol):
     whole, half = (scenario(protocol, f"as-published{more}") for more in ("", "+fewer-sites"))
     assert (whole.design.arm_sizes, half.design.arm_sizes) == (
-        {"midazolam": 28, "ketamine": 27}, {"midazolam": 14, "ketamine": 13}
-    )  # fmt: skip
+        {"midazolam": 28, "ketamine": 27},
+        {"midazolam": 14, "ketamine": 13},
+    )
     shares = [
         {arm: count / s.design.arm_sizes[arm] for arm, count in s.parameters.poor_route_counts.items()}
         for s in (whole, half)

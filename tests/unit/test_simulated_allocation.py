@@ -25,9 +25,16 @@ from equipoise.workflow import read_protocol
 SEED, REPLICATES = 11, 40
 SITES = ("north", "south", "west")
 SCHEMES = (
-    "permuted-blocks", "big-stick", "complete", "efron", "chen", "wei-urn", "minimization", "random-allocation-rule",
+    "permuted-blocks",
+    "big-stick",
+    "complete",
+    "efron",
+    "chen",
+    "wei-urn",
+    "minimization",
+    "random-allocation-rule",
     "truncated-binomial",
-)  # fmt: skip
+)
 
 
 @cache
@@ -112,9 +119,11 @@ def test_strata_are_balanced_and_stand_in_the_records():
     assert {person["site"] for person in people.values()} - {None} == set(SITES)
     details = records.source.details["allocation"]
     assert details == {
-        "scheme": "permuted-blocks", "parameters": {"block-sizes": [4]}, "factors": ["site", "route"],
+        "scheme": "permuted-blocks",
+        "parameters": {"block-sizes": [4]},
+        "factors": ["site", "route"],
         "factors_not_simulated": [],
-    }  # fmt: skip
+    }
 
 
 def test_such_a_trial_is_analysed_like_any_other():

@@ -20,9 +20,20 @@ from equipoise.simulation.streams import normal_grid, uniform_grid
 
 FLAGSHIP = Path(equipoise.simulation.__file__).parent.parent / "protocols" / "ketamine-mbrp-cocaine.yaml"
 ARRAYS = (
-    "arm", "poor_route", "propensity", "responder", "true_use", "calendar", "urine", "attended", "gone_from", "craving",
-    "abstinent", "reached", "says_abstinent",
-)  # fmt: skip
+    "arm",
+    "poor_route",
+    "propensity",
+    "responder",
+    "true_use",
+    "calendar",
+    "urine",
+    "attended",
+    "gone_from",
+    "craving",
+    "abstinent",
+    "reached",
+    "says_abstinent",
+)
 
 
 @pytest.fixture(scope="module")

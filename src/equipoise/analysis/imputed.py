@@ -204,9 +204,11 @@ def complete(
     n_sets, n_trials = imputation.sets, comparison.n_trials
     filled = np.repeat(gaps.cells[None], n_sets, axis=0)
     options: dict[str, Any] = {
-        "imputations": n_sets, "seed": imputation.seed, "delta": shift,
+        "imputations": n_sets,
+        "seed": imputation.seed,
+        "delta": shift,
         "replicates": _replicates(lattice, rows, bounds),
-    }  # fmt: skip
+    }
     n_penalised = 0
     if gaps.binary:
         made = impute_binary_trials(gaps.cells[rows], design, bounds, pooled=imputation.model == "pooled", **options)
@@ -360,9 +362,13 @@ def fit_imputed(
     assert analysis.imputation is not None
     gaps = None
     key = (
-        id(lattice), floor, analysis.covariates, analysis.analysis_set, analysis.imputation.model_dump_json(),
+        id(lattice),
+        floor,
+        analysis.covariates,
+        analysis.analysis_set,
+        analysis.imputation.model_dump_json(),
         estimand.model_dump_json(exclude={"summary"}),
-    )  # fmt: skip
+    )
     completed = kept.get(key) if kept is not None and comparison.n_trials == 1 else None
     if completed is None or analysis.tipping_point is not None:
         gaps = find_gaps(lattice, estimand, floor)

@@ -135,8 +135,10 @@ def _jackknife(people: _People, analysis: Analysis, fit: Fit) -> Outcome:
         left_out = np.full((y.shape[0], y.shape[0], n_visits), np.nan)
         if there.size:
             rule: dict[str, Any] = {
-                "strategy": imputation.after_dropout, "arm_column": 1, "delta": people.shift[part],
-            }  # fmt: skip
+                "strategy": imputation.after_dropout,
+                "arm_column": 1,
+                "delta": people.shift[part],
+            }
             model = fit_normal(y[:, there], z)
             completed[part, there] = impute_means(y[:, there], z, model, **rule)[0]
             models = fit_normal(y[:, there], z, weights=leave_one_out(y.shape[0]))

@@ -105,9 +105,14 @@ def print_calibration(run: CalibrationRun) -> None:
     )
     out.print()
     table = plain_table(
-        "target", ("published", "right"), ("obtained", "right"), ("miss, SE", "right"), ("Monte Carlo", "right"),
-        ("before", "right"), "",
-    )  # fmt: skip
+        "target",
+        ("published", "right"),
+        ("obtained", "right"),
+        ("miss, SE", "right"),
+        ("Monte Carlo", "right"),
+        ("before", "right"),
+        "",
+    )
     rows = []
     for row in run.targets():
         verdict = "met" if row["met"] else "not met"
@@ -128,9 +133,14 @@ def print_calibration(run: CalibrationRun) -> None:
     out.print("Obtained on other random numbers than were searched with; a miss counts in published standard errors.")
     out.print()
     table = plain_table(
-        "parameter", ("value", "right"), ("range", "right"), ("does as well", "right"),
-        ("compatible with what was published", "right"), ("learned %", "right"), "",
-    )  # fmt: skip
+        "parameter",
+        ("value", "right"),
+        ("range", "right"),
+        ("does as well", "right"),
+        ("compatible with what was published", "right"),
+        ("learned %", "right"),
+        "",
+    )
     rows = []
     for row in run.parameters():
         rows.append(

@@ -50,12 +50,21 @@ def copy(
         with working("copying", quiet=as_json):
             taken = take_copy(trial, session, folder, site=site)
     if as_json:
-        print_json({"ok": True, "file": str(taken.file), "first": taken.first, "last": taken.last,
-                    "in_full": taken.n_full, "anchor": taken.receipt.anchor.text})  # fmt: skip
+        print_json(
+            {
+                "ok": True,
+                "file": str(taken.file),
+                "first": taken.first,
+                "last": taken.last,
+                "in_full": taken.n_full,
+                "anchor": taken.receipt.anchor.text,
+            }
+        )
         return
     for warning in taken.receipt.warnings:
         console(error=True).print(f"warning: {warning}", markup=False)
     console().print(
         f"{taken.file}: events {taken.first:,} to {taken.last:,}, {taken.n_full:,} in full; "
-        f"anchor {taken.receipt.anchor.text}", markup=False,
-    )  # fmt: skip
+        f"anchor {taken.receipt.anchor.text}",
+        markup=False,
+    )

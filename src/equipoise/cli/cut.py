@@ -54,9 +54,16 @@ def cut(
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
         with working("cutting", quiet=as_json):
             records = take_cut(
-                trial, session, at=at, edition=edition, out=out, pharmacy=pharmacy, safety=safety,
-                without_quarantined=without_quarantined, force=force,
-            )  # fmt: skip
+                trial,
+                session,
+                at=at,
+                edition=edition,
+                out=out,
+                pharmacy=pharmacy,
+                safety=safety,
+                without_quarantined=without_quarantined,
+                force=force,
+            )
     if as_json:
         rows = {name: frame.height for name, frame in records.tables.items() if frame.height}
         print_json({"ok": True, "out": str(out), "source": records.source.as_dict(), "tables": rows})

@@ -37,9 +37,16 @@ def design_report(
 
     with reported(as_json=as_json), _bar(quiet=as_json) as progress:
         run = make(
-            protocol, scenario=scenario, replicates=replicates, seed=seed, per_week=per_week, out=out, force=force,
-            pdf=pdf, progress=progress,
-        )  # fmt: skip
+            protocol,
+            scenario=scenario,
+            replicates=replicates,
+            seed=seed,
+            per_week=per_week,
+            out=out,
+            force=force,
+            pdf=pdf,
+            progress=progress,
+        )
     if as_json:
         left_out = [{"section": section, "why": why} for section, why in run.left_out]
         print_json({"ok": True, "simulated": True, "files": [str(path) for path in run.files], "left_out": left_out})

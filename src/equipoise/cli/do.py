@@ -69,9 +69,15 @@ def do(
         if "passphrase" in chosen.parameters and "passphrase" not in arguments:
             arguments["passphrase"] = passphrase_of(account, "to sign, once more the pass-phrase")
         receipt = perform(
-            trial, session, action, arguments, why=why, key=key, pharmacy=str(pharmacy) if pharmacy else None,
+            trial,
+            session,
+            action,
+            arguments,
+            why=why,
+            key=key,
+            pharmacy=str(pharmacy) if pharmacy else None,
             safety=str(safety) if safety else None,
-        )  # fmt: skip
+        )
     if as_json:
         print_json(receipt.as_dict())
         return
@@ -103,8 +109,9 @@ def _read(given: list[str]) -> dict[str, Any]:
                 value = Path(value[1:]).read_text("utf-8")
             out[name] = json.loads(value, parse_float=Decimal) if is_json else value
         except (ValueError, OSError) as error:
-            problems.append(Problem("U033", text, f"It cannot be read: {error}.",
-                                    "NAME=VALUE, NAME:='{\"age\": 41}' or NAME=@FILE"))  # fmt: skip
+            problems.append(
+                Problem("U033", text, f"It cannot be read: {error}.", "NAME=VALUE, NAME:='{\"age\": 41}' or NAME=@FILE")
+            )
     if problems:
         raise UsageError(problems)
     return out
@@ -150,13 +157,26 @@ def _explain(name: str, as_json: bool) -> None:
     found = find_action(name)
     roles = sorted(MATRIX.get(name, ()))
     takes = [
-        {"name": argument, "is": said_of(found, argument), "needed": taken.default is Parameter.empty,
-         "default": None if taken.default in (Parameter.empty, None, "") else str(taken.default)}
+        {
+            "name": argument,
+            "is": said_of(found, argument),
+            "needed": taken.default is Parameter.empty,
+            "default": None if taken.default in (Parameter.empty, None, "") else str(taken.default),
+        }
         for argument, taken in found.parameters.items()
-    ]  # fmt: skip
+    ]
     if as_json:
-        print_json({"ok": True, "action": name, "words": found.words, "roles": roles, "states": list(found.states),
-                    "reason": found.why, "takes": takes})  # fmt: skip
+        print_json(
+            {
+                "ok": True,
+                "action": name,
+                "words": found.words,
+                "roles": roles,
+                "states": list(found.states),
+                "reason": found.why,
+                "takes": takes,
+            }
+        )
         return
     out = console()
     out.print(found.words, markup=False)

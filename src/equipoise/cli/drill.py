@@ -39,9 +39,14 @@ def drill(
         if name != "all" and name not in DRILLS:
             guess = nearest(name, DRILLS)
             raise UsageError(
-                Problem("U034", "NAME", f"There is no drill {name!r}.", listed((*DRILLS, "all")),
-                        f"Did you mean {guess}?" if guess else "")
-            )  # fmt: skip
+                Problem(
+                    "U034",
+                    "NAME",
+                    f"There is no drill {name!r}.",
+                    listed((*DRILLS, "all")),
+                    f"Did you mean {guess}?" if guess else "",
+                )
+            )
         reports = []
         for one in DRILLS if name == "all" else (name,):
             with working(f"drill {one}", quiet=as_json):
@@ -54,8 +59,16 @@ def drill(
         else:
             rows = [row for body in bodies for row in body["rows"]]
             notes = [note for body in bodies for note in body["notes"]]
-            print_json({**bodies[0], "ok": ok, "drill": "all", "rows": rows, "notes": notes,
-                        "seconds": sum(body["seconds"] for body in bodies)})  # fmt: skip
+            print_json(
+                {
+                    **bodies[0],
+                    "ok": ok,
+                    "drill": "all",
+                    "rows": rows,
+                    "notes": notes,
+                    "seconds": sum(body["seconds"] for body in bodies),
+                }
+            )
     else:
         out = console()
         for report in reports:

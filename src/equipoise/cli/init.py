@@ -66,9 +66,14 @@ def init(
     with reported(as_json=as_json):
         if production is None:
             raise UsageError(
-                Problem("U032", "--production", "Neither --production nor --training is said.", "one of the two",
-                        "Begin with --training; participants who exist belong into --production.")
-            )  # fmt: skip
+                Problem(
+                    "U032",
+                    "--production",
+                    "Neither --production nor --training is said.",
+                    "one of the two",
+                    "Begin with --training; participants who exist belong into --production.",
+                )
+            )
         try:
             zone_of(zone)
         except ValueError:
@@ -90,15 +95,35 @@ def init(
         chosen = read_protocol(protocol)
         with working("making the trial", quiet=as_json):
             trial = create_trial(
-                chosen, directory, mode="production" if production else "training", pharmacy=where,
-                accounts=first, companion=companion, database=database or "sqlite", receipts=receipts, slots=slots,
-                zone=zone, safety=kept, safety_copy=copy, entropy=entropy,
-            )  # fmt: skip
+                chosen,
+                directory,
+                mode="production" if production else "training",
+                pharmacy=where,
+                accounts=first,
+                companion=companion,
+                database=database or "sqlite",
+                receipts=receipts,
+                slots=slots,
+                zone=zone,
+                safety=kept,
+                safety_copy=copy,
+                entropy=entropy,
+            )
     shown = {} if os.environ.get("EQUIPOISE_PASSPHRASE") else told
     if as_json:
-        print_json({"ok": True, "trial": trial.config.trial, "mode": trial.mode, "directory": str(directory),
-                    "pharmacy": str(where), "safety": str(kept), "safety_copy": copy,
-                    "protocol_hash": trial.protocol_hash, "passphrases": shown})  # fmt: skip
+        print_json(
+            {
+                "ok": True,
+                "trial": trial.config.trial,
+                "mode": trial.mode,
+                "directory": str(directory),
+                "pharmacy": str(where),
+                "safety": str(kept),
+                "safety_copy": copy,
+                "protocol_hash": trial.protocol_hash,
+                "passphrases": shown,
+            }
+        )
         return
     out = console()
     out.print(f"{trial.config.trial}: a {trial.mode} trial in {directory}")

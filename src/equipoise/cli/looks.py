@@ -92,12 +92,27 @@ def looks(
         spent = _fractions(alpha_spent, "--alpha-spent", "D102") if alpha_spent is not None else None
         with working("simulating", quiet=as_json):
             run = run_looks(
-                protocol, endpoint=endpoint, scenario=scenario, information=information, boundary=boundary,
-                boundary_parameter=boundary_parameter, alpha_spent=spent, alpha_two_sided=alpha,
-                sides=1 if one_sided else 2, futility=futility, futility_parameter=futility_parameter,
-                is_binding=binding, power=power, n_events=events, per_week=per_week, is_even=even,
-                result_delay_days=result_delay, decision_delay_days=decision_delay, replicates=replicates, seed=seed,
-            )  # fmt: skip
+                protocol,
+                endpoint=endpoint,
+                scenario=scenario,
+                information=information,
+                boundary=boundary,
+                boundary_parameter=boundary_parameter,
+                alpha_spent=spent,
+                alpha_two_sided=alpha,
+                sides=1 if one_sided else 2,
+                futility=futility,
+                futility_parameter=futility_parameter,
+                is_binding=binding,
+                power=power,
+                n_events=events,
+                per_week=per_week,
+                is_even=even,
+                result_delay_days=result_delay,
+                decision_delay_days=decision_delay,
+                replicates=replicates,
+                seed=seed,
+            )
     if as_json:
         print_json(run.as_dict())
         return
@@ -132,18 +147,33 @@ def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
 
     out = console()
     table = plain_table(
-        "look", ("information", "right"), ("critical z", "right"), ("futility z", "right"), ("day", "right"),
-        ("entered", "right"), (word, "right"), ("in the pipeline", "right"), ("rejects %", "right"),
-        ("ends without %", "right"), title=title,
-    )  # fmt: skip
+        "look",
+        ("information", "right"),
+        ("critical z", "right"),
+        ("futility z", "right"),
+        ("day", "right"),
+        ("entered", "right"),
+        (word, "right"),
+        ("in the pipeline", "right"),
+        ("rejects %", "right"),
+        ("ends without %", "right"),
+        title=title,
+    )
     rows = [
         (
-            str(look.number), f"{look.information:.3g}", f"{look.critical_z:.3f}",
-            "" if look.futility_z is None else f"{look.futility_z:.3f}", f"{look.day:.0f}", f"{look.n_entered:.1f}",
-            f"{look.n_known:.1f}", f"{look.n_pipeline:.1f}", f"{100 * look.rejected:.1f}", f"{100 * look.futile:.1f}",
+            str(look.number),
+            f"{look.information:.3g}",
+            f"{look.critical_z:.3f}",
+            "" if look.futility_z is None else f"{look.futility_z:.3f}",
+            f"{look.day:.0f}",
+            f"{look.n_entered:.1f}",
+            f"{look.n_known:.1f}",
+            f"{look.n_pipeline:.1f}",
+            f"{100 * look.rejected:.1f}",
+            f"{100 * look.futile:.1f}",
         )
         for look in outcome.looks
-    ]  # fmt: skip
+    ]
     out.print(add_rows(table, rows))
     out.print(
         f"rejects {100 * outcome.rejected:.1f} % (Monte Carlo error {100 * outcome.rejected_error:.1f}); "
@@ -178,9 +208,14 @@ def stopping(
 
     with reported(as_json=as_json), working("adding up every course of the trial", quiet=as_json):
         run = run_stopping(
-            protocol, n_planned=planned, n_stopped=stopped, risks=risk or (), alpha_two_sided=alpha,
-            replicates=replicates, seed=seed,
-        )  # fmt: skip
+            protocol,
+            n_planned=planned,
+            n_stopped=stopped,
+            risks=risk or (),
+            alpha_two_sided=alpha,
+            replicates=replicates,
+            seed=seed,
+        )
     if as_json:
         print_json(run.as_dict())
         return

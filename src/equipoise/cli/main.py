@@ -69,10 +69,36 @@ def _options(
 
 
 _COMMANDS = (
-    protocols, show, check, schema, simulate, import_, endpoints, analyse, multiverse, report, run, power, size,
-    randomization, calibrate, looks, assurance, design_report, warm_up,
-    init, do, queries, verify, backup, restore, copy, drill, cut, safety_key,
-)  # fmt: skip
+    protocols,
+    show,
+    check,
+    schema,
+    simulate,
+    import_,
+    endpoints,
+    analyse,
+    multiverse,
+    report,
+    run,
+    power,
+    size,
+    randomization,
+    calibrate,
+    looks,
+    assurance,
+    design_report,
+    warm_up,
+    init,
+    do,
+    queries,
+    verify,
+    backup,
+    restore,
+    copy,
+    drill,
+    cut,
+    safety_key,
+)
 for module in _COMMANDS:
     module.register(app)
 

@@ -144,9 +144,15 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     )
 
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=err, transient=True,
-    ) as bar:  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    ) as bar:
         tasks: dict[str, int] = {}
 
         def progress(name: str, done: int, total: int) -> None:
@@ -188,9 +194,17 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     tests = [s for s in cell.rows if s.significant is not None]
     word = "type I error %" if cell.is_null else "power %"
     table = plain_table(
-        "analysis", "scale", (word, "right"), ("Monte Carlo 95 %", "right"), ("if failed fits", "right"),
-        ("median", "right"), ("SE emp/model", "right"), ("coverage %", "right"), ("n", "right"), "fits",
-    )  # fmt: skip
+        "analysis",
+        "scale",
+        (word, "right"),
+        ("Monte Carlo 95 %", "right"),
+        ("if failed fits", "right"),
+        ("median", "right"),
+        ("SE emp/model", "right"),
+        ("coverage %", "right"),
+        ("n", "right"),
+        "fits",
+    )
     rows = []
     for s in tests:
         assert s.significant is not None
@@ -198,8 +212,10 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
         spread = (
             f"{short(s.empirical_standard_error)}/{short(s.model_standard_error)}"
             if s.empirical_standard_error is not None and s.model_standard_error is not None
-            else "" if s.empirical_standard_error is None else short(s.empirical_standard_error)
-        )  # fmt: skip
+            else ""
+            if s.empirical_standard_error is None
+            else short(s.empirical_standard_error)
+        )
         codes = ", ".join(f"{slug} {100 * share:.1f} %" for slug, share in s.codes.items() if slug != "not-estimable")
         rows.append(
             (

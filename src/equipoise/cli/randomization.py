@@ -75,14 +75,22 @@ def seal(
 
     with reported(as_json=as_json):
         given: dict[str, Any] = {
-            "block-sizes": block_size or None, "limit": limit, "probability": probability, "total": total,
-            "measure": measure, **_urn(urn), "weights": _weights(weight),
-        }  # fmt: skip
+            "block-sizes": block_size or None,
+            "limit": limit,
+            "probability": probability,
+            "total": total,
+            "measure": measure,
+            **_urn(urn),
+            "weights": _weights(weight),
+        }
         chosen = read_protocol(protocol)
         companion = make(
-            chosen, entropy=secrets.token_bytes, kind="training" if training else "production",
-            parameters={name: value for name, value in given.items() if value is not None}, later=later,
-        )  # fmt: skip
+            chosen,
+            entropy=secrets.token_bytes,
+            kind="training" if training else "production",
+            parameters={name: value for name, value in given.items() if value is not None},
+            later=later,
+        )
         write_companion(companion, out)
     if as_json:
         print_json({"ok": True, "file": str(out), "kind": companion.kind, "commitment": companion.commitment})
@@ -142,10 +150,13 @@ def commit(
     if as_json:
         print_json(
             {
-                "commitment": sealed.commitment, "trial": sealed.trial, "kind": sealed.kind,
-                "protocol_hash": sealed.protocol_hash, "later": sealed.later_what,
+                "commitment": sealed.commitment,
+                "trial": sealed.trial,
+                "kind": sealed.kind,
+                "protocol_hash": sealed.protocol_hash,
+                "later": sealed.later_what,
             }
-        )  # fmt: skip
+        )
         return
     out = console()
     out.print(f"commitment     {sealed.commitment}")
@@ -186,10 +197,13 @@ def replay(
     if as_json:
         print_json(
             {
-                "ok": True, "allocations": len(rows), "streams": streams, "commitment": sealed.commitment,
+                "ok": True,
+                "allocations": len(rows),
+                "streams": streams,
+                "commitment": sealed.commitment,
                 "later": {"what": sealed.later_what, "value": sealed.later_value} if sealed.later_what else None,
             }
-        )  # fmt: skip
+        )
         return
     out = console()
     out.print(f"{len(rows)} allocations in {streams} streams: every one is the list's, in order, none left out.")
@@ -270,10 +284,12 @@ def report(
     if as_json:
         print_json(
             {
-                "protocol": chosen.id, "protocol_hash": chosen.hash, "functional_unblinding": FUNCTIONAL_UNBLINDING,
+                "protocol": chosen.id,
+                "protocol_hash": chosen.hash,
+                "functional_unblinding": FUNCTIONAL_UNBLINDING,
                 "randomizations": [part.as_dict() for part in found],
             }
-        )  # fmt: skip
+        )
         return
     for part in found:
         _print(part)
@@ -292,9 +308,18 @@ def _print(part: Predictability) -> None:
     out.print(Text(f"{planned.stage}: {part.n} participants, ratio {ratio}", style="bold"))
     out.print(f"strata: {part.n_strata}" + (f" ({strata}), equally likely" if strata else ""))
     table = plain_table(
-        "scheme", "", ("guessed", "right"), ("by lag", "right"), ("certain", "right"), ("beyond chance", "right"),
-        ("|D|", "right"), ("SD of D", "right"), ("open blocks", "right"), "note", names=False,
-    )  # fmt: skip
+        "scheme",
+        "",
+        ("guessed", "right"),
+        ("by lag", "right"),
+        ("certain", "right"),
+        ("beyond chance", "right"),
+        ("|D|", "right"),
+        ("SD of D", "right"),
+        ("open blocks", "right"),
+        "note",
+        names=False,
+    )
     rows = []
     for row in part.rows:
         e = row.expected
@@ -304,11 +329,18 @@ def _print(part: Predictability) -> None:
         mark = " sim." if e.is_simulated else ""
         rows.append(
             [
-                row.words, row.standing.replace("candidate", ""), f"{100 * e.guess_rate:.1f} %{mark}",
-                f"{100 * e.lagging_rate:.1f} %", f"{100 * e.certain_share:.1f} %", f"{e.excess_guesses:.1f}",
-                _short(e.mean_difference), _short(e.sd_difference), _short(e.unfinished_blocks), row.note,
+                row.words,
+                row.standing.replace("candidate", ""),
+                f"{100 * e.guess_rate:.1f} %{mark}",
+                f"{100 * e.lagging_rate:.1f} %",
+                f"{100 * e.certain_share:.1f} %",
+                f"{e.excess_guesses:.1f}",
+                _short(e.mean_difference),
+                _short(e.sd_difference),
+                _short(e.unfinished_blocks),
+                row.note,
             ]
-        )  # fmt: skip
+        )
     out.print(add_rows(table, rows))
     if any(row.expected is not None and row.expected.is_simulated for row in part.rows):
         worst = max(r.expected.guess_error for r in part.rows if r.expected is not None and r.expected.is_simulated)

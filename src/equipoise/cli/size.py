@@ -59,11 +59,19 @@ def size(
             ) from None
         with working("simulating", quiet=as_json) as say:
             run = find(
-                protocol, power=power, analysis=analysis, scenario=scenario, allocations=allocation or (), cap=cap,
-                replicates=replicates, seed=seed, looks=fractions, boundary=boundary,
+                protocol,
+                power=power,
+                analysis=analysis,
+                scenario=scenario,
+                allocations=allocation or (),
+                cap=cap,
+                replicates=replicates,
+                seed=seed,
+                looks=fractions,
+                boundary=boundary,
                 boundary_parameter=boundary_parameter,
                 progress=lambda n, runs: say(f"{n} participants, {runs} trials"),
-            )  # fmt: skip
+            )
     if as_json:
         print_json(run.as_dict())
         return
@@ -98,11 +106,13 @@ def _print(run: SizeRun) -> None:
         table = plain_table(("n", "right"), ("power %", "right"), ("Monte Carlo", "right"), ("trials", "right"))
         rows = [
             (
-                str(t.n_total), f"{100 * t.power.value:.1f}",
-                f"{100 * t.power.lower:.1f} to {100 * t.power.upper:.1f}", f"{t.power.n:,}",
+                str(t.n_total),
+                f"{100 * t.power.value:.1f}",
+                f"{100 * t.power.lower:.1f} to {100 * t.power.upper:.1f}",
+                f"{t.power.n:,}",
             )
             for t in found.tried
-        ]  # fmt: skip
+        ]
         out.print(add_rows(table, rows))
         for words in answer.differences:
             out.print(words)

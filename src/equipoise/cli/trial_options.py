@@ -33,9 +33,13 @@ def passphrase_of(account: str, words: str = "pass-phrase") -> str:
 
     if not sys.stdin.isatty():
         raise UsageError(
-            Problem("U031", "--as", f"Nobody is there to type the pass-phrase of {account}.",
-                    "the pass-phrase in EQUIPOISE_PASSPHRASE, where no terminal is")
-        )  # fmt: skip
+            Problem(
+                "U031",
+                "--as",
+                f"Nobody is there to type the pass-phrase of {account}.",
+                "the pass-phrase in EQUIPOISE_PASSPHRASE, where no terminal is",
+            )
+        )
     from getpass import getpass
 
     return getpass(f"{words} of {account}: ")

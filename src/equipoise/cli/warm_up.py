@@ -34,9 +34,13 @@ def warm_up(as_json: JsonOption = False) -> None:
         else:
             err = console(error=True)
             with Progress(
-                TextColumn("compiling {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                console=err, transient=err.is_terminal,
-            ) as bar:  # fmt: skip
+                TextColumn("compiling {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=err,
+                transient=err.is_terminal,
+            ) as bar:
                 task = bar.add_task("estimators", total=None)
                 compile_everything(
                     lambda name, done, total: bar.update(task, description=name, completed=done, total=total),

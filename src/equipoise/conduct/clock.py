@@ -42,18 +42,28 @@ def usual_clock(mode: str) -> Clock:
         return SystemClock()
     if mode != "training":
         raise ConductError(
-            Problem("C009", PRACTICE, f"A clock is set ({said}), and the trial is for {mode}.", "the machine's clock",
-                    f"Unset {PRACTICE}: real participants are recorded at the time it is.")
-        )  # fmt: skip
+            Problem(
+                "C009",
+                PRACTICE,
+                f"A clock is set ({said}), and the trial is for {mode}.",
+                "the machine's clock",
+                f"Unset {PRACTICE}: real participants are recorded at the time it is.",
+            )
+        )
     try:
         at = datetime.fromisoformat(said)
     except ValueError:
         at = datetime.min
     if at.tzinfo is None:
         raise ConductError(
-            Problem("C009", PRACTICE, f"{said!r} is no moment.", "a time with its zone: 2027-03-08T14:00Z",
-                    f"Correct or unset {PRACTICE}.")
-        )  # fmt: skip
+            Problem(
+                "C009",
+                PRACTICE,
+                f"{said!r} is no moment.",
+                "a time with its zone: 2027-03-08T14:00Z",
+                f"Correct or unset {PRACTICE}.",
+            )
+        )
     return SetClock(at, timedelta(0))
 
 

@@ -179,10 +179,12 @@ class _Run:
         if not np.isfinite(best.moments.values[search.weights > 0]).all():
             raise DesignError(
                 Problem(
-                    "D144", "targets", "No set of assumptions within the ranges gives every target an answer.",
+                    "D144",
+                    "targets",
+                    "No set of assumptions within the ranges gives every target an answer.",
                     next_step="Widen the ranges, or leave targets out with --not-aimed-at.",
                 )
-            )  # fmt: skip
+            )
         self.stage("judging on other random numbers", 2)
         judged = self.at(best.position, search.replicates, search.seed + 1)
         start = self._as_it_stood()
@@ -191,9 +193,17 @@ class _Run:
         conflicts = self._conflicts(best, jacobian)
         weakest, reach = self._weakest(jacobian)
         return Calibrated(
-            search, best, judged, start, widths, conflicts, weakest, reach,
-            tuple((end.distance, end.position) for end in ends), self.n_evaluations,
-        )  # fmt: skip
+            search,
+            best,
+            judged,
+            start,
+            widths,
+            conflicts,
+            weakest,
+            reach,
+            tuple((end.distance, end.position) for end in ends),
+            self.n_evaluations,
+        )
 
     def _starts(self) -> list[Floats]:
         """The middle of all ranges and quasi-random sets around it (Sobol points, scrambled by the seed)."""
@@ -286,9 +296,7 @@ class _Run:
         spread = math.sqrt(float(np.linalg.inv(rows.T @ rows + np.eye(p))[j, j]))
         low, high = max(at - 1.96 * spread, -EDGE), min(at + 1.96 * spread, EDGE)
         as_well = (item.natural(at - ends[0]), item.natural(at + ends[1]))
-        return Width(
-            as_well, (item.natural(low), item.natural(high)), max(0.0, 1.0 - spread), abs(at) > EDGE - 0.02
-        )  # fmt: skip
+        return Width(as_well, (item.natural(low), item.natural(high)), max(0.0, 1.0 - spread), abs(at) > EDGE - 0.02)
 
     def _reach(self, best: Point, along: Floats, reach: float, limit: float) -> float:
         """The furthest step tried along a direction at which the distance has risen by no more than ``limit``."""

@@ -53,28 +53,37 @@ def open_executor(name: str = "threads") -> Iterator[Workforce]:
     except ImportError:
         raise DesignError(
             Problem(
-                "D013", "--executor", "The package distributed is not installed.", "it, for work on many machines",
+                "D013",
+                "--executor",
+                "The package distributed is not installed.",
+                "it, for work on many machines",
                 "Install equipoise with its extra: pip install 'equipoise[dask]'.",
             )
-        ) from None  # fmt: skip
+        ) from None
     try:
         client = distributed.Client(name, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError, ImportError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DesignError(
             Problem(
-                "D011", "--executor", f"No scheduler answers at {name}: {reason}", "a running Dask scheduler",
+                "D011",
+                "--executor",
+                f"No scheduler answers at {name}: {reason}",
+                "a running Dask scheduler",
                 "Start one with `dask scheduler`; docs/distributed.md shows how.",
             )
-        ) from None  # fmt: skip
+        ) from None
     with client:
         threads = sum(client.nthreads().values())
         if threads == 0:
             raise DesignError(
                 Problem(
-                    "D011", "--executor", f"The scheduler at {name} has no workers.", "at least one worker",
+                    "D011",
+                    "--executor",
+                    f"The scheduler at {name} has no workers.",
+                    "at least one worker",
                     f"Start one with `dask worker {name}`.",
                 )
-            )  # fmt: skip
+            )
         # A worker may be lost in the middle of a task: its tasks are done again elsewhere.
         yield Workforce(client.get_executor(retries=3), threads, SMALLEST_DASK_TASK)

@@ -120,17 +120,22 @@ def free_parameters(
             guess = nearest(text, known)
             problems.append(
                 Problem(
-                    "D142", f"free.{text}", f"The set {spec.name} has no {text!r} that could be moved.",
-                    listed(known, limit=60), f"Did you mean {guess}?" if guess else "",
+                    "D142",
+                    f"free.{text}",
+                    f"The set {spec.name} has no {text!r} that could be moved.",
+                    listed(known, limit=60),
+                    f"Did you mean {guess}?" if guess else "",
                 )
-            )  # fmt: skip
+            )
         for id in chosen:
             name, arm, scale, value = known[id]
             low, high = bounds if bounds is not None else _around(value, scale)
             lowest, highest = {"logit": (0.0, 1.0), "log": (0.0, math.inf)}.get(scale, (-50.0, 50.0))
-            if not lowest <= low < high <= highest or (scale != "identity" and low <= 0.0) or (
-                scale == "logit" and high >= 1.0
-            ):  # fmt: skip
+            if (
+                not lowest <= low < high <= highest
+                or (scale != "identity" and low <= 0.0)
+                or (scale == "logit" and high >= 1.0)
+            ):
                 found = f"Found {low:g} to {high:g}."
                 within = "two numbers, the lower first, from -50 to 50"
                 if scale != "identity":

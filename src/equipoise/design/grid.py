@@ -51,10 +51,13 @@ def _read_axis(name: str, text: str, axes: dict[str, tuple[float, ...]], problem
         guess = nearest(name, [*AXES, *scalars])
         problems.append(
             Problem(
-                "D002", place, f"There is no assumption {name!r} to vary.", listed([*AXES, *scalars], limit=60),
+                "D002",
+                place,
+                f"There is no assumption {name!r} to vary.",
+                listed([*AXES, *scalars], limit=60),
                 f"Did you mean {guess}?" if guess else "",
             )
-        )  # fmt: skip
+        )
         return
     if name in axes:
         problems.append(Problem("D007", place, "Given twice.", "each axis once"))

@@ -149,10 +149,13 @@ def sequential_design(
         found = listed((f"{t:g}" for t in looks), conjunction="and")
         problems.append(
             Problem(
-                "D101", "looks", f"Looks at {found} of the information.", "rising fractions, the last 1",
+                "D101",
+                "looks",
+                f"Looks at {found} of the information.",
+                "rising fractions, the last 1",
                 "Write them in order, for example 0.5, 1.",
             )
-        )  # fmt: skip
+        )
     total = sides * alpha_one_sided
     if not 0.0 < alpha_one_sided < 0.5:
         problems.append(Problem("D102", "alpha", f"Found {alpha_one_sided!r} a side.", "a level between 0 and 0.5"))
@@ -161,17 +164,22 @@ def sequential_design(
         if len(spent) != len(looks) or min(spent) < 0.0 or (np.diff(spent) < 0.0).any():
             problems.append(
                 Problem(
-                    "D102", "alpha_spent", f"Found {listed(spent, conjunction='and')} for {len(looks)} looks.",
+                    "D102",
+                    "alpha_spent",
+                    f"Found {listed(spent, conjunction='and')} for {len(looks)} looks.",
                     "one cumulative number a look, never falling",
                 )
-            )  # fmt: skip
+            )
         elif spent[-1] > total * (1.0 + 1e-9):
             problems.append(
                 Problem(
-                    "D102", "alpha_spent", f"The last look has spent {spent[-1]:g}.", f"at most the level, {total:g}",
+                    "D102",
+                    "alpha_spent",
+                    f"The last look has spent {spent[-1]:g}.",
+                    f"at most the level, {total:g}",
                     "Lower the steps, or raise the level.",
                 )
-            )  # fmt: skip
+            )
     raise_if_any(DesignError, problems)
     try:
         if alpha_spent is not None:
@@ -199,11 +207,13 @@ def planned_counts(design: GroupSequentialDesign, n_information: int) -> IntArra
     if counts[0] < 2 or (np.diff(counts) < 1).any():
         raise DesignError(
             Problem(
-                "D104", "looks", f"{n_information} outcomes give looks at {listed(counts, conjunction='and')}.",
+                "D104",
+                "looks",
+                f"{n_information} outcomes give looks at {listed(counts, conjunction='and')}.",
                 "each look later than the one before, the first at 2 or more",
                 "Take fewer looks, or more participants.",
             )
-        )  # fmt: skip
+        )
     return counts
 
 
@@ -283,7 +293,7 @@ def simulate_looks(
                 rejected=float((claimed & (stop == k)).mean()),
                 futile=float((~claimed & (stop == k)).mean()),
             )
-        )  # fmt: skip
+        )
     rejected = float(claimed.mean())
     return LooksOutcome(
         looks=tuple(looks),
@@ -331,9 +341,16 @@ def _pooled(value: FloatArray, is_experimental: BoolArray, known: BoolArray) -> 
 
 
 def _reversed(
-    outcomes: TrialOutcomes, entry: FloatArray, calendar: Calendar, design: GroupSequentialDesign,
-    claimed: BoolArray, stop: IntArray, entered: BoolArray, finish: FloatArray, sign: float,
-) -> float | None:  # fmt: skip
+    outcomes: TrialOutcomes,
+    entry: FloatArray,
+    calendar: Calendar,
+    design: GroupSequentialDesign,
+    claimed: BoolArray,
+    stop: IntArray,
+    entered: BoolArray,
+    finish: FloatArray,
+    sign: float,
+) -> float | None:
     """Share of early claims that fall short of the last critical value once the pipeline's outcomes are in."""
     early = claimed & (stop < design.n_looks - 1)
     if not early.any():

@@ -98,10 +98,13 @@ def resolve_scenario(protocol: Protocol, text: str | None = None) -> list[Scenar
     if not names:
         raise DesignError(
             Problem(
-                "D001", "assumptions", f"The protocol {protocol.id} states no assumptions.",
-                "a named set of assumptions", "Add one; docs/methods/day_level_model.md shows a whole set.",
+                "D001",
+                "assumptions",
+                f"The protocol {protocol.id} states no assumptions.",
+                "a named set of assumptions",
+                "Add one; docs/methods/day_level_model.md shows a whole set.",
             )
-        )  # fmt: skip
+        )
     if text is None:
         return [_from_set(protocol, names[0])]
     if Path(text).suffix in (".yaml", ".yml"):
@@ -125,11 +128,13 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
             guess = nearest(part, known)
             problems.append(
                 Problem(
-                    "D001", place, f"There is no scenario {part!r}." if position == 0 else f"No change {part!r}.",
+                    "D001",
+                    place,
+                    f"There is no scenario {part!r}." if position == 0 else f"No change {part!r}.",
                     f"{listed(names)}, or a change of assumptions: {listed(CHANGES)}",
                     f"Did you mean {guess}?" if guess else "A scenario of your own stands in a YAML file.",
                 )
-            )  # fmt: skip
+            )
     raise_if_any(DesignError, problems)
     # A set of the protocol wins over a change of the same name.
     base = parts.pop(0) if parts[0] in names else names[0]
@@ -163,10 +168,13 @@ def override(
             guess = nearest(name, known)
             problems.append(
                 Problem(
-                    "D002", where, f"There is no assumption {name!r}.", listed(sorted(main), limit=60),
+                    "D002",
+                    where,
+                    f"There is no assumption {name!r}.",
+                    listed(sorted(main), limit=60),
                     f"Did you mean {guess}?" if guess else "docs/methods/day_level_model.md explains each.",
                 )
-            )  # fmt: skip
+            )
             continue
         expected = known[name]["expected"]
         singles = list(value.values()) if isinstance(value, Mapping) else [value]

@@ -144,10 +144,13 @@ def find_size(
     if is_null(build_scenario(protocol, spec)) and power > alpha:
         raise DesignError(
             Problem(
-                "D130", "--scenario", f"In {spec.name} no outcome depends on the arm: power is the level at any size.",
-                "a scenario with an effect", "Name one with --scenario.",
+                "D130",
+                "--scenario",
+                f"In {spec.name} no outcome depends on the arm: power is the level at any size.",
+                "a scenario with an effect",
+                "Name one with --scenario.",
             )
-        )  # fmt: skip
+        )
     rough = max(_FEWEST, replicates // _ROUGH)
     known: dict[int, Tried] = {}
 

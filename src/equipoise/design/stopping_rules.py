@@ -132,28 +132,34 @@ def rules_for(
     return (
         peek("as-planned", f"one test, at {n_planned}", [n_planned]),
         peek(
-            "unrelated", f"one test, at {n_stopped}; stopped for a reason that has nothing to do with results",
+            "unrelated",
+            f"one test, at {n_stopped}; stopped for a reason that has nothing to do with results",
             [n_stopped],
         ),
         Rule(
-            "decided", f"stop at {n_stopped} only if no outcome of the rest could change the verdict at {n_planned}",
-            both, (sure, significant(n_planned)), (hopeless, no(n_planned)),
+            "decided",
+            f"stop at {n_stopped} only if no outcome of the rest could change the verdict at {n_planned}",
+            both,
+            (sure, significant(n_planned)),
+            (hopeless, no(n_planned)),
         ),
         Rule(
             "nearly-decided",
             f"stop at {n_stopped} and claim if significant there and significance at {n_planned} is 90 % likely; "
             f"stop without claim if it is less than 10 % likely",
-            both, (significant(n_stopped) & (chance >= 0.9), significant(n_planned)),
+            both,
+            (significant(n_stopped) & (chance >= 0.9), significant(n_planned)),
             ((chance < 0.1) & ~significant(n_stopped), no(n_planned)),
         ),
         peek("significant-once", f"stop at {n_stopped} if significant there, else test at {n_planned}", both),
         peek(
-            "quarters", f"the same, with earlier looks at {', '.join(map(str, quarter))}",
+            "quarters",
+            f"the same, with earlier looks at {', '.join(map(str, quarter))}",
             [*quarter, n_stopped, n_planned],
         ),
         peek("last-few", f"look after every participant from {every[0]} on, stop when significant", list(every)),
         peek("second-half", f"look after every participant from {half[0]} on, stop when significant", list(half)),
-    )  # fmt: skip
+    )
 
 
 def measure_rule(rule: Rule, risk: float, *, test: str) -> RuleOutcome:

@@ -46,11 +46,13 @@ class ReplicateStore:
             if found != json.loads(json.dumps(self.identity)):
                 raise DesignError(
                     Problem(
-                        "D020", str(self.folder), "The folder holds replicates of another run.",
+                        "D020",
+                        str(self.folder),
+                        "The folder holds replicates of another run.",
                         "the same protocol, scenario, seed, plan and version",
                         "Give another --out, or remove the folder.",
                     )
-                )  # fmt: skip
+                )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write(path, json.dumps({"identity": self.identity}, indent=1).encode())

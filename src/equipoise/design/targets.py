@@ -80,11 +80,13 @@ def targets_of(protocol: Protocol, not_aimed_at: Sequence[str] = ()) -> tuple[tu
     if not targets:
         raise DesignError(
             Problem(
-                "D140", "published", "The protocol states no published result that can be simulated.",
+                "D140",
+                "published",
+                "The protocol states no published result that can be simulated.",
                 "counts by arm, or an effect with limits and the analysis that answers the same question",
                 "Add one under published.",
             )
-        )  # fmt: skip
+        )
     known = [*protocol.model.published, *(target.id for target in targets)]
     problems = []
     aside: set[str] = set()
@@ -116,10 +118,18 @@ def _shares(protocol: Protocol, id: str, result: Published) -> list[Target]:
         error = math.sqrt(smoothed * (1.0 - smoothed) / n)
         out.append(
             Target(
-                f"{id}.{arm}", id, "share", result.endpoint, result.analysis, arm, "proportion", share, error,
+                f"{id}.{arm}",
+                id,
+                "share",
+                result.endpoint,
+                result.analysis,
+                arm,
+                "proportion",
+                share,
+                error,
                 printed=f"{x} of {n}",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -147,10 +157,15 @@ def _effect(protocol: Protocol, id: str, result: Published) -> list[Target]:
     return [
         Target(f"{id}.effect", id, "effect", *common, values[0], error, 1.0 if same else -1.0, printed),
         Target(
-            f"{id}.standard-error", id, "standard-error", *common, math.log(error), STANDARD_ERROR_UNIT,
+            f"{id}.standard-error",
+            id,
+            "standard-error",
+            *common,
+            math.log(error),
+            STANDARD_ERROR_UNIT,
             printed=f"{error:.3f}, from the limits",
         ),
-    ]  # fmt: skip
+    ]
 
 
 class TargetMeter:

@@ -37,9 +37,7 @@ class Score:
     n_missing: int
 
 
-def _problem(
-    instrument: Instrument, place: str, item: str, entry: Item | None, value: float | None
-) -> Problem | None:  # fmt: skip
+def _problem(instrument: Instrument, place: str, item: str, entry: Item | None, value: float | None) -> Problem | None:
     if entry is None:
         guess = nearest(item, instrument.item_ids)
         return Problem(

@@ -150,10 +150,13 @@ class Companion:
             raise RandomizationError(
                 Problem(
                     # The total is sealed: who is told of the end need not learn more than that.
-                    "L006", stream, f"The stream has no slot {n}: it is used up.", "a slot of the list",
+                    "L006",
+                    stream,
+                    f"The stream has no slot {n}: it is used up.",
+                    "a slot of the list",
                     "The stratum is complete; ask whoever keeps the sealed companion.",
                 )
-            ) from None  # fmt: skip
+            ) from None
         return tuple(sealed.planned.arms[number] for number in numbers)
 
     def next_arm(self, stream: str, history: History, profile: Mapping[str, Any] | None = None) -> str:
@@ -183,14 +186,21 @@ class Companion:
         """The companion with the public value that was announced in ``later_what``; its commitment is the same."""
         if self.later_what is None or self.later_value is not None or not value.strip():
             found = (
-                "No later value was announced." if self.later_what is None
-                else "The later value is known already." if self.later_value is not None
+                "No later value was announced."
+                if self.later_what is None
+                else "The later value is known already."
+                if self.later_value is not None
                 else "The later value is empty."
-            )  # fmt: skip
+            )
             raise RandomizationError(
-                Problem("L008", "later", found, "a companion that awaits a value, and the value",
-                        "Seal with --later to await one.")
-            )  # fmt: skip
+                Problem(
+                    "L008",
+                    "later",
+                    found,
+                    "a companion that awaits a value, and the value",
+                    "Seal with --later to await one.",
+                )
+            )
         return replace(self, later_value=value.strip())
 
     # ------------------------------------------------------------------ within
@@ -209,16 +219,26 @@ class Companion:
                 return sealed
         known = [name for stage in self.stages for name in self.streams(stage)]
         raise RandomizationError(
-            Problem("L005", stream, f"The list has no stream {stream!r}.", listed(known),
-                    "stream_name gives the name from a participant's levels.")
-        )  # fmt: skip
+            Problem(
+                "L005",
+                stream,
+                f"The list has no stream {stream!r}.",
+                listed(known),
+                "stream_name gives the name from a participant's levels.",
+            )
+        )
 
     def _stream(self, name: str) -> Stream:
         if not self.is_ready:
             raise RandomizationError(
-                Problem("L008", "later", f"The list awaits a public value: {self.later_what}.", "its value",
-                        "Give it by `equipoise randomization mix COMPANION --value V --out FILE`.")
-            )  # fmt: skip
+                Problem(
+                    "L008",
+                    "later",
+                    f"The list awaits a public value: {self.later_what}.",
+                    "its value",
+                    "Give it by `equipoise randomization mix COMPANION --value V --out FILE`.",
+                )
+            )
         return Stream(list_key(self.seed, self.kind, self.trial, self.later_value or ""), name)
 
 
@@ -272,9 +292,14 @@ def check_same_plan(companion: Companion, protocol: Protocol, planned: Sequence[
     stated = {item.stage: item for item in planned}
     if list(sealed) != list(stated):
         problems.append(
-            Problem("L021", "randomizations", f"Sealed were {listed(sealed, conjunction='and')}.",
-                    f"{listed(stated, conjunction='and')}, as the protocol says", _AGAIN)
-        )  # fmt: skip
+            Problem(
+                "L021",
+                "randomizations",
+                f"Sealed were {listed(sealed, conjunction='and')}.",
+                f"{listed(stated, conjunction='and')}, as the protocol says",
+                _AGAIN,
+            )
+        )
     for stage in [name for name in sealed if name in stated]:
         was, now = sealed[stage], stated[stage]
         for what, before, after in (
@@ -284,9 +309,14 @@ def check_same_plan(companion: Companion, protocol: Protocol, planned: Sequence[
         ):
             if before != after:
                 problems.append(
-                    Problem("L021", f"randomizations.{stage}.{what}", f"Sealed was {_said(before)}.",
-                            f"{_said(after)}, as the protocol says", _AGAIN)
-                )  # fmt: skip
+                    Problem(
+                        "L021",
+                        f"randomizations.{stage}.{what}",
+                        f"Sealed was {_said(before)}.",
+                        f"{_said(after)}, as the protocol says",
+                        _AGAIN,
+                    )
+                )
     return problems
 
 

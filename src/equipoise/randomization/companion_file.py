@@ -33,9 +33,17 @@ CODES = {
     "O047": "The companion file cannot be written.",
 }
 _KEYS = (
-    "equipoise-companion", "generator", "kind", "trial", "protocol-hash", "randomizations", "later", "seed", "nonce",
+    "equipoise-companion",
+    "generator",
+    "kind",
+    "trial",
+    "protocol-hash",
+    "randomizations",
+    "later",
+    "seed",
+    "nonce",
     "check",
-)  # fmt: skip
+)
 
 
 def seal(
@@ -122,9 +130,14 @@ def write_companion(companion: Companion, path: str | os.PathLike[str]) -> None:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise OutputError(
-            Problem("O046", str(target), "A file of this name is there already.", "a new file",
-                    "Choose another name; a sealed list is never replaced.")
-        ) from None  # fmt: skip
+            Problem(
+                "O046",
+                str(target),
+                "A file of this name is there already.",
+                "a new file",
+                "Choose another name; a sealed list is never replaced.",
+            )
+        ) from None
     except OSError as error:
         raise OutputError(Problem("O047", str(target), f"It cannot be written: {error.strerror}.", "")) from None
     with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
@@ -157,14 +170,20 @@ def read_companion(path: str | os.PathLike[str], protocol: Protocol, *, kind: Ki
     content = {key: values[key] for key in _KEYS[1:-1]}
     if values["check"] != _check(content):
         raise refuse(
-            "L023", "check", "The file is not as it was sealed.", "the file untouched",
+            "L023",
+            "check",
+            "The file is not as it was sealed.",
+            "the file untouched",
             "Take the sealed original from its safe place.",
-        )  # fmt: skip
+        )
     if kind is not None and values["kind"] != kind:
         raise refuse(
-            "L022", "kind", f"The companion is for {values['kind']}.", kind,
+            "L022",
+            "kind",
+            f"The companion is for {values['kind']}.",
+            kind,
             "Seal a list for production." if kind == "production" else "Seal a list with --training.",
-        )  # fmt: skip
+        )
     try:
         later = values["later"] or {}
         companion = KINDS[values["kind"]](

@@ -61,13 +61,15 @@ class PlannedRandomization:
         said = {name: _level(profile.get(name)) for name in self.levels}
         problems = [
             Problem(
-                "L004", f"{self.stage}.{name}",
+                "L004",
+                f"{self.stage}.{name}",
                 f"{'Nothing' if said[name] is None else repr(said[name])} stands for {name}.",
-                listed(known), "Correct the value, or the levels in the protocol.",
+                listed(known),
+                "Correct the value, or the levels in the protocol.",
             )
             for name, known in self.levels.items()
             if said[name] not in known
-        ]  # fmt: skip
+        ]
         raise_if_any(RandomizationError, problems)
         return {name: value for name, value in said.items() if value is not None}
 
@@ -116,9 +118,12 @@ def _read(protocol: Protocol, *, check_schemes: bool) -> tuple[tuple[PlannedRand
     scheme = said.scheme.usable
     if scheme is None and check_schemes:
         add(
-            "L002", ("randomization", "scheme"), "No scheme is named.", "the scheme, known or assumed",
+            "L002",
+            ("randomization", "scheme"),
+            "No scheme is named.",
+            "the scheme, known or assumed",
             "Write for example scheme: permuted-blocks; `equipoise randomization report` compares schemes.",
-        )  # fmt: skip
+        )
     levels: dict[str, tuple[str, ...]] = {}
     for name in said.strata.usable or ():
         if name == SITE:

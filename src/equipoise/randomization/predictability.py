@@ -56,9 +56,13 @@ class Row:
         """Plain values for ``--json``."""
         expected = asdict(self.expected) if self.expected is not None else None
         return {
-            "scheme": self.scheme, "parameters": dict(self.parameters), "standing": self.standing, "words": self.words,
-            "expected": expected, "note": self.note,
-        }  # fmt: skip
+            "scheme": self.scheme,
+            "parameters": dict(self.parameters),
+            "standing": self.standing,
+            "words": self.words,
+            "expected": expected,
+            "note": self.note,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,13 @@ def predictability(
     if size is None or not 1 <= size <= MOST_PARTICIPANTS:
         raise RandomizationError(
             Problem(
-                "L040", "trial.planned-n", "Nothing stands here." if size is None else f"{size} participants.",
-                f"a number from 1 to {MOST_PARTICIPANTS}", "Give --n, or planned-n in the protocol.",
+                "L040",
+                "trial.planned-n",
+                "Nothing stands here." if size is None else f"{size} participants.",
+                f"a number from 1 to {MOST_PARTICIPANTS}",
+                "Give --n, or planned-n in the protocol.",
             )
-        )  # fmt: skip
+        )
     known: dict[Any, Row] = {}
     return tuple(
         _of(planned, companion, size, _levels(planned, n_sites), known)

@@ -83,20 +83,25 @@ def check_ratio(scheme: str, ratio: Sequence[int], place: str) -> list[Problem]:
         able = [name for name, entry in SCHEMES.items() if entry.kind.most_arms is None]
         return [
             Problem(
-                "L012", place, f"{scheme} with {len(parts)} arms.", f"at most {kind.most_arms} arms",
+                "L012",
+                place,
+                f"{scheme} with {len(parts)} arms.",
+                f"at most {kind.most_arms} arms",
                 f"With more arms choose {listed(able)}.",
             )
-        ]  # fmt: skip
+        ]
     if len(set(parts)) > 1 and not kind.keeps_unequal_ratio:
         able = [name for name, entry in SCHEMES.items() if entry.kind.keeps_unequal_ratio]
         return [
             Problem(
-                "L011", place, f"{scheme} with the ratio {':'.join(map(str, parts))}.",
+                "L011",
+                place,
+                f"{scheme} with the ratio {':'.join(map(str, parts))}.",
                 "an equal ratio: with an unequal one the chance of an arm would differ from position to position "
                 "(Kuznetsova, Tymofyeyev 2012)",
                 f"With an unequal ratio choose {listed(able)}.",
             )
-        ]  # fmt: skip
+        ]
     return []
 
 

@@ -48,10 +48,13 @@ def require_commitment(companion: Companion, commitment: str) -> None:
     if not hmac.compare_digest(published.encode("utf-8"), companion.commitment.encode("ascii")):
         raise RandomizationError(
             Problem(
-                "L030", "commitment", f"The companion's commitment is {companion.commitment}.", published or "one",
+                "L030",
+                "commitment",
+                f"The companion's commitment is {companion.commitment}.",
+                published or "one",
                 "Compare with what was published before the first participant: this is another list.",
             )
-        )  # fmt: skip
+        )
 
 
 def read_allocations(path: str | os.PathLike[str], companion: Companion) -> list[Allocation]:
@@ -73,9 +76,16 @@ def read_allocations(path: str | os.PathLike[str], companion: Companion) -> list
         absent = [name for name in (*_NEEDED, *factors) if name not in (reader.fieldnames or ())]
         if absent:
             raise RandomizationError(
-                Problem("L031", "header", f"There is no column {listed(absent)}.",
-                        listed((*_NEEDED, *factors), conjunction="and"), "Export them with these columns.", file, 1)
-            )  # fmt: skip
+                Problem(
+                    "L031",
+                    "header",
+                    f"There is no column {listed(absent)}.",
+                    listed((*_NEEDED, *factors), conjunction="and"),
+                    "Export them with these columns.",
+                    file,
+                    1,
+                )
+            )
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise RandomizationError(Problem("L031", "", f"{error}.", "a CSV file", "", file)) from None
@@ -85,16 +95,27 @@ def read_allocations(path: str | os.PathLike[str], companion: Companion) -> list
         is_slot = slot.isascii() and slot.isdigit() and len(slot) <= 6 and 1 <= int(slot) <= LAST_SLOT
         if not is_slot or not row["stream"] or not row["arm"]:
             problems.append(
-                Problem("L031", "row", f"Found {row['stream']!r}, {row['slot']!r}, {row['arm']!r}.",
-                        f"a stream, a slot from 1 to {LAST_SLOT}, and an arm", "Correct the row.", file, line)
-            )  # fmt: skip
+                Problem(
+                    "L031",
+                    "row",
+                    f"Found {row['stream']!r}, {row['slot']!r}, {row['arm']!r}.",
+                    f"a stream, a slot from 1 to {LAST_SLOT}, and an arm",
+                    "Correct the row.",
+                    file,
+                    line,
+                )
+            )
             continue
         found.append(
             Allocation(
-                row["stream"].strip(), int(slot), row["arm"].strip(), row.get(_PERSON) or None,
-                {name: (row[name] or "").strip() for name in factors} or None, line,
+                row["stream"].strip(),
+                int(slot),
+                row["arm"].strip(),
+                row.get(_PERSON) or None,
+                {name: (row[name] or "").strip() for name in factors} or None,
+                line,
             )
-        )  # fmt: skip
+        )
     raise_if_any(RandomizationError, problems)
     return found
 
@@ -121,16 +142,26 @@ def replay(
         stage = stream.split(":", 1)[0]
         if stage not in companion.stages or stream not in companion.streams(stage):
             known = companion.streams(stage) if stage in companion.stages else companion.stages
-            add("L034", stream, f"{_who(rows[0])} stands in a stream that the list does not have.", listed(known),
-                rows[0].line)  # fmt: skip
+            add(
+                "L034",
+                stream,
+                f"{_who(rows[0])} stands in a stream that the list does not have.",
+                listed(known),
+                rows[0].line,
+            )
             continue
         once: list[Allocation] = []
         for slot, group in groupby(rows, key=lambda row: row.slot):
             same = list(group)
             once.append(same[0])
             for extra in same[1:]:
-                add("L033", stream, f"Slot {slot} was given to {_who(same[0])} and to {_who(extra)}.",
-                    "one allocation a slot", extra.line)  # fmt: skip
+                add(
+                    "L033",
+                    stream,
+                    f"Slot {slot} was given to {_who(same[0])} and to {_who(extra)}.",
+                    "one allocation a slot",
+                    extra.line,
+                )
         used = {row.slot for row in once}
         for slot in range(1, max(used) + 1):
             if slot not in used:

@@ -389,10 +389,16 @@ def _randomization(material: DesignMaterial) -> list[Block]:
         rows = []
         for row in part.rows:
             e = row.expected
-            numbers = ("", "", "", "") if e is None else (
-                percentage(e.guess_rate), percentage(e.certain_share), f"{e.excess_guesses:.1f}",
-                "" if e.sd_difference is None else f"{e.sd_difference:.2f}",
-            )  # fmt: skip
+            numbers = (
+                ("", "", "", "")
+                if e is None
+                else (
+                    percentage(e.guess_rate),
+                    percentage(e.certain_share),
+                    f"{e.excess_guesses:.1f}",
+                    "" if e.sd_difference is None else f"{e.sd_difference:.2f}",
+                )
+            )
             rows.append(Row((row.words, row.standing, *numbers, row.note)))
         out.append(
             Table(

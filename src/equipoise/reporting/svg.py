@@ -21,11 +21,102 @@ SMALL, BODY = 11.5, 12.5
 
 # Advance widths of ASCII 32 to 126 in hundredths of an em (a wide grotesque, so that narrower ones always fit).
 _ADVANCE = (
-    28, 28, 40, 63, 64, 81, 64, 22, 36, 36, 50, 66, 28, 46, 28, 36, 62, 56, 61, 64, 64, 61, 62, 57, 62, 62, 28, 28, 66,
-    66, 66, 51, 94, 68, 65, 73, 72, 60, 59, 74, 74, 30, 54, 65, 56, 89, 75, 76, 63, 76, 64, 64, 64, 74, 68, 95, 64, 66,
-    62, 36, 36, 36, 47, 45, 50, 58, 62, 56, 62, 60, 36, 61, 61, 26, 26, 56, 26, 92, 61, 61, 62, 62, 39, 54, 38, 61, 58,
-    81, 56, 58, 54, 36, 33, 36, 66,
-)  # fmt: skip
+    28,
+    28,
+    40,
+    63,
+    64,
+    81,
+    64,
+    22,
+    36,
+    36,
+    50,
+    66,
+    28,
+    46,
+    28,
+    36,
+    62,
+    56,
+    61,
+    64,
+    64,
+    61,
+    62,
+    57,
+    62,
+    62,
+    28,
+    28,
+    66,
+    66,
+    66,
+    51,
+    94,
+    68,
+    65,
+    73,
+    72,
+    60,
+    59,
+    74,
+    74,
+    30,
+    54,
+    65,
+    56,
+    89,
+    75,
+    76,
+    63,
+    76,
+    64,
+    64,
+    64,
+    74,
+    68,
+    95,
+    64,
+    66,
+    62,
+    36,
+    36,
+    36,
+    47,
+    45,
+    50,
+    58,
+    62,
+    56,
+    62,
+    60,
+    36,
+    61,
+    61,
+    26,
+    26,
+    56,
+    26,
+    92,
+    61,
+    61,
+    62,
+    62,
+    39,
+    54,
+    38,
+    61,
+    58,
+    81,
+    56,
+    58,
+    54,
+    36,
+    33,
+    36,
+    66,
+)
 
 
 def text_width(text: str, size: float = BODY, *, bold: bool = False) -> float:
@@ -129,9 +220,17 @@ class Drawing:
     ) -> None:
         """A straight line."""
         self._add(
-            "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour(token), stroke_width=width, stroke_dasharray=dash,
-            stroke_opacity=opacity, class_=f"s-{token}",
-        )  # fmt: skip
+            "line",
+            x1=x1,
+            y1=y1,
+            x2=x2,
+            y2=y2,
+            stroke=colour(token),
+            stroke_width=width,
+            stroke_dasharray=dash,
+            stroke_opacity=opacity,
+            class_=f"s-{token}",
+        )
 
     def rect(
         self,
@@ -149,9 +248,16 @@ class Drawing:
     ) -> None:
         """A rectangle; ``hint`` is what a pointer that rests on it is told."""
         self._add(
-            "rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), rx=radius, fill_opacity=opacity,
-            **_paint(fill, stroke, stroke_width), hint=hint,
-        )  # fmt: skip
+            "rect",
+            x=x,
+            y=y,
+            width=max(width, 0.0),
+            height=max(height, 0.0),
+            rx=radius,
+            fill_opacity=opacity,
+            **_paint(fill, stroke, stroke_width),
+            hint=hint,
+        )
 
     def circle(
         self,
@@ -189,18 +295,31 @@ class Drawing:
             return
         text = " ".join(f"{number(x)},{number(y)}" for x, y in points)
         self._add(
-            "polyline", points=text, fill="none", stroke=colour(token), stroke_width=width, stroke_opacity=opacity,
-            stroke_dasharray=dash, stroke_linejoin="round", stroke_linecap="round", class_=f"s-{token}",
-        )  # fmt: skip
+            "polyline",
+            points=text,
+            fill="none",
+            stroke=colour(token),
+            stroke_width=width,
+            stroke_opacity=opacity,
+            stroke_dasharray=dash,
+            stroke_linejoin="round",
+            stroke_linecap="round",
+            class_=f"s-{token}",
+        )
 
     def path(self, d: str, token: str = "ink", *, width: float = 1.0, opacity: float | None = None) -> None:
         """Many strokes in one element; ``d`` is path data made of coordinates only."""
         if set(d) - set("MLHVZ0123456789.,- "):
             raise ValueError("path data may hold M, L, H, V, Z and coordinates only")
         self._add(
-            "path", d=d, fill="none", stroke=colour(token), stroke_width=width, stroke_opacity=opacity,
+            "path",
+            d=d,
+            fill="none",
+            stroke=colour(token),
+            stroke_width=width,
+            stroke_opacity=opacity,
             class_=f"s-{token}",
-        )  # fmt: skip
+        )
 
     def shape(
         self,
@@ -236,10 +355,16 @@ class Drawing:
         token = _INKS.get(token, token)
         transform = None if rotate is None else f"rotate({number(rotate)} {number(x)} {number(y)})"
         attributes = _attributes(
-            x=x, y=y, fill=colour(token), font_size=size, text_anchor=None if anchor == "start" else anchor,
-            font_weight="600" if bold else None, font_style="italic" if italic else None, transform=transform,
+            x=x,
+            y=y,
+            fill=colour(token),
+            font_size=size,
+            text_anchor=None if anchor == "start" else anchor,
+            font_weight="600" if bold else None,
+            font_style="italic" if italic else None,
+            transform=transform,
             class_=f"f-{token}",
-        )  # fmt: skip
+        )
         self.elements.append(f"<text {attributes}>{escape(text)}</text>")
 
     def lines(
@@ -282,9 +407,12 @@ class Drawing:
             mark = "".join(shelf.elements).replace("<text ", '<text letter-spacing="0.8" ')
         size = _attributes(
             viewBox=f"-0.5 {number(-top)} {number(self.width + 1)} {number(self.height + top)}",
-            width=self.width, height=self.height + top,
-            font_family=FONT_STACK, role="img", aria_label=self.alt,
-        )  # fmt: skip
+            width=self.width,
+            height=self.height + top,
+            font_family=FONT_STACK,
+            role="img",
+            aria_label=self.alt,
+        )
         inside = "".join(self.definitions[key] for key in sorted(self.definitions))
         definitions = f"<defs>{inside}</defs>" if inside else ""
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{definitions}{"".join(self.elements)}{mark}</svg>'

@@ -85,8 +85,15 @@ def answers_at(
 
 
 SIMULATED_INSTRUMENTS = (
-    "craving-vas", "ffmq-39", "pss-10", "pss-14", "dissociation", "cadss-23", "arm-guess", "telephone-report",
-)  # fmt: skip
+    "craving-vas",
+    "ffmq-39",
+    "pss-10",
+    "pss-14",
+    "dissociation",
+    "cadss-23",
+    "arm-guess",
+    "telephone-report",
+)
 
 
 def _after_infusion(trial: OneTrial, visit: PlannedVisit) -> bool:

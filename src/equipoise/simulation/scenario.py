@@ -82,10 +82,12 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
     chosen = name if name is not None else (names[0] if names else None)
     if chosen is None:
         collector.add(
-            "S001", "assumptions", "The protocol has no assumptions, so there is nothing to simulate from.",
+            "S001",
+            "assumptions",
+            "The protocol has no assumptions, so there is nothing to simulate from.",
             "a named set of assumptions",
             "Give records of the trial (--records), or add one: docs/methods/day_level_model.md shows a whole set.",
-        )  # fmt: skip
+        )
     elif chosen not in names:
         guess = nearest(chosen, names)
         hint = f"Did you mean {guess}?" if guess else ""
@@ -168,10 +170,12 @@ def _route(value: Any, design: TrialDesign, place: str, collector: _Collector) -
         return {"poor-route-share": total / design.n_participants, "poor-route-counts": counts}
     arms = ", ".join(f"{arm}: 1 of {n}" for arm, n in design.arm_sizes.items())
     collector.add(
-        "S011", place, f"Found {shown(value)}.",
+        "S011",
+        place,
+        f"Found {shown(value)}.",
         f"{{{design.poor_route}: share}}, or counts such as {{{arms}}}",
         "Counts are of the arms as simulated (see n), and neither nobody nor everybody.",
-    )  # fmt: skip
+    )
     # A stand-in, so that the other parameters are still looked at.
     return {"poor-route-share": 0.5}
 
@@ -196,15 +200,20 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
     )
     if clinic is None:
         collector.add(
-            "S013", "schedule", "No series of visits has both a urine and a daily-use calendar.",
-            "at least two such visits, one series", "The day-level model lives on these visits.",
-        )  # fmt: skip
+            "S013",
+            "schedule",
+            "No series of visits has both a urine and a daily-use calendar.",
+            "at least two such visits, one series",
+            "The day-level model lives on these visits.",
+        )
     if route is None:
         collector.add(
-            "S014", "baseline", "No prognostic category of two levels.",
+            "S014",
+            "baseline",
+            "No prognostic category of two levels.",
             "a baseline variable with prognostic: true and two levels, the one with the better outlook first",
             "The day-level model needs one: the flagship's is the route of use.",
-        )  # fmt: skip
+        )
     if collector.problems or clinic is None or route is None:
         return None
     visits = [_visit(protocol, visit) for visit in protocol.planned_visits]
@@ -263,9 +272,12 @@ def _allocation(
     if any(abs(size - due) >= unit for size, due in zip(sizes, share, strict=True)):
         said = ", ".join(f"{arm.id} {arm.n}" for arm in arms)
         collector.add(
-            "S030", place, f"{name} lets the numbers fall by the ratio, and the arms are to have {said}.",
-            "numbers in the ratio", "Correct the ratio, or n.",
-        )  # fmt: skip
+            "S030",
+            place,
+            f"{name} lets the numbers fall by the ratio, and the arms are to have {said}.",
+            "numbers in the ratio",
+            "Correct the ratio, or n.",
+        )
     if scheme is None:
         return None
     left_out = tuple(factor for factor in wanted if factor not in factors)

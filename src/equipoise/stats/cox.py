@@ -290,12 +290,24 @@ def residuals_of(
 
     run_over_trials(
         lambda begin, end: residual_range(
-            data.time, data.event, data.stratum, data.design, data.offsets, wanted, METHODS[ties], beta, transform,
-            begin, end, score_rows, schoenfeld, moments,
+            data.time,
+            data.event,
+            data.stratum,
+            data.design,
+            data.offsets,
+            wanted,
+            METHODS[ties],
+            beta,
+            transform,
+            begin,
+            end,
+            score_rows,
+            schoenfeld,
+            moments,
         ),
         n,
         threads=threads,
-    )  # fmt: skip
+    )
     missing = ~wanted[trial_of_row(data.offsets)]
     score_rows[missing] = np.nan
     schoenfeld[missing | (data.event == 0.0)] = np.nan

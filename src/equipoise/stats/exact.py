@@ -95,9 +95,12 @@ class TwoByTwo:
     def take(self, chosen: IntArray) -> TwoByTwo:
         """Some of the tables."""
         return TwoByTwo(
-            self.events_control[chosen], self.n_control[chosen],
-            self.events_experimental[chosen], self.n_experimental[chosen], self.codes[chosen],
-        )  # fmt: skip
+            self.events_control[chosen],
+            self.n_control[chosen],
+            self.events_experimental[chosen],
+            self.n_experimental[chosen],
+            self.codes[chosen],
+        )
 
 
 def fisher_exact(

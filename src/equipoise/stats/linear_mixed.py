@@ -121,9 +121,28 @@ def fit_linear_mixed(
 
     def kernel(first: int, stop: int) -> None:
         fit_range(
-            first, stop, outcome, matrix, slopes, slope is not None, reml, rows, trials, coefficients, covariance, df,
-            parameter_covariance, jacobian, sd, log_likelihood, gradient_norm, iterations, condition, codes, aliased,
-        )  # fmt: skip
+            first,
+            stop,
+            outcome,
+            matrix,
+            slopes,
+            slope is not None,
+            reml,
+            rows,
+            trials,
+            coefficients,
+            covariance,
+            df,
+            parameter_covariance,
+            jacobian,
+            sd,
+            log_likelihood,
+            gradient_norm,
+            iterations,
+            condition,
+            codes,
+            aliased,
+        )
 
     run_over_trials(kernel, n, threads=threads)
     return LinearMixedFits(

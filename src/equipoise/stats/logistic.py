@@ -174,9 +174,20 @@ class BinomialInput:
 
         def run(begin: int, end: int) -> None:
             kernels.maximise_range(
-                self.y, self.design, self.weights, self.offsets, wanted, fixed, int(penalised), begin, end, beta,
-                target, log_lik, quality,
-            )  # fmt: skip
+                self.y,
+                self.design,
+                self.weights,
+                self.offsets,
+                wanted,
+                fixed,
+                int(penalised),
+                begin,
+                end,
+                beta,
+                target,
+                log_lik,
+                quality,
+            )
 
         run_over_trials(run, self.n_trials, threads=threads)
         return log_lik
@@ -340,10 +351,14 @@ def profile_binomial(
     start = np.zeros_like(fits.coefficients)
     if one_sided.any():
         data.maximise(
-            one_sided, start, fixed=-1, penalised=penalised, threads=threads,
+            one_sided,
+            start,
+            fixed=-1,
+            penalised=penalised,
+            threads=threads,
             quality=np.full((data.n_trials, kernels.N_QUALITY), np.nan),
             covariance=np.empty((data.n_trials, *data.design.shape[1:] * 2)),
-        )  # fmt: skip
+        )
         one_sided &= start[:, column] * fits.direction[:, column] > 0.0
         centre = np.where(one_sided, start[:, column], centre)
         spread = np.where(one_sided, 0.25 * np.abs(start[:, column]), spread)
@@ -355,9 +370,18 @@ def profile_binomial(
         beta = np.where(finite[:, None], fits.coefficients + sign * z * slope, start)
         origin = np.where(finite[:, None], fits.coefficients, start)
         limits[:, side] = _profile_side(
-            data, column, fits.log_lik, z, centre, sign * spread, origin, beta, wanted,
-            penalised=penalised, threads=threads,
-        )  # fmt: skip
+            data,
+            column,
+            fits.log_lik,
+            z,
+            centre,
+            sign * spread,
+            origin,
+            beta,
+            wanted,
+            penalised=penalised,
+            threads=threads,
+        )
     mark(codes, np.isnan(limits).any(axis=1), FitCode.LIMIT_NOT_FOUND)
     return ProfileLimits(limits[:, 0], limits[:, 1], level, codes)
 

@@ -146,9 +146,27 @@ def fit_logistic_mixed(
 
         def kernel(first: int, stop: int) -> None:
             fit_range(
-                first, stop, outcome, matrix, rows, trials, z, log_weights, coefficients, joint, log_likelihood, sd,
-                gradient_norm, iterations, condition, codes, aliased, start, coarse, coarse_weights,
-            )  # fmt: skip
+                first,
+                stop,
+                outcome,
+                matrix,
+                rows,
+                trials,
+                z,
+                log_weights,
+                coefficients,
+                joint,
+                log_likelihood,
+                sd,
+                gradient_norm,
+                iterations,
+                condition,
+                codes,
+                aliased,
+                start,
+                coarse,
+                coarse_weights,
+            )
 
         run_over_trials(kernel, n, threads=threads)
         return LogisticMixedFits(

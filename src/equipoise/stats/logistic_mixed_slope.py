@@ -127,10 +127,25 @@ def fit_logistic_mixed_slope(
 
     def kernel(first: int, stop: int) -> None:
         fit_range(
-            first, stop, outcome, matrix, slopes, rows, trials, smaller.coefficients, smaller.sd_intercept,
-            smaller.log_likelihood, coefficients, covariance, sd, log_likelihood, gradient_norm, iterations,
-            condition, codes,
-        )  # fmt: skip
+            first,
+            stop,
+            outcome,
+            matrix,
+            slopes,
+            rows,
+            trials,
+            smaller.coefficients,
+            smaller.sd_intercept,
+            smaller.log_likelihood,
+            coefficients,
+            covariance,
+            sd,
+            log_likelihood,
+            gradient_norm,
+            iterations,
+            condition,
+            codes,
+        )
 
     run_over_trials(kernel, n, threads=threads)
     failed = (codes & FitCode.NOT_ESTIMABLE) != 0

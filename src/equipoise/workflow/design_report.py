@@ -27,9 +27,17 @@ from equipoise.workflow.verbs import DEFAULT_SEED
 CODES = {"D150": "A design report of a plan without primary analyses."}
 # Worlds beside the trial as planned; names of changes, or of a set of the protocol.
 WORLDS = (
-    "null", "attenuated", "effect-fades", "covariate-imbalance", "dropout-uninformative", "dropout-informative",
-    "dropout-equal", "under-reporting", "unblinding", "fewer-sites",
-)  # fmt: skip
+    "null",
+    "attenuated",
+    "effect-fades",
+    "covariate-imbalance",
+    "dropout-uninformative",
+    "dropout-informative",
+    "dropout-equal",
+    "under-reporting",
+    "unblinding",
+    "fewer-sites",
+)
 EFFECTS = (0.0, 0.5, 0.75, 1.0)
 SIZES = (0.5, 1.0, 1.5, 2.0)  # of the trial's own
 BOUNDARIES = ("lan-demets-obrien-fleming", "lan-demets-pocock")
@@ -190,9 +198,14 @@ def _looked(
     protocol: Protocol, endpoint: str, boundary: str, spec: ScenarioSpec, per_week: float, replicates: int, seed: int
 ) -> LookedAt:
     run = looks(
-        protocol, endpoint=endpoint, scenario=spec.name, boundary=boundary, per_week=per_week, replicates=replicates,
+        protocol,
+        endpoint=endpoint,
+        scenario=spec.name,
+        boundary=boundary,
+        per_week=per_week,
+        replicates=replicates,
         seed=seed,
-    )  # fmt: skip
+    )
     return LookedAt(endpoint, boundary, run.scenario, run.effect, run.null, run.size)
 
 

@@ -126,10 +126,17 @@ def looks(
     raise_if_any(DesignError, check_request(replicates, seed, None))
     one_sided = 0.5 * alpha_two_sided
     plan = sequential_design(
-        information, alpha_one_sided=one_sided, kind=boundary, parameter=boundary_parameter,
-        sides=1 if futility is not None else sides, alpha_spent=alpha_spent, futility=futility,
-        futility_parameter=futility_parameter, is_binding=is_binding, power=power,
-    )  # fmt: skip
+        information,
+        alpha_one_sided=one_sided,
+        kind=boundary,
+        parameter=boundary_parameter,
+        sides=1 if futility is not None else sides,
+        alpha_spent=alpha_spent,
+        futility=futility,
+        futility_parameter=futility_parameter,
+        is_binding=is_binding,
+        power=power,
+    )
     calendar = Calendar(per_week, is_even, result_delay_days, decision_delay_days)
     name = endpoint if endpoint is not None else _first_primary(chosen)
     spec = resolve_scenario(chosen, scenario)[0]
@@ -159,10 +166,21 @@ def looks(
         size = actual_size(plan, [int(k) - b for k, b in zip(counts, n1, strict=True)], n1)
     theory = characterize(plan, power)
     return LooksRun(
-        chosen, name, found.shape, spec.name, boundary if alpha_spent is None else "as spent", plan,
-        tuple(int(k) for k in counts), calendar, seed, runs[0], runs[1], size, theory.inflation_factor,
+        chosen,
+        name,
+        found.shape,
+        spec.name,
+        boundary if alpha_spent is None else "as spent",
+        plan,
+        tuple(int(k) for k in counts),
+        calendar,
+        seed,
+        runs[0],
+        runs[1],
+        size,
+        theory.inflation_factor,
         theory.under_h1.expected_information,
-    )  # fmt: skip
+    )
 
 
 def _first_primary(protocol: Protocol) -> str:
@@ -234,9 +252,13 @@ def stopping(
         raise DesignError(Problem("D005", "--risk", f"Found {wrong[0]:g}.", "a risk above 0 and below 1"))
     named = [(f"{p:g}", float(p)) for p in risks] or _published_risks(chosen)
     rows = stopping_table(
-        [p for _, p in named], n_planned=int(planned), n_stopped=int(stopped), alpha=alpha_two_sided,
-        seed=seed if replicates else None, n_replicates=max(replicates, 1),
-    )  # fmt: skip
+        [p for _, p in named],
+        n_planned=int(planned),
+        n_stopped=int(stopped),
+        alpha=alpha_two_sided,
+        seed=seed if replicates else None,
+        n_replicates=max(replicates, 1),
+    )
     worst = tuple(
         worst_risk(rule, test=test)
         for test in TESTS
@@ -244,9 +266,15 @@ def stopping(
     )
     said = chosen.model.trial.stopping.usable
     return StoppingRun(
-        chosen, int(planned), int(stopped), alpha_two_sided, tuple(named), rows, worst,
+        chosen,
+        int(planned),
+        int(stopped),
+        alpha_two_sided,
+        tuple(named),
+        rows,
+        worst,
         None if said is None else str(said),
-    )  # fmt: skip
+    )
 
 
 def _published_risks(protocol: Protocol) -> list[tuple[str, float]]:

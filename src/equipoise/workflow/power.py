@@ -231,10 +231,13 @@ def _require_free(folder: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / REPLICATES).is_dir():
         raise OutputError(
             Problem(
-                "O002", str(folder), "The folder holds files that `equipoise power` did not write.",
-                "an empty folder, a new one, or one of a run to be taken up again", "Give another --out.",
+                "O002",
+                str(folder),
+                "The folder holds files that `equipoise power` did not write.",
+                "an empty folder, a new one, or one of a run to be taken up again",
+                "Give another --out.",
             )
-        )  # fmt: skip
+        )
 
 
 def write_power(run: PowerRun, folder: Path) -> tuple[Path, ...]:

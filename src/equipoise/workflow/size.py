@@ -97,8 +97,13 @@ def _plain(answer: SizeAnswer) -> dict[str, Any]:
         "arm_sizes": dict(found.at.arm_sizes),
         "power": {"value": found.at.power.value, "lower": found.at.power.lower, "upper": found.at.power.upper},
         "tried": [
-            {"n_total": t.n_total, "power": t.power.value, "lower": t.power.lower, "upper": t.power.upper,
-             "replicates": t.power.n}
+            {
+                "n_total": t.n_total,
+                "power": t.power.value,
+                "lower": t.power.lower,
+                "upper": t.power.upper,
+                "replicates": t.power.n,
+            }
             for t in found.tried
         ],
         "closed_forms": [
@@ -108,7 +113,7 @@ def _plain(answer: SizeAnswer) -> dict[str, Any]:
         "inflation": answer.inflation,
         "n_maximum": answer.n_maximum,
         "expected_share": answer.expected_share,
-    }  # fmt: skip
+    }
 
 
 def read_allocation(text: str) -> float:
@@ -159,9 +164,16 @@ def size(
     answers = []
     for text, ratio in ratios or [("as in the scenario", None)]:
         found = find_size(
-            chosen, spec, power=power, analysis=analysis, allocation=ratio, cap=cap, replicates=replicates,
-            seed=seed, progress=progress,
-        )  # fmt: skip
+            chosen,
+            spec,
+            power=power,
+            analysis=analysis,
+            allocation=ratio,
+            cap=cap,
+            replicates=replicates,
+            seed=seed,
+            progress=progress,
+        )
         closed = closed_forms(chosen, found)
         answers.append(SizeAnswer(text, found, closed, _differences(found, closed), inflation, expected))
     first = answers[0].simulated
@@ -241,9 +253,7 @@ def _schoenfeld(
     words = "proportional hazards near 1; accrual and dropout enter through the share with an event"
     if implied is not None and abs(math.log(implied / median)) > 0.05:
         words += f"; the shares with an event alone would imply a hazard ratio of {implied:.2f}, not {median:.2f}"
-    inputs = {
-        "hazard_ratio": median, "events": events, "risk_control": risks[0], "risk_experimental": risks[1]
-    }  # fmt: skip
+    inputs = {"hazard_ratio": median, "events": events, "risk_control": risks[0], "risk_experimental": risks[1]}
     n = sum(whole_arms(Size.split(events / share, r)))
     return [ClosedForm("log-rank by Schoenfeld", n, inputs, words + adjusted)]
 

@@ -121,7 +121,10 @@ def vectors() -> dict[str, object]:
         ],
         "words": [
             {
-                "stream": stream, "slot": slot, "purpose": purpose, "attempt": attempt,
+                "stream": stream,
+                "slot": slot,
+                "purpose": purpose,
+                "attempt": attempt,
                 "message": message(stream, slot, purpose, attempt),
                 "hmac": hmac_sha256(key, message(stream, slot, purpose, attempt)).hex(),
             }
@@ -129,14 +132,19 @@ def vectors() -> dict[str, object]:
             for attempt in (0, 1)
         ],
         "draws": [
-            {"stream": "trial:all", "slot": slot, "purpose": "arm", "bound": bound,
-             "value": str(below(key, "trial:all", slot, "arm", bound))}
+            {
+                "stream": "trial:all",
+                "slot": slot,
+                "purpose": "arm",
+                "bound": bound,
+                "value": str(below(key, "trial:all", slot, "arm", bound)),
+            }
             for bound in (1, 2, 3, 6, 1000, large, 2**63)
             for slot in range(1, 5)
         ],
         "people": PEOPLE,
         "lists": {name: " ".join(arm[0] for arm in made) for name, made in lists.items()},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -66,17 +66,34 @@ class Staged:
             self.sessions[who] = sign_in(self.trial, who, PASSPHRASE, clock=self.clock, entropy=self.entropy)
         return self.sessions[who]
 
-    def do(self, who: str, action: str, *, why: str = "", key: str | None = None, sealed: bool = False,
-           opened: bool = False, **given: Any):  # fmt: skip
+    def do(
+        self,
+        who: str,
+        action: str,
+        *,
+        why: str = "",
+        key: str | None = None,
+        sealed: bool = False,
+        opened: bool = False,
+        **given: Any,
+    ):
         """An action; ``sealed`` with the pharmacy's folder, ``opened`` with the safety role's."""
         from equipoise.conduct.actions.dispatch import perform
 
         if action in ("sign", "sign-off", "lock"):
             given.setdefault("passphrase", self.passphrases.get(who, PASSPHRASE))
         return perform(
-            self.trial, self.session(who), action, given, why=why, key=key, clock=self.clock, entropy=self.entropy,
-            pharmacy=str(self.pharmacy) if sealed else None, safety=str(self.safety) if opened else None,
-        )  # fmt: skip
+            self.trial,
+            self.session(who),
+            action,
+            given,
+            why=why,
+            key=key,
+            clock=self.clock,
+            entropy=self.entropy,
+            pharmacy=str(self.pharmacy) if sealed else None,
+            safety=str(self.safety) if opened else None,
+        )
 
     def enrol(self, participant: str, site: str = "main", who: str = "carol") -> None:
         """Screened, consented, found eligible."""
@@ -92,11 +109,22 @@ class Staged:
 
         with writing(self.trial) as writer:
             writer.append(
-                action="eligibility", now=Moment.of(self.clock, ""), request=code(self.entropy, 6), step=0,
-                account="ivan", role="investigator", site="main", device="", participant=participant, subject="",
-                why="", what={"put": {"participant": [{"participant": participant, "status": "eligible"}]}},
-                protocol_hash=self.trial.protocol_hash, program_version="test", entropy=self.entropy,
-            )  # fmt: skip
+                action="eligibility",
+                now=Moment.of(self.clock, ""),
+                request=code(self.entropy, 6),
+                step=0,
+                account="ivan",
+                role="investigator",
+                site="main",
+                device="",
+                participant=participant,
+                subject="",
+                why="",
+                what={"put": {"participant": [{"participant": participant, "status": "eligible"}]}},
+                protocol_hash=self.trial.protocol_hash,
+                program_version="test",
+                entropy=self.entropy,
+            )
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self.trial.use():
@@ -151,17 +179,33 @@ def _sources(seed: str) -> tuple[Any, Any]:
 
 
 def _make(
-    folder: Path, pharmacy: Path, database: str, protocol: Any, slots: int | None, mode: str, companion: Path | None,
-    clock: Any, entropy: Any,
-) -> Any:  # fmt: skip
+    folder: Path,
+    pharmacy: Path,
+    database: str,
+    protocol: Any,
+    slots: int | None,
+    mode: str,
+    companion: Path | None,
+    clock: Any,
+    entropy: Any,
+) -> Any:
     from equipoise.conduct.trial.create import FirstAccount, create_trial
     from equipoise.workflow.library import read_protocol
 
     accounts = [FirstAccount(who, roles, PASSPHRASE, who.title(), sites) for who, (roles, sites) in PEOPLE.items()]
     return create_trial(
-        protocol or read_protocol("ketamine-mbrp-cocaine"), folder, mode=mode, pharmacy=pharmacy, accounts=accounts,
-        database=database, slots=slots, clock=clock, entropy=entropy, companion=companion, zone="America/New_York",
-    )  # fmt: skip
+        protocol or read_protocol("ketamine-mbrp-cocaine"),
+        folder,
+        mode=mode,
+        pharmacy=pharmacy,
+        accounts=accounts,
+        database=database,
+        slots=slots,
+        clock=clock,
+        entropy=entropy,
+        companion=companion,
+        zone="America/New_York",
+    )
 
 
 @pytest.fixture
@@ -170,9 +214,16 @@ def staged(tmp_path: Path, _template: tuple[Path, Any, Any]) -> Iterator[Callabl
     made: list[Staged] = []
 
     def make(
-        *, database: str = "sqlite", protocol: Any = None, seed: str = "1", slots: int | None = None,
-        name: str = "trial", mode: str = "training", active: bool = True, companion: Path | None = None,
-    ) -> Staged:  # fmt: skip
+        *,
+        database: str = "sqlite",
+        protocol: Any = None,
+        seed: str = "1",
+        slots: int | None = None,
+        name: str = "trial",
+        mode: str = "training",
+        active: bool = True,
+        companion: Path | None = None,
+    ) -> Staged:
         from equipoise.conduct.trial.trial import Trial
 
         folder, pharmacy, safety = (tmp_path / f"{name}{end}" for end in ("", "-pharmacy", "-safety"))

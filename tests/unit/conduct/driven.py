@@ -19,13 +19,23 @@ MORNING = 14  # o'clock UTC: morning in New York
 EVENING = 8 * 60  # minutes later
 GAPS = (2, 1, 3, 1)  # days from one admission to the next: at any time some dozen are under way
 STAFF = {
-    "nina": ["infusion"], "noel": ["infusion"], "ruth": ["rater"], "rita": ["rater"], "petra": ["pharmacist"],
-    "cody": ["coordinator"], "iris": ["investigator"], "stan": ["statistician"], "uma": ["unblinded-statistician"],
-}  # fmt: skip
+    "nina": ["infusion"],
+    "noel": ["infusion"],
+    "ruth": ["rater"],
+    "rita": ["rater"],
+    "petra": ["pharmacist"],
+    "cody": ["coordinator"],
+    "iris": ["investigator"],
+    "stan": ["statistician"],
+    "uma": ["unblinded-statistician"],
+}
 SHIFTS = {
-    "coordinator": ("carol", "cody"), "investigator": ("ivan", "iris"), "rater": ("ruth", "rita"),
-    "infusion": ("nina", "noel"), "pharmacist": ("phil", "petra"),
-}  # fmt: skip
+    "coordinator": ("carol", "cody"),
+    "investigator": ("ivan", "iris"),
+    "rater": ("ruth", "rita"),
+    "infusion": ("nina", "noel"),
+    "pharmacist": ("phil", "petra"),
+}
 
 
 def hire(staged: Any) -> None:
@@ -76,9 +86,10 @@ class Driver:
 
     def rows(self, table: str, id: str, **wanted: Any) -> list[dict[str, Any]]:
         return [
-            row for row in self.records[table]
+            row
+            for row in self.records[table]
             if row["participant_id"] == id and all(row[k] == v for k, v in wanted.items())
-        ]  # fmt: skip
+        ]
 
     # ------------------------------------------------------------------ a participant's way
 
@@ -108,10 +119,17 @@ class Driver:
         def screened() -> None:
             self.do("coordinator", "screen", participant=id, site="main")
             self.do("coordinator", "consent", participant=id, version="1.0")
-            self.do("coordinator", "baseline", participant=id, values={
-                "age": _plain(row["age"]), "sex": row["sex"], "route": row["route"],
-                "use-days-30": _plain(row["use_days_30"]),
-            })  # fmt: skip
+            self.do(
+                "coordinator",
+                "baseline",
+                participant=id,
+                values={
+                    "age": _plain(row["age"]),
+                    "sex": row["sex"],
+                    "route": row["route"],
+                    "use-days-30": _plain(row["use_days_30"]),
+                },
+            )
             self.do("investigator", "eligibility", participant=id, attested={"dependent": True, "seeking": True})
 
         self.at(date_of(row["screened_day"], day_1), screened)
@@ -129,16 +147,23 @@ class Driver:
         if row["state"] != "attended":
             due = next(due for due in due_visits(self.protocol, day_1) if due.name == visit)
             if row["target_day"] % 2:
-                self.at(due.last + timedelta(days=1), lambda: self.do(
-                    "coordinator", "visit-missed", participant=id, visit=visit, why="did not come"
-                ))  # fmt: skip
+                self.at(
+                    due.last + timedelta(days=1),
+                    lambda: self.do("coordinator", "visit-missed", participant=id, visit=visit, why="did not come"),
+                )
             return
         by = "telephone" if visit == "six-month-call" else "person"
         forms: list[tuple[str, str, dict[str, Any]]] = [
             ("rater", "urine", {"cocaine": urine["result"]}) for urine in self.rows("urine", id, visit=visit)
         ]
-        names = {"craving-vas": "craving", "ffmq-39": "mindfulness", "pss-10": "stress", "dissociation": "dissociation",
-                 "arm-guess": "arm-guess", "telephone-report": "telephone-report"}  # fmt: skip
+        names = {
+            "craving-vas": "craving",
+            "ffmq-39": "mindfulness",
+            "pss-10": "stress",
+            "dissociation": "dissociation",
+            "arm-guess": "arm-guess",
+            "telephone-report": "telephone-report",
+        }
         asked: dict[str, dict[str, Any]] = {}
         for item in self.rows("assessments", id, visit=visit):
             value = None if item["value"] is None else _plain(item["value"])
@@ -161,9 +186,9 @@ class Driver:
             days = [date_of(row["day"], day_1) for row in told]
             used = [date_of(row["day"], day_1).isoformat() for row in told if row["used"]]
             assert len(days) == (days[-1] - days[0]).days + 1
-            self.at(on, lambda: self.do(
-                "rater", "calendar", participant=id, first=days[0], last=days[-1], used=used
-            ), 20)  # fmt: skip
+            self.at(
+                on, lambda: self.do("rater", "calendar", participant=id, first=days[0], last=days[-1], used=used), 20
+            )
 
     def infuse(self, id: str, day_1: date) -> None:
         """Weight, sheet, check, infusion with its interruption, vital signs at their minutes."""
@@ -184,11 +209,16 @@ class Driver:
         planned, delivered = given["planned_mg"], given["delivered_mg"]
         total = round(given["minutes"] * 60)
         # A pause is whole minutes, and the dose says how long the pump ran: the two together give the seconds.
-        running = whole if delivered == planned else next(
-            total - 60 * pause for pause in range(11)
-            if _hundredths(planned, total - 60 * pause, whole) == round(delivered * 100)
-            and (pause > 0) == (given["interruptions"] > 0)
-        )  # fmt: skip
+        running = (
+            whole
+            if delivered == planned
+            else next(
+                total - 60 * pause
+                for pause in range(11)
+                if _hundredths(planned, total - 60 * pause, whole) == round(delivered * 100)
+                and (pause > 0) == (given["interruptions"] > 0)
+            )
+        )
         pause = total - running
         start = datetime(day.year, day.month, day.day, MORNING + 1, tzinfo=UTC)
 
@@ -204,23 +234,35 @@ class Driver:
         entered("infusion-stop", total, why="asked to stop" if running < whole else "")
         for reading in self.rows("vitals", id):
             signs = {k: _plain(reading[k]) for k in ("minute", "systolic", "diastolic", "pulse", "saturation")}
-            self.at(day, lambda signs=signs: self.do(  # type: ignore[misc]
-                "infusion", "infusion-vitals", participant=id, confirm=list(signs), **signs
-            ), 61 + reading["minute"])  # fmt: skip
+            self.at(
+                day,
+                lambda signs=signs: self.do(  # type: ignore[misc]
+                    "infusion", "infusion-vitals", participant=id, confirm=list(signs), **signs
+                ),
+                61 + reading["minute"],
+            )
 
     def sessions(self, id: str, day_1: date) -> None:
         """Sessions held on their days; of those that were not, every other is said not to have been delivered."""
         for row in self.rows("sessions", id):
             told: dict[str, Any] = {"delivered": row["delivered"]}
             if row["delivered"]:
-                told |= {"minutes": _plain(row["minutes"]), "practice": _plain(row["home_practice_minutes"]),
-                         "fidelity": _plain(row["fidelity"]), "confirm": ["minutes"]}  # fmt: skip
+                told |= {
+                    "minutes": _plain(row["minutes"]),
+                    "practice": _plain(row["home_practice_minutes"]),
+                    "fidelity": _plain(row["fidelity"]),
+                    "confirm": ["minutes"],
+                }
             elif row["session"] % 2 or not row["planned_day"]:
                 continue
             day = date_of(row["day"] if row["delivered"] else row["planned_day"], day_1)
-            self.at(day, lambda row=row, told=told: self.do(  # type: ignore[misc]
-                "coordinator", "session", participant=id, session=row["session"], **told
-            ), 180)  # fmt: skip
+            self.at(
+                day,
+                lambda row=row, told=told: self.do(  # type: ignore[misc]
+                    "coordinator", "session", participant=id, session=row["session"], **told
+                ),
+                180,
+            )
 
     def events(self, id: str, day_1: date) -> None:
         """Adverse events told on the evening they began, and brought up to date when they ended."""
@@ -231,14 +273,33 @@ class Driver:
             end = date_of(row["end_day"], day_1) if row["end_day"] is not None else None
             given = {"end": end, "outcome": row["outcome"]} if end is not None and end <= told else {}
             later = {} if given else {"outcome": row["outcome"], **({"end": end} if end is not None else {})}
-            self.at(told, lambda row=row, onset=onset, given=given: self.do(  # type: ignore[misc]
-                "coordinator", "adverse-event", participant=id, term=row["term"], onset=onset,
-                severity=row["severity"], related=row["related"], **given,
-            ), EVENING)  # fmt: skip
+            self.at(
+                told,
+                lambda row=row, onset=onset, given=given: self.do(  # type: ignore[misc]
+                    "coordinator",
+                    "adverse-event",
+                    participant=id,
+                    term=row["term"],
+                    onset=onset,
+                    severity=row["severity"],
+                    related=row["related"],
+                    **given,
+                ),
+                EVENING,
+            )
             if later and later != {"outcome": "not known"}:
-                self.at(max(end or told, told), lambda row=row, later=later: self.do(  # type: ignore[misc]
-                    "investigator", "adverse-event-update", participant=id, event=row["event"], why="it ended", **later
-                ), EVENING + 30)  # fmt: skip
+                self.at(
+                    max(end or told, told),
+                    lambda row=row, later=later: self.do(  # type: ignore[misc]
+                        "investigator",
+                        "adverse-event-update",
+                        participant=id,
+                        event=row["event"],
+                        why="it ended",
+                        **later,
+                    ),
+                    EVENING + 30,
+                )
 
     def leave(self, id: str, day_1: date) -> None:
         """How the participant left, on the evening of the day."""

@@ -89,11 +89,18 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
     from datetime import datetime
 
     now = trial.clock.now()
-    true = cut_records(trial.trial, at=datetime.fromisoformat(now.isoformat()), edition="unblinded",
-                       pharmacy=trial.pharmacy, safety=trial.safety)  # fmt: skip
+    true = cut_records(
+        trial.trial,
+        at=datetime.fromisoformat(now.isoformat()),
+        edition="unblinded",
+        pharmacy=trial.pharmacy,
+        safety=trial.safety,
+    )
     tables = [row[0] for row in trial.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    sealed = {"slot": "handle, stream, position, length(content)",
-              "sealed_event": "number, event_number, length(content)"}  # fmt: skip
+    sealed = {
+        "slot": "handle, stream, position, length(content)",
+        "sealed_event": "number, event_number, length(content)",
+    }
     # The head of the sealed ledger is a hash over ciphertext and differs by construction; its count must not.
     sealed["ledger_head"] = "ledger, number, CASE ledger WHEN 'open' THEN hash END"
     rows = {

@@ -270,8 +270,16 @@ def test_calendar_days_are_told_once_and_only_up_to_today(trial: Any) -> None:
 
 def test_a_correction_clears_what_is_no_longer_asked_and_voids_the_signature(trial: Any) -> None:
     randomized(trial)
-    trial.do("ruth", "calendar", participant="P-1", first="2027-01-07", last="2027-01-07", used="2027-01-07",
-             amounts={"2027-01-07": "2"}, unit="g")  # fmt: skip
+    trial.do(
+        "ruth",
+        "calendar",
+        participant="P-1",
+        first="2027-01-07",
+        last="2027-01-07",
+        used="2027-01-07",
+        amounts={"2027-01-07": "2"},
+        unit="g",
+    )
     trial.do("ivan", "sign-off", participant="P-1")
     with Refused("C621"):
         trial.do("ivan", "sign-off", participant="P-1")
@@ -296,8 +304,15 @@ def test_a_serious_event_has_its_deadlines_and_a_late_report_says_why(trial: Any
     with Refused("C613"):
         trial.do("carol", "adverse-event-reported", participant="P-1", event=1, report="regulator")
     trial.do("carol", "adverse-event-reported", participant="P-1", event=1, report="sponsor", why="weekend")
-    trial.do("ivan", "adverse-event-update", participant="P-1", event=1, outcome="recovered", end="2027-01-13",
-             why="follow-up")  # fmt: skip
+    trial.do(
+        "ivan",
+        "adverse-event-update",
+        participant="P-1",
+        event=1,
+        outcome="recovered",
+        end="2027-01-13",
+        why="follow-up",
+    )
     with Refused("C550"):
         trial.do("carol", "adverse-event", **{**event, "severity": "fatal"})
 
@@ -309,8 +324,9 @@ def test_withdrawal_from_visits_leaves_the_call_and_death_leaves_nothing_to_hold
         trial.do("carol", "visit", participant="P-1", visit="infusion")
     trial.clock.at += timedelta(days=181)
     trial.do("carol", "visit", participant="P-1", visit="six-month-call", by="telephone")
-    trial.do("ruth", "record", participant="P-1", visit="six-month-call", form="telephone-report",
-             answers={"abstinent": 1})  # fmt: skip
+    trial.do(
+        "ruth", "record", participant="P-1", visit="six-month-call", form="telephone-report", answers={"abstinent": 1}
+    )
     trial.do("ivan", "death", participant="P-1", on="2027-07-10", why="accident")
     with Refused("C501"):
         trial.do("carol", "visit", participant="P-1", visit="unscheduled-1")
@@ -348,9 +364,16 @@ def test_a_cut_before_lock_is_never_unblinded_save_by_a_recorded_opening(trial: 
 
     def cut(who: str, edition: str, name: str) -> Any:
         return take_cut(
-            trial.trial, trial.session(who), at=at, edition=edition, out=tmp_path / name, pharmacy=trial.pharmacy,
-            safety=trial.safety, clock=trial.clock, entropy=trial.entropy,
-        )  # fmt: skip
+            trial.trial,
+            trial.session(who),
+            at=at,
+            edition=edition,
+            out=tmp_path / name,
+            pharmacy=trial.pharmacy,
+            safety=trial.safety,
+            clock=trial.clock,
+            entropy=trial.entropy,
+        )
 
     at = trial.clock.now().astimezone(UTC).isoformat()
     blinded = cut("stan", "blinded", "one")
@@ -404,9 +427,18 @@ def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, datab
     counts = {name: frame.height for name, frame in records.tables.items()}
     # Eight clinic visits: one held, seven missed since; the call's window is open. Days 6 to 33 of the calendar.
     assert counts == {
-        "participants": 1, "allocations": 1, "visits": 11, "urine": 9, "daily_use": 28, "assessments": 1, "vitals": 1,
-        "exposure": 1, "sessions": 8, "adverse_events": 1, "disposition": 1,
-    }  # fmt: skip
+        "participants": 1,
+        "allocations": 1,
+        "visits": 11,
+        "urine": 9,
+        "daily_use": 28,
+        "assessments": 1,
+        "vitals": 1,
+        "exposure": 1,
+        "sessions": 8,
+        "adverse_events": 1,
+        "disposition": 1,
+    }
     dose = records["exposure"].row(0, named=True)
     planned = {"ketamine-infusion": 41.2, "midazolam-infusion": 2.06}[dose["intervention"]]
     assert dose["planned_mg"] == planned

@@ -131,9 +131,12 @@ def _seen(owner, damage, copy: Path) -> list[list]:
 @pytest.mark.parametrize("database", ["sqlite"])
 def test_who_may_have_which_copy(two_sites, tmp_path, database) -> None:
     for who, site, code in (
-        ("cora", "main", "C014"), ("carol", None, "C626"), ("phil", "main", "C013"), ("alice", None, "C013"),
+        ("cora", "main", "C014"),
+        ("carol", None, "C626"),
+        ("phil", "main", "C013"),
+        ("alice", None, "C013"),
         ("dan", "third", "C014"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ConductError) as error:
             _take(two_sites, tmp_path / "copy", site, who)
         assert error.value.problems[0].code == code, (who, site)

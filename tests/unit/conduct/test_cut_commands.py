@@ -13,9 +13,12 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 
 PEOPLE = {
-    "admin": "administrator", "carol": "coordinator", "ivan": "investigator", "stan": "statistician",
+    "admin": "administrator",
+    "carol": "coordinator",
+    "ivan": "investigator",
+    "stan": "statistician",
     "uma": "unblinded-statistician",
-}  # fmt: skip
+}
 
 
 def run(*arguments: Any, code: int = 0) -> dict[str, Any]:
@@ -52,13 +55,26 @@ def test_the_same_moment_gives_the_same_bytes_and_arms_are_refused_before_lock(
     for file in ("records.json", "participants.csv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     pharmacy = trial.with_name("trial-pharmacy")
-    refused = act("uma", "cut", trial, "--at", at, "--edition", "unblinded", "--out", tmp_path / "no",
-                  "--pharmacy", pharmacy, code=10)  # fmt: skip
+    refused = act(
+        "uma",
+        "cut",
+        trial,
+        "--at",
+        at,
+        "--edition",
+        "unblinded",
+        "--out",
+        tmp_path / "no",
+        "--pharmacy",
+        pharmacy,
+        code=10,
+    )
     assert refused["problems"][0]["code"] == "C623"
     assert not (tmp_path / "no").exists()
     assert act("admin", "lock", trial, code=10)["problems"][0]["code"] == "C017"
     act("admin", "do", trial, "freeze")
     act("admin", "lock", trial)
     at = datetime.now(UTC).isoformat()
-    assert act("uma", "cut", trial, "--at", at, "--edition", "unblinded", "--out", tmp_path / "true",
-               "--pharmacy", pharmacy)["source"]["details"]["locked"]  # fmt: skip
+    assert act(
+        "uma", "cut", trial, "--at", at, "--edition", "unblinded", "--out", tmp_path / "true", "--pharmacy", pharmacy
+    )["source"]["details"]["locked"]

@@ -28,8 +28,14 @@ def refused(trial: Any, who: str, action: str, **given: Any) -> str:
 def plain_value(kind: Any, name: str) -> Any:
     """Any value an argument can take."""
     text = str(kind)
-    for word, value in (("date", date(2027, 1, 11)), ("Decimal", Decimal(1)), ("list", []), ("dict", {}),
-                        ("bool", True), ("int", 1)):  # fmt: skip
+    for word, value in (
+        ("date", date(2027, 1, 11)),
+        ("Decimal", Decimal(1)),
+        ("list", []),
+        ("dict", {}),
+        ("bool", True),
+        ("int", 1),
+    ):
         if word in text:
             return value
     return {"participant": "P-1", "site": "main"}.get(name, "text")
@@ -61,11 +67,22 @@ def test_every_role_is_refused_what_its_row_does_not_name_and_every_state_what_i
     def set_state(state: str) -> None:
         with writing(trial.trial) as writer:
             writer.append(
-                action="drill-entered", now=Moment.of(trial.clock, ""), request=f"state {state}", step=0, account="",
-                role="", site="", device="", participant="", subject="", why="", protocol_hash="",
-                program_version="test", entropy=trial.entropy,
+                action="drill-entered",
+                now=Moment.of(trial.clock, ""),
+                request=f"state {state}",
+                step=0,
+                account="",
+                role="",
+                site="",
+                device="",
+                participant="",
+                subject="",
+                why="",
+                protocol_hash="",
+                program_version="test",
+                entropy=trial.entropy,
                 what={"put": {"trial_state": [{"name": "trial", "state": state}]}},
-            )  # fmt: skip
+            )
 
     cells = 0
     for name, action in all_actions().items():
@@ -218,15 +235,26 @@ def test_whoever_looks_at_records_takes_data_out_or_opens_what_is_sealed_stands_
     trial.do("sam", "unblind", participant="P-1", why="apnoea", sealed=True)
     trial.do("phil", "stock-count", drug="ketamine", mg=9000, sealed=True)
     at = trial.clock.now().isoformat()
-    take_cut(trial.trial, trial.session("stan"), at=at, edition="blinded", out=tmp_path / "cut", clock=trial.clock,
-             entropy=trial.entropy)  # fmt: skip
+    take_cut(
+        trial.trial,
+        trial.session("stan"),
+        at=at,
+        edition="blinded",
+        out=tmp_path / "cut",
+        clock=trial.clock,
+        entropy=trial.entropy,
+    )
     found = trial.rows(
         "SELECT account, action FROM event WHERE action IN ('read', 'queries', 'unblind', 'stock-count', 'cut')"
         " ORDER BY number"
     )
     assert found == [
-        ("mona", "read"), ("mona", "queries"), ("sam", "unblind"), ("phil", "stock-count"), ("stan", "cut"),
-    ]  # fmt: skip
+        ("mona", "read"),
+        ("mona", "queries"),
+        ("sam", "unblind"),
+        ("phil", "stock-count"),
+        ("stan", "cut"),
+    ]
 
 
 # ---------------------------------------------------------------------- repeated to the byte

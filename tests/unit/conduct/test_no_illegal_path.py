@@ -50,10 +50,18 @@ class Machine(RuleBasedStateMachine):
         self.state = "open"
         self.today = self.trial.clock.at.date()
         usual = (
-            self.screen, self.consent, self.set_day_1, lambda id: self.decide(id=id, fit=True), self.randomize,
-            self.weigh, self.prepare, lambda id: self.check(id=id, by="petra"), self.start,
-            lambda id: self.read_signs(id=id, systolic=systolic), self.stop,
-        )  # fmt: skip
+            self.screen,
+            self.consent,
+            self.set_day_1,
+            lambda id: self.decide(id=id, fit=True),
+            self.randomize,
+            self.weigh,
+            self.prepare,
+            lambda id: self.check(id=id, by="petra"),
+            self.start,
+            lambda id: self.read_signs(id=id, systolic=systolic),
+            self.stop,
+        )
         for step in usual[:steps]:
             step(id="P-1")
 
@@ -92,8 +100,9 @@ class Machine(RuleBasedStateMachine):
     def consent(self, id: str) -> None:
         person = self.people[id]
         alive = person.follow not in ("dead", "all")
-        if self.attempt(person.phase == "screened" and alive, "carol", "consent", id, version="1",
-                        on=self.today - timedelta(days=1)):  # fmt: skip
+        if self.attempt(
+            person.phase == "screened" and alive, "carol", "consent", id, version="1", on=self.today - timedelta(days=1)
+        ):
             person.phase = "consented"
 
     @rule(id=WHO, fit=st.sampled_from([True, True, True, False]))
@@ -266,10 +275,14 @@ class Machine(RuleBasedStateMachine):
             return
         query = sorted(queries)[-1]
         given = {"text": "It is."} if what == "query-answer" else {}
-        possible = queries[query] in {
-            "query-answer": ("open", "answered"), "query-close": ("open", "answered"),
-            "query-reopen": ("answered", "closed"),
-        }[what]  # fmt: skip
+        possible = (
+            queries[query]
+            in {
+                "query-answer": ("open", "answered"),
+                "query-close": ("open", "answered"),
+                "query-reopen": ("answered", "closed"),
+            }[what]
+        )
         if self.attempt(possible, "carol" if what == "query-answer" else "dana", what, query=query, **given):
             queries[query] = {"query-answer": "answered", "query-close": "closed", "query-reopen": "open"}[what]
 
@@ -324,8 +337,12 @@ def test_no_walk_through_the_actions_finds_an_illegal_path(staged: Any) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=14, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+            max_examples=14,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            database=None,
             phases=[Phase.generate],  # a failing walk is short enough to read; making it shorter takes minutes
             suppress_health_check=list(HealthCheck),
         ),
-    )  # fmt: skip
+    )

@@ -52,11 +52,13 @@ def test_whoever_has_the_public_key_seals_and_only_the_secret_key_opens_and_only
     assert key.open(PLACE, text) == {"value": "31", "missing": ""}
     assert not hasattr(public, "open")
     others = [
-        Place("P-2", "infusion", "dissociation", 1, "score", 42), Place("P-1", "day-9", "dissociation", 1, "score", 42),
-        Place("P-1", "infusion", "vitals", 1, "score", 42), Place("P-1", "infusion", "dissociation", 2, "score", 42),
+        Place("P-2", "infusion", "dissociation", 1, "score", 42),
+        Place("P-1", "day-9", "dissociation", 1, "score", 42),
+        Place("P-1", "infusion", "vitals", 1, "score", 42),
+        Place("P-1", "infusion", "dissociation", 2, "score", 42),
         Place("P-1", "infusion", "dissociation", 1, "item", 42),
         Place("P-1", "infusion", "dissociation", 1, "score", 43),
-    ]  # fmt: skip
+    ]
     _, sealed, _ = text.split(":")
     for place in others:
         assert not public.is_in_place(place, text)  # seen without the secret key
@@ -231,8 +233,10 @@ def test_what_was_confirmed_though_unusual_is_sealed_and_opens_no_query(trial: A
     assert read["infusion-day-2 infusion-vitals 1"]["(confirmed)"] == "pulse"
     assert read["infusion-day-2 infusion-vitals 2"]["(confirmed)"] == "none"
     # nothing in the rows differs but ciphertext and numbers
-    rows = trial.rows("SELECT repeat, item, type, unit, missing, blinding, length(value) FROM item"
-                      " WHERE form = 'infusion-vitals' AND blinding <> 'open'")  # fmt: skip
+    rows = trial.rows(
+        "SELECT repeat, item, type, unit, missing, blinding, length(value) FROM item"
+        " WHERE form = 'infusion-vitals' AND blinding <> 'open'"
+    )
     one, two = (sorted(row[1:] for row in rows if row[0] == repeat) for repeat in (1, 2))
     assert one == two
 
@@ -243,8 +247,10 @@ def exchange(cursor: Any, places: list[tuple[str, str, int]]) -> None:
 
     cells = []
     for participant, item, event in places:
-        cursor.execute("SELECT value FROM item WHERE participant = %s AND item = %s AND event_number = %s",
-                       [participant, item, event])  # fmt: skip
+        cursor.execute(
+            "SELECT value FROM item WHERE participant = %s AND item = %s AND event_number = %s",
+            [participant, item, event],
+        )
         cells.append(cursor.fetchone()[0])
     swapped = dict(zip(places, reversed(cells), strict=True))
 
@@ -259,8 +265,10 @@ def exchange(cursor: Any, places: list[tuple[str, str, int]]) -> None:
     for event in sorted({event for _, _, event in places}):
         rewrite(cursor, event, change(event))
     for (participant, item, event), value in swapped.items():
-        cursor.execute("UPDATE item SET value = %s WHERE participant = %s AND item = %s AND event_number = %s",
-                       [value, participant, item, event])  # fmt: skip
+        cursor.execute(
+            "UPDATE item SET value = %s WHERE participant = %s AND item = %s AND event_number = %s",
+            [value, participant, item, event],
+        )
 
 
 @pytest.fixture
@@ -275,8 +283,9 @@ def two(staged: Any, database: str) -> Any:
     for number, score in ((1, 31), (2, 77)):
         trial.do("carol", "randomize", participant=f"P-{number}")
         trial.do("carol", "visit", participant=f"P-{number}", visit="infusion")
-        trial.do("nina", "record", participant=f"P-{number}", visit="infusion", form="dissociation",
-                 answers={"score": score})  # fmt: skip
+        trial.do(
+            "nina", "record", participant=f"P-{number}", visit="infusion", form="dissociation", answers={"score": score}
+        )
     return trial
 
 
@@ -386,13 +395,26 @@ def test_a_backup_carries_what_is_sealed_and_the_copy_of_the_key_opens_it_again(
     from .conftest import PASSPHRASE, Staged
 
     other = staged(name="other")
-    people = [FirstAccount(who, (role,), PASSPHRASE) for who, role in (
-        ("alice", "administrator"), ("carol", "coordinator"), ("ivan", "investigator"), ("phil", "pharmacist"),
-        ("sam", "safety"))]  # fmt: skip
+    people = [
+        FirstAccount(who, (role,), PASSPHRASE)
+        for who, role in (
+            ("alice", "administrator"),
+            ("carol", "coordinator"),
+            ("ivan", "investigator"),
+            ("phil", "pharmacist"),
+            ("sam", "safety"),
+        )
+    ]
     made = create_trial(
-        read_protocol("ketamine-mbrp-cocaine"), tmp_path / "kept", mode="training", pharmacy=tmp_path / "kept-pharmacy",
-        accounts=people, safety_copy="aaaa-bbbb-cccc", clock=other.clock, entropy=other.entropy,
-    )  # fmt: skip
+        read_protocol("ketamine-mbrp-cocaine"),
+        tmp_path / "kept",
+        mode="training",
+        pharmacy=tmp_path / "kept-pharmacy",
+        accounts=people,
+        safety_copy="aaaa-bbbb-cccc",
+        clock=other.clock,
+        entropy=other.entropy,
+    )
     trial = Staged(made, tmp_path / "kept-pharmacy", tmp_path / "kept-safety", other.clock, other.entropy)
     trial.do("alice", "activate-site", site="main", approval="IRB")
     hire(trial)
@@ -426,13 +448,19 @@ def test_an_amended_class_leaves_earlier_values_as_they_were_recorded(trial: Any
     text = protocol_path("ketamine-mbrp-cocaine").read_text("utf-8")
     words = "instrument: dissociation, label: Dissociation, blinding: quarantined"
     assert words in text
-    trial.do("alice", "amend", text=text.replace(words, words.replace("quarantined", "open")), confirm=True,
-             why="the board found it harmless")  # fmt: skip
+    trial.do(
+        "alice",
+        "amend",
+        text=text.replace(words, words.replace("quarantined", "open")),
+        confirm=True,
+        why="the board found it harmless",
+    )
     blinded = cut_records(trial.trial, at=trial.clock.now(), edition="blinded")
     assert "dissociation" not in blinded["assessments"]["instrument"].to_list()
     trial.do("sam", "open-arms", why="the test looks")
-    whole = cut_records(trial.trial, at=trial.clock.now(), edition="unblinded", pharmacy=trial.pharmacy,
-                        safety=trial.safety)  # fmt: skip
+    whole = cut_records(
+        trial.trial, at=trial.clock.now(), edition="unblinded", pharmacy=trial.pharmacy, safety=trial.safety
+    )
     assert whole["assessments"]["value"].to_list() == [31.0]
     assert verify(trial.trial).findings == []
     with Refused("C578"):

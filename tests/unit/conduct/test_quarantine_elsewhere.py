@@ -86,8 +86,9 @@ def test_at_the_terminal_the_key_is_made_again_with_what_init_told_once(
         return json.loads(found.stdout)
 
     folder, again = tmp_path / "trial", tmp_path / "again"
-    people = [part for who, role in (("admin", "administrator"), ("sam", "safety")) for part in
-              ("--account", f"{who}:{role}")]  # fmt: skip
+    people = [
+        part for who, role in (("admin", "administrator"), ("sam", "safety")) for part in ("--account", f"{who}:{role}")
+    ]
     made = run("init", "ketamine-mbrp-cocaine", folder, "--training", *people)
     key = (tmp_path / "trial-safety" / "key.json").read_bytes()
     assert made["safety"] == str(tmp_path / "trial-safety")

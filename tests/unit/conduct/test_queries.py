@@ -60,8 +60,13 @@ def test_a_query_closed_unanswered_says_why_and_one_about_nothing_is_refused(on_
     with Refused("C016"):
         trial.do("mona", "query-close", query="Q-0001")
     trial.do("mona", "query-close", query="Q-0001", why="seen on site")
-    for about in ({"visit": "day-12"}, {"visit": "day-9", "form": "craving"}, {**FORM, "item": "heroin"},
-                  {"form": "urine"}, {"item": "cocaine"}):  # fmt: skip
+    for about in (
+        {"visit": "day-12"},
+        {"visit": "day-9", "form": "craving"},
+        {**FORM, "item": "heroin"},
+        {"form": "urine"},
+        {"item": "cocaine"},
+    ):
         with Refused("C628"):
             trial.do("mona", "query", **{"participant": "P-1", "text": "?", **about})
     with Refused("C628"):
@@ -131,8 +136,9 @@ def test_a_query_on_what_is_quarantined_is_the_safety_roles_alone_and_its_words_
     assert [row["text"] for row in shown] == ["sealed: add --safety FOLDER"]
     shown = trial.do("sam", "queries", opened=True).told["queries"]
     assert [(row["item"], row["text"], row["answer"]) for row in shown] == [("score", words, "The rater said Zebra.")]
-    kept = " ".join(str(cell) for table in ("event", "query") for row in trial.rows(f"SELECT * FROM {table}")
-                    for cell in row)  # fmt: skip
+    kept = " ".join(
+        str(cell) for table in ("event", "query") for row in trial.rows(f"SELECT * FROM {table}") for cell in row
+    )
     assert "Floating" not in kept
     assert "Zebra" not in kept
     assert verify(trial.trial, key=trial.trial.quarantine(trial.safety)).findings == []

@@ -313,8 +313,17 @@ def test_the_export_is_a_command_refused_before_lock_and_replayed_by_another(
         trial.do("carol", "randomize", participant=f"P-{number}")
     monkeypatch.setenv("EQUIPOISE_PASSPHRASE", PASSPHRASE)
     out = tmp_path / "allocations.csv"
-    command = ["randomization", "export", str(trial.trial.directory), "--out", str(out), "--as", "phil",
-               "--pharmacy", str(trial.pharmacy)]  # fmt: skip
+    command = [
+        "randomization",
+        "export",
+        str(trial.trial.directory),
+        "--out",
+        str(out),
+        "--as",
+        "phil",
+        "--pharmacy",
+        str(trial.pharmacy),
+    ]
     early = runner.invoke(app, command)
     assert early.exit_code != 0
     assert "C017" in early.output
@@ -327,8 +336,16 @@ def test_the_export_is_a_command_refused_before_lock_and_replayed_by_another(
     assert (out.stat().st_mode & 0o777) == 0o600
     assert trial.rows("SELECT account FROM event WHERE action = 'export-allocations'") == [("phil",)]
     commitment = (trial.pharmacy / "commitment.txt").read_text().strip()
-    again = ["randomization", "replay", "ketamine-mbrp-cocaine", str(trial.pharmacy / "companion.yaml"), str(out),
-             "--commitment", commitment, "--training"]  # fmt: skip
+    again = [
+        "randomization",
+        "replay",
+        "ketamine-mbrp-cocaine",
+        str(trial.pharmacy / "companion.yaml"),
+        str(out),
+        "--commitment",
+        commitment,
+        "--training",
+    ]
     said = runner.invoke(app, again)
     assert (said.exit_code, "4 allocations in 1 streams" in said.output) == (0, True), said.output
     text = out.read_text()

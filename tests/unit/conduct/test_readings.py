@@ -25,8 +25,10 @@ def _loaded_by_screening(trial) -> set[str]:
     number = trial.rows("SELECT count(*) FROM event")[0][0]
     done = subprocess.run(
         [sys.executable, "-c", script, str(trial.trial.directory), f"P-{number}"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(json.loads(done.stdout))
 
 

@@ -30,16 +30,20 @@ def test_a_signature_shows_name_role_time_and_meaning_and_any_later_change_of_wh
 
     signed = trial.do("ruth", "sign", **FORM, meaning="authored").answer
     assert {name: signed[name] for name in ("signed_by", "role", "meaning", "of")} == {
-        "signed_by": "Ruth", "role": "rater", "meaning": "authored", "of": "form urine at day-9",
-    }  # fmt: skip
+        "signed_by": "Ruth",
+        "role": "rater",
+        "meaning": "authored",
+        "of": "form urine at day-9",
+    }
     assert signed["at"].endswith("Z")
     trial.do("mona", "sign", participant="P-1", meaning="reviewed")
     whole, form = "all records of the participant", "form urine at day-9"
     assert states(trial) == {whole: "valid", form: "valid"}
     shown = trial.do("mona", "read", participant="P-1").told["signatures"]
     assert [(row["person"], row["role"], row["meaning"], row["state"]) for row in shown] == [
-        ("Ruth", "rater", "authored", "valid"), ("Mona", "monitor", "reviewed", "valid"),
-    ]  # fmt: skip
+        ("Ruth", "rater", "authored", "valid"),
+        ("Mona", "monitor", "reviewed", "valid"),
+    ]
     trial.do("ruth", "calendar", participant="P-1", first="2027-01-16", last="2027-01-16")
     assert states(trial) == {whole: "superseded", form: "valid"}
     done = trial.do("ruth", "correct", **FORM, answers={"cocaine": "positive"}, why="strip misread")

@@ -69,8 +69,10 @@ def same(one: pl.DataFrame, other: pl.DataFrame, name: str) -> None:
     right = right.with_columns(pl.col(pl.Int64).cast(pl.Float64))
     key = [*TABLES[name].key]
     left, right = (frame.sort([*key, *(c for c in left.columns if c not in key)]) for frame in (left, right))
-    assert left.equals(right), f"{name}\n{left.join(right, on=left.columns, how='anti', nulls_equal=True)}\n" \
-                               f"{right.join(left, on=left.columns, how='anti', nulls_equal=True)}"  # fmt: skip
+    assert left.equals(right), (
+        f"{name}\n{left.join(right, on=left.columns, how='anti', nulls_equal=True)}\n"
+        f"{right.join(left, on=left.columns, how='anti', nulls_equal=True)}"
+    )
 
 
 def check_calendar(trial: Any) -> None:
@@ -95,9 +97,15 @@ def check(staged: Any, per_arm: int | None, seed: int, folder: Path) -> None:
     driver.close(order)
     at = trial.clock.now().isoformat()
     take_cut(
-        trial.trial, trial.session("uma"), at=at, edition="unblinded", out=folder / "cut", pharmacy=trial.pharmacy,
-        clock=trial.clock, entropy=trial.entropy,
-    )  # fmt: skip
+        trial.trial,
+        trial.session("uma"),
+        at=at,
+        edition="unblinded",
+        out=folder / "cut",
+        pharmacy=trial.pharmacy,
+        clock=trial.clock,
+        entropy=trial.entropy,
+    )
     found = read_records(folder / "cut")
     assert found.source.details["locked"] is True
     for name in TABLES:
@@ -106,10 +114,18 @@ def check(staged: Any, per_arm: int | None, seed: int, folder: Path) -> None:
     (folder / "protocol.yaml").write_text(protocol.text, "utf-8")
     results = []
     for name in ("cut", "simulated"):
-        told = CliRunner().invoke(app, [
-            "run", str(folder / "protocol.yaml"), "--records", str(folder / name), "--out", str(folder / f"{name}-run"),
-            "--no-pdf",
-        ])  # fmt: skip
+        told = CliRunner().invoke(
+            app,
+            [
+                "run",
+                str(folder / "protocol.yaml"),
+                "--records",
+                str(folder / name),
+                "--out",
+                str(folder / f"{name}-run"),
+                "--no-pdf",
+            ],
+        )
         assert told.exit_code == 0, told.output
         results.append(json.loads((folder / f"{name}-run" / "results.json").read_text("utf-8")))
     assert results[0]["estimates"] == results[1]["estimates"]

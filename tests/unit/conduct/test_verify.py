@@ -16,8 +16,11 @@ def test_each_column_of_each_table_changed_by_hand_is_named(staged, database) ->
     owner = Trial(trial.trial.directory, trial.trial.config, as_owner=True)
     kinds = [*changed_columns(owner), *damaged_ledgers(owner, anchored=verify(owner).anchored_to)]
     assert len(kinds) > 90
-    missed = {damage.name: [str(f) for f in found.findings] for damage in kinds
-              if not is_named(damage, found := seen(owner, damage))}  # fmt: skip
+    missed = {
+        damage.name: [str(f) for f in found.findings]
+        for damage in kinds
+        if not is_named(damage, found := seen(owner, damage))
+    }
     assert missed == {}
     assert verify(owner).findings == []  # the damage was rolled back
     owner.close()

@@ -99,9 +99,13 @@ def test_infusion_peaks_are_of_those_measured():
     assert [column.unit for column in table.columns[1:]] == ["n = 27", "n = 27"]
     rows = rows_by_label(table)
     peak = (
-        records["vitals"].join(records["allocations"], on="participant_id").filter(pl.col("arm") == "ketamine")
-        .group_by("participant_id").agg(pl.col("systolic").max())["systolic"].median()
-    )  # fmt: skip
+        records["vitals"]
+        .join(records["allocations"], on="participant_id")
+        .filter(pl.col("arm") == "ketamine")
+        .group_by("participant_id")
+        .agg(pl.col("systolic").max())["systolic"]
+        .median()
+    )
     cell = rows["Systolic blood pressure, highest, mmHg"][1]
     assert isinstance(cell, fmt.Quartiles)
     assert cell.median == peak

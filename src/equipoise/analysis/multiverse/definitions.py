@@ -18,8 +18,15 @@ from equipoise.protocol.language.facts import ListOrMapping
 CODES = {"A010": "The protocol has no analysis of two arms to vary."}
 
 USE_KINDS = {
-    "abstinence", "abstinent-days", "time-to-event", "repeated-use", "use-by-day", "use-by-week", "report", "pattern",
-}  # fmt: skip
+    "abstinence",
+    "abstinent-days",
+    "time-to-event",
+    "repeated-use",
+    "use-by-day",
+    "use-by-week",
+    "report",
+    "pattern",
+}
 LIBRARY = "library-"
 # A pattern shorter than this has no course to speak of.
 _FEWEST_DAYS = 14

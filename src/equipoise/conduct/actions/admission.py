@@ -23,16 +23,23 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
     """Account, role, site, state of the trial, reason: deny by default."""
     account = act.trial.row("account", account=act.session.account)
     today = Moment.of(clock, "")
-    if account is None or account.state != "active" or (
-        account.expires_on and today.local_date.isoformat() > account.expires_on
-    ):  # fmt: skip
+    if (
+        account is None
+        or account.state != "active"
+        or (account.expires_on and today.local_date.isoformat() > account.expires_on)
+    ):
         act.refuse("C013", act.session.account, "The account is not in use.", "an account in use")
     may = MATRIX.get(act.action.name, frozenset())
     act.roles = frozenset(account.roles.split(","))
     held = [role for role in account.roles.split(",") if role in may]
     if not held:
-        act.refuse("C013", act.action.name, f"The role {account.roles} does not do this.",
-                   listed(sorted(may)), "Ask somebody whose role it is.")  # fmt: skip
+        act.refuse(
+            "C013",
+            act.action.name,
+            f"The role {account.roles} does not do this.",
+            listed(sorted(may)),
+            "Ask somebody whose role it is.",
+        )
     act.role = held[0]
     sites = [site for site in account.sites.split(",") if site]
     act.site = sites[0] if len(sites) == 1 else ""
@@ -108,11 +115,20 @@ def _is_new(chosen: Action) -> bool:
 
 def _require_no_fence(act: Act, state: Any) -> None:
     if state.randomization != "open":
-        act.refuse("C018", "randomization", f"The fence stands: {state.fence or state.randomization}.",
-                   "every receipt given since the backup typed in",
-                   "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).")  # fmt: skip
+        act.refuse(
+            "C018",
+            "randomization",
+            f"The fence stands: {state.fence or state.randomization}.",
+            "every receipt given since the backup typed in",
+            "equipoise do DIR lift-fence receipts=... (docs/running-a-trial.md, After a restore).",
+        )
     found = disagreement(act.trial, last_anchor(act.trial.receipts), act.writer.number)
     if not found:
         return
-    act.refuse("C018", "the ledger", found, "a ledger that holds all that was given out",
-               "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.")  # fmt: skip
+    act.refuse(
+        "C018",
+        "the ledger",
+        found,
+        "a ledger that holds all that was given out",
+        "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.",
+    )

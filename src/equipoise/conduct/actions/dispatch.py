@@ -339,8 +339,13 @@ class Act:
         found = self.trial.row("site", site=self.site)
         if found is None or found.state != "active":
             state = found.state if found is not None else "not known"
-            self.refuse("C019", f"site {self.site}", f"The site is {state}.", "an active site",
-                        "After the site's approvals an administrator activates it: activate-site.")  # fmt: skip
+            self.refuse(
+                "C019",
+                f"site {self.site}",
+                f"The site is {state}.",
+                "an active site",
+                "After the site's approvals an administrator activates it: activate-site.",
+            )
 
 
 def perform(
@@ -435,9 +440,14 @@ def find_action(name: str) -> Action:
         known = all_actions()
         guess = nearest(name, known)
         raise UsageError(
-            Problem("U030", "ACTION", f"There is no action {name!r}.", listed(known, limit=60),
-                    f"Did you mean {guess}?" if guess else "")
-        )  # fmt: skip
+            Problem(
+                "U030",
+                "ACTION",
+                f"There is no action {name!r}.",
+                listed(known, limit=60),
+                f"Did you mean {guess}?" if guess else "",
+            )
+        )
     return chosen
 
 
@@ -455,11 +465,22 @@ def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, c
         now = Moment.of(clock, "")
         put = {"put": wrong_passphrase(trial, session.account, now)} if problem.code == "C010" else {}
         writer.append(
-            action="refused", now=now, request=code(entropy, 6), step=0, account=session.account,
-            role="", site="", device=session.device, participant="", subject=name, why="",
-            what={"code": problem.code, "place": problem.place, **put}, protocol_hash="",
-            program_version=program_version(), entropy=entropy,
-        )  # fmt: skip
+            action="refused",
+            now=now,
+            request=code(entropy, 6),
+            step=0,
+            account=session.account,
+            role="",
+            site="",
+            device=session.device,
+            participant="",
+            subject=name,
+            why="",
+            what={"code": problem.code, "place": problem.place, **put},
+            protocol_hash="",
+            program_version=program_version(),
+            entropy=entropy,
+        )
 
 
 def _answers(contents: Any) -> dict[str, Any]:
@@ -479,9 +500,14 @@ def _repeated(writer: Writer, request: str, chosen: Action, given: Mapping[str, 
     asked = asked_of(chosen, given, why, contents[0].get("hidden", ()))
     if rows[0][1] != chosen.name or contents[0].get("asked", asked) != asked:
         raise ConductError(
-            Problem("C015", "--key", "This request was answered before, and what it asked was another thing.",
-                    "a key of its own for every request", "Leave the key out, or choose another.")
-        )  # fmt: skip
+            Problem(
+                "C015",
+                "--key",
+                "This request was answered before, and what it asked was another thing.",
+                "a key of its own for every request",
+                "Leave the key out, or choose another.",
+            )
+        )
     last = rows[-1]
     anchor = Anchor(last[0], last[3], last[2], chosen.name)
     return Receipt(chosen.name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)

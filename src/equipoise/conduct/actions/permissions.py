@@ -19,8 +19,19 @@ ROLES = {
     "unblinded-statistician": "takes unblinded cuts",
 }
 
-_COLUMNS = ("administrator", "coordinator", "investigator", "infusion", "rater", "pharmacist", "safety", "monitor",
-            "data-manager", "statistician", "unblinded-statistician")  # fmt: skip
+_COLUMNS = (
+    "administrator",
+    "coordinator",
+    "investigator",
+    "infusion",
+    "rater",
+    "pharmacist",
+    "safety",
+    "monitor",
+    "data-manager",
+    "statistician",
+    "unblinded-statistician",
+)
 
 # Columns:            adm coo inv inf rat pha saf mon dat sta uns
 _RIGHTS = """

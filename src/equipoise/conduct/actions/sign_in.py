@@ -137,9 +137,13 @@ def check_again(trial: Trial, account: str, passphrase: str, now: Moment) -> Non
         raise _waits(account, row.refusals)
     if credential_digest(kept[0][0]) != row.credential or not _is_right(passphrase, kept[0][0]):
         raise ConductError(
-            Problem("C010", "passphrase", "This is not the account's pass-phrase: nothing was signed.",
-                    "the pass-phrase of the person who signs")
-        )  # fmt: skip
+            Problem(
+                "C010",
+                "passphrase",
+                "This is not the account's pass-phrase: nothing was signed.",
+                "the pass-phrase of the person who signs",
+            )
+        )
 
 
 def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[dict[str, object]]]:
@@ -152,16 +156,26 @@ def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[
 
 def _waits(account: str, refusals: int) -> ConductError:
     return ConductError(
-        Problem("C011", account, f"{refusals} wrong pass-phrases in a row.", "a pause of a quarter of an hour",
-                "Wait, or ask an administrator to reset the pass-phrase.")
-    )  # fmt: skip
+        Problem(
+            "C011",
+            account,
+            f"{refusals} wrong pass-phrases in a row.",
+            "a pause of a quarter of an hour",
+            "Wait, or ask an administrator to reset the pass-phrase.",
+        )
+    )
 
 
 def _refused() -> ConductError:
     return ConductError(
-        Problem("C010", "--as", "This account and pass-phrase do not open the trial.", "an account in use",
-                "Check both; an administrator can reset the pass-phrase.")
-    )  # fmt: skip
+        Problem(
+            "C010",
+            "--as",
+            "This account and pass-phrase do not open the trial.",
+            "an account in use",
+            "Check both; an administrator can reset the pass-phrase.",
+        )
+    )
 
 
 def _note(
@@ -176,7 +190,19 @@ def _note(
     """An event of signing in; what it says is worked out under the write lock."""
     with writing(trial) as writer:
         writer.append(
-            action=action, now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account=account, role="",
-            site="", device=device, participant="", subject=f"account {account}", why="", what=what(), protocol_hash="",
-            program_version=program_version(), entropy=entropy,
-        )  # fmt: skip
+            action=action,
+            now=Moment.of(clock, ""),
+            request=code(entropy, 6),
+            step=0,
+            account=account,
+            role="",
+            site="",
+            device=device,
+            participant="",
+            subject=f"account {account}",
+            why="",
+            what=what(),
+            protocol_hash="",
+            program_version=program_version(),
+            entropy=entropy,
+        )

@@ -30,9 +30,16 @@ _DATA = ("participant", "visit", "form", "item")
 
 
 def signature_row(
-    act: Act, passphrase: str, meaning: str, subject: str, *, participant: str = "", visit: str = "", form: str = "",
+    act: Act,
+    passphrase: str,
+    meaning: str,
+    subject: str,
+    *,
+    participant: str = "",
+    visit: str = "",
+    form: str = "",
     repeat: int = 1,
-) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+) -> dict[str, list[dict[str, Any]]]:
     """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
     check_again(act.trial, act.session.account, passphrase, act.now)
     content = digest_signed(act.trial, participant, visit, form, repeat)
@@ -44,13 +51,23 @@ def signature_row(
         (account.account, meaning, participant, visit, form, repeat, content),
     )
     if before:
-        act.refuse("C621", participant or subject, "These records are signed already.",
-                   "records that changed, or others")  # fmt: skip
+        act.refuse(
+            "C621", participant or subject, "These records are signed already.", "records that changed, or others"
+        )
     row = {
-        "signature": f"S-{act.writer.number + 1}", "participant": participant, "visit": visit, "form": form,
-        "repeat": repeat, "subject": subject, "account": account.account, "person": account.person, "role": act.role,
-        "meaning": meaning, "content": content, "at": act.now.text,
-    }  # fmt: skip
+        "signature": f"S-{act.writer.number + 1}",
+        "participant": participant,
+        "visit": visit,
+        "form": form,
+        "repeat": repeat,
+        "subject": subject,
+        "account": account.account,
+        "person": account.person,
+        "role": act.role,
+        "meaning": meaning,
+        "content": content,
+        "at": act.now.text,
+    }
     rows: dict[str, list[dict[str, Any]]] = {"signature": [row]}
     if account.refusals:
         rows["account"] = [{"account": account.account, "refusals": 0}]
@@ -61,24 +78,31 @@ def shown(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """What the person who signed is told, and what every display of a signature says."""
     row = rows["signature"][0]
     return {
-        "signature": row["signature"], "of": row["subject"], "signed_by": row["person"] or row["account"],
-        "role": row["role"], "meaning": row["meaning"], "at": row["at"], "content": row["content"],
-    }  # fmt: skip
+        "signature": row["signature"],
+        "of": row["subject"],
+        "signed_by": row["person"] or row["account"],
+        "role": row["role"],
+        "meaning": row["meaning"],
+        "at": row["at"],
+        "content": row["content"],
+    }
 
 
 def supersede_signatures(act: Act) -> None:
     """Record that signatures no longer cover what stands now, of everybody whose data the action changed."""
     touched = {
-        entry.participant for entry in act.events
+        entry.participant
+        for entry in act.events
         if entry.participant and any(f'"{table}":[' in entry.what for table in _DATA)
-    }  # fmt: skip
+    }
     for participant in sorted(touched):
-        rows = [
-            {"signature": id, "state": SUPERSEDED} for id, _, _ in no_longer_as_signed(act.trial, participant)
-        ]  # fmt: skip
+        rows = [{"signature": id, "state": SUPERSEDED} for id, _, _ in no_longer_as_signed(act.trial, participant)]
         if rows:
             names = [row["signature"] for row in rows]
             act.record(
-                participant=participant, subject="signatures superseded", why="",
-                what={"superseded": names, "put": {"signature": rows}}, answer={"signatures_superseded": names},
-            )  # fmt: skip
+                participant=participant,
+                subject="signatures superseded",
+                why="",
+                what={"superseded": names, "put": {"signature": rows}},
+                answer={"signatures_superseded": names},
+            )

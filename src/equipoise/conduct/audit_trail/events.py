@@ -12,13 +12,48 @@ from equipoise.conduct.audit_trail.canonical import body_of, digest_of, linked
 
 # Columns of the event table in the order in which they are hashed; `why`, `what` and `salt` enter through `digest`.
 HASHED = (
-    "number", "request", "step", "action", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device",
-    "participant", "subject", "digest", "protocol_hash", "program_version",
-)  # fmt: skip
+    "number",
+    "request",
+    "step",
+    "action",
+    "at",
+    "zone",
+    "offset_minutes",
+    "clock",
+    "account",
+    "role",
+    "site",
+    "device",
+    "participant",
+    "subject",
+    "digest",
+    "protocol_hash",
+    "program_version",
+)
 COLUMNS = (
-    "number", "request", "step", "action", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device",
-    "participant", "subject", "why", "what", "salt", "digest", "protocol_hash", "program_version", "previous", "hash",
-)  # fmt: skip
+    "number",
+    "request",
+    "step",
+    "action",
+    "at",
+    "zone",
+    "offset_minutes",
+    "clock",
+    "account",
+    "role",
+    "site",
+    "device",
+    "participant",
+    "subject",
+    "why",
+    "what",
+    "salt",
+    "digest",
+    "protocol_hash",
+    "program_version",
+    "previous",
+    "hash",
+)
 _hashed = itemgetter(*(COLUMNS.index(name) for name in HASHED))
 
 

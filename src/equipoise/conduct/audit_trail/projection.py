@@ -95,9 +95,7 @@ def apply(event: Entry, *, kept: Mapping[int, str] | None = None) -> list[Put]:
 
 def puts_of(what: Mapping[str, Any]) -> list[Put]:
     """Rows that the content of an event writes; several for one row are joined, the later column standing."""
-    return [
-        Put(TABLES[name], row) for name, rows in what.get("put", {}).items() for row in joined_rows(name, rows)
-    ]  # fmt: skip
+    return [Put(TABLES[name], row) for name, rows in what.get("put", {}).items() for row in joined_rows(name, rows)]
 
 
 def fold(state: State, put: Mapping[str, Iterable[Mapping[str, Any]]], number: int) -> None:

@@ -237,9 +237,14 @@ def cut_records(
     if edition == "unblinded":
         if not ledger.is_locked and not ledger.was_unblinded_for_analysis:
             raise ConductError(
-                Problem("C623", "--edition", "The database was not locked at that moment.", "an edition without arms",
-                        "Lock first; before it, an unblinding for analysis is recorded with its reason: open-arms.")
-            )  # fmt: skip
+                Problem(
+                    "C623",
+                    "--edition",
+                    "The database was not locked at that moment.",
+                    "an edition without arms",
+                    "Lock first; before it, an unblinding for analysis is recorded with its reason: open-arms.",
+                )
+            )
         opened = open_true(trial, ledger, trial.vault(pharmacy))
     elif edition == "sham":
         trial.vault(pharmacy)
@@ -263,11 +268,17 @@ def cut_records(
         protocol=protocol.id,
         protocol_hash=protocol.hash,
         details={
-            "edition": edition, "at": at.astimezone(UTC).isoformat(), "mode": trial.mode,
-            "instance": trial.config.instance, "events": head.number, "head": head.hash, "locked": ledger.is_locked,
-            "quarantined": "included" if shows else "left out", "program_version": program_version(),
+            "edition": edition,
+            "at": at.astimezone(UTC).isoformat(),
+            "mode": trial.mode,
+            "instance": trial.config.instance,
+            "events": head.number,
+            "head": head.hash,
+            "locked": ledger.is_locked,
+            "quarantined": "included" if shows else "left out",
+            "program_version": program_version(),
         },
-    )  # fmt: skip
+    )
     return Records({name: frame for name, frame in tables.items() if frame.height}, source)
 
 
@@ -278,10 +289,14 @@ def _key(trial: Trial, ledger: Ledger, safety: Path | None) -> Quarantine | None
     key = trial.quarantine(safety)
     if key is None:
         raise ConductError(
-            Problem("C043", "--safety", "The cut holds quarantined values, and nothing opens them.",
-                    "the safety role's folder, or its key published after the lock (open-quarantine)",
-                    "Name the folder with --safety, or cut --without-quarantined.")
-        )  # fmt: skip
+            Problem(
+                "C043",
+                "--safety",
+                "The cut holds quarantined values, and nothing opens them.",
+                "the safety role's folder, or its key published after the lock (open-quarantine)",
+                "Name the folder with --safety, or cut --without-quarantined.",
+            )
+        )
     return key
 
 
@@ -303,7 +318,7 @@ def take_cut(
 
     Raises what :func:`cut_records` and the door raise, and :class:`~equipoise.foundation.errors.OutputError` where the
     folder cannot be made.
-    """  # fmt: skip
+    """
     from equipoise.conduct.actions.dispatch import perform
     from equipoise.exchange.records_files import write_records
 

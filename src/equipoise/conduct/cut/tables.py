@@ -37,10 +37,18 @@ def tables_of(
     """Every table of Records. ``version`` gives the protocol of a hash: an infusion is read by the one it was under."""
     cut = _Cut(ledger, protocol, edition, opened, version, shows_quarantined)
     makers: dict[str, Callable[[_Cut], list[Row]]] = {
-        "participants": _participants, "allocations": _allocations, "visits": _visits, "urine": _urine,
-        "daily_use": _daily_use, "assessments": _assessments, "vitals": _vitals, "exposure": _exposure,
-        "sessions": _sessions, "adverse_events": _adverse_events, "disposition": _disposition,
-    }  # fmt: skip
+        "participants": _participants,
+        "allocations": _allocations,
+        "visits": _visits,
+        "urine": _urine,
+        "daily_use": _daily_use,
+        "assessments": _assessments,
+        "vitals": _vitals,
+        "exposure": _exposure,
+        "sessions": _sessions,
+        "adverse_events": _adverse_events,
+        "disposition": _disposition,
+    }
     out = {}
     for name, make in makers.items():
         rows = make(cut)
@@ -210,10 +218,14 @@ def _allocations(cut: _Cut) -> list[Row]:
         stratum = ", ".join(f"{name} {profile[name]}" for name in sorted(profile)) or None
         out.append(
             {
-                "participant_id": key[0], "stage": key[1], "day": cut.day(key[0], on), "stratum": stratum, "arm": arm,
+                "participant_id": key[0],
+                "stage": key[1],
+                "day": cut.day(key[0], on),
+                "stratum": stratum,
+                "arm": arm,
                 "arm_received": arm if arm is not None and _received(cut, key[0], arm) else None,
             }
-        )  # fmt: skip
+        )
     return out
 
 
@@ -289,9 +301,14 @@ def _urine(cut: _Cut) -> list[Row]:
                 if result is None:
                     result = "not_expected" if visit["state"] == "not_expected" else "missed"
                 out.append(
-                    {"participant_id": id, "visit": visit["visit"], "day": day, "substance": substance,
-                     "result": result}
-                )  # fmt: skip
+                    {
+                        "participant_id": id,
+                        "visit": visit["visit"],
+                        "day": day,
+                        "substance": substance,
+                        "result": result,
+                    }
+                )
     return out
 
 
@@ -311,10 +328,11 @@ def _daily_use(cut: _Cut) -> list[Row]:
                 for substance in entry.substances:
                     if substance in values and day is not None:
                         told[(day, substance)] = {
-                            "asked": True, "used": values[substance] == "yes",
+                            "asked": True,
+                            "used": values[substance] == "yes",
                             "amount": _float(values.get(f"{substance}.amount")),
                             "unit": values.get(f"{substance}.unit"),
-                        }  # fmt: skip
+                        }
             last = cut.last_day(id)
             for day in due:
                 if day_index(day) < day_index(last) and day not in hidden:
@@ -334,10 +352,16 @@ def _assessments(cut: _Cut) -> list[Row]:
             for row in cut.forms.get((id, name), []):
                 found = cut.ledger.items.get((id, row["visit"], name, row["repeat"]), {})
                 out += [
-                    {"participant_id": id, "visit": row["visit"], "day": cut.day(id, row["date"]),
-                     "instrument": entry.instrument, "item": item, "value": _float(cell["value"])}
+                    {
+                        "participant_id": id,
+                        "visit": row["visit"],
+                        "day": cut.day(id, row["date"]),
+                        "instrument": entry.instrument,
+                        "item": item,
+                        "value": _float(cell["value"]),
+                    }
                     for item, cell in found.items()
-                ]  # fmt: skip
+                ]
     return out
 
 
@@ -376,11 +400,16 @@ def _vitals(cut: _Cut) -> list[Row]:
                     continue
                 values = cut.values(id, row)
                 out.append(
-                    {"participant_id": id, "intervention": _given(cut, id, day, sheet)[0],
-                     "day": cut.day(id, sheet["date"]),
-                     **{sign: _float(values.get(sign))
-                        for sign in ("minute", "systolic", "diastolic", "pulse", "saturation")}}
-                )  # fmt: skip
+                    {
+                        "participant_id": id,
+                        "intervention": _given(cut, id, day, sheet)[0],
+                        "day": cut.day(id, sheet["date"]),
+                        **{
+                            sign: _float(values.get(sign))
+                            for sign in ("minute", "systolic", "diastolic", "pulse", "saturation")
+                        },
+                    }
+                )
     return out
 
 
@@ -435,13 +464,17 @@ def _sessions(cut: _Cut) -> list[Row]:
                 delivered = values.get("delivered") == "yes"
                 out.append(
                     {
-                        "participant_id": id, "intervention": name, "session": number, "planned_day": planned,
+                        "participant_id": id,
+                        "intervention": name,
+                        "session": number,
+                        "planned_day": planned,
                         "day": cut.day(id, row["date"]) if row is not None and delivered else None,
-                        "delivered": delivered, "minutes": _float(values.get("minutes")),
+                        "delivered": delivered,
+                        "minutes": _float(values.get("minutes")),
                         "home_practice_minutes": _float(values.get("practice")),
                         "fidelity": _float(values.get("fidelity")),
                     }
-                )  # fmt: skip
+                )
     return out
 
 
@@ -452,13 +485,17 @@ def _adverse_events(cut: _Cut) -> list[Row]:
             values = cut.values(id, row)
             out.append(
                 {
-                    "participant_id": id, "event": row["repeat"], "term": values.get("term", REDACTED),
-                    "onset_day": cut.day(id, values.get("onset")), "end_day": cut.day(id, values.get("end")),
-                    "severity": values.get("severity"), "serious": bool(values.get("serious")),
+                    "participant_id": id,
+                    "event": row["repeat"],
+                    "term": values.get("term", REDACTED),
+                    "onset_day": cut.day(id, values.get("onset")),
+                    "end_day": cut.day(id, values.get("end")),
+                    "severity": values.get("severity"),
+                    "serious": bool(values.get("serious")),
                     "related": {"yes": True, "no": False}.get(values.get("related", "")),
                     "outcome": values.get("outcome"),
                 }
-            )  # fmt: skip
+            )
     return out
 
 

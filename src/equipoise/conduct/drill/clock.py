@@ -63,8 +63,12 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         offsets = {row[1]: row[4] for row in found}
         report.require(7, "told apart by their offset from UTC", (offsets["P3-0"], offsets["P4-0"]), (-240, -300))
         moved = {row[3] for row in found} | {row[4] for row in found if row[1][:2] in ("P5", "P6")}
-        report.require(8, "zone and offset of the site, wherever the server is", sorted(map(str, moved)),
-                       ["-300", "America/New_York"])  # fmt: skip
+        report.require(
+            8,
+            "zone and offset of the site, wherever the server is",
+            sorted(map(str, moved)),
+            ["-300", "America/New_York"],
+        )
         result = verify(stage.trial)
         report.require(9, "findings of verify", len(result.findings))
         report.require(

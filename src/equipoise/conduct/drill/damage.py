@@ -74,9 +74,13 @@ def changed_columns(trial: Trial) -> list[Damage]:
 
 
 _KEYS = {
-    "event": ("number",), "sealed_event": ("number",), "slot": ("handle",), "ledger_head": ("ledger",),
-    "credential": ("account",), **{name: table.key for name, table in TABLES.items()},
-}  # fmt: skip
+    "event": ("number",),
+    "sealed_event": ("number",),
+    "slot": ("handle",),
+    "ledger_head": ("ledger",),
+    "credential": ("account",),
+    **{name: table.key for name, table in TABLES.items()},
+}
 _NAMED = {"slot": "sealed event", "ledger_head": "ledger", "credential": "account"}
 # Nothing is asked of it: it says which event set the pass-phrase, and the digest in that event is what is compared.
 _UNCHECKED = {("credential", "event_number")}
@@ -125,8 +129,9 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
         cursor.execute(f"SELECT {words} FROM event WHERE number IN (%s, %s) ORDER BY number", [middle, middle + 1])
         first, second = cursor.fetchall()
         for number, values in ((middle, second), (middle + 1, first)):
-            cursor.execute("UPDATE event SET what = %s, why = %s, salt = %s, digest = %s WHERE number = %s",
-                           [*values, number])  # fmt: skip
+            cursor.execute(
+                "UPDATE event SET what = %s, why = %s, salt = %s, digest = %s WHERE number = %s", [*values, number]
+            )
 
     def cut(cursor: Any) -> None:
         last = anchored - 1
@@ -137,8 +142,9 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
         rewrite(cursor, middle, lambda what: {**what, "forged": "yes"})
 
     def twice(cursor: Any) -> None:
-        cursor.execute("UPDATE allocation SET handle = (SELECT handle FROM slot WHERE position = 40 LIMIT 1)"
-                       " WHERE receipt = 1")  # fmt: skip
+        cursor.execute(
+            "UPDATE allocation SET handle = (SELECT handle FROM slot WHERE position = 40 LIMIT 1) WHERE receipt = 1"
+        )
 
     def exchanged(cursor: Any) -> None:
         cursor.execute(
@@ -147,8 +153,9 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
         rows = cursor.fetchall()[:2]
         for (participant, event, _), (_, _, other) in zip(rows, reversed(rows), strict=True):
             rewrite(cursor, event, lambda what, other=other: _with_sealed(what, other))  # type: ignore[misc]
-            cursor.execute("UPDATE item SET value = %s WHERE item = %s AND participant = %s",
-                           [other, SEALED, participant])  # fmt: skip
+            cursor.execute(
+                "UPDATE item SET value = %s WHERE item = %s AND participant = %s", [other, SEALED, participant]
+            )
 
     def slots(cursor: Any) -> None:
         cursor.execute("SELECT handle, content FROM slot WHERE position IN (1, 2) ORDER BY position")
@@ -213,8 +220,10 @@ def rewrite(cursor: Any, start: int, change: Callable[[dict[str, Any]], dict[str
             row[17] = digest_of(row[16], row[14], row[15])
         row[20] = previous
         row[21] = previous = hash_of(tuple(row))
-        cursor.execute("UPDATE event SET what = %s, digest = %s, previous = %s, hash = %s WHERE number = %s",
-                       [row[15], row[17], row[20], row[21], row[0]])  # fmt: skip
+        cursor.execute(
+            "UPDATE event SET what = %s, digest = %s, previous = %s, hash = %s WHERE number = %s",
+            [row[15], row[17], row[20], row[21], row[0]],
+        )
     _mend_head(cursor, rows[-1][0])
 
 

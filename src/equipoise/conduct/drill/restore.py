@@ -46,9 +46,14 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
 
 
 def _after(
-    report: DrillReport, stage: Stage, restored: Trial, since: list[str], given: dict[str, str], known: list[str],
+    report: DrillReport,
+    stage: Stage,
+    restored: Trial,
+    since: list[str],
+    given: dict[str, str],
+    known: list[str],
     new: list[str],
-) -> None:  # fmt: skip
+) -> None:
     def refused(session: object, action: str, **arguments: object) -> str:
         try:
             perform(restored, session, action, arguments, why="drill")  # type: ignore[arg-type]

@@ -51,10 +51,22 @@ class Stage:
             for participant in participants:
                 row = {"participant": participant, "site": "main", "status": status, "consent_version": "1"}
                 writer.append(
-                    action="drill-entered", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account="",
-                    role="", site="main", device="", participant=participant, subject="", why="",
-                    what={"put": {"participant": [row]}}, protocol_hash="", program_version="", entropy=entropy,
-                )  # fmt: skip
+                    action="drill-entered",
+                    now=Moment.of(clock, ""),
+                    request=code(entropy, 6),
+                    step=0,
+                    account="",
+                    role="",
+                    site="main",
+                    device="",
+                    participant=participant,
+                    subject="",
+                    why="",
+                    what={"put": {"participant": [row]}},
+                    protocol_hash="",
+                    program_version="",
+                    entropy=entropy,
+                )
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query."""
@@ -74,9 +86,15 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
     try:
         with one_database(database) as address:
             trial = create_trial(
-                read_protocol(PROTOCOL), folder / "trial", mode="training", pharmacy=folder / "pharmacy",
-                accounts=accounts, database=address, slots=slots, zone="America/New_York",
-            )  # fmt: skip
+                read_protocol(PROTOCOL),
+                folder / "trial",
+                mode="training",
+                pharmacy=folder / "pharmacy",
+                accounts=accounts,
+                database=address,
+                slots=slots,
+                zone="America/New_York",
+            )
             administrator = sign_in(trial, "drill-admin", passphrase)
             investigator = Session("drill-staff")
             perform(trial, administrator, "activate-site", {"site": "main", "approval": "drill"})

@@ -79,8 +79,17 @@ def _prepare(stage: Stage) -> None:
             place = place_of_item(sealed, writer.number + 1)
             sealed["value"] = stage.trial.sealer.seal(place, {"value": "31", "missing": ""}, entropy)
             writer.append(
-                action="drill-entered", now=Moment.of(SystemClock(), ""), request=code(entropy, 6), step=0, account="",
-                role="", site="main", device="", participant=participant, subject="", why="",
+                action="drill-entered",
+                now=Moment.of(SystemClock(), ""),
+                request=code(entropy, 6),
+                step=0,
+                account="",
+                role="",
+                site="main",
+                device="",
+                participant=participant,
+                subject="",
+                why="",
                 what={
                     "put": {
                         "visit": [{"participant": participant, "visit": "discharge", "repeat": 1, "state": "missed"}],
@@ -88,8 +97,10 @@ def _prepare(stage: Stage) -> None:
                         "item": [{**form, "item": "guess", "value": "1"}, sealed],
                     }
                 },
-                protocol_hash="", program_version="", entropy=entropy,
-            )  # fmt: skip
+                protocol_hash="",
+                program_version="",
+                entropy=entropy,
+            )
     stage.do("query", participant="P-1", text="drill")
     signed = stage.do("sign", participant="P-1", meaning="reviewed", passphrase=stage.passphrase)
     add_anchor(stage.trial.receipts, signed.anchor)

@@ -63,10 +63,22 @@ def back_up(
     now = Moment.of(clock, "")
     with writing(trial) as writer:
         writer.append(
-            action="backup", now=now, request=code(entropy, 6), step=0, account="", role="", site="", device="",
-            participant="", subject=file.name, why="", what={"file": file.name}, protocol_hash="",
-            program_version=program_version(), entropy=entropy,
-        )  # fmt: skip
+            action="backup",
+            now=now,
+            request=code(entropy, 6),
+            step=0,
+            account="",
+            role="",
+            site="",
+            device="",
+            participant="",
+            subject=file.name,
+            why="",
+            what={"file": file.name},
+            protocol_hash="",
+            program_version=program_version(),
+            entropy=entropy,
+        )
     partial = file.with_name(f".{file.name}.partial")
     try:
         made = _write(trial, partial, now.text)
@@ -110,11 +122,19 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
         config = trial.config
         number, hash = heads["open"]
         said = {
-            "equipoise-backup": 1, "at": at, "program": program_version(), "trial": config.trial, "mode": config.mode,
-            "instance": config.instance, "key": config.key, "number": number, "hash": hash,
+            "equipoise-backup": 1,
+            "at": at,
+            "program": program_version(),
+            "trial": config.trial,
+            "mode": config.mode,
+            "instance": config.instance,
+            "key": config.key,
+            "number": number,
+            "hash": hash,
             "sealed": heads["sealed"][0],
-            "rows": counts, "digests": digests,
-        }  # fmt: skip
+            "rows": counts,
+            "digests": digests,
+        }
         out.writestr("backup.json", canonical(said))
     with open(file, "rb") as handle:
         os.fsync(handle.fileno())
@@ -201,9 +221,14 @@ def restore(
     entropy = entropy or SystemEntropy()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise OutputError(
-            Problem("O031", str(directory), "It is there already.", "a folder that is not there yet, or is empty",
-                    "Keep the damaged trial as it is, and restore beside it.")
-        )  # fmt: skip
+            Problem(
+                "O031",
+                str(directory),
+                "It is there already.",
+                "a folder that is not there yet, or is empty",
+                "Keep the damaged trial as it is, and restore beside it.",
+            )
+        )
     backup, _ = read_backup(file)
     clock = clock or usual_clock(backup.config.mode)
     if database == "sqlite":
@@ -221,14 +246,27 @@ def restore(
     add_anchor(trial.receipts, Anchor(backup.number, backup.hash, backup.at, f"backup {file.name}"))
     with writing(trial) as ledger:
         ledger.append(
-            action="restored", now=now, request=code(entropy, 6), step=0, account="", role="", site="", device="",
-            participant="", subject=file.name, why="",
+            action="restored",
+            now=now,
+            request=code(entropy, 6),
+            step=0,
+            account="",
+            role="",
+            site="",
+            device="",
+            participant="",
+            subject=file.name,
+            why="",
             what={
-                "backup_at": backup.at, "backup_number": backup.number, "restored_at": now.text,
+                "backup_at": backup.at,
+                "backup_number": backup.number,
+                "restored_at": now.text,
                 "put": {"trial_state": [{"name": "trial", "randomization": "fenced", "fence": fence}]},
             },
-            protocol_hash="", program_version=program_version(), entropy=entropy,
-        )  # fmt: skip
+            protocol_hash="",
+            program_version=program_version(),
+            entropy=entropy,
+        )
     add_anchor(trial.receipts, Anchor(ledger.number, ledger.head, now.text, "restored"))
     trial.require_whole()
     return trial

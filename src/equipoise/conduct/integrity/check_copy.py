@@ -26,9 +26,29 @@ import pathlib
 import sys
 
 FIELDS = [
-    "number", "request", "step", "action", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device",
-    "participant", "subject", "why", "what", "salt", "digest", "protocol_hash", "program_version", "previous", "hash",
-]  # fmt: skip
+    "number",
+    "request",
+    "step",
+    "action",
+    "at",
+    "zone",
+    "offset_minutes",
+    "clock",
+    "account",
+    "role",
+    "site",
+    "device",
+    "participant",
+    "subject",
+    "why",
+    "what",
+    "salt",
+    "digest",
+    "protocol_hash",
+    "program_version",
+    "previous",
+    "hash",
+]
 BODY = [name for name in FIELDS if name not in ("why", "what", "salt", "previous", "hash")]
 
 

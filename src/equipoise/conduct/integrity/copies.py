@@ -97,8 +97,13 @@ def read_copy(folder: Path) -> Copy:
 
 
 def _broken(place: str, found: str) -> Problem:
-    return Problem("C074", place, f"{found}.", "a copy that `equipoise copy` wrote, whole and unchanged",
-                   "Look for another copy of it: only a copy that is whole can speak for the ledger.")  # fmt: skip
+    return Problem(
+        "C074",
+        place,
+        f"{found}.",
+        "a copy that `equipoise copy` wrote, whole and unchanged",
+        "Look for another copy of it: only a copy that is whole can speak for the ledger.",
+    )
 
 
 def _read(path: Path, first: int, last: int, copy: Copy | None) -> Copy:
@@ -158,9 +163,17 @@ def write_increment(
         path = folder / f"ledger-{first:08d}-{last.number:08d}.jsonl"
         partial = folder / f".{path.name}.partial"
         head = {
-            "equipoise-copy": 1, "trial": config.trial, "mode": config.mode, "instance": config.instance, "site": site,
-            "first": first, "last": last.number, "previous": previous, "at": last.at, "columns": list(COLUMNS),
-        }  # fmt: skip
+            "equipoise-copy": 1,
+            "trial": config.trial,
+            "mode": config.mode,
+            "instance": config.instance,
+            "site": site,
+            "first": first,
+            "last": last.number,
+            "previous": previous,
+            "at": last.at,
+            "columns": list(COLUMNS),
+        }
         digest, n_full = sha256(), 0
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
             for text, is_full in _lines(source, canonical(head), first, last.number, site, participants):
@@ -219,9 +232,14 @@ def require_same(copy: Copy, config: Config, site: str) -> None:
     if (copy.trial, copy.mode, copy.instance, copy.site) != (config.trial, config.mode, config.instance, site):
         whose = f"{copy.trial} ({copy.mode}), {copy.words}"
         raise ConductError(
-            Problem("C076", str(copy.folder), f"It is of {whose}.", f"a copy of {config.trial} ({config.mode}), "
-                    f"{f'site {site}' if site else 'all sites'}", "Name another folder.")
-        )  # fmt: skip
+            Problem(
+                "C076",
+                str(copy.folder),
+                f"It is of {whose}.",
+                f"a copy of {config.trial} ({config.mode}), {f'site {site}' if site else 'all sites'}",
+                "Name another folder.",
+            )
+        )
 
 
 def held(copy: Copy, hash_at: Callable[[int], str], count: int) -> int:
@@ -241,11 +259,21 @@ def lacking(copy: Copy, upto: int, count: int) -> Problem:
     place, taken = f"{copy.words} in {copy.folder.name}", copy.anchors[-1].at[:16]
     if upto == count:
         found = f"The ledger ends at event {count}; the copy, taken {taken}Z, holds {copy.number}."
-        return Problem("C075", place, found, "every event of the copy",
-                       "The end of the ledger was cut off. Keep the copy, and restore from a backup.")  # fmt: skip
+        return Problem(
+            "C075",
+            place,
+            found,
+            "every event of the copy",
+            "The end of the ledger was cut off. Keep the copy, and restore from a backup.",
+        )
     found = f"From event {upto + 1} on the ledger holds others than the copy, taken {taken}Z."
-    return Problem("C075", place, found, "every event of the copy",
-                   "One of the two was made anew: compare with other sites' copies and printed anchors.")  # fmt: skip
+    return Problem(
+        "C075",
+        place,
+        found,
+        "every event of the copy",
+        "One of the two was made anew: compare with other sites' copies and printed anchors.",
+    )
 
 
 def compare(
@@ -265,7 +293,11 @@ def compare(
     loss = next((loss for loss in acknowledged if loss.covers(copy.anchors[-1]) and loss.backup <= upto), None)
     if loss is None:
         return lacking(copy, upto, count), "", 0
-    return None, (
-        f"{name}: its events {upto + 1} to {copy.number} were lost with a restore, as event {loss.event} acknowledges; "
-        "the copy still holds them"
-    ), 0  # fmt: skip
+    return (
+        None,
+        (
+            f"{name}: its events {upto + 1} to {copy.number} were lost with a restore, "
+            f"as event {loss.event} acknowledges; the copy still holds them"
+        ),
+        0,
+    )

@@ -57,8 +57,11 @@ class Second:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from equipoise.conduct.integrity.halves import main; main()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
         self._tell(address_of(trial))
 
     def _tell(self, value: Any) -> None:

@@ -248,8 +248,12 @@ def _ledger_and_tables(
         ledger: (number, hash) for ledger, number, hash in source.rows("SELECT ledger, number, hash FROM ledger_head")
     }
     if heads.get("open") != (report.n_events, report.head):
-        report.add("C063", "the open ledger", f"Its head says event {heads.get('open', ('?',))[0]}.",
-                   f"event {report.n_events}, the last there is")  # fmt: skip
+        report.add(
+            "C063",
+            "the open ledger",
+            f"Its head says event {heads.get('open', ('?',))[0]}.",
+            f"event {report.n_events}, the last there is",
+        )
     state: State = {}
     for number, put in sorted((entry for part in parts for entry in part.shared), key=itemgetter(0)):
         try:

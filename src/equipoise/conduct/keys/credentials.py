@@ -16,9 +16,14 @@ def require_passphrase(account: str, passphrase: str) -> None:
     """Refuse a pass-phrase that is short, one repeated letter, or the name of the account (C012)."""
     if len(passphrase) < SHORTEST or len(set(passphrase)) < 5 or account.lower() in passphrase.lower():
         raise ConductError(
-            Problem("C012", account, "The pass-phrase is too short or too plain.",
-                    f"{SHORTEST} letters or more, without the name of the account", "Several words make a good one.")
-        )  # fmt: skip
+            Problem(
+                "C012",
+                account,
+                "The pass-phrase is too short or too plain.",
+                f"{SHORTEST} letters or more, without the name of the account",
+                "Several words make a good one.",
+            )
+        )
 
 
 def hashed(passphrase: str, entropy: Entropy) -> str:

@@ -67,9 +67,14 @@ class Sealer:
         text = canonical(content).encode()
         if len(text) > length:
             raise ConductError(
-                Problem("C045", place.item or place.form, f"It has {len(text)} bytes.", f"at most {length}",
-                        "Say it in fewer words.")
-            )  # fmt: skip
+                Problem(
+                    "C045",
+                    place.item or place.form,
+                    f"It has {len(text)} bytes.",
+                    f"at most {length}",
+                    "Say it in fewer words.",
+                )
+            )
         once = X25519PrivateKey.from_private_bytes(entropy.bytes(32))
         sent = once.public_key().public_bytes_raw()
         shared = once.exchange(X25519PublicKey.from_public_bytes(self.public))
@@ -116,9 +121,14 @@ class Quarantine(Sealer):
         except (InvalidTag, ValueError) as error:
             where = f"{place.participant} {place.visit} {place.form} {place.item}".strip()
             raise ConductError(
-                Problem("C044", where, "It does not open in this place.", "the value as it was sealed",
-                        "Run `equipoise verify DIR --safety FOLDER`, and keep the database as it is.")
-            ) from error  # fmt: skip
+                Problem(
+                    "C044",
+                    where,
+                    "It does not open in this place.",
+                    "the value as it was sealed",
+                    "Run `equipoise verify DIR --safety FOLDER`, and keep the database as it is.",
+                )
+            ) from error
         assert isinstance(value, dict)
         return value
 
@@ -170,9 +180,10 @@ def key_words(secret: bytes, passphrase: str, entropy: Entropy, *, trial: str, i
         salt, nonce = entropy.bytes(16), entropy.bytes(12)
         sealed = AESGCM(_stretched(passphrase, salt)).encrypt(nonce, secret, f"{trial}\n{instance}".encode())
         words["copy"] = {
-            "scrypt": _SCRYPT, "salt": base64.b64encode(salt).decode(),
+            "scrypt": _SCRYPT,
+            "salt": base64.b64encode(salt).decode(),
             "sealed": base64.b64encode(nonce + sealed).decode(),
-        }  # fmt: skip
+        }
     return words
 
 
@@ -198,17 +209,28 @@ def opened_copy(words: Mapping[str, Any], passphrase: str, *, trial: str, instan
     except (InvalidTag, ValueError, KeyError) as error:
         found = "The trial was made without a copy." if copy is None else "The copy does not open with it."
         raise ConductError(
-            Problem("C046", "the pass-phrase", found, "the pass-phrase that init told once",
-                    "Look in the sponsor's safe. Without key and pass-phrase, what is sealed stays sealed.")
-        ) from error  # fmt: skip
+            Problem(
+                "C046",
+                "the pass-phrase",
+                found,
+                "the pass-phrase that init told once",
+                "Look in the sponsor's safe. Without key and pass-phrase, what is sealed stays sealed.",
+            )
+        ) from error
 
 
 def write_safety_key(folder: Path, secret: bytes, *, trial: str, mode: str, instance: str) -> Path:
     """Write the safety role's key file, for its owner alone; an existing file is never replaced."""
     text = canonical(
-        {"equipoise-safety-key": 1, "trial": trial, "mode": mode, "instance": instance,
-         "public": base64.b64encode(public_of(secret)).decode(), "secret": base64.b64encode(secret).decode()}
-    )  # fmt: skip
+        {
+            "equipoise-safety-key": 1,
+            "trial": trial,
+            "mode": mode,
+            "instance": instance,
+            "public": base64.b64encode(public_of(secret)).decode(),
+            "secret": base64.b64encode(secret).decode(),
+        }
+    )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / KEY_FILE
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
@@ -252,9 +274,14 @@ def read_quarantine(folder: Path | None, public: bytes, *, trial: str, mode: str
     except (ValueError, KeyError, TypeError):
         pass
     raise ConductError(
-        Problem("C043", "--safety", found, "the folder that the safety role keeps",
-                "Name it with --safety, or set EQUIPOISE_SAFETY.")
-    )  # fmt: skip
+        Problem(
+            "C043",
+            "--safety",
+            found,
+            "the folder that the safety role keeps",
+            "Name it with --safety, or set EQUIPOISE_SAFETY.",
+        )
+    )
 
 
 # ---------------------------------------------------------------------- values and texts of the tables

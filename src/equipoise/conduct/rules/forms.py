@@ -122,11 +122,16 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
 def check_blinding(protocol: Protocol) -> list[Problem]:
     """C578 for adverse events that are quarantined: their deadlines are read by those who treat and report."""
     return [
-        Problem("C578", f"assessments.{id}.blinding", "Adverse events are quarantined.", "open",
-                "Who reports an adverse event reads it; keep what tells the arm out of the term.")
+        Problem(
+            "C578",
+            f"assessments.{id}.blinding",
+            "Adverse events are quarantined.",
+            "open",
+            "Who reports an adverse event reads it; keep what tells the arm out of the term.",
+        )
         for id, entry in protocol.model.assessments.items()
         if entry.type == "event" and entry.blinding != "open"
-    ]  # fmt: skip
+    ]
 
 
 def forms_at(protocol: Protocol, visit: str) -> tuple[str, ...]:
@@ -210,7 +215,7 @@ def _session_form(id: str, entry: BehaviouralIntervention) -> Form:
         FormItem("minutes", "Length", "decimal", True, _D(1), _D(600), (_D(10), _D(180)), unit="min", when=held),
         FormItem("practice", "Practice since the last", "decimal", False, _D(0), _D(44640), unit="min", when=held),
         FormItem("fidelity", "Rated fidelity", "decimal", False, _D(0), _D(1), unit="share", when=held),
-    )  # fmt: skip
+    )
     return Form(id, entry.label or id, "open", items, None, "session")
 
 

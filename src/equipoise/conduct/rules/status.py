@@ -55,10 +55,17 @@ STEPS = (
 )
 NEEDS_REASON = frozenset(
     {
-        "fail_screening", "find_ineligible", "correct", "discontinue_treatment", "lose", "withdraw",
-        "withdraw_from_visits", "unblind", "randomized_in_error",
+        "fail_screening",
+        "find_ineligible",
+        "correct",
+        "discontinue_treatment",
+        "lose",
+        "withdraw",
+        "withdraw_from_visits",
+        "unblind",
+        "randomized_in_error",
     }
-)  # fmt: skip
+)
 _NEW: tuple[Phase, ...] = ("new",)
 _BEFORE: tuple[Phase, ...] = ("screened", "consented", "eligible")
 _CONSENTED: tuple[Phase, ...] = ("consented", "eligible", "randomized")

@@ -79,9 +79,14 @@ def create_trial(
     for folder in folders:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(
-                Problem("O030", str(folder), "It is there already.", "a folder that is not there yet, or is empty",
-                        "Name another; a trial is never overwritten.")
-            )  # fmt: skip
+                Problem(
+                    "O030",
+                    str(folder),
+                    "It is there already.",
+                    "a folder that is not there yet, or is empty",
+                    "Name another; a trial is never overwritten.",
+                )
+            )
     if database == "sqlite":
         require_local(directory)
     # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
@@ -156,9 +161,14 @@ def make_tables(trial: Trial, *, guarded: bool = True) -> Trial:
     try:
         if "event" in owner.connection.introspection.table_names():
             raise ConductError(
-                Problem("C008", shown_address(trial.config.database), "It holds a trial already.", "an empty database",
-                        "Make a database of its own for every trial, training and production apart.")
-            )  # fmt: skip
+                Problem(
+                    "C008",
+                    shown_address(trial.config.database),
+                    "It holds a trial already.",
+                    "an empty database",
+                    "Make a database of its own for every trial, training and production apart.",
+                )
+            )
         call_command("migrate", database=owner.alias, verbosity=0, interactive=False)
         if not guarded:
             guards.remove(owner.connection)
@@ -167,9 +177,13 @@ def make_tables(trial: Trial, *, guarded: bool = True) -> Trial:
     except DatabaseError as error:
         owner.close()
         raise ConductError(
-            Problem("C007", shown_address(trial.config.database), f"It cannot be used: {str(error).strip()}.",
-                    "an empty database, and an account that may make tables and roles")
-        ) from error  # fmt: skip
+            Problem(
+                "C007",
+                shown_address(trial.config.database),
+                f"It cannot be used: {str(error).strip()}.",
+                "an empty database, and an account that may make tables and roles",
+            )
+        ) from error
     return owner
 
 
@@ -194,9 +208,14 @@ def make_writer(cursor: Any, role: str) -> None:
 
 
 def _first_events(
-    ledger: Writer, protocol: Protocol, accounts: Sequence[FirstAccount], zone: str, safety: dict[str, Any],
-    clock: Clock, entropy: Entropy,
-) -> None:  # fmt: skip
+    ledger: Writer,
+    protocol: Protocol,
+    accounts: Sequence[FirstAccount],
+    zone: str,
+    safety: dict[str, Any],
+    clock: Clock,
+    entropy: Entropy,
+) -> None:
     trial, request = ledger.trial, code(entropy, 6)
     credentials = []
     rows = []
@@ -263,8 +282,20 @@ def _seal_lists(ledger: Writer, vault: Vault, lists: Any, n: int, clock: Clock, 
     slots = list(draw_slots(lists, vault, entropy, n))
     streams = [{"stream": stream} for stage in lists.stages for stream in lists.streams(stage)]
     entry = ledger.append(
-        action="lists-sealed", now=Moment.of(clock, ""), request=code(entropy, 6), step=0, account="", role="", site="",
-        device="", participant="", subject="randomization", why="", what={"put": {"stream": streams}},
-        protocol_hash="", program_version=program_version(), entropy=entropy,
-    )  # fmt: skip
+        action="lists-sealed",
+        now=Moment.of(clock, ""),
+        request=code(entropy, 6),
+        step=0,
+        account="",
+        role="",
+        site="",
+        device="",
+        participant="",
+        subject="randomization",
+        why="",
+        what={"put": {"stream": streams}},
+        protocol_hash="",
+        program_version=program_version(),
+        entropy=entropy,
+    )
     ledger.seal(vault, entry, {"commitment": lists.commitment, "slots": len(slots)}, entropy, slots)

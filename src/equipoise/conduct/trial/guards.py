@@ -13,9 +13,26 @@ from equipoise.conduct.audit_trail.tables import APPEND_ONLY, OF_PARTICIPANTS, T
 
 # Columns of an event that a redaction leaves as they are: all but the words and their salt.
 _KEPT = (
-    "number", "request", "step", "action", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device",
-    "participant", "subject", "digest", "protocol_hash", "program_version", "previous", "hash",
-)  # fmt: skip
+    "number",
+    "request",
+    "step",
+    "action",
+    "at",
+    "zone",
+    "offset_minutes",
+    "clock",
+    "account",
+    "role",
+    "site",
+    "device",
+    "participant",
+    "subject",
+    "digest",
+    "protocol_hash",
+    "program_version",
+    "previous",
+    "hash",
+)
 _PROJECTED = (*TABLES, "credential")
 _EXISTING = {
     "event": "number = NEW.number OR (request = NEW.request AND step = NEW.step)",

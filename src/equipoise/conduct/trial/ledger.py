@@ -90,10 +90,29 @@ class Writer:
         number = self.number + 1
         why, salt = plain(why), entropy.bytes(16).hex()
         row: tuple[Any, ...] = (
-            number, request, step, action, now.text, now.zone, now.offset_minutes, self._step_of(now), account, role,
-            site, device, participant, plain(subject), why, text, salt, digest_of(salt, why, text), protocol_hash,
-            program_version, self.head, "",
-        )  # fmt: skip
+            number,
+            request,
+            step,
+            action,
+            now.text,
+            now.zone,
+            now.offset_minutes,
+            self._step_of(now),
+            account,
+            role,
+            site,
+            device,
+            participant,
+            plain(subject),
+            why,
+            text,
+            salt,
+            digest_of(salt, why, text),
+            protocol_hash,
+            program_version,
+            self.head,
+            "",
+        )
         row = (*row[:-1], hash_of(row))
         self._cursor.execute(_INSERT_EVENT, row)
         self._write(put, number)
@@ -171,7 +190,7 @@ def _upsert(
 ) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]], tuple[Any, ...]]:
     """The statement that writes rows naming the columns ``given``; how to take these from a row; what the others begin
     with. The number of the event comes last.
-    """  # fmt: skip
+    """
     table = TABLES[name]
     begins = {column: value for column, value in table.columns.items() if column not in given}
     columns = (*given, *begins, "event_number")

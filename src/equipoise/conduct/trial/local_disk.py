@@ -15,14 +15,50 @@ from equipoise.foundation.errors import ConductError, Problem
 CODES = {"C001": "The folder lies on a network drive or is synchronized."}
 
 NETWORK = {
-    "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "9p", "ncpfs", "coda", "ceph", "glusterfs", "lustre",
-    "webdav", "davfs", "fuse.sshfs", "fuse.rclone", "fuse.davfs", "fuse.gvfsd-fuse", "fuse.s3fs", "fuse.glusterfs",
-    "afpfs", "vboxsf", "fuse.vmhgfs-fuse", "prl_fs",
-}  # fmt: skip
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "afs",
+    "9p",
+    "ncpfs",
+    "coda",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "webdav",
+    "davfs",
+    "fuse.sshfs",
+    "fuse.rclone",
+    "fuse.davfs",
+    "fuse.gvfsd-fuse",
+    "fuse.s3fs",
+    "fuse.glusterfs",
+    "afpfs",
+    "vboxsf",
+    "fuse.vmhgfs-fuse",
+    "prl_fs",
+}
 _SYNCHRONIZED = (
-    "onedrive", "dropbox", "google drive", "googledrive", "my drive", "icloud", "com~apple~clouddocs", "nextcloud",
-    "owncloud", "box sync", "syncthing", "seafile", "pcloud", "mega", "megasync",
-)  # fmt: skip
+    "onedrive",
+    "dropbox",
+    "google drive",
+    "googledrive",
+    "my drive",
+    "icloud",
+    "com~apple~clouddocs",
+    "nextcloud",
+    "owncloud",
+    "box sync",
+    "syncthing",
+    "seafile",
+    "pcloud",
+    "mega",
+    "megasync",
+)
 _MARKS = (".stfolder", ".dropbox", ".sync", ".nextcloudsync.log", ".owncloudsync.log", ".tresorit")
 
 

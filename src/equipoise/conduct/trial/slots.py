@@ -63,9 +63,14 @@ def next_slot(writer: Writer, stream: str) -> tuple[str, int]:
     found = trial.rows("SELECT handle FROM slot WHERE stream = %s AND position = %s", (stream, given + 1))
     if not found:
         raise ConductError(
-            Problem("C050", stream, "No slot of this stream is left in the database.", "a list long enough",
-                    "The pharmacy draws more from the sealed companion: add-slots.")
-        )  # fmt: skip
+            Problem(
+                "C050",
+                stream,
+                "No slot of this stream is left in the database.",
+                "a list long enough",
+                "The pharmacy draws more from the sealed companion: add-slots.",
+            )
+        )
     return found[0][0], given + 1
 
 
@@ -74,15 +79,25 @@ def require_real(trial: Trial, vault: Vault, handle: str) -> None:
     stream, position, content = trial.rows("SELECT stream, position, content FROM slot WHERE handle = %s", (handle,))[0]
     if open_slot(vault, handle, stream, position, content)["arm"] is None:
         raise ConductError(
-            Problem("C050", stream, "The list of this stream has ended: its fixed total was given.", "a slot of it",
-                    "Nobody further is randomized in this stratum.")
-        )  # fmt: skip
+            Problem(
+                "C050",
+                stream,
+                "The list of this stream has ended: its fixed total was given.",
+                "a slot of it",
+                "Nobody further is randomized in this stratum.",
+            )
+        )
 
 
 def minimized_slot(
-    writer: Writer, vault: Vault, companion: Companion, stream: str, profile: Mapping[str, str], entropy: Entropy,
+    writer: Writer,
+    vault: Vault,
+    companion: Companion,
+    stream: str,
+    profile: Mapping[str, str],
+    entropy: Entropy,
     handle: str | None = None,
-) -> tuple[str, str, int, str]:  # fmt: skip
+) -> tuple[str, str, int, str]:
     """Make the next slot of a minimized stream: its arm follows from the list's seed and all arms before.
 
     Returns the slot (handle, stream, position, ciphertext), to be sealed with the event that gives it.
@@ -117,10 +132,15 @@ def open_slot(vault: Vault, handle: str, stream: str, position: int, content: st
     opened = vault.open(f"slot {handle}", content)
     if (opened["stream"], opened["position"]) != (stream, position):
         raise ConductError(
-            Problem("C041", f"slot {handle}", f"It was sealed for position {opened['position']} of {opened['stream']}, "
-                    f"and stands at {position} of {stream}.", "every slot in its own place",
-                    "Somebody moved it: keep the database as it is, and restore from a backup.")
-        )  # fmt: skip
+            Problem(
+                "C041",
+                f"slot {handle}",
+                f"It was sealed for position {opened['position']} of {opened['stream']}, "
+                f"and stands at {position} of {stream}.",
+                "every slot in its own place",
+                "Somebody moved it: keep the database as it is, and restore from a backup.",
+            )
+        )
     return opened
 
 

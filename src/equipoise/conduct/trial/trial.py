@@ -250,9 +250,14 @@ class Trial:
         public = self.safety_words.get("public")
         if public is None:
             raise ConductError(
-                Problem("C043", str(self.directory), "The trial was made without a key for quarantined values.",
-                        "a trial made by this version", "Make the trial anew: equipoise init.")
-            )  # fmt: skip
+                Problem(
+                    "C043",
+                    str(self.directory),
+                    "The trial was made without a key for quarantined values.",
+                    "a trial made by this version",
+                    "Make the trial anew: equipoise init.",
+                )
+            )
         config = self.config
         return Sealer(b64decode(public), trial=config.trial, mode=config.mode, instance=config.instance)
 

@@ -204,10 +204,14 @@ def evaluate_all(
     require_same_people(named)
     n = next(iter(named.values())).n
     results = [
-        (np.empty(n), np.empty(n) if value_type(formula) == "time-to-event" else None, np.zeros(n, np.bool_),
-         np.zeros(n, np.bool_))
+        (
+            np.empty(n),
+            np.empty(n) if value_type(formula) == "time-to-event" else None,
+            np.zeros(n, np.bool_),
+            np.zeros(n, np.bool_),
+        )
         for formula, _ in formulas
-    ]  # fmt: skip
+    ]
 
     def work(start: int) -> None:
         chosen = slice(start, start + BLOCK)
@@ -312,9 +316,20 @@ def _time_to(time_to: TimeTo, view: View) -> _Value:
     n = len(view.end)
     found, start, first, done, last_start, last_due, n_due = (np.empty(n, dtype=np.int32) for _ in range(7))
     kernels.first_window(
-        view.cells, view.begin, view.end, among(time_to.cells), time_to.at_least, time_to.width,
-        found, start, first, done, last_start, last_due, n_due,
-    )  # fmt: skip
+        view.cells,
+        view.begin,
+        view.end,
+        among(time_to.cells),
+        time_to.at_least,
+        time_to.width,
+        found,
+        start,
+        first,
+        done,
+        last_start,
+        last_due,
+        n_due,
+    )
     event = found.astype(np.float64)
     place = {"first": first, "window-start": start, "completed": done}[time_to.time]
     if time_to.censored == "last-window":

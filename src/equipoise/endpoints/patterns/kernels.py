@@ -198,9 +198,20 @@ def last_place(cells: Cells, begin: Places, end: Places, counts: Mask, out: Plac
 
 @compiled
 def first_window(
-    cells: Cells, begin: Places, end: Places, counts: Mask, k: int, w: int, found: Places, start: Places,
-    first: Places, done: Places, last_start: Places, last_due: Places, n_due: Places,
-) -> None:  # fmt: skip
+    cells: Cells,
+    begin: Places,
+    end: Places,
+    counts: Mask,
+    k: int,
+    w: int,
+    found: Places,
+    start: Places,
+    first: Places,
+    done: Places,
+    last_start: Places,
+    last_due: Places,
+    n_due: Places,
+) -> None:
     """The first ``w`` due cells in a row of which ``k`` are in ``counts`` (5,); all places from 1, 0 where none.
 
     ``start``, ``first`` and ``done``: the window's first cell, its first counted cell, and the cell that completes the
@@ -241,9 +252,17 @@ def first_window(
 
 @compiled
 def weighted_index(
-    cells: Cells, begin: Places, end: Places, weights: Floats, listed: Floats, low: float, high: float,
-    missed: Floats, worst: float, out: Floats,
-) -> None:  # fmt: skip
+    cells: Cells,
+    begin: Places,
+    end: Places,
+    weights: Floats,
+    listed: Floats,
+    low: float,
+    high: float,
+    missed: Floats,
+    worst: float,
+    out: Floats,
+) -> None:
     """``worst`` × Σ weight × escalation over Σ max(weight of use × escalation, weight of missed × its escalation).
 
     ``listed`` holds the escalation by place; where it is empty it grows evenly from ``low`` to ``high`` over the cells

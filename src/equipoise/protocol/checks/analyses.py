@@ -171,9 +171,7 @@ def _endpoints(c: Checker) -> None:
                     "Name a series, or use kind: abstinence.",
                 )
             if endpoint.kind == "report" and series:
-                c.add(
-                    "P027", (*path, "at"), f"{endpoint.at} is a series.", "one visit (day)", "Name one visit."
-                )  # fmt: skip
+                c.add("P027", (*path, "at"), f"{endpoint.at} is a series.", "one visit (day)", "Name one visit.")
         if endpoint.kind in ("score", "report") and c.ref(
             (*path, "assessment"), endpoint.assessment, model.assessments, "assessments"
         ):

@@ -30,9 +30,17 @@ RULES: dict[str, set[str]] = {
     "pattern": _WORDS - {"is-missing"},
 }
 IMPUTED_ESTIMATORS = {
-    "logistic", "firth", "risk-difference", "risk-ratio", "cox", "rmst-difference", "logistic-mixed", "gee",
-    "linear-mixed", "linear",
-}  # fmt: skip
+    "logistic",
+    "firth",
+    "risk-difference",
+    "risk-ratio",
+    "cox",
+    "rmst-difference",
+    "logistic-mixed",
+    "gee",
+    "linear-mixed",
+    "linear",
+}
 # Events of disposition that an intercurrent event may be, by its name in a protocol.
 DISPOSITION_OF = {
     "treatment-discontinuation": "treatment_discontinuation",

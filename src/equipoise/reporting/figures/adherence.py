@@ -47,9 +47,13 @@ def draw_adherence(arms: Sequence[ArmSessions], sessions: Sequence[str], *, titl
             share = delivered / planned
             at = start + position * bar
             drawing.rect(
-                at + 0.75, y(share), bar - 1.5, bottom - y(share), arm_token(arm.position),
+                at + 0.75,
+                y(share),
+                bar - 1.5,
+                bottom - y(share),
+                arm_token(arm.position),
                 hint=f"{arm.label}, {title} {name}: {delivered} of {planned}",
-            )  # fmt: skip
+            )
             if bar >= 17:
                 drawing.text(
                     at + bar / 2,

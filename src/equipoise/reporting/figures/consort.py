@@ -54,9 +54,12 @@ def draw_consort(flow: FlowCounts) -> Drawing:
         randomized_top = bottom + 26
     drawing.arrow([(trunk_x, bottom), (trunk_x, randomized_top)])
     bottom = _box(
-        drawing, trunk_x - top_width / 2, randomized_top, top_width,
+        drawing,
+        trunk_x - top_width / 2,
+        randomized_top,
+        top_width,
         [_Line(_entry_word(flow), bold=True), _Line(_n(flow.n_randomized))],
-    )  # fmt: skip
+    )
     _stage(drawing, "Enrolment", 0.0, bottom, rail)
 
     # Allocation, follow-up, analysis: rows of boxes as tall as the tallest of the row

@@ -54,9 +54,25 @@ def weigh_history(beta, n_visits, pooled, q, step, slope, shares):  # type: igno
     " int64, boolean, uint64, uint64, uint64, uint64, float64[::1], float64[::1], float64[::1], float64[:, ::1])"
 )
 def draw_cells(  # type: ignore[no-untyped-def]
-    cells, state, z, last, first_gap, pooled, beta, delta, start, final, seed, replicate, imputation, word, odds, step,
-    slope, shares
-):  # fmt: skip
+    cells,
+    state,
+    z,
+    last,
+    first_gap,
+    pooled,
+    beta,
+    delta,
+    start,
+    final,
+    seed,
+    replicate,
+    imputation,
+    word,
+    odds,
+    step,
+    slope,
+    shares,
+):
     """Draw the missing cells of every participant: those between results seen, and at the end what follows the last.
 
     One loop without calls that take arrays: passing an array costs as much as several of its cells.
@@ -168,9 +184,26 @@ def fill_first(cells, filled, last, first_gap):  # type: ignore[no-untyped-def]
     " float64[::1], uint64, uint64, uint64, uint64, float64[:, ::1])"
 )
 def draw_coefficients(  # type: ignore[no-untyped-def]
-    x, count, events, bounds, stage, work, failed, base_mode, base_factor, fixed_score, fixed_information, mode,
-    factor, noise, seed, replicate, imputation, sweep, beta
-):  # fmt: skip
+    x,
+    count,
+    events,
+    bounds,
+    stage,
+    work,
+    failed,
+    base_mode,
+    base_factor,
+    fixed_score,
+    fixed_information,
+    mode,
+    factor,
+    noise,
+    seed,
+    replicate,
+    imputation,
+    sweep,
+    beta,
+):
     """Draw the coefficients of each model around its maximum, eq. (MI-3); returns how many the prior had to hold.
 
     Stages: PREPARE fits the models to the first fill, keeps their maxima and what the rows that never change give
@@ -191,9 +224,21 @@ def draw_coefficients(  # type: ignore[no-untyped-def]
                 status = 1
                 if how == PENALISED or a < c:
                     status = fit_rows(
-                        x, count, events, a, b, c, p, how, base_mode[model], fixed_score[model],
-                        fixed_information[model], work, mode, factor
-                    )  # fmt: skip
+                        x,
+                        count,
+                        events,
+                        a,
+                        b,
+                        c,
+                        p,
+                        how,
+                        base_mode[model],
+                        fixed_score[model],
+                        fixed_information[model],
+                        work,
+                        mode,
+                        factor,
+                    )
                 held = how == PENALISED
                 if status == 0:
                     break
@@ -229,9 +274,22 @@ def draw_coefficients(  # type: ignore[no-untyped-def]
     " boolean, float64[::1], int8[:, :, ::1], int64[:, ::1], float64[:, :, :, ::1])"
 )
 def impute_range(  # type: ignore[no-untyped-def]
-    begin, end, n_sets, first, seed, replicates, offsets, n_sweeps, all_cells, all_z, pooled, delta, out, n_penalised,
-    drawn
-):  # fmt: skip
+    begin,
+    end,
+    n_sets,
+    first,
+    seed,
+    replicates,
+    offsets,
+    n_sweeps,
+    all_cells,
+    all_z,
+    pooled,
+    delta,
+    out,
+    n_penalised,
+    drawn,
+):
     """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
 
     Each is a chain of its own of ``n_sweeps[t]`` sweeps. ``delta`` (n,) is added to the log odds of imputed cells in
@@ -256,8 +314,10 @@ def impute_range(  # type: ignore[no-untyped-def]
     x, work, factor = np.empty((width, n_rows)), np.empty((3, n_rows)), np.empty((width, width))
     count, events = np.empty(n_rows), np.empty(n_rows)
     base_mode, fixed_score, beta = (
-        np.empty((n_models, width)), np.empty((n_models, width)), np.empty((n_models, width))
-    )  # fmt: skip
+        np.empty((n_models, width)),
+        np.empty((n_models, width)),
+        np.empty((n_models, width)),
+    )
     base_factor, fixed_information = np.empty((n_models, width, width)), np.empty((n_models, width, width))
     mode, noise, odds = np.empty(width), np.empty(width), np.empty(n_visits)
     step, slope = np.empty(n_models), np.empty(n_models)
@@ -285,17 +345,50 @@ def impute_range(  # type: ignore[no-untyped-def]
             if sweep > 0:
                 renew_rows(state, n, first_gap, last, pooled, q, row_of, x, events)
             n_penalised[trial, m] += draw_coefficients(
-                x, count, events, bounds, min(sweep, LATER), work, failed, base_mode, base_factor, fixed_score,
-                fixed_information, mode, factor, noise, seed, replicate, imputation, np.uint64(max(sweep, 0)), beta
-            )  # fmt: skip
+                x,
+                count,
+                events,
+                bounds,
+                min(sweep, LATER),
+                work,
+                failed,
+                base_mode,
+                base_factor,
+                fixed_score,
+                fixed_information,
+                mode,
+                factor,
+                noise,
+                seed,
+                replicate,
+                imputation,
+                np.uint64(max(sweep, 0)),
+                beta,
+            )
             if sweep < 0:
                 continue
             word = np.uint64(PURPOSE_CELL << 16) | np.uint64(sweep)
             weigh_history(beta, n_visits, pooled, q, step, slope, shares)
             draw_cells(
-                cells, state, z, last, first_gap, pooled, beta, delta, start, final, seed, replicate, imputation, word,
-                odds, step, slope, shares
-            )  # fmt: skip
+                cells,
+                state,
+                z,
+                last,
+                first_gap,
+                pooled,
+                beta,
+                delta,
+                start,
+                final,
+                seed,
+                replicate,
+                imputation,
+                word,
+                odds,
+                step,
+                slope,
+                shares,
+            )
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v]

@@ -232,7 +232,7 @@ def find_equal_row(x, p, begin, candidate, table, mask):  # type: ignore[no-unty
 )
 def gather_rows(  # type: ignore[no-untyped-def]
     cells, state, z, pooled, last, first_gap, x, count, events, row_of, bounds, table
-):  # fmt: skip
+):
     """Lay the rows of a trial's models side by side: for each model those that never change, then the others.
 
     ``bounds`` (n_models, 4) gets begin, middle, end and number of columns of each model; ``row_of`` (n, V) the row of

@@ -136,6 +136,15 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
                         at += 1
             status = advance_newton(ll, largest, information, factor, score, start, step, b, control, quality[trial])
         settle_newton(
-            status, ll, largest, information, factor, inverse, start, control, beta[trial], covariance[trial],
+            status,
+            ll,
+            largest,
+            information,
+            factor,
+            inverse,
+            start,
+            control,
+            beta[trial],
+            covariance[trial],
             quality[trial],
-        )  # fmt: skip
+        )

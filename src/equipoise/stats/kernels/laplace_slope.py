@@ -176,7 +176,7 @@ def evaluate(psi, x, z, y, offsets, modes, gradient, outer, value, score, scratc
 )
 def difference_hessian(  # type: ignore[no-untyped-def]
     psi, n_free, x, z, y, offsets, modes, hessian, gradient, outer, value, score, point, scratch
-):  # fmt: skip
+):
     """Central differences of the exact gradient in the first ``n_free`` parameters, made symmetric; 1 if refused."""
     n_q = psi.shape[0]
     nearby = modes.copy()
@@ -299,10 +299,25 @@ def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, s
     "int64[::1], float64[::1], uint32[::1])"
 )
 def fit_range(  # type: ignore[no-untyped-def]
-    first_trial, stop_trial, y, design, slope, participant_offsets, trial_offsets, start, start_sd, start_value,
-    out_coefficients, out_covariance, out_sd, out_log_likelihood, out_gradient_norm, out_iterations, out_condition,
-    out_codes
-):  # fmt: skip
+    first_trial,
+    stop_trial,
+    y,
+    design,
+    slope,
+    participant_offsets,
+    trial_offsets,
+    start,
+    start_sd,
+    start_value,
+    out_coefficients,
+    out_covariance,
+    out_sd,
+    out_log_likelihood,
+    out_gradient_norm,
+    out_iterations,
+    out_condition,
+    out_codes,
+):
     """Fit trials ``first_trial:stop_trial``; a trial whose code says not estimable on entry is left alone.
 
     ``start``, ``start_sd`` and ``start_value`` are coefficients, standard deviation and log-likelihood of the fit

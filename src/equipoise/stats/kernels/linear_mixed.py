@@ -44,10 +44,28 @@ CONDITION_LIMIT = 1e10
     "float64[::1], float64[::1], int64[::1], float64[::1], uint32[::1], boolean[:, ::1])"
 )
 def fit_range(  # type: ignore[no-untyped-def]
-    first_trial, stop_trial, y, design, slope, has_slope, reml, participant_offsets, trial_offsets,
-    out_coefficients, out_covariance, out_df, out_parameter_covariance, out_jacobian, out_sd,
-    out_log_likelihood, out_gradient_norm, out_iterations, out_condition, out_codes, out_aliased
-):  # fmt: skip
+    first_trial,
+    stop_trial,
+    y,
+    design,
+    slope,
+    has_slope,
+    reml,
+    participant_offsets,
+    trial_offsets,
+    out_coefficients,
+    out_covariance,
+    out_df,
+    out_parameter_covariance,
+    out_jacobian,
+    out_sd,
+    out_log_likelihood,
+    out_gradient_norm,
+    out_iterations,
+    out_condition,
+    out_codes,
+    out_aliased,
+):
     """Fit trials ``first_trial:stop_trial``; ``out_sd`` receives (sd_intercept, sd_slope, corr, sd_residual)."""
     p = design.shape[1]
     q = 2 if has_slope else 1
@@ -208,9 +226,29 @@ def fit_range(  # type: ignore[no-untyped-def]
         for _ in range(MAX_ITERATIONS):
             evaluations += 1
             status = evaluate(
-                theta, q, p, n_rows, reml, n_lanes, zz, zx, zy, xx, xy, yy, value, a_and_u, big_t, big_u, delta, big_n,
-                zwx, c_matrix, lane, factor,
-            )  # fmt: skip
+                theta,
+                q,
+                p,
+                n_rows,
+                reml,
+                n_lanes,
+                zz,
+                zx,
+                zy,
+                xx,
+                xy,
+                yy,
+                value,
+                a_and_u,
+                big_t,
+                big_u,
+                delta,
+                big_n,
+                zwx,
+                c_matrix,
+                lane,
+                factor,
+            )
             wanted = best_value - 1e-11 * (1.0 + abs(best_value))
             if evaluations > 1:
                 # Some of the promised rise is asked for: the likelihood is even, and a step could land on its mirror.
@@ -273,9 +311,29 @@ def fit_range(  # type: ignore[no-untyped-def]
             theta[2] = abs(theta[2])
         theta[0] = abs(theta[0])
         evaluate(
-            theta, q, p, n_rows, reml, n_lanes, zz, zx, zy, xx, xy, yy, value, a_and_u, big_t, big_u, delta, big_n,
-            zwx, c_matrix, lane, factor,
-        )  # fmt: skip
+            theta,
+            q,
+            p,
+            n_rows,
+            reml,
+            n_lanes,
+            zz,
+            zx,
+            zy,
+            xx,
+            xy,
+            yy,
+            value,
+            a_and_u,
+            big_t,
+            big_u,
+            delta,
+            big_n,
+            zwx,
+            c_matrix,
+            lane,
+            factor,
+        )
         sigma2 = value[1] / value[2]
         out_codes[trial] = code
         log_scale = 0.0

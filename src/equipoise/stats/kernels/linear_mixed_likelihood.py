@@ -19,10 +19,29 @@ from equipoise.stats.kernels.linear_algebra import cholesky, invert_cholesky, lo
     "float64[::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
 )
 def evaluate(  # type: ignore[no-untyped-def]
-    theta, q, p, n_rows, reml, n_lanes, zz, zx, zy,
-    xx, xy, yy, value, a_and_u, big_t, big_u,
-    delta, big_n, zwx, c_matrix, lane, factor
-):  # fmt: skip
+    theta,
+    q,
+    p,
+    n_rows,
+    reml,
+    n_lanes,
+    zz,
+    zx,
+    zy,
+    xx,
+    xy,
+    yy,
+    value,
+    a_and_u,
+    big_t,
+    big_u,
+    delta,
+    big_n,
+    zwx,
+    c_matrix,
+    lane,
+    factor,
+):
     """Profiled log-likelihood and the pieces of its derivatives at the relative Cholesky factor ``theta``.
 
     ``theta`` is (l11) or (l11, l21, l22); k runs over (11) or (11, 21, 22) of Lambda = L L'. On return:

@@ -126,7 +126,7 @@ def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, row,
 )
 def draw_regressions(  # type: ignore[no-untyped-def]
     factor, right, quantiles, kind, trial, seed, replicate, imputation, sweep, q, beta, variance
-):  # fmt: skip
+):
     """Draw residual variance and coefficients of each visit's regression, eq. (MI-7).
 
     ``quantiles`` (kinds, 1 + terms): how many terms there are, then the Chebyshev series of the logarithm of a
@@ -186,9 +186,27 @@ def summarise(beta, root, q, n_visits, means, covariance):  # type: ignore[no-un
     " float64[::1], float64[:, ::1], float64[:, ::1], int64[::1])"
 )
 def draw_scores(  # type: ignore[no-untyped-def]
-    state, z, missing, last, first_gap, final, beta, variance, means, mix, arm, seed, replicate, imputation, word,
-    level, centre, precision, side, lost
-):  # fmt: skip
+    state,
+    z,
+    missing,
+    last,
+    first_gap,
+    final,
+    beta,
+    variance,
+    means,
+    mix,
+    arm,
+    seed,
+    replicate,
+    imputation,
+    word,
+    level,
+    centre,
+    precision,
+    side,
+    lost,
+):
     """Draw what every participant missed between scores seen, and at the end what follows the last, eq. (MI-9).
 
     ``mix`` (V + 1, V, 2 V) are weights of own means and reference means by the last visit seen (-1 first), eq. (RB-1)
@@ -312,9 +330,26 @@ def look_over(y, missing, filled, last, first_gap, n_rows):  # type: ignore[no-u
     " float64[:, :, :, ::1], float64[:, :, :, ::1], int64[:, ::1])"
 )
 def impute_range(  # type: ignore[no-untyped-def]
-    begin, end, n_sets, first, seed, replicates, offsets, n_sweeps, all_y, all_z, delta, mix, arm, kind, quantiles,
-    out, out_means, out_covariance, out_held
-):  # fmt: skip
+    begin,
+    end,
+    n_sets,
+    first,
+    seed,
+    replicates,
+    offsets,
+    n_sweeps,
+    all_y,
+    all_z,
+    delta,
+    mix,
+    arm,
+    kind,
+    quantiles,
+    out,
+    out_means,
+    out_covariance,
+    out_held,
+):
     """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
 
     ``kind`` (trials, V) names the row of ``quantiles`` with the chi-square distribution of each residual variance.
@@ -348,7 +383,7 @@ def impute_range(  # type: ignore[no-untyped-def]
             look_over(all_y[start : start + n], missing, filled, last, first_gap, n_rows)
             first_held = fit_visits(
                 z, filled, last, first_gap, n_rows, True, fixed, run, gram, row, first_factor, first_right
-            )  # fmt: skip
+            )
         replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
         means, covariance = out_means[trial, m], out_covariance[trial, m]
         for i in range(n):
@@ -360,18 +395,46 @@ def impute_range(  # type: ignore[no-untyped-def]
             if sweep > 0:
                 held = fit_visits(z, state, last, first_gap, n_rows, False, fixed, run, gram, row, factor, right)
             draw_regressions(
-                first_factor if sweep == 0 else factor, first_right if sweep == 0 else right, quantiles, kind, trial,
-                seed, replicate, imputation, np.uint64(sweep), q, beta, variance
-            )  # fmt: skip
+                first_factor if sweep == 0 else factor,
+                first_right if sweep == 0 else right,
+                quantiles,
+                kind,
+                trial,
+                seed,
+                replicate,
+                imputation,
+                np.uint64(sweep),
+                q,
+                beta,
+                variance,
+            )
             if final:
                 for v in range(n_visits):
                     root[v, v] = np.sqrt(variance[v])
                 summarise(beta, root, q, n_visits, means, covariance)
             word = np.uint64(PURPOSE_SCORE << 16) | np.uint64(sweep)
             draw_scores(
-                state, z, missing, last, first_gap, final, beta, variance, means, mix, arm, seed, replicate, imputation,
-                word, level, centre, precision, side, lost
-            )  # fmt: skip
+                state,
+                z,
+                missing,
+                last,
+                first_gap,
+                final,
+                beta,
+                variance,
+                means,
+                mix,
+                arm,
+                seed,
+                replicate,
+                imputation,
+                word,
+                level,
+                centre,
+                precision,
+                side,
+                lost,
+            )
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v] + (delta[start + i] if missing[i, v] else 0.0)

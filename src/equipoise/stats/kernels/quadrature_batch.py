@@ -111,10 +111,27 @@ def has_clear_rank(hessian, factor, p):  # type: ignore[no-untyped-def]
     "uint32[::1], boolean[:, ::1], float64[:, ::1], float64[::1], float64[::1])"
 )
 def fit_range(  # type: ignore[no-untyped-def]
-    first_trial, stop_trial, y, design, participant_offsets, trial_offsets, nodes, log_weights, out_coefficients,
-    out_covariance, out_log_likelihood, out_sd, out_gradient_norm, out_iterations, out_condition, out_codes,
-    out_aliased, start, coarse_nodes, coarse_log_weights
-):  # fmt: skip
+    first_trial,
+    stop_trial,
+    y,
+    design,
+    participant_offsets,
+    trial_offsets,
+    nodes,
+    log_weights,
+    out_coefficients,
+    out_covariance,
+    out_log_likelihood,
+    out_sd,
+    out_gradient_norm,
+    out_iterations,
+    out_condition,
+    out_codes,
+    out_aliased,
+    start,
+    coarse_nodes,
+    coarse_log_weights,
+):
     """Fit trials ``first_trial:stop_trial``; every ``out_`` array has one entry a trial.
 
     ``start`` holds (beta, sigma) per trial to start from, or has no columns. The first steps of Newton use the
@@ -220,9 +237,23 @@ def fit_range(  # type: ignore[no-untyped-def]
         pooled_distance = np.nan
         for iteration in range(MAX_POOLED_ITERATIONS):
             evaluate_trial(
-                beta, 0.0, modes, active, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient, hessian,
-                value, work, slots,
-            )  # fmt: skip
+                beta,
+                0.0,
+                modes,
+                active,
+                inner_place,
+                outer,
+                varying,
+                r,
+                y_sum,
+                nodes,
+                log_weights,
+                gradient,
+                hessian,
+                value,
+                work,
+                slots,
+            )
             if iteration == 0 and not has_clear_rank(hessian, factor, p):
                 # The information at zero is X'X / 4.
                 n_aliased = find_aliased_columns(
@@ -304,10 +335,23 @@ def fit_range(  # type: ignore[no-untyped-def]
             for a in range(p):
                 beta[a] = point[a]
             status = evaluate_trial(
-                beta, point[p], modes, active, inner_place, outer, varying, r, y_sum,
-                coarse_nodes if is_coarse else nodes, coarse_log_weights if is_coarse else log_weights, gradient,
-                hessian, value, work, slots,
-            )  # fmt: skip
+                beta,
+                point[p],
+                modes,
+                active,
+                inner_place,
+                outer,
+                varying,
+                r,
+                y_sum,
+                coarse_nodes if is_coarse else nodes,
+                coarse_log_weights if is_coarse else log_weights,
+                gradient,
+                hessian,
+                value,
+                work,
+                slots,
+            )
             if status != 0 or not value[0] >= best_value - 1e-10 * (1.0 + abs(best_value)):
                 if status != 0 and not has_best:
                     # Refused at the very start: begin closer to the pooled model.

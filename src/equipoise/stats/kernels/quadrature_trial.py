@@ -151,9 +151,23 @@ def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r
     "int64[:, ::1])"
 )
 def evaluate_trial(  # type: ignore[no-untyped-def]
-    beta, sigma, modes, active_all, inner_place, outer, varying, r, y_sum, nodes, log_weights, gradient, hessian,
-    value, w, slots
-):  # fmt: skip
+    beta,
+    sigma,
+    modes,
+    active_all,
+    inner_place,
+    outer,
+    varying,
+    r,
+    y_sum,
+    nodes,
+    log_weights,
+    gradient,
+    hessian,
+    value,
+    w,
+    slots,
+):
     """Log-likelihood ``value[0]``, ``gradient`` and lower ``hessian`` in (beta, sigma); pooled where sigma is 0.
 
     In the pooled model ``value[1]`` is the derivative in sigma squared at zero. ``slots`` is scratch, (3, longest).

@@ -150,12 +150,22 @@ def arrange_rows(
     )
     run_over_trials(
         lambda begin, end: _arrange_range(
-            time, event, level, offsets, int(order is not None), begin, end, out.order, out.time, out.event,
-            out.stratum, out.codes,
+            time,
+            event,
+            level,
+            offsets,
+            int(order is not None),
+            begin,
+            end,
+            out.order,
+            out.time,
+            out.event,
+            out.stratum,
+            out.codes,
         ),
         offsets.shape[0] - 1,
         threads=threads,
-    )  # fmt: skip
+    )
     return out
 
 

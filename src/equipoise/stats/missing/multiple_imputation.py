@@ -115,9 +115,18 @@ def impute_binary(
     """
     state = np.asarray(cells)
     made = impute_binary_trials(
-        state, design, single_trial(state.shape[0] if state.ndim else 0), imputations=imputations, seed=seed,
-        replicates=np.array([replicate]), first=first, delta=delta, pooled=pooled, sweeps=sweeps, threads=threads,
-    )  # fmt: skip
+        state,
+        design,
+        single_trial(state.shape[0] if state.ndim else 0),
+        imputations=imputations,
+        seed=seed,
+        replicates=np.array([replicate]),
+        first=first,
+        delta=delta,
+        pooled=pooled,
+        sweeps=sweeps,
+        threads=threads,
+    )
     return BinaryImputations(
         made.values, state == MISSING, made.coefficients[0], made.n_penalised[0], int(made.sweeps[0]), made.codes[0]
     )
@@ -165,9 +174,22 @@ def impute_binary_trials(
     def run(begin: int, end: int) -> None:
         if begin < end:
             impute_range(
-                begin, end, imputations, first, require_seed(seed), keys, bounds, n_sweeps, state, z, pooled, shift,
-                out, n_penalised, drawn,
-            )  # fmt: skip
+                begin,
+                end,
+                imputations,
+                first,
+                require_seed(seed),
+                keys,
+                bounds,
+                n_sweeps,
+                state,
+                z,
+                pooled,
+                shift,
+                out,
+                n_penalised,
+                drawn,
+            )
 
     # Each chunk makes anew the fits that the data sets of its first trial share: large ones span several trials.
     run_over_trials(run, n_trials * imputations, threads=threads, chunk=max(256, 4 * imputations))

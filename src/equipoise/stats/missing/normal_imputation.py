@@ -108,9 +108,19 @@ def impute_normal(
     if y.ndim != 2:
         raise ValueError("values must be (participants, visits)")
     made = impute_normal_trials(
-        y, design, single_trial(y.shape[0]), imputations=imputations, seed=seed, replicates=np.array([replicate]),
-        first=first, delta=delta, strategy=strategy, arm_column=arm_column, sweeps=sweeps, threads=threads,
-    )  # fmt: skip
+        y,
+        design,
+        single_trial(y.shape[0]),
+        imputations=imputations,
+        seed=seed,
+        replicates=np.array([replicate]),
+        first=first,
+        delta=delta,
+        strategy=strategy,
+        arm_column=arm_column,
+        sweeps=sweeps,
+        threads=threads,
+    )
     return NormalImputations(
         made.values, np.isnan(y), made.means[0], made.covariance[0], int(made.sweeps[0]), made.codes[0]
     )
@@ -174,14 +184,21 @@ def impute_normal_trials(
             continue
         rows, packed = rows_of_trials(chosen, bounds)
         part = _Batch(
-            np.ascontiguousarray(y[rows][:, kind]), z[rows], packed, batch.replicates[chosen], batch.delta[rows],
+            np.ascontiguousarray(y[rows][:, kind]),
+            z[rows],
+            packed,
+            batch.replicates[chosen],
+            batch.delta[rows],
             batch.n_sweeps[chosen],
-        )  # fmt: skip
+        )
         m, w = imputations, int(kind.sum())
         made = NormalTrialImputations(
-            np.empty((m, rows.size, w)), np.empty((chosen.size, m, q, w)), np.empty((chosen.size, m, w, w)),
-            part.n_sweeps, np.zeros((chosen.size, m), dtype=np.uint32),
-        )  # fmt: skip
+            np.empty((m, rows.size, w)),
+            np.empty((chosen.size, m, q, w)),
+            np.empty((chosen.size, m, w, w)),
+            part.n_sweeps,
+            np.zeros((chosen.size, m), dtype=np.uint32),
+        )
         _impute(part, made, imputations, seed, first, strategy, arm_column, threads)
         sets, columns = np.arange(m), np.flatnonzero(kind)
         out.values[np.ix_(sets, rows, columns)] = made.values
@@ -229,10 +246,26 @@ def _impute(
     def run(begin: int, end: int) -> None:
         if begin < end:
             impute_range(
-                begin, end, n_sets, first, require_seed(seed), batch.replicates, batch.offsets, batch.n_sweeps,
-                batch.y, batch.z, batch.delta, mix, -1 if arm_column is None else arm_column, kind, quantiles,
-                out.values, out.means, out.covariance, held,
-            )  # fmt: skip
+                begin,
+                end,
+                n_sets,
+                first,
+                require_seed(seed),
+                batch.replicates,
+                batch.offsets,
+                batch.n_sweeps,
+                batch.y,
+                batch.z,
+                batch.delta,
+                mix,
+                -1 if arm_column is None else arm_column,
+                kind,
+                quantiles,
+                out.values,
+                out.means,
+                out.covariance,
+                held,
+            )
 
     # Each chunk makes anew the regressions that the data sets of its first trial share: large ones span several trials.
     run_over_trials(run, n_trials * n_sets, threads=threads, chunk=max(256, 4 * n_sets))

@@ -33,12 +33,18 @@ def _new_passphrase(act: Act, account: str) -> tuple[str, str]:
 
 
 @action("add-account", states=_ALWAYS, protocol=False)
-def add_account(act: Act, account: str, person: str, roles: list, sites: list | None = None,
-                expires: date | None = None) -> None:  # fmt: skip
+def add_account(
+    act: Act, account: str, person: str, roles: list, sites: list | None = None, expires: date | None = None
+) -> None:
     """Add an account for one person; its first pass-phrase is told once. No sites means all of them."""
     if Account.objects.filter(account=account).exists():
-        act.refuse("C110", "account", f"There is or was an account {account!r}.", "a name never used before",
-                   "A name is never given to a second person.")  # fmt: skip
+        act.refuse(
+            "C110",
+            "account",
+            f"There is or was an account {account!r}.",
+            "a name never used before",
+            "A name is never given to a second person.",
+        )
     if not account or not account.replace("-", "").replace(".", "").isalnum():
         act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
     unknown = [role for role in roles if role not in ROLES]
@@ -50,9 +56,13 @@ def add_account(act: Act, account: str, person: str, roles: list, sites: list | 
         act.refuse("C111", "sites", f"There is no site {listed(strange)}.", "sites of the trial")
     passphrase, encoded = _new_passphrase(act, account)
     row = {
-        "account": account, "person": person, "roles": ",".join(roles), "sites": ",".join(sites),
-        "expires_on": expires.isoformat() if expires else "", "credential": credential_digest(encoded),
-    }  # fmt: skip
+        "account": account,
+        "person": person,
+        "roles": ",".join(roles),
+        "sites": ",".join(sites),
+        "expires_on": expires.isoformat() if expires else "",
+        "credential": credential_digest(encoded),
+    }
     entry = act.record(
         subject=f"account {account}", what={"put": {"account": [row]}}, answer={"account": account, "roles": roles}
     )
@@ -121,12 +131,18 @@ def review_accounts(act: Act) -> None:
     last = dict(act.trial.rows("SELECT account, MAX(at) FROM event WHERE action = 'sign-in' GROUP BY account"))
     rows = [
         {
-            "account": row.account, "person": row.person, "roles": row.roles, "sites": row.sites or "all",
-            "state": row.state, "last_day": row.expires_on, "signed_in": last.get(row.account, "never"),
-            "refused": row.refused_at, "refusals": row.refusals,
+            "account": row.account,
+            "person": row.person,
+            "roles": row.roles,
+            "sites": row.sites or "all",
+            "state": row.state,
+            "last_day": row.expires_on,
+            "signed_in": last.get(row.account, "never"),
+            "refused": row.refused_at,
+            "refusals": row.refusals,
         }
         for row in sorted(Account.objects.all(), key=lambda row: row.account)
-    ]  # fmt: skip
+    ]
     act.record(subject="accounts", what={"reviewed": len(rows)}, answer={"accounts": len(rows)})
     act.tell({"list": rows})
 

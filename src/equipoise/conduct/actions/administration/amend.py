@@ -35,8 +35,13 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
         protocol = read_protocol_text(text, file="the amended protocol")
     except EquipoiseError as error:
         first = error.problems[0]
-        act.refuse("C130", f"line {first.line}", f"The file cannot be read: {first.found}", "a protocol in order",
-                   "Run `equipoise check FILE` first.")  # fmt: skip
+        act.refuse(
+            "C130",
+            f"line {first.line}",
+            f"The file cannot be read: {first.found}",
+            "a protocol in order",
+            "Run `equipoise check FILE` first.",
+        )
     protocol = protocol.with_definitions(definitions_of(protocol))
     before = act.trial.protocol(act.state.protocol_hash)
     if protocol.id != before.id:
@@ -52,9 +57,14 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
     number = ProtocolVersion.objects.count() + 1
     put: dict[str, Any] = {
         "protocol_version": [version_row(protocol, number, act.now, act.why)],
-        "trial_state": [{"name": "trial", "protocol_hash": protocol.hash,
-                         **({"consent_version": consent_version} if consent_version else {})}],
-    }  # fmt: skip
+        "trial_state": [
+            {
+                "name": "trial",
+                "protocol_hash": protocol.hash,
+                **({"consent_version": consent_version} if consent_version else {}),
+            }
+        ],
+    }
     new = [site for site in protocol.model.sites if not Site.objects.filter(site=site).exists()]
     if new:
         put["site"] = [{"site": site} for site in new]
@@ -77,9 +87,13 @@ def _require_same_lists(act: Act, before: Any, now: Any) -> None:
         was, then = planned_randomizations(before), planned_randomizations(now)
         same = len(was) == len(then) and all(map(_goes_on, was, then))
     if not same:
-        act.refuse("C130", "randomization", "The randomization differs from the one the lists were sealed for.",
-                   "the same arms, ratio, scheme and strata; sites may be added",
-                   "Another randomization is another trial.")  # fmt: skip
+        act.refuse(
+            "C130",
+            "randomization",
+            "The randomization differs from the one the lists were sealed for.",
+            "the same arms, ratio, scheme and strata; sites may be added",
+            "Another randomization is another trial.",
+        )
 
 
 def _goes_on(was: PlannedRandomization, now: PlannedRandomization) -> bool:

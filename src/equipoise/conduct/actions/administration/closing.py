@@ -73,8 +73,13 @@ def lock(act: Act, passphrase: str) -> None:
     if asked:
         matters.append(f"{len(asked)} queries are not closed: {_named(asked)}")
     if matters:
-        act.refuse("C620", "lock", f"{'; '.join(matters)}.", "frozen data, all signed, every query closed",
-                   "sign-off each participant, close each query, then lock.")  # fmt: skip
+        act.refuse(
+            "C620",
+            "lock",
+            f"{'; '.join(matters)}.",
+            "frozen data, all signed, every query closed",
+            "sign-off each participant, close each query, then lock.",
+        )
     rows = signature_row(act, passphrase, "approved", "the locked database")
     act.record(
         subject="lock",

@@ -29,8 +29,13 @@ def copy(act: Act, site: str | None = None) -> None:
     else:
         account = act.trial.row("account", account=act.session.account)
         if account is None or account.sites or not roles_of(act) & _ACROSS_SITES:
-            act.refuse("C626", "site", "Events of every site are not for this account.",
-                       "the copy of a site", "Name the site: site=...")  # fmt: skip
+            act.refuse(
+                "C626",
+                "site",
+                "Events of every site are not for this account.",
+                "the copy of a site",
+                "Name the site: site=...",
+            )
     words = f"copy {site}" if site else "copy of all sites"
     act.record(subject=words, what={"site": site or ALL}, answer={"copy": site or "all sites"})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
@@ -48,9 +53,14 @@ class Taken:
 
 
 def take_copy(
-    trial: Trial, session: Session, folder: Path, *, site: str | None, clock: Clock | None = None,
+    trial: Trial,
+    session: Session,
+    folder: Path,
+    *,
+    site: str | None,
+    clock: Clock | None = None,
     entropy: Entropy | None = None,
-) -> Taken:  # fmt: skip
+) -> Taken:
     """Add every event since the last time to the copy in ``folder``, or begin one there.
 
     Refused by the door for accounts that may not (C013, C014, C626), and where the ledger does not hold what the copy
@@ -63,7 +73,11 @@ def take_copy(
         found = trial.rows("SELECT participant FROM participant WHERE site = %s", (site or ALL,))
         source = Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
         file, first, n_full = write_increment(
-            source, trial.config, folder, site=site or ALL, last=receipt.anchor,
+            source,
+            trial.config,
+            folder,
+            site=site or ALL,
+            last=receipt.anchor,
             participants=frozenset(row[0] for row in found),
-        )  # fmt: skip
+        )
     return Taken(receipt, file, first, receipt.anchor.number, n_full)

@@ -20,8 +20,12 @@ def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> N
     if edition == "unblinded" and "unblinded-statistician" not in roles_of(act):
         act.refuse("C624", "edition", f"The role {act.role} takes no unblinded cut.", "an unblinded statistician")
     if edition == "sham" and not roles_of(act) & {"unblinded-statistician", "pharmacist"}:
-        act.refuse("C624", "edition", "A sham list is drawn from the sealed companion.",
-                   "an unblinded statistician or a pharmacist, who hands the cut on")  # fmt: skip
+        act.refuse(
+            "C624",
+            "edition",
+            "A sham list is drawn from the sealed companion.",
+            "an unblinded statistician or a pharmacist, who hands the cut on",
+        )
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:
@@ -44,7 +48,14 @@ def open_arms(act: Act) -> None:
     from equipoise.conduct.trial.models import Unblinding
 
     number = f"U-{Unblinding.objects.count() + 1:03d}"
-    row = {"unblinding": number, "asked_by": act.session.account, "told": "unblinded-statistician",
-           "mode": "analysis", "reason": act.why, "at": act.now.text, "state": "told"}  # fmt: skip
+    row = {
+        "unblinding": number,
+        "asked_by": act.session.account,
+        "told": "unblinded-statistician",
+        "mode": "analysis",
+        "reason": act.why,
+        "at": act.now.text,
+        "state": "told",
+    }
     act.record(subject=f"unblinding {number}", what={"put": {"unblinding": [row]}}, answer={"unblinding": number})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))

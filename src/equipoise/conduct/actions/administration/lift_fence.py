@@ -38,8 +38,13 @@ def lift_fence(act: Act, receipts: list, last: int) -> None:
     wanted = list(range(count + 1, last + 1))
     if [one.number for one in given] != wanted:
         have = ", ".join(str(one.number) for one in given) or "none"
-        act.refuse("C131", "receipts", f"Typed in: {have}.", f"all from {count + 1} to {last}" if wanted else "none",
-                   "Ask every site; the numbers run through the whole trial.")  # fmt: skip
+        act.refuse(
+            "C131",
+            "receipts",
+            f"Typed in: {have}.",
+            f"all from {count + 1} to {last}" if wanted else "none",
+            "Ask every site; the numbers run through the whole trial.",
+        )
     _require_known(act, last)
     for one in given:
         _give_back(act, one)
@@ -66,8 +71,12 @@ def acknowledge_loss(act: Act) -> None:
     """
     lost = _lost(act)
     if not lost:
-        act.refuse("C134", str(act.trial.receipts), "The ledger holds every anchor there, or its loss is known.",
-                   "anchors that tell of lost events")  # fmt: skip
+        act.refuse(
+            "C134",
+            str(act.trial.receipts),
+            "The ledger holds every anchor there, or its loss is known.",
+            "anchors that tell of lost events",
+        )
     act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
@@ -82,9 +91,13 @@ def _lost(act: Act) -> list[str]:
         act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
     early = [anchor.text for anchor in lost if anchor.number <= backup]
     if early or (lost and not found):
-        act.refuse("C134", f"anchor {(early or [lost[0].text])[0]}",
-                   f"The ledger does not hold it, and no restore explains that: the backup reaches to event {backup}.",
-                   "every event of the backup", "Something was changed: run `equipoise verify DIR`.")  # fmt: skip
+        act.refuse(
+            "C134",
+            f"anchor {(early or [lost[0].text])[0]}",
+            f"The ledger does not hold it, and no restore explains that: the backup reaches to event {backup}.",
+            "every event of the backup",
+            "Something was changed: run `equipoise verify DIR`.",
+        )
     return [anchor.text for anchor in lost]
 
 
@@ -95,8 +108,13 @@ def _require_known(act: Act, last: int) -> None:
     except ValueError as error:
         act.refuse("C131", str(error), "The receipt cannot be read.", "a receipt as it was written")
     if max(kept, default=0) > last:
-        act.refuse("C131", "last", f"The receipts folder holds receipt {max(kept)}.", f"{max(kept)} or more",
-                   "Type in every receipt up to it.")  # fmt: skip
+        act.refuse(
+            "C131",
+            "last",
+            f"The receipts folder holds receipt {max(kept)}.",
+            f"{max(kept)} or more",
+            "Type in every receipt up to it.",
+        )
 
 
 def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
@@ -137,11 +155,22 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         position = new[0][2]
     before = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
     if position != (before[0][0] if before else 0) + 1:
-        act.refuse("C131", one.text, "A receipt before it is missing, or the slot was given to somebody else.",
-                   "every receipt, in the order of their numbers")  # fmt: skip
+        act.refuse(
+            "C131",
+            one.text,
+            "A receipt before it is missing, or the slot was given to somebody else.",
+            "every receipt, in the order of their numbers",
+        )
     state = "given" if person is not None else "burnt"
-    row = {"participant": one.participant, "randomization": plan.number, "handle": one.handle, "stream": stream,
-           "position": position, "receipt": one.number, "state": state}  # fmt: skip
+    row = {
+        "participant": one.participant,
+        "randomization": plan.number,
+        "handle": one.handle,
+        "stream": stream,
+        "position": position,
+        "receipt": one.number,
+        "state": state,
+    }
     put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
     what: dict[str, Any] = {"receipt": one.text, "stage": plan.stage, "profile": profile, "put": put}
     if one.on is not None:
@@ -150,8 +179,13 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         own = plan.stage != WHOLE_TRIAL and act.protocol.model.stages[plan.stage].day_1 is not None
         sets_day_1 = plan.number == 1 and anchor_is_randomization(act.protocol) and not person.day_1
         if one.on is None and (own or sets_day_1):
-            act.refuse("C131", one.text, "Days are counted from this randomization, and its date is not told.",
-                       f"{one.text} on=2027-03-03", "Read the date from the receipt.")  # fmt: skip
+            act.refuse(
+                "C131",
+                one.text,
+                "Days are counted from this randomization, and its date is not told.",
+                f"{one.text} on=2027-03-03",
+                "Read the date from the receipt.",
+            )
         if plan.number == 1:
             first = {"day_1": one.on} if sets_day_1 else {}
             put["participant"] = [{"participant": one.participant, "status": "randomized", "stratum": stream, **first}]

@@ -34,12 +34,15 @@ def add_slots(act: Act, slots: int | None = None) -> None:
     longest = max(held.values(), default=0)
     wanted = slots if slots is not None else -(-10 * max(longest - 1, 0) // 11)
     if not streams or not 1 <= wanted <= MOST_SLOTS:
-        act.refuse("C133", "slots", f"{wanted} for each of {len(streams)} streams.",
-                   f"1 to {MOST_SLOTS}, in a trial whose lists are drawn beforehand")  # fmt: skip
+        act.refuse(
+            "C133",
+            "slots",
+            f"{wanted} for each of {len(streams)} streams.",
+            f"1 to {MOST_SLOTS}, in a trial whose lists are drawn beforehand",
+        )
     new = list(draw_slots(lists, act.vault, act.entropy, wanted, held))
     if not new:
-        act.refuse("C133", "slots", "Every stream holds as many already.", f"more than {longest} slots",
-                   "Add slots=N.")  # fmt: skip
+        act.refuse("C133", "slots", "Every stream holds as many already.", f"more than {longest} slots", "Add slots=N.")
     opened = sorted({stream for _, stream, _, _ in new} - held.keys())
     act.record(
         subject="randomization",
@@ -58,8 +61,15 @@ def given_rows(act: Act) -> list[dict[str, Any]]:
         slot = slots[row.handle]
         opened = open_slot(act.vault, slot.handle, slot.stream, slot.position, slot.content)
         profile: Mapping[str, str] = opened.get("profile", {})
-        out.append({"stream": row.stream, "slot": row.position, "arm": opened["arm"],
-                    "participant_id": row.participant, **profile})  # fmt: skip
+        out.append(
+            {
+                "stream": row.stream,
+                "slot": row.position,
+                "arm": opened["arm"],
+                "participant_id": row.participant,
+                **profile,
+            }
+        )
     return out
 
 

@@ -25,8 +25,13 @@ def _known(act: Act, site: str) -> Site:
     if found is None:
         known = sorted(Site.objects.values_list("site", flat=True))
         guess = nearest(site, known)
-        act.refuse("C100", "site", f"There is no site {site!r}.", listed(known),
-                   f"Did you mean {guess}?" if guess else "add-site makes one.")  # fmt: skip
+        act.refuse(
+            "C100",
+            "site",
+            f"There is no site {site!r}.",
+            listed(known),
+            f"Did you mean {guess}?" if guess else "add-site makes one.",
+        )
     return found
 
 
@@ -38,9 +43,13 @@ def add_site(act: Act, site: str, zone: str) -> None:
     _require_zone(act, zone)
     randomization = act.protocol.model.randomization
     if randomization is not None and "site" in (randomization.strata.usable or ()):
-        act.refuse("C100", "site", "The trial is randomized within sites, and the protocol does not list this one.",
-                   "a site of the protocol", "Add it under sites by an amendment: amend; then the pharmacy runs "
-                   "add-slots.")  # fmt: skip
+        act.refuse(
+            "C100",
+            "site",
+            "The trial is randomized within sites, and the protocol does not list this one.",
+            "a site of the protocol",
+            "Add it under sites by an amendment: amend; then the pharmacy runs add-slots.",
+        )
     act.record(subject=f"site {site}", what={"put": {"site": [{"site": site, "zone": zone}]}}, answer={"site": site})
 
 
@@ -54,8 +63,13 @@ def activate_site(act: Act, site: str, approval: str, zone: str = "") -> None:
         act.refuse("C100", "approval", "No document is named.", "the reference of the site's approvals")
     if zone:
         _require_zone(act, zone)
-    row = {"site": site, "state": "active", "approval": approval, "activated_on": act.now.local_date.isoformat(),
-           **({"zone": zone} if zone else {})}  # fmt: skip
+    row = {
+        "site": site,
+        "state": "active",
+        "approval": approval,
+        "activated_on": act.now.local_date.isoformat(),
+        **({"zone": zone} if zone else {}),
+    }
     act.record(subject=f"site {site}", what={"put": {"site": [row]}}, answer={"site": site, "state": "active"})
 
 

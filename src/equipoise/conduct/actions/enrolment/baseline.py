@@ -22,8 +22,12 @@ CODES = {
 def baseline(act: Act, participant: str, values: dict[str, Any]) -> None:
     """Record baseline variables, before randomization; a value told before is corrected with a reason."""
     if act.course.phase not in ("consented", "eligible"):
-        act.refuse("C501", "baseline", f"The participant {act.course.words}.",
-                   "somebody who consented and is not randomized yet")  # fmt: skip
+        act.refuse(
+            "C501",
+            "baseline",
+            f"The participant {act.course.words}.",
+            "somebody who consented and is not randomized yet",
+        )
     known = act.protocol.model.baseline
     before = values_of(act, "baseline", "baseline")
     items: dict[str, tuple[str, str | None, str]] = {}
@@ -72,7 +76,7 @@ def eligibility(
 
     ``values`` adds to the baseline variables; ``attested`` holds yes or no to criteria in words, by id; ``against`` is
     a further ground on which the investigator finds the person not eligible.
-    """  # fmt: skip
+    """
     known: dict[str, Any] = {**values_of(act, "baseline", "baseline"), **(values or {})}
     said = _attested(attested or {})
     protocol = act.protocol
@@ -98,11 +102,13 @@ def eligibility(
     act.record(
         subject="eligibility",
         what={
-            "rulings": rulings, "values": used, "attested": said,
+            "rulings": rulings,
+            "values": used,
+            "attested": said,
             "put": joined({"participant": [{"participant": participant, **changed}]}, rows),
         },
         answer={"participant": participant, "eligible": eligible, "failing": failing},
-    )  # fmt: skip
+    )
 
 
 def _attested(told: dict[str, Any]) -> dict[str, bool]:

@@ -33,8 +33,13 @@ def require_entered(act: Act, stage: str) -> None:
     if entered != "yes":
         found = "Nobody decided whether the participant enters it." if row is None else "They were found not to enter."
         words = act.protocol.model.stages[stage].entry or "whoever the investigator finds to enter"
-        act.refuse("C614", stage, found, words, f"enter-stage participant={act.participant.participant} "
-                   f"stage={stage} enters=yes, by the investigator.")  # fmt: skip
+        act.refuse(
+            "C614",
+            stage,
+            found,
+            words,
+            f"enter-stage participant={act.participant.participant} stage={stage} enters=yes, by the investigator.",
+        )
 
 
 @action("enter-stage")

@@ -45,8 +45,13 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         act.refuse("C125", "stage", f"There is no randomization {stage!r}.", ", ".join(plan.stage for plan in plans))
     before = Allocation.objects.filter(participant=participant, randomization=plan.number).first()
     if before is not None and before.state != "burnt":
-        act.refuse("C126", participant, f"The slot {before.handle} was given already, and that is never undone.",
-                   "somebody not randomized yet", "Should it not have happened: randomized-in-error.")  # fmt: skip
+        act.refuse(
+            "C126",
+            participant,
+            f"The slot {before.handle} was given already, and that is never undone.",
+            "somebody not randomized yet",
+            "Should it not have happened: randomized-in-error.",
+        )
     if plan.number == 1:
         changed = {**act.take("randomize"), **_first_day(act)}
     else:
@@ -73,8 +78,15 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         if plan.has_total:
             require_real(act.trial, act.vault, handle)
     count = before.receipt if before is not None else Allocation.objects.count() + 1
-    row = {"participant": participant, "randomization": plan.number, "handle": handle, "stream": stream,
-           "position": position, "receipt": count, "state": "given"}  # fmt: skip
+    row = {
+        "participant": participant,
+        "randomization": plan.number,
+        "handle": handle,
+        "stream": stream,
+        "position": position,
+        "receipt": count,
+        "state": "given",
+    }
     put: dict[str, Any] = {"allocation": [row]}
     if before is None:
         put["stream"] = [{"stream": stream, "given": position}]
@@ -85,10 +97,17 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     act.record(
         subject=f"randomization {plan.number}",
         what={"stage": plan.stage, "profile": profile, "put": put},
-        answer={"participant": participant, "randomization": plan.number, "handle": handle, "receipt": count,
-                "on": act.now.local_date,
-                "stream": stream, "profile": profile, **({"minimized": True} if plan.scheme == "minimization" else {})},
-    )  # fmt: skip
+        answer={
+            "participant": participant,
+            "randomization": plan.number,
+            "handle": handle,
+            "receipt": count,
+            "on": act.now.local_date,
+            "stream": stream,
+            "profile": profile,
+            **({"minimized": True} if plan.scheme == "minimization" else {}),
+        },
+    )
     if new:
         act.seal({"handle": handle}, slots=new)
     act.later.append(lambda receipt: _receipt(act, receipt))

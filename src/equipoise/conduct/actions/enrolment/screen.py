@@ -19,13 +19,19 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
     The participant's code says nothing of the person; no name is ever recorded.
     """
     if Participant.objects.filter(participant=participant).exists():
-        act.refuse("C120", "participant", f"{participant} is in use already.", "a code never used before",
-                   "Who is screened again gets a new code.")  # fmt: skip
+        act.refuse(
+            "C120",
+            "participant",
+            f"{participant} is in use already.",
+            "a code never used before",
+            "Who is screened again gets a new code.",
+        )
     if not participant.replace("-", "").isalnum() or not participant.isascii() or len(participant) > 20:
         act.refuse("C120", "participant", f"{participant!r} is no code.", "up to 20 letters, digits and dashes")
     if not Site.objects.filter(site=site).exists():
-        act.refuse("C100", "site", f"There is no site {site!r}.",
-                   listed(sorted(Site.objects.values_list("site", flat=True))))  # fmt: skip
+        act.refuse(
+            "C100", "site", f"There is no site {site!r}.", listed(sorted(Site.objects.values_list("site", flat=True)))
+        )
     act.require_active_site()
     if result not in ("continues", "excluded", "declined"):
         act.refuse("C121", "result", f"{result!r} is no result.", "continues, excluded or declined")

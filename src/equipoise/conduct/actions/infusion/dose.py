@@ -31,9 +31,11 @@ def infusion_visit(day: int) -> str:
 def planned_days(protocol: Protocol) -> tuple[int, ...]:
     """Study days on which some arm gets an infusion."""
     found = {
-        day for arm in protocol.arm_ids for drug in rules.infusions(protocol, arm).values()
+        day
+        for arm in protocol.arm_ids
+        for drug in rules.infusions(protocol, arm).values()
         for day in rules.infusion_days(drug)
-    }  # fmt: skip
+    }
     return tuple(sorted(found))
 
 
@@ -68,8 +70,13 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
     today = study_day_of(act.now.local_date, day_1_of(act))
     planned = day if day is not None else today
     if planned not in planned_days(protocol):
-        act.refuse("C605", "day", f"No infusion is planned on study day {planned}.",
-                   listed(planned_days(protocol)), "Name the planned day: day=N.")  # fmt: skip
+        act.refuse(
+            "C605",
+            "day",
+            f"No infusion is planned on study day {planned}.",
+            listed(planned_days(protocol)),
+            "Name the planned day: day=N.",
+        )
     if planned != today:
         act.require_why(f"An infusion planned for study day {planned} was prepared on day {today}")
     visit = infusion_visit(planned)
@@ -110,20 +117,34 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
         answer={"participant": participant, "label": sheet.label, "state": "prepared"},
     )
     wasted = shelf - sealed.prepared_mg
-    act.seal({
-        "kind": "stock",
-        "dose": {
-            "participant": participant, "day": planned, "intervention": sealed.intervention, "drug": sealed.drug,
-            "weight_kg": sealed.weight_kg, "prepared_mg": sealed.prepared_mg, "capped": sealed.is_capped,
-            "drawn_mg": shelf, "wasted_mg": wasted,
-        },
-        "lines": [{"drug": sealed.drug, "movement": "drawn", "mg": shelf}],
-    })  # fmt: skip
+    act.seal(
+        {
+            "kind": "stock",
+            "dose": {
+                "participant": participant,
+                "day": planned,
+                "intervention": sealed.intervention,
+                "drug": sealed.drug,
+                "weight_kg": sealed.weight_kg,
+                "prepared_mg": sealed.prepared_mg,
+                "capped": sealed.is_capped,
+                "drawn_mg": shelf,
+                "wasted_mg": wasted,
+            },
+            "lines": [{"drug": sealed.drug, "movement": "drawn", "mg": shelf}],
+        }
+    )
     act.tell(
-        {"drug": sealed.drug, "prepared_mg": format(sealed.prepared_mg, "f"), "drawn_mg": format(shelf, "f"),
-         "to_waste_mg": format(wasted, "f"), "capped": sealed.is_capped, "weight_kg": format(sealed.weight_kg, "f"),
-         "fill_to_ml": rules.decimal_text(sheet.volume_ml)}
-    )  # fmt: skip
+        {
+            "drug": sealed.drug,
+            "prepared_mg": format(sealed.prepared_mg, "f"),
+            "drawn_mg": format(shelf, "f"),
+            "to_waste_mg": format(wasted, "f"),
+            "capped": sealed.is_capped,
+            "weight_kg": format(sealed.weight_kg, "f"),
+            "fill_to_ml": rules.decimal_text(sheet.volume_ml),
+        }
+    )
 
 
 def _hidden(problems: list[Problem]) -> list[Problem]:
@@ -155,14 +176,18 @@ def dose_check(act: Act, participant: str, day: int | None = None) -> None:
         act.refuse("C605", visit, f"The sheet is {state}.", "a sheet that was prepared and not checked")
     values = values_of(act, visit, SHEET)
     if values["prepared-by"] == act.session.account:
-        act.refuse("C606", visit, "The same account prepared it.", "two different accounts",
-                   "Another person checks.")  # fmt: skip
+        act.refuse("C606", visit, "The same account prepared it.", "two different accounts", "Another person checks.")
     dose = last_dose(act, participant, planned)
     taken = accepted_weight(act)
     again = rules.sealed_sheet(protocol, act.arm_of(participant), planned, taken[0]) if taken is not None else None
     if again is None or again.prepared_mg != Decimal(dose["prepared_mg"]) or again.drug != dose["drug"]:
-        act.refuse("C606", visit, "Worked out again the dose is another (a new weight, an amendment).",
-                   "the same dose twice", "Make the sheet anew.")  # fmt: skip
+        act.refuse(
+            "C606",
+            visit,
+            "Worked out again the dose is another (a new weight, an amendment).",
+            "the same dose twice",
+            "Make the sheet anew.",
+        )
     items: dict[str, tuple[str, str | None, str]] = {"checked-by": ("text", act.session.account, "")}
     act.record(
         subject=visit,

@@ -46,12 +46,18 @@ def run_of(act: Act, visit: str) -> list[tuple[datetime, Decimal]]:
 def _visit(act: Act, *states: str) -> str:
     """The infusion whose sheet is in one of ``states``; the last such."""
     found = [
-        infusion_visit(day) for day in planned_days(act.protocol)
+        infusion_visit(day)
+        for day in planned_days(act.protocol)
         if (row := form_of(act, infusion_visit(day), SHEET)) is not None and row.state in states
-    ]  # fmt: skip
+    ]
     if not found:
-        act.refuse("C608", "infusion", f"There is no infusion that is {' or '.join(states)}.", "one",
-                   "The order is: dose-sheet, dose-check, infusion-start, infusion-stop.")  # fmt: skip
+        act.refuse(
+            "C608",
+            "infusion",
+            f"There is no infusion that is {' or '.join(states)}.",
+            "one",
+            "The order is: dose-sheet, dose-check, infusion-start, infusion-stop.",
+        )
     return found[-1]
 
 
@@ -74,8 +80,9 @@ def _time(act: Act, at: str, after: datetime | None) -> datetime:
 
 def _entry(act: Act, visit: str, number: int, at: datetime, rate: Decimal) -> dict[str, list[dict[str, Any]]]:
     items: dict[str, tuple[str, str | None, str]] = {
-        "at": ("time", at.isoformat(), ""), "rate": ("decimal", format(rate, "f"), "mL/h")
-    }  # fmt: skip
+        "at": ("time", at.isoformat(), ""),
+        "rate": ("decimal", format(rate, "f"), "mL/h"),
+    }
     return form_rows(act, visit, RUN, items, repeat=number, on=act.now.local_date)
 
 
@@ -93,9 +100,13 @@ def infusion_start(act: Act, participant: str, at: str = "") -> None:
     act.record(
         subject=visit,
         what={"put": rows},
-        answer={"participant": participant, "started": when.isoformat(), "ml_per_hour": format(rate, "f"),
-                "vital_signs_at_minutes": [format(m, "f") for m in _due(act, sheet)]},
-    )  # fmt: skip
+        answer={
+            "participant": participant,
+            "started": when.isoformat(),
+            "ml_per_hour": format(rate, "f"),
+            "vital_signs_at_minutes": [format(m, "f") for m in _due(act, sheet)],
+        },
+    )
 
 
 def _due(act: Act, sheet: dose.OpenSheet) -> tuple[Decimal, ...]:
@@ -106,7 +117,7 @@ def _due(act: Act, sheet: dose.OpenSheet) -> tuple[Decimal, ...]:
 def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = "") -> None:
     """Change the rate; 0 interrupts. Slower than prepared, or an interruption, needs a reason; after a stop rule fired
     nothing is resumed.
-    """  # fmt: skip
+    """
     visit = _visit(act, "running", "held")
     sheet = open_sheet_of(act.protocol, visit)
     run = run_of(act, visit)
@@ -142,18 +153,23 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
         act.require_why(f"{dose.decimal_text(given.volume_ml)} of {dose.decimal_text(sheet.volume_ml)} mL were given")
     rows = _entry(act, visit, len(run) + 1, when, Decimal(0))
     rows["participant"] = [{"participant": participant, **changed}]
-    rows["form"].append({"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "ended",
-                         "reason": act.why})  # fmt: skip
+    rows["form"].append(
+        {"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "ended", "reason": act.why}
+    )
     missing = rules.missing_readings(
         sheet, act.protocol.model.conduct.infusing, _minutes(act, visit), Decimal(given.seconds) / 60
     )
     act.record(
         subject=visit,
         what={"put": rows},
-        answer={"participant": participant, "volume_ml": dose.decimal_text(min(given.volume_ml, sheet.volume_ml)),
-                "minutes": dose.decimal_text(given.minutes, 2), "interruptions": given.interruptions,
-                "readings_missing": [problem.place for problem in missing]},
-    )  # fmt: skip
+        answer={
+            "participant": participant,
+            "volume_ml": dose.decimal_text(min(given.volume_ml, sheet.volume_ml)),
+            "minutes": dose.decimal_text(given.minutes, 2),
+            "interruptions": given.interruptions,
+            "readings_missing": [problem.place for problem in missing],
+        },
+    )
 
 
 def _form(act: Act) -> forms.Form:

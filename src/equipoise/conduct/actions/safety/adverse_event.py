@@ -40,8 +40,15 @@ def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> N
     # Before study day 1 is known an event is dated by its onset alone.
     event = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
     raise_problems(rules.check_event(event))
-    types = {"onset": "date", "end": "date", "related": "yes-no", "expected": "yes-no", "aware": "time",
-             "severity": "choice", "outcome": "choice"}  # fmt: skip
+    types = {
+        "onset": "date",
+        "end": "date",
+        "related": "yes-no",
+        "expected": "yes-no",
+        "aware": "time",
+        "severity": "choice",
+        "outcome": "choice",
+    }
     names = ("term", "onset", "end", "severity", "serious", "related", "expected", "outcome", "aware")
     items = {id: (types.get(id, "text"), values.get(id), "") for id in names}
     rows = form_rows(act, FORM, FORM, items, repeat=number, on=act.now.local_date, is_new=is_new, missing="not-known")
@@ -50,9 +57,13 @@ def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> N
     act.record(
         subject=f"adverse event {number}",
         what={"reports": reports, "put": rows},
-        answer={"participant": act.participant.participant, "event": number, "serious": event.is_serious,
-                "reports": reports},
-    )  # fmt: skip
+        answer={
+            "participant": act.participant.participant,
+            "event": number,
+            "serious": event.is_serious,
+            "reports": reports,
+        },
+    )
 
 
 @action("adverse-event")
@@ -73,7 +84,7 @@ def adverse_event(
 
     ``serious`` lists the criteria of seriousness met; ``aware`` is the local time at which the site knew, by default
     now.
-    """  # fmt: skip
+    """
     act.take("report_event")
     day_of(act, onset)
     known = act.now.utc
@@ -85,8 +96,14 @@ def adverse_event(
         known = (local if local.tzinfo else local.replace(tzinfo=zone_of(act.now.zone))).astimezone(UTC)
         if known > act.now.utc:
             act.refuse("C550", "aware", f"{aware} has not come yet.", "a time that has passed")
-    values = {"term": term.strip(), "onset": onset.isoformat(), "severity": severity, "outcome": outcome,
-              "serious": ",".join(serious or []), "aware": known.replace(microsecond=0).isoformat()}  # fmt: skip
+    values = {
+        "term": term.strip(),
+        "onset": onset.isoformat(),
+        "severity": severity,
+        "outcome": outcome,
+        "serious": ",".join(serious or []),
+        "aware": known.replace(microsecond=0).isoformat(),
+    }
     values |= _optional(related=related, expected=expected, end=day_of(act, end) if end else None)
     _record(act, len(repeats_of(act, FORM, FORM)) + 1, values, is_new=True)
 
@@ -144,8 +161,9 @@ def adverse_event_reported(act: Act, participant: str, event: int, report: str, 
     if late:
         act.require_why(f"The report {report} is late")
     items: dict[str, tuple[str, str | None, str]] = {
-        "reference": ("text", reference or None, ""), "late": ("yes-no", "yes" if late else "no", "")
-    }  # fmt: skip
+        "reference": ("text", reference or None, ""),
+        "late": ("yes-no", "yes" if late else "no", ""),
+    }
     act.record(
         subject=f"adverse event {event}",
         what={"put": form_rows(act, place, REPORT, items, on=act.now.local_date)},

@@ -43,8 +43,13 @@ def redact(act: Act, participant: str, text: str) -> None:
             touched.append(number)
     if not touched:
         unread = f" {search.unopened} sealed values were not searched." if search.unopened else ""
-        act.refuse("C129", "text", f"Nothing recorded of {participant} holds it.{unread}", "the text as it was typed",
-                   "Add --safety FOLDER to search what is sealed." if unread else "")  # fmt: skip
+        act.refuse(
+            "C129",
+            "text",
+            f"Nothing recorded of {participant} holds it.{unread}",
+            "the text as it was typed",
+            "Add --safety FOLDER to search what is sealed." if unread else "",
+        )
     if act.trial.is_sqlite:
         act.trial.rows("PRAGMA secure_delete = ON")  # what is taken out is overwritten in the file
     if text in act.why:

@@ -64,14 +64,24 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
     The words stand in the open ledger and are read by blinded people: they never say which arm it was.
     """
     if not learned_by.strip() or not impact.strip():
-        act.refuse("C127", "impact", "It is not said who learned it, or what follows from it.", "both, in words",
-                   "Add learned_by=... impact=... (another rater takes over).")  # fmt: skip
+        act.refuse(
+            "C127",
+            "impact",
+            "It is not said who learned it, or what follows from it.",
+            "both, in words",
+            "Add learned_by=... impact=... (another rater takes over).",
+        )
     labels = {act.protocol.arm_label(arm) for arm in act.protocol.arm_ids} | set(act.protocol.arm_ids)
     said = f"{act.why} {learned_by} {impact}"
     # whole words: an arm may be called a or b
     if any(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", said, re.IGNORECASE) for label in labels):
-        act.refuse("C128", "--why", "The words name an arm.", "words without it",
-                   "Say it again without the arm: blinded people read this.")  # fmt: skip
+        act.refuse(
+            "C128",
+            "--why",
+            "The words name an arm.",
+            "words without it",
+            "Say it again without the arm: blinded people read this.",
+        )
     _open(act, "accident", learned_by.strip(), impact.strip())
 
 

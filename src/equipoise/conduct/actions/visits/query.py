@@ -31,9 +31,12 @@ SEALED = "sealed: add --safety FOLDER"
 def _new(act: Act, number: int, **columns: Any) -> dict[str, Any]:
     count = int(act.trial.rows("SELECT count(*) FROM query")[0][0])
     return {
-        "query": f"Q-{count + number:04d}", "participant": act.participant.participant, "asked_at": act.now.text,
-        "first_event": act.writer.number + 1, **columns,
-    }  # fmt: skip
+        "query": f"Q-{count + number:04d}",
+        "participant": act.participant.participant,
+        "asked_at": act.now.text,
+        "first_event": act.writer.number + 1,
+        **columns,
+    }
 
 
 def asked_by_checks(
@@ -52,8 +55,9 @@ def asked_by_checks(
         if items is not None and item not in items:
             continue
         text = f"{problem.found} Expected: {problem.expected}. It was confirmed when it was entered."
-        rows.append(_new(act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=problem.code,
-                         text=text))  # fmt: skip
+        rows.append(
+            _new(act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=problem.code, text=text)
+        )
     return {"query": rows} if rows else {}
 
 
@@ -65,8 +69,17 @@ def query(
     if not text.strip():
         act.refuse("C628", "text", "Nothing is asked.", "a question in words")
     blinding = _blinding(act, visit, form, item, repeat)
-    row = _new(act, 1, visit=visit, form=form, repeat=repeat, item=item, blinding=blinding, text=text.strip(),
-               asked_by=act.session.account)  # fmt: skip
+    row = _new(
+        act,
+        1,
+        visit=visit,
+        form=form,
+        repeat=repeat,
+        item=item,
+        blinding=blinding,
+        text=text.strip(),
+        asked_by=act.session.account,
+    )
     if blinding != "open":
         if not act.roles & READS_QUARANTINED:
             act.refuse("C600", form, "It may tell the arm.", "an account of the role safety")
@@ -96,8 +109,12 @@ def _blinding(act: Act, visit: str, form: str, item: str, repeat: int) -> str:
         )
     )
     if not rows or (item and item not in rows):
-        act.refuse("C628", f"{visit} {form} {item}".strip(), "Nothing is recorded there.",
-                   listed(sorted(rows)) if rows else "a form that was recorded")  # fmt: skip
+        act.refuse(
+            "C628",
+            f"{visit} {form} {item}".strip(),
+            "Nothing is recorded there.",
+            listed(sorted(rows)) if rows else "a form that was recorded",
+        )
     return next((blinding for blinding in rows.values() if blinding != "open"), "open")
 
 
@@ -119,8 +136,13 @@ def _sees(act: Act, row: Any) -> bool:
 
 
 def _changed(act: Act, row: Any, **columns: Any) -> None:
-    put = {"query": row.query, "participant": row.participant, "blinding": row.blinding,
-           "first_event": row.first_event, **columns}  # fmt: skip
+    put = {
+        "query": row.query,
+        "participant": row.participant,
+        "blinding": row.blinding,
+        "first_event": row.first_event,
+        **columns,
+    }
     act.record(
         subject=f"query {row.query}",
         what={"put": {"query": [put]}},
@@ -171,14 +193,22 @@ def queries_shown(act: Act, where: str = "1 = 1", given: tuple[Any, ...] = ()) -
         opened = {name: _opened(act, row, name) for name in ("text", "answer")}
         out.append(
             {
-                "query": row["query"], "site": person.site if person is not None else "",
-                "participant": row["participant"], "visit": row["visit"], "form": row["form"], "repeat": row["repeat"],
-                "item": opened["text"].get("item", row["item"]), "state": row["state"],
-                "days": (_moment(until) - _moment(row["asked_at"])).days, "asked_by": row["asked_by"] or row["rule"],
-                "asked_at": row["asked_at"], "text": opened["text"]["text"],
-                "answered_by": row["answered_by"], "answer": opened["answer"]["text"],
+                "query": row["query"],
+                "site": person.site if person is not None else "",
+                "participant": row["participant"],
+                "visit": row["visit"],
+                "form": row["form"],
+                "repeat": row["repeat"],
+                "item": opened["text"].get("item", row["item"]),
+                "state": row["state"],
+                "days": (_moment(until) - _moment(row["asked_at"])).days,
+                "asked_by": row["asked_by"] or row["rule"],
+                "asked_at": row["asked_at"],
+                "text": opened["text"]["text"],
+                "answered_by": row["answered_by"],
+                "answer": opened["answer"]["text"],
             }
-        )  # fmt: skip
+        )
     return sorted(out, key=lambda row: (row["site"], row["asked_at"], row["query"]))
 
 

@@ -62,13 +62,18 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     act.record(subject=f"reading {visit or 'all'}", what={"quarantined_shown": key is not None})
     act.tell(
         {
-            "participant": participant, "status": person.status, "treatment": person.treatment,
-            "follow_up": person.follow_up, "day_1": person.day_1, "consent": person.consent_version,
-            "visits": dict(sorted(visits.items())), "forms": merged,
+            "participant": participant,
+            "status": person.status,
+            "treatment": person.treatment,
+            "follow_up": person.follow_up,
+            "day_1": person.day_1,
+            "consent": person.consent_version,
+            "visits": dict(sorted(visits.items())),
+            "forms": merged,
             "queries": queries_shown(act, "participant = %s", (participant,)),
             "signatures": _signatures(act, participant),
         }
-    )  # fmt: skip
+    )
 
 
 def _signatures(act: Act, participant: str) -> list[dict[str, Any]]:

@@ -43,11 +43,20 @@ def roles_of(act: Act) -> frozenset[str]:
 def require_may_record(act: Act, form: Form) -> None:
     """Refuse a quarantined form to all but infusion and safety, and any other form to the safety role (C600)."""
     if form.blinding != "open" and not roles_of(act) & RECORDS_QUARANTINED:
-        act.refuse("C600", form.id, "It may tell the arm.", "an account of the role infusion or safety",
-                   "Leave it to the people at the infusion.")  # fmt: skip
+        act.refuse(
+            "C600",
+            form.id,
+            "It may tell the arm.",
+            "an account of the role infusion or safety",
+            "Leave it to the people at the infusion.",
+        )
     if form.blinding == "open" and roles_of(act) <= READS_QUARANTINED:
-        act.refuse("C600", form.id, "The safety role records what is quarantined, and nothing else.",
-                   "an account of another role")  # fmt: skip
+        act.refuse(
+            "C600",
+            form.id,
+            "The safety role records what is quarantined, and nothing else.",
+            "an account of another role",
+        )
 
 
 def day_of(act: Act, on: date | None) -> date:
@@ -61,8 +70,13 @@ def day_of(act: Act, on: date | None) -> date:
 def day_1_of(act: Act) -> date:
     """The local date of the participant's study day 1 (C533 where it is not known)."""
     if not act.participant.day_1:
-        act.refuse("C533", act.participant.participant, "Study day 1 is not known.",
-                   f"the date of: {act.protocol.model.calendar.day_1}", "Record it: day-1.")  # fmt: skip
+        act.refuse(
+            "C533",
+            act.participant.participant,
+            "Study day 1 is not known.",
+            f"the date of: {act.protocol.model.calendar.day_1}",
+            "Record it: day-1.",
+        )
     return date.fromisoformat(act.participant.day_1)
 
 
@@ -98,10 +112,17 @@ def form_rows(
     if is_new:
         row |= {"first_event": act.writer.number + 1, "protocol_hash": act.protocol_hash}
     cells = [
-        {**who, "item": id, "type": kind, "value": value or "", "unit": unit, "missing": "" if value else missing,
-         "blinding": blinding}
+        {
+            **who,
+            "item": id,
+            "type": kind,
+            "value": value or "",
+            "unit": unit,
+            "missing": "" if value else missing,
+            "blinding": blinding,
+        }
         for id, (kind, value, unit) in items.items()
-    ]  # fmt: skip
+    ]
     return {"form": [row], "item": [sealed_cell(act, cell) for cell in cells]}
 
 
@@ -179,10 +200,18 @@ def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str
     if key is None:
         return {item: value for item, value, _ in rows}
     cells = [
-        {"participant": who, "visit": visit, "form": form, "repeat": repeat, "item": item, "value": value,
-         "missing": "", "event_number": number}
+        {
+            "participant": who,
+            "visit": visit,
+            "form": form,
+            "repeat": repeat,
+            "item": item,
+            "value": value,
+            "missing": "",
+            "event_number": number,
+        }
         for item, value, number in rows
-    ]  # fmt: skip
+    ]
     return {cell["item"]: cell["value"] for cell in opened_items(cells, key) if not cell["missing"]}
 
 

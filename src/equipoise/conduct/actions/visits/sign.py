@@ -20,8 +20,13 @@ def _sign(
     if form or visit:
         found = form_of(act, visit, form, repeat)
         if found is None:
-            act.refuse("C621", f"{visit} {form}".strip(), "Nothing is recorded there.", "a form that was recorded",
-                       "Name visit=... and form=..., or neither for all records.")  # fmt: skip
+            act.refuse(
+                "C621",
+                f"{visit} {form}".strip(),
+                "Nothing is recorded there.",
+                "a form that was recorded",
+                "Name visit=... and form=..., or neither for all records.",
+            )
         if act.roles <= {"rater"} and visit.startswith("infusion-day-"):
             act.refuse("C600", form, "It may tell the arm.", "a form that raters see")
         subject = f"form {form} at {visit}" + (f", {repeat}" if repeat != 1 else "")

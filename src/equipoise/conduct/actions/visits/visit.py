@@ -66,9 +66,15 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
             act.refuse("C610", visit, f"It is recorded: {before.state} on {before.date}.", "another date, or nothing")
         act.require_why("A recorded visit was changed")
     row = {
-        "participant": participant, "visit": visit, "repeat": 1, "state": "attended", "date": day.isoformat(),
-        "study_day": str(windows.study_day_of(day, first)), "reason": act.why, "note": by,
-    }  # fmt: skip
+        "participant": participant,
+        "visit": visit,
+        "repeat": 1,
+        "state": "attended",
+        "date": day.isoformat(),
+        "study_day": str(windows.study_day_of(day, first)),
+        "reason": act.why,
+        "note": by,
+    }
     put: dict[str, list[dict[str, Any]]] = {"visit": [row]}
     if changed:
         put["participant"] = [{"participant": participant, **changed}]
@@ -76,18 +82,27 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
     act.record(
         subject=visit,
         what={"timing": timing, "put": put},
-        answer={"participant": participant, "visit": visit, "study_day": row["study_day"], "timing": timing,
-                "forms": list(forms.forms_at(act.protocol, visit)) if due is not None else []},
-    )  # fmt: skip
+        answer={
+            "participant": participant,
+            "visit": visit,
+            "study_day": row["study_day"],
+            "timing": timing,
+            "forms": list(forms.forms_at(act.protocol, visit)) if due is not None else [],
+        },
+    )
 
 
 def require_begun(act: Act, visit: str, due: windows.DueVisit | None) -> None:
     """Refuse a visit of a later stage before the stage has begun (C614)."""
     planned = windows.find_visit(act.protocol, visit)
     if due is None and planned is not None:
-        act.refuse("C614", visit, f"It belongs to the stage {planned.stage}, which has not begun.",
-                   "a stage that the participant entered",
-                   "enter-stage, then randomize stage=... where it randomizes.")  # fmt: skip
+        act.refuse(
+            "C614",
+            visit,
+            f"It belongs to the stage {planned.stage}, which has not begun.",
+            "a stage that the participant entered",
+            "enter-stage, then randomize stage=... where it randomizes.",
+        )
 
 
 @action("visit-missed", why=True)
@@ -101,8 +116,13 @@ def visit_missed(act: Act, participant: str, visit: str) -> None:
         act.refuse("C530", "visit", f"{visit} was not planned.", "a planned visit")
     before = visit_row(act, visit)
     if before is not None:
-        act.refuse("C610", visit, f"It is recorded: {before.state}.", "a visit of which nothing is recorded",
-                   "Correct it by the action visit, with a reason.")  # fmt: skip
+        act.refuse(
+            "C610",
+            visit,
+            f"It is recorded: {before.state}.",
+            "a visit of which nothing is recorded",
+            "Correct it by the action visit, with a reason.",
+        )
     if act.course.follow_up == "in":
         raise_problems(windows.check_missed(due, act.now.local_date))
     row = {"participant": participant, "visit": visit, "repeat": 1, "state": "missed", "reason": act.why}
@@ -113,8 +133,13 @@ def visit_missed(act: Act, participant: str, visit: str) -> None:
 def _require_attended(act: Act, visit: str) -> date:
     row = visit_row(act, visit)
     if row is None or row.state != "attended":
-        act.refuse("C610", visit, "Nothing says that it took place.", "a visit that was recorded",
-                   "Record it: the action visit.")  # fmt: skip
+        act.refuse(
+            "C610",
+            visit,
+            "Nothing says that it took place.",
+            "a visit that was recorded",
+            "Record it: the action visit.",
+        )
     return date.fromisoformat(row.date)
 
 
@@ -141,8 +166,12 @@ def record(
         act.refuse("C577", form, f"The visit {visit} does not ask for it.", listed(asked))
     made = forms.form_of(protocol, form)
     if made.kind in ("daily-use", "vitals", "event"):
-        act.refuse("C577", form, f"A form of type {made.kind} has an action of its own.",
-                   "calendar, infusion-vitals or adverse-event")  # fmt: skip
+        act.refuse(
+            "C577",
+            form,
+            f"A form of type {made.kind} has an action of its own.",
+            "calendar, infusion-vitals or adverse-event",
+        )
     require_may_record(act, made)
     day = _require_attended(act, visit)
     if form_of(act, visit, form) is not None:
@@ -174,7 +203,7 @@ def calendar(
 ) -> None:
     """Record days of the daily-use calendar, from ``first`` to ``last``: ``used`` lists the dates of use, every other
     day was told to be without. ``amounts`` may give an amount by date, in ``unit``.
-    """  # fmt: skip
+    """
     protocol = act.protocol
     daily = {id: entry for id, entry in protocol.model.assessments.items() if entry.type == "daily-use"}
     chosen = form or next(iter(daily), "")
@@ -253,7 +282,7 @@ def session(
     therapy: str = "",
     confirm: list[str] | None = None,
 ) -> None:
-    """Record a therapy session by its number: delivered or not, its length, practice at home, fidelity."""  # fmt: skip
+    """Record a therapy session by its number: delivered or not, its length, practice at home, fidelity."""
     act.take("hold_session") if delivered else act.take("miss_visit")
     made = {id: form for id, form in forms.forms(act.protocol).items() if form.kind == "session"}
     chosen = therapy or next(iter(made), "")
@@ -295,7 +324,7 @@ def correct(
 ) -> None:
     """Correct items of a recorded form, with the reason; the form is checked as a whole, and what it no longer asks
     is cleared. Signatures over the participant's records become void.
-    """  # fmt: skip
+    """
     act.take("correct")
     protocol = act.protocol
     row = form_of(act, visit, form, repeat)
@@ -347,9 +376,13 @@ def _correct_quarantined(
     if act.quarantine is None:
         untold = [item.id for item in form.items if item.id not in answers and item.when is None]
         if untold:
-            act.refuse("C600", f"{form.id}.{untold[0]}", "Its value is sealed and was not told again.",
-                       f"every item of the form: {listed([item.id for item in form.items])}",
-                       'Tell the form whole (null for what is left out), or add --safety FOLDER.')  # fmt: skip
+            act.refuse(
+                "C600",
+                f"{form.id}.{untold[0]}",
+                "Its value is sealed and was not told again.",
+                f"every item of the form: {listed([item.id for item in form.items])}",
+                "Tell the form whole (null for what is left out), or add --safety FOLDER.",
+            )
         before = {}
     met = stop_rules_of(act, {**before, **answers}) if form.kind == "vitals" else []
     passed_over = [*confirm, *_unchanged(before, answers), *(answers if met else ())]
@@ -370,6 +403,7 @@ def disposition_rows(act: Act, event: str, on: date, reason: str) -> dict[str, l
     """Rows of an event of disposition (``records.schema.DISPOSITION_EVENTS``)."""
     number = len(repeats_of(act, "disposition", "disposition")) + 1
     items: dict[str, tuple[str, str | None, str]] = {
-        "event": ("choice", event, ""), "reason": ("text", reason or None, "")
-    }  # fmt: skip
+        "event": ("choice", event, ""),
+        "reason": ("text", reason or None, ""),
+    }
     return form_rows(act, "disposition", "disposition", items, repeat=number, on=on)

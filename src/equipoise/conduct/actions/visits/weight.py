@@ -44,9 +44,7 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None) -> N
         said = rules.check_release({values_of(act, "weight", "weight", row.repeat)["by"] for row in held}, me)
     state = "held" if said else "accepted"
     number = len(before) + 1
-    items: dict[str, tuple[str, str | None, str]] = {
-        "kg": ("decimal", format(kg, "f"), "kg"), "by": ("text", me, "")
-    }  # fmt: skip
+    items: dict[str, tuple[str, str | None, str]] = {"kg": ("decimal", format(kg, "f"), "kg"), "by": ("text", me, "")}
     rows = form_rows(act, "weight", "weight", items, repeat=number, state=state, on=day)
     if state == "accepted":
         done: list[dict[str, Any]] = [
@@ -58,6 +56,10 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None) -> N
     act.record(
         subject="weight",
         what={"doubts": [problem.found for problem in said], "study_day": study_day, "put": rows},
-        answer={"participant": participant, "kg": format(kg, "f"), "state": state,
-                "because": [problem.found for problem in said] if state == "held" else []},
-    )  # fmt: skip
+        answer={
+            "participant": participant,
+            "kg": format(kg, "f"),
+            "state": state,
+            "because": [problem.found for problem in said] if state == "held" else [],
+        },
+    )
