@@ -29,6 +29,16 @@ ListOrMapping = Annotated[
 Status = Literal["published", "registry", "secondary", "derived", "inferred", "recalled", "assumed"]
 
 
+class Later:
+    """Marks a key that the language got after its first files were hashed: ``Annotated[..., LATER]``.
+
+    At its default such a key stays out of the resolved model, so that files which do not know it keep their hash.
+    """
+
+
+LATER = Later()
+
+
 def kebab(name: str) -> str:
     """The name a key has in a protocol file: ``time_zero`` is written ``time-zero``."""
     return name.rstrip("_").replace("_", "-")

@@ -38,7 +38,7 @@ from equipoise.protocol.language.design import (
     Trial,
     Visit,
 )
-from equipoise.protocol.language.facts import Fact, Frozen, Id, Sourced
+from equipoise.protocol.language.facts import Fact, Frozen, Id, Later, Sourced
 
 LANGUAGE_VERSION = 1
 
@@ -129,7 +129,7 @@ class Protocol:
     @cached_property
     def resolved(self) -> dict[str, Any]:
         """The model as plain values, keys as in the file; what the hash is taken over."""
-        return self.model.model_dump(mode="json", by_alias=True)
+        return dict(_without_later_defaults(self.model, self.model.model_dump(mode="json", by_alias=True)))
 
     @property
     def id(self) -> str:
@@ -237,6 +237,28 @@ class Protocol:
             f"hash <code>{self.hash[:12]}</code></p><p>Arms: {arms}. "
             f"{len(self.model.endpoints)} endpoints, {len(self.model.analyses)} analyses.</p>"
         )
+
+
+def _without_later_defaults(part: Any, plain: Any) -> Any:
+    """``plain`` (``part`` as plain values) less the keys of later versions of the language that say nothing."""
+    if isinstance(part, BaseModel) and isinstance(plain, dict):
+        fields = {name: (field.alias or name, field) for name, field in type(part).model_fields.items()}
+        unsaid = {
+            alias
+            for name, (alias, field) in fields.items()
+            if any(isinstance(mark, Later) for mark in field.metadata)
+            and getattr(part, name) == field.get_default(call_default_factory=True)
+        }
+        return {
+            alias: _without_later_defaults(getattr(part, name), plain[alias])
+            for name, (alias, _) in fields.items()
+            if alias in plain and alias not in unsaid
+        }
+    if isinstance(part, Mapping) and isinstance(plain, dict) and len(part) == len(plain):
+        return {key: _without_later_defaults(old, plain[key]) for key, old in zip(plain, part.values(), strict=True)}
+    if isinstance(part, (list, tuple)) and isinstance(plain, list):
+        return [_without_later_defaults(old, new) for old, new in zip(part, plain, strict=True)]
+    return plain
 
 
 def _shift(day: int, by: int) -> int:
