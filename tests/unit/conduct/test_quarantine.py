@@ -140,7 +140,8 @@ def test_a_sealed_value_is_opened_by_a_second_differently_written_program() -> N
 def test_no_quarantined_value_stands_in_the_database_and_no_digest_of_it_can_be_guessed(
     staged: Any, database: str
 ) -> None:
-    from equipoise.conduct.actions.dispatch import asked_of, find_action
+    from equipoise.conduct.actions.context import asked_of
+    from equipoise.conduct.actions.dispatch import find_action
     from equipoise.conduct.integrity.backup import TABLES_KEPT
     from equipoise.conduct.integrity.verify import verify
 

@@ -6,7 +6,7 @@ Writing an action
 One file in one of these folders, one row in ``permissions.py``; the command line
 (``equipoise do DIR NAME key=value``) and the tests of rights find it by themselves::
 
-    from equipoise.conduct.actions.dispatch import Act, action
+    from equipoise.conduct.actions.context import Act, action
 
     @action("visit-missed", why=True)
     def visit_missed(act: Act, participant: str, visit: str) -> None:
@@ -49,7 +49,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.dispatch import Action
+    from equipoise.conduct.actions.context import Action
 
 _FOLDERS = ("administration", "enrolment", "infusion", "safety", "visits")
 
@@ -57,7 +57,7 @@ _FOLDERS = ("administration", "enrolment", "infusion", "safety", "visits")
 @cache
 def all_actions() -> dict[str, Action]:
     """Every action by name, in alphabetical order; sets Django up."""
-    from equipoise.conduct.actions.dispatch import REGISTERED
+    from equipoise.conduct.actions.context import REGISTERED
 
     for module in _modules():
         _load(module)
@@ -67,7 +67,7 @@ def all_actions() -> dict[str, Action]:
 @cache
 def action_named(name: str) -> Action | None:
     """The action of that name, with its own module loaded and no other: a command waits for what it needs alone."""
-    from equipoise.conduct.actions.dispatch import REGISTERED
+    from equipoise.conduct.actions.context import REGISTERED
 
     mark = f'@action("{name}"'.encode()
     for module in _modules():

@@ -13,7 +13,7 @@ from equipoise.conduct.integrity.losses import disagreement
 from equipoise.foundation.errors import listed
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.dispatch import Act, Action
+    from equipoise.conduct.actions.context import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
 _FORMULA = frozenset("=+-@\t\r")

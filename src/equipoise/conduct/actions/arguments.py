@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from equipoise.foundation.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.dispatch import Action
+    from equipoise.conduct.actions.context import Action
 
 
 @cache

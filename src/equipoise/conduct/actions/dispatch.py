@@ -7,345 +7,37 @@ commit. What is refused leaves nothing behind but, where it was a question of ri
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
-from functools import cache
-from inspect import Parameter, cleandoc, signature
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted
-from equipoise.conduct.actions.course import columns_of, course_of
+from equipoise.conduct.actions.context import Act, Action, Receipt, asked_of
 from equipoise.conduct.actions.sign_in import Session, held_early, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
-from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
-from equipoise.conduct.audit_trail.canonical import canonical
-from equipoise.conduct.audit_trail.events import Entry
+from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.keys.quarantine import Quarantine, Sealer
-from equipoise.conduct.keys.vault import Vault
-from equipoise.conduct.rules.status import Course, after, refusals
 from equipoise.conduct.trial.ledger import Writer, writing
-from equipoise.conduct.trial.trial import Trial, pharmacy_folder
-from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError, listed, nearest
+from equipoise.conduct.trial.trial import Trial
+from equipoise.foundation.errors import ConductError, Problem, UsageError, listed, nearest
 from equipoise.foundation.version import program_version
 
 if TYPE_CHECKING:
-    from equipoise.protocol import Protocol
+    pass
 
 CODES = {
     "C013": "The account may not do this.",
-    "C014": "There is no such participant at the account's sites.",
     "C015": "A request was repeated with other content.",
-    "C016": "A reason is needed.",
     "C017": "The state of the trial does not allow it.",
     "C018": "The ledger is shorter than a receipt, or differs from it: nothing is randomized.",
-    "C019": "The site is not active.",
     "U030": "An action that there is not, or arguments that it does not take.",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something a person can do."""
-
-    name: str
-    run: Callable[..., None]
-    states: tuple[str, ...]
-    why: bool
-    allocates: bool
-    private: tuple[str, ...]
-    protocol: bool = True
-    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        """What it takes, beyond the act itself."""
-        return _parameters(self.run)
-
-    @property
-    def summary(self) -> str:
-        """What it does, in a sentence."""
-        return " ".join(self.words.partition("\n\n")[0].split())
-
-    @property
-    def words(self) -> str:
-        """All that is said of it, in paragraphs."""
-        return cleandoc(self.run.__doc__ or "").replace("``", "`")
-
-
-@cache
-def _parameters(run: Callable[..., None]) -> dict[str, Parameter]:
-    return dict(list(signature(run).parameters.items())[1:])
-
-
-REGISTERED: dict[str, Action] = {}
 _RIGHTS = ("C010", "C011", "C013", "C014")  # refusals that are noted in the ledger
-
-
-def action(
-    name: str,
-    *,
-    states: tuple[str, ...] = ("open",),
-    why: bool = False,
-    allocates: bool = False,
-    private: tuple[str, ...] = (),
-    protocol: bool = True,
-    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function an action: allowed in these ``states`` of the trial; ``why`` makes a reason compulsory;
-    ``allocates`` asks that the ledger agrees with the last receipt and no fence stands; arguments in ``private`` leave
-    no trace at all, not even in the digest by which a repeated request is known.
-
-    Before the write lock is had, the protocol is read unless ``protocol`` is false (an action that never asks for it),
-    and ``ahead`` may work out what follows from the protocol and the arguments alone, and keep it for the action.
-    """
-
-    def register(run: Callable[..., None]) -> Callable[..., None]:
-        REGISTERED[name] = Action(name, run, states, why, allocates, private, protocol, ahead)
-        return run
-
-    return register
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was done: numbers of its events, the anchor after them, what the person is told.
-
-    ``answer`` stands in the ledger; ``told`` is for this person alone and stands nowhere.
-    """
-
-    action: str
-    request: str
-    events: tuple[int, ...]
-    anchor: Anchor
-    answer: Mapping[str, Any]
-    told: Mapping[str, Any] = field(default_factory=dict)
-    repeated: bool = False
-    warnings: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
-        return {
-            "ok": True,
-            "action": self.action,
-            "request": self.request,
-            "events": list(self.events),
-            "anchor": self.anchor.text,
-            "at": self.anchor.at,
-            "repeated": self.repeated,
-            "answer": dict(self.answer),
-            "told": dict(self.told),
-            "warnings": list(self.warnings),
-        }
-
-
-class Act:
-    """One action under way: who, when, on whom, and the only way to write."""
-
-    def __init__(
-        self, trial: Trial, writer: Writer, session: Session, entropy: Entropy, why: str, request: str
-    ) -> None:
-        self.trial = trial
-        self.session = session
-        self.entropy = entropy
-        self.why = why
-        self.request = request
-        self.events: list[Entry] = []
-        self.told: dict[str, Any] = {}
-        self.later: list[Callable[[Receipt], str]] = []  # done after the commit; each returns a warning, or ""
-        self.role = ""
-        self.site = ""
-        self.now: Moment
-        self.action: Action
-        self.asked = ""
-        self.given: Mapping[str, Any] = {}
-        self.hidden: tuple[str, ...] = ()
-        self.pharmacy: str | None = None
-        self.safety: str | None = None
-        self.writer = writer
-        self._participant: Any = None
-        self._vault: Vault | None = None
-        self._sealed = False
-        self._state: Any = None
-        self.roles: frozenset[str] = frozenset()
-
-    # ------------------------------------------------------------------ reading
-
-    @property
-    def participant(self) -> Any:
-        """The row of the participant this is about (``store.models.Participant``)."""
-        if self._participant is None:
-            raise RuntimeError("this action is about no participant")
-        return self._participant
-
-    @property
-    def protocol_hash(self) -> str:
-        """Hash of the protocol that holds here: the participant's version from consent on, else the one in force."""
-        own = self._participant.protocol_hash if self._participant is not None else ""
-        return own or self.state.protocol_hash
-
-    @property
-    def protocol(self) -> Protocol:
-        """That protocol."""
-        return self.trial.protocol(self.protocol_hash)
-
-    @property
-    def state(self) -> Any:
-        """The row of the trial's state."""
-        if self._state is None:
-            self._state = self.trial.row("trial_state", name="trial")
-        return self._state
-
-    def load(self, participant: str) -> Any:
-        """Make the action one about ``participant``, where the argument that leads there is another."""
-        self._participant = self.trial.row("participant", participant=participant)
-        if self._participant is None:
-            self.refuse("C014", participant, "There is no such participant here.", "a participant of the trial")
-        return self._participant
-
-    def load_none(self) -> None:
-        """Make the events that follow about no participant."""
-        self._participant = None
-
-    # ------------------------------------------------------------------ the participant's path
-
-    @property
-    def course(self) -> Course:
-        """Where the participant stands (``rules.participant``); somebody new where there is no row yet."""
-        return course_of(self._participant)
-
-    def take(self, step: str, *, consent: str = "") -> dict[str, str]:
-        """Take a step of the participant's path: refused with every reason (C501 to C503), else the columns it changes.
-
-        Put them into the participant's row: ``{"participant": id, **act.take("complete")}``.
-        """
-        in_force = self.state.consent_version or None
-        problems = refusals(self.course, step, reason=self.why, current_consent=in_force)
-        if problems:
-            raise ConductError(problems)
-        return columns_of(self.course, after(self.course, step, consent=consent), why=self.why)
-
-    # ------------------------------------------------------------------ writing
-
-    def record(
-        self,
-        *,
-        what: Mapping[str, Any],
-        subject: str = "",
-        answer: Mapping[str, Any] | None = None,
-        participant: str | None = None,
-        why: str | None = None,
-    ) -> Entry:
-        """Append one event of this action; see the module ``equipoise.conduct.actions`` on ``what``."""
-        content = dict(what)
-        if answer:
-            content["answer"] = dict(answer)
-        if not self.events:
-            if self.asked:
-                content["asked"] = self.asked
-            if self.hidden:
-                content["hidden"] = list(self.hidden)
-        person = self._participant.participant if self._participant is not None else ""
-        entry = self.writer.append(
-            action=self.action.name,
-            now=self.now,
-            request=self.request,
-            step=len(self.events),
-            account=self.session.account,
-            role=self.role,
-            site=self.site,
-            device=self.session.device,
-            participant=person if participant is None else participant,
-            subject=subject,
-            why=self.why if why is None else why,
-            what=content,
-            protocol_hash=self.protocol_hash,
-            program_version=program_version(),
-            entropy=self.entropy,
-        )
-        self.events.append(entry)
-        self._state = None
-        return entry
-
-    def hide(self, *names: str) -> None:
-        """Leave arguments out of the digest by which a repeated request is known: a digest of a few numbers is guessed.
-
-        Before the first event is recorded; for arguments that hold quarantined values.
-        """
-        self.hidden = names
-        self.asked = asked_of(self.action, self.given, self.why, names)
-
-    @property
-    def sealer(self) -> Sealer:
-        """Seals quarantined values; whoever records can."""
-        return self.trial.sealer
-
-    @property
-    def quarantine(self) -> Quarantine | None:
-        """Opens quarantined values: where the safety role's folder is named, or after the lock its key is published."""
-        return self.trial.quarantine(self.safety)
-
-    @property
-    def vault(self) -> Vault:
-        """The vault, where the pharmacy's folder was named; C040 otherwise."""
-        if self._vault is None:
-            self._vault = self.trial.vault(self.pharmacy)
-        return self._vault
-
-    def seal(self, content: Mapping[str, Any], slots: Sequence[tuple[str, str, int, str]] = ()) -> None:
-        """Write to the sealed ledger what belongs to the event just recorded."""
-        self.writer.seal(self.vault, self.events[-1], content, self.entropy, slots)
-        if not self._sealed:
-            self._sealed = True
-            self.later.append(self._anchor_sealed)
-
-    def _anchor_sealed(self, receipt: Receipt) -> str:
-        """The anchor of the sealed ledger stays with the pharmacy: it differs where arms differ."""
-        number, hash = self.writer.sealed_head
-        try:
-            add_anchor(pharmacy_folder(self.pharmacy), Anchor(number, hash, receipt.anchor.at, receipt.action))
-        except OSError as error:
-            return f"the sealed ledger's anchor could not be noted in the pharmacy's folder ({error.strerror})"
-        return ""
-
-    def arm_of(self, participant: str, randomization: int = 1) -> str:
-        """The arm in the sealed slot that was given to a participant."""
-        from equipoise.conduct.trial.slots import arm_of
-
-        return arm_of(self.vault, participant, randomization)
-
-    def tell(self, content: Mapping[str, Any]) -> None:
-        """Tell the person what stands nowhere in the open ledger."""
-        self.told.update(content)
-
-    # ------------------------------------------------------------------ refusing
-
-    def refuse(self, code: str, place: str, found: str, expected: str = "", next_step: str = "") -> NoReturn:
-        """Refuse: nothing of the action is kept."""
-        raise ConductError(Problem(code, place, found, expected, next_step))
-
-    def require_why(self, what: str) -> None:
-        """Ask for a reason (C016)."""
-        if not self.why.strip():
-            self.refuse("C016", "--why", f"{what} without a reason.", "why, in words", "Add --why TEXT.")
-
-    def require_active_site(self) -> None:
-        """Refuse where the participant's site has not been activated (C019)."""
-        found = self.trial.row("site", site=self.site)
-        if found is None or found.state != "active":
-            state = found.state if found is not None else "not known"
-            self.refuse(
-                "C019",
-                f"site {self.site}",
-                f"The site is {state}.",
-                "an active site",
-                "After the site's approvals an administrator activates it: activate-site.",
-            )
 
 
 def perform(
@@ -425,12 +117,6 @@ def _read_ahead(trial: Trial, chosen: Action, given: Mapping[str, Any]) -> None:
                 chosen.ahead(protocol, given)
 
 
-def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequence[str] = ()) -> str:
-    """Digest of what a request asks; private and ``hidden`` arguments have no part in it."""
-    shown = {name: value for name, value in given.items() if name not in (*chosen.private, *hidden)}
-    return hashlib.sha256(canonical([chosen.name, shown, why]).encode()).hexdigest()[:16]
-
-
 def find_action(name: str) -> Action:
     """The action of that name; U030 where there is none."""
     from equipoise.conduct.actions import action_named, all_actions
@@ -449,15 +135,6 @@ def find_action(name: str) -> Action:
             )
         )
     return chosen
-
-
-def anchor_of(receipt: Receipt, trial: Trial) -> str:
-    """Note the anchor of a receipt outside the database; a warning where that cannot be done."""
-    try:
-        add_anchor(trial.receipts, receipt.anchor)
-    except OSError as error:
-        return f"the anchor could not be noted in {trial.receipts} ({error.strerror}); keep this receipt"
-    return ""
 
 
 def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, clock: Clock, entropy: Entropy) -> None:
@@ -513,4 +190,4 @@ def _repeated(writer: Writer, request: str, chosen: Action, given: Mapping[str, 
     return Receipt(chosen.name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
 
 
-__all__ = ["Act", "Action", "EquipoiseError", "Receipt", "action", "anchor_of", "find_action", "perform"]
+__all__ = ["find_action", "perform"]

@@ -12,7 +12,7 @@ from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.trial.signatures import SUPERSEDED, digest_signed, no_longer_as_signed
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.dispatch import Act
+    from equipoise.conduct.actions.context import Act
 
 CODES = {
     "C621": "A signature over records that are signed already, not complete or not there.",

@@ -18,7 +18,8 @@ from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
 if TYPE_CHECKING:
-    from equipoise.conduct.cut.cut import Edition, Ledger, Opened, Row
+    from equipoise.conduct.cut.editions import Edition, Opened
+    from equipoise.conduct.cut.history import Ledger, Row
     from equipoise.protocol import Protocol
 
 REDACTED = "(redacted)"  # where a redaction took a text out that no row can do without

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Receipt, perform
+from equipoise.conduct.actions.context import Receipt
+from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.actions.sign_in import Session, sign_in
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import SystemEntropy, code

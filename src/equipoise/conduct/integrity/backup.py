@@ -20,7 +20,7 @@ from equipoise.conduct.audit_trail.canonical import canonical, written
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.integrity.halves import moment
+from equipoise.conduct.integrity.replay import moment
 from equipoise.conduct.integrity.verify import Verification, source_of, verify
 from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.create import make_tables, make_writer, writer_name

@@ -22,14 +22,24 @@ from equipoise.conduct.audit_trail.canonical import chained, digest_of_slots
 from equipoise.conduct.audit_trail.projection import State, fold
 from equipoise.conduct.audit_trail.tables import OF_PARTICIPANTS, TABLES
 from equipoise.conduct.integrity.copies import compare
-from equipoise.conduct.integrity.halves import LONG, Second, moment, second, share_out, walk_halves
 from equipoise.conduct.integrity.losses import losses_of, read_receipt
-from equipoise.conduct.integrity.replay import Source, differences, loaded
+from equipoise.conduct.integrity.replay import (
+    LONG,
+    Second,
+    Source,
+    differences,
+    loaded,
+    moment,
+    second,
+    share_out,
+    walk_halves,
+)
 from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.keys.quarantine import misplaced, unopened
 from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.protocol_versions import read_version
 from equipoise.conduct.trial.signatures import SUPERSEDED, no_longer_as_signed
-from equipoise.conduct.trial.trial import Trial, read_config, read_version
+from equipoise.conduct.trial.trial import Trial, read_config
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from equipoise.conduct.rules.forms import check_blinding
 from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.local_disk import require_local
+from equipoise.conduct.trial.protocol_versions import remember
 from equipoise.conduct.trial.slots import draw_slots
-from equipoise.conduct.trial.trial import CONFIG, Config, Mode, Trial, remember, write_config
+from equipoise.conduct.trial.trial import CONFIG, Config, Mode, Trial, write_config
 from equipoise.foundation.errors import ConductError, OutputError, Problem, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol

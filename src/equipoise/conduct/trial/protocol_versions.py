@@ -1,4 +1,4 @@
-"""Which program has read the trial's protocol to the hash that the ledger names, so that it need not be read at start.
+"""Versions of the protocol as the trial keeps them, and which program has read one to the hash that the ledger names.
 
 Reading a protocol loads half the program: a second and more for a command that may not need it. The note in the trial's
 folder says that this very program (its files by size and date) read this very text to this very hash. It spares the
@@ -15,10 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.foundation.version import program_version
 
 if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Trial
+    from equipoise.protocol import Protocol
+
+CODES = {"C006": "This version of the program reads the trial's protocol differently."}
 
 _FILE = ".reading.json"
 # What a protocol's hash depends on: the language, and the definitions that it takes by name.
@@ -66,3 +70,42 @@ def note_reading(trial: Trial, hash: str) -> None:
             os.replace(partial, path)
         except OSError:  # a full disk: half a note is taken away again
             partial.unlink(missing_ok=True)
+
+
+_READ: dict[str, Protocol] = {}
+
+
+def remember(protocol: Protocol) -> None:
+    """Spare the reading of a protocol that this process has read already."""
+    _READ[protocol.hash] = protocol
+
+
+def read_version(text: str, hash: str) -> Protocol:
+    """The protocol of a stored version, with the definitions of this program; C006 where its hash is another."""
+    if hash not in _READ or _READ[hash].text != text:
+        _READ[hash] = _read_version(text, hash)
+    return _READ[hash]
+
+
+def _read_version(text: str, hash: str) -> Protocol:
+    from equipoise.protocol import read_protocol_text
+    from equipoise.workflow.library import definitions_of
+
+    found = ""
+    try:
+        protocol = read_protocol_text(text, file="protocol of the trial")
+        protocol = protocol.with_definitions(definitions_of(protocol))
+        if protocol.hash == hash:
+            return protocol
+        found = f"resolved by this program its hash is {protocol.hash[:12]}"
+    except EquipoiseError as error:
+        found = f"this program cannot read it ({error.problems[0].found})"
+    raise ConductError(
+        Problem(
+            "C006",
+            f"protocol {hash[:12]}",
+            f"The trial runs under protocol {hash[:12]}; {found}.",
+            "the version of equipoise that the trial was begun with, or one that reads its protocol the same",
+            "Go back to that version: a changed scoring key is a changed protocol, and needs an amendment.",
+        )
+    )

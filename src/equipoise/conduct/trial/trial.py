@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.conduct.audit_trail.canonical import canonical, genesis
 from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.trial import django_settings as settings
 from equipoise.conduct.trial.local_disk import require_local
-from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+from equipoise.conduct.trial.protocol_versions import is_read, note_reading, read_version
+from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
     from equipoise.conduct.keys.quarantine import Quarantine, Sealer
@@ -34,7 +36,6 @@ CODES = {
     "C003": "The folder and its database belong to different trials, or one is training and the other production.",
     "C004": "A guard of the database is missing or was changed.",
     "C005": "The program runs as the owner of the ledger.",
-    "C006": "This version of the program reads the trial's protocol differently.",
     "C007": "The database cannot be reached or is damaged.",
 }
 
@@ -344,8 +345,6 @@ class Trial:
 
     def _require_read(self, hash: str) -> None:
         """The version in force is one that this program reads as the ledger names it (C006)."""
-        from equipoise.conduct.trial.protocol_versions import is_read, note_reading
-
         with self.use():
             known = is_read(self, hash)
         if not known:
@@ -363,52 +362,6 @@ class Trial:
 
     def __repr__(self) -> str:
         return f"<Trial {self.config.trial} ({self.mode}) in {self.directory}>"
-
-
-def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
-    """The pharmacy's folder: as named, or that of EQUIPOISE_PHARMACY."""
-    from equipoise.conduct.keys.vault import UNNAMED
-
-    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or UNNAMED)
-
-
-_READ: dict[str, Protocol] = {}
-
-
-def remember(protocol: Protocol) -> None:
-    """Spare the reading of a protocol that this process has read already."""
-    _READ[protocol.hash] = protocol
-
-
-def read_version(text: str, hash: str) -> Protocol:
-    """The protocol of a stored version, with the definitions of this program; C006 where its hash is another."""
-    if hash not in _READ or _READ[hash].text != text:
-        _READ[hash] = _read_version(text, hash)
-    return _READ[hash]
-
-
-def _read_version(text: str, hash: str) -> Protocol:
-    from equipoise.protocol import read_protocol_text
-    from equipoise.workflow.library import definitions_of
-
-    found = ""
-    try:
-        protocol = read_protocol_text(text, file="protocol of the trial")
-        protocol = protocol.with_definitions(definitions_of(protocol))
-        if protocol.hash == hash:
-            return protocol
-        found = f"resolved by this program its hash is {protocol.hash[:12]}"
-    except EquipoiseError as error:
-        found = f"this program cannot read it ({error.problems[0].found})"
-    raise ConductError(
-        Problem(
-            "C006",
-            f"protocol {hash[:12]}",
-            f"The trial runs under protocol {hash[:12]}; {found}.",
-            "the version of equipoise that the trial was begun with, or one that reads its protocol the same",
-            "Go back to that version: a changed scoring key is a changed protocol, and needs an amendment.",
-        )
-    )
 
 
 @cache
@@ -442,4 +395,4 @@ def _lock(handle: Any) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-__all__ = ["Config", "Mode", "Trial", "canonical", "read_config", "read_version", "write_config"]
+__all__ = ["Config", "Mode", "Trial", "canonical", "read_config", "write_config"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import ROLES
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase

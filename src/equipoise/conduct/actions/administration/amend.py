@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
 from equipoise.conduct.trial.signatures import casebook_digest
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.conduct.actions.dispatch import Act, Receipt, action, anchor_of, perform
+from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
+from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.actions.sign_in import Session
 from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.clock import Clock

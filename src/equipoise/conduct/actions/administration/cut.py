@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.visits.recording import roles_of
 
 CODES = {"C624": "An edition of a cut that there is not, or that is not for this account."}

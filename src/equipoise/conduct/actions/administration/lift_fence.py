@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
+from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.trial.models import Allocation, Participant, Slot
 from equipoise.conduct.trial.receipts import GivenSlot, read_given
 from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
-from equipoise.conduct.trial.trial import pharmacy_folder
 
 CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",

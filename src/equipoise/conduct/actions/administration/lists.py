@@ -8,10 +8,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
-from equipoise.conduct.trial.trial import pharmacy_folder
 
 CODES = {
     "C133": "There are no slots to add, or too many are asked for.",

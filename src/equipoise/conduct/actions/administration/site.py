@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.trial.models import Site
 from equipoise.foundation.errors import listed, nearest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 
 CODES = {
     "C122": "A consent to another version than the one in force.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import day_of, form_of, form_rows, joined, values_of
 from equipoise.foundation.errors import listed
 

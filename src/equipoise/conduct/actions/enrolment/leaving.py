@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import day_of, joined
 from equipoise.conduct.actions.visits.visit import disposition_rows
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, Receipt, action, anchor_of
+from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_entered
+from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.trial.models import Allocation, ItemValue
 from equipoise.conduct.trial.receipts import write_receipt
 from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
-from equipoise.conduct.trial.trial import pharmacy_folder
 
 CODES = {
     "C125": "A randomization that the protocol does not have, or that comes before the one before it.",

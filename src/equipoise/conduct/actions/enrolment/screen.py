@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.trial.models import Participant, Site
 from equipoise.foundation.errors import listed
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
 from equipoise.conduct.actions.visits.weight import accepted_weight
 from equipoise.conduct.rules import dose as rules

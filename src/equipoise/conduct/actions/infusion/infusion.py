@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.infusion.dose import SHEET, infusion_visit, planned_days
 from equipoise.conduct.actions.visits.recording import (
     all_values_of,

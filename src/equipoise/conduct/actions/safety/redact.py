@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.audit_trail.canonical import written
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import is_sealed, place_of_item, place_of_query

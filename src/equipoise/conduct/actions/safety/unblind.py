@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from equipoise.conduct.actions.dispatch import Act, action, anchor_of
+from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.trial.models import Account, Allocation, Unblinding
 
 CODES = {

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import TEXT_LENGTH, is_sealed, place_of_query

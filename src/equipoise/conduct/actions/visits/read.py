@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.query import SEALED, queries_shown
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, roles_of
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items

@@ -13,7 +13,7 @@ from equipoise.conduct.rules.forms import Filling, Form, item_of
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.dispatch import Act
+    from equipoise.conduct.actions.context import Act
 
 CODES = {
     "C600": "An item that only other roles may see or record before lock.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.signing import MEANINGS, RESPONSIBLE, shown, signature_row
 from equipoise.conduct.actions.visits.recording import form_of
 from equipoise.foundation.errors import listed

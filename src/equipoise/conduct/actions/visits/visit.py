@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.infusion.infusion import stop_rows, stop_rules_of, taken_at
 from equipoise.conduct.actions.visits.query import asked_by_checks
 from equipoise.conduct.actions.visits.recording import (

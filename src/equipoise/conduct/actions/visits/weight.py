@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import day_of, form_rows, joined, raise_problems, repeats_of, values_of
 from equipoise.conduct.rules import weight as rules
 from equipoise.conduct.rules.windows import study_day_of

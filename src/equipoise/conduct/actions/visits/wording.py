@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equipoise.conduct.actions.dispatch import Act, action
+from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.rules.wording import read_wording, wording_hash
 
