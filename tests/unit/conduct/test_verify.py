@@ -46,7 +46,7 @@ def test_the_sealed_side_is_opened_with_the_key_and_every_text_has_one_length(st
 
 
 def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> None:
-    from equipoise.conduct.integrity import halves, verify
+    from equipoise.conduct.integrity import replay, verify
     from equipoise.conduct.trial import guards
     from equipoise.conduct.trial.trial import Trial
 
@@ -60,8 +60,8 @@ def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> Non
         return sorted(map(str, verify.verify(trial.trial).findings))
 
     walked = []
-    real = halves.Second.walked
-    monkeypatch.setattr(halves.Second, "walked", lambda second: walked.append(real(second)) or walked[-1])
+    real = replay.Second.walked
+    monkeypatch.setattr(replay.Second, "walked", lambda second: walked.append(real(second)) or walked[-1])
     assert found(1) == found(10**9) == []
     (other,) = walked
     assert 0 < len(other.links) < n  # the second process had a part of the events, and not all
@@ -80,12 +80,12 @@ def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> Non
 
 
 def test_a_second_process_that_fails_costs_time_and_no_finding(staged, monkeypatch) -> None:
-    from equipoise.conduct.integrity import halves, verify
+    from equipoise.conduct.integrity import replay, verify
 
     trial = staged()
     trial.enrol("P-1")
     monkeypatch.setattr(verify, "LONG", 1)
-    monkeypatch.setattr(halves, "address_of", lambda trial: {"sqlite": "/nowhere/at/all"})
+    monkeypatch.setattr(replay, "address_of", lambda trial: {"sqlite": "/nowhere/at/all"})
     found = verify.verify(trial.trial)
     assert found.findings == []
     assert found.n_events == trial.rows("SELECT count(*) FROM event")[0][0]
