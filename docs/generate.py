@@ -99,7 +99,7 @@ def render_warnings() -> str:
 
 def render_scales() -> str:
     """The vocabulary of scales."""
-    from equipoise.analysis.estimate import SCALES
+    from equipoise.protocol.vocabulary.scales import SCALES
 
     lines = [
         "# Scales",
@@ -113,9 +113,10 @@ def render_scales() -> str:
         "| scale | meaning | standard error |",
         "| --- | --- | --- |",
     ]
-    for name, (meaning, is_log) in SCALES.items():
-        error = "none" if name == "test" else "of the logarithm" if is_log else "of the estimate"
-        lines.append(f"| `{name}` | {meaning} | {error} |")
+    for name, scale in SCALES.items():
+        if scale.is_estimated:
+            error = "none" if name == "test" else "of the logarithm" if scale.is_ratio else "of the estimate"
+            lines.append(f"| `{name}` | {scale.meaning} | {error} |")
     return "\n".join(lines) + "\n"
 
 

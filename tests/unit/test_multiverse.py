@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from equipoise.analysis.multiverse.definitions import find_source, library_endpoints, main_line, told_use
+from equipoise.analysis.multiverse.universes import OWN_RULE, favoured
 from equipoise.cli.main import app
 from equipoise.endpoints.patterns.library import definitions
 from equipoise.reporting.context import Material
 from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
 from equipoise.reporting.trial_figures import survival_figures
 from equipoise.workflow import analyse, read_protocol
-from equipoise.workflow.multiverse import OWN_RULE, explore_multiverse, favoured, write_multiverse
+from equipoise.workflow.multiverse import explore_multiverse, write_multiverse
 from equipoise.workflow.verbs import get_records
 
 

@@ -166,8 +166,6 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
     covariance = np.asarray(estimate.details["covariance"])
     if not np.isfinite(beta).all() or derived.visit_weeks is None or "arm x week" in names:
         return []
-    endpoint = plan.protocol.model.endpoints[estimate.endpoint]
-    log = endpoint.kind == "score" and endpoint.log
     analysis = plan.protocol.model.analyses[estimate.details["line"]]
     from equipoise.analysis.dataset import compare
 
@@ -182,7 +180,7 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
         x = np.asarray(rows)
         fitted = x @ beta
         half = 1.959963984540054 * np.sqrt(np.einsum("ij,jk,ik->i", x, covariance, x))
-        change = np.exp if log else np.asarray
+        change = np.exp if derived.logarithm else np.asarray
         out.append(
             ModelCurve(
                 endpoint=estimate.endpoint,

@@ -6,22 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Scale -> (what it is, whether limits are symmetric on the logarithm).
-SCALES: dict[str, tuple[str, bool]] = {
-    "proportion": ("proportion, 0 to 1", False),
-    "risk_difference": ("difference of proportions, -1 to 1", False),
-    "risk_ratio": ("ratio of proportions", True),
-    "odds_ratio": ("ratio of odds", True),
-    "hazard_ratio": ("ratio of hazards", True),
-    "ratio_of_means": ("ratio of geometric means", True),
-    "mean_difference": ("difference of means, in the unit of the score", False),
-    "mean": ("mean, in the unit of the score", False),
-    "survival_probability": ("probability of no event by a time, 0 to 1", False),
-    "median_time": ("median time to the event, in the endpoint's unit", False),
-    "rmst_difference": ("difference of restricted mean times, in the endpoint's unit", False),
-    "test": ("a test only: no effect is estimated", False),
-}
-
 # The keys of a row of results.csv, in order.
 RESULT_KEYS = (
     "id",

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
-from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
@@ -27,6 +26,7 @@ from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import AbstinenceEndpoint, Analysis, Estimand, RunOfUse, TimeToEventEndpoint
 from equipoise.protocol.language.missing import Imputation
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
@@ -267,7 +267,7 @@ def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> 
                 return p1 - p0, np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0)
             return np.log(p1 / p0), np.sqrt((1 - p1) / a + (1 - p0) / c)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.log(outcome.estimate) if SCALES[outcome.scale][1] else outcome.estimate
+        value = np.log(outcome.estimate) if SCALES[outcome.scale].is_ratio else outcome.estimate
     return np.asarray(value), outcome.standard_error
 
 

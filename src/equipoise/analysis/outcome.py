@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from equipoise.analysis.estimate import SCALES
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ def from_coefficient(
     On a ratio scale the coefficient is its logarithm.
     """
     n = coefficient.shape[0]
-    ratio = SCALES[scale][1]
+    ratio = SCALES[scale].is_ratio
     if df is None:
         quantile: Any = special.ndtri(0.5 + level / 2)
         statistic = coefficient / standard_error

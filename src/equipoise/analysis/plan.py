@@ -5,40 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
-from equipoise.analysis.binary import (
-    BinaryData,
-    fit_exact_odds,
-    fit_firth_odds,
-    fit_logistic_odds,
-    fit_proportions,
-    fit_risk,
-)
 from equipoise.analysis.dataset import Comparison, compare
+from equipoise.analysis.fits import FITS
 from equipoise.analysis.imputed import Completions, fit_imputed
 from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
-from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
 from equipoise.analysis.repeated_sampling import fit_repeated_sampling
 from equipoise.analysis.strategies import apply_strategies
-from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.endpoints.stages import stage_of_endpoint
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
-from equipoise.protocol.language.missing import BY_ARM
-
-BINARY = {
-    "logistic": fit_logistic_odds,
-    "firth": fit_firth_odds,
-    "fisher-exact": fit_exact_odds,
-    "risk-difference": fit_risk,
-    "risk-ratio": fit_risk,
-    "proportion": fit_proportions,
-}
+from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 
 
 @dataclass(frozen=True)
@@ -67,8 +49,7 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
         yield PlannedFit(id, id, analysis, analysis.estimand, estimand)
         endpoint = protocol.model.endpoints[estimand.endpoint]
         yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
-        kind = endpoint.comes_to if endpoint.kind == "pattern" else endpoint.kind
-        has_share = kind in ("abstinence", "report", "received", "time-to-event", "binary")
+        has_share = endpoint.shape in ESTIMATORS["proportion"].needs
         if has_share and estimand.endpoint not in described:
             described.add(estimand.endpoint)
             extra = Analysis.model_validate(
@@ -191,31 +172,9 @@ class Plan:
         analysis, estimand = planned.analysis, planned.estimand
         lattice = self.lattice_of(planned)
         comparison = self.compared(planned)
-        endpoint = self.protocol.model.endpoints[estimand.endpoint]
-        log = endpoint.kind == "score" and endpoint.log
+        fit = FITS[analysis.estimator]
         if analysis.imputation is not None:
-            estimator = partial(fit_estimator, log=log)
             if analysis.imputation.variance != "rubin":
-                return fit_repeated_sampling(lattice, comparison, analysis, estimand, planned.floor, estimator)
-            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, estimator, self._completions)
-        return fit_estimator(self.derived_for(planned), comparison, analysis, log=log)
-
-
-def fit_estimator(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
-    """The outcomes of one estimator on one endpoint in one comparison; ``log`` where logarithms are analysed."""
-    if analysis.estimator in BINARY:
-        return BINARY[analysis.estimator](BinaryData(derived, comparison), analysis)
-    if analysis.estimator == "cox":
-        return fit_cox_hazards(derived, comparison, analysis)
-    if analysis.estimator == "log-rank":
-        return fit_log_rank(derived, comparison, analysis)
-    if analysis.estimator == "kaplan-meier":
-        return fit_curves(derived, comparison, analysis)
-    if analysis.estimator == "rmst-difference":
-        return fit_restricted_means(derived, comparison, analysis)
-    if analysis.estimator == "logistic-mixed":
-        return fit_repeated_odds(derived, comparison, analysis)
-    if analysis.estimator == "gee":
-        return fit_population_odds(derived, comparison, analysis)
-    fit = fit_means if analysis.estimator == "linear" else fit_repeated_means
-    return fit(derived, comparison, analysis, log=log)
+                return fit_repeated_sampling(lattice, comparison, analysis, estimand, planned.floor, fit)
+            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, fit, self._completions)
+        return fit(self.derived_for(planned), comparison, analysis)

@@ -189,7 +189,7 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
     ]
 
 
-def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
+def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) of one value a participant, by least squares.
 
     Of a series of scores it is the last one, or that of the visit which the analysis names. With no reference arm the
@@ -211,7 +211,7 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, l
     design = np.ones((rows.shape[0], 1)) if alone else comparison.design(rows)
     fits = fit_linear(y[rows], design, offsets)
     column = 0 if alone else 1
-    scale = ("mean" if alone else "mean_difference") if not log else "ratio_of_means"
+    scale = ("mean" if alone else "mean_difference") if not derived.logarithm else "ratio_of_means"
     adjusted = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
     return [
         from_coefficient(
@@ -227,13 +227,13 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, l
             n_missed=sum_by_trial(~there, comparison.offsets),
             arm=comparison.arm,
             reference=comparison.reference or None,
-            method=f"linear regression{' of the logarithm' if log else ''}, Student's t limits{adjusted}",
+            method=f"linear regression{' of the logarithm' if derived.logarithm else ''}, Student's t limits{adjusted}",
             details={"sd_residual": fits.sd_residual},
         )
     ]
 
 
-def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis, *, log: bool) -> list[Outcome]:
+def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df."""
     from equipoise.stats.linear_mixed import fit_linear_mixed
 
@@ -251,7 +251,7 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
     return [
         from_coefficient(
             estimator="linear-mixed",
-            scale="ratio_of_means" if log else "mean_difference",
+            scale="ratio_of_means" if derived.logarithm else "mean_difference",
             coefficient=fits.coefficients[:, 1],
             standard_error=fits.standard_errors[:, 1],
             df=fits.df[:, 1],
@@ -263,8 +263,8 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
             arm=comparison.arm,
             reference=comparison.reference,
             method=(
-                f"linear mixed model{' of the logarithm' if log else ''}, {random}, REML, Satterthwaite degrees of "
-                f"freedom; columns {', '.join(names)}"
+                f"linear mixed model{' of the logarithm' if derived.logarithm else ''}, {random}, REML, "
+                f"Satterthwaite degrees of freedom; columns {', '.join(names)}"
             ),
             details={
                 "sd_intercept": fits.sd_intercept,

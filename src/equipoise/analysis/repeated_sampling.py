@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, _covariates, sum_by_trial
-from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.imputed import Fit, Gaps, _replicates, find_gaps, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
@@ -23,6 +22,7 @@ from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.seeds import uniforms
 from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.protocol.language.missing import RESAMPLES, Imputation
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
 from equipoise.stats.missing.normal_imputation import impute_normal
@@ -109,7 +109,7 @@ class _People:
 def _on_pooled_scale(outcome: Outcome) -> Floats:
     """Estimates, ratios as logarithms."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log(outcome.estimate) if SCALES[outcome.scale][1] else outcome.estimate)
+        return np.asarray(np.log(outcome.estimate) if SCALES[outcome.scale].is_ratio else outcome.estimate)
 
 
 def _with_error(outcome: Outcome, error: Floats, df: Floats, level: float, **more: Any) -> Outcome:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Lattice
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.checks.missing import DISPOSITION_OF
 from equipoise.protocol.language.analysis import Estimand
+from equipoise.protocol.language.missing import DISPOSITION_OF
 
 Mask = NDArray[np.bool_]
 

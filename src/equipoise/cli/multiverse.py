@@ -29,7 +29,8 @@ def multiverse(
 
     Example: `equipoise multiverse xbot xbot-records --out multiverse`
     """
-    from equipoise.workflow.multiverse import CAUTION, explore_multiverse, write_multiverse
+    from equipoise.analysis.multiverse.universes import CAUTION
+    from equipoise.workflow.multiverse import explore_multiverse, write_multiverse
 
     with reported(as_json=as_json), working(f"multiverse of {protocol}", quiet=as_json) as say:
         found = explore_multiverse(protocol, records, sets=sets, progress=say)

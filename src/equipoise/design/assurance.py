@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from equipoise.foundation.errors import DesignError, Problem, listed
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
+from equipoise.protocol.vocabulary.scales import is_ratio
 from equipoise.stats.design.assurance import NormalPrior, assure_normal, assure_two_proportions
 from equipoise.stats.design.exact_power import exact_power, fisher_verdicts, towards
 
@@ -21,7 +22,6 @@ CODES = {
     "D111": "A replication of fewer participants than arms.",
 }
 SIZES = (55, 110, 200)
-RATIOS = frozenset({"odds-ratio", "hazard-ratio", "risk-ratio", "ratio-of-means", "rate-ratio"})
 # Believed of the effect -> what it is in words.
 PRIORS = {
     "published-exactly": "the published estimate is the truth",
@@ -104,7 +104,7 @@ def prior_of(result: Published) -> NormalPrior | None:
         return None
     stated = result.effect.value
     values = [float(stated.value), float(result.effect.value.lower), float(result.effect.value.upper)]
-    if result.effect.summary in RATIOS:
+    if is_ratio(result.effect.summary.replace("-", "_")):
         if min(values) <= 0.0:
             return None
         values = [math.log(v) for v in values]
@@ -142,7 +142,7 @@ def _by_effect(
     if published is None or published.mean == 0.0:
         return []
     assert result.effect is not None
-    is_ratio = result.effect.summary in RATIOS
+    of_ratio = is_ratio(result.effect.summary.replace("-", "_"))
     sign = math.copysign(1.0, published.mean)
     positive = NormalPrior(sign * published.mean, published.standard_deviation)
     beliefs = {
@@ -166,7 +166,7 @@ def _by_effect(
                     control,
                     experimental,
                     assure_normal(prior, error, alpha_one_sided=0.5 * alpha_two_sided),
-                    math.exp(centre) if is_ratio else centre,
+                    math.exp(centre) if of_ratio else centre,
                     error,
                 )
             )

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.estimate import SCALES
 from equipoise.design.batch import PlannedRow
 from equipoise.design.decisions import RULES, reject
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 
 Floats = NDArray[np.float64]
@@ -115,14 +115,14 @@ class RuleSummary:
 
 def null_value(scale: str) -> float:
     """The value of no effect."""
-    return 1.0 if SCALES[scale][1] else 0.0
+    return SCALES[scale].no_effect
 
 
 def summarise_row(
     row: PlannedRow, arrays: Mapping[str, NDArray[Any]], *, is_null: bool, published: float | None = None
 ) -> RowSummary:
     """One row; ``arrays`` hold one number a replicate."""
-    ratio = SCALES[row.scale][1]
+    ratio = SCALES[row.scale].is_ratio
     compared = row.kind != "arm"
     estimate, codes = arrays["estimate"], arrays["codes"]
     n = int(estimate.shape[0])

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from equipoise.analysis.estimate import SCALES
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.simulation.scenario import Scenario
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Target:
     @property
     def is_ratio(self) -> bool:
         """Whether ``value`` is the logarithm of what is printed."""
-        return self.kind == "standard-error" or (self.kind == "effect" and SCALES[self.scale][1])
+        return self.kind == "standard-error" or (self.kind == "effect" and SCALES[self.scale].is_ratio)
 
     def natural(self, value: float) -> float:
         """A value as a source prints it."""
@@ -137,10 +137,10 @@ def _effect(protocol: Protocol, id: str, result: Published) -> list[Target]:
     if result.effect is None or result.analysis is None or result.analysis not in protocol.model.analyses:
         return []
     stated, scale = result.effect.value, result.effect.summary.replace("-", "_")
-    if scale not in SCALES or stated.lower is None or stated.upper is None:
+    if scale not in SCALES or not SCALES[scale].is_estimated or stated.lower is None or stated.upper is None:
         return []
     values = [float(stated.value), float(stated.lower), float(stated.upper)]
-    if SCALES[scale][1]:
+    if SCALES[scale].is_ratio:
         if min(values) <= 0.0:
             return []
         values = [math.log(v) for v in values]
@@ -220,7 +220,7 @@ class TargetMeter:
                     out[k] = np.log(found.standard_error)
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    scaled = np.log(found.estimate) if SCALES[target.scale][1] else found.estimate
+                    scaled = np.log(found.estimate) if SCALES[target.scale].is_ratio else found.estimate
                 out[k] = target.sign * scaled
         # A separated fit has a very large number beside its warning: it is no answer.
         out[~np.isfinite(out)] = np.nan

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from equipoise.endpoints.abstinence import derive_abstinence
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
@@ -10,29 +13,35 @@ from equipoise.endpoints.relapse import derive_time_to_event
 from equipoise.endpoints.repeated_use import derive_repeated_use
 from equipoise.endpoints.scales import derive_received, derive_report, derive_score
 
+# Lattice, id and model of the endpoint, and the missing rule that replaces its own (``None``: its own).
+Derive = Callable[[Lattice, str, Any, str | None], Derived]
+
+
+def _derive_pattern(lattice: Lattice, id: str, endpoint: Any, missed: str | None) -> Derived:
+    # Imported here: patterns bring compiled code, which trials without them need not load.
+    from equipoise.endpoints.patterns.from_records import derive_pattern
+
+    return derive_pattern(lattice, id, endpoint, missed)
+
+
+# By kind of endpoint (``protocol.language.analysis.ENDPOINT_KINDS``), how it is derived.
+DERIVE: Mapping[str, Derive] = {
+    "abstinence": derive_abstinence,
+    "abstinent-days": derive_abstinent_days,
+    "time-to-event": derive_time_to_event,
+    "repeated-use": derive_repeated_use,
+    "use-by-day": derive_use_by_day,
+    "use-by-week": derive_use_by_week,
+    "score": derive_score,
+    "pattern": _derive_pattern,
+    "report": derive_report,
+    "received": derive_received,
+}
+
 
 def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     """The endpoint ``id`` for every row of the lattice; ``missed`` and ``floor`` replace the endpoint's own rules."""
     endpoint = lattice.protocol.model.endpoints[id]
-    if endpoint.kind == "abstinence":
-        return derive_abstinence(lattice, id, endpoint, missed)
-    if endpoint.kind == "abstinent-days":
-        return derive_abstinent_days(lattice, id, endpoint, missed)
-    if endpoint.kind == "use-by-day":
-        return derive_use_by_day(lattice, id, endpoint, missed)
-    if endpoint.kind == "use-by-week":
-        return derive_use_by_week(lattice, id, endpoint, missed)
-    if endpoint.kind == "time-to-event":
-        return derive_time_to_event(lattice, id, endpoint, missed)
-    if endpoint.kind == "repeated-use":
-        return derive_repeated_use(lattice, id, endpoint, missed)
-    if endpoint.kind == "score":
-        return derive_score(lattice, id, endpoint, floor, missed)
-    if endpoint.kind == "pattern":
-        # Imported here: patterns bring compiled code, which trials without them need not load.
-        from equipoise.endpoints.patterns.from_records import derive_pattern
-
-        return derive_pattern(lattice, id, endpoint, missed)
-    if endpoint.kind == "report":
-        return derive_report(lattice, id, endpoint, missed)
-    return derive_received(lattice, id, endpoint)
+    if floor is not None:
+        endpoint = endpoint.model_copy(update={"floor": floor})
+    return DERIVE[endpoint.kind](lattice, id, endpoint, missed)

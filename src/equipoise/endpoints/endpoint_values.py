@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.endpoints.lattice import Participants
+from equipoise.protocol.vocabulary.endpoint_kinds import Shape
 
 Floats = NDArray[np.float64]
-Shape = Literal["binary", "number", "time-to-event", "repeated-binary", "repeated-score"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,8 @@ class Derived:
     ``shape`` says which fields are filled: ``value`` (n,), NaN where missing, 0 or 1 for binary endpoints; ``time``
     (n,) in the endpoint's unit and ``event`` (n,) for times; ``values`` (n, n_visits), NaN where missing, with
     ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the
-    missing rule. ``visit_time`` (n,) is a time counted in planned visits.
+    missing rule. ``visit_time`` (n,) is a time counted in planned visits. ``logarithm`` says that ``values`` are
+    logarithms, of which effects are ratios.
     """
 
     endpoint: str
@@ -41,6 +41,7 @@ class Derived:
     imputed: NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = ()
     follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody
+    logarithm: bool = False
     raw: Floats | None = field(default=None)  # scores before the logarithm
 
     @property

@@ -11,9 +11,7 @@ from equipoise.instruments.library import require_instrument
 from equipoise.protocol.language.analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
 
 
-def derive_score(
-    lattice: Lattice, id: str, endpoint: ScoreEndpoint, floor: float | None = None, missed: str | None = None
-) -> Derived:
+def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str | None = None) -> Derived:
     """A scale at each visit, NaN where it was not given; its logarithm after the floor where the endpoint says so.
 
     With ``missed`` ``last-observation`` the last score seen stands for each missing one after it.
@@ -23,16 +21,16 @@ def derive_score(
     instrument = require_instrument(assessment.instrument, assessment.version)
     visits = lattice.visits(endpoint.at)
     raw = lattice.scale_values(instrument, endpoint.scale, visits.names)
-    lowest = floor if floor is not None else endpoint.floor
     if missed == "last-observation":
         raw = carry_forward(raw)
-    values = np.log(np.maximum(raw, lowest)) if endpoint.log and lowest is not None else raw
+    values = np.log(np.maximum(raw, endpoint.floor)) if endpoint.log and endpoint.floor is not None else raw
     return Derived(
         endpoint=id,
         kind=endpoint.kind,
         shape="repeated-score",
         participants=lattice.participants,
         event_word=id,
+        logarithm=endpoint.log,
         values=values,
         raw=raw,
         visit_names=visits.names,
@@ -63,8 +61,8 @@ def derive_report(lattice: Lattice, id: str, endpoint: ReportEndpoint, missed: s
     )
 
 
-def derive_received(lattice: Lattice, id: str, endpoint: ReceivedEndpoint) -> Derived:
-    """1 where at least one dose of the arm's own treatment was given."""
+def derive_received(lattice: Lattice, id: str, endpoint: ReceivedEndpoint, missed: str | None = None) -> Derived:
+    """1 where at least one dose of the arm's own treatment was given; nothing is missing for a rule to decide."""
     rows, interventions = lattice.doses(endpoint.within)
     value = np.zeros(lattice.n)
     wanted = np.array([endpoint.intervention.get(str(arm), "") for arm in lattice.participants.arm])

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.protocol.language.analysis import DropoutEvent
 from equipoise.protocol.language.protocol import Protocol
 
 
@@ -60,17 +59,7 @@ def facts_of(protocol: Protocol) -> TrialFacts:
 
 def _counted_series(protocol: Protocol) -> list[str]:
     """Visit series by which an endpoint of use tells a missed visit from a kept one."""
-    out: set[str] = set()
-    for endpoint in protocol.model.endpoints.values():
-        if endpoint.kind == "abstinence" or endpoint.kind == "repeated-use":
-            out |= {endpoint.at} if endpoint.at is not None else set()
-        elif endpoint.kind == "pattern":
-            parts = (endpoint, *(endpoint.beside or {}).values())
-            out |= {part.at for part in parts if part.cells == "visits" and part.at is not None}
-        elif endpoint.kind == "time-to-event":
-            out |= {event.dropout for event in endpoint.first_of if isinstance(event, DropoutEvent)}
-            out |= {endpoint.censored_at} if endpoint.censored_at is not None else set()
-    return sorted(out)
+    return sorted({name for endpoint in protocol.model.endpoints.values() for name in endpoint.counted_series})
 
 
 def _flat(names: Any) -> set[str]:

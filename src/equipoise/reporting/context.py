@@ -13,8 +13,10 @@ from equipoise.analysis.results import Results
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
+from equipoise.protocol.vocabulary.endpoint_kinds import TIME_TO_EVENT
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
+from equipoise.protocol.vocabulary.scales import is_ratio
 from equipoise.records import Records
-from equipoise.reporting import format as fmt
 
 # Estimators that stand in, under the same question, where the planned one has no finite answer.
 FALLBACKS = ("firth", "fisher-exact")
@@ -107,7 +109,7 @@ class Material:
         for estimate in self.results.estimates:
             if estimate.reference is None or self.choices(estimate):
                 continue
-            if estimate.estimator in ("proportion", "kaplan-meier"):
+            if ESTIMATORS[estimate.estimator].role == "arms":
                 continue
             out.append(estimate)
         return tuple(out)
@@ -142,10 +144,7 @@ class Material:
         """Whether a larger value of this estimate is better for its arm than for the reference."""
         endpoint = self.protocol.model.endpoints[estimate.endpoint]
         is_better = endpoint.better == "higher"
-        timed = endpoint.kind == "time-to-event" or (
-            endpoint.kind == "pattern" and endpoint.comes_to == "time-to-event"
-        )
-        if timed and estimate.scale not in ("rmst_difference", "median_time"):
+        if endpoint.shape == TIME_TO_EVENT and estimate.scale not in ("rmst_difference", "median_time"):
             return not is_better  # a later event is better, so more of the event is worse
         return is_better
 
@@ -185,7 +184,7 @@ class Material:
         upper = None if effect.value.upper is None else float(effect.value.upper)
         treatments = effect.treatments
         if treatments is not None and treatments.experimental == estimate.reference:
-            if estimate.scale in fmt.RATIO_SCALES:
+            if is_ratio(estimate.scale):
                 return 1 / value, None if upper is None else 1 / upper, None if lower is None else 1 / lower
             return -value, None if upper is None else -upper, None if lower is None else -lower
         return value, lower, upper

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.protocol.vocabulary.estimators import estimator_label
+from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
@@ -61,7 +63,7 @@ def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
 
 def _key_figure(material: Material, estimate: Estimate) -> tuple[str, str, str]:
     value = fmt.NOT_ESTIMABLE if estimate.estimate is None else fmt.on_scale(estimate.estimate, estimate.scale)
-    scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale)
+    scale = scale_label(estimate.scale)
     parts = [scale, words.interval_words(estimate), words.p_words(estimate)]
     return value, material.endpoint_label(estimate.endpoint), ", ".join(part for part in parts if part)
 
@@ -78,7 +80,7 @@ def _finding(material: Material, estimate: Estimate) -> Text:
     derived = material.results.endpoints.get(estimate.endpoint)
     of = " of use" if derived is not None and derived.shape == "repeated-binary" else ""
     if not material.is_main(estimate):
-        of += f" ({words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)})"
+        of += f" ({estimator_label(estimate.estimator)})"
     arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
     sentence = ""
     if estimate.arm in shares and estimate.reference in shares:
@@ -172,7 +174,7 @@ def _shares_table(material: Material) -> Table | None:
     rows = []
     for e in material.results.estimates:
         if e.reference is None and not material.choices(e):
-            scale = words.SCALE_WORDS.get(e.scale, e.scale)
+            scale = scale_label(e.scale)
             label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
             n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
             rows.append(Row((label, n, fmt.Interval(e.estimate, e.ci_lower, e.ci_upper, e.scale))))
@@ -185,8 +187,8 @@ def _shares_table(material: Material) -> Table | None:
 def _row_label(material: Material, estimate: Estimate, two: bool, *, repeated: bool) -> str:
     planned = material.protocol.model.analyses.get(material.line(estimate))
     label = planned.label if planned is not None and planned.label else material.endpoint_label(estimate.endpoint)
-    method = words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)
-    scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
+    method = estimator_label(estimate.estimator)
+    scale = scale_label(estimate.scale).removesuffix(", points")
     what = f"{method} test" if estimate.scale == "test" else f"{scale} ({method})" if method else scale
     arms = list(material.arms)
     if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
@@ -218,7 +220,7 @@ def times_table(material: Material) -> Table | None:
             cells.append("" if e is None else _time_cell(e))
         first = next(iter(by_arm.values()))
         unit = ", days" if scale == "median_time" else ", %"
-        rows.append(Row((f"{material.endpoint_label(first.endpoint)}: {words.SCALE_WORDS[scale]}{unit}", *cells)))
+        rows.append(Row((f"{material.endpoint_label(first.endpoint)}: {scale_label(scale)}{unit}", *cells)))
     if not rows:
         return None
     columns = (Column("Outcome", wide=True), *(Column(label, "decimal") for label in material.arms.values()))
@@ -290,7 +292,7 @@ def choice_tables(material: Material) -> list[Block]:
             rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))
         columns = (
             *(Column(words.CHOICE_WORDS.get(name, name), wide=name == "endpoint") for name in names),
-            Column(f"{words.capitalized(words.SCALE_WORDS[main.scale])} (95 % CI)", "decimal"),
+            Column(f"{words.capitalized(scale_label(main.scale))} (95 % CI)", "decimal"),
             Column("p", "decimal"),
             Column("Change"),
         )
@@ -346,7 +348,7 @@ def _shift(main: Estimate, other: Estimate) -> str:
     if main.estimate is None or other.estimate is None:
         return ""
     if main.scale != other.scale:
-        return words.SCALE_WORDS.get(other.scale, other.scale)
+        return scale_label(other.scale)
     if words.is_difference(main.scale):
         change = other.estimate - main.estimate
         text = fmt.on_scale(abs(change), main.scale)
@@ -431,13 +433,13 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
     for estimate in estimates:
         family = (
             "ratio"
-            if estimate.scale in fmt.RATIO_SCALES
+            if is_ratio(estimate.scale)
             else "share"
-            if estimate.scale in fmt.SHARE_SCALES
+            if is_share(estimate.scale)
             else f"difference:{_unit(material, estimate)}"
         )
-        method = words.ESTIMATOR_WORDS.get(estimate.estimator, estimate.estimator)
-        scale = words.SCALE_WORDS.get(estimate.scale, estimate.scale).removesuffix(", points")
+        method = estimator_label(estimate.estimator)
+        scale = scale_label(estimate.scale).removesuffix(", points")
         n = f"n{fmt.NARROW}={fmt.NARROW}{estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
         turned = f"{material.arm_label(estimate.arm)} first" if (estimate.reference, estimate.arm) != usual[:2] else ""
         detail = ", ".join(part for part in (scale, method, material.qualifier(estimate), n, turned) if part)

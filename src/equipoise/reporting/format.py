@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from equipoise.protocol.vocabulary.scales import SCALES, is_ratio, is_share
+
 NOT_ESTIMABLE = "not estimable"
 NOT_COLLECTED = "not collected"
 MINUS = "\N{MINUS SIGN}"
 NARROW = "\N{NO-BREAK SPACE}"
-RATIO_SCALES = frozenset({"risk_ratio", "odds_ratio", "hazard_ratio", "ratio_of_means"})
-SHARE_SCALES = frozenset({"proportion", "risk_difference", "survival_probability"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,13 @@ def percent(share: float, decimals: int = 0) -> str:
 
 def on_scale(value: float, scale: str) -> str:
     """One value on a scale of ``Estimate``, without unit."""
-    if scale in RATIO_SCALES:
+    if is_ratio(scale):
         return ratio(value)
-    if scale in SHARE_SCALES:
+    if is_share(scale):
         return fixed(100 * value, 1)
     size = abs(value)
-    return fixed(value, 1 if scale in ("median_time", "rmst_difference") or size >= 9.995 else 2)
+    is_time = scale in SCALES and SCALES[scale].is_time
+    return fixed(value, 1 if is_time or size >= 9.995 else 2)
 
 
 def interval(value: Interval) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.facts import Fact
+from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
@@ -23,6 +24,7 @@ from equipoise.reporting.document import (
     Text,
     code,
 )
+from equipoise.reporting.references import GUIDELINES, cited_by, references_for
 
 NOT_KNOWN = "not known"
 
@@ -156,9 +158,7 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
             Row(
                 (
                     material.endpoint_label(estimand.endpoint),
-                    words.SCALE_WORDS.get(estimand.summary.replace("-", "_"), estimand.summary).removesuffix(
-                        ", points"
-                    ),
+                    scale_label(estimand.summary.replace("-", "_")).removesuffix(", points"),
                     f"{material.arm_label(treatments.experimental)}{against}",
                     *([] if one_population else [words.capitalized(estimand.population)]),
                     *([events or "none named"] if any_events else []),
@@ -226,9 +226,9 @@ def analyses(material: Material) -> list[Block]:
 def references(material: Material) -> list[Block]:
     """Sources of facts, then methods, numbered."""
     model = material.protocol.model
-    methods = [e.method for e in material.results.estimates]
-    if any(e.details.get("proportional_hazards_p_value") is not None for e in material.results.estimates):
-        methods.append("proportional hazards")
+    cited: set[str] = set()
+    for estimate in material.results.estimates:
+        cited |= cited_by(estimate, model.analyses.get(material.line(estimate)))
     items: list[Text] = []
     for source in model.sources.values():
         text = source.cite.rstrip(".") + "."
@@ -239,7 +239,7 @@ def references(material: Material) -> list[Block]:
         if source.note:
             text += f" {source.note}"
         items.append(text)
-    items += [*words.references_for(methods), *words.GUIDELINES]
+    items += [*references_for(cited), *GUIDELINES]
     return [Bullets(tuple(items), numbered=True)]
 
 

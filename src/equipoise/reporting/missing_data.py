@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
@@ -118,7 +119,7 @@ def sensitivity_tables(material: Material) -> list[Table]:
             continue
         columns = (
             Column("A missing result", wide=True),
-            Column(f"{words.capitalized(words.SCALE_WORDS[scale])} (95 % CI)", "decimal"),
+            Column(f"{words.capitalized(scale_label(scale))} (95 % CI)", "decimal"),
             Column("p", "decimal"),
             Column("Information missing", "right"),
         )

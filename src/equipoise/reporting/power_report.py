@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.analysis.estimate import SCALES
 from equipoise.design.decisions import RULES
 from equipoise.design.operating import OperatingCharacteristics, row_values
 from equipoise.design.summary import RowSummary, Share, primary_rows
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.missing import BY_ARM
+from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.reporting.document import (
     SIMULATED,
     Block,
@@ -272,7 +272,7 @@ def _distributions(protocol: Protocol, cell: OperatingCharacteristics) -> list[B
         drawing = draw_estimates_distribution(
             values.tolist(),
             title=title,
-            is_ratio=SCALES[s.row.scale][1],
+            is_ratio=SCALES[s.row.scale].is_ratio,
             published=s.published,
             n_without=s.n_without_estimate,
         )

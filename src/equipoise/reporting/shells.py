@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from equipoise.analysis.results import Provenance, Results
 from equipoise.protocol import Protocol
+from equipoise.protocol.vocabulary.endpoint_kinds import REPEATED_SCORE, TIME_TO_EVENT
+from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.records import Records
 from equipoise.records.records import DataSource
 from equipoise.reporting import format as fmt
@@ -108,7 +110,7 @@ def _effects(material: Material) -> Block | None:
         rows.append(Row((head,), "group"))
         for analysis in lines:
             estimand = model.estimands[analysis.estimand]
-            scale = words.SCALE_WORDS.get(estimand.summary.replace("-", "_"), estimand.summary)
+            scale = scale_label(estimand.summary.replace("-", "_"))
             label = (
                 f"{material.endpoint_label(estimand.endpoint)}: {scale.removesuffix(', points')} ({analysis.estimator})"
             )
@@ -128,9 +130,9 @@ def _figures(material: Material) -> list[str]:
     out = ["Flow of participants (CONSORT 2025)"]
     for id, endpoint in material.protocol.model.endpoints.items():
         label = material.endpoint_label(id)
-        if endpoint.kind == "time-to-event":
+        if endpoint.shape == TIME_TO_EVENT:
             out.append(f"Kaplan-Meier curves: {words.lowered(label)}, with numbers at risk")
-        elif endpoint.kind == "score":
+        elif endpoint.shape == REPEATED_SCORE:
             out.append(f"{label} over time, participants and model mean")
     return [
         *out,

@@ -291,8 +291,7 @@ def _days_looked_at(protocol: Protocol, scenario: Scenario) -> Iterator[int]:
             runs = [event.from_ for event in endpoint.first_of if hasattr(event, "from_")]
             yield from (day_index(day) for day in runs)
         elif endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
-            yield day_index(endpoint.days.first)
-            yield day_index(endpoint.days.last)
+            yield from map(day_index, endpoint.window or ())
         elif endpoint.kind == "repeated-use" and endpoint.since == "last-attended":
             for planned in protocol.series(endpoint.at):
                 yield day_index(planned.first_day)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from equipoise.analysis.estimate import SCALES
 from equipoise.design.looks import sequential_design
 from equipoise.design.operating import OperatingCharacteristics, check_request
 from equipoise.design.scenarios import resolve_scenario
@@ -20,6 +19,7 @@ from equipoise.design.summary import RowSummary
 from equipoise.foundation.errors import DesignError, Problem, listed, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.design.exact_power import exact_size, fisher_size, fisher_verdicts, pooled_z
 from equipoise.stats.design.group_sequential import characterize
 from equipoise.stats.design.sample_size import Size, log_rank_drift, two_proportions_size, whole_arms
@@ -263,7 +263,7 @@ def _by_standard_error(target: RowSummary, found: SimulatedSize, alpha: float) -
     error, centre = target.model_standard_error, target.median
     if error is None or centre is None or target.row.scale == "test":
         return None
-    is_ratio = SCALES[target.row.scale][1]
+    is_ratio = SCALES[target.row.scale].is_ratio
     if is_ratio and centre <= 0.0:
         return None
     effect = math.log(centre) if is_ratio else centre

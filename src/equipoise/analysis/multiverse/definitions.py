@@ -17,16 +17,6 @@ from equipoise.protocol.language.facts import ListOrMapping
 
 CODES = {"A010": "The protocol has no analysis of two arms to vary."}
 
-USE_KINDS = {
-    "abstinence",
-    "abstinent-days",
-    "time-to-event",
-    "repeated-use",
-    "use-by-day",
-    "use-by-week",
-    "report",
-    "pattern",
-}
 LIBRARY = "library-"
 # A pattern shorter than this has no course to speak of.
 _FEWEST_DAYS = 14
@@ -47,8 +37,8 @@ def main_line(protocol: Protocol) -> tuple[str, Analysis]:
     lines = sorted(protocol.model.analyses.items(), key=lambda item: order.index(item[1].level))
     for id, analysis in lines:
         estimand = protocol.model.estimands[analysis.estimand]
-        kind = protocol.model.endpoints[estimand.endpoint].kind
-        if estimand.treatments.reference is not None and kind in USE_KINDS:
+        endpoint = protocol.model.endpoints[estimand.endpoint]
+        if estimand.treatments.reference is not None and endpoint.looks_at_use:
             return id, analysis
     raise AnalysisError(
         Problem("A010", "analyses", "No analysis compares two arms on use.", "at least one", "Add one to the plan.")

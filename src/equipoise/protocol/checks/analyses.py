@@ -7,62 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.patterns import check_pattern
-from equipoise.protocol.language.analysis import Endpoint, TimeToEventEndpoint
+from equipoise.protocol.language.analysis import TimeToEventEndpoint
 from equipoise.protocol.language.notation import Days
 from equipoise.protocol.text.yaml_lines import Path_
+from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS, OPTIONS, estimators_for, summaries_for, takers_of
 
-BINARY_ESTIMATORS = {"logistic", "firth", "fisher-exact", "risk-difference", "risk-ratio", "proportion"}
-SUITS: dict[str, set[str]] = {
-    "abstinence": BINARY_ESTIMATORS,
-    "abstinent-days": {"linear"},
-    "report": BINARY_ESTIMATORS,
-    "received": BINARY_ESTIMATORS,
-    "time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
-    "repeated-use": {"logistic-mixed", "gee"},
-    "use-by-day": {"logistic-mixed", "gee"},
-    "use-by-week": {"logistic-mixed", "gee"},
-    "score": {"linear-mixed", "linear"},
-    # An endpoint of kind pattern goes by what its formula comes to.
-    "pattern-binary": BINARY_ESTIMATORS,
-    "pattern-number": {"linear"},
-    "pattern-time-to-event": BINARY_ESTIMATORS | {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
-}
-METHODS: dict[str, tuple[str, ...]] = {
-    "risk-difference": ("miettinen-nurminen", "newcombe"),
-    "risk-ratio": ("miettinen-nurminen", "newcombe"),
-    "proportion": ("wilson", "clopper-pearson"),
-    "log-rank": ("log-rank", "peto-peto"),
-    "gee": ("exchangeable", "independence", "ar1"),
-}
-OPTIONS: dict[str, set[str]] = {
-    "ties": {"cox"},
-    "nodes": {"logistic-mixed"},
-    "random-slope": {"linear-mixed"},
-    "visit": {"linear"},
-    "horizon": {"rmst-difference", "kaplan-meier"},
-    "time-unit": {"cox", "log-rank", "kaplan-meier", "rmst-difference"},
-    "if-separated": {"logistic"},
-    "time": {"logistic-mixed", "linear-mixed", "gee"},
-    "method": {"gee", "risk-difference", "risk-ratio", "proportion", "log-rank"},
-    "covariates": {"logistic", "firth", "cox", "logistic-mixed", "gee", "linear-mixed", "linear", "log-rank"},
-}
 _VARIED = ("ties", "time-unit", "covariates")
-_MEASURES: dict[str, set[str]] = {
-    "repeated-use": {"odds-ratio"},
-    "use-by-day": {"odds-ratio"},
-    "score": {"mean-difference", "ratio-of-means"},
-    "abstinent-days": {"mean-difference", "ratio-of-means"},
-    "time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
-    "pattern-number": {"mean-difference", "ratio-of-means"},
-    "pattern-time-to-event": {"hazard-ratio", "rmst-difference", "risk-difference", "risk-ratio", "odds-ratio"},
-}
-_BINARY_MEASURES = {"odds-ratio", "risk-difference", "risk-ratio"}
-_ALONE = {"score": {"mean"}, "abstinent-days": {"mean"}, "pattern-number": {"mean"}}
-
-
-def _suit_of(endpoint: Endpoint) -> str:
-    """The kind by which estimators and measures suit an endpoint."""
-    return f"pattern-{endpoint.comes_to}" if endpoint.kind == "pattern" else endpoint.kind
 
 
 def check_analysis(c: Checker) -> None:
@@ -144,7 +95,7 @@ def _endpoints(c: Checker) -> None:
         path: Path_ = ("endpoints", id)
         if endpoint.kind in ("abstinence", "repeated-use", "abstinent-days", "use-by-day", "use-by-week"):
             c.ref((*path, "use"), endpoint.use, model.use, "use")
-        if endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
+        if endpoint.kind in ("abstinence", "abstinent-days", "use-by-day", "use-by-week"):
             _range(c, (*path, "days"), endpoint.days, "The window")
         if endpoint.kind == "abstinence":
             if endpoint.at is not None and c.ref((*path, "at"), endpoint.at, model.schedule, "schedule"):
@@ -279,16 +230,17 @@ def _estimands(c: Checker) -> None:
                 )
         if not known:
             continue
-        endpoint_kind = _suit_of(model.endpoints[estimand.endpoint])
+        endpoint = model.endpoints[estimand.endpoint]
         alone = estimand.treatments.reference is None
-        suits = _ALONE.get(endpoint_kind, {"proportion"}) if alone else _MEASURES.get(endpoint_kind, _BINARY_MEASURES)
+        suits = summaries_for(endpoint.shape, alone=alone)
         if estimand.summary not in suits:
             of = "one arm alone" if alone else "two treatments compared"
             c.add(
                 "P028",
                 (*path, "summary"),
-                f"{estimand.summary} does not suit {of} and an endpoint of kind {endpoint_kind}.",
-                listed(sorted(suits)),
+                f"{estimand.summary} does not suit {of} and an endpoint of kind {endpoint.kind} "
+                f"({SHAPES[endpoint.shape]}).",
+                listed(suits) if suits else f"an endpoint of another kind: no estimator here is for {of}",
                 "Choose one of these, or correct treatments (experimental v reference).",
             )
 
@@ -300,12 +252,13 @@ def _analyses(c: Checker) -> None:
         path: Path_ = ("analyses", id)
         if c.ref((*path, "estimand"), analysis.estimand, model.estimands, "estimands"):
             endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
-            if endpoint is not None and analysis.estimator not in SUITS[_suit_of(endpoint)]:
+            if endpoint is not None and endpoint.shape not in ESTIMATORS[analysis.estimator].needs:
                 c.add(
                     "P028",
                     (*path, "estimator"),
-                    f"{analysis.estimator} does not suit an endpoint of kind {endpoint.kind}.",
-                    listed(sorted(SUITS[_suit_of(endpoint)])),
+                    f"{analysis.estimator} does not suit an endpoint of kind {endpoint.kind} "
+                    f"({SHAPES[endpoint.shape]}).",
+                    listed(sorted(row.id for row in estimators_for(endpoint.shape))),
                     "Choose one of these, or another estimand.",
                 )
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
@@ -316,7 +269,7 @@ def _analyses(c: Checker) -> None:
             if endpoint is not None and endpoint.kind == "score" and endpoint.at in model.schedule:
                 series = {visit.name: visit for visit in c.protocol.series(endpoint.at)}
                 c.ref((*path, "visit"), analysis.visit, series, f"schedule.{endpoint.at}")
-        known_methods = METHODS.get(analysis.estimator, ())
+        known_methods = ESTIMATORS[analysis.estimator].variants
         if analysis.method is not None and known_methods and analysis.method not in known_methods:
             c.add(
                 "P029",
@@ -328,12 +281,12 @@ def _analyses(c: Checker) -> None:
         options = [(option, (*path, option)) for option in OPTIONS]
         options += [(option, (*path, "vary", option)) for option in _VARIED]
         for option, where in options:
-            if where in stated and analysis.estimator not in OPTIONS[option]:
+            if where in stated and option not in ESTIMATORS[analysis.estimator].options:
                 c.add(
                     "P029",
                     where,
                     f"{option} does not belong to {analysis.estimator}.",
-                    f"an analysis by {listed(sorted(OPTIONS[option]))}",
+                    f"an analysis by {listed(takers_of(option))}",
                     "Remove it.",
                 )
         if analysis.vary is not None:

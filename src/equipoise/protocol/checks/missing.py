@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
-from equipoise.protocol.language.analysis import Analysis, Estimand, RunOfUse, TimeToEventEndpoint
-from equipoise.protocol.language.missing import BY_ARM
+from equipoise.protocol.language.analysis import Analysis, Endpoint, Estimand
+from equipoise.protocol.language.missing import DISPOSITION_OF
 from equipoise.protocol.text.yaml_lines import Path_
+from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM, REPEATED_SCORE
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 
 CODES = {
     "P035": "Rules for missing data that contradict one another, or that the endpoint or estimator cannot take.",
     "P036": "A strategy for an intercurrent event that the endpoint does not carry out.",
 }
-
-_WORDS = {"is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation", *BY_ARM}
-# What an analysis may say a missing result stands for, by kind of endpoint.
-RULES: dict[str, set[str]] = {
-    "abstinence": _WORDS,
-    "abstinent-days": _WORDS,
-    "time-to-event": _WORDS,
-    "repeated-use": _WORDS,
-    "use-by-day": _WORDS,
-    "use-by-week": _WORDS,
-    "report": {"is-missing", *BY_ARM},
-    "score": {"is-missing", "last-observation"},
-    # What leaving a missed cell out means is for the formula to say: breaking a run, or taken out (missing: removed).
-    "pattern": _WORDS - {"is-missing"},
-}
-IMPUTED_ESTIMATORS = {
-    "logistic",
-    "firth",
-    "risk-difference",
-    "risk-ratio",
-    "cox",
-    "rmst-difference",
-    "logistic-mixed",
-    "gee",
-    "linear-mixed",
-    "linear",
-}
-# Events of disposition that an intercurrent event may be, by its name in a protocol.
-DISPOSITION_OF = {
-    "treatment-discontinuation": "treatment_discontinuation",
-    "death": "death",
-    "unblinding": "unblinding",
-}
-# Kinds whose results after an event can be left out.
-_CUT = {"repeated-use", "use-by-day", "use-by-week", "score", "time-to-event"}
-
-
-def takes_rule(endpoint: Any, rule: str) -> bool:
-    """Whether a missing rule changes, or can change, what an endpoint comes to."""
-    if rule not in RULES.get(endpoint.kind, set()):
-        return False
-    if endpoint.kind == "time-to-event":
-        return any(isinstance(event, RunOfUse) and event.cells == "weeks" for event in endpoint.first_of)
-    return True
-
-
-def why_not_imputed(endpoint: Any) -> str | None:
-    """Why the missing results of an endpoint cannot be imputed; ``None`` where they can."""
-    if endpoint.kind in ("repeated-use", "use-by-week", "score", "report"):
-        return None
-    if endpoint.kind == "abstinence":
-        return None if endpoint.at is not None else "its window is of days, with no visits (at) to impute"
-    if endpoint.kind == "time-to-event":
-        runs = [event for event in endpoint.first_of if isinstance(event, RunOfUse) and event.cells == "weeks"]
-        if len(runs) == 1:
-            return None
-        return "none of its events is a run of weeks, whose missing weeks could be imputed"
-    return f"an endpoint of kind {endpoint.kind} has no results by visit"
 
 
 def check_missing(c: Checker) -> None:
@@ -87,13 +29,13 @@ def check_missing(c: Checker) -> None:
             _strategies(c, ("estimands", id, "intercurrent"), estimand, endpoint)
 
 
-def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endpoint: Any) -> None:
+def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endpoint: Endpoint) -> None:
     given: list[tuple[Path_, str]] = [((*path, "missed"), analysis.missed)] if analysis.missed else []
     if analysis.vary is not None:
         given += [((*path, "vary", "missed", i), rule) for i, rule in enumerate(analysis.vary.missed)]
-    suits = sorted(rule for rule in RULES.get(endpoint.kind, set()) if takes_rule(endpoint, rule))
+    suits = sorted(rule for rule in endpoint.missing_rules if endpoint.takes_rule(rule))
     for where, rule in given:
-        if not takes_rule(endpoint, rule):
+        if not endpoint.takes_rule(rule):
             c.add(
                 "P035",
                 where,
@@ -123,7 +65,7 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
             "one of the two",
             "Remove missed, or imputation.",
         )
-    reason = why_not_imputed(endpoint)
+    reason = endpoint.why_not_imputed()
     if reason is not None:
         c.add(
             "P035",
@@ -132,12 +74,12 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
             "an endpoint with results by visit, week or call",
             "Impute another endpoint, or use a missing rule (missed).",
         )
-    if analysis.estimator not in IMPUTED_ESTIMATORS or estimand.treatments.reference is None:
+    if not ESTIMATORS[analysis.estimator].imputable or estimand.treatments.reference is None:
         c.add(
             "P035",
             where,
             f"The answers of {analysis.estimator} in single data sets cannot be pooled by Rubin's rules here.",
-            listed(sorted(IMPUTED_ESTIMATORS)) + ", of two arms",
+            listed(sorted(row.id for row in ESTIMATORS.values() if row.imputable)) + ", of two arms",
             "Choose one of these estimators.",
         )
     c.refs((*where, "covariates"), imputation.covariates, c.model.baseline, "baseline")
@@ -152,7 +94,7 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
                 "Name an arm of the comparison.",
             )
     if imputation.after_dropout != "at-random":
-        if endpoint.kind != "score":
+        if endpoint.shape != REPEATED_SCORE:
             c.add(
                 "P035",
                 (*where, "after-dropout"),
@@ -188,7 +130,7 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
             )
 
 
-def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Any) -> None:
+def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Endpoint) -> None:
     """Whether the variance of an imputed analysis can be had."""
     imputation = analysis.imputation
     assert imputation is not None
@@ -204,7 +146,7 @@ def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Any) -> Non
     if imputation.variance == "rubin":
         return
     suited = {"linear"} if imputation.variance == "jackknife" else {"linear", "linear-mixed"}
-    if endpoint.kind != "score" or analysis.estimator not in suited:
+    if endpoint.shape != REPEATED_SCORE or analysis.estimator not in suited:
         c.add(
             "P035",
             (*where, "variance"),
@@ -223,30 +165,9 @@ def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Any) -> Non
         )
 
 
-def _contains(endpoint: Any, event: str) -> bool | None:
-    """Whether an endpoint counts an event as an unfavourable outcome; ``None`` where that cannot be known."""
-    if isinstance(endpoint, TimeToEventEndpoint):
-        if event == "dropout":
-            # A missed week that counts as use makes whoever stays away relapse.
-            return any(
-                hasattr(e, "dropout") or (isinstance(e, RunOfUse) and e.missed in ("is-use", "is-use-after-dropout"))
-                for e in endpoint.first_of
-            )
-        wanted = DISPOSITION_OF.get(event, event.replace("-", "_"))
-        return any(wanted in getattr(e, "disposition", ()) for e in endpoint.first_of)
-    if event == "dropout":
-        if endpoint.kind in ("abstinence", "abstinent-days", "use-by-week"):
-            return endpoint.missed in ("is-use", "is-use-after-dropout")
-        if endpoint.kind == "report":
-            return bool(endpoint.missed == "is-no" and endpoint.better == "higher")
-        if endpoint.kind in ("repeated-use", "use-by-day", "score"):
-            return False
-    return None
-
-
-def _strategies(c: Checker, path: Path_, estimand: Estimand, endpoint: Any) -> None:
+def _strategies(c: Checker, path: Path_, estimand: Estimand, endpoint: Endpoint) -> None:
     for event, strategy in estimand.intercurrent.items():
-        if strategy == "composite" and _contains(endpoint, event) is False:
+        if strategy == "composite" and endpoint.counts_event(event) is False:
             c.add(
                 "P036",
                 (*path, event),
@@ -255,7 +176,8 @@ def _strategies(c: Checker, path: Path_, estimand: Estimand, endpoint: Any) -> N
                 "or another strategy",
                 "Add it to the endpoint, or choose treatment-policy or hypothetical.",
             )
-        if strategy in ("hypothetical", "while-on-treatment") and event in DISPOSITION_OF and endpoint.kind not in _CUT:
+        leaves_out = strategy in ("hypothetical", "while-on-treatment") and event in DISPOSITION_OF
+        if leaves_out and not endpoint.ends_at_events:
             c.add(
                 "P036",
                 (*path, event),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from equipoise.foundation.errors import Problem, listed
-from equipoise.protocol.checks.analyses import OPTIONS, SUITS, check_analysis
+from equipoise.protocol.checks.analyses import check_analysis
 from equipoise.protocol.checks.collector import Checker, Unread
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
@@ -19,7 +19,7 @@ from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.language.protocol import Protocol, _walk_sourced
 from equipoise.protocol.text.yaml_lines import Path_
 
-__all__ = ["CODES", "OPTIONS", "SUITS", "check_model"]
+__all__ = ["CODES", "check_model"]
 
 CODES = {
     "P020": "A name that is not defined in the file.",

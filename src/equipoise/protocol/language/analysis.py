@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.language.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
-from equipoise.protocol.language.missing import AnalysisMissingRule, Imputation, MissingRule, TippingPoint
+from equipoise.protocol.language.missing import DISPOSITION_OF, Imputation, TippingPoint
 from equipoise.protocol.language.notation import Count, Days, Fault, Interval, Versus
+from equipoise.protocol.vocabulary.endpoint_kinds import (
+    BINARY,
+    BY_ARM,
+    EVERY_RULE,
+    NUMBER,
+    REPEATED_BINARY,
+    REPEATED_SCORE,
+    TIME_TO_EVENT,
+    AnalysisMissingRule,
+    MissingRule,
+    Shape,
+)
+from equipoise.protocol.vocabulary.estimators import EstimatorId
+from equipoise.protocol.vocabulary.scales import Summary
 
 UseSource = Literal["urine", "self-report"]
 Level = Literal["primary", "secondary", "supportive", "sensitivity", "exploratory"]
@@ -55,13 +69,56 @@ class Use(Sourced):
 class EndpointBase(Sourced):
     """What every endpoint says of itself."""
 
+    # What a kind of endpoint says of itself, in the words of ``protocol.vocabulary.endpoint_kinds``.
+    shapes: ClassVar[tuple[Shape, ...]]  # what it can come to
+    looks_at_use: ClassVar[bool] = False  # its result is about use: the multiverse varies how use is defined
+    missing_rules: ClassVar[frozenset[str]] = frozenset()  # what an analysis may say a missing result stands for
+    ends_at_events: ClassVar[bool] = False  # its results after an intercurrent event can be left out
+
     words: str = Field(min_length=1, description="The endpoint as one would say it.")
     label: str | None = Field(None, description="Short name for tables and figures.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
 
+    @property
+    def shape(self) -> Shape:
+        """What the endpoint comes to."""
+        return self.shapes[0]
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """First and last study day that the endpoint names; ``None`` where its visits say which days it looks at."""
+        days = getattr(self, "days", None)
+        return None if days is None else (days.first, days.last)
+
+    @property
+    def counted_series(self) -> tuple[str, ...]:
+        """Visit series by which the endpoint tells a missed visit from a kept one."""
+        return ()
+
+    @property
+    def analyses_logarithm(self) -> bool:
+        """Whether the logarithm of the value is analysed; effects are then ratios."""
+        return False
+
+    def takes_rule(self, rule: str) -> bool:
+        """Whether a missing rule changes, or can change, what the endpoint comes to."""
+        return rule in self.missing_rules
+
+    def why_not_imputed(self) -> str | None:
+        """Why missing results of the endpoint cannot be imputed; ``None`` where they can."""
+        return f"an endpoint of kind {getattr(self, 'kind', '')} has no results by visit"
+
+    def counts_event(self, event: str) -> bool | None:
+        """Whether an intercurrent event makes the outcome unfavourable; ``None`` where that cannot be known."""
+        return None
+
 
 class AbstinenceEndpoint(EndpointBase):
     """Yes or no: no use over a window of days."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (BINARY,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
 
     kind: Literal["abstinence"] = Field(description="Yes or no: no use over a window of days.")
     use: Id = Field(description="The definition of use (see `use`).")
@@ -71,9 +128,26 @@ class AbstinenceEndpoint(EndpointBase):
     )
     missed: MissingRule = Field("is-use", description="What a missed due visit in the window stands for.")
 
+    @property
+    def counted_series(self) -> tuple[str, ...]:
+        """The series whose missed visits count."""
+        return () if self.at is None else (self.at,)
+
+    def why_not_imputed(self) -> str | None:
+        """Days that nobody asked about are not imputed; visits are."""
+        return None if self.at is not None else "its window is of days, with no visits (at) to impute"
+
+    def counts_event(self, event: str) -> bool | None:
+        """Dropout counts where the missing rule makes it use."""
+        return self.missed in ("is-use", "is-use-after-dropout") if event == "dropout" else None
+
 
 class AbstinentDaysEndpoint(EndpointBase):
     """A number: days without use over a window, as a count or a percentage of the days known."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (NUMBER,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
 
     kind: Literal["abstinent-days"] = Field(description="A number: days without use over a window.")
     use: Id = Field(description="The definition of use (see `use`).")
@@ -81,24 +155,50 @@ class AbstinentDaysEndpoint(EndpointBase):
     as_: Literal["percent", "count"] = Field("percent", description="Per cent of the days, or their number.")
     missed: MissingRule = Field("is-missing", description="What a day that nobody knows stands for.")
 
+    def counts_event(self, event: str) -> bool | None:
+        """Dropout counts where the missing rule makes it use."""
+        return self.missed in ("is-use", "is-use-after-dropout") if event == "dropout" else None
+
 
 class UseByDayEndpoint(EndpointBase):
     """Yes or no on each day of a window: use on that day."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_BINARY,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
+    ends_at_events: ClassVar[bool] = True
 
     kind: Literal["use-by-day"] = Field(description="Yes or no on each day of a window.")
     use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window, both ends included.")
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
+    def counts_event(self, event: str) -> bool | None:
+        """A day that nobody knows is missing, whatever its cause."""
+        return False if event == "dropout" else None
+
 
 class UseByWeekEndpoint(EndpointBase):
     """Yes or no in each whole week tiled from the first day of a window; a week that nobody looked at is missing."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_BINARY,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
+    ends_at_events: ClassVar[bool] = True
 
     kind: Literal["use-by-week"] = Field(description="Yes or no in each whole week of a window.")
     use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window; weeks are tiled from its first day, a rest of days is left out.")
     missed: MissingRule = Field("is-missing", description="What a week without any sample stands for.")
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+    def why_not_imputed(self) -> str | None:
+        """Weeks without a sample are imputed."""
+        return None
+
+    def counts_event(self, event: str) -> bool | None:
+        """Dropout counts where the missing rule makes it use."""
+        return self.missed in ("is-use", "is-use-after-dropout") if event == "dropout" else None
 
 
 class UseEvent(Frozen):
@@ -157,6 +257,11 @@ Event = Annotated[
 class TimeToEventEndpoint(EndpointBase):
     """Time from a day to the first of some events."""
 
+    shapes: ClassVar[tuple[Shape, ...]] = (TIME_TO_EVENT,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
+    ends_at_events: ClassVar[bool] = True
+
     kind: Literal["time-to-event"] = Field(description="Time from a day to the first of some events.")
     time_zero: Days = Field(description="The day that time counts from.")
     first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the earliest counts.")
@@ -170,9 +275,52 @@ class TimeToEventEndpoint(EndpointBase):
     unit: Literal["day"] = Field("day", description="Unit of time.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
 
+    @property
+    def runs_of_weeks(self) -> tuple[RunOfUse, ...]:
+        """Its events that are runs of weeks: what a missing week stands for matters to these alone."""
+        return tuple(event for event in self.first_of if isinstance(event, RunOfUse) and event.cells == "weeks")
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """Time zero to the end of follow-up."""
+        return self.time_zero.first, self.until.last
+
+    @property
+    def counted_series(self) -> tuple[str, ...]:
+        """The series of dropout and of censoring."""
+        dropouts = tuple(event.dropout for event in self.first_of if isinstance(event, DropoutEvent))
+        return dropouts if self.censored_at is None else (*dropouts, self.censored_at)
+
+    def takes_rule(self, rule: str) -> bool:
+        """Missing weeks of a run of weeks can stand for something; nothing else is missing here."""
+        return rule in self.missing_rules and bool(self.runs_of_weeks)
+
+    def why_not_imputed(self) -> str | None:
+        """One run of weeks can be completed; with several, or none, it is not clear what would be imputed."""
+        if len(self.runs_of_weeks) == 1:
+            return None
+        return "none of its events is a run of weeks, whose missing weeks could be imputed"
+
+    def counts_event(self, event: str) -> bool | None:
+        """Whether one of the events that the endpoint is the first of is this one."""
+        if event == "dropout":
+            # A missed week that counts as use makes whoever stays away relapse.
+            return any(
+                isinstance(e, DropoutEvent)
+                or (isinstance(e, RunOfUse) and e.missed in ("is-use", "is-use-after-dropout"))
+                for e in self.first_of
+            )
+        wanted = DISPOSITION_OF.get(event, event.replace("-", "_"))
+        return any(isinstance(e, DispositionEvent) and wanted in e.disposition for e in self.first_of)
+
 
 class RepeatedUseEndpoint(EndpointBase):
     """Yes or no at each visit of a series: any use since the last attended visit."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_BINARY,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE
+    ends_at_events: ClassVar[bool] = True
 
     kind: Literal["repeated-use"] = Field(description="Yes or no at each visit of a series.")
     use: Id = Field(description="The definition of use (see `use`).")
@@ -182,9 +330,26 @@ class RepeatedUseEndpoint(EndpointBase):
     )
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
+    @property
+    def counted_series(self) -> tuple[str, ...]:
+        """Its visits."""
+        return (self.at,)
+
+    def why_not_imputed(self) -> str | None:
+        """Missed visits are imputed."""
+        return None
+
+    def counts_event(self, event: str) -> bool | None:
+        """A missed visit is missing, whatever its cause."""
+        return False if event == "dropout" else None
+
 
 class ScoreEndpoint(EndpointBase):
     """A score at each visit of a series, or at one visit."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_SCORE,)
+    missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing", "last-observation"})
+    ends_at_events: ClassVar[bool] = True
 
     kind: Literal["score"] = Field(description="A score at each visit of a series, or at one visit.")
     assessment: Id = Field(description="The assessment (an instrument).")
@@ -208,6 +373,19 @@ class ScoreEndpoint(EndpointBase):
         if self.floor is not None and not self.log:
             raise Fault("A floor stands without log", "log: true", "Add log: true, or remove the floor.", "floor")
         return self
+
+    @property
+    def analyses_logarithm(self) -> bool:
+        """As the key `log` says."""
+        return self.log
+
+    def why_not_imputed(self) -> str | None:
+        """Missing scores are imputed."""
+        return None
+
+    def counts_event(self, event: str) -> bool | None:
+        """A missing score is missing, whatever its cause."""
+        return False if event == "dropout" else None
 
 
 class PatternSource(Frozen):
@@ -235,6 +413,11 @@ class PatternSource(Frozen):
 
 class PatternEndpoint(EndpointBase, PatternSource):
     """A definition in the endpoint language over a use pattern, from the library or written here."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (BINARY, NUMBER, TIME_TO_EVENT)
+    looks_at_use: ClassVar[bool] = True
+    # What leaving a missed cell out means is for the formula to say: breaking a run, or taken out (missing: removed).
+    missing_rules: ClassVar[frozenset[str]] = EVERY_RULE - {"is-missing"}
 
     kind: Literal["pattern"] = Field(description="A definition in the endpoint language over a use pattern.")
     beside: Mapping[Id, PatternSource] = Field(
@@ -276,9 +459,25 @@ class PatternEndpoint(EndpointBase, PatternSource):
         """Every pattern by the name that formulas use, the endpoint's own first."""
         return {self.cells: self, **self.beside}
 
+    @property
+    def shape(self) -> Shape:
+        """As the formula says, or the key `gives`."""
+        return self.comes_to
+
+    @property
+    def counted_series(self) -> tuple[str, ...]:
+        """The series whose visits are letters."""
+        return tuple(
+            part.at for part in (self, *self.beside.values()) if part.cells == "visits" and part.at is not None
+        )
+
 
 class ReportEndpoint(EndpointBase):
     """Yes or no: what a participant told at one visit."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = (BINARY,)
+    looks_at_use: ClassVar[bool] = True
+    missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing", *BY_ARM})
 
     kind: Literal["report"] = Field(description="Yes or no: what a participant told at one visit.")
     assessment: Id = Field(description="The assessment (an instrument).")
@@ -286,13 +485,28 @@ class ReportEndpoint(EndpointBase):
     at: Id = Field(description="The visit.")
     missed: Literal["is-no", "is-missing"] = Field("is-no", description="What no answer stands for.")
 
+    def why_not_imputed(self) -> str | None:
+        """A missing answer is imputed."""
+        return None
+
+    def counts_event(self, event: str) -> bool | None:
+        """Dropout counts where no answer is the worse one."""
+        return self.missed == "is-no" and self.better == "higher" if event == "dropout" else None
+
 
 class ReceivedEndpoint(EndpointBase):
     """Yes or no: received at least one dose of the arm's own treatment."""
 
+    shapes: ClassVar[tuple[Shape, ...]] = (BINARY,)
+
     kind: Literal["received"] = Field(description="Yes or no: received at least one dose.")
     intervention: Mapping[Id, Id] = Field(description="By arm, the intervention that counts.")
     within: Days | None = Field(None, description="Study days in which the dose counts.")
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """The days in which the dose counts, where they are named."""
+        return None if self.within is None else (self.within.first, self.within.last)
 
 
 Endpoint = Annotated[
@@ -308,6 +522,11 @@ Endpoint = Annotated[
     | ReceivedEndpoint,
     Field(discriminator="kind"),
 ]
+
+# Every kind of endpoint by its name, in the order of the language.
+ENDPOINT_KINDS: Mapping[str, type[EndpointBase]] = {
+    get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(Endpoint)[0])
+}
 
 
 class AnalysisSet(Sourced):
@@ -330,17 +549,7 @@ class Estimand(Sourced):
     )
     factor: Id | None = Field(None, description="Factor whose levels are compared, in a factorial trial.")
     stage: Id | None = Field(None, description="Stage whose arms are compared, where arms change within the trial.")
-    summary: Literal[
-        "odds-ratio",
-        "risk-difference",
-        "risk-ratio",
-        "hazard-ratio",
-        "ratio-of-means",
-        "mean-difference",
-        "rmst-difference",
-        "proportion",
-        "mean",
-    ] = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
+    summary: Summary = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
     intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
     words: str | None = Field(None, description="The question in plain words.")
 
@@ -366,22 +575,7 @@ class Analysis(Sourced):
     """One line of the statistical analysis plan."""
 
     estimand: Id = Field(description="The question that is answered.")
-    estimator: Literal[
-        "logistic",
-        "firth",
-        "fisher-exact",
-        "risk-difference",
-        "risk-ratio",
-        "cox",
-        "log-rank",
-        "kaplan-meier",
-        "rmst-difference",
-        "logistic-mixed",
-        "gee",
-        "linear-mixed",
-        "linear",
-        "proportion",
-    ] = Field(description="How it is answered.")
+    estimator: EstimatorId = Field(description="How it is answered.")
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     method: str | None = Field(None, description="Variant of the estimator, for example miettinen-nurminen.")
     covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")

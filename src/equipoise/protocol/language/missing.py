@@ -9,14 +9,14 @@ from pydantic import Field
 
 from equipoise.protocol.language.facts import Frozen, Id, Number, Whole
 
-# Rules that an endpoint may carry, and those that only an analysis of two arms can.
-MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation"]
-AnalysisMissingRule = Literal[
-    "is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation", "worst-case", "best-case"
-]
-BY_ARM = ("worst-case", "best-case")
 AfterDropout = Literal["at-random", "jump-to-reference", "copy-reference", "copy-increments"]
 
+# Events of disposition that an intercurrent event may be, by its name in a protocol.
+DISPOSITION_OF = {
+    "treatment-discontinuation": "treatment_discontinuation",
+    "death": "death",
+    "unblinding": "unblinding",
+}
 
 # Bootstrap samples where the plan names no number.
 RESAMPLES = 200

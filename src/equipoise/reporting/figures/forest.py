@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from equipoise.protocol.vocabulary.scales import is_share
 from equipoise.reporting import format as fmt
 from equipoise.reporting.svg import (
     SMALL,
@@ -74,7 +75,7 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
     low, high, ticks = _axis(panel)
     x = (log_scale if panel.is_ratio else linear_scale)(low, high, left, right)
     null = 1.0 if panel.is_ratio else 0.0
-    factor = 100.0 if all(row.scale in fmt.SHARE_SCALES for row in panel.rows) else 1.0
+    factor = 100.0 if all(is_share(row.scale) for row in panel.rows) else 1.0
     drawing.text(0, y, panel.title, bold=True)
     drawing.line(0, y + 9, WIDTH, y + 9, "rule", width=0.8)
     top = y + 12

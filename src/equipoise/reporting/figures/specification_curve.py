@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from equipoise.analysis.estimate import SCALES
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.reporting import format as fmt
 from equipoise.reporting.svg import (
     SMALL,
@@ -93,7 +93,7 @@ def draw_specification_curve(choices: Sequence[Choice], scale: str, *, arm: str,
     The effects are those of the arms as named in each analysis; colour says which arm an effect favours. Limits that
     leave the axis end at its edge.
     """
-    ratio = SCALES[scale][1]
+    ratio = SCALES[scale].is_ratio
     rows = [c for c in choices if c.estimate is not None and (c.estimate > 0 or not ratio)]
     rows.sort(key=lambda c: (float(c.estimate or 0.0), c.definition, c.rule, c.estimator, c.covariates))
     left, right = LABEL, WIDTH - 8

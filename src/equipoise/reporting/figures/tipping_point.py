@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from equipoise.analysis.estimate import SCALES
+from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.reporting import format as fmt
 from equipoise.reporting.svg import SMALL, WIDTH, Drawing, linear_scale, log_scale, log_ticks, nice_ticks, tick_text
 
@@ -18,7 +18,7 @@ def draw_tipping_point(found: Mapping[str, Any], scale: str, *, arm: str, unit: 
 
     ``found`` is the search as the analysis gives it: ``path`` of points, ``shift``, ``up_to``, ``conclusion``.
     """
-    ratio = SCALES[scale][1]
+    ratio = SCALES[scale].is_ratio
     points = [p for p in found["path"] if p["estimate"] is not None and (p["estimate"] > 0 or not ratio)]
     low, high = _range(points, ratio)
     start, stop = sorted((0.0, float(found["up_to"])))

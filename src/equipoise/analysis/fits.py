@@ -1,0 +1,52 @@
+"""Every estimator by its id, under one signature: an endpoint, a comparison and a line of the plan give outcomes.
+
+What an estimator is for, what may be asked of it and what it gives stand in ``protocol.vocabulary.estimators``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from equipoise.analysis.binary import (
+    BinaryData,
+    fit_exact_odds,
+    fit_firth_odds,
+    fit_logistic_odds,
+    fit_proportions,
+    fit_risk,
+)
+from equipoise.analysis.dataset import Comparison
+from equipoise.analysis.outcome import Outcome
+from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.protocol.language.analysis import Analysis
+
+Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
+
+
+def _of_yes_or_no(fit: Callable[[BinaryData, Analysis], list[Outcome]]) -> Fit:
+    """A fit of complete yes-or-no results, given the endpoint (of a time to event: the event by its end)."""
+
+    def fit_endpoint(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+        return fit(BinaryData(derived, comparison), analysis)
+
+    return fit_endpoint
+
+
+FITS: Mapping[str, Fit] = {
+    "logistic": _of_yes_or_no(fit_logistic_odds),
+    "firth": _of_yes_or_no(fit_firth_odds),
+    "fisher-exact": _of_yes_or_no(fit_exact_odds),
+    "risk-difference": _of_yes_or_no(fit_risk),
+    "risk-ratio": _of_yes_or_no(fit_risk),
+    "cox": fit_cox_hazards,
+    "log-rank": fit_log_rank,
+    "kaplan-meier": fit_curves,
+    "rmst-difference": fit_restricted_means,
+    "logistic-mixed": fit_repeated_odds,
+    "gee": fit_population_odds,
+    "linear-mixed": fit_repeated_means,
+    "linear": fit_means,
+    "proportion": _of_yes_or_no(fit_proportions),
+}

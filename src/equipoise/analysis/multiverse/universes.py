@@ -1,0 +1,222 @@
+"""The multiverse: every definition by every missing rule by every estimator that suits, the planned one marked.
+
+What is varied is the discretion of an analyst, not the data. The rows are not independent tests, and their number
+against a threshold proves nothing; they show how far the answer rests on choices.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.multiverse.definitions import LIBRARY, main_line
+from equipoise.analysis.plan import PlannedFit
+from equipoise.endpoints.patterns.library import require_definition
+from equipoise.protocol import Protocol
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES, TIME_TO_EVENT, Shape
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS, Estimator, estimators_for, measured
+from equipoise.protocol.vocabulary.scales import SCALES
+
+OWN_RULE, IMPUTED = "own rule", "multiple imputation"
+CAUTION = (
+    "These rows are one data set looked at in many ways. They are not independent tests, most were not planned, and "
+    "counting those below a threshold is no evidence. They show how far the answer rests on choices."
+)
+
+
+@dataclass(frozen=True)
+class Universe:
+    """One way of analysing: its choices, and what it gave."""
+
+    id: str
+    definition: str
+    label: str
+    kind: str
+    library: bool
+    rule: str
+    estimator: str
+    covariates: str
+    scale: str | None
+    estimate: float | None
+    ci_lower: float | None
+    ci_upper: float | None
+    p_value: float | None
+    arm: str
+    reference: str
+    favours: str | None
+    n_analysed: int | None
+    planned: str | None  # the line of the plan that it is, if it is one
+    prespecified: bool
+    published: bool
+    warnings: tuple[str, ...]
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values, warnings as a list."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class Multiverse:
+    """Every universe of a trial, in the order of choices."""
+
+    protocol: str
+    title: str
+    arm: str
+    reference: str
+    origin: str
+    provenance: dict[str, Any]
+    universes: tuple[Universe, ...]
+    left_out: tuple[tuple[str, str], ...]  # id and why there is no row
+    not_applicable: tuple[tuple[str, str], ...] = ()  # definitions of the library and why they are not the trial's
+
+    def count(self) -> dict[str, int]:
+        """How many rows with an estimate favour each arm, and how many have limits on one side of no effect."""
+        rows = [u for u in self.universes if u.estimate is not None]
+        counted = Counter(u.favours for u in rows if u.favours)
+        clear = Counter(u.favours for u in rows if u.favours and u.p_value is not None and u.p_value < 0.05)
+        return {
+            "rows": len(self.universes),
+            "with_an_estimate": len(rows),
+            "planned": sum(u.planned is not None for u in self.universes),
+            "prespecified": sum(u.prespecified for u in self.universes),
+            **{f"favours {name}": counted[name] for name in (self.arm, self.reference)},
+            **{f"favours {name}, p < 0.05": clear[name] for name in (self.arm, self.reference)},
+        }
+
+    def count_definitions(self) -> dict[str, dict[str, int]]:
+        """By kind of value: definitions, whom each favours under its own missing rule, and how many change sides.
+
+        A definition is counted once, however many estimators it was tried with: for an arm where every one of them
+        favours it. ``changes_side`` counts definitions for which another rule or estimator favours the other arm.
+        """
+        out: dict[str, dict[str, int]] = {}
+        for kind in SHAPES.values():
+            mine = [u for u in self.universes if u.kind == kind]
+            own: dict[str, set[str]] = {u.definition: set() for u in mine}
+            every: dict[str, set[str]] = {u.definition: set() for u in mine}
+            for u in mine:
+                if u.favours is not None:
+                    every[u.definition].add(u.favours)
+                    if u.rule == OWN_RULE:
+                        own[u.definition].add(u.favours)
+            if mine:
+                found = Counter(next(iter(side)) for side in own.values() if len(side) == 1)
+                out[kind] = {
+                    "definitions": len(own),
+                    **{f"favours {name}": found[name] for name in (self.arm, self.reference)},
+                    "changes_side": sum(len(side) == 2 for side in every.values()),
+                }
+        return out
+
+
+def _group(protocol: Protocol, endpoint: str, main: Analysis) -> str | None:
+    """The analysis set of an endpoint: the main analysis's, or that of the stage in which the plan analyses it."""
+    for analysis in protocol.model.analyses.values():
+        group = analysis.analysis_set
+        if protocol.model.estimands[analysis.estimand].endpoint == endpoint:
+            return group if group and protocol.model.analysis_sets[group].stage > 1 else main.analysis_set
+    return main.analysis_set
+
+
+def _suited(shape: Shape, *, from_library: bool) -> list[Estimator]:
+    """Estimators of an effect that an endpoint is tried with; definitions of the library get one a measure."""
+    if from_library:
+        return [row for row in ESTIMATORS.values() if shape in row.library]
+    return [row for row in estimators_for(shape) if row.role == "effect"]
+
+
+def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[PlannedFit, str]]:
+    """Every fit of the multiverse with its missing rule in words; ``protocol`` holds the library's endpoints too."""
+    _, main = main_line(protocol)
+    asked = protocol.model.estimands[main.estimand]
+    horizons = [a.horizon for a in protocol.model.analyses.values() if a.horizon is not None]
+    for id, endpoint in protocol.model.endpoints.items():
+        if not endpoint.looks_at_use:
+            continue
+        rules = [OWN_RULE, *sorted(rule for rule in endpoint.missing_rules if endpoint.takes_rule(rule))]
+        own = getattr(endpoint, "missed", None)
+        rules = [rule for rule in rules if rule != own]
+        if endpoint.kind == "pattern" and endpoint.definition and require_definition(endpoint.definition).contact:
+            rules = [OWN_RULE]  # who stayed in contact is not for a rule about use to say
+        if endpoint.why_not_imputed() is None:
+            rules.append(IMPUTED)
+        # While-on-treatment and the like belong to the estimand of the plan, where this endpoint has one.
+        mine = next((e for e in protocol.model.estimands.values() if e.endpoint == id), None)
+        intercurrent = mine.intercurrent if mine is not None else {}
+        group = _group(protocol, id, main)
+        for estimator in sorted(row.id for row in _suited(endpoint.shape, from_library=id.startswith(LIBRARY))):
+            row = ESTIMATORS[estimator]
+            sets_of_covariates: list[tuple[str, ...]] = [()]
+            if main.covariates and "covariates" in row.options:
+                sets_of_covariates.append(main.covariates)
+            for rule, covariates in itertools.product(rules, sets_of_covariates):
+                if rule == IMPUTED and not row.imputable:
+                    continue
+                values: dict[str, Any] = {"estimand": main.estimand, "estimator": estimator, "covariates": covariates}
+                if "horizon" in row.options:
+                    if not horizons:
+                        continue
+                    values["horizon"] = min(horizons)
+                if rule == IMPUTED:
+                    values["imputation"] = {"sets": sets, "seed": 1, "model": "pooled"}
+                elif rule != OWN_RULE:
+                    values["missed"] = rule
+                if group is not None:
+                    values["analysis-set"] = group
+                estimand = asked.model_copy(
+                    update={
+                        "endpoint": id,
+                        "summary": measured(row, logarithm=endpoint.analyses_logarithm).summary,
+                        "intercurrent": intercurrent,
+                        "stage": mine.stage if mine is not None else asked.stage,
+                    }
+                )
+                words = "+".join(covariates) or "none"
+                yield (
+                    PlannedFit(
+                        f"{id} | {rule} | {estimator} | {words}",
+                        id,
+                        Analysis.model_validate(values),
+                        main.estimand,
+                        estimand,
+                    ),
+                    rule,
+                )
+
+
+def line_of(protocol: Protocol, planned: PlannedFit) -> str | None:
+    """The line of the plan that a universe is, if it is one."""
+    for id, analysis in protocol.model.analyses.items():
+        estimand = protocol.model.estimands[analysis.estimand]
+        same = (
+            estimand.endpoint == planned.estimand.endpoint
+            and set(estimand.treatments.names) == set(planned.estimand.treatments.names)
+            and analysis.estimator == planned.analysis.estimator
+            and set(analysis.covariates) == set(planned.analysis.covariates)
+            and analysis.missed == planned.analysis.missed
+            and (analysis.imputation is None) == (planned.analysis.imputation is None)
+            and not (analysis.imputation and any(analysis.imputation.delta.values()))
+            and analysis.analysis_set == planned.analysis.analysis_set
+        )
+        if same:
+            return id
+    return None
+
+
+def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str | None:
+    """The arm that an estimate favours; ``None`` at no effect or without an estimate."""
+    if estimate.estimate is None or estimate.reference is None:
+        return None
+    endpoint = protocol.model.endpoints[estimand.endpoint]
+    higher_is_better = endpoint.better == "higher"
+    if endpoint.shape == TIME_TO_EVENT and estimate.scale != "rmst_difference":
+        higher_is_better = not higher_is_better  # a later event is better: more of the event is worse
+    none = SCALES[estimate.scale].no_effect
+    if estimate.estimate == none:
+        return None
+    return estimate.arm if (estimate.estimate > none) == higher_is_better else estimate.reference

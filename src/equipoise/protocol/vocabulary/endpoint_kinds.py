@@ -1,0 +1,37 @@
+"""What kinds of endpoint have in common: the shapes that they come to, and the rules for what is missing.
+
+A kind itself is its model class in ``protocol.language.analysis``, which says its shape, whether it looks at use, its
+missing rules and its window in these words, and its derivation, registered in ``endpoints.derivation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Shape = Literal["binary", "number", "time-to-event", "repeated-binary", "repeated-score"]
+
+BINARY: Shape = "binary"
+NUMBER: Shape = "number"
+TIME_TO_EVENT: Shape = "time-to-event"
+REPEATED_BINARY: Shape = "repeated-binary"
+REPEATED_SCORE: Shape = "repeated-score"
+
+# What a shape is called where results of several endpoints stand side by side, in the order in which they do.
+SHAPES: Mapping[Shape, str] = {
+    BINARY: "yes or no",
+    NUMBER: "number",
+    TIME_TO_EVENT: "time to event",
+    REPEATED_BINARY: "repeated result",
+    REPEATED_SCORE: "repeated score",
+}
+
+# Rules that an endpoint may carry, and those that only an analysis of two arms can.
+MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation"]
+AnalysisMissingRule = Literal[
+    "is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation", "worst-case", "best-case"
+]
+BY_ARM = ("worst-case", "best-case")
+EVERY_RULE: frozenset[str] = frozenset(
+    {"is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation", *BY_ARM}
+)

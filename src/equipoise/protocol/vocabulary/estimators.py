@@ -1,0 +1,273 @@
+"""Estimators: one row each, by which a protocol is checked, analyses are planned, and reports name and cite methods.
+
+The arithmetic is a module of ``stats``; ``analysis.fits`` holds the adapter by the same id. What suits an endpoint,
+what may be asked of an estimator and what it gives are decided from these rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from equipoise.protocol.vocabulary.endpoint_kinds import (
+    BINARY,
+    NUMBER,
+    REPEATED_BINARY,
+    REPEATED_SCORE,
+    TIME_TO_EVENT,
+    Shape,
+)
+from equipoise.protocol.vocabulary.scales import SCALES, Scale
+
+# What an estimator's rows are: the effect of one treatment against another, a test of it, or each arm by itself.
+Role = Literal["effect", "test", "arms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """One estimator.
+
+    ``measures`` are the scales of its rows where two treatments are compared, ``alone`` where there is one arm; where
+    logarithms are analysed a difference of means is a ratio of means. ``library`` are the shapes for which the
+    multiverse tries it on definitions of the endpoint library: one estimator a measure. ``cites`` are keys of the
+    reference list, ``cites_choice`` those that a variant, or a value of an option, adds.
+    """
+
+    id: str
+    name: str  # in a sentence: "Cox regression"
+    label: str  # beside its scale in a table: "Cox"; empty where the scale says it
+    needs: frozenset[Shape]
+    measures: frozenset[str]
+    page: str  # of docs/methods
+    role: Role = "effect"
+    alone: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset()
+    variants: tuple[str, ...] = ()  # what `method` may name, the default first
+    imputable: bool = False
+    library: frozenset[Shape] = frozenset()
+    cites: tuple[str, ...] = ()
+    cites_choice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_YES_OR_NO: frozenset[Shape] = frozenset({BINARY, TIME_TO_EVENT})
+_TIMES: frozenset[Shape] = frozenset({TIME_TO_EVENT})
+_REPEATED: frozenset[Shape] = frozenset({REPEATED_BINARY})
+_ODDS = frozenset({"odds_ratio"})
+_MEANS = frozenset({"mean_difference", "ratio_of_means"})
+_INTERVALS = {"miettinen-nurminen": ("miettinen-nurminen-1985",), "newcombe": ("newcombe-1998",)}
+
+_ROWS = (
+    Estimator(
+        "logistic",
+        "logistic regression",
+        "logistic",
+        needs=_YES_OR_NO,
+        measures=_ODDS,
+        page="logistic",
+        options=frozenset({"covariates", "if-separated"}),
+        imputable=True,
+        library=frozenset({BINARY}),
+        cites=("cox-1958",),
+    ),
+    Estimator(
+        "firth",
+        "logistic regression with Firth's penalty",
+        "Firth logistic",
+        needs=_YES_OR_NO,
+        measures=_ODDS,
+        page="firth",
+        options=frozenset({"covariates"}),
+        imputable=True,
+        cites=("firth-1993", "heinze-schemper-2002"),
+    ),
+    Estimator(
+        "fisher-exact",
+        "Fisher's exact test",
+        "Fisher exact",
+        needs=_YES_OR_NO,
+        measures=_ODDS,
+        page="exact",
+        cites=("fisher-1935",),
+    ),
+    Estimator(
+        "risk-difference",
+        "difference of two proportions",
+        "",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_difference"}),
+        page="risk",
+        options=frozenset({"method"}),
+        variants=("miettinen-nurminen", "newcombe"),
+        imputable=True,
+        library=frozenset({BINARY}),
+        cites_choice=_INTERVALS,
+    ),
+    Estimator(
+        "risk-ratio",
+        "ratio of two proportions",
+        "",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_ratio"}),
+        page="risk",
+        options=frozenset({"method"}),
+        variants=("miettinen-nurminen", "newcombe"),
+        imputable=True,
+        cites_choice=_INTERVALS,
+    ),
+    Estimator(
+        "cox",
+        "Cox regression",
+        "Cox",
+        needs=_TIMES,
+        measures=frozenset({"hazard_ratio"}),
+        page="cox",
+        options=frozenset({"covariates", "ties", "time-unit"}),
+        imputable=True,
+        library=_TIMES,
+        cites=("cox-1972",),
+        cites_choice={"efron": ("efron-1977",), "breslow": ("breslow-1974",)},
+    ),
+    Estimator(
+        "log-rank",
+        "log-rank test",
+        "log-rank",
+        needs=_TIMES,
+        measures=frozenset({"test"}),
+        page="logrank",
+        role="test",
+        options=frozenset({"covariates", "time-unit", "method"}),
+        variants=("log-rank", "peto-peto"),
+        cites_choice={"log-rank": ("mantel-1966",), "peto-peto": ("peto-peto-1972",)},
+    ),
+    Estimator(
+        "kaplan-meier",
+        "Kaplan-Meier curves",
+        "Kaplan-Meier",
+        needs=_TIMES,
+        measures=frozenset({"median_time", "survival_probability"}),
+        page="kaplan_meier",
+        role="arms",
+        alone=frozenset({"median_time", "survival_probability"}),
+        options=frozenset({"horizon", "time-unit"}),
+        cites=("kaplan-meier-1958",),
+    ),
+    Estimator(
+        "rmst-difference",
+        "difference of restricted mean times",
+        "",
+        needs=_TIMES,
+        measures=frozenset({"rmst_difference"}),
+        page="rmst",
+        options=frozenset({"horizon", "time-unit"}),
+        imputable=True,
+        cites=("royston-parmar-2013",),
+    ),
+    Estimator(
+        "logistic-mixed",
+        "logistic mixed model",
+        "mixed logistic",
+        needs=_REPEATED,
+        measures=_ODDS,
+        page="logistic_mixed",
+        options=frozenset({"covariates", "nodes", "time"}),
+        imputable=True,
+        cites=("pinheiro-bates-1995",),
+    ),
+    Estimator(
+        "gee",
+        "generalised estimating equations",
+        "GEE",
+        needs=_REPEATED,
+        measures=_ODDS,
+        page="gee",
+        options=frozenset({"covariates", "time", "method"}),
+        variants=("exchangeable", "independence", "ar1"),
+        imputable=True,
+        cites=("liang-zeger-1986", "mancl-derouen-2001"),
+    ),
+    Estimator(
+        "linear-mixed",
+        "linear mixed model",
+        "mixed model",
+        needs=frozenset({REPEATED_SCORE}),
+        measures=_MEANS,
+        page="linear_mixed",
+        options=frozenset({"covariates", "random-slope", "time"}),
+        imputable=True,
+        cites=("laird-ware-1982", "fai-cornelius-1996"),
+    ),
+    Estimator(
+        "linear",
+        "linear regression",
+        "linear",
+        needs=frozenset({NUMBER, REPEATED_SCORE}),
+        measures=_MEANS,
+        page="linear",
+        alone=frozenset({"mean"}),
+        options=frozenset({"covariates", "visit"}),
+        imputable=True,
+        library=frozenset({NUMBER}),
+        cites=("vickers-altman-2001",),
+    ),
+    Estimator(
+        "proportion",
+        "proportion in each arm",
+        "",
+        needs=_YES_OR_NO,
+        measures=frozenset({"proportion"}),
+        page="risk",
+        role="arms",
+        alone=frozenset({"proportion"}),
+        options=frozenset({"method"}),
+        variants=("wilson", "clopper-pearson"),
+        cites_choice={"wilson": ("wilson-1927",), "clopper-pearson": ("clopper-pearson-1934",)},
+    ),
+)
+
+ESTIMATORS: Mapping[str, Estimator] = {row.id: row for row in _ROWS}
+
+# The estimators that an analysis may name: a choice of the language, read from the table.
+if TYPE_CHECKING:
+    EstimatorId = str
+else:
+    EstimatorId = Literal[tuple(ESTIMATORS)]
+
+OPTIONS: tuple[str, ...] = tuple(dict.fromkeys(option for row in _ROWS for option in sorted(row.options)))
+
+
+def estimator_label(estimator: str) -> str:
+    """What a table calls an estimator beside its scale."""
+    row = ESTIMATORS.get(estimator)
+    return estimator if row is None else row.label
+
+
+def estimators_for(shape: Shape) -> tuple[Estimator, ...]:
+    """The estimators that suit endpoints of a shape, in the order of the table."""
+    return tuple(row for row in _ROWS if shape in row.needs)
+
+
+def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False) -> Scale:
+    """The scale of an estimator's answer; of logarithms, where those are analysed, a ratio.
+
+    Raises ``ValueError`` for an estimator that gives rows of several scales, or none of a single arm.
+    """
+    scales = row.alone if alone else row.measures
+    if len(scales) > 1:
+        scales = frozenset(scale for scale in scales if SCALES[scale].is_ratio == logarithm)
+    if len(scales) != 1:
+        raise ValueError(f"{row.id} has no single scale")
+    return SCALES[next(iter(scales))]
+
+
+def takers_of(option: str) -> tuple[str, ...]:
+    """The estimators that an option belongs to, in alphabetical order."""
+    return tuple(sorted(row.id for row in _ROWS if option in row.options))
+
+
+def summaries_for(shape: Shape, *, alone: bool) -> tuple[str, ...]:
+    """The summary measures that can be had of endpoints of a shape: of two treatments, or of one arm alone."""
+    found: set[str] = set()
+    for row in estimators_for(shape):
+        found |= row.alone if alone else (row.measures if row.role == "effect" else frozenset())
+    return tuple(sorted(SCALES[scale].summary for scale in found if SCALES[scale].is_summary))

@@ -1,0 +1,107 @@
+"""Scales: what an estimate is a number of. One row each; results, reports and the estimands of a protocol go by them.
+
+A scale's id is what results name it by (``odds_ratio``); an estimand names it as its summary measure, with hyphens
+(``odds-ratio``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One scale.
+
+    On a ratio no effect is 1, limits are symmetric on the logarithm, and the standard error is that of the logarithm.
+    A share lies between 0 and 1 (its difference between -1 and 1) and is printed in per cent.
+    """
+
+    id: str
+    meaning: str
+    label: str
+    is_ratio: bool = False
+    is_share: bool = False
+    is_time: bool = False
+    is_contrast: bool = True  # compares two treatments; else it is of one arm
+    is_summary: bool = True  # an estimand may name it
+    is_estimated: bool = True  # an estimator here gives it; else published results alone do
+
+    @property
+    def summary(self) -> str:
+        """Its name as the summary measure of an estimand."""
+        return self.id.replace("_", "-")
+
+    @property
+    def no_effect(self) -> float:
+        """The value that says that two treatments do not differ."""
+        return 1.0 if self.is_ratio else 0.0
+
+
+_ROWS = (
+    Scale("proportion", "proportion, 0 to 1", "proportion", is_share=True, is_contrast=False),
+    Scale("risk_difference", "difference of proportions, -1 to 1", "risk difference, points", is_share=True),
+    Scale("risk_ratio", "ratio of proportions", "risk ratio", is_ratio=True),
+    Scale("odds_ratio", "ratio of odds", "odds ratio", is_ratio=True),
+    Scale("hazard_ratio", "ratio of hazards", "hazard ratio", is_ratio=True),
+    Scale("ratio_of_means", "ratio of geometric means", "ratio of means", is_ratio=True),
+    Scale("mean_difference", "difference of means, in the unit of the score", "difference of means"),
+    Scale("mean", "mean, in the unit of the score", "mean", is_contrast=False),
+    Scale(
+        "survival_probability",
+        "probability of no event by a time, 0 to 1",
+        "share without event",
+        is_share=True,
+        is_contrast=False,
+        is_summary=False,
+    ),
+    Scale(
+        "median_time",
+        "median time to the event, in the endpoint's unit",
+        "median time",
+        is_time=True,
+        is_contrast=False,
+        is_summary=False,
+    ),
+    Scale(
+        "rmst_difference",
+        "difference of restricted mean times, in the endpoint's unit",
+        "difference of mean time without event",
+        is_time=True,
+    ),
+    Scale("test", "a test only: no effect is estimated", "test", is_summary=False),
+    Scale("rate_ratio", "ratio of rates", "rate ratio", is_ratio=True, is_summary=False, is_estimated=False),
+)
+
+SCALES: Mapping[str, Scale] = {row.id: row for row in _ROWS}
+
+# The summary measures that an estimand may name: a choice of the language, read from the table.
+if TYPE_CHECKING:
+    Summary = str
+else:
+    Summary = Literal[tuple(row.summary for row in _ROWS if row.is_summary)]
+
+
+def scale_of_summary(summary: str) -> Scale | None:
+    """The scale that a summary measure names; ``None`` for a name that no scale has."""
+    return SCALES.get(summary.replace("-", "_"))
+
+
+def is_ratio(scale: str) -> bool:
+    """Whether no effect is 1 on the scale; false for a scale without a name."""
+    row = SCALES.get(scale)
+    return row is not None and row.is_ratio
+
+
+def is_share(scale: str) -> bool:
+    """Whether values of the scale are printed in per cent; false for a scale without a name."""
+    row = SCALES.get(scale)
+    return row is not None and row.is_share
+
+
+def scale_label(scale: str) -> str:
+    """What a table calls the scale."""
+    row = SCALES.get(scale)
+    return scale.replace("_", " ") if row is None else row.label

@@ -1,0 +1,146 @@
+"""The reference list: what to cite for the methods that an analysis used, by the keys of the table of estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.protocol.language.analysis import Analysis
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
+
+# In the order in which a report lists them.
+REFERENCES: Mapping[str, str] = {
+    "kaplan-meier-1958": (
+        "Kaplan EL, Meier P. Nonparametric estimation from incomplete observations. J Am Stat Assoc 1958;53:457-481."
+    ),
+    "cox-1972": "Cox DR. Regression models and life-tables. J R Stat Soc B 1972;34:187-220.",
+    "efron-1977": (
+        "Efron B. The efficiency of Cox's likelihood function for censored data. J Am Stat Assoc 1977;72:557-565."
+    ),
+    "breslow-1974": "Breslow N. Covariance analysis of censored survival data. Biometrics 1974;30:89-99.",
+    "grambsch-therneau-1994": (
+        "Grambsch PM, Therneau TM. Proportional hazards tests and diagnostics based on weighted "
+        "residuals. Biometrika 1994;81:515-526."
+    ),
+    "mantel-1966": (
+        "Mantel N. Evaluation of survival data and two new rank order statistics arising in its "
+        "consideration. Cancer Chemother Rep 1966;50:163-170."
+    ),
+    "peto-peto-1972": (
+        "Peto R, Peto J. Asymptotically efficient rank invariant test procedures. J R Stat Soc A 1972;135:185-207."
+    ),
+    "royston-parmar-2013": (
+        "Royston P, Parmar MKB. Restricted mean survival time: an alternative to the hazard ratio. BMC "
+        "Med Res Methodol 2013;13:152."
+    ),
+    "cox-1958": "Cox DR. The regression analysis of binary sequences. J R Stat Soc B 1958;20:215-242.",
+    "firth-1993": "Firth D. Bias reduction of maximum likelihood estimates. Biometrika 1993;80:27-38.",
+    "heinze-schemper-2002": (
+        "Heinze G, Schemper M. A solution to the problem of separation in logistic regression. Stat Med "
+        "2002;21:2409-2419."
+    ),
+    "miettinen-nurminen-1985": "Miettinen O, Nurminen M. Comparative analysis of two rates. Stat Med 1985;4:213-226.",
+    "newcombe-1998": (
+        "Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med 1998;17:873-890."
+    ),
+    "wilson-1927": (
+        "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat "
+        "Assoc 1927;22:209-212."
+    ),
+    "clopper-pearson-1934": (
+        "Clopper CJ, Pearson ES. The use of confidence or fiducial limits illustrated in the case of the "
+        "binomial. Biometrika 1934;26:404-413."
+    ),
+    "fisher-1935": "Fisher RA. The logic of inductive inference. J R Stat Soc 1935;98:39-82.",
+    "pinheiro-bates-1995": (
+        "Pinheiro JC, Bates DM. Approximations to the log-likelihood function in the nonlinear "
+        "mixed-effects model. J Comput Graph Stat 1995;4:12-35."
+    ),
+    "liang-zeger-1986": (
+        "Liang K-Y, Zeger SL. Longitudinal data analysis using generalized linear models. Biometrika 1986;73:13-22."
+    ),
+    "mancl-derouen-2001": (
+        "Mancl LA, DeRouen TA. A covariance estimator for GEE with improved small-sample properties. "
+        "Biometrics 2001;57:126-134."
+    ),
+    "laird-ware-1982": "Laird NM, Ware JH. Random-effects models for longitudinal data. Biometrics 1982;38:963-974.",
+    "fai-cornelius-1996": (
+        "Fai AH-T, Cornelius PL. Approximate F-tests of multiple degree of freedom hypotheses in "
+        "generalized least squares analyses of unbalanced split-plot experiments. J Stat Comput Simul "
+        "1996;54:363-378."
+    ),
+    "vickers-altman-2001": (
+        "Vickers AJ, Altman DG. Analysing controlled trials with baseline and follow up measurements. "
+        "BMJ 2001;323:1123-1124."
+    ),
+    "rubin-1987": "Rubin DB. Multiple imputation for nonresponse in surveys. New York: Wiley; 1987.",
+    "barnard-rubin-1999": (
+        "Barnard J, Rubin DB. Small-sample degrees of freedom with multiple imputation. Biometrika 1999;86:948-955."
+    ),
+    "carpenter-2013": (
+        "Carpenter JR, Roger JH, Kenward MG. Analysis of longitudinal trials with protocol deviation: a "
+        "framework for relevant, accessible assumptions, and inference via multiple imputation. J "
+        "Biopharm Stat 2013;23:1352-1371."
+    ),
+    "von-hippel-bartlett-2021": (
+        "von Hippel PT, Bartlett JW. Maximum likelihood multiple imputation: faster imputations and "
+        "consistent standard errors without posterior draws. Stat Sci 2021;36:400-420."
+    ),
+    "wolbers-2022": (
+        "Wolbers M, Noci A, Delmar P, and others. Standard and reference-based conditional mean "
+        "imputation. Pharm Stat 2022;21:1246-1257."
+    ),
+}
+
+GUIDELINES: tuple[str, ...] = (
+    (
+        "Hopewell S, and others. CONSORT 2025 statement: updated guideline for reporting "
+        "randomised trials. BMJ 2025;389:e081123."
+    ),
+    (
+        "Chan A-W, and others. SPIRIT 2025 statement: updated guideline for protocols of "
+        "randomised trials. BMJ 2025;389:e081477."
+    ),
+    (
+        "International Council for Harmonisation. E9(R1): addendum on estimands and "
+        "sensitivity analysis in clinical trials. 2019."
+    ),
+)
+
+# What the variance of an imputed analysis rests on.
+_OF_VARIANCES: Mapping[str, tuple[str, ...]] = {
+    "rubin": ("rubin-1987", "barnard-rubin-1999"),
+    "bootstrap": ("von-hippel-bartlett-2021",),
+    "jackknife": ("wolbers-2022",),
+}
+
+
+def cited_by(estimate: Estimate, analysis: Analysis | None) -> set[str]:
+    """Keys of what to cite for one estimate: its estimator, the variant and options in force, diagnostics, imputation.
+
+    ``analysis`` is its line of the plan; a choice that was varied replaces the line's own.
+    """
+    row = ESTIMATORS[estimate.estimator]
+    keys = set(row.cites)
+    choices = estimate.details.get("choices") or {}
+    # A fallback (an exact test beside a separated regression) is its estimator in its default variant.
+    own = analysis if analysis is not None and analysis.estimator == row.id else None
+    method = own.method if own is not None else None
+    in_force = [method or next(iter(row.variants), None)]
+    if "ties" in row.options:
+        in_force.append(choices.get("ties") or (own.ties if own is not None else None))
+    for choice in in_force:
+        keys |= set(row.cites_choice.get(choice, ())) if choice is not None else set()
+    if estimate.details.get("proportional_hazards_p_value") is not None:
+        keys.add("grambsch-therneau-1994")
+    if analysis is not None and analysis.imputation is not None:
+        keys |= set(_OF_VARIANCES[analysis.imputation.variance])
+        if analysis.imputation.after_dropout != "at-random":
+            keys.add("carpenter-2013")
+    return keys
+
+
+def references_for(keys: Iterable[str]) -> list[str]:
+    """The references of some keys, each once, in the order of the list."""
+    wanted = set(keys)
+    return [reference for key, reference in REFERENCES.items() if key in wanted]
