@@ -13,16 +13,29 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from equipoise.foundation.errors import EquipoiseError, Problem
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+from equipoise.foundation.printable import escaped, is_unseen, unseen
 
 AMBER = "#B45309"
 
 
 class _Console(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, with control characters of any text written out: no recorded word moves the cursor."""
+        super().print(*map(_visible, objects), **options)
+
     def on_broken_pipe(self) -> None:
         """Whoever reads our output (head, less) has seen enough: nothing is wrong."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0)
+
+
+def _visible(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return escaped(shown)
+    if isinstance(shown, Text) and escaped(shown.plain) != shown.plain:
+        return Text(escaped(shown.plain), style=shown.style)
+    return shown
 
 
 def console(*, error: bool = False) -> Console:
@@ -34,8 +47,11 @@ def console(*, error: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """One JSON object on standard output; characters that a terminal obeys are written out, as JSON has it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if unseen(text, allowed="\n"):
+        text = "".join(json.dumps(one)[1:-1] if one != "\n" and is_unseen(one) else one for one in text)
+    typer.echo(text)
 
 
 def print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
@@ -65,6 +81,33 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         # Whoever reads our output (head, less) has seen enough.
         sys.stderr.close()
         raise typer.Exit(0) from None
+    except Exception as error:
+        problem = _cause_of(error)
+        if problem is None:
+            raise
+        print_problems((problem,), as_json=as_json)
+        raise typer.Exit(ConductError.exit_code) from None
+
+
+_DRIVERS = ("django.db", "sqlite3", "psycopg")
+_OF_THE_DISK = ("C021", "C024", "C026")
+
+
+def _cause_of(error: Exception) -> Problem | None:
+    """What kept a database or a disk from answering, where that is what an error says; never a traceback for it."""
+    of_driver = type(error).__module__.startswith(_DRIVERS)
+    if not of_driver and not (isinstance(error, OSError) and error.errno is not None):
+        return None
+    from equipoise.conduct.trial.causes import problem_of
+
+    problem = problem_of(error)
+    if of_driver and problem is None:
+        found = f"The database cannot be read: {' '.join(str(error).split())}."
+        return Problem(
+            "C007", "the database", found, "the database of this trial, whole", "Run `equipoise verify DIR`."
+        )
+    missing = isinstance(error, FileNotFoundError)  # a file that is not there is no failing disk
+    return problem if of_driver or (problem is not None and problem.code in _OF_THE_DISK and not missing) else None
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
+from equipoise.foundation.printable import escaped
+
 _GAP = 3  # blanks between two columns
 _WHOLE = "\N{NO-BREAK SPACE}"
 
@@ -86,5 +88,5 @@ def plain_table(*columns: str | tuple[str, str], title: str | None = None, names
 def add_rows(table: Table, rows: Sequence[Sequence[str]]) -> Table:
     """The table with rows added."""
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(escaped(cell)) for cell in row))
     return table

@@ -52,15 +52,17 @@ class OutputFolder:
     """A folder under construction: ``with OutputFolder(path, kind="results") as folder: ...``.
 
     ``folder`` is where to write; it takes the name ``path`` when the block ends well, and vanishes with all it holds
-    when it does not. ``kind`` says in a word what is written. Raises :class:`OutputError`: O001 where ``path`` holds
-    files and ``force`` is off, O002 where it holds files equipoise did not write, O003 where it is a file, O004 where
-    the disk or the rights of the account refuse.
+    when it does not. ``kind`` says in a word what is written; ``private`` leaves folder and files to the account that
+    writes them alone, whatever its usual rights for new files are. Raises :class:`OutputError`: O001 where ``path``
+    holds files and ``force`` is off, O002 where it holds files equipoise did not write, O003 where it is a file, O004
+    where the disk or the rights of the account refuse.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, kind: str, force: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, kind: str, force: bool = False, private: bool = False) -> None:
         self.target = Path(path)
         self.kind = kind
         self.force = force
+        self.private = private
         self._partial: Path | None = None
         self._made: list[Path] = []
 
@@ -126,7 +128,8 @@ class OutputFolder:
                 self._made.append(path)
             # beside the target, so that taking its name is one rename on one file system
             self._partial = parent / f".{self.target.name}.{secrets.token_hex(4)}.partial"
-            self._partial.mkdir()
+            # a private folder is closed before anything stands in it: no moment in which others could look
+            self._partial.mkdir(mode=0o700 if self.private else 0o777)
         except OSError as error:
             self._withdraw()
             raise self._refused(error) from None
@@ -156,6 +159,9 @@ class OutputFolder:
         assert self._partial is not None
         listing = {"written_by": "equipoise", "kind": self.kind, "files": files_in(self._partial)}
         (self._partial / MARKER).write_text(json.dumps(listing, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        if self.private:
+            for path in self._partial.rglob("*"):
+                path.chmod(0o700 if path.is_dir() else 0o600)
         self.require_free()  # somebody may have written there meanwhile
         old: Path | None = None
         if self.target.exists():

@@ -95,9 +95,11 @@ def write_records(
 ) -> Path:
     """Write records to ``folder``, whole or not at all; the same records give the same bytes.
 
-    Empty text is written as nothing. ``force`` replaces a folder that equipoise wrote. Raises :class:`OutputError`.
+    Empty text is written as nothing. ``force`` replaces a folder that equipoise wrote. Records of a running trial (a
+    data cut has an edition) are readable by the account that writes them alone. Raises :class:`OutputError`.
     """
-    with OutputFolder(folder, kind="records", force=force) as partial:
+    private = "edition" in records.source.details
+    with OutputFolder(folder, kind="records", force=force, private=private) as partial:
         listing: dict[str, Any] = {}
         truth: dict[str, Any] = {}
         plain = {n: plain_frame(n, frame, TABLES[n].key) for n, frame in records.tables.items() if frame.height}

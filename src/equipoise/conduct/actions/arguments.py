@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from equipoise.foundation.errors import Problem, UsageError
+from equipoise.foundation.errors import ConductError, Problem, UsageError, raise_if_any
+from equipoise.foundation.printable import unseen
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Action
+
+CODES = {"C028": "A text with control characters, line feeds or marks of direction."}
+
+_FILES = {"amend": ("text",), "wording": ("text",)}
 
 
 @cache
@@ -41,6 +46,42 @@ def converted(chosen: Action, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise UsageError(problems)
     return out
+
+
+def require_visible(chosen: Action, given: Mapping[str, Any], why: str, key: str) -> None:
+    """Refuse control characters wherever text is typed (C028): in values and names of lists and mappings too.
+
+    Arguments that bring a file (the protocol, the wording of a site) may have line feeds and tabs.
+    """
+    raise_if_any(
+        ConductError,
+        [
+            Problem(
+                "C028",
+                name,
+                f"The text holds a character that nobody sees: {found}.",
+                "text in one line, of letters that can be seen",
+                "Type it again, without line feeds, tabs or marks copied from elsewhere.",
+            )
+            for name, value in {**given, "--why": why, "--key": key}.items()
+            for found in _unseen(value, "\n\r\t" if name in chosen.files else "")
+        ],
+    )
+
+
+def _unseen(value: Any, allowed: str) -> Iterator[str]:
+    """The first unseen character of each text in a value."""
+    if isinstance(value, str):
+        found = unseen(value, allowed=allowed)
+        if found:
+            yield found
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _unseen(str(name), allowed)
+            yield from _unseen(entry, allowed)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _unseen(entry, allowed)
 
 
 def _as(kind: Any, value: Any) -> Any:

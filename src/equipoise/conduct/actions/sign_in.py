@@ -13,6 +13,7 @@ from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
+from equipoise.foundation.printable import escaped
 from equipoise.foundation.version import program_version
 
 CODES = {
@@ -57,6 +58,8 @@ def sign_in(
         )
     now = Moment.of(clock, "")
     if not known:
+        # what was typed for a name stands in the ledger, and is shown to whoever reads it
+        account = escaped(account, allowed="")[:80]
         make_password(passphrase)  # an unknown account takes as long as a known one
         _note(trial, clock, entropy, "sign-in-refused", account, device, lambda: {"account-known": False})
         raise _refused()

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -37,9 +37,10 @@ from equipoise.conduct.integrity.replay import (
 from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.keys.quarantine import misplaced, unopened
 from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.protocol_versions import read_version
 from equipoise.conduct.trial.signatures import SUPERSEDED, no_longer_as_signed
-from equipoise.conduct.trial.trial import Trial, read_config
+from equipoise.conduct.trial.trial import Trial, absent_database, read_config
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 
 if TYPE_CHECKING:
@@ -120,13 +121,13 @@ def verify_directory(
     trial = Trial(directory, read_config(directory))
     if trial.is_sqlite and not trial.sqlite_file.is_file():
         report = Verification(trial.config.trial, trial.mode)
-        report.add("C069", str(trial.sqlite_file), "The database is not there.")
+        report.findings.append(replace(absent_database(trial), code="C069"))
         return report
     try:
         vault, key = trial.vault(pharmacy) if pharmacy else None, trial.quarantine(safety) if safety else None
         report = verify(trial, vault=vault, key=key, against=against)
         if pharmacy:
-            _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report)
+            _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report, trial)
         return report
     finally:
         trial.close()
@@ -161,13 +162,13 @@ def _verify(
         # damage that a drill does in a transaction of its own is seen by its own connection alone
         other: Second | None = None
         if not trial.connection.in_atomic_block:
-            _guarded(lambda: stack.enter_context(moment(source_of(trial))), report)
+            _guarded(lambda: stack.enter_context(moment(source_of(trial))), report, trial)
             if not report.ok:
                 return report
             other = _other(trial)
             if other is not None:
                 stack.callback(other.end)
-                _guarded(partial(share_out, source_of(trial), other), report)
+                _guarded(partial(share_out, source_of(trial), other), report, trial)
         for check in (
             lambda: _database(trial, report),
             lambda: _protocols(trial, report),
@@ -180,7 +181,7 @@ def _verify(
             lambda: _allocations(trial, report),
             lambda: _credentials(trial, report),
         ):
-            _guarded(check, report)
+            _guarded(check, report, trial)
     report.close()
     report.seconds = time.perf_counter() - begin
     return report
@@ -200,13 +201,19 @@ def _other(trial: Trial) -> Second | None:
     return second(trial) if n and n[0][0] >= LONG else None
 
 
-def _guarded(check: Callable[[], object], report: Verification) -> None:
-    """Run one check; a database too damaged to answer is a finding, not an end."""
-    from django.db import DatabaseError
+def _guarded(check: Callable[[], object], report: Verification, trial: Trial) -> None:
+    """Run one check; a database too damaged to answer is a finding, not an end.
+
+    One that cannot be asked now (a full disk, a server that was stopped) says nothing of the trial: that is raised.
+    """
+    from django.db import DatabaseError, InterfaceError
 
     try:
         check()
-    except (DatabaseError, UnicodeDecodeError, OSError) as error:
+    except (DatabaseError, InterfaceError, UnicodeDecodeError, OSError) as error:
+        problem = problem_of(error, trial)
+        if problem is not None:
+            raise ConductError(problem) from error
         report.add("C069", "the database", f"It cannot be read: {str(error).strip()}.", "a database that is whole")
     except (ValueError, TypeError, KeyError) as error:
         report.add("C069", "the database", f"It holds what this program never writes: {error!r}.")

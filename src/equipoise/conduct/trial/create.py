@@ -20,6 +20,7 @@ from equipoise.conduct.keys.vault import Vault, fingerprint_of, write_key
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
 from equipoise.conduct.trial import guards
+from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.local_disk import require_local
 from equipoise.conduct.trial.protocol_versions import remember
@@ -156,7 +157,7 @@ def make_tables(trial: Trial, *, guarded: bool = True) -> Trial:
     ``guarded=False`` leaves the guards off, for filling the tables from a backup.
     """
     from django.core.management import call_command
-    from django.db import DatabaseError
+    from django.db import DatabaseError, InterfaceError
 
     owner = Trial(trial.directory, trial.config, as_owner=True)
     try:
@@ -175,16 +176,15 @@ def make_tables(trial: Trial, *, guarded: bool = True) -> Trial:
             guards.remove(owner.connection)
         if trial.is_sqlite:
             trial.sqlite_file.chmod(0o600)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         owner.close()
-        raise ConductError(
-            Problem(
-                "C007",
-                shown_address(trial.config.database),
-                f"It cannot be used: {str(error).strip()}.",
-                "an empty database, and an account that may make tables and roles",
-            )
-        ) from error
+        unusable = Problem(
+            "C007",
+            shown_address(trial.config.database),
+            f"It cannot be used: {str(error).strip()}.",
+            "an empty database, and an account that may make tables and roles",
+        )
+        raise ConductError(problem_of(error, trial) or unusable) from error
     return owner
 
 

@@ -18,17 +18,12 @@ from equipoise.conduct.audit_trail.projection import check_rows, joined_rows
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
-from equipoise.foundation.errors import ConductError, Problem
+from equipoise.conduct.trial.causes import cause_of
+from equipoise.foundation.errors import ConductError
 
 if TYPE_CHECKING:
     from equipoise.conduct.keys.vault import Vault
     from equipoise.conduct.trial.trial import Trial
-
-CODES = {
-    "C020": "The database is busy: the write lock was not had in time, and nothing was recorded.",
-    "C021": "The disk is full, or the database cannot be written: nothing was recorded.",
-    "C022": "The database refused the change: nothing was recorded.",
-}
 
 _INSERT_EVENT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 
@@ -205,29 +200,20 @@ def _upsert(
 
 @contextmanager
 def writing(trial: Trial) -> Iterator[Writer]:
-    """A transaction that holds the write lock; everything in the block is kept, or nothing."""
-    from django.db import DatabaseError, transaction
+    """A transaction that holds the write lock; everything in the block is kept, or nothing.
 
-    with trial.use(), trial.turn():
-        try:
-            with transaction.atomic(using=trial.alias):
-                yield Writer(trial, trial.connection)
-        except DatabaseError as error:
-            raise ConductError(_problem(error)) from error
-        except OSError as error:
-            raise ConductError(_problem(error)) from error
+    What the database or the disk cannot do is raised by its cause (C020 to C027). Where a connection is lost while the
+    transaction is being kept, nobody knows here whether it was: the words say so.
+    """
+    from django.db import DatabaseError, InterfaceError, transaction
 
-
-def _problem(error: Exception) -> Problem:
-    text = str(error).strip()
-    lower = text.lower()
-    if "locked" in lower or "timeout" in lower or "deadlock" in lower:
-        return Problem("C020", "the database", f"It is busy ({text}).", "its lock within a minute", "Try once more.")
-    full = ("disk", "full", "i/o", "readonly", "read-only", "no space", "unable to open")
-    if any(word in lower for word in full):
-        return Problem(
-            "C021", "the database", f"It cannot be written ({text}).", "room on the disk", "Make room, then try again."
-        )
-    return Problem(
-        "C022", "the database", f"It refused the change ({text}).", "", "Run `equipoise verify DIR` and tell support."
-    )
+    sent = False
+    try:
+        with trial.use(), trial.turn(), transaction.atomic(using=trial.alias):
+            yield Writer(trial, trial.connection)
+            sent = True
+    except (DatabaseError, InterfaceError, OSError) as error:
+        problem = cause_of(error, trial, sent=sent)
+        if problem.code == "C024":
+            trial.close()  # the next try connects anew
+        raise ConductError(problem) from error

@@ -36,7 +36,7 @@ CODES = {
     "C003": "The folder and its database belong to different trials, or one is training and the other production.",
     "C004": "A guard of the database is missing or was changed.",
     "C005": "The program runs as the owner of the ledger.",
-    "C007": "The database cannot be reached or is damaged.",
+    "C007": "The database is not there or is damaged.",
 }
 
 Mode = Literal["production", "training"]
@@ -107,11 +107,7 @@ class Trial:
         if trial.is_sqlite:
             require_local(where)
             if not trial.sqlite_file.is_file():
-                raise ConductError(
-                    Problem(
-                        "C007", str(trial.sqlite_file), "The database is not there.", "", "Restore it from a backup."
-                    )
-                )
+                raise ConductError(absent_database(trial))
         trial.require_whole()
         return trial
 
@@ -290,9 +286,10 @@ class Trial:
 
     def require_whole(self) -> None:
         """The checks of start-up that need the database."""
-        from django.db import DatabaseError
+        from django.db import DatabaseError, InterfaceError
 
         from equipoise.conduct.trial import guards
+        from equipoise.conduct.trial.causes import problem_of
 
         try:
             with self.use():
@@ -300,16 +297,15 @@ class Trial:
                 absent = guards.missing(self.connection)
                 owner = "" if self.is_sqlite else self._owner()
                 hash = self.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
-        except (DatabaseError, UnicodeDecodeError) as error:
-            raise ConductError(
-                Problem(
-                    "C007",
-                    str(self.directory),
-                    f"The database cannot be read: {str(error).strip()}.",
-                    "the database of this trial, whole",
-                    "Run `equipoise verify DIR`; restore from a backup what is damaged.",
-                )
-            ) from error
+        except (DatabaseError, InterfaceError, OSError, UnicodeDecodeError) as error:
+            damaged = Problem(
+                "C007",
+                str(self.directory),
+                f"The database cannot be read: {str(error).strip()}.",
+                "the database of this trial, whole",
+                "Run `equipoise verify DIR`; restore from a backup what is damaged.",
+            )
+            raise ConductError(problem_of(error, self) or damaged) from error
         if not first or first[0][0] != self.genesis("open"):
             raise ConductError(
                 Problem(
@@ -362,6 +358,17 @@ class Trial:
 
     def __repr__(self) -> str:
         return f"<Trial {self.config.trial} ({self.mode}) in {self.directory}>"
+
+
+def absent_database(trial: Trial) -> Problem:
+    """That the database is not where it was: first of all a disk that is not mounted, or a folder that was moved."""
+    return Problem(
+        "C007",
+        str(trial.sqlite_file),
+        "The database is not there.",
+        "the file in its place",
+        "Is its disk mounted, and did nobody move or rename it? Only one that is gone for good is made from a backup.",
+    )
 
 
 @cache
