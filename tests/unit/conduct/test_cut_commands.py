@@ -54,6 +54,9 @@ def test_the_same_moment_gives_the_same_bytes_and_arms_are_refused_before_lock(
         assert cut["tables"] == {"participants": 1}
     for file in ("records.json", "participants.csv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    everything = [tmp_path / "one", *(tmp_path / "one").rglob("*")]
+    assert len(everything) > 3
+    assert [path for path in everything if path.stat().st_mode & 0o077] == []  # nobody else may look
     pharmacy = trial.with_name("trial-pharmacy")
     refused = act(
         "uma",
