@@ -41,7 +41,8 @@ def _postgres(state: str, text: str) -> Exception:
 def test_sqlite_says_why(name: str, text: str, code: str, tmp_path: Path) -> None:
     trial: Any = SimpleNamespace(is_sqlite=True, directory=tmp_path)
     problem = problem_of(_sqlite(name, text), trial)
-    assert problem is not None and problem.code == code
+    assert problem is not None
+    assert problem.code == code
     assert "restore" not in problem.render().lower()
 
 
@@ -56,7 +57,8 @@ def test_a_failed_write_on_a_disk_without_room_is_a_full_disk(tmp_path: Path, mo
     trial: Any = SimpleNamespace(is_sqlite=True, directory=tmp_path)
     for name in ("SQLITE_IOERR_SHMSIZE", "SQLITE_CANTOPEN", "SQLITE_READONLY"):
         problem = problem_of(_sqlite(name, "disk I/O error"), trial)
-        assert problem is not None and problem.code == "C021"
+        assert problem is not None
+        assert problem.code == "C021"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ def test_a_failed_write_on_a_disk_without_room_is_a_full_disk(tmp_path: Path, mo
 def test_postgresql_says_why(state: str, text: str, code: str) -> None:
     trial: Any = SimpleNamespace(is_sqlite=False)
     problem = problem_of(_postgres(state, text), trial)
-    assert problem is not None and problem.code == code
+    assert problem is not None
+    assert problem.code == code
     assert "restore" not in problem.render().lower()
 
 
@@ -87,8 +90,11 @@ def test_a_connection_lost_while_a_change_is_kept_leaves_open_whether_it_was() -
     trial: Any = SimpleNamespace(is_sqlite=False)
     lost = _postgres("", "server closed the connection unexpectedly")
     before, while_sent = problem_of(lost, trial), problem_of(lost, trial, sent=True)
-    assert before is not None and "Nothing was recorded" in before.found
-    assert while_sent is not None and "not known" in while_sent.found and "--key" in while_sent.next_step
+    assert before is not None
+    assert "Nothing was recorded" in before.found
+    assert while_sent is not None
+    assert "not known" in while_sent.found
+    assert "--key" in while_sent.next_step
 
 
 def test_a_refusal_by_a_guard_is_none_of_these(tmp_path: Path) -> None:
@@ -110,7 +116,8 @@ def test_a_refusal_by_a_guard_is_none_of_these(tmp_path: Path) -> None:
 )
 def test_the_system_says_why(number: int, code: str) -> None:
     problem = problem_of(OSError(number, "words", "/somewhere"))
-    assert problem is not None and problem.code == code
+    assert problem is not None
+    assert problem.code == code
 
 
 def test_a_folder_that_may_not_be_written_is_refused_by_its_cause(

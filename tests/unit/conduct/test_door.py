@@ -184,3 +184,44 @@ def test_a_form_filled_ahead_is_that_of_the_very_same_answers(staged) -> None:
             ahead.append(fill(form, answers, confirmed=confirmed))
     assert ahead == plain
     assert ahead[0] != ahead[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"reason": "no time\nP-003  screened"}, "reason"),
+        ({"reason": "x\x1b[2Jhidden"}, "reason"),
+        ({"reason": "IRB\x9b31m"}, "reason"),
+        ({"reason": "abc\u202edef"}, "reason"),
+        ({"why": "a\rb"}, "--why"),
+        ({"key": "K\x1b1"}, "--key"),
+    ],
+)
+def test_control_characters_are_refused_wherever_text_is_typed(staged, given: dict[str, str], place: str) -> None:
+    trial = staged()
+    trial.session("carol")
+    before = trial.rows("SELECT count(*) FROM event")
+    with pytest.raises(ConductError) as caught:
+        trial.do("carol", "screen", participant="P-2", site="main", result="declined", **{"reason": "no", **given})
+    assert [(problem.code, problem.place) for problem in caught.value.problems] == [("C028", place)]
+    assert trial.rows("SELECT count(*) FROM event") == before
+
+
+def test_control_characters_are_refused_in_lists_and_mappings_too(staged) -> None:
+    trial = staged()
+    trial.enrol("P-1")
+    for values in ({"sex\x1b": "male"}, {"sex": "ma\x1ble"}):
+        with pytest.raises(ConductError) as caught:
+            trial.do("carol", "baseline", participant="P-1", values=values)
+        assert {problem.code for problem in caught.value.problems} == {"C028"}
+
+
+def test_a_name_typed_at_the_door_stands_escaped_in_the_ledger(staged) -> None:
+    from equipoise.conduct.actions.sign_in import sign_in
+
+    trial = staged()
+    with pytest.raises(ConductError):
+        sign_in(trial.trial, "eve\x1b[2J", "whatever it is", clock=trial.clock, entropy=trial.entropy)
+    ((account, subject),) = trial.rows("SELECT account, subject FROM event WHERE action = 'sign-in-refused'")
+    assert account == "eve\\x1b[2J"
+    assert "\x1b" not in subject

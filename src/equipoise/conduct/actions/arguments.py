@@ -64,7 +64,7 @@ def require_visible(chosen: Action, given: Mapping[str, Any], why: str, key: str
                 "Type it again, without line feeds, tabs or marks copied from elsewhere.",
             )
             for name, value in {**given, "--why": why, "--key": key}.items()
-            for found in _unseen(value, "\n\r\t" if name in chosen.files else "")
+            for found in _unseen(value, "\n\r\t" if name in _FILES.get(chosen.name, ()) else "")
         ],
     )
 

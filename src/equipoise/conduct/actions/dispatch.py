@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equipoise.conduct.actions.admission import admit
-from equipoise.conduct.actions.arguments import converted
+from equipoise.conduct.actions.arguments import converted, require_visible
 from equipoise.conduct.actions.context import Act, Action, Receipt, asked_of
 from equipoise.conduct.actions.sign_in import Session, held_early, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
@@ -24,9 +24,6 @@ from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem, UsageError, listed, nearest
 from equipoise.foundation.version import program_version
-
-if TYPE_CHECKING:
-    pass
 
 CODES = {
     "C013": "The account may not do this.",
@@ -64,6 +61,7 @@ def perform(
     given = converted(chosen, arguments or {})
     request = f"{session.account}:{key}" if key else code(entropy, 6)
     why = why.strip()
+    require_visible(chosen, given, why, key or "")
     clock = clock or usual_clock(trial.mode)
     if chosen.protocol:
         _read_ahead(trial, chosen, given)
