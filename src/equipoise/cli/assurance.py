@@ -62,7 +62,7 @@ def assurance(
     out.print(
         f"{chosen.id}: probability that one more trial is significant (two-sided {alpha:g}) in the published direction"
     )
-    heads = [(f"n {n} %", "right") for n in wanted]
+    heads = [(f"n {n}%", "right") for n in wanted]
     shown = plain_table("published result", "belief", ("effect believed", "right"), *heads)
     rows = []
     for id, prior in dict.fromkeys((row.published, row.prior) for row in table.rows):

@@ -137,8 +137,8 @@ def _print_looks(run: LooksRun) -> None:
             f"{run.size.risk:.2f}) where {run.size.nominal:g} is claimed; normal theory is only approximate."
         )
     out.print(
-        f"By normal theory the looks cost {100 * (run.inflation - 1):.1f} % more participants at the same power, and "
-        f"on average {100 * run.expected_share:.1f} % of them are needed under the effect."
+        f"By normal theory the looks cost {100 * (run.inflation - 1):.1f}% more participants at the same power, and "
+        f"on average {100 * run.expected_share:.1f}% of them are needed under the effect."
     )
 
 
@@ -181,7 +181,7 @@ def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
         f"{outcome.planned_days:.0f} days expected"
     )
     if outcome.reversed_share is not None:
-        out.print(f"{100 * outcome.reversed_share:.1f} % of early claims no longer hold once the pipeline is in")
+        out.print(f"{100 * outcome.reversed_share:.1f}% of early claims no longer hold once the pipeline is in")
 
 
 def stopping(

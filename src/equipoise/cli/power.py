@@ -197,7 +197,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
         "analysis",
         "scale",
         (word, "right"),
-        ("Monte Carlo 95 %", "right"),
+        ("Monte Carlo 95%", "right"),
         ("if failed fits", "right"),
         ("median", "right"),
         ("SE emp/model", "right"),
@@ -216,7 +216,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             if s.empirical_standard_error is None
             else short(s.empirical_standard_error)
         )
-        codes = ", ".join(f"{slug} {100 * share:.1f} %" for slug, share in s.codes.items() if slug != "not-estimable")
+        codes = ", ".join(f"{slug} {100 * share:.1f}%" for slug, share in s.codes.items() if slug != "not-estimable")
         rows.append(
             (
                 s.row.id,
@@ -232,12 +232,12 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             )
         )
     out.print(add_rows(table, rows))
-    dropout = ", ".join(f"{arm} {100 * share:.1f} %" for arm, share in cell.dropout.items())
+    dropout = ", ".join(f"{arm} {100 * share:.1f}%" for arm, share in cell.dropout.items())
     out.print(f"Expected dropout: {dropout}.")
     for rule in cell.rules:
         out.print(
-            f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)} %, "
-            f"any {percentage(rule.any_rejected.value)} %"
+            f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)}%, "
+            f"any {percentage(rule.any_rejected.value)}%"
         )
     if cell.stopped_early:
         out.print("Stopped at the precision asked for.")
@@ -252,7 +252,7 @@ def _print_grid(run: PowerRun) -> None:
     first = run.cells[0]
     ids = [first.rows[number].row.id for number in primary_rows(tuple(s.row for s in first.rows))]
     axes = [(name, "right") for name in first.cell.grid if name != "n"]
-    powers = [(f"{id} %", "right") for id in ids]
+    powers = [(f"{id}%", "right") for id in ids]
     ends = (("all, Holm %", "right"), ("dropout %", "right"))
     table = plain_table("scenario", *axes, ("n", "right"), *powers, *ends)
     rows = []

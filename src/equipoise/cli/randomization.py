@@ -332,8 +332,8 @@ def _print(part: Predictability) -> None:
                 row.words,
                 row.standing.replace("candidate", ""),
                 f"{100 * e.guess_rate:.1f} %{mark}",
-                f"{100 * e.lagging_rate:.1f} %",
-                f"{100 * e.certain_share:.1f} %",
+                f"{100 * e.lagging_rate:.1f}%",
+                f"{100 * e.certain_share:.1f}%",
                 f"{e.excess_guesses:.1f}",
                 _short(e.mean_difference),
                 _short(e.sd_difference),
@@ -344,7 +344,7 @@ def _print(part: Predictability) -> None:
     out.print(add_rows(table, rows))
     if any(row.expected is not None and row.expected.is_simulated for row in part.rows):
         worst = max(r.expected.guess_error for r in part.rows if r.expected is not None and r.expected.is_simulated)
-        out.print(f"sim.: from simulated trials, standard error at most {100 * worst:.2f} %; all else is exact.")
+        out.print(f"sim.: from simulated trials, standard error at most {100 * worst:.2f}%; all else is exact.")
     out.print()
 
 
@@ -361,7 +361,7 @@ def _print_words(found: tuple[Predictability, ...]) -> None:
     chance = max(row.expected.chance_rate for part in found for row in part.rows if row.expected is not None)
     for line in (
         "guessed: share of allocations that the best guesser names, who knows the past and the scheme; "
-        f"{100 * chance:.1f} % by chance. by lag: naming the arm that lags. certain: slots that can be nothing else.",
+        f"{100 * chance:.1f}% by chance. by lag: naming the arm that lags. certain: slots that can be nothing else.",
         "beyond chance: right guesses more than by chance in the whole trial. |D|, SD of D: mean and standard "
         "deviation of the overall difference in numbers. open blocks: unfinished when the trial ends.",
     ):

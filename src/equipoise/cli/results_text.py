@@ -53,7 +53,7 @@ def print_results(run: Run) -> None:
     shown = [e for e in run.results.estimates if not e.details.get("choices")]
     varied = len(run.results.estimates) - len(shown)
     table = plain_table(
-        "analysis", "scale", "comparison", ("estimate (95 % CI)", "right"), ("p", "right"), ("n", "right"), "published"
+        "analysis", "scale", "comparison", ("estimate (95% CI)", "right"), ("p", "right"), ("n", "right"), "published"
     )
     rows: list[tuple[str, ...]] = []
     for e in shown:

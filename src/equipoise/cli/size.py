@@ -95,7 +95,7 @@ def _print(run: SizeRun) -> None:
         out.print()
         out.print(
             f"allocation {answer.allocation}: {found.n_total} participants ({arms}); Monte Carlo interval of the size "
-            f"{found.lower} to {found.upper}; power there {100 * at.value:.1f} % "
+            f"{found.lower} to {found.upper}; power there {100 * at.value:.1f}% "
             f"({100 * at.lower:.1f} to {100 * at.upper:.1f})"
         )
         if answer.inflation is not None and answer.expected_share is not None:

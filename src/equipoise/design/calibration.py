@@ -86,7 +86,7 @@ class Width:
     """How far a parameter may be moved, the others following.
 
     ``as_well``: as far as the distance rises by no more than Monte Carlo error, verified by simulation.
-    ``compatible``: 95 % limits if the range is what was known before and the published errors are those of the
+    ``compatible``: 95% limits if the range is what was known before and the published errors are those of the
     published numbers (normal, linear). ``learned``: the share of the width of the range that the targets take away.
     """
 
@@ -117,7 +117,7 @@ class Calibrated:
     widths: tuple[Width, ...]
     conflicts: tuple[Conflict, ...]
     weakest: tuple[tuple[str, float], ...]  # the direction the targets say least of: parameters and their parts
-    weakest_width: float  # how far one can go along it, 95 %, before the published errors object
+    weakest_width: float  # how far one can go along it, 95%, before the published errors object
     ends: tuple[tuple[float, Floats], ...]  # of every search: distance and position, rough replicates
     n_evaluations: int
 
@@ -134,7 +134,7 @@ class Calibrated:
 
 
 def rise_by_chance(search: Search, replicates: int) -> float:
-    """(CA-5): the 95 % point of the distance between two runs of one set that differ by chance alone."""
+    """(CA-5): the 95% point of the distance between two runs of one set that differ by chance alone."""
     aimed = int(search.weights.sum())
     return float(stats.chi2.ppf(0.95, aimed)) / replicates
 

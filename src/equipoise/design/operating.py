@@ -103,7 +103,7 @@ def check_request(replicates: int, seed: int, precision: float | None) -> list[P
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         problems.append(Problem("D010", "--seed", f"Found {seed!r}.", f"a whole number from 0 to {MAX_SEED}"))
     if precision is not None and not 0 < precision < 0.5:
-        expected = "half the width of a 95 % interval for power, above 0 and below 0.5"
+        expected = "half the width of a 95% interval for power, above 0 and below 0.5"
         problems.append(Problem("D010", "--precision", f"Found {precision!r}.", expected))
     return problems
 
@@ -127,7 +127,7 @@ def run_cells(
     """Operating characteristics in every cell, replicates 0 to ``replicates - 1`` of ``seed`` (common random numbers).
 
     Without ``executor`` threads are used, one a core. ``precision`` stops a cell at the first thousand replicates at
-    which the power of every primary analysis is known to within so much (half the 95 % Monte Carlo interval). With
+    which the power of every primary analysis is known to within so much (half the 95% Monte Carlo interval). With
     ``out`` the replicates' numbers are kept there, and a run that was interrupted goes on where it ended.
 
     Raises :class:`~equipoise.foundation.errors.DesignError` and

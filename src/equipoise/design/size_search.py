@@ -46,7 +46,7 @@ class Tried:
 class SimulatedSize:
     """The smallest size found, and how well it is known.
 
-    ``lower`` and ``upper``: the 95 % Monte Carlo interval of the size, as if all sizes tried shared their error.
+    ``lower`` and ``upper``: the 95% Monte Carlo interval of the size, as if all sizes tried shared their error.
     ``tried`` in the order of size; ``at`` is the one at ``n_total``.
     """
 

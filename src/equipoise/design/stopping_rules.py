@@ -145,8 +145,8 @@ def rules_for(
         ),
         Rule(
             "nearly-decided",
-            f"stop at {n_stopped} and claim if significant there and significance at {n_planned} is 90 % likely; "
-            f"stop without claim if it is less than 10 % likely",
+            f"stop at {n_stopped} and claim if significant there and significance at {n_planned} is 90% likely; "
+            f"stop without claim if it is less than 10% likely",
             both,
             (significant(n_stopped) & (chance >= 0.9), significant(n_planned)),
             ((chance < 0.1) & ~significant(n_stopped), no(n_planned)),

@@ -26,7 +26,7 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Share:
-    """A share of the replicates with its 95 % Monte Carlo interval (Wilson)."""
+    """A share of the replicates with its 95% Monte Carlo interval (Wilson)."""
 
     value: float
     lower: float
@@ -58,7 +58,7 @@ class RowSummary:
 
     ``significant`` counts a missing p value as not significant; ``power_lower`` and ``power_upper`` are what it would
     be if every missing or doubtful p value were not significant, or were. ``mean`` is given only where every replicate
-    has an estimate; ``median`` and ``spread`` (the central 95 %) are of those that have one.
+    has an estimate; ``median`` and ``spread`` (the central 95%) are of those that have one.
     """
 
     row: PlannedRow

@@ -74,7 +74,7 @@ def build_baseline_table(
         columns,
         tuple(rows),
         subtitle=f"{everybody}, n = {fmt.thousands(frame.height)}",
-        footnotes=("SD: standard deviation. Per cent are of participants with a value.",),
+        footnotes=("SD: standard deviation. Percentages are of participants with a value.",),
     )
 
 

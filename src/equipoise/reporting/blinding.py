@@ -49,7 +49,7 @@ def build_guesses_table(material: Material) -> Table | None:
             Row(("Guessed right", *map(fmt.Count, right, totals)), indent=1),
             Row(("Guessed wrong", *map(fmt.Count, wrong, totals)), indent=1),
             Row(("Did not know", *map(fmt.Count, unsure, totals)), indent=1),
-            Row((f"Bang index (95{fmt.NARROW}% CI)", *map(_bang, right, wrong, unsure)), indent=1),
+            Row(("Bang index (95% CI)", *map(_bang, right, wrong, unsure)), indent=1),
         ]
         if all(totals):
             index = james_index([[*row[1:], row[0]] for row in counts])

@@ -153,9 +153,9 @@ def _worlds(material: DesignMaterial) -> list[Block]:
             continue
         low, high = summary.spread
         said.append(
-            f"{material.protocol.endpoint_label(summary.row.endpoint)}: {percentage(summary.significant.value, 0)} % "
+            f"{material.protocol.endpoint_label(summary.row.endpoint)}: {percentage(summary.significant.value, 0)}% "
             f"of such trials are significant. The estimates of single trials run from {low:.3g} to {high:.3g} (central "
-            f"95 %, median {summary.median:.3g}): that is how far one trial of this size can lie from what is true."
+            f"95%, median {summary.median:.3g}): that is how far one trial of this size can lie from what is true."
         )
     return [table, *([Bullets(tuple(said))] if said else [])]
 
@@ -318,12 +318,12 @@ def _looks(material: DesignMaterial) -> list[Block]:
         ]
         if seen.size is not None:
             notes.append(
-                f"Exactly, the level reaches {percentage(seen.size.largest)} % where {percentage(seen.size.nominal)} % "
+                f"Exactly, the level reaches {percentage(seen.size.largest)}% where {percentage(seen.size.nominal)}% "
                 "is claimed: with so few participants normal theory is only approximate."
             )
         if seen.effect.reversed_share:
             notes.append(
-                f"{percentage(seen.effect.reversed_share)} % of early claims no longer hold once the pipeline is in."
+                f"{percentage(seen.effect.reversed_share)}% of early claims no longer hold once the pipeline is in."
             )
         out.append(
             Table(

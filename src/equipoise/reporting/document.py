@@ -163,7 +163,54 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A row of the answer's table: a cell per arm, or one that spans them all."""
+
+    label: str
+    cells: tuple[str, ...]
+    strong: bool = False
+    indent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StripRow:
+    """A row of "Does it hold?": name, drawing, number. ``kind``: planned, agrees, differs, published, axis."""
+
+    name: str
+    drawing: Drawing | None
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first screen: question and endpoint, the verdict, results by arm, whether they hold, one caution at most.
+
+    ``arms`` are the heads of the table: label, n, token of the arm's colour.
+    """
+
+    question: str
+    endpoint_title: str
+    endpoint: str
+    verdict: str
+    caption: str
+    subtitle: str
+    arms: tuple[tuple[str, str, str], ...]
+    rows: tuple[AnswerRow, ...]
+    strip_subtitle: str
+    strip: tuple[StripRow, ...]
+    strip_note: str
+    caution: Callout | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a row that fits neither all arms nor one cell across them."""
+        for row in self.rows:
+            if len(row.cells) not in (1, len(self.arms)):
+                raise ValueError(f"the row {row.label!r} has {len(row.cells)} cells for {len(self.arms)} arms")
+
+
+Block = Answer | Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +319,8 @@ def lay_out(document: Document) -> dict[str, Any]:
 
 def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp: str | None) -> dict[str, Any]:
     match block:
+        case Answer():
+            return _lay_out_answer(block)
         case Heading():
             return {
                 "block": "heading",
@@ -310,6 +359,43 @@ def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp
             }
         case Code():
             return {"block": "code", "text": clean(block.text)}
+
+
+def _lay_out_answer(answer: Answer) -> dict[str, Any]:
+    caution = answer.caution
+    return {
+        "block": "answer",
+        "question": clean(answer.question),
+        "endpoint_title": clean(answer.endpoint_title),
+        "endpoint": clean(answer.endpoint),
+        "verdict": clean(answer.verdict),
+        "caption": clean(answer.caption),
+        "subtitle": clean(answer.subtitle),
+        "arms": [{"label": clean(label), "n": clean(n), "token": token} for label, n, token in answer.arms],
+        "rows": [
+            {
+                "label": clean(row.label),
+                "cells": [clean(cell) for cell in row.cells],
+                "strong": row.strong,
+                "indent": row.indent,
+            }
+            for row in answer.rows
+        ],
+        "strip_subtitle": clean(answer.strip_subtitle),
+        "strip": [
+            {
+                "name": clean(row.name),
+                "svg": "" if row.drawing is None else row.drawing.svg(),
+                "text": clean(row.text),
+                "kind": row.kind,
+            }
+            for row in answer.strip
+        ],
+        "strip_note": clean(answer.strip_note),
+        "caution": None
+        if caution is None
+        else {"title": clean(caution.title), "spans": spans(caution.text), "kind": caution.kind},
+    }
 
 
 def _lay_out_table(table: Table, number: int) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from equipoise.reporting.document import (
     Callout,
     Column,
     Figure,
-    KeyFigures,
-    Paragraph,
     Row,
     Span,
     Table,
@@ -27,25 +25,15 @@ from equipoise.reporting.document import (
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
 
 _LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def key_findings(material: Material) -> list[Block]:
-    """The primary results in large type and in sentences, then the secondary ones, all from the estimates."""
+    """The primary results in sentences, then the secondary ones, all from the estimates."""
     lines = _lines(material, ("primary", "secondary"))
     primary = [e for e in lines if e.level == "primary"] or lines[:1]
     secondary = [e for e in lines if e not in primary]
     blocks: list[Block] = []
-    if material.records.is_simulated:
-        blocks.append(
-            Paragraph(
-                "These are the results of one simulated trial. They show what the planned analysis would report if the "
-                "protocol's assumptions held, and nothing about any treatment.",
-                "lead",
-            )
-        )
     if primary:
-        blocks.append(KeyFigures(tuple(_key_figure(material, e) for e in primary[:3])))
         blocks.append(Bullets(tuple(_finding(material, e) for e in [*primary, *secondary])))
     return blocks
 
@@ -59,13 +47,6 @@ def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
             if estimate is not None and estimate.scale != "test":
                 out.append(estimate)
     return out
-
-
-def _key_figure(material: Material, estimate: Estimate) -> tuple[str, str, str]:
-    value = fmt.NOT_ESTIMABLE if estimate.estimate is None else fmt.on_scale(estimate.estimate, estimate.scale)
-    scale = scale_label(estimate.scale)
-    parts = [scale, words.interval_words(estimate), words.p_words(estimate)]
-    return value, material.endpoint_label(estimate.endpoint), ", ".join(part for part in parts if part)
 
 
 def _finding(material: Material, estimate: Estimate) -> Text:
@@ -104,13 +85,13 @@ def _share(estimate: Estimate) -> str:
 def _reading(material: Material, estimate: Estimate) -> str:
     decided = words.excludes_no_effect(estimate)
     if estimate.estimate is None or decided is None:
-        return "These data do not determine the effect or its limits."
+        return "The effect is not estimable from these data."
     if not decided:
-        return "The interval includes effects in favour of either arm."
+        return "The 95% CI includes no difference."
     null = 0.0 if words.is_difference(estimate.scale) else 1.0
     is_high = estimate.estimate > null
     favoured = estimate.arm if is_high == material.higher_favours_arm(estimate) else estimate.reference
-    return f"The whole interval favours {material.arm_label(favoured)}."
+    return f"The 95% CI excludes no difference, in favour of {material.arm_label(favoured)}."
 
 
 def results_table(material: Material) -> Table | None:
@@ -153,12 +134,15 @@ def results_table(material: Material) -> Table | None:
     columns = [
         Column("Outcome", wide=True),
         *(Column(head, "decimal") for head in heads),
-        Column("Effect (95 % CI)", "decimal"),
+        Column("Effect (95% CI)", "decimal"),
         Column("p", "decimal"),
         *([Column("Published", "decimal")] if has_published else []),
     ]
-    general = "Risk differences are in percentage points. CI: confidence interval; p values are two-sided."
-    footnotes = [general, *(f"{_LETTERS[k % 26]}. {note}" for k, note in enumerate(notes))]
+    general = (
+        "CI, confidence interval. Differences are in percentage points. p values are two-sided and not adjusted for "
+        "multiplicity."
+    )
+    footnotes = [general, *(f"{fmt.letter(k)}. {note}" for k, note in enumerate(notes))]
     subtitle = f"{material.everybody}, n = {fmt.thousands(material.n_randomized)}, unless a note says otherwise"
     return Table(
         "Effects, obtained and published" if has_published else "Effects",
@@ -180,7 +164,7 @@ def _shares_table(material: Material) -> Table | None:
             rows.append(Row((label, n, fmt.Interval(e.estimate, e.ci_lower, e.ci_upper, e.scale))))
     if not rows:
         return None
-    columns = (Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95 % CI)", "decimal"))
+    columns = (Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95% CI)", "decimal"))
     return Table("Results", columns, tuple(rows), footnotes=("Proportions and shares are in per cent.",))
 
 
@@ -224,15 +208,17 @@ def times_table(material: Material) -> Table | None:
     if not rows:
         return None
     columns = (Column("Outcome", wide=True), *(Column(label, "decimal") for label in material.arms.values()))
-    note = "Kaplan-Meier estimates, 95\N{NO-BREAK SPACE}% log-log limits; a limit that is not reached is open."
-    return Table("Times and shares without event", columns, tuple(rows), footnotes=(note,))
+    note = 'Kaplan-Meier estimates, 95% log-log limits; a limit that lies beyond follow-up is "not reached".'
+    return Table("Time to event: median and percentage without event", columns, tuple(rows), footnotes=(note,))
 
 
 def _time_cell(estimate: Estimate) -> fmt.Cell:
+    if estimate.scale == "median_time":
+        return words.time_words(estimate)
     if estimate.estimate is None:
-        return "not reached"
+        return fmt.NOT_ESTIMABLE
     low, high = (
-        "open" if limit is None else fmt.on_scale(limit, estimate.scale)
+        fmt.NOT_ESTIMABLE if limit is None else fmt.on_scale(limit, estimate.scale)
         for limit in (estimate.ci_lower, estimate.ci_upper)
     )
     return f"{fmt.on_scale(estimate.estimate, estimate.scale)} ({low} to {high})"
@@ -262,14 +248,12 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
         mine.append(words.MISSED_SENTENCES.get(planned.missed, f"A missed visit: {planned.missed}."))
     p = estimate.details.get("proportional_hazards_p_value")
     if isinstance(p, (int, float)):
-        text = fmt.p_value(p)
-        sign, value = (text[0], text[1:]) if text[0] in "<>" else ("=", text)
-        mine.append(f"Test of proportional hazards: p {sign} {value}.")
+        mine.append(f"Test of proportional hazards: {words.p_text(float(p))}.")
     letters = []
     for note in mine:
         if note not in notes:
             notes.append(note)
-        letters.append(_LETTERS[notes.index(note) % 26])
+        letters.append(fmt.letter(notes.index(note)))
     return ", ".join(letters)
 
 
@@ -292,7 +276,7 @@ def choice_tables(material: Material) -> list[Block]:
             rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))
         columns = (
             *(Column(words.CHOICE_WORDS.get(name, name), wide=name == "endpoint") for name in names),
-            Column(f"{words.capitalized(scale_label(main.scale))} (95 % CI)", "decimal"),
+            Column(f"{words.capitalized(scale_label(main.scale))} (95% CI)", "decimal"),
             Column("p", "decimal"),
             Column("Change"),
         )
@@ -301,7 +285,7 @@ def choice_tables(material: Material) -> list[Block]:
                 f"What the choices do: {words.lowered(material.endpoint_label(main.endpoint))}",
                 columns,
                 tuple(rows),
-                subtitle="Choices that the sources do not state, or that others would make, each with its effect",
+                subtitle="Choices not stated in the sources, or commonly made otherwise",
                 footnotes=("Change: of the estimate against the planned analysis, in per cent for ratios.",),
             )
         )
@@ -355,7 +339,7 @@ def _shift(main: Estimate, other: Estimate) -> str:
     else:
         change = other.estimate / main.estimate - 1
         text = fmt.percent(abs(change))
-    if text.startswith(("0\N{NO-BREAK SPACE}", "0.0", "0.00")) and not text.strip("0.\N{NO-BREAK SPACE}%"):
+    if text.startswith(("0\N{NO-BREAK SPACE}", "0.0", "0.00")) and not text.strip("0.%"):
         return "none"
     return f"{'+' if change > 0 else fmt.MINUS}{text}"
 
@@ -383,17 +367,17 @@ def published_table(material: Material) -> Table | None:
         mark = ""
         if entry.note:
             notes.append(entry.note)
-            mark = _LETTERS[(len(notes) - 1) % 26]
+            mark = fmt.letter(len(notes) - 1)
         rows.append(
             Row((material.endpoint_label(entry.endpoint), printed, "; ".join(parts) or fmt.NOT_ESTIMABLE), marks=mark)
         )
     if not rows:
         return None
     return Table(
-        "Published results as printed, and what these records give",
+        "Published results, and the results of these data",
         (Column("Outcome"), Column("Published", wide=True), Column("Obtained", wide=True)),
         tuple(rows),
-        footnotes=tuple(f"{_LETTERS[k % 26]}. {note}" for k, note in enumerate(notes)),
+        footnotes=tuple(f"{fmt.letter(k)}. {note}" for k, note in enumerate(notes)),
     )
 
 
@@ -440,7 +424,7 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
         )
         method = estimator_label(estimate.estimator)
         scale = scale_label(estimate.scale).removesuffix(", points")
-        n = f"n{fmt.NARROW}={fmt.NARROW}{estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
+        n = f"n={estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
         turned = f"{material.arm_label(estimate.arm)} first" if (estimate.reference, estimate.arm) != usual[:2] else ""
         detail = ", ".join(part for part in (scale, method, material.qualifier(estimate), n, turned) if part)
         row = ForestRow(
@@ -461,8 +445,8 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
     return Figure(
         title + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
         draw_forest(panels, obtained_word="simulated" if material.records.is_simulated else "obtained"),
-        f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95 % confidence intervals",
-        "Circles are larger where the estimate is more precise. An arrow marks an interval that goes on.",
+        f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95% confidence intervals",
+        "Marker size is proportional to precision; an arrow marks an interval that extends beyond the axis.",
     )
 
 

@@ -1,7 +1,8 @@
 """Numbers as reports print them. Values stay unrounded until they pass through here.
 
-``0.47 (0.24 to 0.92)`` for an estimate and its interval, two figures for p values and ``<0.001`` below, ``13 (48 %)``
-for counts, ``not estimable`` in words. A minus is a minus sign (U+2212), a percent sign stands apart.
+``0.47 (0.24 to 0.92)`` for an estimate and its interval, two figures for p values and ``<0.001`` below, ``13 (48%)``
+for counts, ``not estimable`` in words. A minus is a minus sign (U+2212); the percent sign is
+closed up, as the NEJM, the BMJ and The Lancet print it.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def ratio(value: float) -> str:
 
 def percent(share: float, decimals: int = 0) -> str:
     """A share, 0 to 1, as ``48 %``."""
-    return f"{fixed(100 * share, decimals)}{NARROW}%"
+    return f"{fixed(100 * share, decimals)}%"
 
 
 def on_scale(value: float, scale: str) -> str:
@@ -142,6 +143,20 @@ def on_scale(value: float, scale: str) -> str:
     return fixed(value, 1 if is_time or size >= 9.995 else 2)
 
 
+def limit(value: float, scale: str) -> str:
+    """A confidence limit: never rounded onto no difference, which it would then seem to touch (4 decimals at most)."""
+    null = 1.0 if is_ratio(scale) else 0.0
+    shown = 100 * value if is_share(scale) else value
+    text = on_scale(value, scale)
+    if scale in ("proportion", "survival_probability") or value == null:
+        return text
+    decimals = len(text.partition(".")[2])
+    while Decimal(text.replace(MINUS, "-").lstrip("<>") or "0") == Decimal(str(null)) and decimals < 4:
+        decimals += 1
+        text = fixed(shown, decimals)
+    return text
+
+
 def interval(value: Interval) -> str:
     """``0.47 (0.24 to 0.92)``; a limit that is absent is said so."""
     if not is_finite(value.estimate):
@@ -150,13 +165,13 @@ def interval(value: Interval) -> str:
     text = on_scale(value.estimate, value.scale)
     if value.lower is None and value.upper is None:
         return text
-    low = on_scale(value.lower, value.scale) if value.lower is not None and is_finite(value.lower) else NOT_ESTIMABLE
-    high = on_scale(value.upper, value.scale) if value.upper is not None and is_finite(value.upper) else NOT_ESTIMABLE
+    low = limit(value.lower, value.scale) if value.lower is not None and is_finite(value.lower) else NOT_ESTIMABLE
+    high = limit(value.upper, value.scale) if value.upper is not None and is_finite(value.upper) else NOT_ESTIMABLE
     return f"{text} ({low} to {high})"
 
 
 def count(value: Count) -> str:
-    """``13 (48 %)``, or ``13/27 (48 %)`` where the denominator is to be shown."""
+    """``13 (48%)``, or ``13/27 (48%)`` where the denominator is to be shown."""
     head = thousands(value.n)
     if value.of is None:
         return head
@@ -229,3 +244,13 @@ def joined(parts: list[str], conjunction: str = "and") -> str:
     if len(parts) <= 1:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
+
+
+def letter(position: int) -> str:
+    """The mark of a footnote by its place from 0: a to z, then aa, ab ..."""
+    text = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        text = chr(ord("a") + rest) + text
+    return text

@@ -49,4 +49,6 @@ def render_html(document: Document) -> str:
     for block in laid_out["blocks"]:
         if block["block"] == "figure":
             block["svg"] = Markup(block["svg"])
+        for row in block.get("strip", ()):
+            row["svg"] = Markup(row["svg"])
     return _template().render(**laid_out, style=Markup(_style()))

@@ -215,9 +215,9 @@ def analyses(material: Material) -> list[Block]:
     columns = (Column("Endpoint"), Column("Method", wide=True), Column("Standing"))
     return [
         Paragraph(
-            "Every analysis of the plan was carried out by one program from the records named on the first page. "
-            "A quantity that the data do not determine is said to be not estimable. Intervals are at "
-            "95\N{NO-BREAK SPACE}% unless stated; no adjustment for multiplicity was made."
+            "All planned analyses were run by equipoise from the records identified in the footer. "
+            '"Not estimable" means that the data do not determine the quantity. Intervals are at '
+            "95% unless stated; no adjustment for multiplicity was made."
         ),
         Table("Analyses", columns, tuple(rows)),
     ]
@@ -258,7 +258,7 @@ def unknown_and_assumed(material: Material) -> list[Block]:
                 instead = f"{_plain(part.assumed)} ({part.basis})" if part.basis else _plain(part.assumed)
             rows.append(Row((_place(material, place), instead or "nothing", fact.note or "")))
         has_notes = any(row.cells[2] for row in rows)
-        columns = [Column("Not known", wide=True), Column("Used instead")]
+        columns = [Column("Not known", wide=True), Column("Assumed value")]
         if has_notes:
             columns.append(Column("Note", wide=True))
         blocks.append(
@@ -266,7 +266,7 @@ def unknown_and_assumed(material: Material) -> list[Block]:
                 "What is not known",
                 tuple(columns),
                 tuple(rows if has_notes else [Row(row.cells[:2]) for row in rows]),
-                subtitle="Facts that none of the sources read gives",
+                subtitle="Facts not found in the sources",
             )
         )
     known = {place for place, _ in unknown}

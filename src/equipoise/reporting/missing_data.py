@@ -50,7 +50,7 @@ def reasons_table(material: Material) -> Table | None:
         for reason in reasons:
             rows.append(Row((str(reason), *_by_arm(material, of_event.filter(pl.col("reason") == reason))), indent=1))
     columns = (Column("Event, reason"), *(Column(label, "right") for label in material.arms.values()))
-    return Table("Why results are missing", columns, tuple(rows), subtitle="Participants with an event recorded")
+    return Table("Reasons for missing results", columns, tuple(rows), subtitle="Participants with an event recorded")
 
 
 def _by_arm(material: Material, events: pl.DataFrame) -> list[str]:
@@ -119,16 +119,16 @@ def sensitivity_tables(material: Material) -> list[Table]:
             continue
         columns = (
             Column("A missing result", wide=True),
-            Column(f"{words.capitalized(scale_label(scale))} (95 % CI)", "decimal"),
+            Column(f"{words.capitalized(scale_label(scale))} (95% CI)", "decimal"),
             Column("p", "decimal"),
             Column("Information missing", "right"),
         )
         tables.append(
             Table(
-                f"What missing results do: {words.lowered(material.endpoint_label(endpoint))}",
+                f"Sensitivity to missing data: {words.lowered(material.endpoint_label(endpoint))}",
                 columns,
                 tuple(rows),
-                subtitle="The planned analysis and its sensitivity to what a missing result stands for",
+                subtitle="Planned analysis, and the same under other rules for missing results",
                 footnotes=("Information missing: fraction of missing information, by Rubin's rules.",),
             )
         )
@@ -160,7 +160,7 @@ def tipping_figures(material: Material) -> list[Figure]:
             Figure(
                 f"Tipping point: {words.lowered(material.endpoint_label(estimate.endpoint))}",
                 drawing,
-                subtitle=f"Imputed results of {material.arm_label(found['arm'])} taken to be worse and worse",
+                subtitle=f"Imputed results of {material.arm_label(found['arm'])} made progressively worse",
                 note=f"{changes} Level {found['alpha_two_sided']:g}, two-sided.",
             )
         )

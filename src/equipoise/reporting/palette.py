@@ -62,4 +62,5 @@ def css_variables(*, dark: bool) -> str:
 
 def css_figure_classes() -> str:
     """Rules by which shapes of inline figures follow the page's colours."""
-    return "".join(f".f-{t}{{fill:var(--{t})}}.s-{t}{{stroke:var(--{t})}}" for t in TOKENS)
+    shapes = "".join(f".f-{t}{{fill:var(--{t})}}.s-{t}{{stroke:var(--{t})}}" for t in TOKENS)
+    return shapes + "".join(f".b-{t}{{background:var(--{t})}}" for t in ARM_TOKENS)

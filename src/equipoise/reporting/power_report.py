@@ -85,11 +85,11 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
     items = []
     for summary in primaries_of(cell):
         if summary.significant is not None:
-            detail = f"{summary.row.estimator}; Monte Carlo {_limits(summary.significant)} %"
-            items.append((f"{_percent(summary.significant, 0)} %", f"{word}, {_label(protocol, summary)}", detail))
+            detail = f"{summary.row.estimator}; Monte Carlo {_limits(summary.significant)}%"
+            items.append((f"{_percent(summary.significant, 0)}%", f"{word}, {_label(protocol, summary)}", detail))
     holm = next((rule for rule in cell.rules if rule.rule == "holm"), None)
     if holm is not None and len(holm.primaries) > 1:
-        items.append((f"{_percent(holm.all_rejected, 0)} %", "all primaries, by Holm", "familywise level held"))
+        items.append((f"{_percent(holm.all_rejected, 0)}%", "all primaries, by Holm", "familywise level held"))
     total = sum(cell.arm_sizes.values())
     lead = (
         f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how often "
@@ -159,14 +159,14 @@ def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> 
         for name, shares in maps.items():
             title = f"Power of {id}, {name}"
             drawing = draw_heat_map(shares, x_axis=x_axis, y_axis=y_axis, title=title)
-            note = "Percent of replicates significant; framed from 80 % on."
+            note = "Percent of replicates significant; framed from 80% on."
             out.append(Figure(f"{title}: {x_axis} by {y_axis}", drawing, note=note))
     return out
 
 
 def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
     sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
-    gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)} %" for arm, share in cell.dropout.items())
+    gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)}%" for arm, share in cell.dropout.items())
     tests = [summary for summary in cell.rows if summary.significant is not None]
     word = "Type I error" if cell.is_null else "Power"
     power = Table(
@@ -175,7 +175,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
             Column("Analysis"),
             Column("Estimator"),
             Column(word, "decimal", "%"),
-            Column("Monte Carlo", "left", "95 %"),
+            Column("Monte Carlo", "left", "95%"),
             Column("If failed fits were none or all significant", "left", "%"),
             Column("Without p value", "right"),
         ),
@@ -201,7 +201,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         (
             Column("Analysis"),
             Column("Median", "decimal"),
-            Column("Central 95 %"),
+            Column("Central 95%"),
             Column("SE, empirical", "decimal"),
             Column("SE, model", "decimal"),
             Column("Bias", "decimal"),
@@ -240,7 +240,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         tuple(Row((r.rule, _percent(r.all_rejected), _percent(r.any_rejected), r.words)) for r in cell.rules),
     )
     warned = [
-        f"{s.row.id}: " + ", ".join(f"{slug.replace('-', ' ')} {_percent(share)} %" for slug, share in s.codes.items())
+        f"{s.row.id}: " + ", ".join(f"{slug.replace('-', ' ')} {_percent(share)}%" for slug, share in s.codes.items())
         for s in cell.rows
         if s.codes and s.row.kind != "arm"
     ]

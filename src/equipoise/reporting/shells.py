@@ -48,7 +48,7 @@ def build_shells(protocol: Protocol, *, version: str = "") -> Document:
         *methods.endpoints_and_estimands(material),
     ]
     sections.add("Methods", design)
-    sections.add("What is not known, and what was assumed", methods.unknown_and_assumed(material))
+    sections.add("Unknown facts and assumptions", methods.unknown_and_assumed(material))
     footer = f"{protocol.id} · protocol {protocol.hash[:12]}" + (f" · equipoise {version}" if version else "")
     return Document(
         protocol.model.trial.title,
@@ -120,7 +120,7 @@ def _effects(material: Material) -> Block | None:
     columns = (
         Column("Outcome", wide=True),
         *(Column(label) for label in material.arms.values()),
-        Column("Effect (95 % CI)"),
+        Column("Effect (95% CI)"),
         Column("p"),
     )
     return Table("Effects", columns, tuple(rows))

@@ -30,7 +30,7 @@ from equipoise.reporting.figures.trajectory import ArmTrajectory, draw_trajector
 from equipoise.reporting.figures.use_pattern import ArmPatterns, PatternAxis, draw_use_pattern
 from equipoise.reporting.flow import FlowCounts, count_flow
 
-_KM_NOTE = "Bands: 95\N{NO-BREAK SPACE}% pointwise limits on the log-log scale; upright ticks: censored."
+_KM_NOTE = "Bands: 95% pointwise limits on the log-log scale; upright ticks: censored."
 
 
 Mask = NDArray[np.bool_]
@@ -67,7 +67,7 @@ def flow_counts(material: Material) -> FlowCounts:
 
 def flow_figure(material: Material) -> Figure:
     """The CONSORT 2025 flow diagram."""
-    note = "Counted from the records."
+    note = "Numbers are from the trial records."
     if material.stage is not None:
         note += " Who left after being randomized again is counted in that later stage."
     return Figure("Flow of participants", draw_consort(flow_counts(material)), "CONSORT 2025 flow diagram", note)
@@ -279,7 +279,7 @@ def use_figure(material: Material) -> Figure | None:
     return Figure(
         "Use at the visits",
         drawing,
-        "One row a participant, longest stretch without use first",
+        "One row per participant, longest run without use first",
         f"A visit shows use since the last attended one: {words.lowered(definition)}. "
         "Bars above: share of due visits with use, and missed (hatched).",
     )
@@ -314,9 +314,7 @@ def score_figures(material: Material) -> list[Figure]:
         note = "Faint lines: participants."
         if has_model:
             mean = "geometric mean" if endpoint.log else "mean"
-            note += (
-                f" Heavy line: the model's {mean} with its 95\N{NO-BREAK SPACE}% band, covariates at their averages."
-            )
+            note += f" Heavy line: the model's {mean} with its 95% band, covariates at their averages."
             note += " Dashed: the other arm."
         if endpoint.log:
             note += f" Scores below {endpoint.floor:g} are drawn at {endpoint.floor:g}, as analysed."

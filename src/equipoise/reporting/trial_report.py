@@ -12,6 +12,7 @@ from equipoise.records import Records
 from equipoise.reporting import findings, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
+from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
@@ -29,18 +30,20 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     if records.has_replicates:
         raise ValueError("a report is of one trial: choose a replicate first")
     material = Material(protocol, records, results)
-    sections = Sections()
-    sections.add("Key findings", findings.key_findings(material))
+    answer = build_answer(material)
+    sections = Sections([] if answer is None else [answer])
+    sections.add("Results", [*findings.key_findings(material), *_results(material)])
     sections.add("Participants", by_stage(material, _participants))
-    sections.add("Results", _results(material))
-    sections.add("Published and obtained", [findings.published_table(material), *findings.remarks(material)])
-    sections.add("Choices and what they do", _choices(material))
+    sections.add(
+        "Comparison with the published results", [findings.published_table(material), *findings.remarks(material)]
+    )
+    sections.add("Sensitivity to analysis choices", _choices(material))
     sections.add("Adherence", _adherence(material))
     sections.add("Blinding", [build_guesses_table(material)])
     sections.add("Safety", _safety(material))
     sections.add("Missing data", [*by_stage(material, _missing), *missing_data(material)])
     sections.add("Methods", _methods(material))
-    sections.add("What is not known, and what was assumed", methods.unknown_and_assumed(material))
+    sections.add("Unknown facts and assumptions", methods.unknown_and_assumed(material))
     sections.add("How to reproduce this report", methods.reproduce(material))
     sections.add("References", methods.references(material))
     provenance = results.provenance
@@ -61,13 +64,13 @@ def _subtitle(material: Material) -> str:
     labels = list(material.arms.values())
     n = fmt.plural(material.n_randomized, "participant")
     if len(labels) == 2:
-        return f"{labels[1]} against {labels[0]}; {n} randomized"
+        return f"{labels[1]} versus {words.lowered(labels[0])}; {n} randomized"
     return f"{fmt.joined(labels)}; {n}"
 
 
 def _kicker(material: Material) -> str:
     trial = material.protocol.model.trial
-    parts = ["Trial report", trial.acronym or "", str(trial.registration.value or "")]
+    parts = ["Results report", trial.acronym or "", str(trial.registration.value or "")]
     return " · ".join(part for part in parts if part)
 
 
@@ -80,9 +83,9 @@ def _provenance(material: Material) -> tuple[tuple[str, Text], ...]:
             "Data",
             source.description if opening.lower() in source.description.lower() else f"{opening}. {source.description}",
         ),
-        ("Made with", f"equipoise {provenance.version}".strip()),
-        ("Protocol, SHA-256 begins", (code(provenance.protocol_hash[:16]),)),
-        ("Records, SHA-256 begins", (code(provenance.data_hash[:16]),)),
+        ("Software", f"equipoise {provenance.version}".strip()),
+        ("Protocol checksum (SHA-256, first 16 characters)", (code(provenance.protocol_hash[:16]),)),
+        ("Records checksum (SHA-256, first 16 characters)", (code(provenance.data_hash[:16]),)),
     ]
     return tuple(rows)
 

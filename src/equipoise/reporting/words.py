@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.protocol.vocabulary.scales import is_ratio, scale_label
+from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 
 LEVEL_WORDS: dict[str, str] = {
@@ -51,8 +51,10 @@ MISSED_SENTENCES: dict[str, str] = {
 
 # What an endpoint's definition brought with it, said for a reader who does not know the codes.
 ENDPOINT_WARNINGS: dict[str, str] = {
-    "never-seen-scored-success": "Somebody of whom no result was seen counts as a success, because the rule says so.",
-    "never-seen-has-no-value": "Somebody of whom no result was seen would count as a success, and is left out instead.",
+    "never-seen-scored-success": "Participants with no observed result are counted as successes under this rule.",
+    "never-seen-has-no-value": (
+        "Participants with no observed result would count as successes under this rule; they are excluded."
+    ),
 }
 
 STRATEGY_WORDS: dict[str, str] = {
@@ -75,7 +77,7 @@ def lowered(text: str) -> str:
 
 
 def effect_words(estimate: Estimate, *, of: str = "") -> str:
-    """``odds ratio 5.70 (95 % CI 1.30 to 25.0), p = 0.021``; ``of`` follows the name of the scale."""
+    """``odds ratio 5.70 (95% CI 1.30 to 25.0), p=0.021``; ``of`` follows the name of the scale."""
     scale = scale_label(estimate.scale).removesuffix(", points") + of
     unit = " percentage points" if estimate.scale == "risk_difference" else ""
     if estimate.estimate is None:
@@ -87,23 +89,63 @@ def effect_words(estimate: Estimate, *, of: str = "") -> str:
 
 
 def interval_words(estimate: Estimate) -> str:
-    """``95 % CI 1.30 to 25.0``; nothing where there is no limit."""
+    """``95% CI 1.30 to 25.0``; nothing where there is no limit."""
     if estimate.ci_lower is None and estimate.ci_upper is None:
         return ""
     low, high = (
         fmt.NOT_ESTIMABLE if limit is None else fmt.on_scale(limit, estimate.scale)
         for limit in (estimate.ci_lower, estimate.ci_upper)
     )
-    return f"{fmt.fixed(100 * (estimate.ci_level or 0.95), 0)}{fmt.NARROW}% CI {low} to {high}"
+    return f"{fmt.fixed(100 * (estimate.ci_level or 0.95), 0)}% CI {low} to {high}"
 
 
 def p_words(estimate: Estimate, before: str = "") -> str:
-    """``p = 0.021`` or ``p < 0.001``; nothing where there is no p value."""
+    """``p=0.021`` or ``p<0.001``; nothing where there is no p value."""
     if estimate.p_value is None:
         return ""
-    text = fmt.p_value(estimate.p_value)
-    sign, value = (text[0], text[1:]) if text[0] in "<>" else ("=", text)
-    return f"{before}p{fmt.NARROW}{sign}{fmt.NARROW}{value}"
+    return before + p_text(estimate.p_value)
+
+
+def p_text(value: float) -> str:
+    """``p=0.021`` or ``p<0.001``."""
+    text = fmt.p_value(value)
+    return f"p{text}" if text[0] in "<>" else f"p={text}"
+
+
+def limits_words(
+    limits: tuple[float | None, float | None, float | None],
+    scale: str,
+    level: float | None,
+    p_value: float | None,
+) -> str:
+    """``5.70 (95% CI 1.30 to 25.0), p=0.021`` of an estimate with its limits, its unit where it has one."""
+    value, low, high = limits
+    p = "" if p_value is None else f", {p_text(p_value)}"
+    if value is None and low is None and high is None:
+        return fmt.NOT_ESTIMABLE + p
+    text = fmt.interval(fmt.Interval(value, low, high, scale))
+    head, bracket, rest = text.partition(" (")
+    unit = " percentage points" if scale in ("risk_difference",) else "%" if is_share(scale) else ""
+    if not bracket:
+        return f"{head}{unit}{p}"
+    return f"{head}{unit} ({100 * (level or 0.95):g}% CI {rest}{p}"
+
+
+def single_words(estimate: Estimate) -> str:
+    """An estimate of one arm: ``13 of 27 (48%; 95% CI 31 to 66)`` for a proportion, else value and interval."""
+    limits = (estimate.estimate, estimate.ci_lower, estimate.ci_upper)
+    text = limits_words(limits, estimate.scale, estimate.ci_level, estimate.p_value)
+    if estimate.scale == "proportion" and estimate.n_events is not None and estimate.n_analysed:
+        return f"{estimate.n_events} of {estimate.n_analysed}, {text}"
+    return text
+
+
+def time_words(estimate: Estimate) -> str:
+    """A median time with its limits: ``83 (69 to 118)``; what lies beyond follow-up is not reached."""
+    if estimate.estimate is None:
+        return "not reached"
+    low, high = ("not reached" if limit is None else f"{limit:g}" for limit in (estimate.ci_lower, estimate.ci_upper))
+    return f"{estimate.estimate:g} ({low} to {high})"
 
 
 def is_difference(scale: str) -> bool:

@@ -47,9 +47,9 @@ def test_p_values_have_two_figures(value: float, text: str):
     assert fmt.p_value(value) == text
 
 
-def test_counts_carry_their_per_cent_with_a_space_that_does_not_break():
-    assert fmt.count(fmt.Count(13, 27)) == "13 (48\N{NO-BREAK SPACE}%)"
-    assert fmt.count(fmt.Count(15, 26, show_denominator=True)) == "15/26 (58\N{NO-BREAK SPACE}%)"
+def test_counts_carry_their_percentage_closed_up():
+    assert fmt.count(fmt.Count(13, 27)) == "13 (48%)"
+    assert fmt.count(fmt.Count(15, 26, show_denominator=True)) == "15/26 (58%)"
     assert fmt.count(fmt.Count(0, 0)) == "0"
     assert fmt.count(fmt.Count(12_345)) == "12\N{NARROW NO-BREAK SPACE}345"
 
@@ -58,7 +58,7 @@ def test_halves_are_rounded_away_from_zero_and_there_is_no_negative_zero():
     assert fmt.fixed(0.145, 2) == "0.15"
     assert fmt.fixed(2.5, 0) == "3"
     assert fmt.fixed(-0.004, 2) == "0.00"
-    assert fmt.percent(0.125) == "13\N{NO-BREAK SPACE}%"
+    assert fmt.percent(0.125) == "13%"
 
 
 def test_means_and_quartiles():
@@ -100,3 +100,14 @@ def test_what_rounds_to_nothing_carries_no_sign_on_the_terminal() -> None:
     assert short(-0.0002) == "0.000"
     assert short(-0.0007) == "-0.001"
     assert short(-0.25) == "-0.250"
+
+
+def test_a_limit_next_to_no_difference_is_never_rounded_onto_it():
+    assert fmt.interval(fmt.Interval(0.079, -0.0004, 0.157, "risk_difference")) == "7.9 (\N{MINUS SIGN}0.04 to 15.7)"
+    assert fmt.interval(fmt.Interval(1.4, 0.998, 1.97, "odds_ratio")) == "1.40 (0.998 to 1.97)"
+    assert fmt.interval(fmt.Interval(1.4, 1.0, 1.97, "odds_ratio")) == "1.40 (1.00 to 1.97)"
+    assert fmt.interval(fmt.Interval(0.4, 0.1, 0.99997, "odds_ratio")) == "0.40 (0.10 to 1.0000)"
+
+
+def test_footnotes_beyond_the_alphabet_go_on_with_two_letters():
+    assert [fmt.letter(k) for k in (0, 25, 26, 27, 51, 52, 701, 702)] == ["a", "z", "aa", "ab", "az", "ba", "zz", "aaa"]

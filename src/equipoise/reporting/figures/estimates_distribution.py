@@ -77,10 +77,10 @@ def draw_estimates_distribution(
 
 def _alt(values: np.ndarray, title: str, published: float | None, is_ratio: bool, n_without: int) -> str:
     low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
-    said = f"{title}: {values.size:,} estimates, median {middle:.3g}, central 95 % from {low:.3g} to {high:.3g}."
+    said = f"{title}: {values.size:,} estimates, median {middle:.3g}, central 95% from {low:.3g} to {high:.3g}."
     if published is not None:
         share = float((values < published).mean())
-        said += f" The published {published:g} lies above {100 * share:.0f} % of them."
+        said += f" The published {published:g} lies above {100 * share:.0f}% of them."
     if n_without:
         said += f" {n_without:,} replicates have no estimate."
     return said

@@ -30,7 +30,7 @@ def draw_heat_map(
             if share is None:
                 continue
             begin = left + place * wide
-            hint = f"{x_axis} {tick_text(x)}, {y_axis} {tick_text(y)}: {100 * share:.1f} %"
+            hint = f"{x_axis} {tick_text(x)}, {y_axis} {tick_text(y)}: {100 * share:.1f}%"
             # Strength of colour follows the share; the number in the field says the same without colour.
             drawing.rect(
                 begin + 1, at + 1, wide - 2, _FIELD_HEIGHT - 2, "arm1", opacity=0.06 + 0.5 * share, radius=2, hint=hint
@@ -54,8 +54,8 @@ def _alt(shares: Mapping[tuple[float, float], float | None], x_axis: str, y_axis
     if not there:
         return f"{title} over {x_axis} and {y_axis}: nothing known."
     low, high = min(there, key=lambda at: there[at]), max(there, key=lambda at: there[at])
-    reached = f"{sum(share >= mark for share in there.values())} of {len(there)} cells reach {100 * mark:.0f} %"
+    reached = f"{sum(share >= mark for share in there.values())} of {len(there)} cells reach {100 * mark:.0f}%"
     return (
-        f"{title} over {x_axis} and {y_axis}: from {100 * there[low]:.0f} % at {low[0]:g} and {low[1]:g} to "
-        f"{100 * there[high]:.0f} % at {high[0]:g} and {high[1]:g}; {reached}."
+        f"{title} over {x_axis} and {y_axis}: from {100 * there[low]:.0f}% at {low[0]:g} and {low[1]:g} to "
+        f"{100 * there[high]:.0f}% at {high[0]:g} and {high[1]:g}; {reached}."
     )

@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves: steps, 95 % band, censoring ticks, direct labels, and the numbers at risk on the same axis."""
+"""Kaplan-Meier curves: steps, 95% band, censoring ticks, direct labels, and the numbers at risk on the same axis."""
 
 from __future__ import annotations
 

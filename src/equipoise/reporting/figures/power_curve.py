@@ -65,5 +65,5 @@ def _alt(lines: Sequence[PowerLine], axis: str, title: str) -> str:
     parts = []
     for line in lines:
         first, last = min(line.points), max(line.points)
-        parts.append(f"{line.name} from {100 * first[1]:.0f} % at {first[0]:g} to {100 * last[1]:.0f} % at {last[0]:g}")
+        parts.append(f"{line.name} from {100 * first[1]:.0f}% at {first[0]:g} to {100 * last[1]:.0f}% at {last[0]:g}")
     return f"{title} against {axis}: {'; '.join(parts)}."

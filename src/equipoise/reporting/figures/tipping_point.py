@@ -1,4 +1,4 @@
-"""Tipping point: the effect as one arm's imputed results are taken to be worse and worse."""
+"""Tipping point: the effect as one arm's imputed results are made progressively worse."""
 
 from __future__ import annotations
 

@@ -1,0 +1,271 @@
+"""Does the answer hold? Each sensitivity analysis of a planned analysis, and whether it agrees with it.
+
+An analysis agrees when its interval excludes no difference in the direction in which the planned one does; where the
+planned interval includes no difference, an analysis agrees when its own does. Counted are the sensitivity analyses of
+the plan on the same endpoint and in the same participants, and each varied choice taken singly; combinations of
+choices are in the tables of choices, and other populations answer another question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.protocol.vocabulary.estimators import estimator_label
+from equipoise.reporting import format as fmt
+from equipoise.reporting import words
+from equipoise.reporting.context import Material
+
+Limits = tuple[float | None, float | None, float | None]
+
+# A rule for what is missing, as the name of a row.
+RULE_NAMES: dict[str, str] = {
+    "is-use": "missing results count as use",
+    "is-no-use": "missing results count as no use",
+    "is-missing": "missing results excluded",
+    "is-no": "missing results count as no",
+    "is-yes": "missing results count as yes",
+    "is-use-after-dropout": "missing results count as use after dropout",
+    "last-observation": "last observation carried forward",
+    "worst-case": "worst case for missing results",
+    "best-case": "best case for missing results",
+}
+_MISSING = "how missing results are counted"
+_CHANGED = {
+    "ties": "the rule for tied times",
+    "time-unit": "the unit in which time is counted",
+    "covariates": "the covariates",
+    "missed": _MISSING,
+    "floor": "the lowest value before the logarithm",
+    "endpoint": "the definition of the endpoint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """One analysis beside the planned one: its name, what it changes, estimate and limits in the planned direction."""
+
+    name: str
+    changed: str
+    scale: str
+    limits: Limits
+    agrees: bool
+
+    @property
+    def direction(self) -> int:
+        """As of :func:`direction`."""
+        return direction(self.limits, self.scale)
+
+
+def null_of(scale: str) -> float:
+    """The value that means no difference: 1 of a ratio, 0 of a difference."""
+    return 0.0 if words.is_difference(scale) else 1.0
+
+
+def direction(limits: Limits, scale: str) -> int:
+    """1 where the interval lies above no difference, -1 where below, 0 where it includes it or is not known."""
+    _, low, high = limits
+    null = null_of(scale)
+    if low is not None and low > null:
+        return 1
+    return -1 if high is not None and high < null else 0
+
+
+def oriented(estimate: Estimate, arm: str | None) -> Limits:
+    """Estimate and limits as an effect of ``arm``: turned where the estimate has that arm as its reference."""
+    value, low, high = estimate.estimate, estimate.ci_lower, estimate.ci_upper
+    if estimate.reference != arm:
+        return value, low, high
+    if words.is_difference(estimate.scale):
+        return tuple(None if x is None else -x for x in (value, high, low))  # type: ignore[return-value]
+    return tuple(None if not x else 1 / x for x in (value, high, low))  # type: ignore[return-value]
+
+
+def experimental(material: Material, estimate: Estimate) -> tuple[str | None, str | None]:
+    """The arm that a comparison is told of, and the other: the one that stands later in the protocol comes first."""
+    order = material.protocol.arm_ids
+    arm, reference = estimate.arm, estimate.reference
+    if arm in order and reference in order and order.index(str(arm)) < order.index(str(reference)):
+        return reference, arm
+    return arm, reference
+
+
+def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensitivity, ...]:
+    """Those of ``planned``: the plan's own first, in its order, then each varied choice taken singly."""
+    model = material.protocol.model
+    arm, _ = experimental(material, planned)
+    compared = {planned.arm, planned.reference}
+    wanted = direction(oriented(planned, arm), planned.scale)
+    out: list[Sensitivity] = []
+
+    def add(name: str, changed: str, estimate: Estimate) -> None:
+        limits = oriented(estimate, arm)
+        agrees = estimate.estimate is not None or any(limit is not None for limit in limits)
+        agrees = agrees and direction(limits, estimate.scale) == wanted
+        out.append(Sensitivity(words.capitalized(name), changed, estimate.scale, limits, agrees))
+
+    for line, analysis in model.analyses.items():
+        estimand = model.estimands.get(analysis.estimand)
+        if analysis.level != "sensitivity" or estimand is None or estimand.endpoint != planned.endpoint:
+            continue
+        estimate = material.main_estimate(line)
+        if estimate is None or {estimate.arm, estimate.reference} != compared or estimate.scale == "test":
+            continue
+        if estimate.details.get("analysis_set") != planned.details.get("analysis_set"):
+            continue
+        add(_name_of(material, line), _changed_by(material, line), estimate)
+    line = material.line(planned)
+    own = {name: _planned_choice(material, line, name) for name in _CHANGED}
+    for estimate in material.results.estimates:
+        choices = material.choices(estimate)
+        if material.line(estimate) != line or not choices or {estimate.arm, estimate.reference} != compared:
+            continue
+        differing = [name for name, value in choices.items() if value != own.get(name)]
+        if len(differing) == 1:
+            [name] = differing
+            add(
+                _choice_name(material, name, choices[name]), _CHANGED.get(name, "the choices of the analysis"), estimate
+            )
+    return tuple(out)
+
+
+def _name_of(material: Material, line: str) -> str:
+    analysis = material.protocol.model.analyses[line]
+    if analysis.label:
+        return analysis.label
+    if analysis.imputation is not None:
+        after = analysis.imputation.after_dropout
+        name = "missing results imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}"
+        return f"{name}, delta-adjusted" if any(analysis.imputation.delta.values()) else name
+    if analysis.missed is not None:
+        return RULE_NAMES.get(analysis.missed, analysis.missed.replace("-", " "))
+    return estimator_label(analysis.estimator) or line.replace("-", " ")
+
+
+def _changed_by(material: Material, line: str) -> str:
+    analysis = material.protocol.model.analyses[line]
+    if analysis.imputation is not None or analysis.missed is not None:
+        return _MISSING
+    return "the method of analysis"
+
+
+def _planned_choice(material: Material, line: str, name: str) -> str:
+    """The value of a choice in the plan, written as the choices of an estimate are."""
+    analysis = material.protocol.model.analyses[line]
+    endpoint_id = material.protocol.model.estimands[analysis.estimand].endpoint
+    endpoint = material.protocol.model.endpoints[endpoint_id]
+    if name == "endpoint":
+        return endpoint_id
+    if name == "covariates":
+        return "+".join(analysis.covariates) or "none"
+    if name == "missed":
+        return str(analysis.missed or getattr(endpoint, "missed", None))
+    if name == "floor":
+        floor = getattr(endpoint, "floor", None)
+        return "" if floor is None else f"{float(floor):g}"
+    return str(getattr(analysis, name.replace("-", "_"), ""))
+
+
+def _choice_name(material: Material, name: str, value: str) -> str:
+    if name == "endpoint":
+        return material.endpoint_label(value)
+    if name == "missed":
+        return RULE_NAMES.get(value, value.replace("-", " "))
+    if name == "covariates":
+        variables = material.protocol.model.baseline
+        parts = [] if value == "none" else value.split("+")
+        labels = [words.lowered(variables[v].label or v) if v in variables else v for v in parts]
+        return f"adjusted for {fmt.joined(labels)}" if labels else "not adjusted"
+    text = words.CHOICE_VALUES.get((name, value), value)
+    return {"ties": f"ties: {text}", "time-unit": f"time in {text}", "floor": f"lowest value {text}"}.get(name, text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The verdict: one sentence
+
+
+def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ...]) -> str:
+    """What the planned analysis says, and whether its sensitivity analyses agree."""
+    arm, other = experimental(material, planned)
+    label = material.endpoint_label(planned.endpoint)
+    limits = oriented(planned, arm)
+    way = direction(limits, planned.scale)
+    opening = "In this simulated trial " if material.records.is_simulated else ""
+    if all(value is None for value in limits):
+        return _sentence(opening, f"the effect on {_quoted(label)} is not estimable")
+    more, less = _comparatives(planned.scale)
+    with_arm = words.lowered(material.arm_label(arm))
+    if way:
+        word = more if way > 0 else less
+        text = f"{words.lowered(label)} {_verb(planned.scale)} {_frequent(word)} with {with_arm}"
+        if _reads_as_adjective(label):
+            text = f"{more if way > 0 else 'fewer'} participants were {words.lowered(label)} with {with_arm}"
+    else:
+        trial = "the simulated trial" if opening else "the trial"
+        text = f"{trial} does not settle whether {_open_question(label, planned.scale, with_arm, material, other)}"
+        opening = ""
+    return _sentence(opening, text + _tail(checks, way))
+
+
+def _sentence(opening: str, text: str) -> str:
+    return words.capitalized(f"{opening}{text}.")
+
+
+def _quoted(label: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{words.lowered(label)}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def _reads_as_adjective(label: str) -> bool:
+    """Whether a label continues the sentence "participants were ..."."""
+    return label.lower().startswith(("abstinent", "free of", "retained", "in remission", "alive"))
+
+
+def _comparatives(scale: str) -> tuple[str, str]:
+    """What a value above no difference means of the arm, and one below."""
+    if scale == "hazard_ratio":
+        return "sooner", "later"
+    if scale in ("rmst_difference", "median_time"):
+        return "later", "sooner"
+    if scale in ("mean_difference", "ratio_of_means", "rate_ratio", "mean"):
+        return "higher", "lower"
+    return "more", "less"
+
+
+def _frequent(word: str) -> str:
+    return f"{word} frequent" if word in ("more", "less") else word
+
+
+def _verb(scale: str) -> str:
+    more, _ = _comparatives(scale)
+    return {"sooner": "came", "later": "came", "higher": "was"}.get(more, "was")
+
+
+def _open_question(label: str, scale: str, with_arm: str, material: Material, other: str | None) -> str:
+    more, _ = _comparatives(scale)
+    second = words.lowered(material.arm_label(other))
+    if _reads_as_adjective(label):
+        return f"more participants are {words.lowered(label)} with {with_arm} or with {second}"
+    verb = {"sooner": "comes", "later": "comes"}.get(more, "is")
+    return f"{words.lowered(label)} {verb} {_frequent(more)} with {with_arm} or with {second}"
+
+
+def _tail(checks: tuple[Sensitivity, ...], way: int) -> str:
+    bad = [check for check in checks if not check.agrees]
+    m = len(checks)
+    if not checks:
+        return ""
+    if not bad:
+        return "; the one sensitivity analysis agrees" if m == 1 else f"; all {m} sensitivity analyses agree"
+    changed = {check.changed for check in bad}
+    if len(bad) == 1:
+        [only] = bad
+        where = f"only in the analysis {_quoted(only.name)}"
+        if only.limits[0] is None and only.direction == 0:
+            return f"; {where} is the effect not estimable"
+        if way and only.direction == -way:
+            return f"; {where} is the difference in the other direction"
+        return f"; {where} does the interval {'include' if way else 'exclude'} no difference"
+    if len(changed) == 1:
+        what = changed.pop()
+        return f"; the difference depends on {what}" if way else f"; whether there is a difference depends on {what}"
+    return f"; {len(bad)} of {m} sensitivity analyses do not agree"

@@ -1,0 +1,448 @@
+"""The first screen of a results report: question, verdict, results by arm, whether they hold, one caution at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from equipoise.analysis.estimate import Estimate
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.protocol.vocabulary.estimators import estimator_label
+from equipoise.protocol.vocabulary.scales import is_share, scale_label
+from equipoise.reporting import format as fmt
+from equipoise.reporting import words
+from equipoise.reporting.agreement import Sensitivity, experimental, oriented, sensitivity_analyses, verdict
+from equipoise.reporting.context import Material
+from equipoise.reporting.document import Answer, AnswerRow, Callout, StripRow
+from equipoise.reporting.figures.strip import Limits, draw_axis, draw_dots, draw_row, strip_axis
+from equipoise.reporting.palette import arm_token
+
+_MOST_NAMED = 5  # analyses that differ, by name; the others are counted
+_NOTABLE_MISSING = 0.20
+
+
+def build_answer(material: Material) -> Answer | None:
+    """The answer to the first primary analysis; ``None`` where the plan has no result to answer with."""
+    primary = _primary(material)
+    if not primary:
+        return _description(material)
+    first = primary[0]
+    checks = sensitivity_analyses(material, first)
+    strip, note = _strip(material, first, checks)
+    return Answer(
+        question=_question(material, first),
+        endpoint_title="Primary endpoint" if len(primary) == 1 else "Primary endpoints",
+        endpoint=_endpoint_words(material, primary),
+        verdict=verdict(material, first, checks),
+        caption="Primary endpoint" if len(primary) == 1 else "Primary endpoints",
+        subtitle=_subtitle(material),
+        arms=_heads(material),
+        rows=tuple(_rows(material, primary)),
+        strip_subtitle=_strip_subtitle(material, first, checks),
+        strip=strip,
+        strip_note=note,
+        caution=_caution(material, first),
+    )
+
+
+def _primary(material: Material) -> list[Estimate]:
+    """The comparisons that answer the primary lines of the plan, else the first secondary one."""
+    for level in ("primary", "secondary"):
+        found = []
+        for line, analysis in material.protocol.model.analyses.items():
+            estimate = material.main_estimate(line) if analysis.level == level else None
+            if estimate is not None and estimate.scale != "test":
+                found.append(estimate)
+        if found:
+            return found if level == "primary" else found[:1]
+    return []
+
+
+def _description(material: Material) -> Answer | None:
+    """The answer of a trial without a comparison: each primary result of an arm with its interval."""
+    model = material.protocol.model
+    shown = [e for e in material.results.estimates if e.reference is None and not material.choices(e)]
+    leading = [e for e in shown if e.level == "primary"] or shown[:4]
+    if not leading:
+        return None
+    first = leading[0]
+    label = material.endpoint_label(first.endpoint)
+    opening = "In this simulated trial: " if material.records.is_simulated else ""
+    rows = []
+    for estimate in leading:
+        name = material.endpoint_label(estimate.endpoint)
+        rows.append(
+            AnswerRow(
+                name if len(material.arms) == 1 else f"{name}, {material.arm_label(estimate.arm)}",
+                (words.single_words(estimate),),
+                strong=True,
+            )
+        )
+        published = next((p for p in model.published.values() if p.endpoint == estimate.endpoint and p.printed), None)
+        if published is not None and published.printed:
+            rows.append(AnswerRow("published", (published.printed,), indent=True))
+    rows += _missing_rows(material)
+    endpoints = list(dict.fromkeys(e.endpoint for e in leading))
+    return Answer(
+        question=_question(material, first),
+        endpoint_title="Main endpoint" if len(endpoints) == 1 else "Main endpoints",
+        endpoint=_sentences(material, endpoints),
+        verdict=words.capitalized(f"{opening}{words.lowered(label)}, {words.single_words(first)}.")
+        + ("" if len(material.arms) > 1 else " Without a comparison group, this is a description and not an effect."),
+        caption="Results",
+        subtitle=_subtitle(material),
+        arms=_heads(material),
+        rows=tuple(rows),
+        strip_subtitle="",
+        strip=(),
+        strip_note="",
+        caution=None,
+    )
+
+
+def _question(material: Material, estimate: Estimate) -> str:
+    """The estimand's question: in its own words, else made of its attributes."""
+    estimand = material.protocol.model.estimands.get(estimate.estimand or "")
+    if estimand is not None and estimand.words:
+        return estimand.words
+    arm, other = experimental(material, estimate)
+    population = estimand.population if estimand is not None else "everybody randomized"
+    mine, others = _named(material, arm), _named(material, other)
+    versus = f"{mine} rather than {others}" if other else mine
+    label = words.lowered(material.endpoint_label(estimate.endpoint))
+    if other is None:
+        return f"With {versus}, what is the result for: {label}?"
+    text = f"In {words.lowered(population)}, does {versus} change {label}"
+    policies = set(estimand.intercurrent.values()) if estimand is not None else set()
+    stopping = "treatment-policy" in policies and "treatment-discontinuation" in dict(estimand.intercurrent)  # type: ignore[union-attr]
+    return f"{text}, whether or not treatment is continued?" if stopping else f"{text}?"
+
+
+def _named(material: Material, arm: str | None) -> str:
+    """An arm's name within a sentence."""
+    return words.lowered(material.arm_label(arm))
+
+
+def _endpoint_words(material: Material, primary: Sequence[Estimate]) -> str:
+    return _sentences(material, list(dict.fromkeys(e.endpoint for e in primary)))
+
+
+def _sentences(material: Material, endpoints: Sequence[str]) -> str:
+    texts = []
+    for endpoint in endpoints:
+        text = material.protocol.model.endpoints[endpoint].words
+        if len(endpoints) > 1:
+            text = f"{material.endpoint_label(endpoint)}: {words.lowered(text)}"
+        texts.append(words.capitalized(text.rstrip(".")) + ".")
+    return " ".join(texts)
+
+
+def _subtitle(material: Material) -> str:
+    n = fmt.plural(material.n_randomized, "participant")
+    word = "randomized " if material.protocol.model.randomization is not None else ""
+    text = f"all {n.replace(' ', f' {word}', 1)}"
+    return f"Simulated; {text}" if material.records.is_simulated else words.capitalized(text)
+
+
+def _heads(material: Material) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (label, f"n={fmt.thousands(len(material.members[arm]))}", arm_token(position))
+        for position, (arm, label) in enumerate(material.arms.items())
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Results by arm
+
+
+def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
+    rows: list[AnswerRow] = []
+    shown: set[str] = set()
+    for estimate in primary:
+        if estimate.endpoint not in shown:
+            shown.add(estimate.endpoint)
+            rows += results_by_arm(material, estimate.endpoint)
+        name = scale_label(estimate.scale).removesuffix(", points")
+        arm, other = experimental(material, estimate)
+        if len(material.arms) > 2:
+            name += f", {material.arm_label(arm)} v {material.arm_label(other)}"
+        if len(primary) > 1 or len(material.arms) > 2:
+            rows.append(AnswerRow(name, (_effect(material, estimate),), indent=True))
+        else:
+            rows.append(AnswerRow(words.capitalized(name), (_effect(material, estimate),)))
+        absolute = _absolute(material, estimate)
+        if absolute:
+            rows.append(
+                AnswerRow(
+                    "absolute difference" if len(primary) > 1 else "Absolute difference",
+                    (absolute,),
+                    indent=len(primary) > 1,
+                )
+            )
+    rows += _missing_rows(material)
+    for estimate in primary:
+        published = material.published_for(estimate)
+        if published is not None:
+            text = published.printed or (str(published.effect.value) if published.effect is not None else "")
+            if text:
+                label = words.lowered(material.endpoint_label(estimate.endpoint))
+                rows.append(AnswerRow(f"Published: {label}" if len(primary) > 1 else "Published", (text,)))
+    return rows
+
+
+def results_by_arm(material: Material, endpoint: str) -> list[AnswerRow]:
+    """Rows of an endpoint's results with a cell per arm: events n (%), mean (SD), or visits with the event."""
+    derived = material.results.endpoints.get(endpoint)
+    label = material.endpoint_label(endpoint)
+    if derived is None:
+        return []
+    arm_of = derived.participants.arm
+    cells = [_arm_result(derived, arm_of == arm) for arm in material.arms]
+    rows = [AnswerRow(label + _what_is_shown(derived), tuple(cells), strong=True)]
+    medians = {
+        str(e.arm): e
+        for e in material.results.of_endpoint(endpoint)
+        if e.scale == "median_time" and not material.choices(e) and not e.details.get("analysis_set")
+    }
+    if medians and set(medians) >= set(material.arms):
+        texts = tuple(words.time_words(medians[arm]) for arm in material.arms)
+        rows.append(AnswerRow("median days (95% CI)", texts, indent=True))
+    return rows
+
+
+def _what_is_shown(derived: Derived) -> str:
+    if derived.shape == "number":
+        return ", mean (SD)"
+    if derived.shape == "repeated-binary":
+        return ", visits with it/visits with a result"
+    if derived.shape == "repeated-score":
+        name = derived.visit_names[-1] if derived.visit_names else ""
+        return f", mean (SD) at {name}" if name else ", mean (SD)"
+    return ""
+
+
+def _arm_result(derived: Derived, mine: np.ndarray) -> str:
+    n = int(mine.sum())
+    if derived.shape == "time-to-event" and derived.event is not None:
+        known = mine if derived.time is None else mine & ~np.isnan(derived.time)
+        return fmt.count(fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=known.sum() < n))
+    if derived.shape == "repeated-binary" and derived.values is not None:
+        values = derived.values[mine]
+        seen = int((~np.isnan(values)).sum())
+        return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=True))
+    if derived.shape == "repeated-score" and derived.values is not None:
+        table = derived.raw if derived.raw is not None else derived.values
+        return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
+    if derived.value is None:
+        return "not recorded"
+    if derived.shape == "number":
+        return _mean(derived.value[mine], n)
+    values = derived.value[mine]
+    seen = int((~np.isnan(values)).sum())
+    return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n))
+
+
+def _mean(values: np.ndarray, n: int) -> str:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return "not recorded"
+    sd = float(np.std(known, ddof=1)) if known.size > 1 else None
+    text = fmt.cell(fmt.MeanSD(float(known.mean()), sd))
+    return text if known.size == n else f"{text}; n={known.size}"
+
+
+def _effect(material: Material, estimate: Estimate) -> str:
+    arm, _ = experimental(material, estimate)
+    return words.limits_words(oriented(estimate, arm), estimate.scale, estimate.ci_level, estimate.p_value)
+
+
+def _absolute(material: Material, estimate: Estimate) -> str:
+    """The difference of risks: the plan's own, else Miettinen and Nurminen's, said not to be planned."""
+    if estimate.scale not in ("odds_ratio", "risk_ratio", "hazard_ratio"):
+        return ""
+    arm, other = experimental(material, estimate)
+    for found in material.results.of_endpoint(estimate.endpoint):
+        same = {found.arm, found.reference} == {arm, other} and not material.choices(found)
+        planned = material.protocol.model.analyses.get(material.line(found))
+        changed = planned is not None and (planned.missed is not None or planned.imputation is not None)
+        if found.scale == "risk_difference" and same and not changed and not found.details.get("analysis_set"):
+            return words.limits_words(oriented(found, arm), found.scale, found.ci_level, None)
+    derived = material.results.endpoints.get(estimate.endpoint)
+    if derived is None or derived.shape != "binary" or derived.value is None:
+        return ""
+    from equipoise.stats.risk import miettinen_nurminen_difference
+
+    counts = []
+    for one in (other, arm):
+        values = derived.value[derived.participants.arm == one]
+        values = values[~np.isnan(values)]
+        counts += [values.sum(), float(values.size)]
+    if not counts[1] or not counts[3]:
+        return ""
+    fit = miettinen_nurminen_difference(*counts)
+    limits = tuple(float(np.atleast_1d(x)[0]) for x in (fit.estimate, fit.ci_lower, fit.ci_upper))
+    if not np.isfinite(limits).all():
+        return ""
+    return f"{words.limits_words(limits, 'risk_difference', 0.95, None)}, not planned"  # type: ignore[arg-type]
+
+
+def _missing_rows(material: Material) -> list[AnswerRow]:
+    shares = missing_visits(material)
+    if not shares:
+        return []
+    cells = tuple(fmt.count(fmt.Count(*shares[arm])) if arm in shares else "not recorded" for arm in material.arms)
+    return [AnswerRow("Missed visits", cells)]
+
+
+def missing_visits(material: Material) -> dict[str, tuple[int, int]]:
+    """Arm -> visits missed and visits due after randomization, of everybody in it."""
+    visits = material.records["visits"]
+    if not visits.height or "state" not in visits.columns:
+        return {}
+    out = {}
+    for arm, members in material.members.items():
+        mine = visits.filter(pl.col("participant_id").is_in(members))
+        missed = mine.filter(pl.col("state") == "missed").height
+        due = missed + mine.filter(pl.col("state") == "attended").height
+        if due:
+            out[arm] = (missed, due)
+    return out
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Does it hold?
+
+
+def _strip_subtitle(material: Material, estimate: Estimate, checks: Sequence[Sensitivity]) -> str:
+    if not checks:
+        return ""
+    bad = [check for check in checks if not check.agrees]
+    m = len(checks)
+    analyses = "sensitivity analysis" if m == 1 else "sensitivity analyses"
+    if not bad:
+        text = f"{'The' if m == 1 else f'All {m}'} {analyses} {'agrees' if m == 1 else 'agree'}"
+    else:
+        text = f"{m - len(bad)} of {m} {analyses} agree"
+        changed = {check.changed for check in bad}
+        if len(bad) > 1 and len(changed) == 1:
+            text += f"; the {fmt.count_in_words(len(bad))} that do not all change {changed.pop()}"
+    label = material.endpoint_label(estimate.endpoint)
+    return f"{label}: {text[:1].lower()}{text[1:]}"
+
+
+def _strip(material: Material, estimate: Estimate, checks: Sequence[Sensitivity]) -> tuple[tuple[StripRow, ...], str]:
+    """Rows of the strip and its note; empty where there is nothing to hold the planned analysis against."""
+    arm, _ = experimental(material, estimate)
+    published = _published_limits(material, estimate, arm)
+    scale = estimate.scale
+    same = [check for check in checks if check.scale == scale]
+    if scale == "test" or (not checks and published is None):
+        return (), ""
+    agreeing = [check for check in same if check.agrees and check.limits[0] is not None]
+    differing = [check for check in same if not check.agrees]
+    planned = oriented(estimate, arm)
+    everything: list[Limits] = [planned, *(c.limits for c in differing), *([published] if published else [])]
+    dots = [c.limits[0] for c in agreeing if c.limits[0] is not None]
+    axis = strip_axis(
+        [*everything, *((value, None, None) for value in dots)],
+        is_ratio=not words.is_difference(scale),
+        factor=100.0 if is_share(scale) else 1.0,
+    )
+    rows = [_strip_row("Planned analysis", axis, planned, scale, "planned")]
+    if len(agreeing) == 1:
+        rows.append(_strip_row(agreeing[0].name, axis, agreeing[0].limits, scale, "agrees"))
+    elif agreeing:
+        text = f"{fmt.on_scale(min(dots), scale)} to {fmt.on_scale(max(dots), scale)}"
+        alt = f"{len(agreeing)} analyses that agree, estimates from {text}"
+        rows.append(StripRow(f"{len(agreeing)} that agree", draw_dots(axis, dots, alt=alt), text, "agrees"))
+    for check in differing[:_MOST_NAMED]:
+        rows.append(_strip_row(check.name, axis, check.limits, scale, "differs"))
+    if len(differing) > _MOST_NAMED:
+        rows.append(StripRow(f"{len(differing) - _MOST_NAMED} more that differ", None, "see Sensitivity", "differs"))
+    if published is not None:
+        name = "Published, real trial" if material.records.is_simulated else "Published"
+        rows.append(_strip_row(name, axis, published, scale, "published"))
+    rows.append(StripRow("", draw_axis(axis), "", "axis"))
+    return tuple(rows), _strip_note(material, estimate, checks, len(checks) - len(same))
+
+
+def _strip_row(name: str, axis: object, limits: Limits, scale: str, kind: str) -> StripRow:
+    text = fmt.interval(fmt.Interval(*limits, scale))
+    alt = f"{name}: {text}"
+    return StripRow(name, draw_row(axis, limits, kind=kind, alt=alt), text, kind)  # type: ignore[arg-type]
+
+
+def _strip_note(material: Material, estimate: Estimate, checks: Sequence[Sensitivity], n_elsewhere: int) -> str:
+    arm, other = experimental(material, estimate)
+    scale = scale_label(estimate.scale)
+    right_is_arm = material.higher_favours_arm(estimate) == (estimate.arm == arm)
+    right, left = (arm, other) if right_is_arm else (other, arm)
+    parts = [
+        f"{words.capitalized(scale)}, {_named(material, arm)} versus {_named(material, other)}; values to the left of "
+        f"the line favour {_named(material, left)}, to the right {_named(material, right)}."
+    ]
+    if checks:
+        parts.append(
+            "An analysis agrees if its 95% CI excludes no difference in the direction of the planned analysis, "
+            "or includes no difference as the planned one does."
+        )
+    if n_elsewhere:
+        parts.append(
+            f"{words.capitalized(fmt.count_in_words(n_elsewhere))} on another scale "
+            f"{'is' if n_elsewhere == 1 else 'are'} counted and not drawn."
+        )
+    return " ".join(parts)
+
+
+def _published_limits(material: Material, estimate: Estimate, arm: str | None) -> Limits | None:
+    found = material.published_effect(estimate)
+    if found is None:
+        return None
+    if estimate.reference != arm:
+        return found
+    turned = Estimate(
+        id="published",
+        endpoint=estimate.endpoint,
+        estimand=None,
+        estimator="",
+        arm=estimate.arm,
+        reference=estimate.reference,
+        event=None,
+        scale=estimate.scale,
+        estimate=found[0],
+        ci_lower=found[1],
+        ci_upper=found[2],
+    )
+    return oriented(turned, arm)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One caution
+
+
+def _caution(material: Material, estimate: Estimate) -> Callout | None:
+    """The first that applies: another estimator stood in, hazards are not proportional, one arm misses far more."""
+    if material.suffix(estimate):
+        used = estimator_label(estimate.estimator) or estimate.estimator
+        text = f"It gave no finite estimate. The result shown is from the method planned for that case ({used})."
+        return Callout(text, "The planned estimator was replaced.", "warning")
+    p = estimate.details.get("proportional_hazards_p_value")
+    if estimate.scale == "hazard_ratio" and isinstance(p, (int, float)) and p < 0.05:
+        return Callout(
+            f"The hazards are not proportional ({words.p_text(float(p))}): the ratio changes during follow-up, as the "
+            "curves show.",
+            "Read the hazard ratio as an average.",
+            "warning",
+        )
+    shares = {arm: missed / due for arm, (missed, due) in missing_visits(material).items()}
+    if len(shares) > 1 and max(shares.values()) - min(shares.values()) > _NOTABLE_MISSING:
+        most, least = max(shares, key=lambda a: shares[a]), min(shares, key=lambda a: shares[a])
+        return Callout(
+            f"With {_named(material, most)} {fmt.percent(shares[most])} of the visits due were missed, with "
+            f"{_named(material, least)} {fmt.percent(shares[least])}. How missing results are counted matters here.",
+            "More is missing in one arm.",
+            "warning",
+        )
+    return None
