@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, LongRows, long_rows, sum_by_trial
-from equipoise.analysis.outcome import Outcome, from_coefficient
+from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS, measured
 
 if TYPE_CHECKING:
     from equipoise.stats.logistic_mixed import LogisticMixedFits
@@ -211,26 +212,28 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
     design = np.ones((rows.shape[0], 1)) if alone else comparison.design(rows)
     fits = fit_linear(y[rows], design, offsets)
     column = 0 if alone else 1
-    scale = ("mean" if alone else "mean_difference") if not derived.logarithm else "ratio_of_means"
+    scale = measured(ESTIMATORS["linear"], logarithm=derived.logarithm, alone=alone).id
     adjusted = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
-    return [
-        from_coefficient(
-            estimator="linear",
-            scale=scale,
-            coefficient=fits.coefficients[:, column],
-            standard_error=fits.standard_errors[:, column],
-            df=fits.df,
-            level=analysis.ci_level,
-            codes=fits.codes,
-            n_analysed=np.diff(offsets),
-            n_events=np.full(comparison.n_trials, -1, dtype=np.int64),
-            n_missed=sum_by_trial(~there, comparison.offsets),
-            arm=comparison.arm,
-            reference=comparison.reference or None,
-            method=f"linear regression{' of the logarithm' if derived.logarithm else ''}, Student's t limits{adjusted}",
-            details={"sd_residual": fits.sd_residual},
-        )
-    ]
+    outcome = from_coefficient(
+        estimator="linear",
+        scale=scale,
+        coefficient=fits.coefficients[:, column],
+        standard_error=fits.standard_errors[:, column],
+        df=fits.df,
+        level=analysis.ci_level,
+        codes=fits.codes,
+        n_analysed=np.diff(offsets),
+        n_events=np.full(comparison.n_trials, -1, dtype=np.int64),
+        n_missed=sum_by_trial(~there, comparison.offsets),
+        arm=comparison.arm,
+        reference=comparison.reference or None,
+        method=f"linear regression{' of the logarithm' if derived.logarithm else ''}, Student's t limits{adjusted}",
+        details={"sd_residual": fits.sd_residual},
+    )
+    if alone and derived.logarithm:
+        # That a geometric mean is 1 is nobody's hypothesis.
+        outcome = replace(outcome, statistic=nothing(comparison.n_trials), p_value=nothing(comparison.n_trials))
+    return [outcome]
 
 
 def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
@@ -251,7 +254,7 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
     return [
         from_coefficient(
             estimator="linear-mixed",
-            scale="ratio_of_means" if derived.logarithm else "mean_difference",
+            scale=measured(ESTIMATORS["linear-mixed"], logarithm=derived.logarithm).id,
             coefficient=fits.coefficients[:, 1],
             standard_error=fits.standard_errors[:, 1],
             df=fits.df[:, 1],

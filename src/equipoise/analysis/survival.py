@@ -135,6 +135,8 @@ def fit_curves(derived: Derived, comparison: Comparison, analysis: Analysis) -> 
     unit = UNIT_WORDS[analysis.time_unit]
     out = []
     for group, arm in ((0, comparison.reference), (1, comparison.arm)):
+        if not arm:
+            continue  # a programme without a reference
         of_arm = data.experimental == group
         total = sum_by_trial(of_arm, data.offsets)
         events = sum_by_trial(of_arm & (data.event > 0), data.offsets)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.patterns import check_pattern
-from equipoise.protocol.language.analysis import TimeToEventEndpoint
+from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
 from equipoise.protocol.language.notation import Days
 from equipoise.protocol.text.yaml_lines import Path_
 from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES
-from equipoise.protocol.vocabulary.estimators import ESTIMATORS, OPTIONS, estimators_for, summaries_for, takers_of
+from equipoise.protocol.vocabulary.estimators import (
+    ESTIMATORS,
+    OPTIONS,
+    Estimator,
+    answers,
+    estimators_for,
+    measured,
+    summaries_for,
+    takers_of,
+)
+from equipoise.protocol.vocabulary.scales import SCALES
 
 _VARIED = ("ties", "time-unit", "covariates")
 
@@ -232,7 +243,7 @@ def _estimands(c: Checker) -> None:
             continue
         endpoint = model.endpoints[estimand.endpoint]
         alone = estimand.treatments.reference is None
-        suits = summaries_for(endpoint.shape, alone=alone)
+        suits = summaries_for(endpoint.shape, alone=alone, logarithm=endpoint.analyses_logarithm)
         if estimand.summary not in suits:
             of = "one arm alone" if alone else "two treatments compared"
             c.add(
@@ -251,16 +262,7 @@ def _analyses(c: Checker) -> None:
     for id, analysis in model.analyses.items():
         path: Path_ = ("analyses", id)
         if c.ref((*path, "estimand"), analysis.estimand, model.estimands, "estimands"):
-            endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
-            if endpoint is not None and endpoint.shape not in ESTIMATORS[analysis.estimator].needs:
-                c.add(
-                    "P028",
-                    (*path, "estimator"),
-                    f"{analysis.estimator} does not suit an endpoint of kind {endpoint.kind} "
-                    f"({SHAPES[endpoint.shape]}).",
-                    listed(sorted(row.id for row in estimators_for(endpoint.shape))),
-                    "Choose one of these, or another estimand.",
-                )
+            _answer(c, path, analysis, model.estimands[analysis.estimand])
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
@@ -321,6 +323,93 @@ def _analyses(c: Checker) -> None:
                 f"a number up to {max(1, len(model.stages))}",
                 "Correct the number, or define the stage under stages.",
             )
+
+
+def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> None:
+    """Whether an estimator suits the endpoint, and what it gives is what the estimand asks for."""
+    row = ESTIMATORS[analysis.estimator]
+    endpoint = c.model.endpoints.get(estimand.endpoint)
+    if endpoint is None:
+        return
+    if endpoint.shape not in row.needs:
+        c.add(
+            "P028",
+            (*path, "estimator"),
+            f"{row.id} does not suit an endpoint of kind {endpoint.kind} ({SHAPES[endpoint.shape]}).",
+            listed(sorted(row.id for row in estimators_for(endpoint.shape))),
+            "Choose one of these, or another estimand.",
+        )
+        return
+    alone = estimand.treatments.reference is None
+    how: dict[str, Any] = {"alone": alone, "logarithm": endpoint.analyses_logarithm}
+    asked = summaries_for(endpoint.shape, **how)
+    choice = analysis.ties if "ties" in row.options else None
+    # A summary that the endpoint cannot have is named where the estimand stands.
+    if estimand.summary in asked and not answers(row, estimand.summary, **how, choice=choice):
+        others = sorted(other.id for other in estimators_for(endpoint.shape) if answers(other, estimand.summary, **how))
+        c.add(
+            "P028",
+            (*path, "estimator"),
+            f"{row.id} {_gives(row, choice, **how)}, and the estimand {analysis.estimand} asks for {estimand.summary}.",
+            f"an estimator of {estimand.summary}: {listed(others)}",
+            "Choose one of these, or write an estimand of its own for what this estimator gives.",
+        )
+    if alone and analysis.covariates:
+        c.add(
+            "P029",
+            (*path, "covariates"),
+            "One arm alone is looked at: there is no comparison for covariates to adjust.",
+            "no covariates, or two treatments",
+            "Remove them.",
+        )
+    for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):
+        other = c.model.endpoints.get(name)
+        if other is not None and other.shape not in row.needs:
+            c.add(
+                "P028",
+                (*path, "vary", "endpoint", position),
+                f"{row.id} does not suit {name}, of kind {other.kind} ({SHAPES[other.shape]}).",
+                f"endpoints that {row.id} suits",
+                "Choose another endpoint, or give this one a line of its own.",
+            )
+    _strata(c, path, analysis)
+
+
+def _gives(row: Estimator, choice: str | None, *, alone: bool, logarithm: bool) -> str:
+    """What an estimator gives, in words."""
+    if row.role == "test":
+        tested = sorted(SCALES[scale].summary for scale in row.tests)
+        return f"tests {listed(tested, conjunction='or')}" + (" of two treatments" if alone else "")
+    if alone and not row.alone:
+        return "compares two treatments"
+    if row.role == "arms":
+        return f"gives {listed(sorted(SCALES[scale].summary for scale in row.alone), conjunction='and')}"
+    by = f" with ties: {choice}" if choice in row.measures_choice else ""
+    return f"gives {measured(row, logarithm=logarithm, alone=alone, choice=choice).summary}{by}"
+
+
+def _strata(c: Checker, path: Path_, analysis: Analysis) -> None:
+    """Covariates of a test are strata: a number would make a stratum of every value."""
+    if not ESTIMATORS[analysis.estimator].stratifies:
+        return
+    given: list[tuple[Path_, str]] = [((*path, "covariates", i), name) for i, name in enumerate(analysis.covariates)]
+    for i, names in enumerate(analysis.vary.covariates if analysis.vary is not None else ()):
+        given += [((*path, "vary", "covariates", i, j), name) for j, name in enumerate(names)]
+    for where, name in given:
+        require_category(c, where, name, f"The {ESTIMATORS[analysis.estimator].name} is stratified by its covariates")
+
+
+def require_category(c: Checker, path: Path_, name: str, why: str) -> None:
+    """A baseline variable that sorts participants into groups is no number."""
+    variable = c.model.baseline.get(name)
+    if variable is not None and variable.type == "number":
+        c.add(
+            "P037",
+            path,
+            f"{why}, and {name} is a number: every value would be a group of its own.",
+            "a variable of type category or yes-no",
+            f"Name a category (classes of {name} can be one), or leave it out.",
+        )
 
 
 def _published(c: Checker) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from equipoise.foundation.errors import Problem, listed
-from equipoise.protocol.checks.analyses import check_analysis
+from equipoise.protocol.checks.analyses import check_analysis, require_category
 from equipoise.protocol.checks.collector import Checker, Unread
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
@@ -37,6 +37,7 @@ CODES = {
     "P032": "An assurance case whose word does not fit the schedule.",
     "P033": "A primary analysis without alpha, or an analysis plan without a primary.",
     "P034": "Counts that do not add up.",
+    "P037": "A number that would sort participants into groups.",
     **MISSING_CODES,
 }
 
@@ -163,6 +164,8 @@ def _randomization(c: Checker) -> None:
         where: Path_ = ("randomization", "strata")
         where = (*where, "value" if strata.value is not None else "assumed") if _as_fact(c, where) else where
         c.refs(where, strata.usable or (), known, "baseline")
+        for position, name in enumerate(strata.usable or ()):
+            require_category(c, (*where, position), name, "Randomization is within strata")
     if model.calendar.randomization_day is not None:
         c.day(("calendar", "randomization-day"), model.calendar.randomization_day)
 

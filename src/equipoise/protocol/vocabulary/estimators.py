@@ -28,8 +28,9 @@ Role = Literal["effect", "test", "arms"]
 class Estimator:
     """One estimator.
 
-    ``measures`` are the scales of its rows where two treatments are compared, ``alone`` where there is one arm; where
-    logarithms are analysed a difference of means is a ratio of means. ``library`` are the shapes for which the
+    ``measures`` are the scales of its rows where two treatments are compared, ``alone`` where there is one arm; of
+    several, those that are ratios are for logarithms. ``measures_choice`` is the scale under a value of an option
+    where that changes it. ``library`` are the shapes for which the
     multiverse tries it on definitions of the endpoint library: one estimator a measure. ``cites`` are keys of the
     reference list, ``cites_choice`` those that a variant, or a value of an option, adds.
     """
@@ -41,13 +42,16 @@ class Estimator:
     measures: frozenset[str]
     page: str  # of docs/methods
     role: Role = "effect"
+    tests: frozenset[str] = frozenset()  # of a test, the effects whose absence it tests
     alone: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
     variants: tuple[str, ...] = ()  # what `method` may name, the default first
     imputable: bool = False
+    stratifies: bool = False  # covariates are strata, not terms of a model
     library: frozenset[Shape] = frozenset()
     cites: tuple[str, ...] = ()
     cites_choice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measures_choice: Mapping[str, str] = field(default_factory=dict)
 
 
 _YES_OR_NO: frozenset[Shape] = frozenset({BINARY, TIME_TO_EVENT})
@@ -127,6 +131,8 @@ _ROWS = (
         library=_TIMES,
         cites=("cox-1972",),
         cites_choice={"efron": ("efron-1977",), "breslow": ("breslow-1974",)},
+        # With times as classes of a discrete scale the likelihood is that of odds.
+        measures_choice={"exact": "odds_ratio"},
     ),
     Estimator(
         "log-rank",
@@ -136,8 +142,10 @@ _ROWS = (
         measures=frozenset({"test"}),
         page="logrank",
         role="test",
+        tests=frozenset({"hazard_ratio", "rmst_difference"}),
         options=frozenset({"covariates", "time-unit", "method"}),
         variants=("log-rank", "peto-peto"),
+        stratifies=True,
         cites_choice={"log-rank": ("mantel-1966",), "peto-peto": ("peto-peto-1972",)},
     ),
     Estimator(
@@ -204,7 +212,7 @@ _ROWS = (
         needs=frozenset({NUMBER, REPEATED_SCORE}),
         measures=_MEANS,
         page="linear",
-        alone=frozenset({"mean"}),
+        alone=frozenset({"mean", "geometric_mean"}),
         options=frozenset({"covariates", "visit"}),
         imputable=True,
         library=frozenset({NUMBER}),
@@ -247,11 +255,13 @@ def estimators_for(shape: Shape) -> tuple[Estimator, ...]:
     return tuple(row for row in _ROWS if shape in row.needs)
 
 
-def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False) -> Scale:
-    """The scale of an estimator's answer; of logarithms, where those are analysed, a ratio.
+def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False, choice: str | None = None) -> Scale:
+    """The scale of an estimator's answer; ``choice`` is the value of the option that may change it (``ties``).
 
     Raises ``ValueError`` for an estimator that gives rows of several scales, or none of a single arm.
     """
+    if choice is not None and choice in row.measures_choice:
+        return SCALES[row.measures_choice[choice]]
     scales = row.alone if alone else row.measures
     if len(scales) > 1:
         scales = frozenset(scale for scale in scales if SCALES[scale].is_ratio == logarithm)
@@ -260,14 +270,34 @@ def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False) ->
     return SCALES[next(iter(scales))]
 
 
+def answers(row: Estimator, summary: str, *, logarithm: bool, alone: bool, choice: str | None = None) -> bool:
+    """Whether an estimator's rows answer for a summary measure: give it, test it, or describe the arms beside it."""
+    if row.role == "arms":
+        # Of one arm its own measure is asked; curves answer for a proportion without being it.
+        return not alone or summary in {SCALES[scale].summary for scale in row.alone} or not _summaries(row)
+    if row.role == "test":
+        return not alone and summary in {SCALES[scale].summary for scale in row.tests}
+    if alone and not row.alone:
+        return False
+    return measured(row, logarithm=logarithm, alone=alone, choice=choice).summary == summary
+
+
+def _summaries(row: Estimator) -> list[str]:
+    return [scale for scale in row.alone if SCALES[scale].is_summary]
+
+
 def takers_of(option: str) -> tuple[str, ...]:
     """The estimators that an option belongs to, in alphabetical order."""
     return tuple(sorted(row.id for row in _ROWS if option in row.options))
 
 
-def summaries_for(shape: Shape, *, alone: bool) -> tuple[str, ...]:
+def summaries_for(shape: Shape, *, alone: bool, logarithm: bool) -> tuple[str, ...]:
     """The summary measures that can be had of endpoints of a shape: of two treatments, or of one arm alone."""
-    found: set[str] = set()
+    found: set[Scale] = set()
     for row in estimators_for(shape):
-        found |= row.alone if alone else (row.measures if row.role == "effect" else frozenset())
-    return tuple(sorted(SCALES[scale].summary for scale in found if SCALES[scale].is_summary))
+        if alone and row.role != "test":
+            found |= {SCALES[scale] for scale in row.alone if len(row.alone) == 1 or row.role == "arms"}
+        if row.role == "effect" and (row.alone or not alone):
+            found.add(measured(row, logarithm=logarithm, alone=alone))
+            found |= set() if alone else {SCALES[scale] for scale in row.measures_choice.values()}
+    return tuple(sorted(scale.summary for scale in found if scale.is_summary))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 class Scale:
     """One scale.
 
-    On a ratio no effect is 1, limits are symmetric on the logarithm, and the standard error is that of the logarithm.
-    A share lies between 0 and 1 (its difference between -1 and 1) and is printed in per cent.
+    On a ratio no effect is 1, limits are symmetric on the logarithm, and the standard error is that of the logarithm;
+    so they are on a geometric mean, which compares nothing. A share lies between 0 and 1 (its difference between -1
+    and 1) and is printed in per cent.
     """
 
     id: str
@@ -49,6 +50,13 @@ _ROWS = (
     Scale("ratio_of_means", "ratio of geometric means", "ratio of means", is_ratio=True),
     Scale("mean_difference", "difference of means, in the unit of the score", "difference of means"),
     Scale("mean", "mean, in the unit of the score", "mean", is_contrast=False),
+    Scale(
+        "geometric_mean",
+        "geometric mean, in the unit of the score",
+        "geometric mean",
+        is_ratio=True,
+        is_contrast=False,
+    ),
     Scale(
         "survival_probability",
         "probability of no event by a time, 0 to 1",
