@@ -123,12 +123,14 @@ def render_scales() -> str:
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
+    from equipoise.instruments.describe import render_instruments
     from equipoise.protocol.pages.reference import render_reference
 
     return {
         DOCS / "protocol-language.md": render_reference(),
         DOCS / "errors.md": render_errors(),
         DOCS / "endpoint-library.md": render_library(),
+        DOCS / "instruments.md": render_instruments(),
         DOCS / "methods" / "warnings.md": render_warnings(),
         DOCS / "methods" / "scales.md": render_scales(),
     }

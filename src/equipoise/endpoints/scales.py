@@ -7,7 +7,7 @@ import numpy as np
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import carry_forward
-from equipoise.instruments.library import require_instrument
+from equipoise.instruments import require_instrument_of
 from equipoise.protocol.language.analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
 
 
@@ -16,9 +16,7 @@ def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str
 
     With ``missed`` ``last-observation`` the last score seen stands for each missing one after it.
     """
-    assessment = lattice.protocol.model.assessments[endpoint.assessment]
-    assert assessment.instrument is not None
-    instrument = require_instrument(assessment.instrument, assessment.version)
+    instrument = require_instrument_of(lattice.protocol, endpoint.assessment)
     visits = lattice.visits(endpoint.at)
     raw = lattice.scale_values(instrument, endpoint.scale, visits.names)
     if missed == "last-observation":
@@ -43,8 +41,8 @@ def derive_report(lattice: Lattice, id: str, endpoint: ReportEndpoint, missed: s
 
     ``missed`` ``is-use`` takes no answer as the worse one, ``is-no-use`` as the better one.
     """
-    assessment = lattice.protocol.model.assessments[endpoint.assessment]
-    answer = lattice.item_values(str(assessment.instrument), endpoint.item, (endpoint.at,))[:, 0]
+    instrument = require_instrument_of(lattice.protocol, endpoint.assessment)
+    answer = lattice.item_values(instrument.id, endpoint.item, (endpoint.at,))[:, 0]
     missing = np.isnan(answer)
     better, worse = (1.0, 0.0) if endpoint.better == "higher" else (0.0, 1.0)
     stands_for = {"is-missing": np.nan, "is-no": 0.0, "is-use": worse, "is-no-use": better}[missed or endpoint.missed]

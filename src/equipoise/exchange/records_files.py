@@ -23,9 +23,10 @@ from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.records.cells import TYPE_WORDS, TYPES_BY_WORD, Fault, type_cells
-from equipoise.records.check import find_faults
+from equipoise.records.check import find_faults, find_faults_of_trial
 from equipoise.records.records import DataSource, Origin, Records
 from equipoise.records.schema import REPLICATE, TABLES
+from equipoise.records.trial_facts import TrialFacts
 
 FORMAT = 1
 MANIFEST = "records.json"
@@ -126,9 +127,12 @@ def _entry(folder: Path, file: str, frame: pl.DataFrame) -> dict[str, Any]:
     return {"file": file, "rows": frame.height, "sha256": digest, "columns": types}
 
 
-def read_records(folder: str | os.PathLike[str], *, notes: list[Problem] | None = None) -> Records:
-    """Read records from a folder, holding every cell and row against the schema.
+def read_records(
+    folder: str | os.PathLike[str], *, notes: list[Problem] | None = None, facts: TrialFacts | None = None
+) -> Records:
+    """Read records from a folder, holding every cell and row against the schema, with ``facts`` also against the trial.
 
+    Records that say they are of another trial than ``facts`` are not held against it: the caller has to refuse them.
     Raises :class:`RecordsError` with every problem found, each with file, line and column. A file changed since it was
     written is no error: it is listed in the source's details (``edited_files``), and told to ``notes`` where given.
     """
@@ -143,7 +147,10 @@ def read_records(folder: str | os.PathLike[str], *, notes: list[Problem] | None 
     unread = [name for name in manifest["tables"] if name in TABLES and name not in present]
     if not unread and not any(problem.code in {"R015", "R020"} for problem in reader.problems):
         whole = {name: present.get(name, table.empty()) for name, table in TABLES.items()}
-        reader.locate(find_faults(whole))
+        faults = find_faults(whole)
+        if facts is not None and not reader.problems and manifest["source"]["protocol"] in ("", facts.trial):
+            faults += find_faults_of_trial(whole, facts)
+        reader.locate(faults)
     raise_if_any(RecordsError, reader.problems)
     if notes is not None:
         notes.extend(reader.notes)

@@ -9,6 +9,8 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any, Literal
 
+from equipoise.foundation.errors import listed
+
 Kind = Literal["questionnaire", "score", "calendar"]
 Direction = Literal["higher is more", "higher is better", "higher is worse", "none"]
 TOTAL = "total"
@@ -23,6 +25,7 @@ class Item:
     highest: float
     is_reversed: bool = False
     whole_numbers: bool = True
+    levels: tuple[float, ...] = ()  # the answers there are, where not every number between the bounds is
 
     def scored(self, value: float) -> float:
         """The value as it enters the scale: ``lowest + highest - value`` where the item is reversed."""
@@ -30,11 +33,15 @@ class Item:
 
     def allows(self, value: float) -> bool:
         """Whether somebody can have answered this."""
+        if self.levels:
+            return value in self.levels
         return self.lowest <= value <= self.highest and (not self.whole_numbers or value == int(value))
 
     @property
     def expected(self) -> str:
         """The bounds in words."""
+        if self.levels:
+            return listed(f"{level:g}" for level in self.levels)
         kind = "a whole number" if self.whole_numbers else "a number"
         return f"{kind} from {self.lowest:g} to {self.highest:g}"
 
@@ -43,22 +50,36 @@ class Item:
 class MissingRule:
     """What is done about items left out: a scale is scored from the mean of the items given when enough are given.
 
-    ``share_needed`` is the smallest share of a scale's items that must be given; with 1 nothing is filled in. No
-    source read states a rule for any of these instruments, so ``basis`` says that it is our own assumption.
+    ``share_needed`` is the smallest share of a scale's items that must be given; with 1 nothing is filled in. Where
+    ``left_out`` is given it is the number of items of a scale that may be left out, in place of the share. ``basis``
+    says whose rule it is: that of a source, the protocol's, or our own assumption.
     """
 
     share_needed: Fraction
     basis: str
+    left_out: int | None = None
 
     def items_needed(self, n_items: int) -> int:
-        """How many of ``n_items`` must be given."""
-        return ceil(self.share_needed * n_items)
+        """How many of ``n_items`` must be given; at least one."""
+        if self.left_out is not None:
+            return max(1, n_items - self.left_out)
+        return max(1, ceil(self.share_needed * n_items))
+
+    @property
+    def fills(self) -> bool:
+        """Whether a scale may have a value though an item of it was left out."""
+        return self.left_out != 0 if self.left_out is not None else self.share_needed < 1
 
     @property
     def words(self) -> str:
         """The rule as a sentence."""
-        if self.share_needed == 1:
+        if not self.fills:
             return "Not scored unless every item is given."
+        if self.left_out is not None:
+            return (
+                f"Scored when at most {self.left_out} of a scale's items {'is' if self.left_out == 1 else 'are'} left "
+                "out: the mean of those given stands for each. A total is the sum of its scales and needs all of them."
+            )
         return (
             f"Scored when at least {float(self.share_needed):.0%} of a scale's items are given: their mean stands for "
             "each item left out. A total is the sum of its scales and needs all of them."
@@ -78,6 +99,41 @@ class SeverityBands:
         return next((name for name, lowest, highest in self.bands if lowest <= total <= highest), None)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreThreshold:
+    """A score from which (or up to which) a source says something: a positive screen, remission.
+
+    ``at_least`` and ``at_most`` are one number for everybody, or pairs of a level of the variable ``of`` and its
+    number; both bounds are included.
+    """
+
+    id: str
+    words: str
+    source: str
+    scale: str = TOTAL
+    at_least: float | tuple[tuple[str, float], ...] | None = None
+    at_most: float | tuple[tuple[str, float], ...] | None = None
+    of: str | None = None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels of ``of`` that have numbers of their own."""
+        found = [name for bound in (self.at_least, self.at_most) if isinstance(bound, tuple) for name, _ in bound]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def rule(self) -> str:
+        """The bounds in words: ``8 or more``; ``3 or more (female), 4 or more (male)``."""
+
+        def said(bound: float | tuple[tuple[str, float], ...], more: str) -> str:
+            if isinstance(bound, tuple):
+                return ", ".join(f"{number:g} or {more} ({level})" for level, number in bound)
+            return f"{bound:g} or {more}"
+
+        parts = [said(b, w) for b, w in ((self.at_least, "more"), (self.at_most, "less")) if b is not None]
+        return " and ".join(parts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """A questionnaire, a single score, or a calendar, by name and version.
@@ -95,11 +151,12 @@ class Instrument:
     missing_rule: MissingRule
     licence: str
     source: str
-    subscales: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subscales: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     has_total: bool = True
     direction: Direction = "higher is more"
     unit: str = "points"
     bands: tuple[SeverityBands, ...] = ()
+    thresholds: tuple[ScoreThreshold, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -115,13 +172,37 @@ class Instrument:
 
     def key_as_dict(self) -> dict[str, Any]:
         """What a score depends on, as plain values: items, reversal, scales and the rule for gaps."""
+        # What came later is named only where it says something: keys of older instruments keep their hash.
+        items = [
+            {
+                "id": item.id,
+                "lowest": item.lowest,
+                "highest": item.highest,
+                "is_reversed": item.is_reversed,
+                "whole_numbers": item.whole_numbers,
+                **({"levels": list(item.levels)} if item.levels else {}),
+            }
+            for item in self.items
+        ]
+        rule = self.missing_rule
         return {
             "id": self.id,
             "version": self.version,
-            "items": [asdict(item) for item in self.items],
+            "items": items,
             "scales": {scale: list(members) for scale, members in self.scales.items()},
-            "share-needed": str(self.missing_rule.share_needed),
+            "share-needed": str(rule.share_needed),
+            **({"left-out": rule.left_out} if rule.left_out is not None else {}),
+            **({"thresholds": [asdict(entry) for entry in self.thresholds]} if self.thresholds else {}),
         }
+
+    @property
+    def better(self) -> Literal["higher", "lower"] | None:
+        """Which direction of its scores is better for the participant, where there is one."""
+        return {"higher is better": "higher", "higher is worse": "lower"}.get(self.direction)  # type: ignore[return-value]
+
+    def threshold(self, id: str) -> ScoreThreshold | None:
+        """The threshold of that name, if there is one."""
+        return next((entry for entry in self.thresholds if entry.id == id), None)
 
     @property
     def item_ids(self) -> tuple[str, ...]:

@@ -190,18 +190,26 @@ _LIBRARY = (
 INSTRUMENTS: dict[tuple[str, str], Instrument] = {(entry.id, entry.version): entry for entry in _LIBRARY}
 
 
+def library_names() -> tuple[str, ...]:
+    """Names of the library, in the order of the alphabet."""
+    return tuple(sorted({entry.id for entry in _LIBRARY}))
+
+
 def find_instrument(id: str, version: str | None = None) -> Instrument | None:
     """The instrument of that name, in that version or else its latest."""
     found = [entry for entry in _LIBRARY if entry.id == id and version in (None, entry.version)]
     return found[-1] if found else None
 
 
-def require_instrument(id: str, version: str | None = None) -> Instrument:
-    """:func:`find_instrument`, or :class:`~equipoise.foundation.errors.UsageError` U501 with the nearest name."""
+def require_instrument(id: str, version: str | None = None, also: Iterable[str] = ()) -> Instrument:
+    """:func:`find_instrument`, or :class:`~equipoise.foundation.errors.UsageError` U501 with the nearest name.
+
+    ``also`` are names that would have been right beside those of the library.
+    """
     found = find_instrument(id, version)
     if found is not None:
         return found
-    names = sorted({entry.id for entry in _LIBRARY})
+    names = (*also, *library_names())
     guess = nearest(id, names)
     versions = [entry.version for entry in _LIBRARY if entry.id == id]
     raise UsageError(
@@ -209,7 +217,7 @@ def require_instrument(id: str, version: str | None = None) -> Instrument:
             "U501",
             f"instrument {id}" + (f" version {version}" if version else ""),
             f"There is no version {version!r} of {id}." if versions else f"There is no instrument {id!r}.",
-            listed(versions or names, limit=20),
+            listed(versions or names, limit=40),
             f"Did you mean {guess}?" if guess and not versions else "",
         )
     )

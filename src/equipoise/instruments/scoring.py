@@ -88,7 +88,7 @@ def score(items: Mapping[str, float | None], instrument: Instrument) -> dict[str
             if value is not None and entry is not None:
                 given.append(entry.scored(value))
         n = len(members)
-        enough = len(given) >= max(1, instrument.missing_rule.items_needed(n))
+        enough = len(given) >= instrument.missing_rule.items_needed(n)
         out[scale] = Score(sum(given) * n / len(given) if enough else None, n, n - len(given))
     return out
 
@@ -167,7 +167,7 @@ def score_assessments(assessments: pl.DataFrame, instrument: Instrument) -> pl.D
     frames = []
     for position, scale in enumerate(parts):
         members = instrument.scales[scale]
-        n, needed = len(members), max(1, instrument.missing_rule.items_needed(len(members)))
+        n, needed = len(members), instrument.missing_rule.items_needed(len(members))
         sums = (
             scored.filter(pl.col("item").is_in(members))
             .group_by(keys)

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
+from equipoise.instruments import Instrument, Item
 from equipoise.records.cells import Fault, flag_rows, said, type_cells
 from equipoise.records.records import Records
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
@@ -294,6 +295,8 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
     for name in ("exposure", "sessions", "vitals"):
         _known(faults, name, tables[name], "intervention", facts.interventions, "R059", "intervention")
     _known(faults, "assessments", tables["assessments"], "instrument", facts.instruments, "R060", "instrument")
+    for instrument in facts.keys:
+        _scores(tables["assessments"], instrument, faults)
     if facts.other_substances is not None:
         for name in ("urine", "daily_use"):
             names = (*(s for use in facts.uses.values() for s in use), *facts.other_substances)
@@ -302,6 +305,43 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
     _people(tables, facts, faults)
     _results(tables, facts, faults)
     return faults
+
+
+def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[Fault]) -> None:
+    """Items that an instrument does not have, and values that its items cannot have."""
+    rows = frame.with_row_index("_at").filter(pl.col("instrument") == instrument.id)
+    if not rows.height or not instrument.items:
+        return
+    _known(faults, "assessments", rows, "item", instrument.item_ids, "R501", f"item of {instrument.id} named")
+    spans: dict[tuple[float, float, bool, tuple[float, ...]], list[Item]] = {}
+    for item in instrument.items:
+        spans.setdefault((item.lowest, item.highest, item.whole_numbers, item.levels), []).append(item)
+    value = pl.col("value")
+    for (lowest, highest, whole, levels), items in spans.items():
+        wrong = (value < lowest) | (value > highest) | ~value.is_finite()
+        if levels:
+            wrong = ~value.is_in(list(levels))
+        elif whole:
+            wrong = wrong | (value != value.round())
+        here = (
+            (pl.col("instrument") == instrument.id)
+            & pl.col("item").is_in([item.id for item in items])
+            & value.is_not_null()
+        )
+        flag_rows(
+            faults,
+            "assessments",
+            frame,
+            here & wrong,
+            "R502",
+            "value",
+            lambda row: (
+                f"Item {row['item']} of {row['instrument']} is {row['value']:g} for participant "
+                f"{said(row['participant_id'])} at {said(row['visit'])}."
+            ),
+            items[0].expected,
+            "Correct the value, or leave it empty where none was given.",
+        )
 
 
 def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from equipoise.instruments import Instrument, instruments_of, makes_scores
 from equipoise.protocol.language.protocol import Protocol
 
 
@@ -15,10 +16,12 @@ class TrialFacts:
 
     ``uses`` names for each definition of use the substances that show it: at least one result of one of them must be
     there. ``other_substances`` may occur besides; where it is ``None`` any may. Unscheduled contacts may bear any name,
-    a missed visit only one of ``visits``. ``counted`` holds the visits of each series by which an endpoint tells missed
+    a missed visit only one of ``visits``. ``keys`` are the instruments
+    whose items and ranges are known. ``counted`` holds the visits of each series by which an endpoint tells missed
     from kept.
     """
 
+    trial: str = ""
     arms: tuple[str, ...] = ()
     first_day: int | None = None
     last_day: int | None = None
@@ -28,6 +31,7 @@ class TrialFacts:
     other_substances: tuple[str, ...] | None = None
     interventions: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
+    keys: tuple[Instrument, ...] = ()
     randomized: bool = True
 
 
@@ -45,6 +49,7 @@ def facts_of(protocol: Protocol) -> TrialFacts:
     first = model.calendar.first_day
     visits = protocol.planned_visits
     return TrialFacts(
+        trial=protocol.id,
         arms=protocol.arm_ids,
         first_day=first if first < 0 else None,
         last_day=max([model.calendar.last_day, *(visit.last_day for visit in visits)]),
@@ -52,7 +57,8 @@ def facts_of(protocol: Protocol) -> TrialFacts:
         counted={name: tuple(v.name for v in protocol.series(name)) for name in _counted_series(protocol)},
         uses=uses,
         interventions=tuple(model.interventions),
-        instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if a.type == "instrument"})),
+        instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if makes_scores(a)})),
+        keys=tuple(instruments_of(protocol).values()),
         randomized=model.randomization is not None,
     )
 

@@ -7,6 +7,7 @@ whose data the trial does not have is left out, or says that it was not collecte
 from __future__ import annotations
 
 from equipoise.analysis.results import Results
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.reporting import findings, methods, words
@@ -147,9 +148,10 @@ def _adherence(material: Material) -> list[Block | None]:
 
 def _safety(material: Material) -> list[Block | None]:
     scores = []
-    for assessment in material.protocol.model.assessments.values():
-        if assessment.instrument and assessment.blinding == "quarantined":
-            scores.append((assessment.instrument, "score", assessment.label or assessment.instrument))
+    for id, assessment in material.protocol.model.assessments.items():
+        instrument = find_instrument_of(material.protocol, id)
+        if instrument is not None and len(instrument.items) == 1 and assessment.blinding == "quarantined":
+            scores.append((instrument.id, instrument.item_ids[0], assessment.label or instrument.id))
     events = build_adverse_events_table(material.records, material.arms)
     return [
         events or Callout("Adverse events were not collected, or none was recorded, in these data.", "Adverse events"),

@@ -14,6 +14,7 @@ from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CAME
 from equipoise.foundation.calendar import study_day
 from equipoise.foundation.errors import Problem
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import AssuranceCase
 from equipoise.protocol.text.yaml_lines import place
@@ -138,15 +139,15 @@ def _answers(protocol: Protocol, case: AssuranceCase, who: str) -> list[dict[str
     rows = []
     for visit, values in case.scores.items():
         for name, value in values.items():
-            entry = protocol.model.assessments.get(name)
-            instrument = (entry.instrument if entry is not None else None) or name
-            items = value if isinstance(value, Mapping) else {"score": value}
+            instrument = find_instrument_of(protocol, name)
+            alone = instrument.item_ids[0] if instrument is not None and len(instrument.items) == 1 else "score"
+            items = value if isinstance(value, Mapping) else {alone: value}
             rows += [
                 {
                     "participant_id": who,
                     "visit": visit,
                     "day": days.get(visit),
-                    "instrument": instrument,
+                    "instrument": instrument.id if instrument is not None else name,
                     "item": str(item),
                     "value": None if answer is None else float(answer),
                 }

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.foundation.errors import EquipoiseError, Problem, listed, nearest
-from equipoise.instruments.library import find_instrument, instrument_table
+from equipoise.instruments import Instrument, find_instrument_of, known_instruments
+from equipoise.instruments.library import library_names
 from equipoise.protocol import Protocol
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.formulas import formula_problems
 from equipoise.protocol.checks.patterns import n_cells
-from equipoise.protocol.text.yaml_lines import place
+from equipoise.protocol.language.analysis import Endpoint
 from equipoise.workflow.cases import check_assurance
 from equipoise.workflow.library import protocol_path, read_protocol
 
 CODES = {
-    "P050": "An instrument that the library does not have.",
+    "P050": "An instrument that neither the protocol nor the library has.",
     "P051": "A scale that the instrument does not have.",
+    "P052": "A name that stands for two instruments.",
+    "P053": "An item that the instrument does not have.",
+    "P054": "An endpoint takes the other direction of a score as better than its instrument does.",
 }
 
 
@@ -63,42 +67,74 @@ def check_protocol(name_or_path: str | Path) -> CheckReport:
 
 
 def check_instruments(protocol: Protocol) -> list[Problem]:
-    """Instruments and scales that the library does not have."""
-    problems: list[Problem] = []
-    lines = protocol.lines
-
-    def add(code: str, path: tuple[str | int, ...], found: str, expected: str, step: str) -> None:
-        file, line = (lines.file, lines.of(path)) if lines is not None else (None, None)
-        problems.append(Problem(code, place(path), found, expected, step, file, line))
-
-    known = sorted({row["instrument"] for row in instrument_table()})
-    for id, assessment in protocol.model.assessments.items():
-        if assessment.instrument is None:
-            continue
-        if find_instrument(assessment.instrument, assessment.version) is None:
-            guess = nearest(assessment.instrument, known)
-            version = f" in version {assessment.version}" if assessment.version else ""
-            add(
-                "P050",
-                ("assessments", id, "instrument"),
-                f"The library has no instrument {assessment.instrument!r}{version}.",
-                listed(known, limit=30),
-                f"Did you mean {guess}?" if guess else "",
+    """Instruments, scales and items that nobody has, names that stand for two instruments, directions that differ."""
+    c = Checker(protocol)
+    model = protocol.model
+    known = known_instruments(protocol)
+    for id in model.instruments:
+        if id in library_names():
+            c.add(
+                "P052",
+                ("instruments", id),
+                f"The library has an instrument {id!r} too.",
+                "a name that the library does not use",
+                f"Choose another name, for example own-{id}; or take this entry out and use the library's.",
             )
-    for id, endpoint in protocol.model.endpoints.items():
-        if endpoint.kind != "score" or endpoint.assessment not in protocol.model.assessments:
+    for id, assessment in model.assessments.items():
+        if assessment.type == "finding" and id in known:
+            step = "Choose another name for the assessment."
+            c.add("P052", ("assessments", id), f"There is an instrument {id!r} too.", "a name of its own", step)
+        if assessment.instrument is None or find_instrument_of(protocol, id) is not None:
             continue
-        assessment = protocol.model.assessments[endpoint.assessment]
-        instrument = find_instrument(assessment.instrument or "", assessment.version)
-        if instrument is not None and endpoint.scale not in instrument.scales:
-            add(
-                "P051",
-                ("endpoints", id, "scale"),
-                f"{instrument.id} has no scale {endpoint.scale!r}.",
-                listed(instrument.scales),
-                "",
-            )
-    return problems
+        guess = nearest(assessment.instrument, known)
+        version = f" in version {assessment.version}" if assessment.version else ""
+        nobody = "Neither the protocol nor the library has an" if model.instruments else "The library has no"
+        c.add(
+            "P050",
+            ("assessments", id, "instrument"),
+            f"{nobody} instrument {assessment.instrument!r}{version}.",
+            listed(known, limit=40),
+            f"Did you mean {guess}?"
+            if guess
+            else f"Define it under instruments, for example {assessment.instrument}: {{total: 0..63, better: lower}}.",
+        )
+    for id, endpoint in model.endpoints.items():
+        name = getattr(endpoint, "assessment", None)
+        instrument = find_instrument_of(protocol, str(name)) if name in model.assessments else None
+        if instrument is not None:
+            _check_scale_and_item(c, id, endpoint, instrument)
+    return c.problems
+
+
+def _check_scale_and_item(c: Checker, id: str, endpoint: Endpoint, instrument: Instrument) -> None:
+    """Hold the scale or item of an endpoint, and its direction, against the instrument's key."""
+    scale, item = getattr(endpoint, "scale", None), getattr(endpoint, "item", None)
+    if scale is not None and scale not in instrument.scales:
+        guess = nearest(scale, instrument.scales)
+        c.add(
+            "P051",
+            ("endpoints", id, "scale"),
+            f"{instrument.id} has no scale {scale!r}.",
+            listed(instrument.scales),
+            f"Did you mean {guess}?" if guess else "",
+        )
+    if item is not None and instrument.item(item) is None:
+        guess = nearest(item, instrument.item_ids)
+        c.add(
+            "P053",
+            ("endpoints", id, "item"),
+            f"{instrument.id} has no item {item!r}.",
+            listed(instrument.item_ids, limit=40),
+            f"Did you mean {guess}?" if guess else "",
+        )
+    if endpoint.kind == "score" and instrument.better not in (None, endpoint.better):
+        c.add(
+            "P054",
+            ("endpoints", id, "better"),
+            f"Of {instrument.id} {instrument.better} scores are better, and the endpoint takes {endpoint.better} ones.",
+            f"better: {instrument.better}",
+            f"Write better: {instrument.better}.",
+        )
 
 
 def check_definitions(protocol: Protocol) -> list[Problem]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.foundation.errors import Problem, ProtocolError, listed, nearest
+from equipoise.instruments import INSTRUMENTS, Instrument, instruments_of, own_instrument, require_instrument
+from equipoise.instruments.of_protocol import OWN_VERSION
 from equipoise.protocol import Protocol
 from equipoise.protocol import read_protocol as read_protocol_file
 
@@ -52,15 +54,34 @@ def read_protocol(name_or_path: str | Path) -> Protocol:
     return protocol.with_definitions(definitions_of(protocol))
 
 
+def list_instruments(protocol: str | Path | None = None) -> list[Instrument]:
+    """The instruments that ``protocol`` brings itself, then those of the library."""
+    own = [] if protocol is None else list(_own_instruments(read_protocol(protocol)).values())
+    return [*own, *INSTRUMENTS.values()]
+
+
+def get_instrument(name: str, protocol: str | Path | None = None) -> Instrument:
+    """An instrument of ``protocol``, by the name of the instrument or of a finding, or else of the library.
+
+    Raises :class:`~equipoise.foundation.errors.UsageError` (U501) with the nearest name.
+    """
+    own = {} if protocol is None else _own_instruments(read_protocol(protocol))
+    return own[name] if name in own else require_instrument(name, also=own)
+
+
+def _own_instruments(protocol: Protocol) -> dict[str, Instrument]:
+    out = {id: own_instrument(id, entry) for id, entry in protocol.model.instruments.items()}
+    return {**out, **{id: e for id, e in instruments_of(protocol).items() if e.version == OWN_VERSION}}
+
+
 def definitions_of(protocol: Protocol) -> dict[str, Any]:
     """The library definitions that a protocol names, as plain values; a name that is not there is left to `check`."""
     from equipoise.endpoints.patterns.library import find_definition
-    from equipoise.instruments.library import find_instrument
 
     out: dict[str, Any] = {}
-    for assessment in protocol.model.assessments.values():
-        instrument = find_instrument(assessment.instrument, assessment.version) if assessment.instrument else None
-        if instrument is not None:
+    # What the protocol brings itself is in its hash already.
+    for instrument in instruments_of(protocol).values():
+        if INSTRUMENTS.get((instrument.id, instrument.version)) is instrument:
             out[f"instrument {instrument.id}"] = instrument.key_as_dict()
     for endpoint in protocol.model.endpoints.values():
         name = getattr(endpoint, "definition", None)

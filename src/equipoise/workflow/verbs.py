@@ -99,7 +99,7 @@ def analyse(
     Records are checked against the protocol first; every contradiction is raised at once.
     """
     chosen = _as_protocol(protocol)
-    data = records if isinstance(records, Records) else read_records(records)
+    data = records if isinstance(records, Records) else read_records(records, facts=facts_of(chosen))
     require_records(chosen, data)
     return analyse_records(chosen, data, version=program_version(), versions=program_versions(), progress=progress)
 
@@ -109,7 +109,7 @@ def report(protocol: Protocol | str | Path, records: Records | str | Path, resul
     from equipoise.reporting.trial_report import build_report
 
     chosen = _as_protocol(protocol)
-    data = records if isinstance(records, Records) else read_records(records)
+    data = records if isinstance(records, Records) else read_records(records, facts=facts_of(chosen))
     return build_report(chosen, data, results if results is not None else analyse(chosen, data))
 
 
@@ -138,7 +138,7 @@ def get_records(
             )
         )
     if records is not None:
-        return records if isinstance(records, Records) else read_records(records)
+        return records if isinstance(records, Records) else read_records(records, facts=facts_of(protocol))
     bundled = bundled_records(protocol.id) if seed is None and scenario is None else None
     if bundled is not None:
         return import_table(bundled, protocol_hash=protocol.hash)

@@ -14,6 +14,7 @@ import polars as pl
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, infusion, windows
 from equipoise.foundation.calendar import day_index
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
@@ -165,6 +166,11 @@ class _Cut:
 
 def _float(text: str | None) -> float | None:
     return float(text) if text else None
+
+
+def _answer(text: str | None) -> float | None:
+    """The number that records keep of an answer: 1 is yes, 0 is no."""
+    return {"yes": 1.0, "no": 0.0}[text] if text in ("yes", "no") else _float(text)
 
 
 def _participants(cut: _Cut) -> list[Row]:
@@ -347,7 +353,8 @@ def _daily_use(cut: _Cut) -> list[Row]:
 def _assessments(cut: _Cut) -> list[Row]:
     out = []
     for name, entry in cut.protocol.model.assessments.items():
-        if entry.type != "instrument" or not cut.is_shown(entry.blinding):
+        instrument = find_instrument_of(cut.protocol, name)
+        if instrument is None or not cut.is_shown(entry.blinding):
             continue
         for id in cut.randomized:
             for row in cut.forms.get((id, name), []):
@@ -357,9 +364,9 @@ def _assessments(cut: _Cut) -> list[Row]:
                         "participant_id": id,
                         "visit": row["visit"],
                         "day": cut.day(id, row["date"]),
-                        "instrument": entry.instrument,
+                        "instrument": instrument.id,
                         "item": item,
-                        "value": _float(cell["value"]),
+                        "value": _answer(cell["value"]),
                     }
                     for item, cell in found.items()
                 ]

@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Literal
 
 from equipoise.conduct.rules.branching import Condition, asked, parse_condition
 from equipoise.foundation.errors import Problem, listed, nearest
-from equipoise.instruments import Instrument, require_instrument, score
+from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import Assessment, BehaviouralIntervention, Blinding
 from equipoise.records.schema import NEGATIVE, NOT_EVALUABLE, POSITIVE
@@ -45,14 +46,15 @@ class FormItem:
     highest: Decimal | None = None
     usual: tuple[Decimal | None, Decimal | None] = (None, None)
     choices: tuple[str, ...] = ()
+    levels: tuple[Decimal, ...] = ()  # the numbers there are, where not every one between the bounds is
     unit: str = ""
     when: Condition | None = None
 
     @property
     def expected(self) -> str:
         """What an answer looks like."""
-        if self.choices:
-            return listed(self.choices)
+        if self.choices or self.levels:
+            return listed(self.choices or self.levels)
         if self.type == "yes-no":
             return "yes or no"
         if self.type in ("integer", "decimal"):
@@ -113,9 +115,10 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
     entry = protocol.model.assessments[assessment]
     label = entry.label or assessment
     if entry.type == "instrument":
-        instrument = require_instrument(entry.instrument or "", entry.version)
+        instrument = require_instrument_of(protocol, assessment)
         return Form(assessment, label, entry.blinding, _instrument_items(instrument), instrument, "instrument")
-    items = {"urine": _urine, "daily-use": _daily_use, "vitals": _vitals, "event": _event}[entry.type](entry)
+    makers = {"urine": _urine, "daily-use": _daily_use, "vitals": _vitals, "event": _event, "finding": _finding}
+    items = makers[entry.type](entry)
     return Form(assessment, label, entry.blinding, items, None, entry.type)
 
 
@@ -145,17 +148,9 @@ def _plain_number(value: object) -> Decimal:
     return Decimal(format(Decimal(str(value)).normalize(), "f"))
 
 
-# Items of instruments, made once: a form is asked for at every recording. The instrument is kept beside its items.
-_MADE: dict[int, tuple[Instrument, tuple[FormItem, ...]]] = {}
-
-
+# Made once: a form is asked for at every recording.
+@lru_cache(maxsize=256)
 def _instrument_items(instrument: Instrument) -> tuple[FormItem, ...]:
-    if id(instrument) not in _MADE:
-        _MADE[id(instrument)] = instrument, _items_of(instrument)
-    return _MADE[id(instrument)][1]
-
-
-def _items_of(instrument: Instrument) -> tuple[FormItem, ...]:
     # A person may leave an item out; the instrument's own rule says what that does to the score.
     return tuple(
         FormItem(
@@ -165,6 +160,7 @@ def _items_of(instrument: Instrument) -> tuple[FormItem, ...]:
             required=len(instrument.items) == 1,
             lowest=_plain_number(item.lowest),
             highest=_plain_number(item.highest),
+            levels=tuple(_plain_number(level) for level in item.levels),
         )
         for item in instrument.items
     )
@@ -206,6 +202,10 @@ def _vitals(entry: Assessment) -> tuple[FormItem, ...]:
 
 def _event(entry: Assessment) -> tuple[FormItem, ...]:
     return (FormItem("asked", "Asked about adverse events", "yes-no"),)
+
+
+def _finding(entry: Assessment) -> tuple[FormItem, ...]:
+    return (FormItem(FINDING, f"{entry.yes} (no: {entry.no})", "yes-no"),)
 
 
 def _session_form(id: str, entry: BehaviouralIntervention) -> Form:
@@ -302,7 +302,10 @@ def _check_item(form: Form, item: FormItem, value: str | None, hard: list[Proble
         if amount is None or (item.type == "integer" and amount != amount.to_integral_value()):
             hard.append(Problem("C571", place, f"Found {value!r}.", item.expected))
             return
-        if (item.lowest is not None and amount < item.lowest) or (item.highest is not None and amount > item.highest):
+        outside = (item.lowest is not None and amount < item.lowest) or (
+            item.highest is not None and amount > item.highest
+        )
+        if outside or (item.levels and amount not in item.levels):
             hard.append(Problem("C572", place, f"Found {value}.", item.expected, "Correct the value."))
             return
         low, high = item.usual

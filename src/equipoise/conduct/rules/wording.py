@@ -31,12 +31,9 @@ def read_wording(text: str, protocol: Protocol) -> tuple[Wording, list[Problem]]
         return {}, [Problem("C580", "wording", "The text is not JSON.", '{"pss-10": {"1": "wording", ...}}')]
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
         return {}, [Problem("C580", "wording", "This is no mapping of instruments.", '{"pss-10": {"1": "wording"}}')]
-    known = {}
-    from equipoise.instruments import find_instrument
+    from equipoise.instruments import instruments_of
 
-    for entry in protocol.model.assessments.values():
-        if entry.type == "instrument" and entry.instrument:
-            known[entry.instrument] = find_instrument(entry.instrument, entry.version)
+    known = instruments_of(protocol)
     problems: list[Problem] = []
     for id, items in value.items():
         instrument = known.get(id)

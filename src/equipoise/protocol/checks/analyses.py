@@ -137,12 +137,12 @@ def _endpoints(c: Checker) -> None:
         if endpoint.kind in ("score", "report") and c.ref(
             (*path, "assessment"), endpoint.assessment, model.assessments, "assessments"
         ):
-            if model.assessments[endpoint.assessment].type != "instrument":
+            if model.assessments[endpoint.assessment].type not in ("instrument", "finding"):
                 c.add(
                     "P027",
                     (*path, "assessment"),
                     f"{endpoint.assessment} is of type {model.assessments[endpoint.assessment].type}.",
-                    "an assessment of type instrument",
+                    "an assessment of type instrument, or finding",
                     "Name an instrument of the assessments.",
                 )
             for key, name in (("at", endpoint.at), ("baseline", getattr(endpoint, "baseline", None))):

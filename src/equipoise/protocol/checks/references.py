@@ -12,6 +12,7 @@ from itertools import pairwise
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.checks.analyses import check_analysis, require_category
 from equipoise.protocol.checks.collector import Checker, Unread
+from equipoise.protocol.checks.instruments import check_own_instruments
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
 from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention, OtherIntervention
@@ -48,7 +49,17 @@ def check_model(protocol: Protocol, unread: Unread | None = None) -> list[Proble
     Where part of the file could not be read, ``unread`` says which; what could come from that part is not reported.
     """
     c = Checker(protocol, unread)
-    for step in (_sources, _arms, _randomization, _stages, _interventions, _schedule, check_analysis, check_missing):
+    for step in (
+        _sources,
+        _arms,
+        _randomization,
+        _stages,
+        _interventions,
+        _schedule,
+        check_own_instruments,
+        check_analysis,
+        check_missing,
+    ):
         step(c)
     return c.problems
 

@@ -10,7 +10,18 @@ from pydantic import Field, model_validator
 
 from equipoise.foundation.calendar import days_between, study_day
 from equipoise.foundation.errors import listed
-from equipoise.protocol.language.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Status, Truth, Whole
+from equipoise.protocol.language.facts import (
+    LATER,
+    Fact,
+    Frozen,
+    Id,
+    ListOrMapping,
+    Number,
+    Sourced,
+    Status,
+    Truth,
+    Whole,
+)
 from equipoise.protocol.language.notation import Criterion, Days, Dose, Duration, Fault, Window
 
 Scheme = Literal[
@@ -347,13 +358,17 @@ class BaselineVariable(Sourced):
 class Assessment(Sourced):
     """Something that is measured or asked, with its blinding class."""
 
-    type: Literal["urine", "daily-use", "instrument", "vitals", "event"] = Field(
-        description="What kind of record it makes."
+    type: Literal["urine", "daily-use", "instrument", "finding", "vitals", "event"] = Field(
+        description="What kind of record it makes: `finding` is one yes or no with words of its own."
     )
     label: str | None = Field(None, description="Name in tables; by default the id.")
-    instrument: str | None = Field(None, description="Instrument of the library, for type instrument.")
+    instrument: str | None = Field(
+        None, description="Instrument of this file (see `instruments`) or of the library, for type instrument."
+    )
     version: str | None = Field(None, description="Version of the instrument.")
     substances: tuple[Id, ...] = Field((), description="Substances assayed or asked about.")
+    yes: Annotated[str | None, LATER] = Field(None, description="Of a finding: what yes is, in words.")
+    no: Annotated[str | None, LATER] = Field(None, description="Of a finding: what no is, in words.")
     blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
     words: str | None = Field(None, description="What is assessed.")
 
@@ -362,8 +377,15 @@ class Assessment(Sourced):
         if self.type == "instrument" and not self.instrument:
             raise Fault(
                 "An assessment of type instrument names no instrument",
-                "instrument: a name of the library",
-                "Add instrument, for example pss-10.",
+                "instrument: a name under instruments, or of the library",
+                "Add instrument, for example pss-10; `equipoise instruments list` has the others.",
+            )
+        if (self.type == "finding") != (self.yes is not None and self.no is not None):
+            raise Fault(
+                "A finding lacks its words for yes and no, or another assessment has some",
+                "both with type: finding, neither with any other",
+                "Write for example {type: finding, yes: present, no: absent}.",
+                "type",
             )
         if self.type in ("urine", "daily-use") and not self.substances:
             raise Fault(

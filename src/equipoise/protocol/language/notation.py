@@ -176,6 +176,31 @@ class Days(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreRange(Notation):
+    """Lowest and highest value of a score or an answer, both included; one number alone is a range of one."""
+
+    lowest: float
+    highest: float
+
+    example = "0..63"
+    bare = "number"
+    pattern = r"^\s*[-+]?\d+(\.\d+)?(\s*\.\.\s*[-+]?\d+(\.\d+)?)?\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> ScoreRange:
+        match = re.fullmatch(rf"({_NUMBER})(?:\s*\.\.\s*({_NUMBER}))?", text)
+        if match is None:
+            raise Fault(f"{text!r} is not a range of numbers", "lowest..highest: 0..63", "Write it in this form.")
+        lowest, highest = float(match[1]), float(match[2] if match[2] is not None else match[1])
+        if highest < lowest:
+            raise Fault(f"{text!r} runs backwards", "the lowest before the highest", f"Write {match[2]}..{match[1]}.")
+        return cls(lowest, highest)
+
+    def __str__(self) -> str:
+        return f"{self.lowest:g}..{self.highest:g}" if self.lowest != self.highest else f"{self.lowest:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Window(Notation):
     """A visit window around its target day: ``-1..1`` is a day before to a day after, both included."""
 

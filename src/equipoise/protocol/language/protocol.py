@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -38,7 +38,8 @@ from equipoise.protocol.language.design import (
     Trial,
     Visit,
 )
-from equipoise.protocol.language.facts import Fact, Frozen, Id, Later, Sourced
+from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
+from equipoise.protocol.language.instruments import OwnInstrument
 
 LANGUAGE_VERSION = 1
 
@@ -71,6 +72,9 @@ class ProtocolModel(Frozen):
     randomization: Randomization | None = Field(description="Null for a programme without randomization.")
     baseline: Mapping[Id, BaselineVariable] = Field({}, description="Variables measured before randomization.")
     assessments: Mapping[Id, Assessment] = Field({}, description="What is measured or asked.")
+    instruments: Annotated[Mapping[Id, OwnInstrument], LATER] = Field(
+        {}, description="Instruments that the library does not have, by the name that assessments and records use."
+    )
     schedule: Mapping[Id, Visit] = Field(min_length=1, description="Visits and what happens at them.")
     conduct: Conduct = Field(Conduct(), description="What the running trial needs beyond the design.")
     use: Mapping[Id, Use] = Field({}, description="What counts as use.")

@@ -6,6 +6,9 @@ import re
 from functools import lru_cache
 from typing import Any
 
+# Parts that may be written as one value alone, and the type of that value.
+_BARE: dict[str, Any] = {"CriterionEntry": "string", "ItemKey": ["string", "number"]}
+
 
 @lru_cache(maxsize=1)
 def json_schema() -> dict[str, Any]:
@@ -31,9 +34,9 @@ def json_schema() -> dict[str, Any]:
             full["anyOf"] = [{"required": ["value"]}, {"required": ["assumed"]}]
             part.clear()
             part.update({"description": "A fact: its value bare, or with source and status.", "anyOf": [bare, full]})
-        elif name == "CriterionEntry":
+        elif name in _BARE:
             part.clear()
-            part.update({"anyOf": [{"type": "string"}, full]})
+            part.update({"anyOf": [{"type": _BARE[name]}, full]})
     _close(schema)
     renamed: dict[str, Any] = _renamed(schema, {name: _plain_name(name) for name in parts if name.startswith("Fact_")})
     return renamed
