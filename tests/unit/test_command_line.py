@@ -149,7 +149,7 @@ def test_a_changed_scoring_key_is_a_changed_protocol(monkeypatch: pytest.MonkeyP
     from dataclasses import replace
 
     import equipoise
-    from equipoise.instruments import library
+    from equipoise.instruments import of_protocol as library
 
     before = equipoise.read_protocol("ketamine-mbrp-cocaine")
     assert any(name.startswith("instrument pss-10") for name in before.definitions)

@@ -81,7 +81,7 @@ def definitions_of(protocol: Protocol) -> dict[str, Any]:
     out: dict[str, Any] = {}
     # What the protocol brings itself is in its hash already.
     for instrument in instruments_of(protocol).values():
-        if INSTRUMENTS.get((instrument.id, instrument.version)) is instrument:
+        if instrument.version != OWN_VERSION:
             out[f"instrument {instrument.id}"] = instrument.key_as_dict()
     for endpoint in protocol.model.endpoints.values():
         name = getattr(endpoint, "definition", None)
