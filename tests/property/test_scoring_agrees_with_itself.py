@@ -19,9 +19,8 @@ def test_table_and_single_scoring_agree_for_any_answers_with_gaps(data):
     for person in ("a", "b"):
         answers = {}
         for item in instrument.items:
-            answer = data.draw(
-                st.one_of(st.none(), st.integers(int(item.lowest), int(item.highest))), label=f"{person} {item.id}"
-            )
+            possible = st.sampled_from(item.levels) if item.levels else st.integers(int(item.lowest), int(item.highest))
+            answer = data.draw(st.one_of(st.none(), possible), label=f"{person} {item.id}")
             if answer is not None or data.draw(st.booleans()):
                 answers[item.id] = answer
         if answers:

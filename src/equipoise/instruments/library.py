@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from equipoise.foundation.errors import Problem, UsageError, listed, nearest
+from equipoise.instruments.clinical_scales import CLINICAL_SCALES
 from equipoise.instruments.instrument import Instrument, Item, MissingRule, SeverityBands
 
 CODES = {"U501": "An instrument or version that the library does not have."}
@@ -185,6 +186,7 @@ _LIBRARY = (
         direction="none",
         unit="arm number",
     ),
+    *CLINICAL_SCALES,
 )
 
 INSTRUMENTS: dict[tuple[str, str], Instrument] = {(entry.id, entry.version): entry for entry in _LIBRARY}
