@@ -39,6 +39,7 @@ class Machine(RuleBasedStateMachine):
 
     make: Any = None
     count = 0
+    asked = 0
 
     @initialize(steps=st.sampled_from([10, 9, 11, 0, 3, 5, 7]), systolic=SYSTOLIC)
     def begin(self, steps: int, systolic: int) -> None:
@@ -78,17 +79,30 @@ class Machine(RuleBasedStateMachine):
         self.trial.session(who)
         before = self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'")
         sealed = action in ("dose-sheet", "dose-check")
+        self.asked += 1
+        request = {"why": "because", "sealed": sealed, "key": f"request {self.asked}", **given}
         try:
-            self.trial.do(who, action, why="because", sealed=sealed, **given)
+            first = self.trial.do(who, action, **request)
             done = True
         except ConductError as error:
             done = False
             said = error.problems[0]
             assert self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'") == before, action
         assert done == expected, f"{action} {id}: {'done' if done else said}"
+        if done:
+            self.reply_is_lost(first, who, action, request)
         if done and id is not None and action not in CHANGE_NOTHING:
             self.people[id].signed = False
         return done
+
+    def reply_is_lost(self, first: Any, who: str, action: str, request: dict[str, Any]) -> None:
+        """Send the same request again: it is answered whole, and nothing happens twice."""
+        heads = self.trial.rows("SELECT number, hash FROM ledger_head ORDER BY ledger")
+        again = self.trial.do(who, action, **request)
+        assert again.repeated
+        assert (again.events, again.anchor.text) == (first.events, first.anchor.text)
+        assert (again.answer, again.told) == (first.answer, first.told), action
+        assert self.trial.rows("SELECT number, hash FROM ledger_head ORDER BY ledger") == heads
 
     @rule(id=WHO)
     def screen(self, id: str) -> None:

@@ -19,8 +19,11 @@ CODES = {"C023": "A text that a spreadsheet would take for a formula."}
 _FORMULA = frozenset("=+-@\t\r")
 
 
-def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
-    """Account, role, site, state of the trial, reason: deny by default."""
+def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = False) -> None:
+    """Account, role, site, state of the trial, reason: deny by default.
+
+    Of a request that was answered before (``again``) only the first three are asked: the rest held when it was done.
+    """
     account = act.trial.row("account", account=act.session.account)
     today = Moment.of(clock, "")
     if (
@@ -67,6 +70,8 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock) -> None:
     place = act.trial.row("site", site=act.site) if act.site else None
     zone = place.zone if place is not None else ""
     act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
+    if again:
+        return
     state = act.state
     if state.state not in act.action.states:
         act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))

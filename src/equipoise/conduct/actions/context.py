@@ -23,6 +23,7 @@ from equipoise.conduct.keys.quarantine import Quarantine, Sealer
 from equipoise.conduct.keys.vault import Vault
 from equipoise.conduct.rules.status import Course, after, columns_of, course_of, refusals
 from equipoise.conduct.trial.ledger import Writer
+from equipoise.conduct.trial.request_key import fingerprint, keyed_digest
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
 from equipoise.foundation.version import program_version
@@ -50,6 +51,8 @@ class Action:
     private: tuple[str, ...]
     protocol: bool = True
     ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None
+    again: Callable[[Act, Sequence[int]], str] | None = None
+    of_pharmacy: bool = False
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -84,17 +87,23 @@ def action(
     private: tuple[str, ...] = (),
     protocol: bool = True,
     ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None,
+    again: Callable[[Act, Sequence[int]], str] | None = None,
+    of_pharmacy: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function an action: allowed in these ``states`` of the trial; ``why`` makes a reason compulsory;
     ``allocates`` asks that the ledger agrees with the last receipt and no fence stands; arguments in ``private`` leave
-    no trace at all, not even in the digest by which a repeated request is known.
+    no trace but, where the request has a key of its own, a digest under a key that is not in the ledger: the folder's,
+    or with ``of_pharmacy`` the pharmacy's.
+
+    ``again`` tells once more what the action told to one person alone, when the request is repeated; it is given the
+    numbers of the events of the first time, and returns a warning where it cannot.
 
     Before the write lock is had, the protocol is read unless ``protocol`` is false (an action that never asks for it),
     and ``ahead`` may work out what follows from the protocol and the arguments alone, and keep it for the action.
     """
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
-        REGISTERED[name] = Action(name, run, states, why, allocates, private, protocol, ahead)
+        REGISTERED[name] = Action(name, run, states, why, allocates, private, protocol, ahead, again, of_pharmacy)
         return run
 
     return register
@@ -143,6 +152,7 @@ class Act:
         self.entropy = entropy
         self.why = why
         self.request = request
+        self.repeatable = False  # the request was named, and may be sent again
         self.events: list[Entry] = []
         self.told: dict[str, Any] = {}
         self.later: list[Callable[[Receipt], str]] = []  # done after the commit; each returns a warning, or ""
@@ -238,6 +248,8 @@ class Act:
                 content["asked"] = self.asked
             if self.hidden:
                 content["hidden"] = list(self.hidden)
+            if self.repeatable and private_names(self.action, self.hidden):
+                content["asked_private"], content["asked_key"] = private_digest(self, self.hidden)
         person = self._participant.participant if self._participant is not None else ""
         entry = self.writer.append(
             action=self.action.name,
@@ -261,7 +273,8 @@ class Act:
         return entry
 
     def hide(self, *names: str) -> None:
-        """Leave arguments out of the digest by which a repeated request is known: a digest of a few numbers is guessed.
+        """Leave arguments out of the open digest by which a repeated request is known: one of a few numbers is guessed.
+        They enter the keyed one, where the request can be repeated.
 
         Before the first event is recorded; for arguments that hold quarantined values.
         """
@@ -342,6 +355,23 @@ def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequenc
     return hashlib.sha256(canonical([chosen.name, shown, why]).encode()).hexdigest()[:16]
 
 
+def private_names(chosen: Action, hidden: Sequence[str] = ()) -> tuple[str, ...]:
+    """Arguments that are compared under a key: all that are private or ``hidden``, but for a pass-phrase of who signs.
+
+    That one shows who acts, and is held against the account's own each time.
+    """
+    return tuple(name for name in dict.fromkeys((*chosen.private, *hidden)) if name != "passphrase")
+
+
+def private_digest(act: Act, hidden: Sequence[str] = ()) -> tuple[str, str]:
+    """Digest of the private part of a request, and the fingerprint of the key it is under."""
+    text = canonical([[name, act.given.get(name)] for name in sorted(private_names(act.action, hidden))])
+    if act.action.of_pharmacy:
+        return act.vault.digest_of_request(act.request, text), act.vault.fingerprint
+    key = act.trial.request_key
+    return keyed_digest(key, act.request, text), fingerprint(key)
+
+
 def anchor_of(receipt: Receipt, trial: Trial) -> str:
     """Note the anchor of a receipt outside the database; a warning where that cannot be done."""
     try:
@@ -351,4 +381,4 @@ def anchor_of(receipt: Receipt, trial: Trial) -> str:
     return ""
 
 
-__all__ = ["Act", "Action", "Receipt", "action", "anchor_of", "asked_of"]
+__all__ = ["Act", "Action", "Receipt", "action", "anchor_of", "asked_of", "private_digest", "private_names"]

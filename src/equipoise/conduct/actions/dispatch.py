@@ -7,7 +7,6 @@ commit. What is refused leaves nothing behind but, where it was a question of ri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
@@ -15,19 +14,19 @@ from typing import Any
 from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted, require_visible
 from equipoise.conduct.actions.context import Act, Action, Receipt, asked_of
+from equipoise.conduct.actions.repeat import answer_of, answered
 from equipoise.conduct.actions.sign_in import Session, held_early, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.trial.ledger import Writer, writing
+from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem, UsageError, listed, nearest
 from equipoise.foundation.version import program_version
 
 CODES = {
     "C013": "The account may not do this.",
-    "C015": "A request was repeated with other content.",
     "C017": "The state of the trial does not allow it.",
     "C018": "The ledger is shorter than a receipt, or differs from it: nothing is randomized.",
     "U030": "An action that there is not, or arguments that it does not take.",
@@ -69,11 +68,12 @@ def perform(
     early = held_early(trial, session.account, typed) if typed else nullcontext()
     try:
         with early, writing(trial) as writer:
-            earlier = _repeated(writer, request, chosen, given, why) if key else None
-            if earlier is not None:
-                return earlier
             act = Act(trial, writer, session, entropy, why, request)
             act.action, act.given, act.pharmacy, act.safety = chosen, given, pharmacy, safety
+            act.repeatable = bool(key)
+            earlier = answered(act, clock) if key else None
+            if earlier is not None:
+                return earlier
             act.asked = asked_of(chosen, given, why)
             admit(act, given, clock)
             chosen.run(act, **given)
@@ -85,7 +85,7 @@ def perform(
                 request,
                 tuple(entry.number for entry in act.events),
                 Anchor(writer.number, writer.head, act.now.text, name),
-                _answers(entry.content for entry in act.events),
+                answer_of([entry.content for entry in act.events]),
                 act.told,
                 warnings=tuple(f"the clock is {entry.clock}" for entry in act.events[:1] if entry.clock),
             )
@@ -156,36 +156,6 @@ def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, c
             program_version=program_version(),
             entropy=entropy,
         )
-
-
-def _answers(contents: Any) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for content in contents:
-        out.update(content.get("answer", {}))
-    return out
-
-
-def _repeated(writer: Writer, request: str, chosen: Action, given: Mapping[str, Any], why: str) -> Receipt | None:
-    rows = writer.trial.rows(
-        "SELECT number, action, at, hash, what FROM event WHERE request = %s ORDER BY step", (request,)
-    )
-    if not rows:
-        return None
-    contents = [json.loads(row[4]) if row[4] else {} for row in rows]
-    asked = asked_of(chosen, given, why, contents[0].get("hidden", ()))
-    if rows[0][1] != chosen.name or contents[0].get("asked", asked) != asked:
-        raise ConductError(
-            Problem(
-                "C015",
-                "--key",
-                "This request was answered before, and what it asked was another thing.",
-                "a key of its own for every request",
-                "Leave the key out, or choose another.",
-            )
-        )
-    last = rows[-1]
-    anchor = Anchor(last[0], last[3], last[2], chosen.name)
-    return Receipt(chosen.name, request, tuple(row[0] for row in rows), anchor, _answers(contents), repeated=True)
 
 
 __all__ = ["find_action", "perform"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ class Vault:
         self._cipher = AESGCM(key)
         self._whose = "\n".join(("equipoise sealed 1", trial, mode, instance))
         self.fingerprint = fingerprint_of(key)
+        self._requests = hmac.digest(key, b"equipoise requests 1", "sha256")
 
     def seal(self, place: str, content: Mapping[str, Any], entropy: Entropy) -> str:
         """Ciphertext of ``content`` for ``place`` (``slot HANDLE``, ``event NUMBER``), as base64 text."""
@@ -68,6 +70,10 @@ class Vault:
             ) from error
         assert isinstance(value, dict)
         return value
+
+    def digest_of_request(self, request: str, text: str) -> str:
+        """Digest of the private part of a request to the pharmacy: nobody without the key can try amounts out on it."""
+        return hmac.new(self._requests, f"{request}\n{text}".encode(), "sha256").hexdigest()[:32]
 
     def _about(self, place: str) -> bytes:
         return f"{self._whose}\n{place}".encode()

@@ -58,6 +58,15 @@ class Writer:
         """Count and last hash of the sealed ledger."""
         return self._heads["sealed"]
 
+    def standing(self) -> tuple[Any, ...]:
+        """Where both ledgers stand, to go back to when what is written next is undone."""
+        return dict(self._heads), self.last_at
+
+    def stand_at(self, kept: tuple[Any, ...]) -> None:
+        """Stand where the ledgers stood: everything written since was undone in the database."""
+        heads, self.last_at = kept
+        self._heads = dict(heads)
+
     def append(
         self,
         *,

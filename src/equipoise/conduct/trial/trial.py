@@ -233,6 +233,13 @@ class Trial:
         )
 
     @cached_property
+    def request_key(self) -> bytes:
+        """The key by which the private part of a repeated request is known; made where the folder has none yet."""
+        from equipoise.conduct.trial.request_key import request_key
+
+        return request_key(self.directory)
+
+    @cached_property
     def safety_words(self) -> dict[str, Any]:
         """What the first event says of the safety role's key; empty where the trial has none."""
         with self.use():

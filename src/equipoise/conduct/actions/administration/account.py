@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import ROLES
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.trial.models import Account, Site
@@ -32,7 +34,12 @@ def _new_passphrase(act: Act, account: str) -> tuple[str, str]:
     return passphrase, hashed(passphrase, act.entropy)
 
 
-@action("add-account", states=_ALWAYS, protocol=False)
+def _told_once(act: Act, numbers: Sequence[int]) -> str:
+    """The pass-phrase is kept nowhere, and a new one would not be what the request asked for."""
+    return "the pass-phrase was told once and is kept nowhere: reset-passphrase gives another"
+
+
+@action("add-account", states=_ALWAYS, protocol=False, again=_told_once)
 def add_account(
     act: Act, account: str, person: str, roles: list, sites: list | None = None, expires: date | None = None
 ) -> None:
@@ -100,7 +107,7 @@ def expire_account(act: Act, account: str, last_day: date) -> None:
     )
 
 
-@action("reset-passphrase", states=_ALWAYS, why=True, protocol=False)
+@action("reset-passphrase", states=_ALWAYS, why=True, protocol=False, again=_told_once)
 def reset_passphrase(act: Act, account: str) -> None:
     """Give an account a new pass-phrase, told once, after its own was lost or tried too often."""
     _known(act, account)
@@ -122,7 +129,7 @@ def _set(act: Act, account: str, encoded: str) -> None:
     act.writer.set_credential(account, encoded, entry.number)
 
 
-@action("review-accounts", states=_ALWAYS)
+@action("review-accounts", states=_ALWAYS, again=run_again)
 def review_accounts(act: Act) -> None:
     """List who may do what: every account with its roles, sites, last day, when it last signed in and was last refused.
 

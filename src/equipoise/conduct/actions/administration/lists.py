@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
@@ -73,7 +74,7 @@ def given_rows(act: Act) -> list[dict[str, Any]]:
     return out
 
 
-@action("export-allocations", states=("locked",))
+@action("export-allocations", states=("locked",), again=run_again)
 def export_allocations(act: Act) -> None:
     """Tell every allocation with its arm, as a table that `equipoise randomization replay` reads; after lock alone."""
     rows = given_rows(act)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.infusion.told_again import check_again_told, sheet_again, shelf_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
 from equipoise.conduct.actions.visits.weight import accepted_weight
 from equipoise.conduct.rules import dose as rules
@@ -57,7 +58,7 @@ def register(act: Act) -> list[stock.Entry]:
     ]
 
 
-@action("dose-sheet", private=("drawn",))
+@action("dose-sheet", private=("drawn",), again=sheet_again, of_pharmacy=True)
 def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: int | None = None) -> None:
     """Prepare an infusion: milligrams to the pharmacist alone, volume and rate to everybody, equal in every arm.
 
@@ -164,7 +165,7 @@ def last_dose(act: Act, participant: str, day: int) -> dict[str, Any]:
     return found[-1]
 
 
-@action("dose-check")
+@action("dose-check", again=check_again_told)
 def dose_check(act: Act, participant: str, day: int | None = None) -> None:
     """Check a dose sheet, by another account than the one that prepared it: the dose is worked out again."""
     protocol = act.protocol
@@ -197,7 +198,7 @@ def dose_check(act: Act, participant: str, day: int | None = None) -> None:
     act.tell({"drug": dose["drug"], "prepared_mg": dose["prepared_mg"]})
 
 
-@action("stock", private=("drug", "movement", "mg"))
+@action("stock", private=("drug", "movement", "mg"), again=shelf_again, of_pharmacy=True)
 def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "") -> None:
     """Enter a movement into the drug register: received, returned to the supplier, or wasted before a witness."""
     drugs = sorted({drug.drug for arm in act.protocol.arm_ids for drug in rules.infusions(act.protocol, arm).values()})
@@ -215,7 +216,7 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
     act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance([*lines, entry]).items()}})
 
 
-@action("stock-count", private=("drug", "mg"))
+@action("stock-count", private=("drug", "mg"), again=shelf_again, of_pharmacy=True)
 def stock_count(act: Act, drug: str, mg: Decimal) -> None:
     """Count the shelf: refused, with both numbers to the pharmacist, where it differs from the register."""
     lines = register(act)

@@ -219,7 +219,14 @@ def _minutes(act: Act, visit: str) -> list[Decimal]:
     return _readings(act, visit, form) if form is not None else []
 
 
-@action("infusion-vitals")
+def _signs_again(act: Act, numbers: Sequence[int]) -> str:
+    signs = ("systolic", "diastolic", "pulse", "saturation")
+    told = {id: None if act.given.get(id) is None else format(act.given[id], "f") for id in signs}
+    act.tell({"stop_rules": [problem.found for problem in stop_rules_of(act, told)]})
+    return ""
+
+
+@action("infusion-vitals", again=_signs_again)
 def infusion_vitals(
     act: Act,
     participant: str,

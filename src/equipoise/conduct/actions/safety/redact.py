@@ -39,6 +39,7 @@ def redact(act: Act, participant: str, text: str) -> None:
         if left != content or again != earlier or text in why:
             # the digest by which a repeated request is known has no salt: what was taken out could be tried out on it
             left.pop("asked", None)
+            left.pop("asked_private", None)
             kept |= {**again, str(number): written(left)}
             touched.append(number)
     if not touched:
@@ -107,6 +108,7 @@ class _Search:
         if left == content:
             return words
         left.pop("asked", None)
+        left.pop("asked_private", None)
         return written(left)
 
     def without_sealed(self, row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.trial.models import Account, Allocation, Unblinding
@@ -47,7 +48,16 @@ def _arms(act: Act, participant: str) -> dict[str, str]:
     return {f"randomization {number}" if len(arms) > 1 else "arm": label(arm) for number, arm in arms.items()}
 
 
-@action("unblind", states=_ALWAYS, why=True)
+def _told_again(act: Act, numbers: Sequence[int]) -> str:
+    person = act.given.get("participant")
+    if person is None:
+        ((person,),) = act.trial.rows("SELECT participant FROM event WHERE number = %s", (numbers[0],))
+        act.load(person)
+    act.tell(_arms(act, person))
+    return ""
+
+
+@action("unblind", states=_ALWAYS, why=True, again=_told_again)
 def unblind(act: Act, participant: str) -> None:
     """Break the code for one participant, oneself being told the arm; needs the pharmacy's folder."""
     arms = _arms(act, participant)
@@ -99,7 +109,7 @@ def unblind_for(act: Act, participant: str, told: str) -> None:
     _open(act, "third-party", told)
 
 
-@action("unblind-told", states=_ALWAYS)
+@action("unblind-told", states=_ALWAYS, again=_told_again)
 def unblind_told(act: Act, unblinding: str) -> None:
     """Receive the arm that somebody asked be told to this account; needs the pharmacy's folder."""
     found = Unblinding.objects.filter(unblinding=unblinding, told=act.session.account, mode="third-party").first()

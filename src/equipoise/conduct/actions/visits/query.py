@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import TEXT_LENGTH, is_sealed, place_of_query
@@ -224,7 +225,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-@action("queries", states=_ALWAYS)
+@action("queries", states=_ALWAYS, again=run_again)
 def queries(act: Act, site: str = "", state: str = "unclosed") -> None:
     """List queries by site and age: those not closed, or of one state (open, answered, closed, all)."""
     if state not in STATES:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.query import SEALED, queries_shown
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, roles_of
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items
@@ -14,7 +15,7 @@ _ALWAYS = ("open", "paused", "frozen", "locked")
 HIDDEN = "quarantined until lock"
 
 
-@action("read", states=_ALWAYS)
+@action("read", states=_ALWAYS, again=run_again)
 def read(act: Act, participant: str, visit: str = "") -> None:
     """Read a participant's records, or those of one visit: that somebody did is recorded, what they say is not."""
     from equipoise.conduct.trial.models import Form, ItemValue, Visit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -312,7 +312,18 @@ def session(
     )
 
 
-@action("correct", states=("open", "frozen"), why=True)
+def _signs_again(act: Act, numbers: Sequence[int]) -> str:
+    """Stop rules that a corrected reading meets: what was told again, over what was sealed before where that opens."""
+    given = act.given
+    made = forms.forms(act.protocol).get(given["form"])
+    if made is not None and made.kind == "vitals":
+        before = values_of(act, given["visit"], given["form"], given.get("repeat", 1)) if act.quarantine else {}
+        met = stop_rules_of(act, {**before, **texts_of(given["answers"])})
+        act.tell({"stop_rules": [problem.found for problem in met]})
+    return ""
+
+
+@action("correct", states=("open", "frozen"), why=True, again=_signs_again)
 def correct(
     act: Act,
     participant: str,

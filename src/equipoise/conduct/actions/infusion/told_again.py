@@ -1,0 +1,71 @@
+"""What the pharmacist was told, told once more from the sealed ledger to whoever lost the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.rules import dose, stock
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.context import Act
+
+
+def sealed_by(act: Act, numbers: Sequence[int]) -> dict[str, Any]:
+    """The last sealed entry that belongs to events of these numbers, opened."""
+    marks = ", ".join(["%s"] * len(numbers))
+    rows = act.trial.rows(
+        f"SELECT number, event_number, content FROM sealed_event WHERE event_number IN ({marks}) ORDER BY number",
+        tuple(numbers),
+    )
+    number, event, content = rows[-1]
+    return act.vault.open(f"event {number} of {event}", content)
+
+
+def sheet_again(act: Act, numbers: Sequence[int]) -> str:
+    """Drug and milligrams of a sheet as they were told when it was made."""
+    told = sealed_by(act, numbers)["dose"]
+    ((protocol,),) = act.trial.rows("SELECT protocol_hash FROM event WHERE number = %s", (numbers[0],))
+    sheet = dose.open_sheet(act.trial.protocol(protocol), told["day"])
+    act.tell(
+        {
+            "drug": told["drug"],
+            "prepared_mg": told["prepared_mg"],
+            "drawn_mg": told["drawn_mg"],
+            "to_waste_mg": told["wasted_mg"],
+            "capped": told["capped"],
+            "weight_kg": told["weight_kg"],
+            "fill_to_ml": dose.decimal_text(sheet.volume_ml),
+        }
+    )
+    return ""
+
+
+def check_again_told(act: Act, numbers: Sequence[int]) -> str:
+    """Drug and milligrams of the sheet that was checked: the last one made before the check."""
+    given, day = act.given["participant"], act.given.get("day")
+    found: dict[str, Any] = {}
+    for number, event, content in act.trial.rows(
+        "SELECT number, event_number, content FROM sealed_event WHERE event_number < %s ORDER BY number", (numbers[0],)
+    ):
+        entry = act.vault.open(f"event {number} of {event}", content)
+        made = entry.get("dose", {})
+        if made.get("participant") == given and day in (None, made.get("day")):
+            found = made
+    act.tell({"drug": found["drug"], "prepared_mg": found["prepared_mg"]})
+    return ""
+
+
+def shelf_again(act: Act, numbers: Sequence[int]) -> str:
+    """The shelf as it was after the entry."""
+    entries = []
+    for number, event, content in act.trial.rows(
+        "SELECT number, event_number, content FROM sealed_event WHERE event_number <= %s ORDER BY number",
+        (numbers[-1],),
+    ):
+        opened = act.vault.open(f"event {number} of {event}", content)
+        if opened.get("kind") == "stock":
+            entries += [stock.Entry(line["drug"], line["movement"], Decimal(line["mg"])) for line in opened["lines"]]
+    act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance(entries).items()}})
+    return ""
