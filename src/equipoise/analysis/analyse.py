@@ -12,6 +12,7 @@ from equipoise.analysis.outcome import Outcome, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.analysis.results import ModelCurve, Provenance, Results, SurvivalCurve
 from equipoise.analysis.survival import draw_curves
+from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
@@ -62,6 +63,7 @@ def analyse_records(
         scenario=source.details.get("scenario"),
         version=version,
         versions=versions or {},
+        notes=(*source.notes, *(lattice.due.notes if lattice.due is not None else ())),
     )
     derived = {id: plan.derived_in_its_stage(id) for id in protocol.model.endpoints}
     curves: list[SurvivalCurve] = []
@@ -106,8 +108,11 @@ def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
 def _estimate(
     protocol: Protocol, planned: PlannedFit, outcome: Outcome, n_randomized: dict[str | None, int], plan: Plan
 ) -> Estimate:
-    warnings = list(outcome.warning_slugs())
-    warnings += plan.derived_for(planned).warnings
+    derived = plan.derived_for(planned)
+    warnings = [*outcome.warning_slugs(), *derived.warnings]
+    rows = plan.compared(planned).rows
+    counts = {code: n for code, who in derived.marks.items() if (n := int(who[rows].sum()))}
+    warnings += counts
     compared = outcome.reference is not None
     n_events = int(outcome.n_events[0])
     main = planned.choices == () and outcome.suffix == "" and not planned.added
@@ -116,6 +121,7 @@ def _estimate(
         "choices": dict(planned.choices),
         "analysis_set": planned.analysis.analysis_set,
         "main": main,
+        "warning_counts": counts,
     }
     for key, value in outcome.details.items():
         details[key] = _plain(value)
@@ -139,13 +145,25 @@ def _estimate(
         n_randomized=n_randomized[None if compared else outcome.arm],
         n_analysed=int(outcome.n_analysed[0]),
         n_events=n_events if n_events >= 0 else None,
-        n_missed=int(outcome.n_missed[0]),
+        n_missed=int(outcome.n_missed[0]) + _n_by_rule(planned, plan, outcome, derived),
         level=planned.analysis.level,
         prespecified=planned.analysis.prespecified,
         warnings=tuple(dict.fromkeys(warnings)),
         method=outcome.method,
         details=details,
     )
+
+
+def _n_by_rule(planned: PlannedFit, plan: Plan, outcome: Outcome, derived: Derived) -> int:
+    """Participants whose yes or no rests on the rule for what is missing: they are missed, though they have a value."""
+    if derived.shape != "binary" or derived.imputed is None or planned.analysis.imputation is not None:
+        return 0
+    assert derived.value is not None
+    comparison = plan.compared(planned)
+    rows = comparison.rows[~comparison.incomplete]
+    if outcome.reference is None:
+        rows = rows[derived.participants.arm[rows] == outcome.arm]
+    return int((derived.imputed & np.isfinite(derived.value))[rows].sum())
 
 
 def _plain(value: Any) -> Any:

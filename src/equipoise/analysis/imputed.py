@@ -17,10 +17,10 @@ from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
+from equipoise.endpoints.coverage import days_known
 from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, NOT_DUE, STAYED_AWAY, USED, Lattice
-from equipoise.endpoints.reduction import days_known
 from equipoise.endpoints.relapse import derive_time_to_event, weeks_of_use
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index

@@ -33,4 +33,10 @@ def combine_cases(unfavourable: Derived, favourable: Derived, worse: NDArray[np.
         bad, good = getattr(unfavourable, name), getattr(favourable, name)
         if bad is not None and good is not None:
             changed[name] = np.where(worse if bad.ndim == 1 else worse[:, None], bad, good)
-    return replace(favourable, **changed)
+    nobody = np.zeros(len(worse), dtype=np.bool_)
+    codes = {*unfavourable.marks, *favourable.marks}
+    marks = {
+        code: np.where(worse, unfavourable.marks.get(code, nobody), favourable.marks.get(code, nobody))
+        for code in sorted(codes)
+    }
+    return replace(favourable, **changed, marks=marks)

@@ -11,6 +11,7 @@ import polars as pl
 from equipoise.analysis.estimate import RESULT_KEYS, Estimate
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
+from equipoise.foundation.errors import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class Provenance:
     scenario: str | None
     version: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Problem, ...] = ()  # what a reader must know of the data: changed files, visits without a row
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``results.json``."""
@@ -68,6 +70,7 @@ class Provenance:
             "scenario": self.scenario,
             "version": self.version,
             "versions": dict(self.versions),
+            "notes": [{"code": note.code, "place": note.place, "found": note.found} for note in self.notes],
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,3 +130,9 @@ def simulated_line(is_simulated: bool) -> None:
     """Say on the terminal that participants are fictional."""
     if is_simulated:
         console().print(Text("SIMULATED  the participants are fictional", style=f"bold {AMBER}"))
+
+
+def print_notes(notes: Iterable[Problem]) -> None:
+    """What a reader must know of the data, a line each: files changed since they were written, visits without a row."""
+    for note in notes:
+        console().print(f"{note.code}  {note.found}", style="yellow")

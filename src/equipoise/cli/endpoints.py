@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WARNINGS = {
     "never-seen-scored-success": "somebody seen in no cell counts as a success, because the definition says so",
     "never-seen-has-no-value": "somebody seen in no cell would count as a success, and has no value instead",
+    "time-carried-forward": "time that nobody observed counts as free of the event, because the definition says so",
+    "amount-not-recorded": "days of use without an amount are not known",
 }
 CODES = {"U607": "An option of `equipoise endpoints` that does not fit."}
 group = typer.Typer(
@@ -238,7 +240,13 @@ def apply(
         table, derived = derive_all(protocol, data)
         write_table(table, out, force=force)
     rows: list[dict[str, Any]] = [
-        {"endpoint": id, "kind": one.kind, "shape": one.shape, "participants": one.n, "warnings": list(one.warnings)}
+        {
+            "endpoint": id,
+            "kind": one.kind,
+            "shape": one.shape,
+            "participants": one.n,
+            "warnings": [*one.warnings, *one.marks],
+        }
         for id, one in derived.items()
     ]
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from equipoise.cli.console import console, print_json, reported, simulated_line, working
+from equipoise.cli.console import console, print_json, print_notes, reported, simulated_line, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption, ProtocolArgument, RecordsArgument
 
 
@@ -30,8 +30,10 @@ def report(
     with reported(as_json=as_json), working("reporting", quiet=as_json) as say:
         made = run_trial(protocol, out=out, records=records, force=force, pdf=pdf, progress=say)
     if as_json:
-        print_json({"ok": True, "out": str(made.folder), "files": [str(path) for path in made.files]})
+        notes = made.results.provenance.as_dict()["notes"]
+        print_json({"ok": True, "out": str(made.folder), "files": [str(path) for path in made.files], "notes": notes})
         return
     simulated_line(made.records.is_simulated)
+    print_notes(made.results.provenance.notes)
     for path in made.files:
         console().print(str(path))

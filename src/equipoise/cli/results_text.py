@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.cli.console import console, simulated_line
+from equipoise.cli.console import console, print_notes, simulated_line
 from equipoise.cli.tables import add_rows, plain_table
 from equipoise.protocol import Protocol
 from equipoise.workflow.verbs import Run
@@ -76,10 +76,13 @@ def print_results(run: Run) -> None:
     out.print(table)
     warned = [e for e in shown if e.warnings]
     for e in warned:
-        out.print(f"{e.id}: {', '.join(w.replace('-', ' ') for w in e.warnings)}")
+        counts = e.details.get("warning_counts", {})
+        said = (w.replace("-", " ") + (f" ({counts[w]} participants)" if w in counts else "") for w in e.warnings)
+        out.print(f"{e.id}: {', '.join(said)}")
     if varied:
         out.print(f"{varied} more rows show what varied choices do; they are in the report and in results.csv.")
     provenance = run.results.provenance
+    print_notes(provenance.notes)
     out.print(
         f"protocol {provenance.protocol_hash[:12]}  data {provenance.data_hash[:12]}  version {provenance.version}"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.endpoints.coverage import cover_days, cover_visits, window_of
 from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import CLEAN, NOTHING, STAYED_AWAY, USED, Lattice
+from equipoise.endpoints.lattice import USED, Lattice
 from equipoise.endpoints.missing import settle
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.protocol.language.analysis import AbstinenceEndpoint
@@ -18,33 +19,34 @@ def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, m
     window that nobody asked about. A gap is after dropout when no visit (no asked day) follows it.
     """
     rule = missed or endpoint.missed
-    first, last = lattice.column(endpoint.days.first), lattice.column(endpoint.days.last)
-    used = lattice.used(endpoint.use)[:, first : last + 1].any(axis=1)
+    window = window_of(lattice, endpoint.days)
+    used = lattice.used(endpoint.use)[:, window].any(axis=1)
     if endpoint.at is not None:
         visits = lattice.visits(endpoint.at)
-        due = (visits.target >= first + lattice.first) & (visits.target <= last + lattice.first)
-        position = np.arange(len(visits.names))
-        missing = (visits.state == STAYED_AWAY)[:, due]
-        gone = (position >= visits.gone_from[:, None])[:, due]
+        due = (visits.target >= window.start + lattice.first) & (visits.target < window.stop + lattice.first)
+        coverage = cover_visits(lattice, endpoint.at)
+        missing = coverage.missing[:, due]
+        gone = (np.arange(len(visits.names)) >= visits.gone_from[:, None])[:, due]
         seen = visits.came.any(axis=1)
         if rule == "last-observation":
             # A result before the window is carried into it.
             codes = cells_since_last(lattice, endpoint.use, visits)
-            missing = visits.state == STAYED_AWAY
-            settled, open_ = settle(np.asarray(codes == USED), missing, missing, rule)
-            settled, open_, missing = (settled & missing)[:, due], open_[:, due], missing[:, due]
+            settled, open_ = settle(np.asarray(codes == USED), coverage.missing, coverage.missing, rule)
+            settled, open_ = (settled & coverage.missing)[:, due], open_[:, due]
         else:
             settled, open_ = settle(np.zeros_like(missing), missing, gone, rule)
     else:
-        urine, told = lattice.use_by_source(endpoint.use)
-        known = ((urine == CLEAN) | (urine == USED) | (told != NOTHING))[:, first : last + 1]
-        columns = np.arange(known.shape[1])
-        last_known = np.where(known, columns, -1).max(axis=1)
-        missing = ~known
-        gone = columns > last_known[:, None]
-        seen = known.any(axis=1)
-        settled, open_ = settle(np.zeros_like(missing), missing, gone, rule)
-    value = np.where(used | settled.any(axis=1), 0.0, np.where(open_.any(axis=1), np.nan, 1.0))
+        days = cover_days(lattice, endpoint.use, endpoint.days)
+        missing, seen = days.missing, days.known.any(axis=1)
+        settled, open_ = settle(np.zeros_like(missing), missing, days.gone, rule)
+    is_use, is_open = settled.any(axis=1), open_.any(axis=1)
+    unclear = lattice.days_without_amount(endpoint.use)
+    if unclear is not None and endpoint.at is not None:
+        # A day of use that may have been above the amount stands for what the rule says of a missing day.
+        doubt = unclear[:, window]
+        by_rule, left = settle(np.zeros_like(doubt), doubt, doubt, "is-missing" if rule == "last-observation" else rule)
+        is_use, is_open = is_use | by_rule.any(axis=1), is_open | left.any(axis=1)
+    value = np.where(used | is_use, 0.0, np.where(is_open, np.nan, 1.0))
     warnings = ("never-seen-scored-success",) if bool(((value == 1.0) & ~seen).any()) else ()
     return Derived(
         endpoint=id,
@@ -53,6 +55,6 @@ def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, m
         participants=lattice.participants,
         event_word="abstinence",
         value=value,
-        imputed=~used & missing.any(axis=1),
+        imputed=np.asarray(~used & missing.any(axis=1)),
         warnings=warnings,
     )

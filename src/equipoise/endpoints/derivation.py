@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from equipoise.endpoints.abstinence import derive_abstinence
+from equipoise.endpoints.coverage import mark_days_without_amount
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.reduction import derive_abstinent_days, derive_use_by_day, derive_use_by_week
@@ -41,6 +42,11 @@ DERIVE: Mapping[str, Derive] = {
 
 def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     """The endpoint ``id`` for every row of the lattice; ``missed`` and ``floor`` replace the endpoint's own rules."""
+    derived = _derive(lattice, id, missed=missed, floor=floor)
+    return mark_days_without_amount(derived, lattice)
+
+
+def _derive(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     endpoint = lattice.protocol.model.endpoints[id]
     if floor is not None:
         endpoint = endpoint.model_copy(update={"floor": floor})

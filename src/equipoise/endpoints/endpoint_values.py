@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +44,9 @@ class Derived:
     follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody
     logarithm: bool = False
     raw: Floats | None = field(default=None)  # scores before the logarithm
+    exposure: Floats | None = None  # (n,) days known beside a count over them
+    # By code, (n,) whom it is about: "time-carried-forward", "amount-not-recorded". Every estimate says how many.
+    marks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -57,10 +61,11 @@ class Derived:
         if self.shape in ("binary", "number"):
             assert self.value is not None
             dtype = pl.Int64 if self.shape == "binary" else pl.Float64
-            return keys.with_columns(
+            frame = keys.with_columns(
                 pl.Series("value", self.value).fill_nan(None).cast(dtype),
                 pl.Series("imputed", self.imputed if self.imputed is not None else np.zeros(self.n, bool)),
             )
+            return frame if self.exposure is None else frame.with_columns(pl.Series("days_known", self.exposure))
         if self.shape == "time-to-event":
             assert self.time is not None
             assert self.event is not None

@@ -22,6 +22,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Use
 from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
+from equipoise.records.due_visits import DueVisits, with_due_visits
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, POSITIVE, REPLICATE
 
 Cells = NDArray[np.uint8]
@@ -135,6 +136,9 @@ class Lattice:
     _uses: dict[str, tuple[Cells, Cells]] = field(default_factory=dict)
     _visits: dict[str, VisitLattice] = field(default_factory=dict)
     patterns: dict[tuple[str, ...], Any] = field(default_factory=dict)  # use patterns made so far, by their source
+    randomized: Index | None = None  # (n,) day index of randomization where the records say it; NEVER where not
+    due: DueVisits | None = None  # what was added to the table of visits
+    _unclear: dict[str, Mask] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -144,6 +148,17 @@ class Lattice:
     def column(self, study_day: int) -> int:
         """The column of a study day."""
         return day_index(study_day) - self.first
+
+    def start_of(self, counts_from: Days | None) -> Index:
+        """(n,) column from which use counts: that of the day named, by default of each one's randomization."""
+        model = self.protocol.model
+        if counts_from is not None:
+            return np.full(self.n, self.column(counts_from.first), dtype=np.int64)
+        nominal = 0 if self.stage_day is not None else day_index(model.calendar.randomization_day or 1)
+        days = np.full(self.n, nominal, dtype=np.int64)
+        if self.randomized is not None and self.stage_day is None:
+            days = np.where(self.randomized == NEVER, days, self.randomized)
+        return days - self.first
 
     def _rows(self, table: pl.DataFrame) -> pl.DataFrame:
         keys = self.participants.keys
@@ -204,7 +219,7 @@ class Lattice:
         """(n, n_days) self-report where a day counts only above an amount: below it the day is clean.
 
         Amounts of one day and unit are added over the substances; a day of use without an amount in the definition's
-        unit is a day nobody knows.
+        unit, or whose limit is not known, is UNKNOWN.
         """
         assert use.amount is not None
         rows = self._rows(self.records["daily_use"].filter(pl.col("substance").is_in(list(substances))))
@@ -225,9 +240,19 @@ class Lattice:
         row = by_day["row"].to_numpy()[inside]
         limit = self._limits(use)[row]
         total = by_day["total"].to_numpy()[inside]
-        code = np.where(total > limit, USED, np.where(by_day["unclear"].to_numpy()[inside], NOTHING, CLEAN))
-        out[row, columns[inside]] = np.where(np.isnan(limit), NOTHING, code)
+        code = np.where(total > limit, USED, np.where(by_day["unclear"].to_numpy()[inside], UNKNOWN, CLEAN))
+        out[row, columns[inside]] = np.where(np.isnan(limit), np.where(total > 0, UNKNOWN, NOTHING), code)
         return out
+
+    def days_without_amount(self, use_id: str) -> Mask | None:
+        """(n, n_days) days of use of which nobody knows whether they count, because the amount is not known.
+
+        ``None`` where the definition asks for no amount.
+        """
+        if self.protocol.model.use[use_id].amount is None:
+            return None
+        self.use_by_source(use_id)
+        return self._unclear[use_id]
 
     def _limits(self, use: Use) -> NDArray[np.float64]:
         """(n,) the amount above which a day counts; NaN where the level that decides it is not known."""
@@ -245,10 +270,13 @@ class Lattice:
         if use_id not in self._uses:
             use: Use = self.protocol.model.use[use_id]
             told = use.self_report_substances if use.self_report_substances is not None else use.substances
-            self._uses[use_id] = (
-                self._by_arm("urine", use.substances) if "urine" in use.by else self._blank(),
-                self._by_arm("self-report", told, use) if "self-report" in use.by else self._blank(),
-            )
+            urine = self._by_arm("urine", use.substances) if "urine" in use.by else self._blank()
+            calendar = self._by_arm("self-report", told, use) if "self-report" in use.by else self._blank()
+            if use.amount is not None:
+                # Of a day of use without its amount nobody knows whether it counts; a positive sample decides it.
+                self._unclear[use_id] = np.asarray((calendar == UNKNOWN) & (urine != USED))
+                calendar = np.where(calendar == UNKNOWN, NOTHING, calendar).astype(np.uint8)
+            self._uses[use_id] = urine, calendar
         return self._uses[use_id]
 
     def _blank(self) -> Cells:
@@ -343,20 +371,13 @@ class Lattice:
         rows = self._rows(table)
         return rows["row"].to_numpy().astype(np.int64), day_indices(rows["day"].to_numpy().astype(np.int64))
 
-    def visit_words(self, series: str, use_id: str) -> list[str]:
-        """One word a participant: the letters + - o _ of a visit series under a definition of use."""
-        from equipoise.endpoints.repeated_use import cells_since_last
-
-        codes = cells_since_last(self, use_id, self.visits(series))
-        letters = np.array([LETTERS[code] for code in range(5)])
-        return ["".join(row) for row in letters[codes]]
-
 
 def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lattice:
     """The lattice of the randomized participants of a stage; rows by replicate, then by participant.
 
     In a stage with a ``day-1`` of its own, days count from each participant's randomization to it.
     """
+    records, due = with_due_visits(protocol, records)
     lead = [REPLICATE] if records.has_replicates else []
     allocated = records["allocations"].filter((pl.col("stage") == stage) & pl.col("arm").is_not_null())
     baseline = records["participants"].drop(["screened_day", "consented", "eligible", "ineligible_reason"])
@@ -368,7 +389,18 @@ def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lat
     stages = list(protocol.model.stages.values())
     own_days = len(stages) >= stage and stages[stage - 1].day_1 is not None
     stage_day = frame["_stage_day"] if own_days else None
+    days = frame["_stage_day"]
+    randomized = days.is_not_null().to_numpy(), day_indices(days.fill_null(1).to_numpy())
     frame = frame.drop("_stage_day")
     calendar = protocol.model.calendar
     first, last = day_index(calendar.first_day), day_index(calendar.last_day)
-    return Lattice(protocol, records, Participants(frame), first, last - first + 1, stage_day)
+    return Lattice(
+        protocol,
+        records,
+        Participants(frame),
+        first,
+        last - first + 1,
+        stage_day,
+        randomized=np.where(*randomized, NEVER),
+        due=due,
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.endpoints.coverage import cover_days, window_of
 from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import CLEAN, NOTHING, USED, Lattice
+from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import settle, settle_values
 from equipoise.endpoints.relapse import weeks_of_use
 from equipoise.foundation.calendar import day_index
@@ -15,23 +16,27 @@ from equipoise.protocol.language.analysis import AbstinentDaysEndpoint, UseByDay
 def derive_abstinent_days(
     lattice: Lattice, id: str, endpoint: AbstinentDaysEndpoint, missed: str | None = None
 ) -> Derived:
-    """Days without use in the window, as their number or in per cent.
+    """Days without use in the window, as their number or in per cent; the days known stand beside it as exposure.
 
-    ``is-missing`` leaves days that nobody knows out of the denominator (NaN where no day is known); every other rule
-    decides them, and the denominator is the length of the window.
+    ``is-missing``: a percentage is of the days known (NaN where none is), and a number has no value where a day is not
+    known. A day of use without the amount that decides it is no day left out: there is no value. Every other rule
+    decides the unknown days, and the denominator is the length of the window.
     """
     rule = missed or endpoint.missed
-    window = slice(lattice.column(endpoint.days.first), lattice.column(endpoint.days.last) + 1)
+    window = window_of(lattice, endpoint.days)
     used = lattice.used(endpoint.use)[:, window]
-    known = days_known(lattice, endpoint.use)[:, window]
-    position = np.arange(used.shape[1])
-    gone = position > np.where(known, position, -1).max(axis=1, initial=-1)[:, None]
-    settled, open_ = settle(used, ~known, gone, rule)
+    days = cover_days(lattice, endpoint.use, endpoint.days)
+    known = days.known
+    settled, open_ = settle(used, days.missing, days.gone, rule)
     counted = (~open_).sum(axis=1)
     abstinent = (~settled & ~open_).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = abstinent * 100.0 / counted if endpoint.as_ == "percent" else abstinent.astype(np.float64)
+    unclear = lattice.days_without_amount(endpoint.use)
+    left_open = open_ if endpoint.as_ == "count" else open_ & unclear[:, window] if unclear is not None else None
     value = np.where(counted > 0, value, np.nan)
+    if left_open is not None:
+        value = np.where(left_open.any(axis=1), np.nan, value)
     seen = known.any(axis=1)
     warnings = ("never-seen-scored-success",) if bool(((abstinent == used.shape[1]) & ~seen).any()) else ()
     return Derived(
@@ -43,6 +48,7 @@ def derive_abstinent_days(
         value=value,
         imputed=np.asarray(~known.all(axis=1)),
         warnings=warnings,
+        exposure=days.n_known.astype(np.float64),
     )
 
 
@@ -51,10 +57,9 @@ def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint, mis
 
     Weeks count from the first day.
     """
-    first = lattice.column(endpoint.days.first)
-    window = slice(first, lattice.column(endpoint.days.last) + 1)
+    window = window_of(lattice, endpoint.days)
     used = lattice.used(endpoint.use)[:, window]
-    known = days_known(lattice, endpoint.use)[:, window]
+    known = cover_days(lattice, endpoint.use, endpoint.days).known
     days = np.arange(used.shape[1])
     return Derived(
         endpoint=id,
@@ -84,9 +89,3 @@ def derive_use_by_week(lattice: Lattice, id: str, endpoint: UseByWeekEndpoint, m
         visit_names=tuple(f"week-{week}" for week in range(1, n_weeks + 1)),
         visit_weeks=np.arange(n_weeks, dtype=np.float64),
     )
-
-
-def days_known(lattice: Lattice, use: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(n, n_days) whether any source of a definition of use looked at the day with an evaluable answer."""
-    urine, told = lattice.use_by_source(use)
-    return np.asarray((urine == CLEAN) | (urine == USED) | (told != NOTHING))

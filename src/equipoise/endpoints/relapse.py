@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.endpoints.coverage import cover_weeks, days_known, kept_to, last_known_day
 from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import CLEAN, NEVER, USED, Index, Lattice, Mask
+from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import (
@@ -16,11 +17,19 @@ from equipoise.protocol.language.analysis import (
     UseEvent,
 )
 
+# What rules for missing weeks make of time that nobody observed.
+MAKES_USE = {"is-use", "is-use-after-dropout"}
+MAKES_NO_USE = {"is-no-use", "last-observation"}
+
 
 def derive_time_to_event(
     lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, missed: str | None = None, weeks: Mask | None = None
 ) -> Derived:
-    """Days from time zero to the earliest event, censored at the end of follow-up or at the last contact.
+    """Days from time zero to the earliest event, censored at the last day on which it would have been known.
+
+    Follow-up ends at ``until``, or at the last contact where the endpoint says so. Of a participant of whom nothing is
+    known from time zero on there is no time (NaN). ``unobserved: is-event-free`` carries time forward to the end of
+    follow-up, and the code says for how many.
 
     An event on the day of time zero counts only where the endpoint says ``at-day-zero`` (time 0: an event at entry).
     ``weeks`` (n, n_weeks) is use in the weeks of a run of weeks, where the missing ones have been imputed.
@@ -53,24 +62,83 @@ def derive_time_to_event(
         last = lattice.visits(endpoint.censored_at).last_day
         censor = np.clip(last, earliest, until)
         # A relapse seen is seen even when it was noted at a later contact than the last of this series.
+    observed_to = _observed_to(lattice, endpoint, until, missed, weeks)
+    rules = _rules_for_weeks(endpoint, missed)
+    if endpoint.unobserved == "is-censored" and not rules & MAKES_NO_USE:
+        censor = np.minimum(censor, observed_to)
     day = np.where(event_seen, first, censor)
+    no_time = day < zero
+    carried = ~event_seen & ~no_time & (observed_to < day)
     visit_time = None
     if endpoint.visits is not None:
         targets = lattice.visits(endpoint.visits).target
         visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
+        visit_time = np.where(no_time, np.nan, visit_time)
     return Derived(
         endpoint=id,
         kind=endpoint.kind,
         shape="time-to-event",
         participants=lattice.participants,
         event_word=id,
-        time=(day - zero).astype(np.float64),
+        time=np.where(no_time, np.nan, (day - zero).astype(np.float64)),
         event=np.asarray(event_seen),
         cause=np.where(event_seen, np.asarray(names)[which], ""),
         visit_time=visit_time,
         follow_up=float(until - zero),
         warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
+        marks={"time-carried-forward": carried} if carried.any() else {},
     )
+
+
+def _observed_to(
+    lattice: Lattice, endpoint: TimeToEventEndpoint, until: int, missed: str | None, weeks: Mask | None
+) -> Index:
+    """(n,) day index of the last day up to ``until`` on which the endpoint would have been known; -NEVER without any.
+
+    All of its events must be. Where a rule takes missing weeks as use, or they were imputed, no time is left that
+    nobody observed: enough of it is the event.
+    """
+    out = np.full(lattice.n, until, dtype=np.int64)
+    if weeks is not None or _rules_for_weeks(endpoint, missed) & MAKES_USE:
+        return out
+    for event in endpoint.first_of:
+        if isinstance(event, DropoutEvent):
+            known = kept_to(lattice, event.dropout, until)
+        elif isinstance(event, DispositionEvent):
+            known = _took_part_to(lattice, until)
+        elif isinstance(event, RunOfUse) and event.cells == "weeks":
+            start = day_index(event.from_)
+            n_weeks = (until - start + 1) // 7
+            last = cover_weeks(lattice, event.use, start - lattice.first, n_weeks).last
+            # A week looked at is known to its end; the rest of days after the last whole week can hold no run.
+            end = np.where(last == n_weeks - 1, until, start + 7 * last + 6)
+            known = np.where(last < 0, -NEVER, end)
+        else:
+            known = last_known_day(lattice, event.use, until)
+        out = np.minimum(out, known)
+    return out
+
+
+def _rules_for_weeks(endpoint: TimeToEventEndpoint, missed: str | None) -> set[str]:
+    """The rules that say of a missing week of a run what it is."""
+    runs = (event for event in endpoint.first_of if isinstance(event, RunOfUse) and event.cells == "weeks")
+    return {missed or event.missed for event in runs}
+
+
+def _took_part_to(lattice: Lattice, until: int) -> Index:
+    """(n,) day index to which an event of disposition would have been recorded: the end of taking part.
+
+    The last dated end (completion, withdrawal, loss, death, the end of the data); without one, the last day attended.
+    """
+    out = np.full(lattice.n, -NEVER, dtype=np.int64)
+    rows, days = lattice.disposition_days(
+        ("completion", "study_withdrawal", "lost_to_follow_up", "death", "administrative_end")
+    )
+    np.maximum.at(out, rows, days)
+    attended = lattice.attended_days
+    last = attended.shape[1] - 1 - attended[:, ::-1].argmax(axis=1)
+    seen = np.where(attended.any(axis=1), last + lattice.first, -NEVER)
+    return np.minimum(np.where(out == -NEVER, seen, out), until)
 
 
 def _first_true(mask: Mask, start: int) -> Index:
@@ -105,15 +173,10 @@ def weeks_of_use(lattice: Lattice, use_id: str, start: int, until: int, rule: st
     """Whole weeks tiled from day index ``start``: (n, n_weeks) use after the rule, still missing; first day index."""
     n_weeks = (until - start + 1) // 7
     begin = start - lattice.first
-    urine, told = (cells[:, begin : begin + 7 * n_weeks] for cells in lattice.use_by_source(use_id))
     shape = (lattice.n, n_weeks, 7)
     used = np.asarray(lattice.used(use_id)[:, begin : begin + 7 * n_weeks].reshape(shape).any(axis=2))
-    sources = lattice.protocol.model.use[use_id].by
-    looked = (urine == CLEAN) | (urine == USED) if "urine" in sources else told != 0
-    missing = np.asarray(~looked.reshape(shape).any(axis=2))
-    last_seen = np.where(~missing, np.arange(n_weeks), -1).max(axis=1, initial=-1)
-    gone = np.arange(n_weeks) > last_seen[:, None]
-    settled, open_ = settle(used, missing, gone, rule)
+    weeks = cover_weeks(lattice, use_id, begin, n_weeks)
+    settled, open_ = settle(used, weeks.missing, weeks.gone, rule)
     return settled, open_, start + 7 * np.arange(n_weeks)
 
 
@@ -129,8 +192,7 @@ def _first_run(
     else:
         begin, end = start - lattice.first, until - lattice.first + 1
         used = lattice.used(event.use)[:, begin:end]
-        urine, told = (cells[:, begin:end] for cells in lattice.use_by_source(event.use))
-        seen = ((urine == CLEAN) | (urine == USED) | (told != 0)).any(axis=1)
+        seen = days_known(lattice, event.use)[:, begin:end].any(axis=1)
         first_days = start + np.arange(end - begin)
     position = first_run(used, event.length)
     out = np.full(lattice.n, NEVER, dtype=np.int64)

@@ -51,10 +51,14 @@ def _require_finite(rows: list[dict[str, Any]]) -> None:
 def results_json(estimates: Iterable[Estimate], provenance: Mapping[str, Any]) -> str:
     """The text of ``results.json``: ``{"provenance": ..., "estimates": [...]}``.
 
-    Each estimate has the keys of :data:`RESULT_KEYS` in that order, unrounded; ``null`` where not estimable. Raises
-    :class:`OutputError` (O010) on NaN or infinity.
+    Each estimate has the keys of :data:`RESULT_KEYS` in that order, unrounded; ``null`` where not estimable; and
+    ``warning_counts`` where a warning is about some participants: how many. Raises :class:`OutputError` (O010) on NaN
+    or infinity.
     """
-    rows = [estimate.as_row() for estimate in estimates]
+    rows = []
+    for estimate in estimates:
+        counts = estimate.details.get("warning_counts")
+        rows.append({**estimate.as_row(), **({"warning_counts": dict(counts)} if counts else {})})
     _require_finite(rows)
     value = {"provenance": dict(provenance), "estimates": rows}
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

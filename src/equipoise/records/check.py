@@ -35,7 +35,7 @@ CODES = {
     "R058": "Nobody was allocated, or there is no participant.",
     "R059": "An intervention that the protocol does not have.",
     "R060": "An instrument that the protocol does not have.",
-    "R061": "Visits that an endpoint counts, and no row says who came.",
+    "R061": "Visits that an endpoint counts, and no row says that anybody came.",
 }
 
 
@@ -447,14 +447,14 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
             )
     visits = tables["visits"]
     for series, names in facts.counted.items():
-        # without rows nothing was due, and whoever stayed away would pass for abstinent
-        if not visits["visit"].is_in(names).any():
+        # Due visits without a row are missed; but a whole series without any row or result was hardly held.
+        if not any(tables[name]["visit"].is_in(names).any() for name in ("visits", "urine", "assessments")):
             faults.append(
                 Fault(
                     "R061",
                     "visits",
-                    f"An endpoint counts the visits of {series}, and the table visits has none of them.",
-                    f"a row for each participant and visit ({listed(names)}), attended or missed",
+                    f"An endpoint counts the visits of {series}, and no row or result is of one of them.",
+                    f"a row for each visit kept ({listed(names)})",
                     "Add the table visits (docs/import-your-own.md shows it), or take `at` or `dropout` out of the "
                     "endpoint.",
                 )

@@ -41,6 +41,19 @@ class DataSource:
         """Whether these participants are fictional."""
         return self.origin == "simulated"
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether they are a data cut of a running trial: what was not due by then has no row."""
+        return self.origin == "captured" or "at" in self.details
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What of this provenance no longer holds: files that were changed after they were written (R071)."""
+        return tuple(
+            Problem("R071", str(file), f"The file {file} is not as it was written: it was edited, replaced or added.")
+            for file in self.details.get("edited_files", ())
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the manifest."""
         return {

@@ -38,6 +38,18 @@ def key_findings(material: Material) -> list[Block]:
     return blocks
 
 
+def notes_on_the_data(material: Material) -> list[Block]:
+    """What of the data does not stand as its provenance says, or was filled in by a rule, each with its code."""
+    notes = material.results.provenance.notes
+    edited = [note for note in notes if note.code == "R071"]
+    lines = [f"{note.found} ({note.code})" for note in notes if note.code != "R071"]
+    if edited:
+        files = fmt.joined([note.place for note in edited])
+        were = "was" if len(edited) == 1 else "were"
+        lines.insert(0, f"{files} {were} changed after the records were written (R071): the origin may no longer hold.")
+    return [Callout(line, "Data", "warning") for line in lines]
+
+
 def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
     """One estimate for each line of the plan at these levels, in the plan's order."""
     out: list[Estimate] = []
@@ -230,7 +242,11 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
 
     sentences = {code.slug: sentence for code, sentence in SENTENCES.items()}
     sentences |= words.ENDPOINT_WARNINGS
-    mine = [sentences.get(w, words.capitalized(w.replace("-", " ")) + ".") for w in estimate.warnings]
+    counts = estimate.details.get("warning_counts", {})
+    mine = [
+        words.with_count(sentences.get(w, words.capitalized(w.replace("-", " ")) + "."), counts.get(w))
+        for w in estimate.warnings
+    ]
     subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
     if subset is not None:
         mine.append(f"{words.capitalized(subset.words)}: {estimate.n_analysed} participants.")

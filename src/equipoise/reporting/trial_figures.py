@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from equipoise.endpoints.endpoint_values import Derived, Floats
 from equipoise.endpoints.lattice import CAME, NOT_DUE, STAYED_AWAY
+from equipoise.endpoints.repeated_use import visit_words
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import Endpoint
 from equipoise.protocol.language.design import BehaviouralIntervention
@@ -266,7 +267,7 @@ def use_figure(material: Material) -> Figure | None:
     if len(visits) < 2 or not model.use:
         return None
     use = next(iter(model.use))
-    patterns = material.lattice.visit_words(visits[0].series, use)
+    patterns = visit_words(material.lattice, visits[0].series, use)
     labels, title, rules = _axis(visits)
     arms = [
         ArmPatterns(label, [w for w, a in zip(patterns, material.lattice.participants.arm) if a == arm])

@@ -33,7 +33,8 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     material = Material(protocol, records, results)
     answer = build_answer(material)
     sections = Sections([] if answer is None else [answer])
-    sections.add("Results", [*findings.key_findings(material), *_results(material)])
+    opening = [*findings.notes_on_the_data(material), *findings.key_findings(material)]
+    sections.add("Results", [*opening, *_results(material)])
     sections.add("Participants", by_stage(material, _participants))
     sections.add(
         "Comparison with the published results", [findings.published_table(material), *findings.remarks(material)]

@@ -55,7 +55,15 @@ ENDPOINT_WARNINGS: dict[str, str] = {
     "never-seen-has-no-value": (
         "Participants with no observed result would count as successes under this rule; they are excluded."
     ),
+    "time-carried-forward": "Time after the last day on which the event would have been known counts as event-free.",
+    "amount-not-recorded": "Days of use without a recorded amount are not known.",
 }
+
+
+def with_count(sentence: str, n: int | None) -> str:
+    """The sentence with the number of participants it is about, where it is about some."""
+    return sentence if n is None else f"{sentence[:-1]} ({n} {'participant' if n == 1 else 'participants'})."
+
 
 STRATEGY_WORDS: dict[str, str] = {
     "treatment-policy": "treatment policy (values count whether or not it happened)",

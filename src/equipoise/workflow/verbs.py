@@ -21,6 +21,7 @@ from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.records.check import check_records
+from equipoise.records.due_visits import find_due_visits
 from equipoise.records.trial_facts import facts_of
 from equipoise.workflow.library import read_protocol
 
@@ -87,6 +88,8 @@ def require_records(protocol: Protocol, records: Records) -> None:
             )
         )
     problems += check_records(records, facts_of(protocol))
+    if not problems:
+        problems += find_due_visits(protocol, records).problems
     if problems:
         raise RecordsError(problems)
 

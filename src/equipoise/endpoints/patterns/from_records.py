@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.endpoints.coverage import cover_days, window_of
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, MIXED, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask
 from equipoise.endpoints.patterns.evaluate import Scored, evaluate
 from equipoise.endpoints.patterns.library import require_definition
 from equipoise.endpoints.patterns.pattern import Pattern
-from equipoise.endpoints.reduction import days_known
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import PatternEndpoint, PatternSource
@@ -23,7 +23,7 @@ def pattern_of(lattice: Lattice, source: PatternSource) -> Pattern:
     repeated use has them. Weeks: ``+`` any use; ``*`` where urine alone speaks and says both; ``-`` looked at and none;
     ``o`` not looked at (where urine is a source, without an evaluable sample); ``_`` with ``at``, no visit due.
     """
-    key = (source.use, source.cells, str(source.days), str(source.at))
+    key = (source.use, source.cells, str(source.days), str(source.at), str(source.counts_from))
     if key not in lattice.patterns:
         lattice.patterns[key] = _make_pattern(lattice, source)
     made: Pattern = lattice.patterns[key]
@@ -33,13 +33,14 @@ def pattern_of(lattice: Lattice, source: PatternSource) -> Pattern:
 def _make_pattern(lattice: Lattice, source: PatternSource) -> Pattern:
     if source.cells == "visits":
         assert source.at is not None
-        return Pattern.of(cells_since_last(lattice, source.use, lattice.visits(source.at)))
+        return Pattern.of(
+            cells_since_last(lattice, source.use, lattice.visits(source.at), counts_from=source.counts_from)
+        )
     assert source.days is not None
-    first = lattice.column(source.days.first)
-    window = slice(first, lattice.column(source.days.last) + 1)
+    window = window_of(lattice, source.days)
     used = lattice.used(source.use)[:, window]
     if source.cells == "days":
-        known = days_known(lattice, source.use)[:, window]
+        known = cover_days(lattice, source.use, source.days).known
         return Pattern.of(np.where(used, USED, np.where(known, CLEAN, UNKNOWN)).astype(np.uint8))
     return Pattern.of(_weeks(lattice, source, used, window), days_per_cell=7)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from equipoise.protocol.language.calibration import Calibration
-from equipoise.protocol.language.facts import Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
+from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
 from equipoise.protocol.language.missing import DISPOSITION_OF, Imputation, TippingPoint
 from equipoise.protocol.language.notation import Count, Days, Fault, Interval, Versus
@@ -64,6 +64,12 @@ class Use(Sourced):
     by: tuple[UseSource, ...] = Field(("urine", "self-report"), min_length=1, description="Sources that are looked at.")
     counts_if: Literal["any", "all"] = Field("any", description="Use if any source says so, or only if all do.")
     amount: Amount | None = Field(None, description="Amount that a self-reported day must exceed to count.")
+
+
+COUNTS_FROM = (
+    "Study day from which use counts, by default the day of randomization; a urine sample of that day shows use before "
+    "it, and counts only at a visit held on it."
+)
 
 
 class EndpointBase(Sourced):
@@ -271,6 +277,11 @@ class TimeToEventEndpoint(EndpointBase):
         "end", description="Censoring at the end of follow-up, or at the last attended visit."
     )
     censored_at: Id | None = Field(None, description="Visit series for `last-contact`.")
+    unobserved: Annotated[Literal["is-censored", "is-event-free"], LATER] = Field(
+        "is-censored",
+        description="What time stands for after the last day on which the event would have been known: censored there, "
+        "or carried forward without an event to where `censored` says.",
+    )
     visits: Id | None = Field(None, description="Visit series that counts time for analyses by visit.")
     unit: Literal["day"] = Field("day", description="Unit of time.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
@@ -315,7 +326,7 @@ class TimeToEventEndpoint(EndpointBase):
 
 
 class RepeatedUseEndpoint(EndpointBase):
-    """Yes or no at each visit of a series: any use since the last attended visit."""
+    """Yes or no at each visit of a series: any use since the last attended visit at which that use was assessed."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_BINARY,)
     looks_at_use: ClassVar[bool] = True
@@ -326,8 +337,11 @@ class RepeatedUseEndpoint(EndpointBase):
     use: Id = Field(description="The definition of use (see `use`).")
     at: Id = Field(description="The visit series.")
     since: Literal["last-attended", "last-planned"] = Field(
-        "last-attended", description="From which visit on a day of use counts for this one."
+        "last-attended",
+        description="From which visit on a day of use counts for this one: the last attended at which this use was "
+        "assessed, or the one planned before.",
     )
+    counts_from: Annotated[Days | None, LATER] = Field(None, description=COUNTS_FROM)
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
     @property
@@ -399,6 +413,7 @@ class PatternSource(Frozen):
     at: Id | None = Field(
         None, description="With visits: the series. With weeks: weeks without a visit of it due are not due (_)."
     )
+    counts_from: Annotated[Days | None, LATER] = Field(None, description=f"With visits. {COUNTS_FROM}")
 
     @model_validator(mode="after")
     def _covers(self) -> PatternSource:
@@ -408,6 +423,10 @@ class PatternSource(Frozen):
             raise Fault(f"A pattern of {self.cells} names no days", "days: first..last", "Add days.")
         if self.cells == "days" and self.at is not None:
             raise Fault("A pattern of days names visits", "days alone", "Remove at.")
+        if self.cells != "visits" and self.counts_from is not None:
+            raise Fault(
+                f"A pattern of {self.cells} has counts-from beside its days", "days alone", "Remove counts-from."
+            )
         return self
 
 

@@ -413,6 +413,11 @@ class Visit(Sourced):
     label: str | None = Field(None, description="Name in tables; by default the id.")
     assess: tuple[Id, ...] = Field((), description="What is assessed.")
     gives: tuple[Id, ...] = Field((), description="Interventions given at this contact, for the schedule table.")
+    without_row: Annotated[Literal["missed", "not-expected", "refused"], LATER] = Field(
+        "missed",
+        description="What a due visit of a randomized participant is of which the records hold no row and no result: "
+        "missed; not expected, where it is not planned for everybody; or the records are refused.",
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> Visit:

@@ -54,6 +54,7 @@ class PlannedVisit(Frozen):
     last_day: int
     assess: tuple[str, ...]
     stage: str | None = None
+    without_row: str = "missed"
 
 
 class ProtocolModel(Frozen):
@@ -173,6 +174,7 @@ class Protocol:
                         last_day=last,
                         assess=visit.assess,
                         stage=visit.stage,
+                        without_row=visit.without_row,
                     )
                 )
         return tuple(sorted(out, key=lambda visit: visit.target_day))
