@@ -156,9 +156,11 @@ def _estimate(
 
 def _n_by_rule(planned: PlannedFit, plan: Plan, outcome: Outcome, derived: Derived) -> int:
     """Participants whose yes or no rests on the rule for what is missing: they are missed, though they have a value."""
-    if derived.shape != "binary" or derived.imputed is None or planned.analysis.imputation is not None:
+    ruled = derived.imputed is not None and derived.kind != "pattern" and planned.analysis.imputation is None
+    if derived.shape != "binary" or not ruled:
         return 0
     assert derived.value is not None
+    assert derived.imputed is not None
     comparison = plan.compared(planned)
     rows = comparison.rows[~comparison.incomplete]
     if outcome.reference is None:

@@ -42,12 +42,7 @@ DERIVE: Mapping[str, Derive] = {
 
 def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     """The endpoint ``id`` for every row of the lattice; ``missed`` and ``floor`` replace the endpoint's own rules."""
-    derived = _derive(lattice, id, missed=missed, floor=floor)
-    return mark_days_without_amount(derived, lattice)
-
-
-def _derive(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     endpoint = lattice.protocol.model.endpoints[id]
     if floor is not None:
         endpoint = endpoint.model_copy(update={"floor": floor})
-    return DERIVE[endpoint.kind](lattice, id, endpoint, missed)
+    return mark_days_without_amount(DERIVE[endpoint.kind](lattice, id, endpoint, missed), lattice)

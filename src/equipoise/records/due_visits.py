@@ -30,7 +30,7 @@ _STATES = {"missed": MISSED, "not-expected": NOT_EXPECTED, "refused": "refused"}
 
 @dataclass(frozen=True)
 class DueVisits:
-    """The table of visits with a row for each planned visit that an endpoint goes by, and what was added to it.
+    """The table of visits with a row for each visit kept or due that an endpoint goes by, and what was added to it.
 
     ``added`` holds the rows that the records lack, ``state`` being attended where a result of the visit is there.
     """
@@ -94,7 +94,7 @@ def find_due_visits(protocol: Protocol, records: Records) -> DueVisits:
     """
     visits = records["visits"]
     wanted = set(series_gone_by(protocol))
-    planned = [visit for visit in protocol.planned_visits if visit.series in wanted]
+    planned = protocol.planned_visits
     lead = [REPLICATE] if records.has_replicates else []
     key = [*lead, "participant_id", "visit"]
     nothing = pl.DataFrame(schema={**{c: visits.schema[c] for c in visits.columns}, "series": pl.String})
@@ -108,6 +108,7 @@ def find_due_visits(protocol: Protocol, records: Records) -> DueVisits:
     for event, day in (("death", "_died"), ("administrative_end", "_ended")):
         absent = absent.join(_first_day(records, event, lead, day), on=[*lead, "participant_id"], how="left")
     absent = absent.join(_seen(records, lead), on=key, how="left").sort(*lead, "participant_id", "_target")
+    absent = absent.filter(pl.col("series").is_in(list(wanted)) | pl.col("_seen"))
     after = (pl.col("_target") > _index("_died")) | (pl.col("_last") > _index("_ended"))
     state = (
         pl.when(pl.col("_seen")).then(pl.lit(ATTENDED)).when(after).then(pl.lit(NOT_EXPECTED)).otherwise(pl.col("_by"))

@@ -88,8 +88,7 @@ def require_records(protocol: Protocol, records: Records) -> None:
             )
         )
     problems += check_records(records, facts_of(protocol))
-    if not problems:
-        problems += find_due_visits(protocol, records).problems
+    problems += find_due_visits(protocol, records).problems
     if problems:
         raise RecordsError(problems)
 

@@ -1,0 +1,297 @@
+"""What is looked back over, what time was observed, which visits were due, which days are known: drawn cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from equipoise.endpoints import derive_endpoint, read_lattice
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.foundation.errors import RecordsError
+from equipoise.protocol.read import read_protocol_text
+from equipoise.records import DataSource, Records
+from equipoise.workflow.verbs import require_records
+
+HEAD = """
+equipoise: 1
+trial: {id: small, title: Small}
+calendar: {day-1: randomization, epochs: {before: {days: -7..-1}, after: {days: 1..30}}}
+interventions: {a: {type: other, words: a}, b: {type: other, words: b}}
+arms: {a: {role: active-control, gives: [a]}, b: {role: experimental, gives: [b]}}
+eligibility: {include: null, exclude: null}
+randomization: {ratio: {a: 1, b: 1}}
+baseline: {sex: {type: category, levels: [man, woman]}}
+assessments: {urine: {type: urine, substances: [cocaine]}, diary: {type: daily-use, substances: [cocaine, alcohol]}}
+"""
+SCHEDULE = """
+schedule:
+  entry: {day: 1, assess: [urine]}
+  weekly: {days: [8, 15], named: "week-{n}", window: 0..2, assess: [urine, diary]}
+use:
+  any: {substances: [cocaine]}
+  sampled: {substances: [cocaine], by: [urine]}
+  told: {substances: [cocaine], by: [self-report]}
+  heavy: {substances: [alcohol], by: [self-report], amount: {above: {man: 4, woman: 3}, of: sex, unit: drinks}}
+"""
+
+
+def records(**tables: list[dict[str, Any]]) -> Records:
+    """One participant P, who came to every visit that the tables list."""
+    people = tables.pop("participants", [{"participant_id": "P", "consented": True, "sex": "man"}])
+    given = {
+        "participants": people,
+        "allocations": [{"participant_id": row["participant_id"], "stage": 1, "day": 1, "arm": "a"} for row in people],
+        **{name: [{"participant_id": "P", **row} for row in rows] for name, rows in tables.items()},
+    }
+    frames = {name: pl.DataFrame(rows, infer_schema_length=None) for name, rows in given.items() if rows}
+    return Records(frames, DataSource("imported", "drawn", "small", ""))
+
+
+def derive(endpoint: str, given: Records, schedule: str = SCHEDULE) -> Derived:
+    protocol = read_protocol_text(f"{HEAD}{schedule}endpoints:\n  it: {{words: it, {endpoint}}}\n")
+    return derive_endpoint(read_lattice(protocol, given), "it")
+
+
+def came(*visits: tuple[str, int]) -> list[dict[str, Any]]:
+    return [{"visit": visit, "day": day, "state": "attended"} for visit, day in visits]
+
+
+def sample(day: int, result: str, visit: str | None = None) -> dict[str, Any]:
+    return {"visit": visit, "day": day, "substance": "cocaine", "result": {"+": "positive", "-": "negative"}[result]}
+
+
+def diary(word: str, first: int = 1) -> list[dict[str, Any]]:
+    """A letter a day: + use, - none, _ not asked."""
+    days = [(first + k, letter) for k, letter in enumerate(word) if letter != "_"]
+    return [{"day": day, "substance": "cocaine", "asked": True, "used": letter == "+"} for day, letter in days]
+
+
+ENTRY_AND_WEEKS = came(("entry", 1), ("week-1", 8), ("week-2", 15))
+
+
+@pytest.mark.parametrize("since", ["last-attended", "last-planned"])
+@pytest.mark.parametrize("entry", [1, -1])
+def test_the_sample_of_the_baseline_is_no_outcome(since: str, entry: int) -> None:
+    visits = came(("week-1", 8), ("week-2", 15))
+    samples = [sample(entry, "+"), sample(8, "-"), sample(15, "-")]
+    it = derive(f"kind: repeated-use, use: any, at: weekly, since: {since}", records(visits=visits, urine=samples))
+    assert it.values is not None
+    assert it.values.tolist() == [[0, 0]]
+
+
+def test_use_told_of_the_day_of_randomization_counts() -> None:
+    it = derive(
+        "kind: repeated-use, use: any, at: weekly, since: last-planned",
+        records(visits=ENTRY_AND_WEEKS, daily_use=diary("+" + "-" * 14)),
+    )
+    assert it.values is not None
+    assert it.values.tolist() == [[1, 0]]
+
+
+def test_a_sample_of_the_first_day_counts_for_a_visit_held_on_it() -> None:
+    schedule = SCHEDULE.replace("days: [8, 15]", "days: [1, 15]").replace("  entry: {day: 1, assess: [urine]}\n", "")
+    given = records(visits=came(("week-1", 1), ("week-2", 15)), urine=[sample(1, "+"), sample(15, "-")])
+    it = derive("kind: repeated-use, use: any, at: weekly, since: last-planned", given, schedule)
+    assert it.values is not None
+    assert it.values.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"), [("", [1, 0]), (", counts-from: day 3", [0, 0]), (", counts-from: -7", [1, 0])]
+)
+def test_use_before_the_start_of_the_endpoint_does_not_count(start: str, expected: list[int]) -> None:
+    given = records(visits=came(("week-1", 8), ("week-2", 15)), daily_use=diary("-+-------------"))
+    it = derive(f"kind: repeated-use, use: told, at: weekly{start}", given)
+    assert it.values is not None
+    assert it.values.tolist() == [expected]
+
+
+def test_a_visit_before_the_start_has_no_value() -> None:
+    given = records(visits=came(("week-1", 8), ("week-2", 15)), urine=[sample(8, "+"), sample(15, "-")])
+    it = derive("kind: repeated-use, use: any, at: weekly, counts-from: day 9", given)
+    assert it.values is not None
+    np.testing.assert_array_equal(it.values, [[np.nan, 0]])
+
+
+def test_the_day_of_randomization_is_each_ones_own() -> None:
+    given = records(visits=came(("week-1", 8), ("week-2", 15)), daily_use=diary("-+-------------"))
+    late = given["allocations"].with_columns(day=pl.lit(4, pl.Int64))
+    given = Records({**given.tables, "allocations": late}, given.source)
+    it = derive("kind: repeated-use, use: told, at: weekly", given)
+    assert it.values is not None
+    assert it.values.tolist() == [[0, 0]]
+
+
+def test_a_visit_that_assessed_nothing_ends_no_look_back() -> None:
+    # At week 1 neither sample nor calendar was taken; the calendar of week 2 speaks of day 5.
+    given = records(visits=ENTRY_AND_WEEKS, daily_use=diary("____+__________"), urine=[sample(15, "-")])
+    it = derive("kind: repeated-use, use: any, at: weekly", given)
+    assert it.values is not None
+    np.testing.assert_array_equal(
+        it.values, [[1, 0]]
+    )  # day 5 is told: it belongs to week 1, in whichever visit it was asked
+    # The same with a calendar of the days after week 1 only: nothing of week 1 is known, and use of day 9 is of week 2.
+    given = records(visits=ENTRY_AND_WEEKS, daily_use=diary("________+------"))
+    it = derive("kind: repeated-use, use: any, at: weekly", given)
+    assert it.values is not None
+    np.testing.assert_array_equal(it.values, [[np.nan, 1]])
+
+
+FIRST_USE = "kind: time-to-event, time-zero: day 1, first-of: [{use: told}], until: day 30"
+
+
+@pytest.mark.parametrize(
+    ("word", "event", "time"),
+    [
+        ("-----+----", True, 5),
+        ("----------", False, 9),  # known up to day 10
+        ("-----_____", False, 4),  # the calendar ends on day 5, whatever contacts came later
+        ("---__-----", False, 9),  # a gap lies between days that are known
+        ("-", False, 0),
+        ("__________", False, None),  # of whom nothing is known there is no time
+    ],
+)
+def test_time_ends_where_the_event_would_last_have_been_known(word: str, event: bool, time: float | None) -> None:
+    given = records(visits=came(("week-1", 8), ("week-2", 15)), daily_use=diary(word), urine=[sample(30, "-")])
+    it = derive(FIRST_USE, given)
+    assert it.event is not None
+    assert it.time is not None
+    assert bool(it.event[0]) is event
+    np.testing.assert_array_equal(it.time, [np.nan if time is None else time])
+    assert not it.marks
+
+
+def test_time_carried_forward_is_said() -> None:
+    given = records(visits=came(("week-1", 8)), daily_use=diary("-----"))
+    it = derive(f"{FIRST_USE}, unobserved: is-event-free", given)
+    assert it.time is not None
+    assert it.time.tolist() == [29]
+    assert {code: who.tolist() for code, who in it.marks.items()} == {"time-carried-forward": [True]}
+
+
+def test_an_empty_contact_extends_no_time() -> None:
+    given = records(visits=came(("week-1", 8), ("week-2", 15)), daily_use=diary("-----"))
+    it = derive(f"{FIRST_USE}, censored: last-contact, censored-at: weekly", given)
+    assert it.time is not None
+    assert it.time.tolist() == [4]
+
+
+def test_dropout_is_known_to_the_last_visit_kept_and_to_the_end_after_the_last_planned() -> None:
+    dropout = "kind: time-to-event, time-zero: day 1, first-of: [{dropout: weekly}], until: day 30"
+    whole = derive(dropout, records(visits=came(("week-1", 8), ("week-2", 15))))
+    assert whole.time is not None
+    assert whole.time.tolist() == [29]
+    ended = [{"event": "administrative_end", "day": 12}]
+    cut = derive(dropout, records(visits=came(("week-1", 8)), disposition=ended))
+    assert cut.time is not None
+    assert cut.event is not None
+    assert (cut.time.tolist(), cut.event.tolist()) == ([7], [False])
+
+
+ABSTINENT = "kind: abstinence, use: sampled, days: 2..16, at: weekly, missed: is-use"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "value"),
+    [
+        ([], 0),  # week 2 was due and has no row: missed, and that is use
+        ([{"event": "study_withdrawal", "day": 9}], 0),  # dropout stays in the denominators
+        ([{"event": "lost_to_follow_up", "day": 9}], 0),
+        ([{"event": "death", "day": 9}], 1),
+        ([{"event": "death", "day": 16}], 0),
+        ([{"event": "administrative_end", "day": 16}], 1),  # the window of week 2 was open when the data ended
+        ([{"event": "administrative_end", "day": 17}], 0),
+    ],
+)
+def test_a_due_visit_without_a_row_is_missed_unless_death_or_the_data_end_before(
+    disposition: list[dict[str, Any]], value: int
+) -> None:
+    given = records(visits=came(("week-1", 8)), urine=[sample(8, "-")], disposition=disposition)
+    it = derive(ABSTINENT, given)
+    assert it.value is not None
+    assert it.value.tolist() == [value]
+
+
+def test_a_protocol_may_take_it_as_not_expected_or_refuse_it() -> None:
+    given = records(visits=came(("week-1", 8)), urine=[sample(8, "-")])
+    lenient = SCHEDULE.replace('named: "week-{n}"', 'named: "week-{n}", without-row: not-expected')
+    it = derive(ABSTINENT, given, lenient)
+    assert it.value is not None
+    assert it.value.tolist() == [1]
+    strict = read_protocol_text(
+        HEAD + SCHEDULE.replace('named: "week-{n}"', 'named: "week-{n}", without-row: refused') + "endpoints:\n"
+        f"  it: {{words: it, {ABSTINENT}}}\n"
+    )
+    with pytest.raises(RecordsError) as caught:
+        require_records(strict, given)
+    assert "R063" in {problem.code for problem in caught.value.problems}
+
+
+def test_nothing_is_added_to_the_cut_of_a_running_trial() -> None:
+    given = records(visits=came(("week-1", 8)), urine=[sample(8, "-")])
+    cut = Records(given.tables, DataSource("captured", "a cut", "small", "", {"at": "2027-01-01T12:00:00+00:00"}))
+    it = derive(ABSTINENT, cut)
+    assert it.value is not None
+    assert it.value.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("as_", "missed", "word", "value"),
+    [
+        ("count", "is-missing", "----------", 10),
+        ("count", "is-missing", "-----_____", np.nan),  # no number of days where some are not known
+        ("count", "is-use", "-----_____", 5),  # the bound below
+        ("count", "is-no-use", "-----_____", 10),  # and above
+        ("percent", "is-missing", "---++_____", 60),  # a rate over the days known
+    ],
+)
+def test_a_count_over_days_that_nobody_knows(as_: str, missed: str, word: str, value: float) -> None:
+    it = derive(
+        f"kind: abstinent-days, use: told, days: 1..10, as: {as_}, missed: {missed}", records(daily_use=diary(word))
+    )
+    np.testing.assert_array_equal(it.value, [value])
+    assert it.exposure is not None
+    assert it.exposure.tolist() == [sum(letter != "_" for letter in word)]
+    assert it.table()["days_known"].to_list() == it.exposure.tolist()
+
+
+def drinks(*amounts: float | None, unit: str | None = "drinks") -> list[dict[str, Any]]:
+    """A day each; -1 none, None a day of drinking without its amount."""
+    return [
+        {
+            "day": day,
+            "substance": "alcohol",
+            "asked": True,
+            "used": amount != -1,
+            "amount": None if amount in (None, -1) else amount,
+            "unit": None if amount in (None, -1) else unit,
+        }
+        for day, amount in enumerate(amounts, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "value"),
+    [
+        ("kind: abstinent-days, use: heavy, days: 1..3", drinks(-1, 6, 2), 200 / 3),
+        ("kind: abstinent-days, use: heavy, days: 1..3", drinks(-1, None, 2), np.nan),  # not 100 per cent of two days
+        ("kind: abstinent-days, use: heavy, days: 1..3, missed: is-use", drinks(-1, None, 2), 200 / 3),
+        ("kind: abstinence, use: heavy, days: 1..3, missed: is-missing", drinks(-1, None, 2), np.nan),
+        ("kind: abstinence, use: heavy, days: 1..8, at: weekly, missed: is-missing", drinks(-1, None, 2), np.nan),
+        ("kind: abstinence, use: heavy, days: 1..8, at: weekly, missed: is-use", drinks(-1, None, 2), 0),
+        ("kind: abstinence, use: heavy, days: 1..3, missed: is-missing", drinks(-1, 6, 2), 0),
+    ],
+)
+def test_a_day_of_use_without_its_amount_is_not_known(kind: str, given: list[dict[str, Any]], value: float) -> None:
+    it = derive(kind, records(daily_use=given, visits=came(("week-1", 8))))
+    np.testing.assert_allclose(it.value, [value])
+    assert set(it.marks) == ({"amount-not-recorded"} if given[1]["amount"] is None else set())
+
+
+def test_use_at_a_visit_is_not_clean_where_a_day_lacks_its_amount() -> None:
+    given = records(visits=came(("week-1", 8)), daily_use=drinks(-1, None, 2))
+    it = derive("kind: repeated-use, use: heavy, at: weekly", given)
+    np.testing.assert_array_equal(it.values, [[np.nan, np.nan]])
