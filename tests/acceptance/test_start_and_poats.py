@@ -128,10 +128,10 @@ def test_poats_report_draws_flow_baseline_use_and_missing_data_for_each_randomiz
     assert flows[1].count("180 allocated") == 2
     tables = [b for b in document.blocks if isinstance(b, Table) and b.caption == "Baseline characteristics"]
     assert [table.subtitle for table in tables] == [
-        "Everybody randomized, n = 653",
-        "Everybody randomized again, n = 360",
+        "Everybody randomized, n=653",
+        "Everybody randomized again, n=360",
     ]
-    effects = next(b for b in document.blocks if isinstance(b, Table) and b.caption.startswith("Effects"))
+    effects = next(b for b in document.blocks if isinstance(b, Table) and b.caption.startswith("Primary and secondary"))
     assert any("360 randomized again, in phase 2" in note for note in effects.footnotes)
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.endpoints.endpoint_values import Derived
-from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, experimental, oriented, sensitivity_analyses, verdict
+from equipoise.reporting.by_arm import arm_result, what_is_shown
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Answer, AnswerRow, Callout, StripRow
 from equipoise.reporting.figures.strip import Limits, draw_axis, draw_dots, draw_row, strip_axis
+from equipoise.reporting.findings import used_instead
 from equipoise.reporting.palette import arm_token
 
 _MOST_NAMED = 5  # analyses that differ, by name; the others are counted
@@ -163,7 +163,7 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
     for estimate in primary:
         if estimate.endpoint not in shown:
             shown.add(estimate.endpoint)
-            rows += results_by_arm(material, estimate.endpoint)
+            rows += _rows_of_endpoint(material, estimate.endpoint)
         name = scale_label(estimate.scale).removesuffix(", points")
         arm, other = experimental(material, estimate)
         if len(material.arms) > 2:
@@ -192,15 +192,15 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
     return rows
 
 
-def results_by_arm(material: Material, endpoint: str) -> list[AnswerRow]:
+def _rows_of_endpoint(material: Material, endpoint: str) -> list[AnswerRow]:
     """Rows of an endpoint's results with a cell per arm: events n (%), mean (SD), or visits with the event."""
     derived = material.results.endpoints.get(endpoint)
     label = material.endpoint_label(endpoint)
     if derived is None:
         return []
     arm_of = derived.participants.arm
-    cells = [_arm_result(derived, arm_of == arm) for arm in material.arms]
-    rows = [AnswerRow(label + _what_is_shown(derived), tuple(cells), strong=True)]
+    cells = [arm_result(derived, arm_of == arm) for arm in material.arms]
+    rows = [AnswerRow(label + what_is_shown(derived), tuple(cells), strong=True)]
     medians = {
         str(e.arm): e
         for e in material.results.of_endpoint(endpoint)
@@ -210,47 +210,6 @@ def results_by_arm(material: Material, endpoint: str) -> list[AnswerRow]:
         texts = tuple(words.time_words(medians[arm]) for arm in material.arms)
         rows.append(AnswerRow("median days (95% CI)", texts, indent=True))
     return rows
-
-
-def _what_is_shown(derived: Derived) -> str:
-    if derived.shape == "number":
-        return ", mean (SD)"
-    if derived.shape == "repeated-binary":
-        return ", visits with it/visits with a result"
-    if derived.shape == "repeated-score":
-        name = derived.visit_names[-1] if derived.visit_names else ""
-        return f", mean (SD) at {name}" if name else ", mean (SD)"
-    return ""
-
-
-def _arm_result(derived: Derived, mine: np.ndarray) -> str:
-    n = int(mine.sum())
-    if derived.shape == "time-to-event" and derived.event is not None:
-        known = mine if derived.time is None else mine & ~np.isnan(derived.time)
-        return fmt.count(fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=known.sum() < n))
-    if derived.shape == "repeated-binary" and derived.values is not None:
-        values = derived.values[mine]
-        seen = int((~np.isnan(values)).sum())
-        return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=True))
-    if derived.shape == "repeated-score" and derived.values is not None:
-        table = derived.raw if derived.raw is not None else derived.values
-        return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
-    if derived.value is None:
-        return "not recorded"
-    if derived.shape == "number":
-        return _mean(derived.value[mine], n)
-    values = derived.value[mine]
-    seen = int((~np.isnan(values)).sum())
-    return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n))
-
-
-def _mean(values: np.ndarray, n: int) -> str:
-    known = values[~np.isnan(values)]
-    if not known.size:
-        return "not recorded"
-    sd = float(np.std(known, ddof=1)) if known.size > 1 else None
-    text = fmt.cell(fmt.MeanSD(float(known.mean()), sd))
-    return text if known.size == n else f"{text}; n={known.size}"
 
 
 def _effect(material: Material, estimate: Estimate) -> str:
@@ -425,8 +384,7 @@ def _published_limits(material: Material, estimate: Estimate, arm: str | None) -
 def _caution(material: Material, estimate: Estimate) -> Callout | None:
     """The first that applies: another estimator stood in, hazards are not proportional, one arm misses far more."""
     if material.suffix(estimate):
-        used = estimator_label(estimate.estimator) or estimate.estimator
-        text = f"It gave no finite estimate. The result shown is from the method planned for that case ({used})."
+        text = f"It gave no finite estimate. The result shown is by {used_instead(estimate)}, as planned for that case."
         return Callout(text, "The planned estimator was replaced.", "warning")
     p = estimate.details.get("proportional_hazards_p_value")
     if estimate.scale == "hazard_ratio" and isinstance(p, (int, float)) and p < 0.05:

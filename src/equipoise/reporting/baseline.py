@@ -67,13 +67,13 @@ def build_baseline_table(
         rows += _variable_rows(variable, [group[variable.column] for group in groups])
     columns = (
         Column("", wide=True),
-        *(Column(head, "decimal", f"n = {fmt.thousands(group.height)}") for head, group in zip(heads, groups)),
+        *(Column(head, "decimal", f"n={fmt.thousands(group.height)}") for head, group in zip(heads, groups)),
     )
     return Table(
         "Baseline characteristics",
         columns,
         tuple(rows),
-        subtitle=f"{everybody}, n = {fmt.thousands(frame.height)}",
+        subtitle=f"{everybody}, n={fmt.thousands(frame.height)}",
         footnotes=("SD: standard deviation. Percentages are of participants with a value.",),
     )
 

@@ -284,7 +284,7 @@ def _replications(material: DesignMaterial) -> list[Block]:
             (
                 Column("Belief"),
                 Column("Centre", "decimal"),
-                *(Column(f"n = {n}", "decimal", "%") for n in sizes),
+                *(Column(f"n={n}", "decimal", "%") for n in sizes),
             ),
             tuple(rows),
             f"Two-sided {table.alpha_two_sided:g}; the published trial had {table.n_published} participants",

@@ -334,13 +334,13 @@ def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp
             return {"block": "bullets", "numbered": block.numbered, "items": [spans(item) for item in block.items]}
         case Table():
             numbers["table"] += 1
-            return _lay_out_table(block, numbers["table"])
+            return _lay_out_table(block, numbers["table"], stamp)
         case Figure():
             numbers["figure"] += 1
             return {
                 "block": "figure",
                 "number": numbers["figure"],
-                "caption": clean(block.caption),
+                "caption": _titled(block.caption, stamp),
                 "subtitle": clean(block.subtitle),
                 "note": clean(block.note),
                 "alt": clean(block.alt),
@@ -398,7 +398,12 @@ def _lay_out_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
+def _titled(caption: str, stamp: str | None) -> str:
+    """A caption that says what the data are, since tables and figures travel alone."""
+    return clean(f"{caption}, {stamp.lower()}" if stamp else caption)
+
+
+def _lay_out_table(table: Table, number: int, stamp: str | None) -> dict[str, Any]:
     texts = [[clean(fmt.cell(value)) for value in row.cells] for row in table.rows]
     pads = [_decimal_pads(table, texts, j) if c.align == "decimal" else {} for j, c in enumerate(table.columns)]
     rows = []
@@ -417,7 +422,7 @@ def _lay_out_table(table: Table, number: int) -> dict[str, Any]:
     return {
         "block": "table",
         "number": number,
-        "caption": clean(table.caption),
+        "caption": _titled(table.caption, stamp),
         "subtitle": clean(table.subtitle),
         "footnotes": [clean(note) for note in table.footnotes],
         "columns": [

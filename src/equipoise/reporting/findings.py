@@ -1,4 +1,4 @@
-"""Results in words and tables: key findings, effects by level, choices varied, published beside obtained, forest."""
+"""Results in tables: endpoints with their effects, choices varied, published beside obtained; the forest plot."""
 
 from __future__ import annotations
 
@@ -10,32 +10,19 @@ from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.by_arm import results_of, what_is_shown
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Block,
-    Bullets,
     Callout,
     Column,
     Figure,
     Row,
-    Span,
     Table,
-    Text,
 )
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
 
 _LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
-
-
-def key_findings(material: Material) -> list[Block]:
-    """The primary results in sentences, then the secondary ones, all from the estimates."""
-    lines = _lines(material, ("primary", "secondary"))
-    primary = [e for e in lines if e.level == "primary"] or lines[:1]
-    secondary = [e for e in lines if e not in primary]
-    blocks: list[Block] = []
-    if primary:
-        blocks.append(Bullets(tuple(_finding(material, e) for e in [*primary, *secondary])))
-    return blocks
 
 
 def notes_on_the_data(material: Material) -> list[Block]:
@@ -61,32 +48,6 @@ def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
     return out
 
 
-def _finding(material: Material, estimate: Estimate) -> Text:
-    """One sentence a result: the counts by arm, the effect with its interval, and what the interval says."""
-    label = material.endpoint_label(estimate.endpoint)
-    planned = material.protocol.model.analyses.get(material.line(estimate))
-    if planned is not None and planned.label:
-        label = planned.label
-    subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
-    where = f" ({words.lowered(subset.words)})" if subset is not None else ""
-    shares = material.proportions_of_line(estimate)
-    derived = material.results.endpoints.get(estimate.endpoint)
-    of = " of use" if derived is not None and derived.shape == "repeated-binary" else ""
-    if not material.is_main(estimate):
-        of += f" ({estimator_label(estimate.estimator)})"
-    arm, reference = material.arm_label(estimate.arm), material.arm_label(estimate.reference)
-    sentence = ""
-    if estimate.arm in shares and estimate.reference in shares:
-        mine, other = shares[str(estimate.arm)], shares[str(estimate.reference)]
-        sentence = f"{_share(mine)} with {arm} and {_share(other)} with {reference}; "
-    else:
-        sentence = f"{arm} against {reference}: "
-    return (
-        Span(f"{label}{where}. ", "strong"),
-        f"{sentence}{words.effect_words(estimate, of=of)}. {_reading(material, estimate)}",
-    )
-
-
 def _share(estimate: Estimate) -> str:
     n, of = estimate.n_events, estimate.n_analysed
     if n is None or not of:
@@ -94,75 +55,122 @@ def _share(estimate: Estimate) -> str:
     return f"{n} of {of} ({fmt.percent(n / of)})"
 
 
-def _reading(material: Material, estimate: Estimate) -> str:
-    decided = words.excludes_no_effect(estimate)
-    if estimate.estimate is None or decided is None:
-        return "The effect is not estimable from these data."
-    if not decided:
-        return "The 95% CI includes no difference."
-    null = 0.0 if words.is_difference(estimate.scale) else 1.0
-    is_high = estimate.estimate > null
-    favoured = estimate.arm if is_high == material.higher_favours_arm(estimate) else estimate.reference
-    return f"The 95% CI excludes no difference, in favour of {material.arm_label(favoured)}."
-
-
 def results_table(material: Material) -> Table | None:
-    """Every comparison of the plan by level, proportions by arm beside it, the published effect in the last column."""
+    """Primary and secondary endpoints: one row per planned analysis, results by arm and effect in each."""
+    lines = _lines(material, _LEADING)
+    if not lines:
+        return _shares_table(material)
     arms = list(material.arms)
-    two = len(arms) == 2
+    two = len(arms) == 2 and all({e.arm, e.reference} == set(arms) for e in lines)
     heads = [material.arms[a] for a in arms] if two else ["Reference", "Compared"]
-    has_published = any(material.published_effect(e) for e in material.comparisons)
+    has_published = any(material.published_effect(e) for e in lines)
     notes: list[str] = []
     rows: list[Row] = []
-    shown: set[str] = set()
-    for level in _LEVELS:
-        chosen = [e for e in material.comparisons if e.level == level]
-        if not chosen:
-            continue
-        rows.append(Row((words.LEVEL_WORDS[level],), "group"))
-        previous = ""
+    for level in _LEADING:
+        chosen = [e for e in lines if e.level == level]
+        if chosen:
+            rows.append(Row((words.LEVEL_WORDS[level],), "group"))
         for estimate in chosen:
-            label = _row_label(material, estimate, two, repeated=estimate.endpoint == previous)
-            previous = estimate.endpoint
-            cells: list[fmt.Cell] = ["", ""]
-            shares = material.proportions_of_line(estimate)
-            if estimate.endpoint not in shown and {estimate.arm, estimate.reference} <= set(shares):
-                shown.add(estimate.endpoint)
-                order = arms if two else [str(estimate.reference), str(estimate.arm)]
-                cells = [_count_cell(shares[a]) for a in order]
-            effect: fmt.Cell = (
-                ""
-                if estimate.scale == "test"
-                else fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale)
+            found = results_of(material, estimate)
+            order = arms if two else [str(estimate.reference), str(estimate.arm)]
+            last = _published_cell(material, estimate) if has_published else []
+            derived = material.results.endpoints.get(estimate.endpoint)
+            label = _line_label(material, estimate) + (what_is_shown(derived) if derived is not None else "")
+            cells = (
+                label,
+                *(found.get(arm, NOT_PLANNED) for arm in order),
+                _measure(material, estimate),
+                *_effect_cells(estimate),
+                *last,
             )
-            p: fmt.Cell = "" if estimate.p_value is None else fmt.PValue(estimate.p_value)
-            published = material.published_effect(estimate)
-            last: list[fmt.Cell] = (
-                [fmt.Interval(*published, estimate.scale) if published else ""] if has_published else []
-            )
-            rows.append(Row((label, *cells, effect, p, *last), indent=1, marks=_marks(material, estimate, notes)))
-    if not rows:
-        return _shares_table(material)
+            method = [words.capitalized(f"{estimate.method.rstrip('.')}.")] if estimate.method else []
+            if material.suffix(estimate):
+                method.insert(0, f"The planned estimator gave no finite estimate; {used_instead(estimate)} is shown.")
+            rows.append(Row(cells, indent=1, marks=_marks(material, estimate, notes, method)))
     columns = [
-        Column("Outcome", wide=True),
+        Column("Endpoint", wide=True),
         *(Column(head, "decimal") for head in heads),
+        Column("Measure"),
         Column("Effect (95% CI)", "decimal"),
         Column("p", "decimal"),
         *([Column("Published", "decimal")] if has_published else []),
     ]
-    general = (
-        "CI, confidence interval. Differences are in percentage points. p values are two-sided and not adjusted for "
-        "multiplicity."
+    subtitle = (
+        f"{material.everybody}, n={fmt.thousands(material.n_randomized)}; one row per endpoint, by the planned "
+        "estimator; results by arm as observed"
     )
-    footnotes = [general, *(f"{fmt.letter(k)}. {note}" for k, note in enumerate(notes))]
-    subtitle = f"{material.everybody}, n = {fmt.thousands(material.n_randomized)}, unless a note says otherwise"
     return Table(
-        "Effects, obtained and published" if has_published else "Effects",
-        tuple(columns),
-        tuple(rows),
-        subtitle,
-        tuple(footnotes),
+        "Primary and secondary endpoints", tuple(columns), tuple(rows), subtitle, (_GENERAL, *_lettered(notes))
     )
+
+
+def supplementary_table(material: Material) -> Table | None:
+    """Every other comparison, by endpoint: other measures, supportive and sensitivity analyses, stand-ins."""
+    leading = {id(e) for e in _lines(material, _LEADING)}
+    notes: list[str] = []
+    rows: list[Row] = []
+    two = len(material.arms) == 2
+    for endpoint in dict.fromkeys(e.endpoint for e in material.comparisons):
+        chosen = [e for e in material.comparisons if e.endpoint == endpoint and id(e) not in leading]
+        if not chosen:
+            continue
+        rows.append(Row((material.endpoint_label(endpoint),), "group"))
+        for estimate in chosen:
+            label = _row_label(material, estimate, two)
+            level = words.LEVEL_WORDS.get(estimate.level, estimate.level)
+            marks = _marks(material, estimate, notes)
+            rows.append(Row((label, level, *_effect_cells(estimate)), indent=1, marks=marks))
+    if not rows:
+        return None
+    columns = (
+        Column("Analysis", wide=True),
+        Column("Level"),
+        Column("Effect (95% CI)", "decimal"),
+        Column("p", "decimal"),
+    )
+    subtitle = "By endpoint, then by what was changed from the planned analysis"
+    return Table("All other planned analyses", columns, tuple(rows), subtitle, (_GENERAL, *_lettered(notes)))
+
+
+NOT_PLANNED = "not planned"
+_GENERAL = (
+    "CI, confidence interval. Differences are in percentage points. p values are two-sided and not adjusted for "
+    "multiplicity."
+)
+
+
+def used_instead(estimate: Estimate) -> str:
+    """The method that stands in for the planned one, as a sentence names it."""
+    names = {"firth": "Firth's penalized likelihood", "fisher-exact": "Fisher's exact method"}
+    return names.get(estimate.estimator, estimator_label(estimate.estimator) or estimate.estimator)
+
+
+def _lettered(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{fmt.letter(k)}. {note}" for k, note in enumerate(notes))
+
+
+def _published_cell(material: Material, estimate: Estimate) -> list[fmt.Cell]:
+    published = material.published_effect(estimate)
+    return [fmt.Interval(*published, estimate.scale) if published else "none"]
+
+
+def _line_label(material: Material, estimate: Estimate) -> str:
+    """Name of a line of the plan: its own label, else the endpoint's with what sets the analysis apart."""
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    if planned is not None and planned.label:
+        return planned.label
+    qualifier = material.qualifier(estimate)
+    label = material.endpoint_label(estimate.endpoint)
+    return f"{label} ({qualifier})" if qualifier else label
+
+
+def _measure(material: Material, estimate: Estimate) -> str:
+    """The scale, with the direction where it is not that of the heads of the table."""
+    arms = list(material.arms)
+    scale = scale_label(estimate.scale).removesuffix(", points")
+    if len(arms) != 2 or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
+        return f"{scale}, {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
+    return scale
 
 
 def _shares_table(material: Material) -> Table | None:
@@ -180,19 +188,17 @@ def _shares_table(material: Material) -> Table | None:
     return Table("Results", columns, tuple(rows), footnotes=("Proportions and shares are in per cent.",))
 
 
-def _row_label(material: Material, estimate: Estimate, two: bool, *, repeated: bool) -> str:
+def _row_label(material: Material, estimate: Estimate, two: bool) -> str:
+    """Name of a row under its endpoint: what was changed from the planned analysis, the measure and the method."""
     planned = material.protocol.model.analyses.get(material.line(estimate))
-    label = planned.label if planned is not None and planned.label else material.endpoint_label(estimate.endpoint)
     method = estimator_label(estimate.estimator)
     scale = scale_label(estimate.scale).removesuffix(", points")
     what = f"{method} test" if estimate.scale == "test" else f"{scale} ({method})" if method else scale
     arms = list(material.arms)
     if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         what += f", {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
-    qualifier = material.qualifier(estimate)
-    if qualifier:
-        label += f" ({qualifier})"
-    return words.capitalized(what) if repeated and not qualifier else f"{label}: {what}"
+    qualifier = planned.label if planned is not None and planned.label else material.qualifier(estimate)
+    return f"{words.capitalized(qualifier)}: {what}" if qualifier else words.capitalized(what)
 
 
 def _count_cell(estimate: Estimate) -> fmt.Cell:
@@ -236,7 +242,7 @@ def _time_cell(estimate: Estimate) -> fmt.Cell:
     return f"{fmt.on_scale(estimate.estimate, estimate.scale)} ({low} to {high})"
 
 
-def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
+def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequence[str] = ()) -> str:
     """Letters of the footnotes that belong to a row; new notes are added to ``notes``."""
     from equipoise.stats.codes import SENTENCES
 
@@ -244,8 +250,11 @@ def _marks(material: Material, estimate: Estimate, notes: list[str]) -> str:
     sentences |= words.ENDPOINT_WARNINGS
     counts = estimate.details.get("warning_counts", {})
     mine = [
-        words.with_count(sentences.get(w, words.capitalized(w.replace("-", " ")) + "."), counts.get(w))
-        for w in estimate.warnings
+        *first,
+        *(
+            words.with_count(sentences.get(w, words.capitalized(w.replace("-", " ")) + "."), counts.get(w))
+            for w in estimate.warnings
+        ),
     ]
     subset = material.protocol.model.analysis_sets.get(str(estimate.details.get("analysis_set")))
     if subset is not None:
@@ -338,9 +347,11 @@ def _choice_text(material: Material, name: str, value: str) -> str:
 
 
 def _effect_cells(estimate: Estimate) -> tuple[fmt.Cell, fmt.Cell]:
+    """Effect and p value; in words where there is none."""
+    limits = fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale)
     return (
-        fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale),
-        "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
+        "test only" if estimate.scale == "test" else limits,
+        "none" if estimate.p_value is None else fmt.PValue(estimate.p_value),
     )
 
 

@@ -62,7 +62,7 @@ def build_adverse_events_table(records: Records, arms: Mapping[str, str], *, max
     rows += [row(str(term)[:1].upper() + str(term)[1:], events.filter(pl.col("term") == term), 1) for term in shown]
     columns = [Column("", wide=True)]
     for arm, label in arms.items():
-        columns += [Column(label, "decimal", f"n = {len(members[arm])}"), Column("Events", "decimal")]
+        columns += [Column(label, "decimal", f"n={len(members[arm])}"), Column("Events", "decimal")]
     notes = ["Participants with at least one event (% of those randomized to the arm), and the number of events."]
     if terms.height > max_terms:
         notes.append(f"The {max_terms} most frequent of {terms.height} terms.")
@@ -104,7 +104,7 @@ def build_infusion_table(
             rows.append(_summary_row(f"{label}, highest", by_person, members, 0, counts))
     if not rows:
         return None
-    columns = (Column("", wide=True), *(Column(label, "decimal", f"n = {counts[arm]}") for arm, label in arms.items()))
+    columns = (Column("", wide=True), *(Column(label, "decimal", f"n={counts[arm]}") for arm, label in arms.items()))
     return Table(
         "Infusion: vital signs and dissociation",
         columns,

@@ -6,6 +6,8 @@ by :mod:`.trial_report` once records exist.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from equipoise.analysis.results import Provenance, Results
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import REPEATED_SCORE, TIME_TO_EVENT
@@ -39,7 +41,7 @@ def build_shells(protocol: Protocol, *, version: str = "") -> Document:
     sections = Sections()
     sections.add("Schedule", [course.schedule_figure(material)])
     sections.add("Participants", [_baseline(material)])
-    sections.add("Results", [_effects(material), Heading("Figures to come", 2), Bullets(tuple(_figures(material)))])
+    sections.add("Results", [*_effects(material), Heading("Figures to come", 2), Bullets(tuple(_figures(material)))])
     sections.add("Safety", [_adverse_events(material)])
     design: list[Block | None] = [
         *methods.design(material),
@@ -78,7 +80,7 @@ def _without_records(protocol: Protocol, version: str) -> Material:
 
 
 def _arm_columns(material: Material) -> list[Column]:
-    return [Column(label, "decimal", f"n = {EMPTY}") for label in material.arms.values()]
+    return [Column(label, "decimal", f"n={EMPTY}") for label in material.arms.values()]
 
 
 def _baseline(material: Material) -> Block:
@@ -100,30 +102,31 @@ def _baseline(material: Material) -> Block:
     return Table("Baseline characteristics", (Column("", wide=True), *_arm_columns(material)), tuple(rows))
 
 
-def _effects(material: Material) -> Block | None:
+def _effects(material: Material) -> list[Block]:
+    """The empty tables of results: primary and secondary endpoints, then all other planned analyses."""
+    levels = list(words.LEVEL_WORDS)
+    leading = _plan_table(material, "Primary and secondary endpoints", levels[:2])
+    others = _plan_table(material, "All other planned analyses", levels[2:])
+    return [table for table in (leading, others) if table is not None]
+
+
+def _plan_table(material: Material, caption: str, levels: Sequence[str]) -> Table | None:
     rows: list[Row] = []
     model = material.protocol.model
-    for level, head in words.LEVEL_WORDS.items():
+    for level in levels:
         lines = [a for a in model.analyses.values() if a.level == level]
-        if not lines:
-            continue
-        rows.append(Row((head,), "group"))
+        if lines:
+            rows.append(Row((words.LEVEL_WORDS[level],), "group"))
         for analysis in lines:
             estimand = model.estimands[analysis.estimand]
-            scale = scale_label(estimand.summary.replace("-", "_"))
-            label = (
-                f"{material.endpoint_label(estimand.endpoint)}: {scale.removesuffix(', points')} ({analysis.estimator})"
-            )
+            scale = scale_label(estimand.summary.replace("-", "_")).removesuffix(", points")
+            label = f"{material.endpoint_label(estimand.endpoint)}: {scale} ({analysis.estimator})"
             rows.append(Row((label, *[EMPTY] * len(material.arms), EMPTY, EMPTY), indent=1))
     if not rows:
         return None
-    columns = (
-        Column("Outcome", wide=True),
-        *(Column(label) for label in material.arms.values()),
-        Column("Effect (95% CI)"),
-        Column("p"),
-    )
-    return Table("Effects", columns, tuple(rows))
+    arms = (Column(label) for label in material.arms.values())
+    columns = (Column("Endpoint", wide=True), *arms, Column("Effect (95% CI)"), Column("p"))
+    return Table(caption, columns, tuple(rows))
 
 
 def _figures(material: Material) -> list[str]:

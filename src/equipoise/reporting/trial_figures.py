@@ -195,7 +195,7 @@ def survival_figures(material: Material) -> list[Figure]:
         )
         n = sum(c.n for c in curves)
         note = f"{words.capitalized(endpoint.words)}. {_KM_NOTE}"
-        figures.append(Figure(f"Time to {label}", drawing, f"{material.everybody}, n = {fmt.thousands(n)}", note))
+        figures.append(Figure(f"Time to {label}", drawing, f"{material.everybody}, n={fmt.thousands(n)}", note))
     return figures
 
 
@@ -319,7 +319,7 @@ def score_figures(material: Material) -> list[Figure]:
             note += " Dashed: the other arm."
         if endpoint.log:
             note += f" Scores below {endpoint.floor:g} are drawn at {endpoint.floor:g}, as analysed."
-        figures.append(Figure(f"{label} over time", drawing, f"Participants with at least one score, n = {n}", note))
+        figures.append(Figure(f"{label} over time", drawing, f"Participants with at least one score, n={n}", note))
     return figures
 
 
@@ -396,7 +396,7 @@ def exposure_table(material: Material) -> Table | None:
         rows.append(Row(("Any interruption", *(_of(interrupted, material.members[arm]) for arm in material.arms))))
     columns = (
         Column("", wide=True),
-        *(Column(label, "decimal", f"n = {len(material.members[arm])}") for arm, label in material.arms.items()),
+        *(Column(label, "decimal", f"n={len(material.members[arm])}") for arm, label in material.arms.items()),
     )
     return Table("Study drug given", columns, tuple(rows), subtitle=material.everybody)
 

@@ -33,8 +33,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     material = Material(protocol, records, results)
     answer = build_answer(material)
     sections = Sections([] if answer is None else [answer])
-    opening = [*findings.notes_on_the_data(material), *findings.key_findings(material)]
-    sections.add("Results", [*opening, *_results(material)])
+    sections.add("Results", [*findings.notes_on_the_data(material), *_results(material)])
     sections.add("Participants", by_stage(material, _participants))
     sections.add(
         "Comparison with the published results", [findings.published_table(material), *findings.remarks(material)]
@@ -133,13 +132,14 @@ def _results(material: Material) -> list[Block | None]:
 
 def _choices(material: Material) -> list[Block | None]:
     tables = findings.choice_tables(material)
+    others = findings.supplementary_table(material)
     if not tables:
-        return []
+        return [others]
     opening = Paragraph(
         "A result rests on choices: how time is counted, how ties are broken, what a missed visit stands for. "
         "Each table below changes one or more of them and nothing else."
     )
-    return [opening, *tables]
+    return [others, opening, *tables]
 
 
 def _adherence(material: Material) -> list[Block | None]:

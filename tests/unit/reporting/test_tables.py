@@ -26,7 +26,7 @@ def test_baseline_counts_are_of_the_randomized_and_the_arms_add_up():
     assert whole.n == (people["sex"] == "female").sum()
     parts = [cell.n for cell in rows["Female"][:2] if isinstance(cell, fmt.Count)]
     assert sum(parts) == whole.n
-    assert table.columns[1].unit == "n = 28"
+    assert table.columns[1].unit == "n=28"
     assert table.columns[3].head == "All"
 
 
@@ -96,7 +96,7 @@ def test_infusion_peaks_are_of_those_measured():
     records = demo_records()
     table = build_infusion_table(records, ARMS, scores=[("dissociation", "score", "Dissociation")])
     assert table is not None
-    assert [column.unit for column in table.columns[1:]] == ["n = 27", "n = 27"]
+    assert [column.unit for column in table.columns[1:]] == ["n=27", "n=27"]
     rows = rows_by_label(table)
     peak = (
         records["vitals"]

@@ -19,9 +19,10 @@ from equipoise.instruments.library import find_instrument
 from equipoise.protocol import Protocol, read_protocol, read_protocol_text
 from equipoise.records import Records
 from equipoise.reporting import format as fmt
+from equipoise.reporting.answer import build_answer
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import Answer, Bullets, Document, Figure, Heading, Table, lay_out, plain
+from equipoise.reporting.document import Answer, Document, Figure, Heading, Table, lay_out
 from equipoise.reporting.shells import build_shells
 from equipoise.reporting.trial_report import build_report
 from equipoise.simulation.simulate import simulate
@@ -150,46 +151,32 @@ def test_a_real_trial_never_says_simulated(smoking: Trial):
     assert "SIMULATED" not in build_report(*smoking).to_html()
 
 
-def test_every_number_of_the_key_findings_is_that_of_its_estimate(flagship: Trial, flagship_report: Document):
-    _, _, results = flagship
-    bullets = next(b for b in flagship_report.blocks if isinstance(b, Bullets))
-    sentences = {plain(item).split(". ")[0]: plain(item) for item in bullets.items}
-    estimate = results["relapse"]
-    said = sentences["First use or dropout"]
-    assert fmt.on_scale(estimate.estimate, "hazard_ratio") in said
-    assert (
-        f"CI {fmt.on_scale(estimate.ci_lower, 'hazard_ratio')} to {fmt.on_scale(estimate.ci_upper, 'hazard_ratio')}"
-        in said
-    )
-    share = results["relapse-proportion.ketamine"]
-    assert f"{share.n_events} of {share.n_analysed}" in said
-    if estimate.ci_upper < 1:
-        assert "in favour of Ketamine" in said
-    elif estimate.ci_lower > 1:
-        assert "in favour of Midazolam" in said
-    else:
-        assert "either arm" in said
-
-
 def test_what_favours_whom_follows_the_direction_of_the_endpoint(flagship: Trial):
     protocol, records, results = flagship
 
-    def finding(**changed: float) -> str:
-        estimates = tuple(replace(e, **changed) if e.id == "relapse" else e for e in results.estimates)  # type: ignore[arg-type]
-        document = build_report(protocol, records, replace(results, estimates=estimates))
-        bullets = next(b for b in document.blocks if isinstance(b, Bullets))
-        return next(plain(item) for item in bullets.items if plain(item).startswith("First use or dropout"))
+    def note(line: str) -> str:
+        primary = tuple(replace(e, level="primary") for e in results.estimates if e.id == line)
+        answer = build_answer(Material(protocol, records, replace(results, estimates=primary)))
+        assert answer is not None
+        return answer.strip_note
 
-    # an earlier relapse is worse, so a hazard ratio below one is to the arm's advantage
-    assert "in favour of Ketamine" in finding(estimate=0.5, ci_lower=0.3, ci_upper=0.9)
-    assert "in favour of Midazolam" in finding(estimate=2.0, ci_lower=1.1, ci_upper=3.9)
-    assert "includes no difference" in finding(estimate=0.9, ci_lower=0.5, ci_upper=1.6)
+    # an earlier relapse is worse, so a hazard ratio below one is to the advantage of ketamine; abstinence is good
+    assert "to the left of the line favour ketamine + MBRP, to the right midazolam + MBRP" in note("relapse")
+    assert "to the left of the line favour midazolam + MBRP, to the right ketamine + MBRP" in note("abstinence")
+
+
+def test_every_table_and_figure_of_a_simulated_trial_says_so_in_its_title(flagship_report: Document, smoking: Trial):
+    titled = [b for b in lay_out(flagship_report)["blocks"] if b["block"] in ("table", "figure")]
+    assert len(titled) > 20
+    assert all(block["caption"].endswith(", simulated") for block in titled)
+    real = lay_out(build_report(*smoking))["blocks"]
+    assert not [b for b in real if "simulated" in b.get("caption", "")]
 
 
 def test_effects_and_published_values_stand_in_one_row_in_one_direction(flagship: Trial, flagship_report: Document):
     protocol, _, results = flagship
-    effects = table(flagship_report, "Effects")
-    row = next(r for r in effects.rows if str(r.cells[0]).startswith("First use or dropout: hazard ratio"))
+    effects = table(flagship_report, "Primary and secondary")
+    row = next(r for r in effects.rows if str(r.cells[0]).startswith("First use or dropout"))
     estimate = results["relapse"]
     assert fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, "hazard_ratio") in row.cells
     published = protocol.model.published["relapse"].effect
@@ -197,7 +184,7 @@ def test_effects_and_published_values_stand_in_one_row_in_one_direction(flagship
     assert fmt.cell(row.cells[-1]) == "0.47 (0.24 to 0.92)"
     use = next(r for r in effects.rows if str(r.cells[0]).startswith("Use at each visit"))
     assert fmt.cell(use.cells[-1]) == "7.80 (1.50 to 39.9)"
-    assert "Midazolam + MBRP v Ketamine + MBRP" in str(use.cells[0])
+    assert "Midazolam + MBRP v Ketamine + MBRP" in str(use.cells[3])
 
 
 def test_the_flow_diagram_counts_the_records(flagship: Trial, flagship_report: Document):
@@ -269,10 +256,8 @@ def test_what_cannot_be_estimated_is_written_out(flagship: Trial):
         if not e.id.startswith("abstinence.f")
     )
     document = build_report(protocol, records, replace(results, estimates=estimates))
-    effects = table(document, "Effects")
-    row = next(
-        r for r in effects.rows if str(r.cells[0]).startswith("Abstinent in the last two weeks: odds ratio (logistic)")
-    )
+    effects = table(document, "Primary and secondary")
+    row = next(r for r in effects.rows if str(r.cells[0]).startswith("Abstinent in the last two weeks"))
     assert "not estimable" in [fmt.cell(cell) for cell in row.cells]
     assert row.marks
     assert any("complete separation" in note for note in effects.footnotes)
@@ -293,8 +278,8 @@ def test_a_trial_without_urine_scores_or_sessions_leaves_those_sections_out(smok
 
 def test_the_report_of_xbot_stands_beside_its_publication(xbot: Trial):
     document = build_report(*xbot)
-    effects = table(document, "Effects")
-    row = next(r for r in effects.rows if str(r.cells[0]).startswith("Relapse: hazard ratio"))
+    effects = table(document, "Primary and secondary")
+    row = next(r for r in effects.rows if str(r.cells[0]).startswith("Relapse"))
     # Lee and others 2018, Lancet 391:309, abstract
     assert fmt.cell(row.cells[-1]) == "1.36 (1.10 to 1.68)"
     alt = flow(document).alt
@@ -346,7 +331,7 @@ def test_shells_can_be_made_before_there_is_a_record(name: str):
     html = document.to_html()
     assert "NO DATA YET" in html
     assert document.to_pdf().startswith(b"%PDF")
-    effects = table(document, "Effects")
+    effects = table(document, "Primary and secondary")
     assert all(cell == "…" for row in effects.rows if row.kind == "body" for cell in row.cells[1:])
 
 
@@ -362,8 +347,8 @@ def test_missing_cells_are_counted_from_the_visits(flagship: Trial, flagship_rep
 def test_only_the_estimate_that_answers_the_question_stands_beside_the_published_one(flagship: Trial):
     protocol, records, results = flagship
     document = build_report(protocol, records, results)
-    effects = table(document, "Effects")
-    shown = [row for row in effects.rows if row.kind == "body" and fmt.cell(row.cells[-1])]
+    effects = table(document, "Primary and secondary")
+    shown = [row for row in effects.rows if row.kind == "body" and fmt.cell(row.cells[-1]) != "none"]
     with_effect = [p for p in protocol.model.published.values() if p.effect is not None]
     assert len(shown) == len(with_effect)
 
@@ -379,10 +364,13 @@ def test_a_fallback_is_named_in_the_findings_when_the_planned_answer_is_infinite
     else:
         pytest.fail("no seed gave an empty cell, although seven trials in ten have one")
     document = build_report(protocol, records, results)
-    bullets = next(b for b in document.blocks if isinstance(b, Bullets))
-    said = next(plain(item) for item in bullets.items if plain(item).startswith("Abstinent at six months"))
-    assert "Firth" in said
-    assert "not estimable" in [fmt.cell(cell) for row in table(document, "Effects").rows for cell in row.cells]
+    leading = table(document, "Primary and secondary")
+    row = next(r for r in leading.rows if str(r.cells[0]).startswith("Abstinent at six months"))
+    notes = dict(note.split(". ", 1) for note in leading.footnotes[1:])
+    assert "Firth's penalized likelihood is shown." in notes[row.marks.split(", ")[0]]
+    others = table(document, "All other planned analyses")
+    planned = [r for r in others.rows if r.kind == "body" and fmt.cell(r.cells[2]).startswith(("not est", "infinite"))]
+    assert planned
 
 
 SKETCHES = sorted((Path(__file__).resolve().parents[2] / "spec" / "protocols").glob("*.yaml"))

@@ -136,7 +136,7 @@ def _reasons(reasons: Sequence[tuple[str, int]]) -> list[_Line]:
 
 
 def _n(count: int | None) -> str:
-    return "(not recorded)" if count is None else f"(n = {fmt.thousands(count)})"
+    return "(not recorded)" if count is None else f"(n={fmt.thousands(count)})"
 
 
 def _wrapped(lines: Sequence[_Line], width: float) -> list[_Line]:

@@ -84,7 +84,7 @@ def draw_trajectory(
         label = shorten(arm.label, panel - 60, bold=True)
         drawing.text(start, top - 14, label, token, bold=True)
         drawing.text(
-            start + text_width(label, BODY, bold=True) + 8, top - 14, f"n = {len(arm.individuals)}", "muted", size=SMALL
+            start + text_width(label, BODY, bold=True) + 8, top - 14, f"n={len(arm.individuals)}", "muted", size=SMALL
         )
         strokes = []
         for xs, ys in arm.individuals:

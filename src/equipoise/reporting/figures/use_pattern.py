@@ -80,7 +80,7 @@ def draw_use_pattern(arms: Sequence[ArmPatterns], axis: PatternAxis, *, substanc
         n = len(arm.patterns)
         label = shorten(arm.label, panel - 60, bold=True)
         drawing.text(left, head - 8, label, arm_token(position), bold=True)
-        drawing.text(left + text_width(label, BODY, bold=True) + 8, head - 8, f"n = {n}", "muted", size=SMALL)
+        drawing.text(left + text_width(label, BODY, bold=True) + 8, head - 8, f"n={n}", "muted", size=SMALL)
         _margin(drawing, arm, left, margin_top, cell, margin_height)
         _cells(drawing, sort_patterns(arm.patterns), left, top, cell, row)
         bottom = top + row * n

@@ -1,0 +1,88 @@
+"""Results by arm as a table prints them: events n (%), mean (SD), visits with the event, whatever the endpoint is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.analysis.dataset import compare
+from equipoise.analysis.estimate import Estimate
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.reporting import format as fmt
+from equipoise.reporting.context import Material
+
+Mask = NDArray[np.bool_]
+
+
+def results_of(material: Material, estimate: Estimate) -> dict[str, str]:
+    """Arm -> its result, for the two arms (or levels of a factor) that an estimate compares, in its analysis set."""
+    derived = material.results.endpoints.get(estimate.endpoint)
+    if derived is None:
+        return {}
+    chosen = _compared(material, estimate, derived)
+    if chosen is None:
+        arm_of = derived.participants.arm
+        chosen = {str(arm): arm_of == arm for arm in (estimate.reference, estimate.arm) if arm is not None}
+    return {arm: arm_result(derived, mine) for arm, mine in chosen.items()}
+
+
+def _compared(material: Material, estimate: Estimate, derived: Derived) -> dict[str, Mask] | None:
+    """Rows of both sides where an analysis set or a factor chooses them; ``None`` where whole arms are compared."""
+    model = material.protocol.model
+    planned = model.analyses.get(material.line(estimate))
+    estimand = model.estimands.get(planned.estimand) if planned is not None else None
+    lattice = material.results.lattice
+    if planned is None or estimand is None or lattice is None or lattice.n != derived.n:
+        return None
+    if planned.analysis_set is None and estimand.factor is None:
+        return None
+    comparison = compare(material.protocol, lattice, planned, estimand)
+    out = {}
+    for arm, side in ((comparison.reference, 0.0), (comparison.arm, 1.0)):
+        mine = np.zeros(derived.n, dtype=np.bool_)
+        mine[comparison.rows[comparison.experimental == side]] = True
+        out[str(arm)] = mine
+    return out
+
+
+def what_is_shown(derived: Derived) -> str:
+    """What the cells of an endpoint hold, behind its name in a table; nothing for events n (%)."""
+    if derived.shape == "number":
+        return ", mean (SD)"
+    if derived.shape == "repeated-binary":
+        return ", visits with it/visits with a result"
+    if derived.shape == "repeated-score":
+        name = derived.visit_names[-1].replace("-", " ") if derived.visit_names else ""
+        return f", mean (SD) at {name}" if name else ", mean (SD)"
+    return ""
+
+
+def arm_result(derived: Derived, mine: Mask) -> str:
+    """The result of the participants ``mine``; the denominator is shown where somebody has no result."""
+    n = int(mine.sum())
+    if derived.shape == "time-to-event" and derived.event is not None:
+        known = mine if derived.time is None else mine & ~np.isnan(derived.time)
+        return fmt.count(fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=known.sum() < n))
+    if derived.shape == "repeated-binary" and derived.values is not None:
+        values = derived.values[mine]
+        seen = int((~np.isnan(values)).sum())
+        return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=True))
+    if derived.shape == "repeated-score" and derived.values is not None:
+        table = derived.raw if derived.raw is not None else derived.values
+        return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
+    if derived.value is None:
+        return "not recorded"
+    if derived.shape == "number":
+        return _mean(derived.value[mine], n)
+    values = derived.value[mine]
+    seen = int((~np.isnan(values)).sum())
+    return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n))
+
+
+def _mean(values: NDArray[np.float64], n: int) -> str:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return "not recorded"
+    sd = float(np.std(known, ddof=1)) if known.size > 1 else None
+    text = fmt.cell(fmt.MeanSD(float(known.mean()), sd))
+    return text if known.size == n else f"{text}; n={known.size}"
