@@ -33,6 +33,8 @@ def backup(
 
     with reported(as_json=as_json), working("backing up", quiet=as_json):
         made = back_up(Trial.open(directory), file)
+    if made.warning:
+        console(error=True).print(f"warning: {made.warning}", markup=False)
     if as_json:
         print_json({"ok": True, "file": str(file), "events": made.number, "hash": made.hash, "rows": made.rows})
         return

@@ -25,20 +25,28 @@ def verify(
         list[Path] | None,
         typer.Option("--against", metavar="COPY", help="A copy that the ledger must hold; repeatable."),
     ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option("--anchor", metavar="ANCHOR", help="An anchor as printed on a receipt; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that nothing was changed, lost or put in by hand: ledger, tables, slots, guards, anchors and receipts.
 
+    What is not there is named too: a receipt or anchor that the ledger knows of, their folder, a key folder, the disk.
+
     With the pharmacy's folder every sealed entry is opened too, with the safety role's every quarantined value. With a
-    copy (`equipoise copy`) a ledger that was cut off or made anew since the copy was taken is named. Leaves with 10
-    where something is wrong.
+    copy (`equipoise copy`), or an anchor printed on a receipt, a ledger that was cut off or made anew since then is
+    named. Leaves with 10 where something is wrong.
 
     Example: `equipoise verify trial --against /media/main/copy`
     """
     from equipoise.conduct.integrity.verify import verify_directory
 
     with reported(as_json=as_json), working("verifying", quiet=as_json):
-        found = verify_directory(directory, pharmacy=pharmacy, safety=safety, against=against or ())
+        found = verify_directory(
+            directory, pharmacy=pharmacy, safety=safety, against=against or (), anchors=anchor or ()
+        )
     if as_json:
         print_json(found.as_dict())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
+from equipoise.conduct.integrity.absences import absences, put_in_place
 from equipoise.conduct.integrity.losses import disagreement
-from equipoise.foundation.errors import listed
+from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
+_MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
 
 
@@ -80,6 +83,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     _require_no_formula(act, {"--why": act.why, **{name: given[name] for name in given.keys() - act.action.private}})
     if act.action.allocates:
         _require_no_fence(act, state)
+        _require_outside(act)
 
 
 def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
@@ -102,6 +106,18 @@ def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
             except ValueError:
                 found = f"The text begins with {begins!r}: a spreadsheet would take it for a formula."
                 act.refuse("C023", name, found, "text that begins with a letter or a digit", "Put a word before it.")
+
+
+def _require_outside(act: Act) -> None:
+    """Refuse to give a slot while what tells of the slots given is not there: receipts and anchors (C077), and the key
+    folders where they are named (C040, C043). A disk that is not mounted is found before a slot is given, not after.
+    """
+    put_in_place(act.trial)
+    raise_if_any(ConductError, absences(act.trial)[:_MOST])
+    if act.pharmacy or os.environ.get("EQUIPOISE_PHARMACY"):
+        _ = act.vault
+    if act.safety or os.environ.get("EQUIPOISE_SAFETY"):
+        _ = act.quarantine
 
 
 class _Stopped:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.actions.admission import admit
@@ -20,7 +21,9 @@ from equipoise.conduct.actions.signing import supersede_signatures
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.integrity.absences import ANCHORED, lay_ready
 from equipoise.conduct.trial.ledger import writing
+from equipoise.conduct.trial.receipts import value_of_answer
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem, UsageError, listed, nearest
 from equipoise.foundation.version import program_version
@@ -89,15 +92,35 @@ def perform(
                 act.told,
                 warnings=tuple(f"the clock is {entry.clock}" for entry in act.events[:1] if entry.clock),
             )
+            ready = _laid_ready(act, receipt)
     except ConductError as error:
         if error.problems[0].code in _RIGHTS:
             _note_refusal(trial, session, name, error.problems[0], clock, entropy)
         raise
     warnings = [warning for done in act.later if (warning := done(receipt))]
+    if ready is not None and not warnings:
+        with suppress(OSError):
+            ready.unlink(missing_ok=True)
     if not warnings:
         return receipt
     values = {name: getattr(receipt, name) for name in Receipt.__slots__}
     return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+
+
+def _laid_ready(act: Act, receipt: Receipt) -> Path | None:
+    """Lay ready, before the commit, what will lie outside the database: a program that dies in between loses nothing.
+
+    Where it cannot be written a slot is not given; other actions go on, and say so afterwards.
+    """
+    if receipt.action not in ANCHORED:
+        return None
+    try:
+        printed = value_of_answer(act.trial, receipt.answer, receipt.anchor) if act.action.allocates else None
+        return lay_ready(act.trial, receipt.anchor, printed)
+    except OSError:
+        if act.action.allocates:
+            raise
+        return None
 
 
 def _read_ahead(trial: Trial, chosen: Action, given: Mapping[str, Any]) -> None:

@@ -85,6 +85,7 @@ randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
+renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
 review-accounts        Y   -   -   -   -   -   -   Y   -   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -   -

@@ -17,6 +17,7 @@ from equipoise.conduct.actions.context import Act, Receipt, asked_of, private_di
 from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock
+from equipoise.conduct.integrity.absences import put_in_place
 from equipoise.foundation.errors import ConductError, Problem
 
 CODES = {
@@ -37,6 +38,8 @@ def answered(act: Act, clock: Clock) -> Receipt | None:
     admit(act, act.given, clock, again=True)
     if "passphrase" in act.action.private and "passphrase" in act.given:
         check_again(act.trial, act.session.account, act.given["passphrase"], act.now)
+    if act.action.allocates:
+        put_in_place(act.trial)  # whoever died before its receipt was written is asked again
     numbers = tuple(row[0] for row in rows)
     last = rows[-1]
     warnings: tuple[str, ...] = ()

@@ -30,8 +30,10 @@ class Anchor:
 
 
 def add_anchor(folder: Path, anchor: Anchor) -> None:
-    """Append an anchor; one write of one short line, so several writers do not mix."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Append an anchor; one write of one short line, so several writers do not mix.
+
+    The folder must be there: one made anew in place of a disk that is not mounted would hide that it is gone.
+    """
     line = f"{anchor.number} {anchor.hash} {anchor.at} {anchor.occasion}\n"
     handle = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -20,6 +20,7 @@ from equipoise.conduct.audit_trail.canonical import canonical, written
 from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.integrity.absences import renew, renewed
 from equipoise.conduct.integrity.replay import moment
 from equipoise.conduct.integrity.verify import Verification, source_of, verify
 from equipoise.conduct.trial import guards
@@ -48,6 +49,7 @@ class Backup:
     hash: str
     sealed: int
     rows: dict[str, int]
+    warning: str = ""
 
 
 def back_up(
@@ -91,7 +93,11 @@ def back_up(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
-    add_anchor(trial.receipts, Anchor(made.number, made.hash, now.text, f"backup {file.name}"))
+    try:
+        add_anchor(trial.receipts, Anchor(made.number, made.hash, now.text, f"backup {file.name}"))
+    except OSError as error:  # the backup is there and whole: that is what counts
+        warning = f"the anchor could not be noted in {trial.receipts} ({error.strerror}); run `equipoise verify DIR`"
+        return replace(made, warning=warning)
     return made
 
 
@@ -192,7 +198,7 @@ def _require_whole(file: Path) -> None:
         trial = Trial(directory, backup.config)
         try:
             _load(trial, file)
-            found = verify(trial)
+            found = verify(trial, outside=False)
         finally:
             trial.close()
     _require(found, file)
@@ -239,8 +245,9 @@ def restore(
     write_config(directory, config)
     trial = Trial(directory, config)
     _load(trial, file)
-    found = verify(trial)
+    found = verify(trial, outside=False)
     _require(found, file)
+    trial.receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = Moment.of(clock, "")
     fence = f"restored from a backup of event {backup.number}, made {backup.at[:16]}Z"
     add_anchor(trial.receipts, Anchor(backup.number, backup.hash, backup.at, f"backup {file.name}"))
@@ -268,5 +275,7 @@ def restore(
             entropy=entropy,
         )
     add_anchor(trial.receipts, Anchor(ledger.number, ledger.head, now.text, "restored"))
+    with trial.use():  # receipts of the backup, as the ledger tells them: what is missing after this was given since
+        renewed(trial, renew(trial)[0], [])
     trial.require_whole()
     return trial

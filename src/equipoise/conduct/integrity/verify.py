@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,10 +17,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.conduct.audit_trail.anchors import FILE as ANCHORS
 from equipoise.conduct.audit_trail.anchors import Anchor, read_anchors
 from equipoise.conduct.audit_trail.canonical import chained, digest_of_slots
 from equipoise.conduct.audit_trail.projection import State, fold
 from equipoise.conduct.audit_trail.tables import OF_PARTICIPANTS, TABLES
+from equipoise.conduct.integrity.absences import absences
 from equipoise.conduct.integrity.copies import compare
 from equipoise.conduct.integrity.losses import losses_of, read_receipt
 from equipoise.conduct.integrity.replay import (
@@ -41,7 +43,7 @@ from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.protocol_versions import read_version
 from equipoise.conduct.trial.signatures import SUPERSEDED, no_longer_as_signed
 from equipoise.conduct.trial.trial import Trial, absent_database, read_config
-from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem, UsageError
 
 if TYPE_CHECKING:
     from equipoise.conduct.keys.quarantine import Quarantine
@@ -58,6 +60,7 @@ CODES = {
     "C067": "A slot is not as it was sealed, or was given out of order.",
     "C068": "A pass-phrase was put into the database by hand.",
     "C069": "The database is damaged.",
+    "U037": "An anchor that cannot be read.",
 }
 _MOST = 40  # findings of one kind that are listed one by one
 
@@ -88,6 +91,13 @@ class Verification:
         if self._counts[code] <= _MOST:
             self.findings.append(Problem(code, place, found, expected))
 
+    def add_all(self, problems: Iterable[Problem]) -> None:
+        """Note problems as they are, what to do included; after forty of a kind they are only counted."""
+        for problem in problems:
+            self._counts[problem.code] = self._counts.get(problem.code, 0) + 1
+            if self._counts[problem.code] <= _MOST:
+                self.findings.append(problem)
+
     def close(self) -> None:
         """Say how many findings were counted only."""
         for code, count in self._counts.items():
@@ -111,10 +121,16 @@ class Verification:
 
 
 def verify_directory(
-    directory: Path, *, pharmacy: Path | None = None, safety: Path | None = None, against: Sequence[Path] = ()
+    directory: Path,
+    *,
+    pharmacy: Path | None = None,
+    safety: Path | None = None,
+    against: Sequence[Path] = (),
+    anchors: Sequence[str] = (),
 ) -> Verification:
     """What is wrong with the trial in ``directory``; with the pharmacy's folder every sealed entry is opened, with the
-    safety role's every quarantined value. ``against`` are copies of the ledger that it must still hold.
+    safety role's every quarantined value. ``against`` are copies of the ledger that it must still hold, ``anchors``
+    such as they are printed on receipts (``57-0123456789abcdef``).
 
     Unlike :meth:`Trial.open` it refuses nothing: what is wrong is what it is there to say.
     """
@@ -124,36 +140,63 @@ def verify_directory(
         report.findings.append(replace(absent_database(trial), code="C069"))
         return report
     try:
-        vault, key = trial.vault(pharmacy) if pharmacy else None, trial.quarantine(safety) if safety else None
-        report = verify(trial, vault=vault, key=key, against=against)
+        absent: list[Problem] = []
+        vault = _opened_folder(lambda: trial.vault(pharmacy), absent) if pharmacy else None
+        key = _opened_folder(lambda: trial.quarantine(safety), absent) if safety else None
+        report = verify(trial, vault=vault, key=key, against=against, anchors=anchors)
+        report.findings += absent
         if pharmacy:
-            _guarded(lambda: _sealed_anchors(trial, report, pharmacy), report, trial)
+            _guarded(lambda: _pharmacy(trial, report, pharmacy), report, trial)
         return report
     finally:
         trial.close()
 
 
+def _opened_folder(read: Callable[[], Any], absent: list[Problem]) -> Any:
+    """A key that its folder gives; that it does not is one finding among others (C040, C043)."""
+    try:
+        return read()
+    except ConductError as error:
+        absent += error.problems
+        return None
+
+
 def verify(
-    trial: Trial, *, vault: Vault | None = None, key: Quarantine | None = None, against: Sequence[Path] = ()
+    trial: Trial,
+    *,
+    vault: Vault | None = None,
+    key: Quarantine | None = None,
+    against: Sequence[Path] = (),
+    anchors: Sequence[str] = (),
+    outside: bool = True,
 ) -> Verification:
-    """Everything that is wrong with an open trial, as its connection sees it now; ``against`` are copies of its ledger.
+    """Everything that is wrong with an open trial, as its connection sees it now; ``against`` are copies of its ledger,
+    ``anchors`` printed ones. Without ``outside`` receipts are not looked for (of a backup there are none).
 
     Raises what is wrong with a copy itself (C074, C076): it then says nothing of the trial.
     """
+    printed = [read_printed(text) for text in anchors]
     begin = time.perf_counter()
     # A million small objects that all live to the end: looking for rubbish among them would take most of the time.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _verify(trial, vault, key, against, begin)
+        return _verify(trial, vault, key, _Outside(against, printed, outside), begin)
     finally:
         if collects:
             gc.enable()
 
 
-def _verify(
-    trial: Trial, vault: Vault | None, key: Quarantine | None, against: Sequence[Path], begin: float
-) -> Verification:
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What a ledger is held against: copies, printed anchors, and whether its receipts must be there."""
+
+    copies: Sequence[Path]
+    printed: Sequence[tuple[int, str]]
+    receipts: bool
+
+
+def _verify(trial: Trial, vault: Vault | None, key: Quarantine | None, outside: _Outside, begin: float) -> Verification:
     report = Verification(trial.config.trial, trial.mode)
     hashes = [trial.genesis("open")]
     quarantined: list[tuple[int, str]] = []
@@ -176,7 +219,9 @@ def _verify(
             lambda: _quarantined(trial, report, quarantined, key),
             lambda: _signatures(trial, report),
             lambda: _anchors(trial, report, hashes),
-            lambda: _copies(trial, report, hashes, against),
+            lambda: _printed(report, hashes, outside.printed),
+            lambda: report.add_all(absences(trial)) if outside.receipts else None,
+            lambda: _copies(trial, report, hashes, outside.copies),
             lambda: _sealed(trial, report, vault),
             lambda: _allocations(trial, report),
             lambda: _credentials(trial, report),
@@ -402,6 +447,48 @@ def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
         report.add("C063", "the sealed ledger", "Its head is not its last entry.", f"entry {report.n_sealed}")
     for number, mine in slots.items():
         report.add("C067", f"sealed event {number}", f"{len(mine)} slots belong to no entry of the sealed ledger.")
+
+
+def read_printed(text: str) -> tuple[int, str]:
+    """A printed anchor: number of the event and the first digits of its hash (eight or more); U037 where it is none."""
+    number, dash, digits = text.strip().lower().partition("-")
+    if not dash or not number.isdecimal() or len(digits) < 8 or set(digits) - set("0123456789abcdef"):
+        found = f"{text!r} is no anchor."
+        raise UsageError(Problem("U037", "--anchor", found, "as it is printed on a receipt: 57-0123456789abcdef"))
+    return int(number), digits
+
+
+def _printed(report: Verification, hashes: list[str], printed: Sequence[tuple[int, str]]) -> None:
+    """The ledger held against anchors that somebody typed in from paper."""
+    for number, digits in printed:
+        place = f"anchor {number}-{digits[:16]}"
+        if number >= len(hashes):
+            report.add("C065", place, f"The ledger ends at event {len(hashes) - 1}.", f"at least {number} events")
+        elif number < 1 or not hashes[number].startswith(digits):
+            report.add("C065", place, f"Event {number} is another one.", "the event that the anchor vouches for")
+        else:
+            report.anchored_to = max(report.anchored_to, number)
+            report.notes.append(f"{place} stands in the ledger: everything up to event {number} is as it was then")
+
+
+def _pharmacy(trial: Trial, report: Verification, pharmacy: Path) -> None:
+    """The pharmacy's folder: its sealed lists and commitment, and the anchors of the sealed ledger."""
+    protocol = trial.protocol(trial.protocol_hash)
+    if protocol.model.randomization is not None:
+        for name in ("companion.yaml", "commitment.txt"):
+            if not (pharmacy / name).is_file():
+                expected = "every file that init wrote there"
+                report.add("C077", str(pharmacy / name), "The file is not there.", expected)
+    with trial.use():
+        noted = trial.rows(
+            "SELECT MAX(s.number) FROM sealed_event s JOIN event e ON e.number = s.event_number"
+            " WHERE e.action <> 'lists-sealed' AND e.number > (SELECT COALESCE(MAX(number), 0) FROM event"
+            " WHERE action = 'restored')"
+        )[0][0]
+    if noted and max((anchor.number for anchor in read_anchors(pharmacy)), default=0) < noted:
+        found = f"The anchor of sealed entry {noted} is not there."
+        report.add("C077", str(pharmacy / ANCHORS), found, "an anchor after every sealed entry")
+    _sealed_anchors(trial, report, pharmacy)
 
 
 def _sealed_anchors(trial: Trial, report: Verification, pharmacy: Path) -> None:

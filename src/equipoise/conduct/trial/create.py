@@ -131,6 +131,7 @@ def create_trial(
             _first_events(writer, protocol, accounts, zone, words, clock, entropy)
             if lists is not None:
                 _seal_lists(writer, vault, lists, n, clock, entropy)
+        trial.receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
         anchor = Anchor(writer.number, writer.head, Moment.of(clock, "").text, "init")
         add_anchor(trial.receipts, anchor)
         trial.require_whole()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.audit_trail.canonical import canonical
 from equipoise.conduct.entropy import tidy_code
 
@@ -37,6 +40,13 @@ class GivenSlot:
         day = f" {_ON}={self.on}" if self.on is not None else ""
         return f"{self.number} {self.participant} {self.handle}{day}{levels}"
 
+    @classmethod
+    def of_answer(cls, answer: Mapping[str, Any]) -> GivenSlot:
+        """The receipt of what a randomization answered: the levels are on it where minimization went by them."""
+        minimized = dict(answer["profile"]) if answer.get("minimized") else {}
+        on = date.fromisoformat(str(answer["on"]))
+        return cls(answer["receipt"], answer["participant"], answer["handle"], minimized, on)
+
 
 _ON = "on"
 
@@ -54,28 +64,49 @@ def read_given(text: str) -> GivenSlot:
     return GivenSlot(int(match[1]), match[2], tidy_code(match[3]), profile, date.fromisoformat(day) if day else None)
 
 
-def write_receipt(trial: Trial, receipt: Any) -> Path:
-    """Write a receipt to the receipts folder; the file is there whole or not at all."""
-    answer = receipt.answer
-    minimized = answer["profile"] if answer.get("minimized") else {}
-    day = date.fromisoformat(answer["on"])
-    given = GivenSlot(answer["receipt"], answer["participant"], answer["handle"], minimized, day)
-    value = {
+def receipt_path(folder: Path, number: int) -> Path:
+    """Where the receipt of that number lies."""
+    return folder / f"receipt-{number:05d}.json"
+
+
+def receipt_value(
+    trial: Trial, given: GivenSlot, randomization: int, profile: Mapping[str, str], anchor: Anchor
+) -> dict[str, Any]:
+    """What the file of a receipt says."""
+    return {
         "equipoise-receipt": 1,
         "trial": trial.config.trial,
         "mode": trial.mode,
         "receipt": given.text,
-        "randomization": answer["randomization"],
-        "profile": answer["profile"],
-        "at": receipt.anchor.at,
-        "anchor": f"{receipt.anchor.number} {receipt.anchor.hash}",
+        "randomization": randomization,
+        "profile": dict(profile),
+        "at": anchor.at,
+        "anchor": f"{anchor.number} {anchor.hash}",
     }
-    trial.receipts.mkdir(parents=True, exist_ok=True)
-    path = trial.receipts / f"receipt-{given.number:05d}.json"
-    partial = path.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.write(canonical(value) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(partial, path)
+
+
+def value_of_answer(trial: Trial, answer: Mapping[str, Any], anchor: Anchor) -> dict[str, Any]:
+    """The same from what a randomization answered."""
+    return receipt_value(trial, GivenSlot.of_answer(answer), answer["randomization"], answer["profile"], anchor)
+
+
+def write_receipt(trial: Trial, receipt: Any) -> Path:
+    """Write a receipt to the receipts folder, which must be there; the file is there whole or not at all."""
+    path = receipt_path(trial.receipts, int(receipt.answer["receipt"]))
+    write_private(path, canonical(value_of_answer(trial, receipt.answer, receipt.anchor)) + "\n")
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner alone: there whole, or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
+from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
 from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.rules.windows import anchor_is_randomization
@@ -21,6 +22,7 @@ CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
     "C132": "No fence stands.",
     "C134": "A loss that no restore explains.",
+    "C135": "No receipt and no anchor is missing.",
 }
 
 
@@ -59,6 +61,8 @@ def lift_fence(act: Act, receipts: list, last: int) -> None:
         },
         answer={"receipts": len(given), "last": last, "randomization": "open", "anchors_lost": len(lost)},
     )
+    numbers = [one.number for one in given]
+    act.later.append(lambda receipt: _typed_in(act, numbers))
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
@@ -79,6 +83,54 @@ def acknowledge_loss(act: Act) -> None:
         )
     act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+@action("renew-receipts", states=("open", "paused", "frozen", "locked"), why=True)
+def renew_receipts(act: Act, last: int) -> None:
+    """Write receipts and anchors that are lost for good again, from the ledger, with the reason; ``last`` is the number
+    of the last receipt that any site has.
+
+    First look for the folder: a disk that is not mounted is mounted, and nothing is written again. A receipt after the
+    last one of the ledger shows that the ledger itself lost something: that is a restore, and not this.
+    """
+    count = int(act.trial.rows("SELECT COALESCE(MAX(receipt), 0) FROM allocation")[0][0])
+    if last > count:
+        act.refuse(
+            "C131",
+            "last",
+            f"A site has receipt {last}, and the ledger knows {count}.",
+            "a ledger that knows every receipt",
+            "Something was lost: run `equipoise verify DIR`, and restore the newest backup.",
+        )
+    if last < count:
+        act.refuse("C131", "last", f"The ledger knows receipt {count}.", "the last receipt of any site", "Ask them.")
+    put_in_place(act.trial)
+    receipts, anchors = renew(act.trial)
+    if not receipts and not anchors:
+        act.refuse("C135", str(act.trial.receipts), "Every receipt and anchor is there.", "something that is missing")
+    act.record(
+        subject="receipts",
+        what={"receipts": receipts, "anchors": anchors},
+        answer={"receipts": len(receipts), "anchors": len(anchors)},
+    )
+    act.later.append(lambda receipt: _renewed(act, receipts, anchors))
+    act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+def _typed_in(act: Act, numbers: list[int]) -> str:
+    """Receipts typed in are written to the folder, where nobody put the old ones there."""
+    with act.trial.use():
+        missing = renew(act.trial)[0]
+    return _renewed(act, [number for number in numbers if number in missing], [])
+
+
+def _renewed(act: Act, receipts: list[int], anchors: list[int]) -> str:
+    try:
+        with act.trial.use():
+            renewed(act.trial, receipts, anchors)
+    except OSError as error:
+        return f"receipts could not be written to {act.trial.receipts} ({error.strerror}): do it again"
+    return ""
 
 
 def _lost(act: Act) -> list[str]:
