@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from equipoise.workflow.power import PowerRun
 
 
+NEVER_FITTED = "never"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("power")(power)
@@ -191,7 +194,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     out.print(f"{cell.cell.name}: {cell.n_replicates:,} replicates, {sizes}", style="bold")
     if cell.cell.spec.words:
         out.print(cell.cell.spec.words)
-    tests = [s for s in cell.rows if s.significant is not None]
+    tests = [s for s in cell.rows if s.significant is not None or s.never_fitted]
     word = "type I error %" if cell.is_null else "power %"
     table = plain_table(
         "analysis",
@@ -207,7 +210,11 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     )
     rows = []
     for s in tests:
-        assert s.significant is not None
+        codes = ", ".join(f"{slug} {100 * share:.1f}%" for slug, share in s.codes.items() if slug != "not-estimable")
+        if s.significant is None:
+            gone = (s.row.id, s.row.scale.replace("_", " "), NEVER_FITTED, "", "", "", "", "", f"{s.n_analysed:.1f}")
+            rows.append((*gone, codes))
+            continue
         bounds = f"{percentage(s.power_lower)} to {percentage(s.power_upper)}"
         spread = (
             f"{short(s.empirical_standard_error)}/{short(s.model_standard_error)}"
@@ -216,7 +223,6 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             if s.empirical_standard_error is None
             else short(s.empirical_standard_error)
         )
-        codes = ", ".join(f"{slug} {100 * share:.1f}%" for slug, share in s.codes.items() if slug != "not-estimable")
         rows.append(
             (
                 s.row.id,
@@ -239,6 +245,9 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)}%, "
             f"any {percentage(rule.any_rejected.value)}%"
         )
+    never = [s.row.id for s in cell.rows if s.never_fitted]
+    if never:
+        out.print(f"Not estimable in any replicate: {', '.join(never)}. No power can be told of it.")
     if cell.stopped_early:
         out.print("Stopped at the precision asked for.")
 

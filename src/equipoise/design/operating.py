@@ -25,9 +25,10 @@ from equipoise.design.batch import PlannedRow, Task, TaskResult, left_out, run_t
 from equipoise.design.scenarios import ScenarioSpec, is_null
 from equipoise.design.store import ReplicateStore
 from equipoise.design.summary import RowSummary, RuleSummary, primary_rows, summarise_row, summarise_rules, wilson_share
-from equipoise.foundation.errors import DesignError, Problem, raise_if_any
+from equipoise.foundation.errors import DesignError, Problem, SimulationError, raise_if_any
 from equipoise.foundation.seeds import MAX_SEED
 from equipoise.protocol import Protocol
+from equipoise.simulation.scenario import Scenario, without_effect
 
 CODES = {"D010": "A number of replicates, a seed or a precision that cannot be."}
 # A wanted precision is looked at only here, so that where a run stops does not depend on how it was cut.
@@ -137,7 +138,7 @@ def run_cells(
 
     raise_if_any(DesignError, check_request(replicates, seed, precision))
     for cell in cells:
-        scenario_of(protocol, cell.spec)  # raises what the assumptions lack or get wrong
+        require_effects(protocol, scenario_of(protocol, cell.spec), cell.spec.name)
     n_workers = workers or default_threads()
     size = task_size or max(50, min(LARGEST_TASK, -(-replicates // (4 * n_workers))))
     with ExitStack() as stack:
@@ -172,6 +173,24 @@ def run_cells(
             found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
             made.append(replace(found, left_out=left_out(protocol, with_imputation)))
         return made
+
+
+def require_effects(protocol: Protocol, scenario: Scenario, name: str) -> None:
+    """Refuse (S016) a plan of which an endpoint reads what is drawn alike in every arm: its power would be the level.
+
+    Reading the scenario has raised what the assumptions lack or get wrong.
+    """
+    problems = [
+        Problem(
+            "S016",
+            f"endpoints.{endpoint}.assessment",
+            f"The assumptions {name} draw {instrument}, which {endpoint} reads, alike in every arm.",
+            "an effect of the arm on it",
+            "Write a set of assumptions with `parts:` or `simple:`, or leave the endpoint out of the plan.",
+        )
+        for endpoint, instrument in without_effect(protocol).items()
+    ]
+    raise_if_any(SimulationError, problems)
 
 
 def cut_last(todo: list[tuple[int, int]], workers: int) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.design.batch import PlannedRow
 from equipoise.design.decisions import RULES, reject
+from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 
@@ -89,9 +90,15 @@ class RowSummary:
     n_missed: float
     codes: Mapping[str, float] = field(default_factory=dict)  # share of replicates with each coded warning
 
+    @property
+    def never_fitted(self) -> bool:
+        """Whether a comparison has neither an estimate nor a p value in any replicate."""
+        return self.row.kind != "arm" and self.significant is None and self.median is None
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         out = asdict(self)
+        out["never_fitted"] = self.never_fitted
         out["row"] = self.row.as_dict()
         out["codes"] = dict(self.codes)
         return out
@@ -111,6 +118,18 @@ class RuleSummary:
     n_without_p: int  # replicates in which a primary has no p value, counted as not rejected
     all_upper: float  # if every missing p value were below any level
     any_upper: float
+
+
+_REPEATED = {"repeated-use": "visits", "use-by-day": "days", "use-by-week": "weeks"}
+
+
+def missed_unit(protocol: Protocol, row: PlannedRow) -> str:
+    """What ``n_missed`` of a row counts: participants; or visits, days or weeks where a repeated model is fitted."""
+    endpoint = protocol.model.endpoints[row.endpoint]
+    if endpoint.kind == "score":
+        is_series = len(protocol.series(endpoint.at)) > 1
+        return "visits" if is_series and row.estimator not in ("linear",) else "participants"
+    return _REPEATED.get(endpoint.kind, "participants")
 
 
 def null_value(scale: str) -> float:
@@ -213,9 +232,12 @@ def primary_rows(rows: tuple[PlannedRow, ...]) -> list[int]:
 
 
 def summarise_rules(rows: list[PlannedRow], p_values: Floats) -> list[RuleSummary]:
-    """Every decision rule over the primary rows, (n_primaries, n); the familywise level is the first row's."""
-    if not rows:
-        return []
+    """Every decision rule over the primary rows, (n_primaries, n); the familywise level is the first row's.
+
+    None where one of the primaries was not estimable in any replicate: 0 % would be read as power.
+    """
+    if not rows or np.isnan(p_values).all(axis=1).any():
+        return []  # of a primary without a p value in any replicate no decision can be told
     alpha = rows[0].alpha_two_sided
     n = p_values.shape[1]
     missing = np.isnan(p_values)

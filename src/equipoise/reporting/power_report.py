@@ -167,7 +167,7 @@ def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> 
 def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
     sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
     gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)}%" for arm, share in cell.dropout.items())
-    tests = [summary for summary in cell.rows if summary.significant is not None]
+    tests = [summary for summary in cell.rows if summary.significant is not None or summary.never_fitted]
     word = "Type I error" if cell.is_null else "Power"
     power = Table(
         f"{word} of every line of the plan",
@@ -184,7 +184,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
                 (
                     s.row.id,
                     s.row.estimator,
-                    _percent(s.significant),
+                    "not estimable" if s.never_fitted else _percent(s.significant),
                     _limits(s.significant),
                     "" if s.power_lower == s.power_upper else f"{_percent(s.power_lower)} to {_percent(s.power_upper)}",
                     f"{s.n_without_p:,}" if s.n_without_p else "",
@@ -193,7 +193,10 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
             for s in tests
         ),
         f"{cell.n_replicates:,} replicates; {sizes}",
-        ("A p value that is missing counts as not significant in the column of power.",),
+        (
+            "A p value that is missing counts as not significant in the column of power. A line that was not estimable "
+            "in any replicate has no power, and the decision as a whole is not told.",
+        ),
     )
     shown = [s for s in cell.rows if s.row.scale != "test" and s.row.kind != "arm"]
     estimates = Table(

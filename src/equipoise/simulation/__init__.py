@@ -1,12 +1,13 @@
 """Fictional participants, day by day: the trial that a protocol's assumptions would give."""
 
-from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
+from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedTherapy, PlannedVisit, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters, parameters_from_mapping
 
 __all__ = [
     "DayLevelParameters",
     "PlannedArm",
     "PlannedInfusion",
+    "PlannedTherapy",
     "PlannedVisit",
     "TrialDesign",
     "parameters_from_mapping",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from equipoise.simulation.reading import parameter
 
+# Stands for the substance that the trial follows, in words that reach records.
+THE_SUBSTANCE = "{substance}"
 _OURS = "ours: a plausible value, no source"
 _SISTER = "sister trial NCT01790490 of the same team (21 to 52 years, four or more days of use a month)"
 _PRESSURE = "0.5 mg/kg over 40 minutes raised systolic pressure by 20 to 30 and diastolic by 6 to 20 mmHg (CIIS)"
@@ -54,7 +56,7 @@ class AccompanyingParameters:
         {
             "declined to take part": 0.28,
             "did not come back": 0.22,
-            "not cocaine dependent": 0.12,
+            f"not {THE_SUBSTANCE} dependent": 0.12,
             "unstable physical illness": 0.16,
             "psychiatric exclusion": 0.14,
             "other substance dependence": 0.08,
@@ -143,6 +145,15 @@ class AccompanyingParameters:
     item_left_out: float = parameter("share", "probability that an item is left out", 0.004, basis=_OURS)
     admission_positive: float = parameter("share", "probability of a positive urine on admission", 0.85, basis=_OURS)
     admission_craving: float = parameter("real", "added to the logarithm of craving on admission", 0.6, basis=_OURS)
+    score_mean: Mapping[str, float] = parameter(
+        "reals-by-name",
+        "mean of any other instrument's score, by instrument; the middle of its range where absent, and no effect",
+        {},
+        basis=_OURS,
+    )
+    score_sd: Mapping[str, float] = parameter(
+        "spreads-by-name", "its standard deviation; a sixth of the range where absent", {}, basis=_OURS
+    )
     # Therapy.
     session_inpatient: float = parameter("share", "probability that an inpatient session is held", 0.98, basis=_OURS)
     session_outpatient: float = parameter(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from equipoise.instruments import Instrument
 from equipoise.randomization.scheme import Scheme
 
 SITE = "site"
@@ -25,26 +27,41 @@ class PlannedVisit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedInfusion:
-    """An infusion in an arm: ``mg_per_kg`` over ``minutes`` on study day ``day``, rounded to ``rounding_mg``."""
+    """An infusion in an arm: ``mg_per_kg`` over ``minutes`` on study day ``day``, rounded to ``rounding_mg``.
+
+    ``number`` counts the doses of its intervention from 0. A dose that does not go by weight stands in ``mg``; where
+    the protocol states no dose both are ``None``. ``minutes`` is 0 for what is not infused.
+    """
 
     intervention: str
     drug: str
-    mg_per_kg: float
+    mg_per_kg: float | None
     minutes: float
     day: int
+    mg: float | None = None
     route: str = "intravenous"
     cap_mg: float | None = None
     rounding_mg: float = 0.01
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTherapy:
+    """A therapy in sessions: the study day of each, and the arms that get it."""
+
+    id: str
+    days: tuple[int, ...]
+    arms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedArm:
-    """An arm with its planned number of participants, its share of the ratio and what is infused."""
+    """An arm with its planned number of participants, its share of the ratio and what is infused, dose by dose."""
 
     id: str
     n: int
     ratio: int = 1
-    infusion: PlannedInfusion | None = None
+    infusions: tuple[PlannedInfusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +85,7 @@ class TrialDesign:
     Study days: ``first_day`` is the first outpatient day (use is simulated from it to ``last_day``); clinic visits lie
     among these days, the last of them may not be missed by who stays. ``abstinence_days`` is the closed range over
     which end-of-study abstinence is judged. Without ``allocation``, blocks of twice the smallest size run until the
-    arms have exactly the planned numbers.
+    arms have exactly the planned numbers. ``instruments`` are those that the schedule asks for, by name.
     """
 
     arms: tuple[PlannedArm, ...]
@@ -80,12 +97,13 @@ class TrialDesign:
     inpatient_visits: tuple[PlannedVisit, ...] = ()
     six_month_call: PlannedVisit | None = None
     randomization_day: int = 1
-    therapy: str | None = None
-    session_days: tuple[int, ...] = ()
+    therapies: tuple[PlannedTherapy, ...] = ()
     route_variable: str = "route"
     poor_route: str = "smoked-or-injected"
     other_route: str = "intranasal"
     allocation: PlannedAllocation | None = None
+    sites: tuple[str, ...] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a design whose days do not fit together."""

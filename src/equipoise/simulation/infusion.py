@@ -21,12 +21,17 @@ AFTER_MINUTES = 30
 HALF_LIFE_MINUTES = 15.0
 
 
+# Draws of the adverse events of a further dose of one drug begin so many places on.
+_FURTHER_DOSE = 2000
+
+
 def _of_arm(trial: OneTrial) -> list[tuple[PlannedInfusion, NDArray[np.intp]]]:
+    """Every planned dose of every arm with the participants who were there for it."""
     arm = trial.of("arm")
     return [
-        (entry.infusion, np.flatnonzero(arm == number))
+        (infusion, np.flatnonzero((arm == number) & trial.was_given(infusion)))
         for number, entry in enumerate(trial.design.arms)
-        if entry.infusion is not None
+        for infusion in entry.infusions
     ]
 
 
@@ -36,8 +41,11 @@ def planned_doses(infusion: PlannedInfusion, weights: NDArray[np.float64]) -> ND
     In whole numbers (tenths of a kilogram, millionths of a milligram), so that a dose that lies half-way between two
     steps goes where a pharmacist's decimal arithmetic puts it.
     """
-    per_kg, step = _millionths(infusion.mg_per_kg), _millionths(infusion.rounding_mg)
-    exact = np.rint(10 * weights).astype(np.int64) * per_kg
+    step = _millionths(infusion.rounding_mg)
+    if infusion.mg_per_kg is None:
+        exact = np.full(weights.shape, 10 * _millionths(infusion.mg or 0.0), dtype=np.int64)
+    else:
+        exact = np.rint(10 * weights).astype(np.int64) * _millionths(infusion.mg_per_kg)
     steps = (2 * exact + 10 * step) // (20 * step)
     return steps if infusion.cap_mg is None else np.minimum(steps, _millionths(infusion.cap_mg) // step)
 
@@ -52,36 +60,50 @@ def exposure_table(trial: OneTrial) -> pl.DataFrame:
     An infusion runs whole seconds at the prepared rate, as a clinic records it.
     """
     a, weights = trial.accompanying, simulate_weights(trial)
-    interrupted = trial.uniform(Purpose.INFUSION_COURSE) < a.interruption_share
-    cut = trial.uniform(Purpose.INFUSION_COURSE, draw=1) < a.cut_short_share
-    share = np.where(cut, 0.6 + 0.35 * trial.uniform(Purpose.INFUSION_COURSE, draw=2), 1.0)
-    pause = np.ceil(10 * trial.uniform(Purpose.INFUSION_COURSE, draw=3))
     frames = []
     for infusion, who in _of_arm(trial):
+        # The first dose has the address of day 0, each further one an address of its own.
+        day = infusion.number
+        interrupted = trial.uniform(Purpose.INFUSION_COURSE, day) < a.interruption_share
+        cut = trial.uniform(Purpose.INFUSION_COURSE, day, draw=1) < a.cut_short_share
+        share = np.where(cut, 0.6 + 0.35 * trial.uniform(Purpose.INFUSION_COURSE, day, draw=2), 1.0)
+        pause = np.ceil(10 * trial.uniform(Purpose.INFUSION_COURSE, day, draw=3))
         step, whole = _millionths(infusion.rounding_mg), round(60 * infusion.minutes)
-        steps = planned_doses(infusion, weights[who])
-        planned = steps * step / 1e6
         seconds = np.rint(whole * share[who]).astype(np.int64)
-        # Hundredths of a milligram, half up.
-        hundredths = (2 * steps * step * seconds + 10_000 * whole) // (20_000 * whole)
-        delivered = np.minimum(hundredths / 100, planned)
         pauses = 60 * np.where(interrupted, pause, 0.0)[who]
+        frame = pl.DataFrame(
+            {
+                "participant_id": trial.ids[who],
+                "intervention": infusion.intervention,
+                "day": infusion.day,
+                "route": infusion.route,
+                "minutes": np.round((seconds + pauses) / 60, 2),
+                "interruptions": interrupted[who].astype(np.int64),
+            }
+        )
+        unknown = pl.lit(None, dtype=pl.Float64)
+        doses: list[pl.Expr | pl.Series] = [unknown, unknown, unknown]
+        if infusion.mg_per_kg is not None or infusion.mg is not None:
+            steps = planned_doses(infusion, weights[who])
+            mg = steps * step / 1e6
+            # Hundredths of a milligram, half up; what is not infused is given whole.
+            hundredths = (2 * steps * step * seconds + 10_000 * whole) // (20_000 * max(whole, 1))
+            given = np.minimum(hundredths / 100, mg) if whole else mg
+            doses = [pl.Series(values) for values in (mg, given, given / weights[who])]
         frames.append(
-            pl.DataFrame(
-                {
-                    "participant_id": trial.ids[who],
-                    "intervention": infusion.intervention,
-                    "day": infusion.day,
-                    "planned_mg": planned,
-                    "delivered_mg": delivered,
-                    "delivered_mg_per_kg": delivered / weights[who],
-                    "route": infusion.route,
-                    "minutes": np.round((seconds + pauses) / 60, 2),
-                    "interruptions": interrupted[who].astype(np.int64),
-                }
+            frame.select(
+                "participant_id",
+                "intervention",
+                "day",
+                doses[0].alias("planned_mg"),
+                doses[1].alias("delivered_mg"),
+                doses[2].alias("delivered_mg_per_kg"),
+                "route",
+                "minutes",
+                "interruptions",
             )
         )
-    return pl.concat(frames).sort("participant_id") if frames else pl.DataFrame()
+    return pl.concat(frames).sort("participant_id", maintain_order=True) if frames else pl.DataFrame()
 
 
 def vital_minutes(length: float) -> NDArray[np.float64]:
@@ -105,6 +127,8 @@ def vitals_table(trial: OneTrial) -> pl.DataFrame:
     )
     frames = []
     for infusion, who in _of_arm(trial):
+        if not infusion.minutes:
+            continue  # nothing was infused, or nobody knows for how long
         minutes = vital_minutes(infusion.minutes)
         within = np.minimum(minutes / infusion.minutes, 1.0)
         shape = within * 0.5 ** (np.maximum(minutes - infusion.minutes, 0.0) / HALF_LIFE_MINUTES)
@@ -117,17 +141,22 @@ def vitals_table(trial: OneTrial) -> pl.DataFrame:
         for k, (name, level, rises, level_sd, rise_sd, noise_sd) in enumerate(signs):
             start = level + level_sd * trial.normal(Purpose.VITALS_PERSON, draw=2 * k)
             rise = rises.get(infusion.drug, 0.0) + rise_sd * trial.normal(Purpose.VITALS_PERSON, draw=2 * k + 1)
-            noise = noise_sd * trial.normal(Purpose.VITALS_MINUTE, day=np.arange(len(minutes)), draw=k)
+            noise = noise_sd * trial.normal(
+                Purpose.VITALS_MINUTE, day=np.arange(len(minutes)), draw=k + len(signs) * infusion.number
+            )
             values = np.rint(start[:, None] + rise[:, None] * shape + noise)[who]
             columns[name] = np.minimum(values, 100.0).ravel() if name == "saturation" else values.ravel()
         frames.append(pl.DataFrame(columns))
-    return pl.concat(frames).sort("participant_id", "minute") if frames else pl.DataFrame()
+    return pl.concat(frames).sort("participant_id", "minute", maintain_order=True) if frames else pl.DataFrame()
 
 
-def dissociation_scores(trial: OneTrial) -> NDArray[np.float64]:
-    """Score at the end of the infusion, log-normal about the drug's mean, whole numbers from 0 to 92."""
+def dissociation_scores(trial: OneTrial, number: int = 0) -> NDArray[np.float64]:
+    """Score at the end of an infusion, log-normal about the drug's mean, whole numbers from 0 to 92.
+
+    ``number`` counts infusions from 0.
+    """
     mean = trial.by_name(trial.drugs, trial.accompanying.dissociation_mean)
-    spread = np.exp(DISSOCIATION_LOG_SD * trial.normal(Purpose.DISSOCIATION) - DISSOCIATION_LOG_SD**2 / 2)
+    spread = np.exp(DISSOCIATION_LOG_SD * trial.normal(Purpose.DISSOCIATION, number) - DISSOCIATION_LOG_SD**2 / 2)
     return np.asarray(np.clip(np.rint(mean * spread), 0, DISSOCIATION_HIGHEST))
 
 
@@ -136,14 +165,14 @@ def adverse_events_table(trial: OneTrial) -> pl.DataFrame:
 
     None is serious and none ends treatment, as published.
     """
-    a, design, drugs = trial.accompanying, trial.design, trial.drugs
+    a, design = trial.accompanying, trial.design
     found: list[tuple[int, int, int, str, bool]] = []  # participant, onset index, length in days, term, related
-    infusion_day = {entry.infusion.drug: entry.infusion.day for entry in design.arms if entry.infusion is not None}
     terms = sorted({term for events in a.infusion_events.values() for term in events})
-    for k, term in enumerate(terms):
-        chance = np.array([a.infusion_events.get(drug, {}).get(term, 0.0) for drug in drugs])
-        for i in np.flatnonzero(trial.uniform(Purpose.ADVERSE_EVENT, draw=k) < chance).tolist():
-            found.append((i, day_index(infusion_day[str(drugs[i])]), 0, term, True))
+    for infusion, who in _of_arm(trial):
+        for k, term in enumerate(terms):
+            chance = a.infusion_events.get(infusion.drug, {}).get(term, 0.0)
+            draws = trial.uniform(Purpose.ADVERSE_EVENT, draw=k + _FURTHER_DOSE * infusion.number)
+            found += [(i, day_index(infusion.day), 0, term, True) for i in who[draws[who] < chance].tolist()]
     # Draws from 1,000 on, so that a further term of the infusion moves no other event.
     for k, (term, probability) in enumerate(a.other_events.items()):
         hit = trial.uniform(Purpose.ADVERSE_EVENT, draw=1000 + k) < probability

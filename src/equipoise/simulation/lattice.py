@@ -36,7 +36,7 @@ from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials
-from equipoise.simulation.design import PlannedVisit
+from equipoise.simulation.design import SITE, PlannedVisit
 from equipoise.simulation.many_trials import ManyTrials
 from equipoise.simulation.people import DAYS_ASKED_BEFORE, baseline_column, baseline_names, disposition_table
 from equipoise.simulation.purposes import Purpose
@@ -62,7 +62,8 @@ class SimulatedParticipants(Participants):
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return [REPLICATE, "participant_id", "arm", "arm_received", *baseline_names(self.many)]
+        site = [] if self.many.site is None else [SITE]
+        return [REPLICATE, "participant_id", "arm", "arm_received", *site, *baseline_names(self.many)]
 
     def __getitem__(self, name: str, /) -> pl.Series:
         if name not in self._made:
@@ -79,7 +80,7 @@ class SimulatedParticipants(Participants):
             return one.gather(np.tile(np.arange(n), many.n_replicates))
         if name in ("arm", "arm_received"):
             return pl.Series(list(many.design.arm_ids), dtype=pl.String).gather(many.of("arm").astype(np.int64))
-        return baseline_column(many, name)
+        return pl.Series(many.site) if name == SITE else baseline_column(many, name)
 
     @property
     def baseline(self) -> Columns:
@@ -124,6 +125,7 @@ class SimulatedLattice(Lattice):
         self._days = {}
         self._uses = {}
         self._visits = {}
+        self.patterns = {}
         self._used: dict[str, Mask] = {}
 
     @cached_property
@@ -239,7 +241,8 @@ class SimulatedLattice(Lattice):
         """(n, n_visits) the score on a scale of an instrument, NaN where it was not given or cannot be scored."""
         from equipoise.simulation.scores import can_sum, sum_scale
 
-        if instrument.id not in SIMULATED_INSTRUMENTS or scale not in instrument.scales:
+        known = instrument.id in SIMULATED_INSTRUMENTS or instrument.id in self.many.design.instruments
+        if not known or scale not in instrument.scales:
             return np.full((self.n, len(visits)), np.nan)
         if len(instrument.items) == 1 and instrument.scales[scale] == instrument.item_ids:
             return self.item_values(instrument.id, instrument.items[0].id, visits)
@@ -250,19 +253,24 @@ class SimulatedLattice(Lattice):
         return sum_scale(self.many, instrument, scale, given)
 
     def doses(self, within: Days | None = None) -> tuple[Index, NDArray[np.str_]]:
-        """Row and intervention of the doses given: everybody is given the infusion of the arm."""
+        """Row and intervention of the doses given (each pair once): everybody is given the first infusion of the arm.
+
+        Where that is not so (a dose after the stay, one rounded to nothing) the table of exposure is asked.
+        """
         arm = self.many.of("arm")
         rows: list[Index] = []
         names: list[NDArray[np.str_]] = []
         for number, entry in enumerate(self.many.design.arms):
-            infusion = entry.infusion
-            if infusion is None or (within is not None and not within.first <= infusion.day <= within.last):
-                continue
-            if infusion.mg_per_kg * _LEAST_KG < max(infusion.rounding_mg, 0.04):
-                return super().doses(within)
-            who = np.flatnonzero(arm == number)
-            rows.append(who)
-            names.append(np.full(who.shape[0], infusion.intervention))
+            chosen = [i for i in entry.infusions if within is None or within.first <= i.day <= within.last]
+            firsts = {infusion.intervention: infusion for infusion in reversed(chosen)}
+            for infusion in firsts.values():
+                least = infusion.mg if infusion.mg_per_kg is None else infusion.mg_per_kg * _LEAST_KG
+                is_late = infusion.day >= self.many.design.first_day
+                if is_late or least is None or least < max(infusion.rounding_mg, 0.04):
+                    return super().doses(within)
+                who = np.flatnonzero(arm == number)
+                rows.append(who)
+                names.append(np.full(who.shape[0], infusion.intervention))
         if not rows:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.str_)
         return np.concatenate(rows), np.concatenate(names)

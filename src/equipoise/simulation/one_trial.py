@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
 from equipoise.simulation.allocate import site_numbers
 from equipoise.simulation.day_level import SimulatedTrials
-from equipoise.simulation.design import SITE, TrialDesign
+from equipoise.simulation.design import SITE, PlannedInfusion, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.streams import normal_grid, uniform_grid
@@ -67,11 +67,11 @@ class OneTrial:
 
     @cached_property
     def site(self) -> NDArray[np.str_] | None:
-        """Site of each participant, where the scheme goes by it."""
-        plan = self.design.allocation
-        if plan is None or SITE not in plan.factors:
+        """Site of each participant, where the trial has several."""
+        names = self.design.sites
+        if not names:
             return None
-        sites: NDArray[np.str_] = np.array(plan.sites)[site_numbers(self.uniform(Purpose.SITE), len(plan.sites))]
+        sites: NDArray[np.str_] = np.array(names)[site_numbers(self.uniform(Purpose.SITE), len(names))]
         return sites
 
     @cached_property
@@ -86,8 +86,8 @@ class OneTrial:
 
     @cached_property
     def drugs(self) -> NDArray[np.str_]:
-        """Drug infused in each participant's arm; empty text where there is none."""
-        by_arm = [arm.infusion.drug if arm.infusion is not None else "" for arm in self.design.arms]
+        """Drug first infused in each participant's arm; empty text where there is none."""
+        by_arm = [arm.infusions[0].drug if arm.infusions else "" for arm in self.design.arms]
         drugs: NDArray[np.str_] = np.array(by_arm)[self.of("arm")]
         return drugs
 
@@ -116,6 +116,12 @@ class OneTrial:
         inpatient = max((visit.target_day for visit in self.design.inpatient_visits), default=self.design.first_day - 1)
         days = np.asarray(self.design.visit_days)
         return np.asarray(np.where(self.of("attended"), days, inpatient).max(axis=1))
+
+    def was_given(self, infusion: PlannedInfusion) -> NDArray[np.bool_]:
+        """Who of an arm was there for a planned infusion: everybody in the stay, afterwards who had not gone."""
+        if infusion.day < self.design.first_day:
+            return np.ones(self.n, dtype=np.bool_)
+        return np.asarray(self.last_contact >= infusion.day)
 
     @cached_property
     def is_gone(self) -> NDArray[np.bool_]:

@@ -9,10 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.foundation.seeds import uniforms
+from equipoise.simulation.accompanying import THE_SUBSTANCE
 from equipoise.simulation.one_trial import OneTrial
 from equipoise.simulation.purposes import Purpose
 
 DECLINED = "declined"
+# Baseline variables that the day-level model draws beside the prognostic one, as protocols name them.
+BASELINE_DRAWN = ("age", "sex", "use-days-30", "weight-kg")
 DAYS_ASKED_BEFORE = 30
 
 
@@ -96,6 +99,7 @@ def _screened_only(trial: OneTrial) -> pl.DataFrame:
         for k in range(int(count)):
             draw = float(uniforms(trial.trials.seed, trial.replicate, i, 0, Purpose.SCREENING_REASON, k))
             reason = names[int(np.searchsorted(weights, draw * weights[-1], side="right"))]
+            reason = reason.replace(THE_SUBSTANCE, trial.design.substance)
             declined = reason.startswith(DECLINED)
             # Whoever declined or did not come back was never assessed to the end.
             assessed = not declined and not reason.startswith("did not")

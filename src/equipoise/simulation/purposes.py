@@ -10,7 +10,10 @@ from enum import IntEnum
 
 
 class Purpose(IntEnum):
-    """Streams of random numbers. Up to 99: allocation and published quantities; from 100: what accompanies them."""
+    """Streams of random numbers. Up to 99: allocation and published quantities; from 100: what accompanies them.
+
+    From 200: parts that may stand more than once in a trial, told apart by the fourth word of the address.
+    """
 
     ALLOCATION = 1
     ROUTE = 2
@@ -56,3 +59,28 @@ class Purpose(IntEnum):
     ADVERSE_EVENT = 160
     ADVERSE_EVENT_SEVERITY = 161
     ADVERSE_EVENT_COURSE = 162
+
+    PERSON = 200
+    VALUE = 201
+    ITEM = 202
+    ITEM_LEFT_OUT = 203
+    USED = 210
+    TOLD = 211
+    SAMPLE = 212
+    AMOUNT_PERSON = 213
+    AMOUNT = 214
+    EVENT_TIME = 220
+    EVENT_CAUSE = 221
+    EVENT_SEEN = 222
+    COUNT = 230
+    DOSE_GIVEN = 240
+    DOSE_COURSE = 241
+    DISCONTINUED = 242
+    REACHED = 250
+    ANSWER = 251
+    SITE_EFFECT = 260
+    CLASS = 270
+    DIRECT = 280
+    LOST = 281
+    COPULA = 282
+    COVARIATE = 283

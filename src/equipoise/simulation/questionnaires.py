@@ -11,6 +11,7 @@ from equipoise.instruments import Instrument, require_instrument
 from equipoise.simulation.day_level import CRAVING_RECALL_DAYS
 from equipoise.simulation.design import PlannedVisit
 from equipoise.simulation.infusion import dissociation_scores
+from equipoise.simulation.items import mark, score_range, split_into_items
 from equipoise.simulation.one_trial import OneTrial
 from equipoise.simulation.purposes import Purpose
 
@@ -76,16 +77,48 @@ def answers_at(
         instrument = require_instrument(name)
         return name, instrument.item_ids, _stress(trial, visit, instrument)
     if name in ("dissociation", "cadss-23"):
-        return name, ("score",), dissociation_scores(trial)[:, None]
+        return name, ("score",), dissociation_scores(trial, _infusions_before(trial, visit))[:, None]
     if name == "arm-guess":
         return name, ("participant", "clinician"), np.stack([_guess(trial, 0), _guess(trial, 1)], axis=1)
     if name == "telephone-report":
         return name, ("abstinent",), trial.of("says_abstinent").astype(np.float64)[:, None]
+    if name in trial.design.instruments:
+        instrument = trial.design.instruments[name]
+        return name, instrument.item_ids, other_answers(trial, visit, instrument)
     return None
+
+
+# Of an instrument without a model of its own: the share of the variance that lies between participants.
+_BETWEEN = 0.6
+# Items of further instruments have draws so far apart.
+_MOST_ITEMS = 1000
+
+
+def other_scores(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+    """(n,) a score about a person's own level; neither arm nor time nor use moves it."""
+    a, (lowest, highest) = trial.accompanying, score_range(instrument)
+    mean = a.score_mean.get(instrument.id, (lowest + highest) / 2)
+    sd = a.score_sd.get(instrument.id, (highest - lowest) / 6)
+    place = sorted(trial.design.instruments).index(instrument.id)
+    person = trial.normal(Purpose.PERSON, draw=place)
+    noise = trial.normal(Purpose.VALUE, max(0, day_index(visit.target_day)), draw=place)
+    return mark(mean + sd * (np.sqrt(_BETWEEN) * person + np.sqrt(1 - _BETWEEN) * noise), instrument)
+
+
+def other_answers(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+    """(n, n_items) answers that add up to :func:`other_scores`."""
+    place = sorted(trial.design.instruments).index(instrument.id)
+    day = max(0, day_index(visit.target_day))
+    return split_into_items(
+        other_scores(trial, visit, instrument),
+        instrument,
+        lambda item: trial.uniform(Purpose.ITEM, day, draw=_MOST_ITEMS * (place % 60) + item),
+    )
 
 
 SIMULATED_INSTRUMENTS = (
     "craving-vas",
+    "craving-vas-200",
     "ffmq-39",
     "pss-10",
     "pss-14",
@@ -96,8 +129,14 @@ SIMULATED_INSTRUMENTS = (
 )
 
 
+def _infusions_before(trial: OneTrial, visit: PlannedVisit) -> int:
+    """Number of the infusion that a visit is about: how many others came before it."""
+    days = {infusion.day for arm in trial.design.arms for infusion in arm.infusions}
+    return max(0, sum(day <= visit.target_day for day in days) - 1)
+
+
 def _after_infusion(trial: OneTrial, visit: PlannedVisit) -> bool:
-    days = [arm.infusion.day for arm in trial.design.arms if arm.infusion is not None]
+    days = [infusion.day for arm in trial.design.arms for infusion in arm.infusions]
     return visit.target_day > min(days, default=trial.design.randomization_day)
 
 

@@ -14,8 +14,17 @@ from equipoise.protocol.language.protocol import PlannedVisit as ProtocolVisit
 from equipoise.randomization.registry import default_parameters, make_scheme
 from equipoise.randomization.scheme import reduced
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
-from equipoise.simulation.design import SITE, PlannedAllocation, PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
+from equipoise.simulation.design import (
+    SITE,
+    PlannedAllocation,
+    PlannedArm,
+    PlannedVisit,
+    TrialDesign,
+)
 from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.people import BASELINE_DRAWN
+from equipoise.simulation.planned import instruments_of, planned_doses_of, planned_therapies
+from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS
 from equipoise.simulation.reading import read_parameters, shown
 
 CODES = {
@@ -27,6 +36,8 @@ CODES = {
     "S012": "An arm whose number of participants is not known.",
     "S013": "No series of visits with urine and daily-use calendar.",
     "S014": "No prognostic baseline variable of two levels.",
+    "S016": "An endpoint of the plan reads what the model does not draw, or draws without an effect.",
+    "S017": "A covariate of the plan that the model does not draw.",
     "S030": "A randomization that cannot be simulated as the protocol states it.",
 }
 DAY_LEVEL = "day-level"
@@ -107,6 +118,7 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
     if design is None:
         collector.finish()
         raise AssertionError("a design is missing only with a problem")
+    _refuse_not_drawn(protocol, design, collector)
     given = dict(settings.parameters)
     accompanying, problems = read_parameters(
         AccompanyingParameters, given.pop("accompanying", {}), f"{place}.parameters.accompanying", design.arm_ids
@@ -129,6 +141,34 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
         collector.take(problem)
     collector.finish()
     return Scenario(name=chosen, design=design, parameters=parameters, baseline=baseline, accompanying=accompanying)
+
+
+def _refuse_not_drawn(protocol: Protocol, design: TrialDesign, collector: _Collector) -> None:
+    """Refuse what an analysis reads and the day-level model does not draw: amounts, baseline variables."""
+    model = protocol.model
+    parts = "Write a set of assumptions with `parts:` (docs/methods/parts.md), or leave it out of the plan."
+    told: set[tuple[str, ...]] = set()
+    for id, line in model.analyses.items():
+        estimand = model.estimands.get(line.estimand)
+        endpoint = model.endpoints.get(estimand.endpoint) if estimand is not None else None
+        if endpoint is None or estimand is None:
+            continue
+        place = f"endpoints.{estimand.endpoint}"
+        used = model.use.get(getattr(endpoint, "use", None) or "")
+        if used is not None and used.amount is not None and ("S016", place) not in told:
+            told.add(("S016", place))
+            found = (
+                f"The endpoint {estimand.endpoint} counts {used.amount.unit} in a day, and the day-level model draws "
+                "no amount: whether a day counts would not be known."
+            )
+            collector.add("S016", f"{place}.use", found, "a definition of use without an amount", parts)
+        for name in {*line.covariates, *(c for group in (line.vary.covariates if line.vary else ()) for c in group)}:
+            drawn = name in (design.route_variable, *BASELINE_DRAWN) or (name == SITE and bool(design.sites))
+            if not drawn and name in (*model.baseline, SITE) and ("S017", name) not in told:
+                told.add(("S017", name))
+                found = f"The day-level model draws no {name}, for which {id} is adjusted."
+                known = listed([design.route_variable, *BASELINE_DRAWN, *([SITE] if design.sites else [])])
+                collector.add("S017", f"analyses.{id}.covariates", found, known, parts)
 
 
 def _baseline(
@@ -193,7 +233,7 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
             )
             continue
         ratio = model.randomization.ratio.get(id, 1) if model.randomization is not None else 1
-        arms.append(PlannedArm(id=id, n=size, ratio=ratio, infusion=_infusion(protocol, id)))
+        arms.append(PlannedArm(id=id, n=size, ratio=ratio, infusions=planned_doses_of(protocol, id)))
     clinic = _clinic_series(protocol)
     route = next(
         (id for id, v in model.baseline.items() if v.type == "category" and v.prognostic and len(v.levels) == 2), None
@@ -225,8 +265,6 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
     )
     first_day, last_day = _outpatient_days(protocol, in_series)
     abstinence = next((e for e in model.endpoints.values() if e.kind == "abstinence" and e.at == clinic), None)
-    therapy = next((id for id, i in model.interventions.items() if i.type == "behavioural"), None)
-    days = model.interventions[therapy].session_days if therapy is not None else ()  # type: ignore[union-attr]
     urine = next(a for a in model.assessments.values() if a.type == "urine")
     levels = model.baseline[route].levels
     return TrialDesign(
@@ -239,13 +277,27 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
         inpatient_visits=before,
         six_month_call=call,
         randomization_day=model.calendar.randomization_day or 1,
-        therapy=therapy,
-        session_days=tuple(day for day in days if day is not None),
+        therapies=planned_therapies(protocol),
         route_variable=route,
         poor_route=levels[1],
         other_route=levels[0],
         allocation=_allocation(protocol, arms, route, collector),
+        sites=tuple(model.sites),
+        instruments=instruments_of(protocol),
     )
+
+
+def without_effect(protocol: Protocol) -> dict[str, str]:
+    """Instruments that the day-level model draws alike in every arm, by the endpoint of the plan that reads them."""
+    out = {}
+    for line in protocol.model.analyses.values():
+        estimand = protocol.model.estimands[line.estimand]
+        endpoint = protocol.model.endpoints[estimand.endpoint]
+        if endpoint.kind in ("score", "report"):
+            name = protocol.model.assessments[endpoint.assessment].instrument
+            if name is not None and name not in SIMULATED_INSTRUMENTS:
+                out[estimand.endpoint] = name
+    return out
 
 
 def _allocation(
@@ -313,24 +365,3 @@ def _visit(protocol: Protocol, visit: ProtocolVisit) -> PlannedVisit:
         days_before=days_between(visit.first_day, visit.target_day),
         days_after=days_between(visit.target_day, visit.last_day),
     )
-
-
-def _infusion(protocol: Protocol, arm: str) -> PlannedInfusion | None:
-    """The first drug of an arm that is infused by body weight; its steps added up."""
-    for id in protocol.model.arms[arm].interventions:
-        drug = protocol.model.interventions[id]
-        if drug.type != "infusion" or drug.total_dose is None or not drug.total_dose.is_per_kg or not drug.days:
-            continue
-        scale = 0.001 if drug.total_dose.unit.startswith("ug") else 1.0
-        maximum = drug.maximum
-        return PlannedInfusion(
-            intervention=id,
-            drug=drug.drug,
-            mg_per_kg=float(drug.total_dose.amount) * scale,
-            minutes=float(drug.minutes or 0),
-            day=drug.days[0].first,
-            route=drug.route or "intravenous",
-            cap_mg=float(maximum.amount) if maximum is not None and maximum.unit == "mg" else None,
-            rounding_mg=float(step.amount) * scale if (step := drug.rounding.usable) is not None else 0.01,
-        )
-    return None

@@ -1,4 +1,4 @@
-"""Therapy sessions: held or not, how long, how much practice at home since the last, how true to the manual."""
+"""Therapy sessions of the arms that get them: held or not, minutes, practice at home, how true to the manual."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import polars as pl
 from equipoise.simulation.one_trial import OneTrial
 from equipoise.simulation.purposes import Purpose
 
+# Draws of each further therapy begin so many places on.
+_THERAPY = 200
+
 
 def sessions_table(trial: OneTrial) -> pl.DataFrame:
     """One row a participant and planned session; an outpatient session needs that day's visit to be attended."""
-    design, a = trial.design, trial.accompanying
-    if design.therapy is None:
-        return pl.DataFrame()
+    frames = [frame for place in range(len(trial.design.therapies)) for frame in _of_therapy(trial, place)]
+    return pl.concat(frames).sort("participant_id", "session", maintain_order=True) if frames else pl.DataFrame()
+
+
+def _of_therapy(trial: OneTrial, place: int) -> list[pl.DataFrame]:
+    """A table a session of one therapy, of the participants of its arms."""
+    design, a, therapy = trial.design, trial.accompanying, trial.design.therapies[place]
     visit_days = list(design.visit_days)
     frames = []
     last_held = np.zeros(trial.n)
-    for number, day in enumerate(design.session_days, 1):
+    gets_it = np.isin(trial.arm_ids, therapy.arms)
+    for session, day in enumerate(therapy.days, 1):
+        number = _THERAPY * place + session
         draw = trial.uniform(Purpose.SESSION_HELD, draw=number)
         if day < design.first_day:
             held = draw < a.session_inpatient
@@ -38,8 +47,8 @@ def sessions_table(trial: OneTrial) -> pl.DataFrame:
             pl.DataFrame(
                 {
                     "participant_id": trial.ids,
-                    "intervention": design.therapy,
-                    "session": number,
+                    "intervention": therapy.id,
+                    "session": session,
                     "planned_day": day,
                     "delivered": held,
                     "day": np.full(trial.n, day),
@@ -47,10 +56,12 @@ def sessions_table(trial: OneTrial) -> pl.DataFrame:
                     "home_practice_minutes": np.rint(daily * gap),
                     "fidelity": np.round(fidelity, 2),
                 }
-            ).with_columns(
+            )
+            .filter(pl.Series(gets_it))
+            .with_columns(
                 pl.when("delivered").then(pl.col(name)).alias(name)
                 for name in ("day", "minutes", "home_practice_minutes", "fidelity")
             )
         )
         last_held = np.where(held, day, last_held)
-    return pl.concat(frames).sort("participant_id", "session") if frames else pl.DataFrame()
+    return frames

@@ -13,6 +13,7 @@ from equipoise.design.executors import open_executor
 from equipoise.design.grid import make_cells, read_grid
 from equipoise.design.operating import Cell, OperatingCharacteristics, check_request, run_cells
 from equipoise.design.scenarios import ScenarioSpec, build_scenario, resolve_scenario
+from equipoise.design.summary import missed_unit
 from equipoise.foundation.errors import DesignError, OutputError, Problem, raise_if_any
 from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
@@ -61,6 +62,8 @@ ROW_KEYS = (
     "n_analysed",
     "n_events",
     "n_missed",
+    "missed_unit",
+    "never_fitted",
     "warnings",
 )
 
@@ -88,7 +91,7 @@ class PowerRun:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell and planned row, the columns of ``power.csv``."""
-        return [row_of(cell, number) for cell in self.cells for number in range(len(cell.rows))]
+        return [row_of(self.protocol, cell, number) for cell in self.cells for number in range(len(cell.rows))]
 
     def to_polars(self) -> Any:
         """The rows as a Polars frame."""
@@ -100,7 +103,7 @@ class PowerRun:
         return f"<PowerRun of {self.protocol.id}: {len(self.cells)} cells>"
 
 
-def row_of(cell: OperatingCharacteristics, number: int) -> dict[str, Any]:
+def row_of(protocol: Protocol, cell: OperatingCharacteristics, number: int) -> dict[str, Any]:
     """One planned row of a cell as plain values."""
     s = cell.rows[number]
     hit, coverage, published = s.significant, s.coverage, s.coverage_published
@@ -142,6 +145,8 @@ def row_of(cell: OperatingCharacteristics, number: int) -> dict[str, Any]:
         s.n_analysed,
         s.n_events,
         s.n_missed,
+        missed_unit(protocol, s.row),
+        s.never_fitted,
         ";".join(f"{slug}={share:.4g}" for slug, share in s.codes.items()),
     )
     return dict(zip(ROW_KEYS, values, strict=True))

@@ -15,7 +15,7 @@ from equipoise.design.looks import sequential_design
 from equipoise.design.operating import OperatingCharacteristics, check_request
 from equipoise.design.scenarios import resolve_scenario
 from equipoise.design.size_search import SimulatedSize, find_size, target_row
-from equipoise.design.summary import RowSummary
+from equipoise.design.summary import RowSummary, missed_unit
 from equipoise.foundation.errors import DesignError, Problem, listed, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
@@ -175,7 +175,7 @@ def size(
             progress=progress,
         )
         closed = closed_forms(chosen, found)
-        answers.append(SizeAnswer(text, found, closed, _differences(found, closed), inflation, expected))
+        answers.append(SizeAnswer(text, found, closed, _differences(chosen, found, closed), inflation, expected))
     first = answers[0].simulated
     row = first.at.characteristics[target_row(first.at.characteristics, first.analysis)].row
     return SizeRun(chosen, spec.name, power, row.alpha_two_sided, seed, replicates, tuple(answers))
@@ -280,7 +280,17 @@ def _by_standard_error(target: RowSummary, found: SimulatedSize, alpha: float) -
     )
 
 
-def _differences(found: SimulatedSize, closed: Sequence[ClosedForm]) -> tuple[str, ...]:
+def _missed_words(protocol: Protocol, target: RowSummary) -> str:
+    """What has no outcome, in its own unit: a repeated endpoint misses visits, days or weeks, another participants."""
+    unit = missed_unit(protocol, target.row)
+    if unit == "participants":
+        return f"On average {target.n_missed:.1f} participants have no outcome and no part in the analysis."
+    return (
+        f"On average {target.n_missed:.1f} {unit} have no outcome, over {target.n_analysed:.1f} participants analysed."
+    )
+
+
+def _differences(protocol: Protocol, found: SimulatedSize, closed: Sequence[ClosedForm]) -> tuple[str, ...]:
     """In words, how far each formula is from the simulated plan and what it leaves out."""
     out = []
     made = found.at.characteristics
@@ -299,5 +309,5 @@ def _differences(found: SimulatedSize, closed: Sequence[ClosedForm]) -> tuple[st
             f"Failed or doubtful fits leave power between {target.power_lower:.3f} and {target.power_upper:.3f}."
         )
     if target.n_missed > 0.05:
-        out.append(f"On average {target.n_missed:.1f} participants have no outcome and no part in the analysis.")
+        out.append(_missed_words(protocol, target))
     return tuple(out)
