@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from equipoise.simulation.reading import parameter
 
 # Stands for the substance that the trial follows, in words that reach records.
-THE_SUBSTANCE = "{substance}"
+THE_SUBSTANCE = "[substance]"
 _OURS = "ours: a plausible value, no source"
 _SISTER = "sister trial NCT01790490 of the same team (21 to 52 years, four or more days of use a month)"
 _PRESSURE = "0.5 mg/kg over 40 minutes raised systolic pressure by 20 to 30 and diastolic by 6 to 20 mmHg (CIIS)"
