@@ -245,6 +245,10 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
             f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)}%, "
             f"any {percentage(rule.any_rejected.value)}%"
         )
+    for line, why in cell.not_drawn.items():
+        out.print(f"Not drawn: {line}, because {why}.")
+    if cell.assumed:
+        out.print(f"Assumed: {'; '.join(cell.assumed)}.")
     never = [s.row.id for s in cell.rows if s.never_fitted]
     if never:
         out.print(f"Not estimable in any replicate: {', '.join(never)}. No power can be told of it.")

@@ -23,7 +23,7 @@ from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.design.scenarios import ScenarioSpec, build_scenario
 from equipoise.protocol import Protocol
-from equipoise.simulation.scenario import Scenario
+from equipoise.simulation.scenario import AnyScenario
 from equipoise.stats.codes import FitCode
 
 FLOATS = ("estimate", "standard_error", "ci_lower", "ci_upper", "p_value")
@@ -100,7 +100,7 @@ class TaskResult:
 
 
 @lru_cache(maxsize=64)
-def _scenario(protocol_hash: str, key: str, protocol: _Holder, spec: _Holder) -> Scenario:
+def _scenario(protocol_hash: str, key: str, protocol: _Holder, spec: _Holder) -> AnyScenario:
     return build_scenario(protocol.value, spec.value)
 
 
@@ -117,19 +117,39 @@ class _Holder:
         return 0
 
 
-def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
+def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> AnyScenario:
     """The scenario as the simulator runs it, read once a process."""
     return _scenario(protocol.hash, f"{spec.name} {spec.key}", _Holder(protocol), _Holder(spec))
 
 
-def planned(protocol: Protocol, with_variations: bool, with_imputation: bool = False) -> Iterator[PlannedFit]:
+def planned(
+    protocol: Protocol, scenario: AnyScenario, with_variations: bool, with_imputation: bool = False
+) -> Iterator[PlannedFit]:
     """Fits of the plan; its variations, and lines by multiple imputation that are not primary, only where asked.
 
     A line by imputation is as many fits as it has data sets, beside the imputing: some hundred times the work of the
-    rest of a plan. What is left out is said by :func:`left_out`.
+    rest of a plan. What is left out is said by :func:`left_out`; what the level of the scenario cannot answer, by
+    :func:`not_drawn`.
     """
+    from equipoise.simulation.batches import not_drawn_by
+
     gone = left_out(protocol, with_imputation)
-    return (fit for fit in planned_fits(protocol) if (with_variations or not fit.choices) and fit.line not in gone)
+    return (
+        fit
+        for fit in planned_fits(protocol)
+        if (with_variations or not fit.choices)
+        and fit.line not in gone
+        and not_drawn_by(scenario, fit.analysis, fit.estimand) is None
+    )
+
+
+def not_drawn(protocol: Protocol, scenario: AnyScenario) -> dict[str, str]:
+    """Lines of the plan that the scenario's level cannot answer, with the reason."""
+    from equipoise.simulation.batches import not_drawn_by
+
+    model = protocol.model
+    found = {id: not_drawn_by(scenario, line, model.estimands[line.estimand]) for id, line in model.analyses.items()}
+    return {id: why for id, why in found.items() if why is not None}
 
 
 def left_out(protocol: Protocol, with_imputation: bool) -> tuple[str, ...]:
@@ -163,7 +183,7 @@ def run_task(task: Task) -> TaskResult:
     _keep_memory()
     parts: list[tuple[tuple[PlannedRow, ...], Arrays]] = []
     with on_one_thread():
-        sizes = scenario_of(task.protocol, task.spec).design.arm_sizes
+        sizes = scenario_of(task.protocol, task.spec).arm_sizes
         batch = max(1, BATCH_PARTICIPANTS // sum(sizes.values()))
         for first in range(task.first, task.stop, batch):
             parts.append(_run_batch(task, first, min(first + batch, task.stop)))
@@ -177,17 +197,14 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
         # One trial alone gets more diagnostics than a batch: it is worked with a neighbour, who is then left out.
         both = _run_batch(task, first, stop + 1)
         return both[0], {name: values[:, :1] for name, values in both[1].items()}
-    from equipoise.simulation.day_level import simulate_day_level
-    from equipoise.simulation.lattice import SimulatedLattice
+    from equipoise.simulation.batches import simulate_batch
 
     scenario = scenario_of(task.protocol, task.spec)
-    trials = simulate_day_level(
-        scenario.design, scenario.parameters, seed=task.seed, replicates=range(first, stop), threads=1
-    )
-    plan = Plan(task.protocol, SimulatedLattice(task.protocol, scenario, trials))
+    batch = simulate_batch(task.protocol, scenario, seed=task.seed, replicates=range(first, stop))
+    plan = Plan(task.protocol, batch.lattice)
     rows: list[PlannedRow] = []
     outcomes: list[Outcome] = []
-    for fit in planned(task.protocol, task.with_variations, task.with_imputation):
+    for fit in planned(task.protocol, scenario, task.with_variations, task.with_imputation):
         for row, outcome in rows_of(fit, plan.fit(fit)):
             rows.append(row)
             outcomes.append(outcome)
@@ -199,8 +216,7 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     for name in WHOLE:
         arrays[name] = np.stack([getattr(outcome, name) for outcome in outcomes]).astype(np.int32)
     arrays["codes"] = np.stack([outcome.codes for outcome in outcomes]).astype(np.uint32)
-    gone = trials.gone_from < len(scenario.design.clinic_visits)
-    arrays["gone"] = np.stack([(gone & (trials.arm == k)).sum(axis=1) for k in range(len(scenario.design.arms))])
+    arrays["gone"] = batch.gone
     return tuple(rows), arrays
 
 

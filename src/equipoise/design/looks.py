@@ -374,8 +374,7 @@ def outcomes_of_protocol(
     """
     from equipoise.design.scenarios import build_scenario, resolve_scenario
     from equipoise.endpoints.derivation import derive_endpoint
-    from equipoise.simulation.day_level import simulate_day_level
-    from equipoise.simulation.lattice import SimulatedLattice
+    from equipoise.simulation.batches import simulate_batch
 
     model = protocol.model
     if endpoint not in model.endpoints:
@@ -384,8 +383,9 @@ def outcomes_of_protocol(
         raise DesignError(Problem("D105", "arms", f"The protocol has {len(model.arms)} arms.", "two arms"))
     spec = resolve_scenario(protocol, scenario)[0]
     built = build_scenario(protocol, spec)
-    trials = simulate_day_level(built.design, built.parameters, seed=seed, replicates=range(n_replicates))
-    derived = derive_endpoint(SimulatedLattice(protocol, built, trials), endpoint)
+    derived = derive_endpoint(
+        simulate_batch(protocol, built, seed=seed, replicates=range(n_replicates)).lattice, endpoint
+    )
     if derived.shape not in SHAPES:
         raise DesignError(Problem("D105", "endpoint", f"The endpoint {endpoint} is {derived.shape}.", listed(SHAPES)))
     n = derived.n // n_replicates

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.design.batch import PlannedRow, Task, TaskResult, left_out, run_task, scenario_of
+from equipoise.design.batch import PlannedRow, Task, TaskResult, left_out, not_drawn, planned, run_task, scenario_of
 from equipoise.design.scenarios import ScenarioSpec, is_null
 from equipoise.design.store import ReplicateStore
 from equipoise.design.summary import RowSummary, RuleSummary, primary_rows, summarise_row, summarise_rules, wilson_share
 from equipoise.foundation.errors import DesignError, Problem, SimulationError, raise_if_any
 from equipoise.foundation.seeds import MAX_SEED
 from equipoise.protocol import Protocol
-from equipoise.simulation.scenario import Scenario, without_effect
+from equipoise.simulation.scenario import AnyScenario, Scenario, without_effect
 
-CODES = {"D010": "A number of replicates, a seed or a precision that cannot be."}
+CODES = {
+    "D010": "A number of replicates, a seed or a precision that cannot be.",
+    "D015": "A set of assumptions from which no analysis of the plan can be answered.",
+}
 # A wanted precision is looked at only here, so that where a run stops does not depend on how it was cut.
 LOOK_EVERY = 1000
 LARGEST_TASK = 1000
@@ -69,6 +72,8 @@ class OperatingCharacteristics:
     seconds: float
     folder: Path | None = None
     left_out: tuple[str, ...] = ()  # lines of the plan that were not carried out: imputation was not asked for
+    not_drawn: Mapping[str, str] = field(default_factory=dict)  # lines that the level cannot answer, and why
+    assumed: tuple[str, ...] = ()  # what the assumptions did not say and was taken as so
 
     def __getitem__(self, id: str) -> RowSummary:
         for summary in self.rows:
@@ -91,6 +96,8 @@ class OperatingCharacteristics:
             "dropout": dict(self.dropout),
             "stopped_early": self.stopped_early,
             "left_out": list(self.left_out),
+            "not_drawn": dict(self.not_drawn),
+            "assumed": list(self.assumed),
             "rows": [row.as_dict() for row in self.rows],
             "rules": [asdict(rule) for rule in self.rules],
         }
@@ -175,11 +182,14 @@ def run_cells(
         return made
 
 
-def require_effects(protocol: Protocol, scenario: Scenario, name: str) -> None:
+def require_effects(protocol: Protocol, scenario: AnyScenario, name: str) -> None:
     """Refuse (S016) a plan of which an endpoint reads what is drawn alike in every arm: its power would be the level.
 
     Reading the scenario has raised what the assumptions lack or get wrong.
     """
+    if not isinstance(scenario, Scenario):
+        require_a_line(protocol, scenario, name)
+        return
     problems = [
         Problem(
             "S016",
@@ -191,6 +201,14 @@ def require_effects(protocol: Protocol, scenario: Scenario, name: str) -> None:
         for endpoint, instrument in without_effect(protocol).items()
     ]
     raise_if_any(SimulationError, problems)
+
+
+def require_a_line(protocol: Protocol, scenario: AnyScenario, name: str) -> None:
+    """Refuse (D015) a scenario that no line of the plan can be answered from, with the reason of each."""
+    if next(planned(protocol, scenario, False, True), None) is None:
+        reasons = "; ".join(f"{line}: {why}" for line, why in not_drawn(protocol, scenario).items())
+        found = f"No analysis can be answered from {name}. {reasons or 'The plan has none'}."
+        raise DesignError(Problem("D015", f"assumptions.{name}", found, "an analysis of what the set draws"))
 
 
 def cut_last(todo: list[tuple[int, int]], workers: int) -> list[tuple[int, int]]:
@@ -313,7 +331,7 @@ def _summarise(
             summaries.append(summarise_row(row, one, is_null=null, published=value))
             if start + offset in primaries:
                 p_values[primaries.index(start + offset)] = one["p_value"]
-    sizes = scenario.design.arm_sizes
+    sizes = scenario.arm_sizes
     gone = store.gone(n).mean(axis=1)
     return OperatingCharacteristics(
         cell=cell,
@@ -325,6 +343,8 @@ def _summarise(
         rules=tuple(summarise_rules([rows[number] for number in primaries], p_values)),
         dropout={arm: float(gone[k] / sizes[arm]) for k, arm in enumerate(sizes)},
         stopped_early=n < wanted,
+        not_drawn=not_drawn(protocol, scenario),
+        assumed=getattr(scenario, "assumed", ()),
         seconds=time.perf_counter() - started,
         folder=store.folder if keep else None,
     )

@@ -29,7 +29,7 @@ from equipoise.protocol.language.analysis import Assumptions
 from equipoise.simulation.accompanying import AccompanyingParameters
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import KINDS, parameter_table, plain
-from equipoise.simulation.scenario import Scenario, read_scenario, scenario_names
+from equipoise.simulation.scenario import AnyScenario, Scenario, read_scenario, require_day_level, scenario_names
 
 CODES = {
     "D001": "No scenario of that name.",
@@ -37,6 +37,7 @@ CODES = {
     "D003": "A file of scenarios that cannot be read.",
     "D005": "A share that is not between 0 and 1.",
     "D006": "Fewer participants than arms.",
+    "D016": "A change that assumptions of this level do not know.",
 }
 Settings = dict[str, Any]  # model, n, baseline, parameters; plain values
 
@@ -62,7 +63,7 @@ class ScenarioSpec:
         return ScenarioSpec(f"{self.name}+{name}", joined, settings, self.base, (*self.changes, name))
 
 
-def build_scenario(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
+def build_scenario(protocol: Protocol, spec: ScenarioSpec) -> AnyScenario:
     """What the simulator runs.
 
     Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that the assumptions lack or get wrong.
@@ -70,9 +71,7 @@ def build_scenario(protocol: Protocol, spec: ScenarioSpec) -> Scenario:
     if not spec.changes and spec.name in scenario_names(protocol):
         return read_scenario(protocol, spec.name)
     values = plain(spec.settings)
-    entry = Assumptions.model_validate(
-        {"model": values["model"], "n": values["n"], "baseline": values["baseline"], "parameters": values["parameters"]}
-    )
+    entry = Assumptions.model_validate(values)
     model = protocol.model.model_copy(update={"assumptions": {spec.name: entry}})
     return read_scenario(Protocol(model), spec.name)
 
@@ -81,12 +80,28 @@ def settings_of(protocol: Protocol, name: str) -> Settings:
     """A set of the protocol's assumptions as plain values, the sizes of all arms filled in."""
     entry = protocol.assumption_set(name)
     sizes = {arm: entry.n.get(arm, value.n.usable) for arm, value in protocol.model.arms.items()}
-    return {
+    values = {
         "model": entry.model,
         "n": {arm: int(size) for arm, size in sizes.items() if size is not None},
         "baseline": plain(dict(entry.baseline)),
         "parameters": plain(dict(entry.parameters)),
     }
+    if entry.simple:
+        more = {"simple": plain(dict(entry.simple)), "attrition": plain(entry.attrition)}
+        return {**values, **more, "between-endpoints": entry.between_endpoints}
+    return {**values, "parts": plain(dict(entry.parts))} if entry.parts else values
+
+
+def level_of(settings: Mapping[str, Any]) -> str:
+    """Level of a set of assumptions: simple, parts or day-level."""
+    return next((level for level in ("simple", "parts") if settings.get(level)), "day-level")
+
+
+def _require_level(spec: ScenarioSpec, what: str, level: str = "day-level") -> None:
+    found = level_of(spec.settings)
+    if found != level:
+        expected = f"a set of the level {level}"
+        raise DesignError(Problem("D016", spec.name, f"{what} is a change of {level} assumptions.", expected))
 
 
 def resolve_scenario(protocol: Protocol, text: str | None = None) -> list[ScenarioSpec]:
@@ -147,6 +162,8 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
 def apply_change(protocol: Protocol, spec: ScenarioSpec, name: str) -> ScenarioSpec:
     """A scenario with one more named change."""
     change, words = CHANGES[name]
+    if name not in _OF_EVERY_LEVEL:
+        _require_level(spec, name)
     return spec.changed(name, words, change(protocol, spec))
 
 
@@ -201,7 +218,13 @@ _ACCOMPANYING_BY_ARM = ("mindfulness-arm", "stress-arm")
 
 
 def scale_effect(protocol: Protocol, spec: ScenarioSpec, factor: float) -> Settings:
-    """Every effect of the arm times ``factor``: 0 leaves all arms like the reference arm, 1 changes nothing."""
+    """Every effect of the arm times ``factor``: 0 leaves all arms like the reference arm, 1 changes nothing.
+
+    Of a simple set all arms move towards their mean.
+    """
+    if level_of(spec.settings) != "day-level":
+        given = plain(spec.settings["parameters"])
+        return {**spec.settings, "parameters": {**given, "effect-factor": factor * given.get("effect-factor", 1.0)}}
     reference = protocol.arm_ids[0]
     parameters = plain(spec.settings["parameters"])
 
@@ -221,11 +244,13 @@ def scale_effect(protocol: Protocol, spec: ScenarioSpec, factor: float) -> Setti
     return {**spec.settings, "parameters": parameters}
 
 
-def is_null(scenario: Scenario) -> bool:
+def is_null(scenario: AnyScenario) -> bool:
     """Whether no outcome depends on the arm, so that the true effect of every comparison is none.
 
     A baseline fixed unequally between the arms is not null: an unadjusted comparison then has an effect.
     """
+    if not isinstance(scenario, Scenario):
+        return scenario.is_null
     p, a = scenario.parameters, scenario.accompanying
     by_arm = [p.responder_share, p.dropout_arm, p.craving_arm, p.six_months_arm]
     arms = scenario.design.arm_ids
@@ -239,7 +264,7 @@ def is_null(scenario: Scenario) -> bool:
 
 def _imbalance(protocol: Protocol, spec: ScenarioSpec) -> Settings:
     """The poorer level fixed: a share 0.2 higher in the reference arm than drawn, 0.2 lower in the others."""
-    scenario = build_scenario(protocol, spec)
+    scenario = require_day_level(build_scenario(protocol, spec), "covariate-imbalance")
     share, sizes = scenario.parameters.poor_route_share, scenario.design.arm_sizes
     counts = {}
     for arm, size in sizes.items():
@@ -260,12 +285,13 @@ def _with(**changes: Any) -> Callable[[Protocol, ScenarioSpec], Settings]:
     return change
 
 
-def dropout_share(scenario: Scenario, *, replicates: int = 400, seed: int = 1) -> float:
+def dropout_share(scenario: AnyScenario, *, replicates: int = 400, seed: int = 1) -> float:
     """Share of participants gone by the last visit, both arms together, over some simulated trials."""
     from equipoise.simulation.day_level import simulate_day_level
 
-    trials = simulate_day_level(scenario.design, scenario.parameters, seed=seed, replicates=replicates)
-    return float((trials.gone_from < len(scenario.design.clinic_visits)).mean())
+    chosen = require_day_level(scenario, "dropout")
+    trials = simulate_day_level(chosen.design, chosen.parameters, seed=seed, replicates=replicates)
+    return float((trials.gone_from < len(chosen.design.clinic_visits)).mean())
 
 
 def set_dropout(protocol: Protocol, spec: ScenarioSpec, share: float) -> Settings:
@@ -276,6 +302,8 @@ def set_dropout(protocol: Protocol, spec: ScenarioSpec, share: float) -> Setting
     if not 0 < share < 1:
         found = f"Found {share:g}."
         raise DesignError(Problem("D005", "dropout", found, "a share of all participants, above 0 and below 1"))
+    if level_of(spec.settings) != "day-level":
+        return {**spec.settings, "parameters": {**plain(spec.settings["parameters"]), "lost": share}}
     low, high = -15.0, 10.0
     settings = dict(spec.settings)
     for _ in range(24):
@@ -319,6 +347,8 @@ def _unblinding(protocol: Protocol, spec: ScenarioSpec) -> Settings:
     return {**spec.settings, "parameters": {**parameters, "accompanying": accompanying}}
 
 
+# Changes that assumptions of every level know.
+_OF_EVERY_LEVEL = ("null", "attenuated", "published")
 Change = Callable[[Protocol, ScenarioSpec], Settings]
 # Name of a change -> how it is made, and what it is in words.
 CHANGES: dict[str, tuple[Change, str]] = {

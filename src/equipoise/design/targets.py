@@ -19,7 +19,7 @@ from equipoise.foundation.errors import DesignError, Problem, listed, nearest, r
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
 from equipoise.protocol.vocabulary.scales import SCALES
-from equipoise.simulation.scenario import Scenario
+from equipoise.simulation.scenario import AnyScenario
 
 Floats = NDArray[np.float64]
 
@@ -176,7 +176,7 @@ class TargetMeter:
         self.targets = tuple(targets)
         self.fits: tuple[PlannedFit, ...] = tuple(f for f in planned_fits(self.protocol) if not f.added)
 
-    def measure(self, scenario: Scenario, *, seed: int, replicates: int) -> Moments:
+    def measure(self, scenario: AnyScenario, *, seed: int, replicates: int) -> Moments:
         """Centres over replicates 0 to ``replicates - 1`` of ``seed``: means of shares, medians of effects, (CA-1)."""
         parts = [
             self._batch(scenario, seed, range(first, min(first + _BATCH, replicates)))
@@ -197,16 +197,14 @@ class TargetMeter:
                 values[k], errors[k] = np.median(there), math.sqrt(math.pi / 2.0) * spread
         return Moments(values, errors, without, replicates)
 
-    def _batch(self, scenario: Scenario, seed: int, replicates: range) -> Floats:
+    def _batch(self, scenario: AnyScenario, seed: int, replicates: range) -> Floats:
         """(n_targets, n) each target's number in every replicate, NaN where it has none."""
-        from equipoise.simulation.day_level import simulate_day_level
-        from equipoise.simulation.lattice import SimulatedLattice
+        from equipoise.simulation.batches import simulate_batch
 
         # One trial alone is given more diagnostics than a batch, and takes another way: never hand over just one.
         wanted = len(replicates)
         numbers = list(replicates) if wanted > 1 else [replicates[0], replicates[0] + 1]
-        trials = simulate_day_level(scenario.design, scenario.parameters, seed=seed, replicates=numbers)
-        plan = Plan(self.protocol, SimulatedLattice(self.protocol, scenario, trials))
+        plan = Plan(self.protocol, simulate_batch(self.protocol, scenario, seed=seed, replicates=numbers).lattice)
         effects = {fit.line: plan.fit(fit)[0] for fit in self.fits}
         out = np.full((len(self.targets), len(numbers)), np.nan)
         for k, target in enumerate(self.targets):

@@ -42,6 +42,9 @@ DERIVE: Mapping[str, Derive] = {
 
 def derive_endpoint(lattice: Lattice, id: str, *, missed: str | None = None, floor: float | None = None) -> Derived:
     """The endpoint ``id`` for every row of the lattice; ``missed`` and ``floor`` replace the endpoint's own rules."""
+    drawn: Derived | None = lattice.derived_directly(id, missed, floor)
+    if drawn is not None:
+        return drawn
     endpoint = lattice.protocol.model.endpoints[id]
     if floor is not None:
         endpoint = endpoint.model_copy(update={"floor": floor})

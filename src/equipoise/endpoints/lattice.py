@@ -145,6 +145,10 @@ class Lattice:
         """Number of participants (rows)."""
         return self.participants.n
 
+    def derived_directly(self, id: str, missed: str | None, floor: float | None) -> Any:
+        """The endpoint ``id`` where its value is drawn and not derived from records; ``None``: derive it."""
+        return None
+
     def column(self, study_day: int) -> int:
         """The column of a study day."""
         return day_index(study_day) - self.first

@@ -10,6 +10,7 @@ The generator is checked against the authors' known-answer vectors.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,28 @@ def philox(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[ND
     return c0, c1, c2, c3
 
 
-def uniforms(seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0) -> NDArray[np.float64]:
+def instance_of(kind: str, id: str) -> int:
+    """The fourth word of an address: which of several things of one kind, from the first 32 bits of a SHA-256.
+
+    So adding, removing or reordering things moves no other thing's numbers. 0 belongs to what stands once in a trial;
+    the next 32 bits are taken where the first give it.
+    """
+    digest = hashlib.sha256(f"{kind}:{id}".encode()).digest()
+    words = (int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4))
+    return next(word for word in words if word != 0)
+
+
+def uniforms(
+    seed: int, replicate: Any, participant: Any, day: Any, purpose: int, draw: int = 0, instance: int = 0
+) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1), never 0 or 1, 52 bits each; arguments broadcast.
 
-    ``purpose`` tells streams apart (0 to 65,535); ``draw`` numbers several values of one purpose (0 to 65,535).
-    Participants and days are addresses from 0.
+    ``purpose`` tells streams apart (0 to 65,535); ``draw`` numbers several values of one purpose (0 to 65,535);
+    ``instance`` which of several things a number is for (:func:`instance_of`). Participants and days are addresses
+    from 0.
     """
     word = np.uint64((purpose << 16) | draw)
-    high, low, _, _ = philox((require_seed(seed), replicate), (participant, day, word, 0))
+    high, low, _, _ = philox((require_seed(seed), replicate), (participant, day, word, instance))
     bits = ((high >> np.uint64(6)) << np.uint64(26)) | (low >> np.uint64(6))
     return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
 

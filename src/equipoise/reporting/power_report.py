@@ -254,6 +254,11 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         *([rules] if cell.rules else []),
         estimates,
     ]
+    if cell.not_drawn:
+        said = tuple(f"{line}: {why}" for line, why in cell.not_drawn.items())
+        blocks += [Paragraph("Lines that these assumptions cannot answer:"), Bullets(said)]
+    if cell.assumed:
+        blocks += [Paragraph("Taken as so, because the assumptions do not say it:"), Bullets(cell.assumed)]
     if warned:
         blocks += [Paragraph("Shares of replicates in which a fit carries a warning:"), Bullets(tuple(warned))]
     return [*blocks, *_distributions(protocol, cell)]
@@ -306,11 +311,17 @@ def _one_sided_rules(protocol: Protocol) -> list[Block]:
     ]
 
 
+def _drawn_words(cells: Sequence[OperatingCharacteristics]) -> str:
+    if any(cell.cell.spec.settings.get("simple") for cell in cells):
+        return "the value of each endpoint was drawn as the assumptions state it, without days or visits,"
+    return "the trial was simulated day by day, its endpoints derived"
+
+
 def _method(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
     facts = [(cell.cell.name, f"{cell.n_replicates:,} replicates; {cell.cell.spec.words}") for cell in cells[:20]]
     return [
         Paragraph(
-            "Every replicate was simulated day by day, its endpoints derived and the analysis plan carried out "
+            f"In every replicate {_drawn_words(cells)} and the analysis plan was carried out "
             "by the code that will analyse the real trial. Scenarios share their random numbers. No fit was left out: "
             "a fit without a p value counts as not significant, and the bounds say what it might have been."
         ),

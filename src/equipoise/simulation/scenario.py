@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.foundation.calendar import days_between
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
+from equipoise.protocol.language.analysis import Assumptions
 from equipoise.protocol.language.protocol import PlannedVisit as ProtocolVisit
 from equipoise.randomization.registry import default_parameters, make_scheme
 from equipoise.randomization.scheme import reduced
@@ -26,6 +27,7 @@ from equipoise.simulation.people import BASELINE_DRAWN
 from equipoise.simulation.planned import instruments_of, planned_doses_of, planned_therapies
 from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS
 from equipoise.simulation.reading import read_parameters, shown
+from equipoise.simulation.simple import SimpleScenario, read_simple
 
 CODES = {
     "S001": "The protocol has no assumptions to simulate from.",
@@ -37,6 +39,7 @@ CODES = {
     "S013": "No series of visits with urine and daily-use calendar.",
     "S014": "No prognostic baseline variable of two levels.",
     "S016": "An endpoint of the plan reads what the model does not draw, or draws without an effect.",
+    "S018": "A set of assumptions of another level than is needed.",
     "S017": "A covariate of the plan that the model does not draw.",
     "S030": "A randomization that cannot be simulated as the protocol states it.",
 }
@@ -54,6 +57,14 @@ class Scenario:
     parameters: DayLevelParameters
     baseline: BaselineParameters
     accompanying: AccompanyingParameters
+
+    @property
+    def arm_sizes(self) -> dict[str, int]:
+        """Planned number of participants by arm."""
+        return self.design.arm_sizes
+
+
+AnyScenario = Scenario | SimpleScenario
 
 
 class _Collector:
@@ -81,7 +92,7 @@ def scenario_names(protocol: Protocol) -> tuple[str, ...]:
     return tuple(protocol.model.assumptions)
 
 
-def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
+def read_scenario(protocol: Protocol, name: str | None = None) -> AnyScenario:
     """The scenario ``name`` of a protocol, by default its first.
 
     Raises :class:`~equipoise.foundation.errors.SimulationError` with everything that is in the way: S001 no
@@ -109,11 +120,47 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> Scenario:
     assert chosen is not None
     settings = protocol.assumption_set(chosen)
     place = f"assumptions.{chosen}"
-    if settings.model != DAY_LEVEL:
-        collector.add(
-            "S009", f"{place}.model", f"Found {shown(settings.model)}.", DAY_LEVEL, f"Write model: {DAY_LEVEL}."
-        )
+    if settings.simple:
+        sizes = _arm_sizes(protocol, settings.n, place, collector)
+        problems: list[Problem] = []
+        simple = read_simple(protocol, chosen, settings, sizes, problems)
+        for problem in problems:
+            collector.take(problem)
         collector.finish()
+        return simple
+    if settings.model != DAY_LEVEL:
+        step = f"Write simple:, parts:, or model: {DAY_LEVEL}."
+        collector.add("S009", f"{place}.model", f"Found {shown(settings.model)}.", f"{DAY_LEVEL}, or a level", step)
+        collector.finish()
+    return _read_day_level(protocol, chosen, settings, place, collector)
+
+
+def require_day_level(scenario: AnyScenario, what: str) -> Scenario:
+    """The scenario, if it is of the day-level model; otherwise SimulationError S018 says what needs one."""
+    if isinstance(scenario, Scenario):
+        return scenario
+    found = f"{what} needs a set with model: {DAY_LEVEL}, and {scenario.name} is of another level."
+    raise SimulationError(Problem("S018", f"assumptions.{scenario.name}", found, f"model: {DAY_LEVEL}"))
+
+
+def _arm_sizes(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Collector) -> dict[str, int]:
+    """Participants by arm, from the set or the protocol (S012 where neither says)."""
+    out = {}
+    for id, arm in protocol.model.arms.items():
+        size = n.get(id, arm.n.usable)
+        if size is None or size < 1:
+            step = f"Give n: {{{id}: ...}} in the set of assumptions."
+            found = f"How many are randomized to {id} is not known."
+            collector.add("S012", f"{place}.n", found, "a number above 0", step)
+            size = 1
+        out[id] = int(size)
+    return out
+
+
+def _read_day_level(
+    protocol: Protocol, chosen: str, settings: Assumptions, place: str, collector: _Collector
+) -> Scenario:
+    """A set of the day-level model."""
     design = _design(protocol, settings.n, place, collector)
     if design is None:
         collector.finish()
@@ -224,14 +271,7 @@ def _design(protocol: Protocol, n: Mapping[str, int], place: str, collector: _Co
     """The protocol as the day-level model sees it: one randomized stage, a clinic series with urine and calendar."""
     model = protocol.model
     arms = []
-    for id, arm in model.arms.items():
-        size = n.get(id, arm.n.usable)
-        if size is None or size < 1:
-            step = f"Give n: {{{id}: ...}} in the set of assumptions."
-            collector.add(
-                "S012", f"{place}.n", f"How many are randomized to {id} is not known.", "a number above 0", step
-            )
-            continue
+    for id, size in _arm_sizes(protocol, n, place, collector).items():
         ratio = model.randomization.ratio.get(id, 1) if model.randomization is not None else 1
         arms.append(PlannedArm(id=id, n=size, ratio=ratio, infusions=planned_doses_of(protocol, id)))
     clinic = _clinic_series(protocol)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from equipoise.foundation.errors import Problem, UsageError
+from equipoise.foundation.errors import Problem, SimulationError, UsageError
 from equipoise.foundation.seeds import MAX_SEED
 from equipoise.protocol import Protocol
 from equipoise.records import DataSource, Records
@@ -15,6 +15,7 @@ from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
 from equipoise.simulation.reading import as_mapping
 from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
+from equipoise.simulation.simple import SimpleScenario
 from equipoise.simulation.tables import to_tables
 
 CODES = {"U502": "A seed or number of replicates that cannot be."}
@@ -34,6 +35,16 @@ def simulate(
     """
     numbers = _require_numbers(seed, replicates)
     chosen = read_scenario(protocol, scenario)
+    if isinstance(chosen, SimpleScenario):
+        raise SimulationError(
+            Problem(
+                "S043",
+                f"assumptions.{chosen.name}",
+                "A simple set states what comes out: it has no days or visits, so there are no records to write.",
+                "a set with `parts:` or `model: day-level`",
+                "Name another set with --scenario; `power` and `size` take this one.",
+            )
+        )
     trials = simulate_day_level(chosen.design, chosen.parameters, seed=seed, replicates=numbers)
     return records_of(protocol, chosen, trials, numbers)
 

@@ -47,26 +47,59 @@ def _fill(seed, replicates, days, word, out):  # type: ignore[no-untyped-def]
                 out[r, i, d] = uniform(seed, replicates[r], np.uint64(i), days[d], word)
 
 
+@njit(  # type: ignore[untyped-decorator,unused-ignore]
+    "void(uint64, uint64[::1], uint64[::1], uint64, uint64, float64[:, :, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _fill_instance(seed, replicates, days, word, instance, out):  # type: ignore[no-untyped-def]
+    for r in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            for d in range(out.shape[2]):
+                k0, k1 = seed, replicates[r]
+                c0, c1, c2, c3 = np.uint64(i), days[d], word, instance
+                for _ in range(10):
+                    p0 = c0 * _M0
+                    p1 = c2 * _M1
+                    c0, c1, c2, c3 = (p1 >> _S32) ^ c1 ^ k0, p1 & _MASK, (p0 >> _S32) ^ c3 ^ k1, p0 & _MASK
+                    k0 = (k0 + _W0) & _MASK
+                    k1 = (k1 + _W1) & _MASK
+                bits = ((c0 >> _S6) << _S26) | (c1 >> _S6)
+                out[r, i, d] = (np.float64(bits) + 0.5) * 2.0**-52
+
+
 def uniform_grid(
-    seed: int, replicates: NDArray[Any], n_participants: int, days: NDArray[Any], purpose: int, draw: int = 0
+    seed: int,
+    replicates: NDArray[Any],
+    n_participants: int,
+    days: NDArray[Any],
+    purpose: int,
+    draw: int = 0,
+    instance: int = 0,
 ) -> NDArray[np.float64]:
     """``foundation.seeds.uniforms`` for every replicate x participant x day: (n_replicates, n_participants, n_days)."""
     out = np.empty((len(replicates), n_participants, len(days)))
     word = np.uint64((int(purpose) << 16) | draw)
-    _fill(
-        np.uint64(require_seed(seed)),
-        np.ascontiguousarray(replicates, dtype=np.uint64),
-        np.ascontiguousarray(days, dtype=np.uint64),
-        word,
-        out,
-    )
+    first = np.uint64(require_seed(seed)), np.ascontiguousarray(replicates, dtype=np.uint64)
+    places = np.ascontiguousarray(days, dtype=np.uint64)
+    if instance:
+        _fill_instance(*first, places, word, np.uint64(instance), out)
+    else:
+        _fill(*first, places, word, out)
     return out
 
 
 def normal_grid(
-    seed: int, replicates: NDArray[Any], n_participants: int, days: NDArray[Any], purpose: int, draw: int = 0
+    seed: int,
+    replicates: NDArray[Any],
+    n_participants: int,
+    days: NDArray[Any],
+    purpose: int,
+    draw: int = 0,
+    instance: int = 0,
 ) -> NDArray[np.float64]:
     """Standard normal numbers by inversion of :func:`uniform_grid`, same addresses and shape."""
     from scipy.special import ndtri
 
-    return np.asarray(ndtri(uniform_grid(seed, replicates, n_participants, days, purpose, draw)))
+    return np.asarray(ndtri(uniform_grid(seed, replicates, n_participants, days, purpose, draw, instance)))

@@ -19,6 +19,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.read import read_protocol_text
 from equipoise.protocol.text.rewrite import set_values
+from equipoise.simulation.simple import SimpleScenario
 from equipoise.workflow.library import read_protocol
 
 CODES = {
@@ -159,7 +160,9 @@ def calibrate_protocol(
     raise_if_any(DesignError, problems)
     aside = tuple(not_aimed_at) if not_aimed_at is not None else asked.not_aimed_at
     targets, left = targets_of(chosen, aside)
-    build_scenario(chosen, spec)  # raises what the assumptions lack
+    if isinstance(build_scenario(chosen, spec), SimpleScenario):  # which also raises what the assumptions lack
+        found = "A simple set states what comes out; there is nothing to find."
+        raise DesignError(Problem("D016", f"assumptions.{name}", found, "a set of parts, or of the day-level model"))
     search = Search(chosen, spec, targets, left, free_parameters(chosen, spec, stated), **numbers)
     found_set = calibrate(search, progress)
     text = None

@@ -188,7 +188,8 @@ def check_scenarios(protocol: Protocol) -> list[Problem]:
 
     problems: list[Problem] = []
     for name in protocol.model.assumptions:
-        if protocol.assumption_set(name).model is None:
+        entry = protocol.assumption_set(name)
+        if entry.model is None and not entry.simple and not entry.parts:
             continue
         try:
             read_scenario(protocol, name)

@@ -304,6 +304,7 @@ def replay(
     The same scenario, grid point, seed and number give the trial whose numbers the run counted.
     """
     from equipoise.simulation.day_level import simulate_day_level
+    from equipoise.simulation.scenario import require_day_level
     from equipoise.simulation.simulate import records_of
 
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
@@ -315,6 +316,6 @@ def replay(
     if isinstance(replicate, bool) or not isinstance(replicate, int) or replicate < 0:
         problems.append(Problem("D014", "--replay", f"Found {replicate!r}.", "a whole number of 0 or more"))
     raise_if_any(DesignError, problems)
-    scenario = build_scenario(chosen, cells[0].spec)
+    scenario = require_day_level(build_scenario(chosen, cells[0].spec), "--replay")
     trials = simulate_day_level(scenario.design, scenario.parameters, seed=seed, replicates=[replicate])
     return records_of(chosen, scenario, trials, [replicate])

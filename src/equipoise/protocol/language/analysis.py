@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from equipoise.foundation.errors import listed
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
@@ -667,7 +668,31 @@ class Assumptions(Sourced):
     n: Mapping[Id, Whole] = Field({}, description="Participants by arm.")
     baseline: Mapping[Id, Any] = Field({}, description="Distributions of baseline variables.")
     parameters: Mapping[str, Any] = Field({}, description="Parameters of the model, by name.")
+    simple: Annotated[Mapping[Id, Any], LATER] = Field(
+        {}, description="What comes out, endpoint by endpoint: shares, means with SD, hazards or rates by arm."
+    )
+    attrition: Annotated[Any, LATER] = Field(
+        None, description="With `simple`: share lost by the last visit, of everybody or by arm; none where absent."
+    )
+    between_endpoints: Annotated[Number, LATER] = Field(
+        0.5, ge=0, lt=1, description="With `simple`: correlation of the endpoints of one participant."
+    )
+    parts: Annotated[Mapping[str, Any], LATER] = Field(
+        {}, description="What people do, part by part: attendance, use, scores, events and the rest."
+    )
     calibration: Calibration | None = Field(None, description="How `equipoise calibrate` finds the parameters.")
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Assumptions:
+        said = [name for name in ("simple", "parts", "model") if getattr(self, name)]
+        if len(said) > 1:
+            raise Fault(
+                f"{listed(said, conjunction='and')} stand in one set of assumptions",
+                "one of simple, parts and model",
+                "Write two sets.",
+                said[0],
+            )
+        return self
 
 
 class Remark(Sourced):

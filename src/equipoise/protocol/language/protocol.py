@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol.language.analysis import (
@@ -87,6 +87,20 @@ class ProtocolModel(Frozen):
     assumptions: Mapping[Id, Assumptions] = Field({}, description="Worlds to simulate, by name.")
     remarks: tuple[Remark, ...] = Field((), description="What a reader of the results should know.")
     assurance: tuple[AssuranceCase, ...] = Field((), description="Fictional participants; run by `equipoise check`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_simple(cls, value: Any) -> Any:
+        """``assumptions: {simple: {abstinence: ...}}`` is one set, called simple, at that level."""
+        sets = value.get("assumptions") if isinstance(value, Mapping) else None
+        if not isinstance(sets, Mapping) or not isinstance(sets.get("simple"), Mapping):
+            return value
+        keys = {(field.alias or name) for name, field in Assumptions.model_fields.items()}
+        if keys & set(sets["simple"]):
+            return value
+        beside = {key: sets[key] for key in ("attrition", "between-endpoints", "n") if key in sets}
+        rest = {key: entry for key, entry in sets.items() if key not in beside}
+        return {**value, "assumptions": {**rest, "simple": {"simple": sets["simple"], **beside}}}
 
 
 class Protocol:
@@ -195,6 +209,12 @@ class Protocol:
                 "n": {**base.n, **chosen.n},
                 "baseline": _merged(base.baseline, chosen.baseline),
                 "parameters": _merged(base.parameters, chosen.parameters),
+                "simple": _merged(base.simple, chosen.simple),
+                "parts": _merged(base.parts, chosen.parts),
+                "attrition": base.attrition if chosen.attrition is None else chosen.attrition,
+                "between_endpoints": chosen.between_endpoints
+                if "between_endpoints" in chosen.model_fields_set
+                else base.between_endpoints,
                 "basis": chosen.basis or base.basis,
             }
         )

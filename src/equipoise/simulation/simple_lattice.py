@@ -1,0 +1,280 @@
+"""Endpoints drawn directly from a set of simple assumptions, for many trials at once.
+
+Each participant has a standard normal propensity that all endpoints share (a Gaussian copula), and for each endpoint
+one of its own; every value is an inversion of such a number, so that shares, means and hazards come out as stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from equipoise.endpoints.endpoint_values import Derived
+from equipoise.endpoints.lattice import Lattice, Participants
+from equipoise.foundation.calendar import day_index, day_indices
+from equipoise.foundation.errors import Problem, SimulationError
+from equipoise.foundation.seeds import instance_of
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.records.schema import REPLICATE
+from equipoise.simulation.purposes import Purpose
+from equipoise.simulation.simple import SimpleEndpoint, SimpleScenario
+from equipoise.simulation.streams import normal_grid, uniform_grid
+
+Floats = NDArray[np.float64]
+_EVENT_WORDS = {"abstinence": "abstinence", "report": "yes", "received": "received", "abstinent-days": "abstinent days"}
+# Rules that can be carried out on a value that is there or lost.
+_RULES = (None, "is-use", "is-missing", "is-no-use", "worst-case", "best-case")
+
+
+def not_drawn(scenario: SimpleScenario, analysis: Analysis, estimand: Estimand) -> str | None:
+    """Why a simple set cannot answer an analysis, in words; ``None`` where it can."""
+    endpoint = scenario.endpoints.get(estimand.endpoint)
+    if endpoint is None:
+        return f"{estimand.endpoint} is not in the set"
+    if analysis.imputation is not None:
+        return "imputation needs the results of visits"
+    if estimand.stage is not None or analysis.analysis_set is not None:
+        return "analysis sets and stages need records"
+    if any(strategy in ("hypothetical", "while-on-treatment") for strategy in estimand.intercurrent.values()):
+        return "what comes after an intercurrent event needs days"
+    allowed = _RULES if endpoint.form == "share" else (None, "is-missing")
+    if analysis.missed not in allowed:
+        return f"missed: {analysis.missed} needs visits"
+    return None
+
+
+class SimpleLattice(Lattice):
+    """Participants of many trials whose endpoints are drawn, not derived: no day and no visit exists."""
+
+    def __init__(self, scenario: SimpleScenario, seed: int, replicates: Sequence[int]) -> None:
+        self.protocol = scenario.protocol
+        self.scenario, self.seed = scenario, seed
+        self.replicates = np.asarray(replicates, dtype=np.int64)
+        sizes = list(scenario.arm_sizes.values())
+        self.n_each = sum(sizes)
+        self.arm_number = np.tile(np.repeat(np.arange(len(sizes)), sizes), len(self.replicates))
+        self.participants = Participants(self._frame())
+        self.first, self.n_days = 0, 0
+        self._days, self._uses, self._visits, self.patterns = {}, {}, {}, {}
+        self._seen: dict[str, Any] = {}
+
+    @property
+    def records(self) -> Any:  # type: ignore[override]
+        """There are none (SimulationError S043)."""
+        raise SimulationError(
+            Problem(
+                "S043",
+                f"assumptions.{self.scenario.name}",
+                "A simple set has no days or visits, so there are no records.",
+                "a set with `parts:` or `model: day-level`",
+                "Name another set with --scenario.",
+            )
+        )
+
+    def _uniform(self, purpose: int, instance: int = 0, day: int = 0, draw: int = 0) -> Floats:
+        grid = uniform_grid(self.seed, self.replicates, self.n_each, np.array([day]), purpose, draw, instance)
+        return np.asarray(grid.ravel())
+
+    def _normal(self, purpose: int, instance: int = 0, days: int = 1) -> Floats:
+        grid = normal_grid(self.seed, self.replicates, self.n_each, np.arange(days), purpose, 0, instance)
+        return np.asarray(grid.reshape(-1, days))
+
+    def _frame(self) -> pl.DataFrame:
+        n = self.n_each
+        ids = pl.Series([f"P{number:0{max(3, len(str(n)))}d}" for number in range(1, n + 1)], dtype=pl.String)
+        arm = pl.Series(list(self.scenario.arm_sizes), dtype=pl.String).gather(self.arm_number)
+        columns = {
+            REPLICATE: pl.Series(np.repeat(self.replicates, n)),
+            "participant_id": ids.gather(np.tile(np.arange(n), len(self.replicates))),
+            "arm": arm,
+            "arm_received": arm,
+            **{name: self._covariate(name) for name in covariates_of(self.protocol)},
+        }
+        return pl.DataFrame(columns)
+
+    def _covariate(self, name: str) -> pl.Series:
+        """A baseline variable that no outcome depends on: levels alike, numbers standard normal."""
+        model, instance = self.protocol.model, instance_of("baseline", name)
+        variable = model.baseline.get(name)
+        if variable is None or variable.type != "number":
+            levels = list(model.sites) if variable is None else list(variable.levels or ("no", "yes"))
+            chosen = np.floor(len(levels) * self._uniform(Purpose.COVARIATE, instance)).astype(np.int64)
+            if variable is not None and variable.type == "yes-no":
+                return pl.Series(chosen.astype(np.float64))
+            return pl.Series(levels, dtype=pl.String).gather(chosen)
+        return pl.Series(self._normal(Purpose.COVARIATE, instance)[:, 0])
+
+    def lost(self) -> NDArray[np.float64]:
+        """(n,) when each participant is lost: a share of the way through the trial, above 1 where never.
+
+        At a constant hazard such that the stated share is lost by the end.
+        """
+        if "lost" not in self._seen:
+            share = self.scenario.attrition[self.arm_number]
+            u = self._uniform(Purpose.LOST)
+            with np.errstate(divide="ignore"):
+                self._seen["lost"] = np.where(share > 0, np.log1p(-u) / np.log1p(-share), np.inf)
+        return np.asarray(self._seen["lost"])
+
+    def gone(self) -> NDArray[np.int64]:
+        """(n_arms, n_replicates) participants lost by the end."""
+        is_lost = (self.lost() <= 1.0).reshape(len(self.replicates), self.n_each)
+        arm = self.arm_number.reshape(len(self.replicates), self.n_each)
+        return np.stack([(is_lost & (arm == k)).sum(axis=1) for k in range(len(self.scenario.arm_sizes))])
+
+    def _propensity(self, endpoint: SimpleEndpoint) -> Floats:
+        """(n,) a standard normal number, high where the participant fares well."""
+        r = self.scenario.between_endpoints if len(self.scenario.endpoints) > 1 else 0.0
+        own = self._normal(Purpose.DIRECT, instance_of("endpoint", endpoint.id))[:, 0]
+        shared = self._normal(Purpose.COPULA)[:, 0] if r else 0.0
+        return np.asarray(np.sqrt(r) * shared + np.sqrt(1.0 - r) * own)
+
+    def _sign(self, endpoint: SimpleEndpoint) -> float:
+        return 1.0 if self.protocol.model.endpoints[endpoint.id].better == "higher" else -1.0
+
+    def derived_directly(self, id: str, missed: str | None, floor: float | None) -> Derived:
+        """The endpoint, drawn; ``missed`` replaces its own rule where a lost value can be decided by a word."""
+        endpoint = self.scenario.endpoints[id]
+        made: Derived = getattr(self, f"_draw_{endpoint.form}")(endpoint, missed, floor)
+        return made
+
+    def _made(self, endpoint: SimpleEndpoint, shape: Any, **values: Any) -> Derived:
+        kind = self.protocol.model.endpoints[endpoint.id].kind
+        word = values.pop("event_word", None) or _EVENT_WORDS.get(kind, endpoint.id)
+        return Derived(
+            endpoint=endpoint.id, kind=kind, shape=shape, participants=self.participants, event_word=word, **values
+        )
+
+    def _draw_share(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        arm = self.arm_number
+        p, lost = endpoint.share[arm], self.scenario.attrition[arm]
+        if endpoint.loss_fails and not endpoint.of_seen:
+            p = np.divide(p, 1.0 - lost, out=np.ones_like(p), where=lost < 1.0)
+        success = special.ndtr(self._sign(endpoint) * self._propensity(endpoint)) > 1.0 - p
+        gone = self.lost() <= 1.0
+        better = self.protocol.model.endpoints[endpoint.id].better == "higher"
+        own = 0.0 if endpoint.loss_fails else np.nan
+        stands_for = {
+            None: own,
+            "is-missing": np.nan,
+            "is-use": 0.0 if better else 1.0,
+            "is-no-use": 1.0 if better else 0.0,
+        }[missed]
+        value = np.where(gone, stands_for, success.astype(np.float64))
+        return self._made(endpoint, "binary", value=value, imputed=gone)
+
+    def _draw_number(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        """Days out of so many: beta-binomial with the mean and standard deviation stated."""
+        assert endpoint.most is not None
+        u = special.ndtr(self._sign(endpoint) * self._propensity(endpoint))
+        value = np.empty(self.n)
+        for k in range(len(self.scenario.arm_sizes)):
+            rows = self.arm_number == k
+            cumulative = beta_binomial(
+                endpoint.most, endpoint.mean[k, 0] / endpoint.unit, endpoint.sd[k] / endpoint.unit
+            )
+            value[rows] = np.searchsorted(cumulative, u[rows], side="left")
+        value = np.where(self.lost() <= 1.0, np.nan, value * endpoint.unit)
+        return self._made(endpoint, "number", value=value, imputed=self.lost() <= 1.0)
+
+    def _visits_of(self, endpoint: SimpleEndpoint) -> dict[str, Any]:
+        """Names and weeks of the visits, days or weeks of a repeated endpoint, as a derivation gives them."""
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        if planned.kind == "use-by-day":
+            days = list(planned.days.range)
+            return {"visit_names": tuple(f"day-{day}" for day in days), "visit_weeks": np.arange(len(days)) / 7.0}
+        if planned.kind == "use-by-week":
+            n = endpoint.mean.shape[1]
+            return {
+                "visit_names": tuple(f"week-{w}" for w in range(1, n + 1)),
+                "visit_weeks": np.arange(n, dtype=float),
+            }
+        visits = self.protocol.series(planned.at)
+        target = day_indices(np.array([visit.target_day for visit in visits]))
+        return {"visit_names": tuple(v.name for v in visits), "visit_weeks": (target - target[0]) / 7.0}
+
+    def _latent(self, endpoint: SimpleEndpoint) -> Floats:
+        """(n, n_visits) standard normal, correlated ``within-person`` between visits; high where faring well."""
+        n_visits, rho = endpoint.mean.shape[1], endpoint.within_person
+        person = self._propensity(endpoint)[:, None]
+        if n_visits == 1:
+            return person
+        noise = self._normal(Purpose.VALUE, instance_of("endpoint", endpoint.id), n_visits)
+        return np.asarray(np.sqrt(rho) * person + np.sqrt(1.0 - rho) * noise)
+
+    def _left_out(self, n_visits: int) -> NDArray[np.bool_]:
+        """(n, n_visits) visits after the participant was lost."""
+        return np.asarray(self.lost()[:, None] <= np.arange(1, n_visits + 1) / n_visits)
+
+    def _draw_repeated(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        shares = endpoint.mean[self.arm_number]
+        hit = special.ndtr(self._sign(endpoint) * self._latent(endpoint)) > 1.0 - shares
+        values = np.where(self._left_out(shares.shape[1]), np.nan, hit.astype(np.float64))
+        return self._made(endpoint, "repeated-binary", values=values, event_word="use", **self._visits_of(endpoint))
+
+    def _draw_score(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        latent = self._sign(endpoint) * self._latent(endpoint)
+        raw = endpoint.mean[self.arm_number] + endpoint.sd[self.arm_number][:, None] * latent
+        raw = np.exp(raw) if endpoint.log else raw
+        if endpoint.step:
+            raw = endpoint.step * np.rint(raw / endpoint.step)
+        if endpoint.bounds is not None:
+            raw = np.clip(raw, *endpoint.bounds)
+        raw = np.where(self._left_out(raw.shape[1]), np.nan, raw)
+        lowest = floor if floor is not None else planned.floor
+        values = np.log(np.maximum(raw, lowest)) if endpoint.log and lowest is not None else raw
+        return self._made(endpoint, "repeated-score", values=values, raw=raw, **self._visits_of(endpoint))
+
+    def _draw_time(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        u = special.ndtr(self._sign(endpoint) * self._propensity(endpoint))
+        exact = endpoint.scale[self.arm_number] * (-np.log(np.clip(1.0 - u, 1e-300, 1.0))) ** (1.0 / endpoint.shape)
+        time = np.maximum(np.ceil(exact), 1.0)
+        censored = np.full(self.n, endpoint.until)
+        if not endpoint.loss_is_event:
+            censored = np.minimum(censored, np.maximum(np.floor(self.lost() * endpoint.until), 0.0))
+        event = time <= censored
+        time = np.where(event, time, censored)
+        visit_time = None
+        if planned.visits is not None:
+            targets = day_indices(np.array([visit.target_day for visit in self.protocol.series(planned.visits)]))
+            day = time + day_index(planned.time_zero.first)
+            visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
+        return self._made(
+            endpoint,
+            "time-to-event",
+            time=time,
+            event=np.asarray(event),
+            cause=np.where(event, "event", ""),
+            visit_time=visit_time,
+            follow_up=endpoint.until,
+        )
+
+
+def beta_binomial(m: int, mean: float, sd: float) -> Floats:
+    """(m + 1,) cumulative probabilities of a number of days out of ``m`` with this mean and standard deviation.
+
+    Between the binomial (``sd`` at its least) and all or nothing: the correlation of two days of one participant is
+    ``(sd^2 / (m p q) - 1) / (m - 1)``.
+    """
+    p = mean / m
+    icc = max(0.0, (sd * sd / (m * p * (1 - p)) - 1.0) / max(1, m - 1))
+    if icc < 1e-9:
+        return np.asarray(stats.binom(m, p).cdf(np.arange(m + 1)))
+    total = 1.0 / icc - 1.0
+    return np.asarray(stats.betabinom(m, p * total, (1 - p) * total).cdf(np.arange(m + 1)))
+
+
+def covariates_of(protocol: Any) -> tuple[str, ...]:
+    """Baseline variables that any line of the plan adjusts for."""
+    names: dict[str, None] = {}
+    for line in protocol.model.analyses.values():
+        varied = line.vary.covariates if line.vary is not None else ()
+        names |= dict.fromkeys((*line.covariates, *(name for group in varied for name in group)))
+    return tuple(names)
