@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from equipoise.design.batch import PlannedRow
 from equipoise.design.decisions import RULES, reject
 from equipoise.protocol import Protocol
+from equipoise.protocol.vocabulary.endpoint_kinds import BINARY, NUMBER, TIME_TO_EVENT
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 
@@ -120,16 +122,15 @@ class RuleSummary:
     any_upper: float
 
 
-_REPEATED = {"repeated-use": "visits", "use-by-day": "days", "use-by-week": "weeks"}
+_CELLS = {"use-by-day": "days", "use-by-week": "weeks"}
 
 
 def missed_unit(protocol: Protocol, row: PlannedRow) -> str:
     """What ``n_missed`` of a row counts: participants; or visits, days or weeks where a repeated model is fitted."""
-    endpoint = protocol.model.endpoints[row.endpoint]
-    if endpoint.kind == "score":
-        is_series = len(protocol.series(endpoint.at)) > 1
-        return "visits" if is_series and row.estimator not in ("linear",) else "participants"
-    return _REPEATED.get(endpoint.kind, "participants")
+    needs = ESTIMATORS[row.estimator].needs if row.estimator in ESTIMATORS else frozenset({BINARY})
+    if needs & {BINARY, NUMBER, TIME_TO_EVENT}:
+        return "participants"
+    return _CELLS.get(protocol.model.endpoints[row.endpoint].kind, "visits")
 
 
 def null_value(scale: str) -> float:
