@@ -31,6 +31,7 @@ WHOLE = ("n_analysed", "n_events", "n_missed")
 SEPARATED = FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI
 # Participants worked at once on a core, some 200 MB with the flagship's plan; larger trials come in smaller batches.
 BATCH_PARTICIPANTS = 55_000
+BATCH_DAYS = 4_000_000
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -183,8 +184,10 @@ def run_task(task: Task) -> TaskResult:
     _keep_memory()
     parts: list[tuple[tuple[PlannedRow, ...], Arrays]] = []
     with on_one_thread():
-        sizes = scenario_of(task.protocol, task.spec).arm_sizes
-        batch = max(1, BATCH_PARTICIPANTS // sum(sizes.values()))
+        scenario = scenario_of(task.protocol, task.spec)
+        # Days of parts are kept as bytes and amounts: a long trial comes in smaller batches.
+        most = min(BATCH_PARTICIPANTS, BATCH_DAYS // getattr(scenario, "n_days", 1))
+        batch = max(1, most // sum(scenario.arm_sizes.values()))
         for first in range(task.first, task.stop, batch):
             parts.append(_run_batch(task, first, min(first + batch, task.stop)))
     rows = parts[0][0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.simulation.parts.scenario import PartsScenario
 from equipoise.simulation.scenario import AnyScenario
 from equipoise.simulation.simple import SimpleScenario
 
@@ -30,6 +31,12 @@ def simulate_batch(protocol: Protocol, scenario: AnyScenario, *, seed: int, repl
 
         drawn = SimpleLattice(scenario, seed, replicates)
         return Batch(drawn, drawn.gone())
+    if isinstance(scenario, PartsScenario):
+        from equipoise.simulation.parts.course import run_course
+        from equipoise.simulation.parts.lattice import PartsLattice
+
+        made = PartsLattice(run_course(scenario, seed=seed, replicates=replicates))
+        return Batch(made, made.gone())
     from equipoise.simulation.day_level import simulate_day_level
     from equipoise.simulation.lattice import SimulatedLattice
 

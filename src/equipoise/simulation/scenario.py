@@ -23,6 +23,7 @@ from equipoise.simulation.design import (
     TrialDesign,
 )
 from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.parts.scenario import PartsScenario, read_parts
 from equipoise.simulation.people import BASELINE_DRAWN
 from equipoise.simulation.planned import instruments_of, planned_doses_of, planned_therapies
 from equipoise.simulation.questionnaires import SIMULATED_INSTRUMENTS
@@ -64,7 +65,7 @@ class Scenario:
         return self.design.arm_sizes
 
 
-AnyScenario = Scenario | SimpleScenario
+AnyScenario = Scenario | SimpleScenario | PartsScenario
 
 
 class _Collector:
@@ -128,6 +129,15 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> AnyScenario:
             collector.take(problem)
         collector.finish()
         return simple
+    if settings.parts:
+        sizes = _arm_sizes(protocol, settings.n, place, collector)
+        found: list[Problem] = []
+        parts = read_parts(protocol, chosen, settings, sizes, found)
+        for problem in found:
+            collector.take(problem)
+        collector.finish()
+        assert parts is not None
+        return parts
     if settings.model != DAY_LEVEL:
         step = f"Write simple:, parts:, or model: {DAY_LEVEL}."
         collector.add("S009", f"{place}.model", f"Found {shown(settings.model)}.", f"{DAY_LEVEL}, or a level", step)

@@ -13,7 +13,9 @@ from equipoise.protocol import Protocol
 from equipoise.records import DataSource, Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
-from equipoise.simulation.reading import as_mapping
+from equipoise.simulation.parts.course import Course, run_course
+from equipoise.simulation.parts.scenario import PartsScenario
+from equipoise.simulation.reading import as_mapping, plain
 from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
 from equipoise.simulation.simple import SimpleScenario
 from equipoise.simulation.tables import to_tables
@@ -45,6 +47,8 @@ def simulate(
                 "Name another set with --scenario; `power` and `size` take this one.",
             )
         )
+    if isinstance(chosen, PartsScenario):
+        return records_of_parts(run_course(chosen, seed=seed, replicates=numbers), numbers)
     trials = simulate_day_level(chosen.design, chosen.parameters, seed=seed, replicates=numbers)
     return records_of(protocol, chosen, trials, numbers)
 
@@ -92,6 +96,41 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
             "baseline": as_mapping(scenario.baseline),
             "accompanying": as_mapping(scenario.accompanying),
             **_allocation_details(scenario),
+        },
+    )
+    joined = {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in tables.items()}
+    return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
+
+
+def records_of_parts(course: Course, replicates: Sequence[int]) -> Records:
+    """Records of some replicates of a course, as :func:`simulate` would give them."""
+    from equipoise.simulation.parts.records import tables_of
+
+    scenario, protocol = course.scenario, course.scenario.protocol
+    several = len(replicates) > 1
+    tables: dict[str, list[pl.DataFrame]] = {}
+    truth: dict[str, list[pl.DataFrame]] = {}
+    for number in replicates:
+        for into, frames in zip((tables, truth), tables_of(course, number), strict=True):
+            for name, frame in frames.items():
+                lead = frame.select(pl.lit(number, dtype=pl.Int64).alias(REPLICATE), pl.all()) if several else frame
+                into.setdefault(name, []).append(lead)
+    what = f"{len(replicates)} replicates" if several else f"replicate {replicates[0]}"
+    source = DataSource(
+        origin="simulated",
+        description=(
+            f"The simulator of parts under the assumptions {scenario.name!r}, seed {course.seed}, {what}; "
+            "the participants are fictional."
+        ),
+        protocol=protocol.id,
+        protocol_hash=protocol.hash,
+        details={
+            "model": "parts",
+            "scenario": scenario.name,
+            "seed": course.seed,
+            "replicates": list(replicates),
+            "parts": plain(dict(protocol.assumption_set(scenario.name).parts)),
+            "assumed": list(scenario.assumed),
         },
     )
     joined = {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in tables.items()}

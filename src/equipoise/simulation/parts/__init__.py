@@ -1,0 +1,1 @@
+"""A simulator made of parts: those that a protocol's own assessments call for, and no other."""

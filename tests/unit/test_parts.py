@@ -1,0 +1,193 @@
+"""The simulator of parts: arrays equal records, only what is planned is drawn, and the numbers stay their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from equipoise.endpoints.derivation import derive_endpoint
+from equipoise.endpoints.lattice import read_lattice
+from equipoise.foundation.errors import SimulationError
+from equipoise.foundation.seeds import instance_of, uniforms
+from equipoise.protocol import Protocol
+from equipoise.protocol.read import read_protocol_text
+from equipoise.simulation.batches import simulate_batch
+from equipoise.simulation.parts.course import NEVER, run_course
+from equipoise.simulation.parts.people import parent_of
+from equipoise.simulation.parts.scenario import PartsScenario
+from equipoise.simulation.scenario import read_scenario
+from equipoise.simulation.simulate import records_of_parts, simulate
+from equipoise.simulation.streams import uniform_grid
+from equipoise.workflow.verbs import analyse
+
+SHAPES = Path(__file__).parents[1] / "spec" / "protocols"
+ALCOHOL = (SHAPES / "alcohol-met.yaml").read_text("utf-8").split("\nassumptions:")[0]
+PARTS = """
+assumptions:
+  by-parts:
+    status: assumed
+    basis: ours
+    baseline: {age: {mean: 53, sd: 9.8, lowest: 21, highest: 69}, sex: {female: 0.4}}
+    parts:
+      attendance: {level: -4, after-use: 1.0}
+      use:
+        alcohol: {level: -3.0, person-sd: 1.4, memory: 2.2, before: 81 %, effect: {ketamine: -1.35}, amount: {mean: 6}}
+"""
+
+
+def alcohol(parts: str = PARTS) -> Protocol:
+    return read_protocol_text(ALCOHOL + parts, file="alcohol.yaml")
+
+
+def depression(parts: str) -> Protocol:
+    text = (SHAPES / "depression-infusion-course.yaml").read_text("utf-8")
+    text = text.replace('ham-d-17, version: "17"', "hamd-17")
+    return read_protocol_text(text + parts, file="depression.yaml")
+
+
+MOOD = """
+assumptions:
+  by-parts:
+    n: {infusions-alone: 30, infusions-therapy: 60}
+    parts:
+      attendance: {lost: 20 %}
+      score: {depression: {mean: 24, sd: 5, effect: {infusions-therapy: -4}, builds: 7, fades: 30 days, per-dose: 0.5}}
+"""
+
+
+def test_the_fourth_word_of_an_address_is_which_of_several() -> None:
+    assert instance_of("score", "craving") == 0xCAF8EAE8
+    known = 0.05193444865089181  # by an independent program
+    assert float(uniforms(1, 0, 0, 0, 201, 0, 0xCAF8EAE8)) == pytest.approx(known, abs=1e-15)
+    grid = uniform_grid(1, np.array([0]), 7, np.array([0, 27]), 201, 0, 0xCAF8EAE8)
+    assert grid[0, 0, 0] == pytest.approx(known, abs=1e-15)
+    assert grid[0, 6, 1] == pytest.approx(0.9166093399834924, abs=1e-15)
+    assert uniform_grid(1, np.array([0]), 1, np.array([0]), 201)[0, 0, 0] == pytest.approx(
+        0.5318842222313177, abs=1e-15
+    )
+
+
+@pytest.mark.parametrize("protocol", [alcohol(), depression(MOOD)], ids=["use and amounts", "scores and doses"])
+def test_arrays_and_records_say_the_same_of_every_participant(protocol: Protocol) -> None:
+    scenario = read_scenario(protocol)
+    replicates = [0, 1, 5]
+    arrays = simulate_batch(protocol, scenario, seed=3, replicates=replicates).lattice
+    assert isinstance(scenario, PartsScenario)
+    tables = read_lattice(protocol, records_of_parts(run_course(scenario, seed=3, replicates=replicates), replicates))
+    for id in protocol.model.endpoints:
+        one, other = derive_endpoint(arrays, id), derive_endpoint(tables, id)
+        for name in ("value", "time", "event", "values"):
+            a, b = getattr(one, name), getattr(other, name)
+            if a is not None:
+                assert np.array_equal(np.asarray(a, dtype=float), np.asarray(b, dtype=float), equal_nan=True), (
+                    id,
+                    name,
+                )
+
+
+def test_records_pass_the_checks_and_are_analysed() -> None:
+    protocol = alcohol()
+    records = simulate(protocol, seed=7)
+    results = analyse(protocol, records)
+    assert {e.id for e in results.estimates} >= {"daily-drinking", "abstinence", "relapse"}
+    drunk = records["daily_use"].filter(pl.col("used"))
+    assert drunk["amount"].min() >= 1  # type: ignore[operator]
+    assert set(drunk["unit"]) == {"drinks"}
+    assert records["sessions"].height == 0  # the protocol states no days
+
+
+def test_every_planned_dose_is_in_the_arm_that_gives_it_and_to_who_came() -> None:
+    protocol = depression(MOOD)
+    records = simulate(protocol, seed=1)
+    assert sorted(records["exposure"]["day"].unique()) == [1, 4, 8, 11, 15, 18]
+    arms = records["sessions"].join(records["allocations"], on="participant_id")["arm"]
+    assert arms.unique().to_list() == ["infusions-therapy"]
+    came = records["visits"].filter(pl.col("state") == "attended").select("participant_id", "day")
+    assert records["exposure"].join(came, on=["participant_id", "day"], how="anti").height == 0
+
+
+def test_the_share_lost_is_that_which_was_stated() -> None:
+    scenario = read_scenario(depression(MOOD))
+    assert isinstance(scenario, PartsScenario)
+    gone = run_course(scenario, seed=9, replicates=range(60)).is_gone
+    # 4 SE of 5,400 participants and of the pilot's 2,000.
+    assert gone.mean() == pytest.approx(0.20, abs=4 * np.sqrt(0.16 * (1 / gone.size + 1 / 2000)))
+
+
+def test_a_score_has_the_mean_and_spread_stated_before_any_effect() -> None:
+    scenario = read_scenario(depression(MOOD))
+    assert isinstance(scenario, PartsScenario)
+    course = run_course(scenario, seed=2, replicates=range(60))
+    first = next(v for v, visit in enumerate(scenario.visits) if visit.name == "baseline")
+    scores = course.scores["depression"][:, first]
+    n = scores.size
+    assert scores.mean() == pytest.approx(24, abs=4 * 5 / np.sqrt(n))
+    assert scores.std() == pytest.approx(np.sqrt(25 + 1 / 12), abs=4 * 5 / np.sqrt(2 * n))
+
+
+def test_another_part_moves_no_other_part_s_numbers() -> None:
+    fewer = read_scenario(alcohol())
+    text = PARTS.replace(
+        "      use:\n", "      events: {treatment_discontinuation: {hazard: 0.001 per day}}\n      use:\n"
+    )
+    more = read_scenario(alcohol(text))
+    assert isinstance(fewer, PartsScenario)
+    assert isinstance(more, PartsScenario)
+    one, other = (run_course(s, seed=4, replicates=[2]) for s in (fewer, more))
+    assert (one.use["alcohol"] == other.use["alcohol"]).all()
+    assert (one.attended == other.attended).all()
+    assert (other.events["treatment_discontinuation"] < NEVER).any() or other.n < 100
+
+
+def test_a_replicate_is_the_same_in_whatever_batch_it_stands() -> None:
+    scenario = read_scenario(alcohol())
+    assert isinstance(scenario, PartsScenario)
+    many, alone = run_course(scenario, seed=4, replicates=[7, 8]), run_course(scenario, seed=4, replicates=[8])
+    assert (many.use["alcohol"][40:] == alone.use["alcohol"]).all()
+    assert (many.amounts["alcohol"][40:] == alone.amounts["alcohol"]).all()
+
+
+def test_without_effects_the_arms_are_alike_and_the_scenario_says_so() -> None:
+    text = PARTS.replace("    parts:\n", "    parameters: {effect-factor: 0}\n    parts:\n")
+    assert read_scenario(alcohol(text)).is_null  # type: ignore[union-attr]
+    assert not read_scenario(alcohol()).is_null  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("mean", "sd", "low", "high"), [(44.07, 10.59, 18, 60), (53, 9.8, 21, 69)])
+def test_a_cut_normal_has_the_mean_and_spread_of_its_result(mean: float, sd: float, low: float, high: float) -> None:
+    from scipy import stats
+
+    centre, spread = parent_of(mean, sd, low, high)
+    cut = stats.truncnorm((low - centre) / spread, (high - centre) / spread, centre, spread)
+    assert (cut.mean(), cut.std()) == pytest.approx((mean, sd), rel=1e-6)
+
+
+REFUSED = [
+    ("      use: {alcohol: {level: -3, amount: {mean: 6}}, cocaine: {level: -2}}", "S051", "cocaine"),
+    ("      attendance: {lost: 15 %}", "S052", "use.alcohol"),
+    ("      use: {alcohol: {level: -3, persn-sd: 1}}", "S050", "person-sd"),
+    ("      use: {alcohol: {level: -3, effect: {placebo: -1}}}", "S050", "placebo"),
+    ("      use: {alcohol: {days-in-28: 40}}", "S050", "28"),
+    ("      attendance: {lost: 115 %}\n      use: {alcohol: {level: -3}}", "S050", "15 %"),
+]
+
+
+@pytest.mark.parametrize(("parts", "code", "words"), REFUSED)
+def test_what_cannot_be_is_refused_by_name(parts: str, code: str, words: str) -> None:
+    text = f"\nassumptions:\n  by-parts:\n    parts:\n{parts}\n"
+    with pytest.raises(SimulationError) as error:
+        read_scenario(alcohol(text))
+    assert code in {problem.code for problem in error.value.problems}
+    assert words in str(error.value)
+
+
+def test_an_amount_rule_without_amounts_is_refused() -> None:
+    heavy = "{endpoint: heavy-days, treatments: ketamine v midazolam, summary: mean-difference}"
+    text = ALCOHOL.replace("\nestimands:\n", f"\nestimands:\n  heavy: {heavy}\n")
+    text = text.replace("\nanalyses:\n", "\nanalyses:\n  heavy: {estimand: heavy, estimator: linear}\n")
+    text += "\nassumptions: {by-parts: {parts: {use: {alcohol: {level: -3}}}}}\n"
+    with pytest.raises(SimulationError, match="no amounts"):
+        read_scenario(read_protocol_text(text, file="heavy.yaml"))
