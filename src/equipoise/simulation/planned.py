@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from equipoise.foundation.calendar import day_index, days_between, study_day
-from equipoise.instruments import Instrument
-from equipoise.instruments.library import find_instrument
+from equipoise.instruments import Instrument, find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.simulation.design import PlannedInfusion, PlannedTherapy
@@ -83,8 +82,8 @@ def planned_therapies(protocol: Protocol) -> tuple[PlannedTherapy, ...]:
 def instruments_by_assessment(protocol: Protocol) -> dict[str, Instrument]:
     """Instruments that the protocol asks for, by assessment."""
     out = {}
-    for id, assessment in protocol.model.assessments.items():
-        found = find_instrument(assessment.instrument, assessment.version) if assessment.instrument else None
+    for id in protocol.model.assessments:
+        found = find_instrument_of(protocol, id)
         if found is not None and found.items:
             out[id] = found
     return out
@@ -92,11 +91,4 @@ def instruments_by_assessment(protocol: Protocol) -> dict[str, Instrument]:
 
 def instruments_of(protocol: Protocol) -> dict[str, Instrument]:
     """Instruments of scores that the protocol asks for, by name."""
-    out = {}
-    for assessment in protocol.model.assessments.values():
-        if assessment.instrument is None:
-            continue
-        found = find_instrument(assessment.instrument, assessment.version)
-        if found is not None and found.items and found.has_total:
-            out[found.id] = found
-    return out
+    return {found.id: found for found in instruments_by_assessment(protocol).values() if found.has_total}

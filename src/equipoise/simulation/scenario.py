@@ -9,6 +9,7 @@ from typing import Any
 
 from equipoise.foundation.calendar import days_between
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Assumptions
 from equipoise.protocol.language.protocol import PlannedVisit as ProtocolVisit
@@ -344,9 +345,9 @@ def without_effect(protocol: Protocol) -> dict[str, str]:
         estimand = protocol.model.estimands[line.estimand]
         endpoint = protocol.model.endpoints[estimand.endpoint]
         if endpoint.kind in ("score", "report"):
-            name = protocol.model.assessments[endpoint.assessment].instrument
-            if name is not None and name not in SIMULATED_INSTRUMENTS:
-                out[estimand.endpoint] = name
+            found = find_instrument_of(protocol, endpoint.assessment)
+            if found is not None and found.id not in SIMULATED_INSTRUMENTS:
+                out[estimand.endpoint] = found.id
     return out
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed, nearest
-from equipoise.instruments.library import find_instrument
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.simulation.quantities import Place, at_day, plain_number, rate_per_day, share, shown
 
@@ -324,8 +324,7 @@ class _Reader:
             start = self.place.number("baseline", expected="the mean before treatment, from which a line runs")
             means = start + (mean - start)[:, None] * (np.arange(1, n + 1) / n)
         bounds, step = None, 0.0
-        assessment = self.protocol.model.assessments[self.endpoint.assessment]
-        instrument = find_instrument(assessment.instrument or "", assessment.version)
+        instrument = find_instrument_of(self.protocol, self.endpoint.assessment)
         if instrument is not None and self.endpoint.scale in instrument.scales:
             items = [i for i in instrument.items if i.id in instrument.scales[self.endpoint.scale]]
             bounds, step = (sum(i.lowest for i in items), sum(i.highest for i in items)), 1.0

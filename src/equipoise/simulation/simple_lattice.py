@@ -229,7 +229,9 @@ class SimpleLattice(Lattice):
         raw = np.where(self._left_out(raw.shape[1]), np.nan, raw)
         lowest = floor if floor is not None else planned.floor
         values = np.log(np.maximum(raw, lowest)) if endpoint.log and lowest is not None else raw
-        return self._made(endpoint, "repeated-score", values=values, raw=raw, **self._visits_of(endpoint))
+        return self._made(
+            endpoint, "repeated-score", values=values, raw=raw, logarithm=endpoint.log, **self._visits_of(endpoint)
+        )
 
     def _draw_time(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
         planned: Any = self.protocol.model.endpoints[endpoint.id]
