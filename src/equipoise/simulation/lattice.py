@@ -126,6 +126,7 @@ class SimulatedLattice(Lattice):
         self._uses = {}
         self._visits = {}
         self.patterns = {}
+        self._unclear = {}
         self._used: dict[str, Mask] = {}
 
     @cached_property

@@ -60,7 +60,7 @@ class SimpleLattice(Lattice):
         self.arm_number = np.tile(np.repeat(np.arange(len(sizes)), sizes), len(self.replicates))
         self.participants = Participants(self._frame())
         self.first, self.n_days = 0, 0
-        self._days, self._uses, self._visits, self.patterns = {}, {}, {}, {}
+        self._days, self._uses, self._visits, self.patterns, self._unclear = {}, {}, {}, {}, {}
         self._seen: dict[str, Any] = {}
 
     @property

@@ -16,6 +16,7 @@ from equipoise.endpoints.lattice import (
     NEVER,
     NOTHING,
     STAYED_AWAY,
+    UNKNOWN,
     USED,
     Cells,
     Lattice,
@@ -42,7 +43,7 @@ class PartsLattice(Lattice):
         calendar = self.protocol.model.calendar
         self.first = day_index(calendar.first_day)
         self.n_days = day_index(calendar.last_day) - self.first + 1
-        self._days, self._uses, self._visits, self.patterns = {}, {}, {}, {}
+        self._days, self._uses, self._visits, self.patterns, self._unclear = {}, {}, {}, {}, {}
 
     def _frame(self) -> pl.DataFrame:
         c = self.course
@@ -132,7 +133,8 @@ class PartsLattice(Lattice):
             total += np.where(told == 1, self.course.amounts[substance], 0.0).astype(np.float32)
             asked |= told != 255
         code = np.where(total > limit[:, None], USED, CLEAN)
-        code = np.where(asked & ~np.isnan(limit)[:, None], code, NOTHING).astype(np.uint8)
+        code = np.where(np.isnan(limit)[:, None], np.where(total > 0, UNKNOWN, NOTHING), code)
+        code = np.where(asked, code, NOTHING).astype(np.uint8)
         out = self._blank()
         here, there = self._columns(shape[1])
         out[:, here] = code[:, there]
@@ -144,9 +146,10 @@ class PartsLattice(Lattice):
         total = [days_before(self.course, s, part)[1] for s, part in parts.items() if part.before is not None]
         if total:
             begin = self.column(-total[0].shape[1])
-            code = np.where(np.sum(total, axis=0) > limit[:, None], USED, CLEAN)
-            known = np.where(np.isnan(limit)[:, None], NOTHING, code)
-            out[:, begin : begin + total[0].shape[1]] = known
+            amount = np.sum(total, axis=0)
+            code = np.where(amount > limit[:, None], USED, CLEAN)
+            code = np.where(np.isnan(limit)[:, None], np.where(amount > 0, UNKNOWN, NOTHING), code)
+            out[:, begin : begin + total[0].shape[1]] = code
 
     def visits(self, series: str) -> VisitLattice:
         """The lattice of a visit series."""
