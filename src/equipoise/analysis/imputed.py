@@ -65,8 +65,7 @@ def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps
     if endpoint.kind == "time-to-event":
         return _run_gaps(lattice, id, endpoint, estimand)
     base = derive_endpoint(lattice, id, missed="is-missing" if endpoint.kind != "score" else None, floor=floor)
-    if endpoint.kind == "report":
-        assert base.value is not None
+    if base.value is not None:
         return Gaps(True, _coded(base.value[:, None]), lambda done: {"value": done[:, 0].astype(np.float64)}, base)
     base = apply_strategies(base, lattice, estimand)
     assert base.values is not None
@@ -75,7 +74,7 @@ def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps
     if base.shape == "repeated-score":
         return Gaps(False, base.values, lambda done: {"values": np.where(left_out, np.nan, done)}, base)
     cells = _coded(base.values)
-    if endpoint.kind == "repeated-use":
+    if endpoint.kind in ("repeated-use", "finding") and endpoint.at is not None:
         cells[lattice.visits(endpoint.at).state == NOT_DUE] = NEVER_DUE
     cells[left_out] = NEVER_DUE
     return Gaps(True, cells, lambda done: {"values": np.where(done < 0, np.nan, done.astype(np.float64))}, base)

@@ -17,6 +17,8 @@ WARNINGS = {
     "never-seen-scored-success": "somebody seen in no cell counts as a success, because the definition says so",
     "never-seen-has-no-value": "somebody seen in no cell would count as a success, and has no value instead",
     "time-carried-forward": "time that nobody observed counts as free of the event, because the definition says so",
+    "event-without-day": "an event on a day that nobody knows leaves no result",
+    "percent-of-nothing": "of a baseline at the lowest score there are no per cent",
     "amount-not-recorded": "days of use without an amount are not known",
 }
 CODES = {"U607": "An option of `equipoise endpoints` that does not fit."}

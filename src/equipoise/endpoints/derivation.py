@@ -7,8 +7,10 @@ from typing import Any
 
 from equipoise.endpoints.abstinence import derive_abstinence
 from equipoise.endpoints.coverage import mark_days_without_amount
+from equipoise.endpoints.criteria import derive_criterion, derive_finding
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
+from equipoise.endpoints.outcome_events import derive_event, derive_event_count
 from equipoise.endpoints.reduction import derive_abstinent_days, derive_use_by_day, derive_use_by_week
 from equipoise.endpoints.relapse import derive_time_to_event
 from equipoise.endpoints.repeated_use import derive_repeated_use
@@ -37,6 +39,10 @@ DERIVE: Mapping[str, Derive] = {
     "pattern": _derive_pattern,
     "report": derive_report,
     "received": derive_received,
+    "score-criterion": derive_criterion,
+    "finding": derive_finding,
+    "event": derive_event,
+    "event-count": derive_event_count,
 }
 
 

@@ -175,6 +175,10 @@ class Lattice:
         known = rows.filter(begins.is_not_null())
         return known.with_columns(day=elapsed + (elapsed >= 0).cast(pl.Int64))
 
+    def rows_of(self, table: str, chosen: pl.Expr) -> pl.DataFrame:
+        """The rows of a table for which ``chosen`` holds, of these participants, with the number of their ``row``."""
+        return self._rows(self.records[table].filter(chosen))
+
     def cells(self, source: str, substances: tuple[str, ...]) -> Cells:
         """(n, n_days) what ``source`` (urine, self-report) says of the substances, day by day."""
         key = (source, tuple(sorted(substances)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.endpoints.coverage import cover_weeks, days_known, kept_to, last_known_day
+from equipoise.endpoints.criteria import first_met, scores_known_to
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
+from equipoise.endpoints.outcome_events import ENDS, events_known_to, first_event_day, without_day
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import (
     DispositionEvent,
@@ -16,6 +18,7 @@ from equipoise.protocol.language.analysis import (
     TimeToEventEndpoint,
     UseEvent,
 )
+from equipoise.protocol.language.outcomes import OutcomeEvent, ScoreEvent
 
 # What rules for missing weeks make of time that nobody observed.
 MAKES_USE = {"is-use", "is-use-after-dropout"}
@@ -40,6 +43,7 @@ def derive_time_to_event(
     days = np.full((len(endpoint.first_of), lattice.n), NEVER, dtype=np.int64)
     names = []
     never_seen = np.full(lattice.n, any(isinstance(event, RunOfUse) for event in endpoint.first_of))
+    undated = np.zeros(lattice.n, dtype=np.bool_)
     for position, event in enumerate(endpoint.first_of):
         if isinstance(event, UseEvent):
             days[position] = _first_use(lattice, event.use, earliest)
@@ -51,6 +55,13 @@ def derive_time_to_event(
         elif isinstance(event, DropoutEvent):
             days[position] = _dropout(lattice, event.dropout, earliest)
             names.append("dropout")
+        elif isinstance(event, OutcomeEvent):
+            days[position] = first_event_day(lattice, event.event, event.certainty, earliest)
+            undated |= without_day(lattice, (event.event,), event.certainty)
+            names.append(event.event.replace("-", " "))
+        elif isinstance(event, ScoreEvent):
+            days[position] = first_met(lattice, event, earliest)
+            names.append("score")
         else:
             days[position] = _disposition(lattice, event, earliest)
             names.append("disposition")
@@ -67,7 +78,8 @@ def derive_time_to_event(
     if endpoint.unobserved == "is-censored" and not rules & MAKES_NO_USE:
         censor = np.minimum(censor, observed_to)
     day = np.where(event_seen, first, censor)
-    no_time = day < zero
+    # An event on a day that nobody knows may have been the first.
+    no_time = (day < zero) | undated
     carried = ~event_seen & ~no_time & (observed_to < day)
     visit_time = None
     if endpoint.visits is not None:
@@ -79,14 +91,16 @@ def derive_time_to_event(
         kind=endpoint.kind,
         shape="time-to-event",
         participants=lattice.participants,
-        event_word=id,
+        event_word=endpoint.event_noun or id,
         time=np.where(no_time, np.nan, (day - zero).astype(np.float64)),
-        event=np.asarray(event_seen),
-        cause=np.where(event_seen, np.asarray(names)[which], ""),
+        event=np.asarray(event_seen & ~undated),
+        cause=np.where(event_seen & ~undated, np.asarray(names)[which], ""),
         visit_time=visit_time,
         follow_up=float(until - zero),
         warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
-        marks={"time-carried-forward": carried} if carried.any() else {},
+        marks={
+            code: who for code, who in (("time-carried-forward", carried), ("event-without-day", undated)) if who.any()
+        },
     )
 
 
@@ -113,6 +127,10 @@ def _observed_to(
             # A week looked at is known to its end; the rest of days after the last whole week can hold no run.
             end = np.where(last == n_weeks - 1, until, start + 7 * last + 6)
             known = np.where(last < 0, -NEVER, end)
+        elif isinstance(event, OutcomeEvent):
+            known = events_known_to(lattice, event.event, until)
+        elif isinstance(event, ScoreEvent):
+            known = scores_known_to(lattice, event, until)
         else:
             known = last_known_day(lattice, event.use, until)
         out = np.minimum(out, known)
@@ -131,9 +149,7 @@ def _took_part_to(lattice: Lattice, until: int) -> Index:
     The last dated end (completion, withdrawal, loss, death, the end of the data); without one, the last day attended.
     """
     out = np.full(lattice.n, -NEVER, dtype=np.int64)
-    rows, days = lattice.disposition_days(
-        ("completion", "study_withdrawal", "lost_to_follow_up", "death", "administrative_end")
-    )
+    rows, days = lattice.disposition_days(ENDS)
     np.maximum.at(out, rows, days)
     attended = lattice.attended_days
     last = attended.shape[1] - 1 - attended[:, ::-1].argmax(axis=1)

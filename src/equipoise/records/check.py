@@ -11,7 +11,17 @@ from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import Instrument, Item
 from equipoise.records.cells import Fault, flag_rows, said, type_cells
 from equipoise.records.records import Records
-from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE, REPLICATE, TABLES, Table
+from equipoise.records.schema import (
+    ANY_SUBSTANCE,
+    ATTENDED,
+    DEATH,
+    MISSED,
+    NEGATIVE,
+    POSITIVE,
+    REPLICATE,
+    TABLES,
+    Table,
+)
 from equipoise.records.trial_facts import TrialFacts
 
 CODES = {
@@ -36,6 +46,9 @@ CODES = {
     "R059": "An intervention that the protocol does not have.",
     "R060": "An instrument that the protocol does not have.",
     "R061": "Visits that an endpoint counts, and no row says that anybody came.",
+    "R064": "An outcome event that the protocol does not name.",
+    "R065": "A row says that an event did not happen, and up to which day is not said.",
+    "R066": "Two rows contradict one another on whether an event had happened, or on the day of a death.",
 }
 
 
@@ -203,6 +216,43 @@ def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
     )
 
 
+def _outcome_events(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """Events without what makes them one: up to which day nothing happened, and one day of death."""
+    events, happened = tables["events"], pl.col("happened")
+    flag_rows(
+        faults,
+        "events",
+        events,
+        ~happened & pl.col("day").is_null(),
+        "R065",
+        "day",
+        lambda row: f"{row['term']} did not happen to participant {said(row['participant_id'])}, and the day is empty.",
+        "the last study day known without the event",
+        "Add the day; leave the row out where nothing is known.",
+    )
+    deaths = tables["disposition"].filter(pl.col("event") == DEATH).select(*_lead(events), "participant_id", left="day")
+    if not deaths.height:
+        return
+    marked = events.join(
+        deaths.unique(subset=[*_lead(events), "participant_id"], keep="first"),
+        on=[*_lead(events), "participant_id"],
+        how="left",
+        maintain_order="left",
+    )
+    is_death = (pl.col("term") == DEATH) & happened & pl.col("day").is_not_null() & pl.col("left").is_not_null()
+    flag_rows(
+        faults,
+        "events",
+        marked,
+        (is_death & (pl.col("day") != pl.col("left"))) | (~happened & (pl.col("day") > pl.col("left"))),
+        "R066",
+        "day",
+        lambda row: f"The day is {row['day']}, and by the table disposition the participant died on day {row['left']}.",
+        "one day of death, and nothing observed after it",
+        "Correct one of the two.",
+    )
+
+
 def _units(frame: pl.DataFrame, faults: list[Fault]) -> None:
     amounts = frame.filter(pl.col("amount").is_not_null())
     if not amounts.height:
@@ -256,6 +306,7 @@ def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
     else:
         _links(full, faults)
         _sense(full, faults)
+        _outcome_events(full, faults)
     _units(full["daily_use"], faults)
     return faults
 
@@ -295,6 +346,14 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
     for name in ("exposure", "sessions", "vitals"):
         _known(faults, name, tables[name], "intervention", facts.interventions, "R059", "intervention")
     _known(faults, "assessments", tables["assessments"], "instrument", facts.instruments, "R060", "instrument")
+    events = tables["events"]
+    if events.height and facts.terms is not None:
+        if facts.terms:
+            _known(faults, "events", events, "term", facts.terms, "R064", "event")
+        else:
+            expected = "assessments: {outcomes: {type: events, terms: [...]}}"
+            step = "Name them in the protocol, or leave the table out."
+            faults.append(Fault("R064", "events", "The protocol asks about no events.", expected, step))
     for instrument in facts.keys:
         _scores(tables["assessments"], instrument, faults)
     if facts.other_substances is not None:

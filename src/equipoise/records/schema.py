@@ -15,17 +15,19 @@ ATTENDED, MISSED, NOT_EXPECTED = "attended", "missed", "not_expected"
 POSITIVE, NEGATIVE, NOT_EVALUABLE = "positive", "negative", "not_evaluable"
 VISIT_STATES = (ATTENDED, MISSED, NOT_EXPECTED)
 URINE_RESULTS = (POSITIVE, NEGATIVE, NOT_EVALUABLE, MISSED, NOT_EXPECTED)
+DEATH = "death"
 SEVERITIES = ("mild", "moderate", "severe", "life_threatening", "fatal")
 DISPOSITION_EVENTS = (
     "completion",
     "treatment_discontinuation",
     "study_withdrawal",
     "lost_to_follow_up",
-    "death",
+    DEATH,
     "unblinding",
     "randomized_in_error",
     "administrative_end",
 )
+CERTAINTIES = ("certain", "probable", "possible")
 REPLICATE = "replicate"
 # In daily_use: the day was asked about, whatever the substance; one without a row of its own was not used.
 ANY_SUBSTANCE = "any"
@@ -237,6 +239,20 @@ TABLES: dict[str, Table] = {
                 Column("outcome", pl.String, "outcome"),
             ),
             "AE",
+        ),
+        Table(
+            "events",
+            "participant x outcome event, or the last day without it",
+            ("participant_id", "term", "day"),
+            (
+                _id(),
+                Column("term", pl.String, "what happened, as the protocol names it", required=True),
+                _day(meaning="study day it happened; where it did not, the last day known without it", required=False),
+                Column("happened", pl.Boolean, "it happened; false: known not to have up to that day", required=True),
+                Column("certainty", pl.String, "how sure it is", choices=CERTAINTIES),
+                Column("source", pl.String, "who or what says so"),
+            ),
+            "CE",
         ),
         Table(
             "disposition",

@@ -16,9 +16,9 @@ class TrialFacts:
 
     ``uses`` names for each definition of use the substances that show it: at least one result of one of them must be
     there. ``other_substances`` may occur besides; where it is ``None`` any may. Unscheduled contacts may bear any name,
-    a missed visit only one of ``visits``. ``keys`` are the instruments
-    whose items and ranges are known. ``counted`` holds the visits of each series by which an endpoint tells missed
-    from kept.
+    a missed visit only one of ``visits``. ``keys`` are the instruments whose items and ranges are known, ``terms`` the
+    outcome events that may occur. ``counted`` holds the visits of each series by which an endpoint tells missed from
+    kept.
     """
 
     trial: str = ""
@@ -32,6 +32,7 @@ class TrialFacts:
     interventions: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
     keys: tuple[Instrument, ...] = ()
+    terms: tuple[str, ...] | None = None
     randomized: bool = True
 
 
@@ -59,6 +60,7 @@ def facts_of(protocol: Protocol) -> TrialFacts:
         interventions=tuple(model.interventions),
         instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if makes_scores(a)})),
         keys=tuple(instruments_of(protocol).values()),
+        terms=event_terms(protocol),
         randomized=model.randomization is not None,
     )
 
@@ -66,6 +68,11 @@ def facts_of(protocol: Protocol) -> TrialFacts:
 def _counted_series(protocol: Protocol) -> list[str]:
     """Visit series by which an endpoint of use tells a missed visit from a kept one."""
     return sorted({name for endpoint in protocol.model.endpoints.values() for name in endpoint.counted_series})
+
+
+def event_terms(protocol: Protocol) -> tuple[str, ...]:
+    """Outcome events that the protocol's assessments ask about, each once."""
+    return tuple(dict.fromkeys(term for a in protocol.model.assessments.values() for term in a.terms))
 
 
 def _flat(names: Any) -> set[str]:

@@ -188,6 +188,9 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
     """What the planned analysis says, and whether its sensitivity analyses agree."""
     arm, other = experimental(material, planned)
     label = material.endpoint_label(planned.endpoint)
+    noun = material.protocol.model.endpoints[planned.endpoint].event_noun
+    if noun is not None and "sooner" in _comparatives(planned.scale):
+        label = noun  # it is death that comes sooner, not survival
     limits = oriented(planned, arm)
     way = direction(limits, planned.scale)
     opening = "In this simulated trial " if material.records.is_simulated else ""

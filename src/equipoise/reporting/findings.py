@@ -270,7 +270,8 @@ def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequ
         mine.append(f"Of {estimate.n_randomized} randomized again, in {stage.replace('-', ' ')}.")
     planned = material.protocol.model.analyses.get(material.line(estimate))
     if planned is not None and planned.missed and not material.choices(estimate):
-        mine.append(words.MISSED_SENTENCES.get(planned.missed, f"A missed visit: {planned.missed}."))
+        about_use = material.protocol.model.endpoints[estimate.endpoint].is_about_use
+        mine.append(words.missed_sentence(planned.missed, about_use=about_use))
     p = estimate.details.get("proportional_hazards_p_value")
     if isinstance(p, (int, float)):
         mine.append(f"Test of proportional hazards: {words.p_text(float(p))}.")

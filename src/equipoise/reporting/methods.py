@@ -201,7 +201,9 @@ def analyses(material: Material) -> list[Block]:
         # lines of one method differ in whom they count and in what a missed visit is
         subset = material.protocol.model.analysis_sets.get(str(analysis.analysis_set))
         note = f" In {words.lowered(subset.words)}." if subset is not None else ""
-        note += f" {words.MISSED_SENTENCES.get(analysis.missed, '')}" if analysis.missed and not analysis.note else ""
+        about_use = material.protocol.model.endpoints[endpoint].is_about_use
+        if analysis.missed and not analysis.note:
+            note += f" {words.missed_sentence(analysis.missed, about_use=about_use)}"
         note += f" {analysis.note}" if analysis.note else ""
         rows.append(
             Row(

@@ -23,6 +23,11 @@ RULES = {
     "worst-case": "worst case: use in the experimental arm, none in the other",
     "best-case": "best case: no use in the experimental arm, use in the other",
 }
+# The same where the result is not use.
+_OTHER_RULES = {
+    "worst-case": "worst case: the worse result in the experimental arm, the better in the other",
+    "best-case": "best case: the better result in the experimental arm, the worse in the other",
+}
 # Whose standard error stands beside a reference-based estimate.
 VARIANCES = {
     "rubin": "variance by Rubin's rules",
@@ -77,6 +82,9 @@ def _rule_of(material: Material, estimate: Estimate) -> str | None:
         if analysis.imputation.after_dropout != "at-random" or analysis.imputation.variance != "rubin":
             kind += f"; {VARIANCES[analysis.imputation.variance]}"
         return kind
+    endpoint = material.protocol.model.endpoints[material.protocol.model.estimands[analysis.estimand].endpoint]
+    if not endpoint.is_about_use and analysis.missed in _OTHER_RULES:
+        return _OTHER_RULES[analysis.missed]
     return RULES.get(analysis.missed)
 
 
@@ -144,7 +152,9 @@ def tipping_figures(material: Material) -> list[Figure]:
         if not found:
             continue
         endpoint = material.protocol.model.endpoints[estimate.endpoint]
-        unit = "points of the score" if endpoint.kind == "score" else "log odds of use"
+        derived = material.results.endpoints.get(estimate.endpoint)
+        of = derived.event_word if derived is not None and not endpoint.is_about_use else "use"
+        unit = "points of the score" if endpoint.kind == "score" else f"log odds of {of}"
         if endpoint.kind == "report":
             unit = "log odds of yes"
         position = arms.index(found["arm"]) if found["arm"] in arms else 0

@@ -171,7 +171,7 @@ def survival_figures(material: Material) -> list[Figure]:
         if clock is None or not curves:
             continue
         time_label, until = clock
-        label = words.lowered(material.endpoint_label(id))
+        label = endpoint.event_noun or words.lowered(material.endpoint_label(id))
         drawn = [
             SurvivalCurve(
                 material.arms[c.arm],

@@ -49,6 +49,21 @@ MISSED_SENTENCES: dict[str, str] = {
     "best-case": "A missed visit counts as no use in the experimental arm, as use in the other.",
 }
 
+# The same where the result is not use.
+_WORSE_SENTENCES: dict[str, str] = {
+    "worst-case": "A missing result counts as the worse one in the experimental arm, as the better one in the other.",
+    "best-case": "A missing result counts as the better one in the experimental arm, as the worse one in the other.",
+    "is-missing": "A missing result is left out.",
+    "last-observation": "A missing result takes the value of the last one seen.",
+}
+
+
+def missed_sentence(rule: str, *, about_use: bool) -> str:
+    """A rule for missing results as a footnote says it, of use or of something else."""
+    other = f"A missed visit: {rule}."
+    return MISSED_SENTENCES.get(rule, other) if about_use else _WORSE_SENTENCES.get(rule, other)
+
+
 # What an endpoint's definition brought with it, said for a reader who does not know the codes.
 ENDPOINT_WARNINGS: dict[str, str] = {
     "never-seen-scored-success": "Participants with no observed result are counted as successes under this rule.",
@@ -56,6 +71,8 @@ ENDPOINT_WARNINGS: dict[str, str] = {
         "Participants with no observed result would count as successes under this rule; they are excluded."
     ),
     "time-carried-forward": "Time after the last day on which the event would have been known counts as event-free.",
+    "event-without-day": "Who had an event on a day that nobody knows has no result.",
+    "percent-of-nothing": "Of a baseline at the lowest score there are no per cent, and no result.",
     "amount-not-recorded": "Days of use without a recorded amount are not known.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.formulas import formula_problems
 from equipoise.protocol.checks.patterns import n_cells
-from equipoise.protocol.language.analysis import Endpoint
+from equipoise.protocol.language.outcomes import ScoreCriterion
+from equipoise.protocol.text.yaml_lines import Path_
 from equipoise.workflow.cases import check_assurance
 from equipoise.workflow.library import protocol_path, read_protocol
 
@@ -22,6 +24,7 @@ CODES = {
     "P051": "A scale that the instrument does not have.",
     "P052": "A name that stands for two instruments.",
     "P053": "An item that the instrument does not have.",
+    "P055": "A criterion that the scores of the instrument cannot be held against.",
     "P054": "An endpoint takes the other direction of a score as better than its instrument does.",
 }
 
@@ -99,21 +102,60 @@ def check_instruments(protocol: Protocol) -> list[Problem]:
             else f"Define it under instruments, for example {assessment.instrument}: {{total: 0..63, better: lower}}.",
         )
     for id, endpoint in model.endpoints.items():
-        name = getattr(endpoint, "assessment", None)
-        instrument = find_instrument_of(protocol, str(name)) if name in model.assessments else None
-        if instrument is not None:
-            _check_scale_and_item(c, id, endpoint, instrument)
+        parts: list[tuple[Path_, Any]] = [(("endpoints", id), endpoint)]
+        events = getattr(endpoint, "first_of", ())
+        parts += [(("endpoints", id, "first-of", n), event) for n, event in enumerate(events)]
+        for path, part in parts:
+            name = getattr(part, "assessment", None)
+            instrument = find_instrument_of(protocol, str(name)) if name in model.assessments else None
+            if instrument is not None:
+                _check_scale_and_item(c, path, part, instrument)
+                if isinstance(part, ScoreCriterion):
+                    _check_criterion(c, path, part, instrument)
     return c.problems
 
 
-def _check_scale_and_item(c: Checker, id: str, endpoint: Endpoint, instrument: Instrument) -> None:
+def _check_criterion(c: Checker, path: Path_, part: ScoreCriterion, instrument: Instrument) -> None:
+    """A named threshold is one of the instrument's, on this scale and of a variable that is here; numbers can be."""
+    if part.threshold is not None:
+        named = instrument.threshold(part.threshold)
+        on_scale = [entry.id for entry in instrument.thresholds if entry.scale == part.scale]
+        if named is None or named.scale != part.scale:
+            found = f"{instrument.id} has no threshold {part.threshold!r} of its scale {part.scale}."
+            step = "Write the number: at-least or at-most." if not on_scale else ""
+            c.add("P055", (*path, "threshold"), found, listed(on_scale), step)
+        elif named.of is not None and c.ref((*path, "threshold"), named.of, c.model.baseline, "baseline"):
+            levels = c.model.baseline[named.of].levels
+            if set(levels) != set(named.levels):
+                found = f"The threshold goes by {named.of} with the levels {listed(named.levels, conjunction='and')}."
+                here = listed(levels, conjunction="and") if levels else "none"
+                step = "Write the numbers here: at-least with of."
+                c.add("P055", (*path, "threshold"), found, f"the levels of baseline.{named.of}, which are {here}", step)
+    if part.scale not in instrument.scales:
+        return
+    lowest, highest = instrument.bounds(part.scale)
+    for key, bound in (("at-least", part.at_least), ("at-most", part.at_most)):
+        numbers = bound.values() if isinstance(bound, Mapping) else [] if bound is None else [bound]
+        if any(not lowest <= number <= highest for number in numbers):
+            found = f"{instrument.id} never scores {listed(f'{number:g}' for number in numbers)}."
+            c.add("P055", (*path, key), found, f"a score from {lowest:g} to {highest:g}", "Correct the number.")
+    if part.improved_by is not None and instrument.better is None:
+        found = f"Of {instrument.id} neither direction is better: nothing can be called an improvement."
+        step = "Say which direction is better under instruments."
+        c.add("P055", (*path, "improved-by"), found, "an instrument with a direction", step)
+    if part.improved_by is not None and not part.improved_by.is_percent and part.improved_by.amount > highest - lowest:
+        found = f"No score of {instrument.id} improves by {part.improved_by}."
+        c.add("P055", (*path, "improved-by"), found, f"up to {highest - lowest:g} points", "Correct the number.")
+
+
+def _check_scale_and_item(c: Checker, path: Path_, endpoint: Any, instrument: Instrument) -> None:
     """Hold the scale or item of an endpoint, and its direction, against the instrument's key."""
     scale, item = getattr(endpoint, "scale", None), getattr(endpoint, "item", None)
     if scale is not None and scale not in instrument.scales:
         guess = nearest(scale, instrument.scales)
         c.add(
             "P051",
-            ("endpoints", id, "scale"),
+            (*path, "scale"),
             f"{instrument.id} has no scale {scale!r}.",
             listed(instrument.scales),
             f"Did you mean {guess}?" if guess else "",
@@ -122,15 +164,15 @@ def _check_scale_and_item(c: Checker, id: str, endpoint: Endpoint, instrument: I
         guess = nearest(item, instrument.item_ids)
         c.add(
             "P053",
-            ("endpoints", id, "item"),
+            (*path, "item"),
             f"{instrument.id} has no item {item!r}.",
             listed(instrument.item_ids, limit=40),
             f"Did you mean {guess}?" if guess else "",
         )
-    if endpoint.kind == "score" and instrument.better not in (None, endpoint.better):
+    if getattr(endpoint, "kind", "") == "score" and instrument.better not in (None, endpoint.better):
         c.add(
             "P054",
-            ("endpoints", id, "better"),
+            (*path, "better"),
             f"Of {instrument.id} {instrument.better} scores are better, and the endpoint takes {endpoint.better} ones.",
             f"better: {instrument.better}",
             f"Write better: {instrument.better}.",

@@ -38,7 +38,7 @@ def main_line(protocol: Protocol) -> tuple[str, Analysis]:
     for id, analysis in lines:
         estimand = protocol.model.estimands[analysis.estimand]
         endpoint = protocol.model.endpoints[estimand.endpoint]
-        if estimand.treatments.reference is not None and endpoint.looks_at_use:
+        if estimand.treatments.reference is not None and endpoint.is_about_use:
             return id, analysis
     raise AnalysisError(
         Problem("A010", "analyses", "No analysis compares two arms on use.", "at least one", "Add one to the plan.")

@@ -136,7 +136,7 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
     asked = protocol.model.estimands[main.estimand]
     horizons = [a.horizon for a in protocol.model.analyses.values() if a.horizon is not None]
     for id, endpoint in protocol.model.endpoints.items():
-        if not endpoint.looks_at_use:
+        if not endpoint.is_about_use:
             continue
         rules = [OWN_RULE, *sorted(rule for rule in endpoint.missing_rules if endpoint.takes_rule(rule))]
         own = getattr(endpoint, "missed", None)

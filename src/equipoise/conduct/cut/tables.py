@@ -49,6 +49,7 @@ def tables_of(
         "exposure": _exposure,
         "sessions": _sessions,
         "adverse_events": _adverse_events,
+        "events": _events,
         "disposition": _disposition,
     }
     out = {}
@@ -505,6 +506,35 @@ def _adverse_events(cut: _Cut) -> list[Row]:
                 }
             )
     return out
+
+
+def _events(cut: _Cut) -> list[Row]:
+    """Outcome events: each that happened on its day; each that had not when it was last asked about, on that day."""
+    out: dict[tuple[str, str, int | None], Row] = {}
+    for name, entry in cut.protocol.model.assessments.items():
+        if entry.type != "events" or not cut.is_shown(entry.blinding):
+            continue
+        for id in cut.randomized:
+            for row in cut.forms.get((id, name), []):
+                if cut.is_withheld(id, row["visit"], name, row["repeat"]):
+                    continue
+                values, asked_on = cut.values(id, row), cut.day(id, row["date"])
+                for term in (term for term in entry.terms if term in values):
+                    happened = values[term] == "yes"
+                    day = cut.day(id, values.get(f"{term}.on")) if happened else asked_on
+                    found = {
+                        "participant_id": id,
+                        "term": term,
+                        "day": day,
+                        "happened": happened,
+                        "certainty": values.get(f"{term}.certainty"),
+                        "source": values.get(f"{term}.source"),
+                    }
+                    known = out.get((id, term, day))
+                    # Told again at a later visit, or asked twice on a day: one row, and what happened stands.
+                    if known is None or (happened and not known["happened"]):
+                        out[(id, term, day)] = found
+    return list(out.values())
 
 
 def _disposition(cut: _Cut) -> list[Row]:

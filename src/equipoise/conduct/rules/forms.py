@@ -18,7 +18,7 @@ from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import Assessment, BehaviouralIntervention, Blinding
-from equipoise.records.schema import NEGATIVE, NOT_EVALUABLE, POSITIVE
+from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
 CODES = {
     "C570": "An item that the form does not have.",
@@ -117,8 +117,7 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
     if entry.type == "instrument":
         instrument = require_instrument_of(protocol, assessment)
         return Form(assessment, label, entry.blinding, _instrument_items(instrument), instrument, "instrument")
-    makers = {"urine": _urine, "daily-use": _daily_use, "vitals": _vitals, "event": _event, "finding": _finding}
-    items = makers[entry.type](entry)
+    items = _MAKERS[entry.type](entry)
     return Form(assessment, label, entry.blinding, items, None, entry.type)
 
 
@@ -208,6 +207,30 @@ def _finding(entry: Assessment) -> tuple[FormItem, ...]:
     return (FormItem(FINDING, f"{entry.yes} (no: {entry.no})", "yes-no"),)
 
 
+def _events(entry: Assessment) -> tuple[FormItem, ...]:
+    """For each event whether it happened since it was last asked about and, if so, when and how sure that is."""
+    out = []
+    for term in entry.terms:
+        happened = parse_condition(f"{term} = yes")
+        out += [
+            FormItem(term, f"{term.replace('-', ' ').capitalize()} since last asked", "yes-no"),
+            FormItem(f"{term}.on", "Date; empty where nobody knows it", "date", required=False, when=happened),
+            FormItem(f"{term}.certainty", "How sure it is", "choice", choices=CERTAINTIES, when=happened),
+            FormItem(f"{term}.source", "Who or what says so", "text", required=False, when=happened),
+        ]
+    return tuple(out)
+
+
+_MAKERS = {
+    "urine": _urine,
+    "daily-use": _daily_use,
+    "vitals": _vitals,
+    "event": _event,
+    "events": _events,
+    "finding": _finding,
+}
+
+
 def _session_form(id: str, entry: BehaviouralIntervention) -> Form:
     held = parse_condition("delivered = yes")
     items = (
@@ -271,6 +294,16 @@ def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection
     pending = tuple(problem for problem in soft if item_of(form, problem) not in confirmed)
     accepted = tuple(problem for problem in soft if item_of(form, problem) in confirmed)
     return Filling(clean, cleared, tuple(hard), pending, accepted, _scores(form, clean) if not hard else {})
+
+
+def check_dates(form: Form, filling: Filling, on: date) -> list[Problem]:
+    """C574 for each date of a filled form that lies after the day ``on`` which it was filled in."""
+    typed = {item.id for item in form.items if item.type == "date"}
+    return [
+        Problem("C574", f"{form.id}.{id}", f"{value} is after the visit.", f"a date up to {on}", "Correct the date.")
+        for id, value in filling.answers.items()
+        if id in typed and value is not None and not filling.hard and date.fromisoformat(value) > on
+    ]
 
 
 def item_of(form: Form, problem: Problem) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
+from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
 from equipoise.protocol.checks.patterns import check_pattern
 from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
 from equipoise.protocol.language.notation import Days
@@ -159,6 +160,8 @@ def _endpoints(c: Checker) -> None:
                 c.ref((*path, "baseline"), endpoint.baseline, model.schedule, "schedule")
         elif endpoint.kind == "time-to-event":
             _time_to_event(c, path, endpoint)
+        elif endpoint.kind in ("score-criterion", "finding", "event", "event-count"):
+            check_outcome(c, path, endpoint)
         elif endpoint.kind == "pattern":
             check_pattern(c, path, endpoint)
         elif endpoint.kind == "received":
@@ -191,6 +194,7 @@ def _time_to_event(c: Checker, path: Path_, endpoint: TimeToEventEndpoint) -> No
         )
     for position, event in enumerate(endpoint.first_of):
         where = (*path, "first-of", position)
+        check_first_of(c, where, event)
         use, dropout, start = (getattr(event, name, None) for name in ("use", "dropout", "from_"))
         if use is not None:
             c.ref((*where, "use"), use, c.model.use, "use")

@@ -162,7 +162,7 @@ def _problem(item: Any, path: Path_, values: Any, lines: Lines) -> Problem:
         return make(
             "P015",
             f"{_shown(given)} is not an event." if not isinstance(given, Mapping) else f"{item['msg']}.".capitalize(),
-            "use; or use, cells, from and length; or dropout; or disposition",
+            "use; or use, cells, from and length; or dropout; or disposition; or event; or assessment with a criterion",
             "Write for example {use: cocaine}.",
         )
     if kind in ("value_error", "assertion_error"):

@@ -9,10 +9,20 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from equipoise.foundation.errors import listed
 from equipoise.protocol.language.calibration import Calibration
+from equipoise.protocol.language.endpoint_base import EndpointBase
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
 from equipoise.protocol.language.missing import DISPOSITION_OF, Imputation, TippingPoint
 from equipoise.protocol.language.notation import Count, Days, Fault, Interval, Versus
+from equipoise.protocol.language.outcomes import (
+    CriterionEndpoint,
+    EventCountEndpoint,
+    EventEndpoint,
+    FindingEndpoint,
+    OutcomeEvent,
+    ScoreEvent,
+    noun_of,
+)
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     BINARY,
     BY_ARM,
@@ -71,53 +81,6 @@ COUNTS_FROM = (
     "Study day from which use counts, by default the day of randomization; a urine sample of that day shows use before "
     "it, and counts only at a visit held on it."
 )
-
-
-class EndpointBase(Sourced):
-    """What every endpoint says of itself."""
-
-    # What a kind of endpoint says of itself, in the words of ``protocol.vocabulary.endpoint_kinds``.
-    shapes: ClassVar[tuple[Shape, ...]]  # what it can come to
-    looks_at_use: ClassVar[bool] = False  # its result is about use: the multiverse varies how use is defined
-    missing_rules: ClassVar[frozenset[str]] = frozenset()  # what an analysis may say a missing result stands for
-    ends_at_events: ClassVar[bool] = False  # its results after an intercurrent event can be left out
-
-    words: str = Field(min_length=1, description="The endpoint as one would say it.")
-    label: str | None = Field(None, description="Short name for tables and figures.")
-    better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
-
-    @property
-    def shape(self) -> Shape:
-        """What the endpoint comes to."""
-        return self.shapes[0]
-
-    @property
-    def window(self) -> tuple[int, int] | None:
-        """First and last study day that the endpoint names; ``None`` where its visits say which days it looks at."""
-        days = getattr(self, "days", None)
-        return None if days is None else (days.first, days.last)
-
-    @property
-    def counted_series(self) -> tuple[str, ...]:
-        """Visit series by which the endpoint tells a missed visit from a kept one."""
-        return ()
-
-    @property
-    def analyses_logarithm(self) -> bool:
-        """Whether the logarithm of the value is analysed; effects are then ratios."""
-        return False
-
-    def takes_rule(self, rule: str) -> bool:
-        """Whether a missing rule changes, or can change, what the endpoint comes to."""
-        return rule in self.missing_rules
-
-    def why_not_imputed(self) -> str | None:
-        """Why missing results of the endpoint cannot be imputed; ``None`` where they can."""
-        return f"an endpoint of kind {getattr(self, 'kind', '')} has no results by visit"
-
-    def counts_event(self, event: str) -> bool | None:
-        """Whether an intercurrent event makes the outcome unfavourable; ``None`` where that cannot be known."""
-        return None
 
 
 class AbstinenceEndpoint(EndpointBase):
@@ -244,6 +207,8 @@ def _event_kind(value: Any) -> str | None:
         ("use", "(use)"),
         ("dropout", "(dropout)"),
         ("disposition", "(disposition)"),
+        ("event", "(event)"),
+        ("assessment", "(score)"),
     )
     return next((kind for key, kind in kinds if key in keys), None)
 
@@ -252,11 +217,13 @@ Event = Annotated[
     Annotated[UseEvent, Tag("(use)")]
     | Annotated[RunOfUse, Tag("(run)")]
     | Annotated[DropoutEvent, Tag("(dropout)")]
-    | Annotated[DispositionEvent, Tag("(disposition)")],
+    | Annotated[DispositionEvent, Tag("(disposition)")]
+    | Annotated[OutcomeEvent, Tag("(event)")]
+    | Annotated[ScoreEvent, Tag("(score)")],
     Discriminator(
         _event_kind,
         custom_error_type="event_kind",
-        custom_error_message="an event has none of the keys use, dropout and disposition",
+        custom_error_message="an event has none of the keys use, dropout, disposition, event and assessment",
     ),
 ]
 
@@ -286,6 +253,17 @@ class TimeToEventEndpoint(EndpointBase):
     visits: Id | None = Field(None, description="Visit series that counts time for analyses by visit.")
     unit: Literal["day"] = Field("day", description="Unit of time.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
+
+    @property
+    def is_about_use(self) -> bool:
+        """Whether one of its events is use."""
+        return any(isinstance(event, (UseEvent, RunOfUse)) for event in self.first_of)
+
+    @property
+    def event_noun(self) -> str | None:
+        """Its events, where each is a recorded one."""
+        terms = tuple(event.event for event in self.first_of if isinstance(event, OutcomeEvent))
+        return noun_of(terms) if len(terms) == len(self.first_of) else None
 
     @property
     def runs_of_weeks(self) -> tuple[RunOfUse, ...]:
@@ -322,6 +300,8 @@ class TimeToEventEndpoint(EndpointBase):
                 or (isinstance(e, RunOfUse) and e.missed in ("is-use", "is-use-after-dropout"))
                 for e in self.first_of
             )
+        if any(isinstance(e, OutcomeEvent) and e.event == event for e in self.first_of):
+            return True
         wanted = DISPOSITION_OF.get(event, event.replace("-", "_"))
         return any(isinstance(e, DispositionEvent) and wanted in e.disposition for e in self.first_of)
 
@@ -539,7 +519,11 @@ Endpoint = Annotated[
     | ScoreEndpoint
     | PatternEndpoint
     | ReportEndpoint
-    | ReceivedEndpoint,
+    | ReceivedEndpoint
+    | CriterionEndpoint
+    | FindingEndpoint
+    | EventEndpoint
+    | EventCountEndpoint,
     Field(discriminator="kind"),
 ]
 

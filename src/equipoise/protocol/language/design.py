@@ -358,8 +358,9 @@ class BaselineVariable(Sourced):
 class Assessment(Sourced):
     """Something that is measured or asked, with its blinding class."""
 
-    type: Literal["urine", "daily-use", "instrument", "finding", "vitals", "event"] = Field(
-        description="What kind of record it makes: `finding` is one yes or no with words of its own."
+    type: Literal["urine", "daily-use", "instrument", "finding", "vitals", "event", "events"] = Field(
+        description="What kind of record it makes: `finding` is one yes or no with words of its own, `events` are "
+        "outcomes that happen on a day and are not use, `event` are adverse events."
     )
     label: str | None = Field(None, description="Name in tables; by default the id.")
     instrument: str | None = Field(
@@ -367,6 +368,9 @@ class Assessment(Sourced):
     )
     version: str | None = Field(None, description="Version of the instrument.")
     substances: tuple[Id, ...] = Field((), description="Substances assayed or asked about.")
+    terms: Annotated[tuple[Id, ...], LATER] = Field(
+        (), description="Of events: what is asked about, for example death, relapse, hospitalization."
+    )
     yes: Annotated[str | None, LATER] = Field(None, description="Of a finding: what yes is, in words.")
     no: Annotated[str | None, LATER] = Field(None, description="Of a finding: what no is, in words.")
     blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
@@ -379,6 +383,13 @@ class Assessment(Sourced):
                 "An assessment of type instrument names no instrument",
                 "instrument: a name under instruments, or of the library",
                 "Add instrument, for example pss-10; `equipoise instruments list` has the others.",
+            )
+        if (self.type == "events") != bool(self.terms):
+            raise Fault(
+                "An assessment of events names no terms, or another assessment has some",
+                "terms with type: events, and with no other",
+                "Write for example {type: events, terms: [death, relapse]}.",
+                "type",
             )
         if (self.type == "finding") != (self.yes is not None and self.no is not None):
             raise Fault(

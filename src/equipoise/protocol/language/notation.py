@@ -201,6 +201,30 @@ class ScoreRange(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Improvement(Notation):
+    """A change for the better: per cent of the baseline score, or points."""
+
+    amount: float
+    is_percent: bool
+
+    example = "50 %"
+    bare = "number"
+    pattern = r"^\s*\d+(\.\d+)?\s*%?\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Improvement:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text)
+        if match is None or float(match[1]) <= 0:
+            raise Fault(f"{text!r} is no improvement", "per cent or points above zero: 50 %, or 10", "Correct it.")
+        if match[2] and float(match[1]) > 100:
+            raise Fault(f"{text!r} is more than the whole score", "up to 100 %", "Correct it.")
+        return cls(float(match[1]), bool(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} %" if self.is_percent else f"{self.amount:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Window(Notation):
     """A visit window around its target day: ``-1..1`` is a day before to a day after, both included."""
 

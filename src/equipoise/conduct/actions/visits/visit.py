@@ -179,7 +179,7 @@ def record(
     if made.blinding != "open":
         act.hide("answers", "confirm")
     filling = forms.fill(made, texts_of(answers), confirmed=confirm or ())
-    raise_problems([*filling.hard, *filling.soft])
+    raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, day)])
     rows = joined(filled_rows(act, visit, made, filling, on=day), asked_by_checks(act, visit, made, filling))
     shown = {} if made.blinding != "open" else dict(filling.scores)
     act.record(
@@ -353,7 +353,7 @@ def correct(
     before: dict[str, str | None] = dict(values_of(act, visit, form, repeat))
     told = texts_of(answers)
     filling = forms.fill(made, {**before, **told}, confirmed=[*(confirm or []), *_unchanged(before, told)])
-    raise_problems([*filling.hard, *filling.soft])
+    raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, date.fromisoformat(row.date))])
     changed = {id: value for id, value in filling.answers.items() if value != before.get(id)}
     if not changed and not filling.cleared:
         act.refuse("C602", form, "Nothing would change.", "another answer")
