@@ -171,7 +171,7 @@ def test_a_narrow_terminal_breaks_no_word_and_no_number(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    analysed = runner.invoke(app, ["run", "smoking-cessation", "--out", str(tmp_path / "out"), "--no-pdf"])
+    analysed = runner.invoke(app, ["run", "smoking-cessation", "--out", str(tmp_path / "out"), "--no-pdf", "--all"])
     told = " ".join(analysed.stdout.split())
     assert "0.546 (0.358 to 0.834)" in told
     assert "relapse-curve.triple.median" in told

@@ -24,6 +24,7 @@ def run(
     scenario: ScenarioOption = None,
     force: ForceOption = False,
     pdf: PdfOption = True,
+    everything: Annotated[bool, typer.Option("--all", help="Print every row of the results.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Get a trial's records, analyse them and write the report.
@@ -49,6 +50,8 @@ def run(
             }
         )
         return
+    from equipoise.cli.answer_text import print_answer
     from equipoise.cli.results_text import print_results
 
-    print_results(made)
+    if everything or not print_answer(made):
+        print_results(made)

@@ -254,3 +254,8 @@ def letter(position: int) -> str:
         position, rest = divmod(position - 1, 26)
         text = chr(ord("a") + rest) + text
     return text
+
+
+def shortened(text: str, width: int) -> str:
+    """The text, or as much of it as fits into so many characters with an ellipsis."""
+    return text if len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
