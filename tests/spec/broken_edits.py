@@ -183,7 +183,7 @@ SHAPE = [
         "is not a mapping",
     ),
     # Values that are not among the choices.
-    Edit("equipoise: 1\n", "equipoise: 2\n", "P013", "not a version of the language", "equipoise: 2"),
+    Edit("equipoise: 1\n", "equipoise: 3\n", "P013", "not a version of the language", "equipoise: 3"),
     Edit("equipoise: 1\n", 'equipoise: "1"\n', "P013", "not a version of the language", 'equipoise: "1"'),
     Edit("  design: parallel", "  design: paralel", "P013", "Did you mean parallel?"),
     Edit("    role: placebo-control", "    role: control", "P013", "placebo-control"),

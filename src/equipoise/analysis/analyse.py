@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -178,13 +178,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _is_in_model(details: Mapping[str, Any], visit: int) -> bool:
+    """Whether a model with visits as categories has seen the visit; with a line of weeks every visit lies on it."""
+    if details.get("time") not in ("category", "category-interaction"):
+        return True
+    return visit in details["time_visits"] or visit == details["time_reference"]
+
+
+def _time_values(details: Mapping[str, Any], names: list[str], week: float, visit: int) -> list[float]:
+    """The columns of time of a linear mixed model at one visit."""
+    if details.get("time") in ("category", "category-interaction"):
+        return [float(visit == other) for other in details["time_visits"]]
+    return [week - float(details.get("time_from_week", 0.0))] if "week" in names else []
+
+
 def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
     """Fitted means by arm over weeks, the covariates at their mean; limits at 95 % by the normal quantile."""
     derived = plan.derived(estimate.endpoint)
     names = list(estimate.details["columns"])
     beta = np.asarray(estimate.details["coefficients"])
     covariance = np.asarray(estimate.details["covariance"])
-    if not np.isfinite(beta).all() or derived.visit_weeks is None or "arm x week" in names:
+    if not np.isfinite(beta).all() or derived.visit_weeks is None:
         return []
     analysis = plan.protocol.model.analyses[estimate.details["line"]]
     from equipoise.analysis.dataset import compare
@@ -192,11 +206,13 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
     comparison = compare(plan.protocol, plan.lattice, analysis, plan.protocol.model.estimands[analysis.estimand])
     means = np.nanmean(comparison.covariates, axis=0) if comparison.names else np.empty(0)
     out = []
+    weeks = [(v, w) for v, w in enumerate(derived.visit_weeks.tolist()) if _is_in_model(estimate.details, v)]
     for value, arm in ((0.0, estimate.reference), (1.0, estimate.arm)):
         rows = []
-        for week in derived.visit_weeks:
-            row = [1.0, value, *([week] if "week" in names else []), *means]
-            rows.append(row)
+        for visit, week in weeks:
+            time = _time_values(estimate.details, names, week, visit)
+            crossed = [value * part for part in time] if any(name.startswith("arm x ") for name in names) else []
+            rows.append([1.0, value, *time, *crossed, *means])
         x = np.asarray(rows)
         fitted = x @ beta
         half = 1.959963984540054 * np.sqrt(np.einsum("ij,jk,ik->i", x, covariance, x))
@@ -205,7 +221,7 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
             ModelCurve(
                 endpoint=estimate.endpoint,
                 arm=str(arm),
-                week=tuple(derived.visit_weeks.tolist()),
+                week=tuple(week for _, week in weeks),
                 mean=tuple(change(fitted).tolist()),
                 ci_lower=tuple(change(fitted - half).tolist()),
                 ci_upper=tuple(change(fitted + half).tolist()),

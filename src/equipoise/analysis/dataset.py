@@ -205,6 +205,7 @@ class LongRows:
 
     y: Floats
     week: Floats
+    visit: Ints  # (n_rows,) position of the visit
     who: Ints  # (n_rows,) position among the comparison's rows
     participant_offsets: Ints
     trial_offsets: Ints  # in participants
@@ -230,6 +231,7 @@ def long_rows(derived: Derived, comparison: Comparison) -> LongRows:
     return LongRows(
         y=values.ravel()[cells],
         week=derived.visit_weeks[cells - n_visits * who],
+        visit=cells - n_visits * who,
         who=who,
         participant_offsets=offsets_from_sizes(counts[in_model]),
         trial_offsets=offsets_of(in_model, comparison.offsets),

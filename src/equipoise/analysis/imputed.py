@@ -17,6 +17,7 @@ from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
+from equipoise.analysis.time_terms import n_time_columns
 from equipoise.endpoints.coverage import days_known
 from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived
@@ -270,14 +271,14 @@ def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> 
     return np.asarray(value), outcome.standard_error
 
 
-def _complete_df(outcome: Outcome, comparison: Comparison, analysis: Analysis, n_trials: int) -> Floats:
+def _complete_df(outcome: Outcome, completed: Completed, analysis: Analysis, n_trials: int) -> Floats:
     """(n_trials,) degrees of freedom with nothing missing: of the fit where it has any, else rows less columns."""
     if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "gee"):
         return np.asarray(np.nanmean(outcome.df.reshape(n_trials, -1), axis=1))
-    columns = 2 + len(comparison.names)
+    columns = 2 + len(completed.comparison.names)
     counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed
     if analysis.estimator == "logistic-mixed":
-        columns += {"none": 0, "linear": 1, "interaction": 2}[analysis.time]
+        columns += n_time_columns(analysis.time, len(completed.derived.visit_names))
     return np.asarray(np.maximum(counted.reshape(n_trials, -1).mean(axis=1) - columns, 1.0))
 
 
@@ -289,7 +290,7 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
     pooled = pool_imputations(
         value.reshape(n_trials, sets),
         error.reshape(n_trials, sets),
-        _complete_df(outcome, completed.comparison, analysis, n_trials),
+        _complete_df(outcome, completed, analysis, n_trials),
     )
     fit_codes = np.bitwise_or.reduce(outcome.codes.reshape(n_trials, sets), axis=1)
     # Each set's own failure has been counted; what it was is kept, that it failed is for the pooled answer to say.

@@ -46,6 +46,7 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
             described.add(protocol.model.estimands[line.estimand].endpoint)
     for id, analysis in analyses.items():
         estimand = protocol.model.estimands[analysis.estimand]
+        analysis = with_effect_at(protocol, analysis)
         yield PlannedFit(id, id, analysis, analysis.estimand, estimand)
         endpoint = protocol.model.endpoints[estimand.endpoint]
         yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
@@ -62,6 +63,14 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
                 }
             )
             yield PlannedFit(f"{id}.proportion", id, extra, analysis.estimand, estimand, added=True)
+
+
+def with_effect_at(protocol: Protocol, analysis: Analysis) -> Analysis:
+    """The line of the plan with the moment of an interaction's effect, by the default of the file's version."""
+    if not analysis.has_interaction or analysis.effect_at is not None:
+        return analysis
+    of_old = protocol.model.equipoise == 1 and analysis.time == "interaction"
+    return analysis.model_copy(update={"effect_at": "midpoint" if of_old else "last"})
 
 
 def _variations(id: str, analysis: Analysis, estimand: Estimand, own_floor: float | None) -> Iterator[PlannedFit]:

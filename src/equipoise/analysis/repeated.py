@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, LongRows, long_rows, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, long_rows, sum_by_trial
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.time_terms import (
+    Contrast,
+    TimeColumns,
+    at_words,
+    design_of,
+    interaction_rows,
+    time_columns,
+    visits_seen,
+)
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, measured
@@ -17,23 +26,42 @@ if TYPE_CHECKING:
     from equipoise.stats.logistic_mixed import LogisticMixedFits
 
 
-def _design(rows: LongRows, comparison: Comparison, time: str) -> tuple[Floats, tuple[str, ...]]:
-    """(n_rows, p) constant, arm, time, covariates; with an interaction, time is centred: arm stays an average."""
-    arm = comparison.experimental[rows.who]
-    columns: list[Floats | float] = [1.0, arm]
-    names = ["constant", "arm"]
-    if time != "none":
-        week = rows.week - (rows.last_week / 2.0 if time == "interaction" else 0.0)
-        columns.append(week)
-        names.append("week")
-        if time == "interaction":
-            columns.append(arm * week)
-            names.append("arm x week")
-    columns += [comparison.covariates[:, k][rows.who] for k in range(len(comparison.names))]
-    design = np.empty((rows.y.shape[0], len(columns)))
-    for position, column in enumerate(columns):
-        design[:, position] = column
-    return design, (*names, *comparison.names)
+def _terms(derived: Derived, analysis: Analysis, rows: LongRows) -> TimeColumns:
+    return time_columns(derived, analysis, visits_seen(rows, len(derived.visit_names)))
+
+
+def _with_effect_at(outcome: Outcome, terms: TimeColumns) -> Outcome:
+    """The outcome of an interaction says at which day its effect holds."""
+    if terms.at is None:
+        return outcome
+    words = at_words(terms.at)
+    return replace(
+        outcome,
+        method=f"{outcome.method}; effect {words}",
+        details={**outcome.details, "effect_at_day": terms.at.day, "effect_at": words},
+    )
+
+
+def _curve_details(terms: TimeColumns) -> dict[str, object]:
+    """What, beside the names of the columns, a curve of the fitted means needs to know of time."""
+    if terms.kind in ("linear", "none"):
+        return {}
+    return {
+        "time": terms.kind,
+        "time_from_week": terms.centre,
+        "time_visits": terms.visits,
+        "time_reference": terms.reference,
+    }
+
+
+def _contrast_of(coefficients: Floats, covariance: Floats, df: float | None = None) -> Contrast:
+    """Contrasts of one fit by its coefficients (p,) and their covariance (p, p)."""
+
+    def contrast(weights: Floats, active: Ints) -> tuple[float, float, float | None]:
+        variance = float(weights @ covariance[np.ix_(active, active)] @ weights)
+        return float(weights @ coefficients[active]), float(np.sqrt(variance)), df
+
+    return contrast
 
 
 def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
@@ -41,7 +69,8 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
     from equipoise.stats.logistic_mixed import fit_logistic_mixed
 
     rows = long_rows(derived, comparison)
-    design, names = _design(rows, comparison, analysis.time)
+    terms = _terms(derived, analysis, rows)
+    design, names = design_of(rows, comparison, terms)
     single = comparison.n_trials == 1
     fits = fit_logistic_mixed(
         rows.y,
@@ -52,7 +81,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
         report_change_on_doubling=single,
     )
     row_offsets = rows.participant_offsets[rows.trial_offsets]
-    out = [
+    main = _with_effect_at(
         from_coefficient(
             estimator="logistic-mixed",
             scale="odds_ratio",
@@ -79,15 +108,25 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
                 "n_rows": np.diff(row_offsets),
                 **({"change_on_doubling_nodes": fits.change_on_doubling} if single else {}),
             },
-        )
-    ]
+        ),
+        terms,
+    )
+    out = [main]
     if single and np.isfinite(fits.coefficients[0]).all():
-        out.append(_marginal(fits, derived, comparison, analysis, out[0]))
+        out.append(_marginal(fits, derived, comparison, terms, main, analysis.ci_level))
+    if single:
+        contrast = _contrast_of(fits.coefficients[0], fits.covariance[0])
+        out += interaction_rows(derived, terms, main, contrast, analysis.ci_level)
     return out
 
 
 def _marginal(
-    fits: LogisticMixedFits, derived: Derived, comparison: Comparison, analysis: Analysis, conditional: Outcome
+    fits: LogisticMixedFits,
+    derived: Derived,
+    comparison: Comparison,
+    terms: TimeColumns,
+    conditional: Outcome,
+    level: float,
 ) -> Outcome:
     """The odds ratio of the arms' average probabilities, over every participant at every planned visit."""
     from equipoise.stats.marginal import estimate_marginal_effect
@@ -97,6 +136,7 @@ def _marginal(
     everywhere = LongRows(
         y=np.zeros(n * n_visits),
         week=np.tile(derived.visit_weeks, n),
+        visit=np.tile(np.arange(n_visits, dtype=np.int64), n),
         who=np.repeat(np.arange(n), n_visits),
         participant_offsets=np.arange(n + 1, dtype=np.int64) * n_visits,
         trial_offsets=comparison.offsets,
@@ -106,8 +146,7 @@ def _marginal(
     )
     designs = []
     for value in (0.0, 1.0):
-        as_if = replace(comparison, experimental=np.full(n, value))
-        designs.append(_design(everywhere, as_if, analysis.time)[0])
+        designs.append(design_of(everywhere, comparison, terms, np.full(n, value))[0])
     whole = ~np.isnan(designs[0]).any(axis=1)
     effect = estimate_marginal_effect(fits, designs[0][whole], designs[1][whole], np.array([0, int(whole.sum())]))
     return from_coefficient(
@@ -115,7 +154,7 @@ def _marginal(
         scale="odds_ratio",
         coefficient=effect.log_odds_ratio,
         standard_error=effect.log_odds_ratio_se,
-        level=analysis.ci_level,
+        level=level,
         codes=fits.codes,
         n_analysed=conditional.n_analysed,
         n_events=conditional.n_events,
@@ -144,11 +183,13 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
     from equipoise.stats.gee import fit_gee
 
     rows = long_rows(derived, comparison)
-    design, names = _design(rows, comparison, analysis.time)
+    terms = _terms(derived, analysis, rows)
+    design, names = design_of(rows, comparison, terms)
     working = analysis.method or "exchangeable"
     n = comparison.n_trials
     coefficient, error = np.full(n, np.nan), np.full(n, np.nan)
     codes, correlation = np.zeros(n, dtype=np.uint32), np.full(n, np.nan)
+    last = None
     for trial in range(n):
         people = slice(int(rows.trial_offsets[trial]), int(rows.trial_offsets[trial + 1]) + 1)
         bounds = rows.participant_offsets[people]
@@ -160,19 +201,20 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
             working=working,  # type: ignore[arg-type]
             time=rows.week[part] if working == "ar1" else None,
         )
-        codes[trial] = fit.codes
+        codes[trial], last = fit.codes, fit
         if not FitCode(fit.codes) & FitCode.NOT_ESTIMABLE:
             coefficient[trial] = fit.coefficients[1]
             error[trial] = np.sqrt(fit.covariance_mancl_derouen[1, 1])
             correlation[trial] = fit.correlation
     row_offsets = rows.participant_offsets[rows.trial_offsets]
-    return [
+    df = np.maximum(rows.n_participants - design.shape[1], 1).astype(np.float64)
+    main = _with_effect_at(
         from_coefficient(
             estimator="gee",
             scale="odds_ratio",
             coefficient=coefficient,
             standard_error=error,
-            df=np.maximum(rows.n_participants - design.shape[1], 1).astype(np.float64),
+            df=df,
             level=analysis.ci_level,
             codes=codes,
             n_analysed=rows.n_participants,
@@ -186,8 +228,13 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
                 f"columns {', '.join(names)}"
             ),
             details={"correlation": correlation, "n_rows": np.diff(row_offsets)},
-        )
-    ]
+        ),
+        terms,
+    )
+    if n != 1 or last is None or not np.isfinite(main.estimate[0]):
+        return [main]
+    contrast = _contrast_of(last.coefficients, last.covariance_mancl_derouen, float(df[0]))
+    return [main, *interaction_rows(derived, terms, main, contrast, analysis.ci_level)]
 
 
 def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
@@ -238,10 +285,11 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
 
 def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df."""
-    from equipoise.stats.linear_mixed import fit_linear_mixed
+    from equipoise.stats.linear_mixed import estimate_contrast, fit_linear_mixed
 
     rows = long_rows(derived, comparison)
-    design, names = _design(rows, comparison, analysis.time)
+    terms = _terms(derived, analysis, rows)
+    design, names = design_of(rows, comparison, terms)
     fits = fit_linear_mixed(
         rows.y,
         design,
@@ -251,7 +299,7 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
     )
     row_offsets = rows.participant_offsets[rows.trial_offsets]
     random = "random intercept and slope" if analysis.random_slope else "random intercept"
-    return [
+    main = _with_effect_at(
         from_coefficient(
             estimator="linear-mixed",
             scale=measured(ESTIMATORS["linear-mixed"], logarithm=derived.logarithm).id,
@@ -276,7 +324,24 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
                 "coefficients": fits.coefficients,
                 "covariance": fits.covariance,
                 "columns": names,
+                **_curve_details(terms),
                 "n_rows": np.diff(row_offsets),
             },
+        ),
+        terms,
+    )
+    if comparison.n_trials != 1 or not np.isfinite(main.estimate[0]):
+        return [main]
+
+    def contrast(weights: Floats, active: Ints) -> tuple[float, float, float | None]:
+        # Of these columns alone: a covariate that was left out has no coefficient.
+        chosen = replace(
+            fits,
+            coefficients=fits.coefficients[:, active],
+            covariance=fits.covariance[:, active][:, :, active],
+            covariance_jacobian=fits.covariance_jacobian[:, :, active][:, :, :, active],
         )
-    ]
+        found = estimate_contrast(chosen, weights)
+        return float(found.estimate[0]), float(found.standard_error[0]), float(found.df[0])
+
+    return [main, *interaction_rows(derived, terms, main, contrast, analysis.ci_level)]

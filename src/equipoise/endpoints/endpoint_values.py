@@ -39,6 +39,7 @@ class Derived:
     values: Floats | None = None
     visit_names: tuple[str, ...] = ()
     visit_weeks: Floats | None = None
+    first_visit_day: int = 0  # day index of the first visit, from which weeks count
     imputed: NDArray[np.bool_] | None = None
     warnings: tuple[str, ...] = ()
     follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody

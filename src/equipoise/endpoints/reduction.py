@@ -70,6 +70,7 @@ def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint, mis
         values=settle_values(np.where(used, 1.0, np.where(known, 0.0, np.nan)), missed),
         visit_names=tuple(f"day-{day}" for day in endpoint.days.range),
         visit_weeks=days / 7.0,
+        first_visit_day=day_index(endpoint.days.first),
     )
 
 
@@ -88,4 +89,5 @@ def derive_use_by_week(lattice: Lattice, id: str, endpoint: UseByWeekEndpoint, m
         values=np.where(open_, np.nan, used.astype(np.float64)),
         visit_names=tuple(f"week-{week}" for week in range(1, n_weeks + 1)),
         visit_weeks=np.arange(n_weeks, dtype=np.float64),
+        first_visit_day=start,
     )

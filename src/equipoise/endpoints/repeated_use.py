@@ -155,6 +155,7 @@ def derive_repeated_use(lattice: Lattice, id: str, endpoint: RepeatedUseEndpoint
         values=values,
         visit_names=visits.names,
         visit_weeks=(visits.target - visits.target[0]) / 7.0,
+        first_visit_day=int(visits.target[0]),
     )
 
 

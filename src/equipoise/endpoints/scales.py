@@ -33,6 +33,7 @@ def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str
         raw=raw,
         visit_names=visits.names,
         visit_weeks=(visits.target - visits.target[0]) / 7.0,
+        first_visit_day=int(visits.target[0]),
     )
 
 

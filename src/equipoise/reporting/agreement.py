@@ -207,7 +207,7 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         trial = "the simulated trial" if opening else "the trial"
         text = f"{trial} does not settle whether {_open_question(label, planned.scale, with_arm, material, other)}"
         opening = ""
-    return _sentence(opening, text + _tail(checks, way))
+    return _sentence(opening, text + words.when_words(planned) + _tail(checks, way))
 
 
 def _sentence(opening: str, text: str) -> str:

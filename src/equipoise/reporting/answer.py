@@ -164,7 +164,7 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
         if estimate.endpoint not in shown:
             shown.add(estimate.endpoint)
             rows += _rows_of_endpoint(material, estimate.endpoint)
-        name = scale_label(estimate.scale).removesuffix(", points")
+        name = scale_label(estimate.scale).removesuffix(", points") + words.when_words(estimate)
         arm, other = experimental(material, estimate)
         if len(material.arms) > 2:
             name += f", {material.arm_label(arm)} v {material.arm_label(other)}"
@@ -335,7 +335,7 @@ def _strip_row(name: str, axis: object, limits: Limits, scale: str, kind: str) -
 
 def _strip_note(material: Material, estimate: Estimate, checks: Sequence[Sensitivity], n_elsewhere: int) -> str:
     arm, other = experimental(material, estimate)
-    scale = scale_label(estimate.scale)
+    scale = scale_label(estimate.scale) + words.when_words(estimate)
     right_is_arm = material.higher_favours_arm(estimate) == (estimate.arm == arm)
     right, left = (arm, other) if right_is_arm else (other, arm)
     parts = [

@@ -162,7 +162,11 @@ class Material:
             parts.append("imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}")
             if shifted:
                 parts.append("shifted")
-        if self.suffix(estimate) not in ("", *FALLBACKS):
+        if "effect_at" in estimate.details:
+            parts.append(str(estimate.details["effect_at"]))
+        elif self.suffix(estimate) == "time-interaction":
+            parts.append("whether the effect changes with time")
+        elif self.suffix(estimate) not in ("", *FALLBACKS):
             parts.append(self.suffix(estimate).replace("-", " "))
         return ", ".join(parts)
 

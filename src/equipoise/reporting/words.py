@@ -101,9 +101,14 @@ def lowered(text: str) -> str:
     return text if len(text) > 1 and (text[1].isupper() or text[1] in "-:") else text[:1].lower() + text[1:]
 
 
+def when_words(estimate: Estimate) -> str:
+    """`` at day 243`` where the effect changes with time and is that of one day, with a blank before; else nothing."""
+    return f" {estimate.details['effect_at']}" if "effect_at" in estimate.details else ""
+
+
 def effect_words(estimate: Estimate, *, of: str = "") -> str:
     """``odds ratio 5.70 (95% CI 1.30 to 25.0), p=0.021``; ``of`` follows the name of the scale."""
-    scale = scale_label(estimate.scale).removesuffix(", points") + of
+    scale = scale_label(estimate.scale).removesuffix(", points") + of + when_words(estimate)
     unit = " percentage points" if estimate.scale == "risk_difference" else ""
     if estimate.estimate is None:
         return f"{scale} {fmt.NOT_ESTIMABLE}" + p_words(estimate, ", ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
@@ -270,6 +271,7 @@ def _analyses(c: Checker) -> None:
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
+        _effect_at(c, path, analysis)
         if analysis.visit is not None and analysis.estimand in model.estimands:
             endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
             if endpoint is not None and endpoint.kind == "score" and endpoint.at in model.schedule:
@@ -377,6 +379,43 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
                 "Choose another endpoint, or give this one a line of its own.",
             )
     _strata(c, path, analysis)
+
+
+def _effect_at(c: Checker, path: Path_, analysis: Analysis) -> None:
+    """Whether the moment at which an interaction's effect holds is one of the endpoint's."""
+    where = analysis.effect_at
+    if where is None or not {"time", "effect-at"} <= ESTIMATORS[analysis.estimator].options:
+        return
+    if not analysis.has_interaction:
+        c.add(
+            "P029",
+            (*path, "effect-at"),
+            f"With time: {analysis.time} the effect of the arm is the same on every day.",
+            "time: interaction or time: category-interaction beside it",
+            "Remove effect-at, or choose an interaction.",
+        )
+        return
+    estimand = c.model.estimands.get(analysis.estimand)
+    endpoint = c.model.endpoints.get(estimand.endpoint) if estimand is not None else None
+    if endpoint is None:
+        return
+    visits = c.protocol.result_days(endpoint)
+    if not visits:
+        return
+    if isinstance(where, Days):
+        days = sorted(visits.values(), key=day_index)
+        outside = not day_index(days[0]) <= day_index(where.first) <= day_index(days[-1])
+        if outside or (analysis.time == "category-interaction" and where.first not in days):
+            c.add(
+                "P022",
+                (*path, "effect-at"),
+                f"Day {where.first} is {'outside the visits' if outside else 'not the day of a visit'} of "
+                f"{estimand.endpoint if estimand else ''}.",
+                f"a day of {days[0]}..{days[-1]}" if outside else listed(days),
+                "Name a visit or a day of the endpoint.",
+            )
+    elif where not in ("last", "midpoint"):
+        c.ref((*path, "effect-at"), where, visits, f"the visits of {estimand.endpoint if estimand else ''}")
 
 
 def _gives(row: Estimator, choice: str | None, *, alone: bool, logarithm: bool) -> str:

@@ -131,7 +131,7 @@ def _problem(item: Any, path: Path_, values: Any, lines: Lines) -> Problem:
         return make("P011", f"The language has no key {name!r} here.", expected, step)
     if path == ("equipoise",):
         step = f"Write equipoise: {LANGUAGE_VERSION}; a file of a later version needs a later equipoise."
-        return make("P013", f"{_shown(given)} is not a version of the language.", str(LANGUAGE_VERSION), step)
+        return make("P013", f"{_shown(given)} is not a version of the language.", f"1 or {LANGUAGE_VERSION}", step)
     if kind in ("literal_error", "union_tag_invalid"):
         allowed = str(context.get("expected") or context.get("expected_tags") or "")
         names = re.findall(r"'([^']*)'", allowed) or [allowed]

@@ -583,7 +583,17 @@ class Analysis(Sourced):
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     method: str | None = Field(None, description="Variant of the estimator, for example miettinen-nurminen.")
     covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")
-    time: Literal["linear", "none", "interaction"] = Field("linear", description="How time enters a repeated model.")
+    time: Literal["linear", "none", "interaction", "category", "category-interaction"] = Field(
+        "linear",
+        description="How time enters a repeated model: weeks as a line, not at all, or each visit by itself; with an "
+        "interaction the effect of the arm changes along the line, or from visit to visit.",
+    )
+    effect_at: Annotated[Id | Days | None, LATER] = Field(
+        None,
+        description="With an interaction: where the arm's effect is taken. A visit of the series, a study day, `last` "
+        "(the last planned visit, the default) or `midpoint` (halfway between the first and the last visit; the "
+        "default of `interaction` in files of version 1).",
+    )
     analysis_set: Id | None = Field(None, description="By default everybody randomized.")
     level: Level = Field("exploratory", description="Standing of the analysis in the plan.")
     prespecified: Truth = Field(False, description="Stated before the data were seen.")
@@ -609,6 +619,29 @@ class Analysis(Sourced):
         None, description="Search for the shift of imputed results that changes the conclusion; needs imputation."
     )
     vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
+
+    @property
+    def has_interaction(self) -> bool:
+        """Whether the effect of the arm may change with time."""
+        return self.time in ("interaction", "category-interaction")
+
+    @model_validator(mode="after")
+    def _effect_at(self) -> Analysis:
+        if isinstance(self.effect_at, Days) and self.effect_at.first != self.effect_at.last:
+            raise Fault(
+                f"The effect holds at one day, and {self.effect_at} are several",
+                "a visit or one day",
+                f"Write day {self.effect_at.last}, or a visit.",
+                "effect-at",
+            )
+        if self.time == "category-interaction" and self.effect_at == "midpoint":
+            raise Fault(
+                "With visits as categories there is no effect halfway between two of them",
+                "a visit of the series",
+                "Name a visit.",
+                "effect-at",
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_alpha(self) -> Analysis:

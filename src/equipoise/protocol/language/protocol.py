@@ -41,7 +41,9 @@ from equipoise.protocol.language.design import (
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
 from equipoise.protocol.language.instruments import OwnInstrument
 
-LANGUAGE_VERSION = 1
+LANGUAGE_VERSION = 2
+# Version 2 differs in defaults alone: where nothing is said, the effect of `time: interaction` is that at the last
+# planned visit (in version 1 halfway between the first and the last), and `baseline` of a score must be made use of.
 
 
 class PlannedVisit(Frozen):
@@ -60,7 +62,7 @@ class PlannedVisit(Frozen):
 class ProtocolModel(Frozen):
     """The whole file."""
 
-    equipoise: Literal[1] = Field(description="Version of the language.")
+    equipoise: Literal[1, 2] = Field(description="Version of the language.")
     trial: Trial = Field(description="Identity and registration.")
     sources: Mapping[Id, Source] = Field({}, description="Texts that facts are taken from, cited by id.")
     sites: tuple[Id, ...] = Field((), description="Sites, where there are several.")
@@ -192,6 +194,18 @@ class Protocol:
                     )
                 )
         return tuple(sorted(out, key=lambda visit: visit.target_day))
+
+    def result_days(self, endpoint: Any) -> dict[str, int]:
+        """Of an endpoint with several results: the name of each and its study day; empty where a name is undefined."""
+        if endpoint.kind == "use-by-day":
+            return {f"day-{day}": day for day in endpoint.days.range}
+        if endpoint.kind == "use-by-week":
+            n_weeks = len(endpoint.days.range) // 7
+            return {f"week-{k + 1}": _shift(endpoint.days.first, 7 * k) for k in range(n_weeks)}
+        at = getattr(endpoint, "at", None)
+        if at is None or at not in self.model.schedule:
+            return {}
+        return {visit.name: visit.target_day for visit in self.series(at)}
 
     def series(self, name: str) -> tuple[PlannedVisit, ...]:
         """The visits of one entry of the schedule, in order."""
