@@ -50,6 +50,27 @@ def test_start_opioid_positive_odds_ratio_lies_inside_the_published_interval(sta
     assert (row.arm, row.reference) == ("bup-nx", "methadone")
 
 
+def test_a_reading_of_start_returns_the_published_odds_ratio_and_limits_as_printed(start: Results) -> None:
+    row = start["opioid-positive-as-printed"]
+    assert [f"{value:.2f}" for value in (row.estimate, row.ci_lower, row.ci_upper)] == ["0.63", "0.52", "0.76"]
+
+
+def test_start_leaves_out_weeks_after_the_last_dose(start: Results, shared_data: Path) -> None:
+    # Counted again from the raw table: last day of a dose above nothing, against the weeks from study day 2.
+    assert start.lattice is not None
+    records = start.lattice.records
+    stopped = records["disposition"].filter(pl.col("event") == "treatment_discontinuation")
+    doses = records["exposure"].filter(pl.col("delivered_mg") > 0).group_by("participant_id").agg(pl.col("day").max())
+    early = doses.filter(pl.col("day") < 155).select("participant_id", stop=pl.col("day") + 1)
+    again = stopped.filter(pl.col("reason") == "last dose").join(early, on="participant_id")
+    assert again.height == early.height == 510
+    assert (again["day"] == again["stop"].replace({0: 1})).all()
+    assert stopped.filter(pl.col("reason") == "never dosed")["day"].to_list() == [1] * 22
+    everybody, treated = start["opioid-positive-as-printed"], start["opioid-positive-population"]
+    assert treated.details["n_rows"] < everybody.details["n_rows"]
+    assert treated.warnings == ()
+
+
 def test_start_changes_its_direction_when_a_week_without_a_sample_counts_as_use(start: Results) -> None:
     in_treatment, everybody = start["opioid-positive"], start["opioid-positive-missed-is-use"]
     assert in_treatment.estimate is not None

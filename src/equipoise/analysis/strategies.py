@@ -37,6 +37,17 @@ def first_event(lattice: Lattice, events: tuple[str, ...]) -> NDArray[np.int64]:
     return out
 
 
+def strategy_warnings(lattice: Lattice, estimand: Estimand) -> tuple[str, ...]:
+    """Codes of strategies that the records leave without effect: no such event with a day, or some without one."""
+    found = []
+    for event in events_of(estimand, "hypothetical", "while-on-treatment"):
+        if lattice.disposition_days((event,))[0].size == 0:
+            found.append("strategy-without-events")
+        if lattice.n_events_without_day(event):
+            found.append("events-without-day")
+    return tuple(dict.fromkeys(found))
+
+
 def _cell_days(lattice: Lattice, endpoint: Any, n_cells: int) -> NDArray[np.int64]:
     """(n, n_cells) the day index on which each cell of a repeated endpoint begins to speak of the participant."""
     if endpoint.kind == "use-by-week":
@@ -60,6 +71,7 @@ def cells_after(lattice: Lattice, endpoint: Any, estimand: Estimand, n_cells: in
 def apply_strategies(derived: Derived, lattice: Lattice, estimand: Estimand) -> Derived:
     """The endpoint with what the estimand's strategies leave out taken out."""
     events = events_of(estimand, "hypothetical", "while-on-treatment")
+    derived = replace(derived, warnings=(*derived.warnings, *strategy_warnings(lattice, estimand)))
     if not events:
         return derived
     endpoint = lattice.protocol.model.endpoints[derived.endpoint]

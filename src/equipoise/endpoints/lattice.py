@@ -379,6 +379,11 @@ class Lattice:
         rows = self._rows(table)
         return rows["row"].to_numpy().astype(np.int64), day_indices(rows["day"].to_numpy().astype(np.int64))
 
+    def n_events_without_day(self, event: str) -> int:
+        """Events of disposition of this name whose day is not recorded."""
+        table = self.records["disposition"].filter((pl.col("event") == event) & pl.col("day").is_null())
+        return self._rows(table).height
+
 
 def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lattice:
     """The lattice of the randomized participants of a stage; rows by replicate, then by participant.

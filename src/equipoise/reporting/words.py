@@ -66,6 +66,10 @@ def missed_sentence(rule: str, *, about_use: bool) -> str:
 
 # What an endpoint's definition brought with it, said for a reader who does not know the codes.
 ENDPOINT_WARNINGS: dict[str, str] = {
+    "strategy-without-events": "The question asks for results up to an event (of stopping treatment, say), and the "
+    "records hold no such event with a day: nothing was left out, and this is the result of everybody.",
+    "events-without-day": "Some events up to which the question asks for results have no day in the records; results "
+    "after them were not left out.",
     "never-seen-scored-success": "Participants with no observed result are counted as successes under this rule.",
     "never-seen-has-no-value": (
         "Participants with no observed result would count as successes under this rule; they are excluded."

@@ -276,6 +276,10 @@ class SimulatedLattice(Lattice):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.str_)
         return np.concatenate(rows), np.concatenate(names)
 
+    def n_events_without_day(self, event: str) -> int:
+        """Every simulated event has its day."""
+        return 0
+
     def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
         """Row and day index of the dated events of disposition named."""
         table = disposition_table(self.many).with_row_index("row").filter(pl.col("event").is_in(list(events)))

@@ -51,6 +51,7 @@ class Trial:
     completes: tuple[str, ...]
     without: tuple[str, ...] = ()
     stages: int = 1
+    doses_until: int | None = None  # treatment by daily doses: who has none on this study day or later has stopped
     assayed_only_at: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -78,6 +79,8 @@ TRIALS: Mapping[int, Trial] = MappingProxyType(
             {"bup-nx": ("buprenorphine-naloxone", "sublingual"), "methadone": ("methadone", "oral")},
             (*range(1, 25), 28, 32),
             ("week-24",),
+            # Week 23: a dose in it or later returns the published rates of completion.
+            doses_until=155,
         ),
         30: Trial(
             30,

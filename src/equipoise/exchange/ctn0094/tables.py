@@ -22,6 +22,7 @@ __all__ = [
     "choices_of",
     "context_of",
     "daily_use",
+    "discontinuations",
     "disposition",
     "exposure",
     "participants",
@@ -402,7 +403,7 @@ def exposure(context: Context) -> pl.DataFrame:
 
 
 def disposition(context: Context) -> pl.DataFrame:
-    """How each randomized person ended: completed, died, left, or was lost.
+    """How each randomized person ended: completed, died, left, was lost; where doses tell it, who stopped treatment.
 
     The source has no table of endings. Completed: the last planned visit of treatment was kept, at most 14 days early.
     Died and left: a visit was missed for that reason. Everybody else was lost after the last contact.
@@ -439,8 +440,32 @@ def disposition(context: Context) -> pl.DataFrame:
     reason = known.when(pl.col("moved")).then(pl.lit("moved away")).otherwise(pl.lit("reason not recorded"))
     # the day of a death is not in the source: the last contact would be read as the day it happened
     day = pl.when(pl.col("dead")).then(None).when(pl.col("done").is_not_null()).then("done").otherwise("day")
-    return rows.select("participant_id", event.alias("event"), day.alias("day"), reason.alias("reason")).sort(
-        "participant_id"
+    endings = rows.select("participant_id", event.alias("event"), day.alias("day"), reason.alias("reason"))
+    return pl.concat([endings, discontinuations(context)]).sort("participant_id", "day", nulls_last=True)
+
+
+def discontinuations(context: Context) -> pl.DataFrame:
+    """Who stopped a treatment of daily doses before its end: the day after the last dose, day 1 for who never had one.
+
+    Nothing where the trial's treatment is not of daily doses.
+    """
+    end = context.trial.doses_until
+    everybody = context.first.select(participant_id=_id())
+    if end is None:
+        return everybody.head(0).with_columns(event=pl.lit(""), day=pl.lit(0, pl.Int64), reason=pl.lit(""))
+    doses = exposure(context).filter(pl.col("delivered_mg") > 0)
+    last = doses.group_by("participant_id").agg(last=pl.col("day").max())
+    stopped = everybody.join(last, on="participant_id", how="left").filter(
+        pl.col("last").is_null() | (pl.col("last") < end)
+    )
+    never = pl.col("last").is_null()
+    # There is no day 0: the day after day -1 is day 1.
+    after = pl.when(never | (pl.col("last") < 1)).then(1).otherwise(pl.col("last") + 1)
+    return stopped.select(
+        "participant_id",
+        pl.lit("treatment_discontinuation").alias("event"),
+        after.cast(pl.Int64).alias("day"),
+        pl.when(never).then(pl.lit("never dosed")).otherwise(pl.lit("last dose")).alias("reason"),
     )
 
 

@@ -176,6 +176,15 @@ def _strategies(c: Checker, path: Path_, estimand: Estimand, endpoint: Endpoint)
                 "or another strategy",
                 "Add it to the endpoint, or choose treatment-policy or hypothetical.",
             )
+        if strategy in ("hypothetical", "while-on-treatment") and event not in (*DISPOSITION_OF, "dropout"):
+            c.add(
+                "P036",
+                (*path, event),
+                f"{strategy} needs to know when {event} happened, and no record holds it.",
+                listed((*DISPOSITION_OF, "dropout"), conjunction="or"),
+                "Name one of these events, or choose treatment-policy.",
+            )
+            continue
         leaves_out = strategy in ("hypothetical", "while-on-treatment") and event in DISPOSITION_OF
         if leaves_out and not endpoint.ends_at_events:
             c.add(
