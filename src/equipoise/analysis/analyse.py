@@ -18,6 +18,8 @@ from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 
+NOBODY = Problem("A001", "allocations", "Nobody was randomized.", "at least one participant in each compared arm")
+
 
 def analyse_records(
     protocol: Protocol,
@@ -34,9 +36,7 @@ def analyse_records(
     """
     lattice = read_lattice(protocol, records)
     if lattice.n == 0:
-        raise AnalysisError(
-            Problem("A001", "allocations", "Nobody was randomized.", "at least one participant in each compared arm")
-        )
+        raise AnalysisError(NOBODY)
     plan = Plan(protocol, lattice)
     estimates: list[Estimate] = []
     problems: list[Problem] = []
@@ -83,6 +83,25 @@ def analyse_records(
         model_curves=tuple(models),
         lattice=lattice,
     )
+
+
+def check_plan(protocol: Protocol, records: Records) -> list[Problem]:
+    """Why the plan cannot be carried out on records: a covariate that is not there, a compared arm with nobody.
+
+    Endpoints are derived and rows compared, nothing is fitted.
+    """
+    lattice = read_lattice(protocol, records)
+    if lattice.n == 0:
+        return [NOBODY]
+    plan = Plan(protocol, lattice)
+    problems: list[Problem] = []
+    for planned in planned_fits(protocol):
+        try:
+            plan.compared(planned)
+            plan.derived_for(planned)
+        except AnalysisError as error:
+            problems.extend(problem for problem in error.problems if problem not in problems)
+    return problems
 
 
 def estimate_planned(protocol: Protocol, plan: Plan, planned: PlannedFit) -> list[Estimate]:

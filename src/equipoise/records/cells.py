@@ -107,6 +107,11 @@ def _typed(table: str, name: str, dtype: type[pl.DataType], frame: pl.DataFrame,
         # a float column of a foreign file: whole values are whole numbers, others are not cut
         typed = pl.select(pl.when((series.round(0) == series) & (series.abs() < 2**53)).then(series)).to_series()
         typed = typed.cast(pl.Int64, strict=False)
+    elif text and dtype == pl.Int64:
+        # other programs write whole numbers as 30.0
+        typed, numbers = series.cast(pl.Int64, strict=False), series.cast(pl.Float64, strict=False)
+        whole = (numbers.round(0) == numbers) & (numbers.abs() < 2**53)
+        typed = typed.fill_null(numbers.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False))
     elif text or series.dtype.is_numeric():
         typed = series.cast(dtype, strict=False)
     else:

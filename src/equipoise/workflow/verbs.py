@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.analysis.analyse import analyse_records
+from equipoise.analysis.analyse import analyse_records, check_plan
 from equipoise.analysis.results import Results
 from equipoise.exchange.bundled import bundled_records
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.exchange.results_files import write_results
-from equipoise.foundation.errors import Problem, RecordsError, UsageError, listed
+from equipoise.foundation.errors import AnalysisError, Problem, RecordsError, UsageError, listed, raise_if_any
 from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
 from equipoise.records import Records
@@ -53,7 +53,10 @@ def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None
 def import_records(
     source: str, where: str | Path, *, project: int | None = None, protocol: Protocol | None = None
 ) -> Records:
-    """Records from files of others: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file)."""
+    """Records from files of others: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file).
+
+    With a protocol everything that a run of it would refuse is raised, at the lines of the user's own files.
+    """
     if source == "ctn0094":
         from equipoise.exchange.ctn0094.read import import_ctn0094
 
@@ -67,9 +70,16 @@ def import_records(
                     "Add --project 51.",
                 )
             )
-        return import_ctn0094(where, project=project)
+        records = import_ctn0094(where, project=project)
+        if protocol is not None:
+            require_analysable(protocol, records)
+        return records
     if source == "table":
-        return import_table(where, protocol_hash=protocol.hash if protocol is not None else "")
+        if protocol is None:
+            return import_table(where)
+        records = import_table(where, protocol_hash=protocol.hash, facts=facts_of(protocol))
+        require_analysable(protocol, records)
+        return records
     raise UsageError(
         Problem("U002", "SOURCE", f"Nothing can be imported from {source!r}.", listed(["ctn0094", "table"]))
     )
@@ -91,6 +101,12 @@ def require_records(protocol: Protocol, records: Records) -> None:
     problems += find_due_visits(protocol, records).problems
     if problems:
         raise RecordsError(problems)
+
+
+def require_analysable(protocol: Protocol, records: Records) -> None:
+    """Raise everything for which a plan could not be carried out on records; nothing is fitted."""
+    require_records(protocol, records)
+    raise_if_any(AnalysisError, check_plan(protocol, records))
 
 
 def analyse(

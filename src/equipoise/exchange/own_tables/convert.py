@@ -10,21 +10,32 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from equipoise.exchange.csv import MAX_SHOWN, TextTable, read_csv_text
-from equipoise.exchange.own_tables.mapping_file import Cell, Entry, MappingSpec, Spans, Where, read_mapping
+from equipoise.exchange.own_tables.mapping_file import (
+    Cell,
+    Entry,
+    MappingSpec,
+    Spans,
+    Where,
+    is_yes_or_no,
+    number_of,
+    read_mapping,
+    same_text,
+)
 from equipoise.exchange.records_files import _guess
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.records.cells import TYPES_BY_WORD, Fault, type_cells
-from equipoise.records.check import find_faults
+from equipoise.records.check import find_faults, find_faults_of_trial
 from equipoise.records.records import DataSource, Records
 from equipoise.records.schema import TABLES
+from equipoise.records.trial_facts import TrialFacts
 
 CODES = {
     "R106": "A column that the user's file does not have.",
@@ -33,18 +44,29 @@ CODES = {
     "R109": "A participant without an anchor date, or with two.",
     "R111": "A file or a choice of rows that leaves no row.",
     "R113": "A span that ends before it begins.",
+    "R115": "A span whose event happened at a time that is empty.",
+    "R116": "An event that happens to nobody.",
+    "R117": "A participant with two arms, of whose rows the first is asked for.",
 }
 
 MAX_SPAN_DAYS = 40_000  # a span longer than a life is a wrong number
 
+# Texts by which programs say that nothing is known; `otherwise` takes none of them for an answer.
+NOTHING_KNOWN = ("na", "n/a", "nan", "null", "nil", ".")
+NO_ANSWER = (*NOTHING_KNOWN, "-", "--", "?", "none", "missing", "missed", "unknown", "not done", "not known")
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 Row = tuple[str, int]  # file and line of a row of records
 
 
-def import_table(mapping: str | os.PathLike[str], *, protocol_hash: str = "") -> Records:
+def import_table(
+    mapping: str | os.PathLike[str], *, protocol_hash: str = "", facts: TrialFacts | None = None
+) -> Records:
     """Records from a user's own CSV files, by the mapping file at ``mapping``.
 
-    Files are looked for beside the mapping file. Raises :class:`RecordsError` with every problem of mapping, files,
-    cells and rows.
+    Files are looked for beside the mapping file; with ``facts`` rows are also held against the trial. Raises
+    :class:`RecordsError` with every problem of mapping, files, cells and rows.
     """
     spec = read_mapping(Path(mapping))
     work = _Work(spec)
@@ -54,8 +76,13 @@ def import_table(mapping: str | os.PathLike[str], *, protocol_hash: str = "") ->
         frame = work.table(name, entries) if entries else None
         if frame is not None:
             tables[name] = frame
+    work.keep_calendar(tables)
+    work.end_at_cut(tables)
     if not any(problem.code in {"R014", "R020", "R106"} for problem in work.problems):
-        work.locate(find_faults({name: tables.get(name, table.empty()) for name, table in TABLES.items()}))
+        whole = {name: tables.get(name, table.empty()) for name, table in TABLES.items()}
+        work.locate(find_faults(whole))
+        if facts is not None:
+            work.locate(find_faults_of_trial(whole, facts))
     raise_if_any(RecordsError, work.problems)
     details = {
         "importer": "table",
@@ -159,6 +186,8 @@ class _Work:
             found = f"The file {entry.file} has no rows." if not entry.where else "No row fits the choice of rows."
             self.problems.append(self.spec.problem("R111", entry.at, found, "at least one row"))
             return None
+        if entry.first_rows:
+            frame, lines = self.first_rows(entry, frame, lines)
         if entry.spans is not None:
             return self.span_rows(entry, entry.spans, frame, lines)
         if entry.turned:
@@ -175,6 +204,24 @@ class _Work:
         columns = [self.cells(entry, name, cell, frame, lines) for name, cell in entry.columns.items()]
         return pl.DataFrame(columns), [(source.file, int(line)) for line in lines]
 
+    def first_rows(self, entry: Entry, frame: pl.DataFrame, lines: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+        """The first row of each participant; an arm that differs in a later one is a problem."""
+        who = entry.columns.get("participant_id") or (entry.spans.participant if entry.spans else None)
+        assert who is not None
+        ids = self.cells(entry, "participant_id", who, frame, lines)
+        arm = entry.columns.get("arm") if entry.table == "allocations" else None
+        if arm is not None and arm.column is not None:
+            seen: dict[str | None, str | None] = {}
+            for name, text, line in zip(ids.to_list(), frame[arm.column].to_list(), lines, strict=True):
+                if seen.setdefault(name, text) != text:
+                    found = f"Participant {name!r} has the arm {text!r}, and {seen[name]!r} in the first row."
+                    where = str(self.spec.path.parent / entry.file)
+                    self.problems.append(
+                        Problem("R117", f"column {arm.column}", found, "one arm", "", where, int(line))
+                    )
+        keep = ids.is_first_distinct()
+        return frame.filter(keep), lines[keep.to_numpy()]
+
     def cells(self, entry: Entry, name: str, cell: Cell, frame: pl.DataFrame, lines: np.ndarray) -> pl.Series:
         """One column of texts."""
         if cell.value is not None or (cell.column is None and cell.date is None and cell.long is None):
@@ -184,13 +231,13 @@ class _Work:
         if cell.empty:
             texts = texts.set(texts.is_in(list(cell.empty)), None)
         if cell.recode is not None:
-            texts = self.recoded(cell, texts, lines, entry.file)
+            texts = self.recoded(cell, texts, lines, entry.file, yes_or_no=is_yes_or_no(TABLES[entry.table], name))
         if cell.date is not None:
             return self.study_days(entry, cell, texts, frame, lines)
         if cell.counted_from is not None:
             base = cell.counted_from
             texts = self.each(
-                cell, texts, lines, entry.file, lambda text: str(study_day(int(text) - base)), "a whole number"
+                cell, texts, lines, entry.file, lambda text: str(study_day(_whole(text) - base)), "a whole number"
             )
         if cell.times is not None:
             factor = cell.times
@@ -199,19 +246,34 @@ class _Work:
             texts = self.spec.prefix + texts
         return texts.alias(name)
 
-    def recoded(self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str) -> pl.Series:
-        """Texts replaced as the mapping says; one it does not list is a problem, unless there is an otherwise."""
+    def recoded(
+        self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str, *, yes_or_no: bool = False
+    ) -> pl.Series:
+        """Texts replaced as the mapping says; one it does not list is a problem, unless there is an otherwise.
+
+        Numbers are compared as numbers. ``otherwise`` takes no text by which programs say that nothing is known, and of
+        a yes or no that lists numbers it takes numbers only.
+        """
         recode = dict(cell.recode or {})
         there = [text for text in texts.unique().to_list() if text is not None]
-        strange = sorted(text for text in there if text not in recode)
-        if strange and cell.otherwise is None:
+        by_number = {value: key for key in recode if (value := number_of(key)) is not None}
+        for text in there:
+            value = number_of(text)
+            if text not in recode and value is not None and value in by_number:
+                recode[text] = recode[by_number[value]]
+        strange = sorted(text for text in there if text not in recode and not self.is_otherwise(cell, text, yes_or_no))
+        if strange:
             for text in strange[:MAX_SHOWN]:
                 first = int(lines[int((texts == text).fill_null(False).arg_max() or 0)])
-                near = nearest(text, recode)
+                near = nearest(text, cell.recode or {})
                 hint = f"Is {near!r} meant? " if near else ""
                 found = f"The text {text!r} is not recoded (first at {Path(file).name}:{first})."
                 hint += "List it under recode, or say otherwise: ..."
-                self.problems.append(self.spec.problem("R107", (*cell.at, "recode"), found, listed(recode), hint))
+                if cell.otherwise is not None:
+                    found = f"The text {text!r} would become {cell.otherwise} (first at {Path(file).name}:{first})."
+                    hint = "List it under recode, or under empty where it says that nothing is known."
+                expected = listed(cell.recode or {})
+                self.problems.append(self.spec.problem("R107", (*cell.at, "recode"), found, expected, hint))
             where = str(self.spec.path.parent / file)
             self.emptied |= {(where, int(line), texts.name) for line in lines[texts.is_in(strange).to_numpy()]}
         table = {text: recode.get(text, cell.otherwise) for text in there}
@@ -221,6 +283,14 @@ class _Work:
         if not table:
             return texts
         return texts.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
+
+    @staticmethod
+    def is_otherwise(cell: Cell, text: str, yes_or_no: bool) -> bool:
+        """Whether a text that the mapping does not list may be taken for what it says under otherwise."""
+        if cell.otherwise is None or text.strip().lower() in (NO_ANSWER if yes_or_no else NOTHING_KNOWN):
+            return False
+        numbers = [key for key in cell.recode or {} if key and number_of(key) is not None]
+        return not (yes_or_no and numbers) or number_of(text) is not None
 
     def each(
         self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str, change: Callable[[str], str], words: str
@@ -310,13 +380,13 @@ class _Work:
             lambda text: str(_ordinal(text, anchor.format) - shift),
             f"a date like {anchor.format}",
         )
-        for who, date, line in zip(
+        for who, ordinal, line in zip(
             table.frame[anchor.participant].to_list(), dates.to_list(), table.lines, strict=True
         ):
-            if who is None or date is None:
+            if who is None or ordinal is None:
                 continue
             name = self.spec.prefix + who
-            if self.anchors.setdefault(name, int(date)) != int(date):
+            if self.anchors.setdefault(name, int(ordinal)) != int(ordinal):
                 found = f"Participant {name!r} has two anchor dates."
                 where = str(self.spec.path.parent / anchor.file)
                 self.problems.append(Problem("R109", f"column {anchor.date}", found, "one", "", where, int(line)))
@@ -334,38 +404,35 @@ class _Work:
         first = day_index(spans.first)
         columns: dict[str, list[str | None]] = {c: [] for c in ("participant_id", "day", "substance", "asked", "used")}
         rows: list[Row] = []
+        n_events = 0
         for name, what, last, happened, line in zip(who, substance, until, event, lines, strict=True):
+            ended = self.happened(spans, happened, where, int(line))
+            n_events += bool(ended)
             if last is None:
+                if ended and (where, int(line), "until") not in self.emptied:
+                    found = "The event happened, and its time is empty."
+                    hint = "Fill the time; or leave the event empty too, and nothing is known of this participant."
+                    self.problems.append(Problem("R115", "spans, until", found, "a study day", hint, where, int(line)))
                 continue  # nothing is known of this participant: no day was asked about
-            at = Problem("R113", "spans", "", file=where, line=int(line))
             try:
-                end = day_index(int(last))
+                end = day_index(_whole(last))
             except ValueError:
-                self.problems.append(
-                    Problem(
-                        "R108",
-                        "spans, until",
-                        f"The cell holds {last!r}.",
-                        "a study day",
-                        "Where the file counts the first day as 0, say counted-from: 0.",
-                        where,
-                        int(line),
-                    )
-                )
+                step = "Where the file counts the first day as 0, say counted-from: 0."
+                found = f"The cell holds {last!r}."
+                self.problems.append(Problem("R108", "spans, until", found, "a study day", step, where, int(line)))
                 continue
             if end < first or end - first > MAX_SPAN_DAYS:
                 found = f"The span goes from study day {spans.first} to {last}."
-                self.problems.append(
-                    Problem(at.code, at.place, found, f"an end from day {spans.first} on", "", where, int(line))
-                )
+                expected = f"an end from day {spans.first} on"
+                self.problems.append(Problem("R113", "spans", found, expected, "", where, int(line)))
                 continue
             if happened is None:
                 found = "Whether the event happened is empty."
                 self.problems.append(
                     Problem("R033", "spans, event", found, listed(spans.event_is), "", where, int(line))
                 )
+            if ended is None:
                 continue
-            ended = happened.lower() in spans.event_is
             for index in range(first, end + 1):
                 columns["participant_id"].append(name)
                 columns["day"].append(str(study_day(index)))
@@ -373,7 +440,64 @@ class _Work:
                 columns["asked"].append("true")
                 columns["used"].append("true" if ended and index == end else "false")
                 rows.append((where, int(line)))
+        if not n_events and spans.event.value is None:
+            column = spans.event.column
+            found = f"Of {frame.height} rows none has the event: {column} is never {listed(spans.event_is)}."
+            hint = "Correct is; where the event truly happened to nobody, say event: false."
+            self.problems.append(self.spec.problem("R116", (*spans.at, "event"), found, "at least one event", hint))
         return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)), rows
+
+    def happened(self, spans: Spans, text: str | None, where: str, line: int) -> bool | None:
+        """Whether the event happened; ``None`` where the cell is empty or says neither, which is then a problem."""
+        if text is None:
+            return None
+        if any(same_text(text, word) for word in spans.event_is):
+            return True
+        if any(same_text(text, word) for word in spans.event_is_not):
+            return False
+        yes, no = listed(spans.event_is), listed(spans.event_is_not) or "nothing yet"
+        found = f"The cell holds {text!r}, which means neither yes nor no."
+        hint = "List it under is or is-not of the event."
+        self.problems.append(Problem("R107", "spans, event", found, f"{yes} for yes, {no} for no", hint, where, line))
+        return None
+
+    def keep_calendar(self, tables: dict[str, pl.DataFrame]) -> None:
+        """Weekday of day 1 and order of the calendar beside the participants, where the anchor knows dates.
+
+        The dates themselves are not kept. Whoever began on the same day has the same number.
+        """
+        people = tables.get("participants")
+        anchors = self.anchor_dates() if self.spec.anchor is not None else None
+        if people is None or not anchors:
+            return
+        order = {day: number for number, day in enumerate(sorted(set(anchors.values())), 1)}
+        days = [anchors.get(who) for who in people["participant_id"].to_list()]
+        added = {
+            "day_1_weekday": pl.Series(
+                [None if d is None else f"{date.fromordinal(d):%A}" for d in days], dtype=pl.String
+            ),
+            "calendar_order": pl.Series([None if d is None else order[d] for d in days], dtype=pl.Int64),
+        }
+        own = {name: values for name, values in added.items() if name not in people.columns}
+        tables["participants"] = people.with_columns(**own)
+
+    def end_at_cut(self, tables: dict[str, pl.DataFrame]) -> None:
+        """An end of the data for each participant on the day that the mapping names as the cut."""
+        cut, people = self.spec.cut, tables.get("participants")
+        if cut is None or people is None:
+            return
+        anchors = self.anchor_dates() if isinstance(cut, date) else None
+        rows = []
+        for who in people["participant_id"].drop_nulls().to_list():
+            if isinstance(cut, date):
+                day = study_day(cut.toordinal() - anchors[who]) if anchors and who in anchors else None
+            else:
+                day = cut
+            rows.append({"participant_id": who, "event": "administrative_end", "day": day, "reason": "data cut"})
+        table = TABLES["disposition"]
+        ends = pl.DataFrame(rows, schema=table.polars_schema).filter(pl.col("day").is_not_null())
+        there = tables.get("disposition", table.empty())
+        tables["disposition"] = pl.concat([there, ends], how="diagonal")
 
     def locate(self, faults: list[Fault]) -> None:
         """Faults as problems at the user's file and line, or at the mapping's part for the table.
@@ -393,3 +517,11 @@ class _Work:
 
 def _ordinal(text: str, form: str) -> int:
     return datetime.strptime(text, form).toordinal()
+
+
+def _whole(text: str) -> int:
+    """A whole number, also written 30.0; anything else raises ``ValueError``."""
+    value = number_of(text)
+    if value is None or value != int(value):
+        raise ValueError(text)
+    return int(value)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
+
+import polars as pl
 
 from equipoise.exchange.csv import MAX_SHOWN
 from equipoise.foundation.errors import Problem, ProtocolError, RecordsError, listed, nearest, raise_if_any
@@ -28,7 +31,12 @@ CODES = {
     "R105": "A column that the table does not have.",
     "R110": "A column named twice, or in two ways.",
     "R112": "A mapping file of another version.",
+    "R114": "A yes or no of which the mapping lists one side, and takes everything else for the other.",
 }
+
+# What programs write for yes and no; compared without regard to case, numbers as numbers.
+YES = ("1", "true", "yes", "y")
+NO = ("0", "false", "no", "n")
 
 WhereStep = str | int
 Where = tuple[WhereStep, ...]
@@ -67,6 +75,7 @@ class Spans:
     until: Cell
     event: Cell
     event_is: tuple[str, ...]
+    event_is_not: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class Entry:
     turned: Mapping[str, str]
     spans: Spans | None
     types: Mapping[str, str]
+    first_rows: bool = False  # of each participant the first row only
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,7 @@ class MappingSpec:
     prefix: str
     anchor: Anchor | None
     entries: tuple[Entry, ...]
+    cut: date | int | None = None  # a date, or a study day: nothing is known, and nothing was due, after it
 
     def problem(self, code: str, at: Where, found: str, expected: str = "", step: str = "") -> Problem:
         """A problem with the mapping file, at its line."""
@@ -130,6 +141,31 @@ def read_mapping(path: Path) -> MappingSpec:
 def _text(value: Any) -> str:
     """A constant as a cell would hold it."""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def same_text(text: str, word: str) -> bool:
+    """Whether two texts are the same, as words without regard to case or as numbers: ``1.0`` is ``1``."""
+    if text.strip().lower() == word.strip().lower():
+        return True
+    one, other = number_of(text), number_of(word)
+    return one is not None and one == other
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is; ``None`` where it is none, or not finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if value - value == 0 else None
+
+
+def is_yes_or_no(table: Table, name: str) -> bool:
+    """Whether a column says one of two things: true or false, a sample's result, whether a visit was kept."""
+    column = table.column(name)
+    if column is None:
+        return False
+    return column.dtype == pl.Boolean or (table.name, name) in {("urine", "result"), ("visits", "state")}
 
 
 class _SpecReader:
@@ -173,7 +209,7 @@ class _SpecReader:
             values,
             (),
             "a mapping file",
-            ("equipoise-mapping", "protocol", "description", "origin", "participant-prefix", "anchor", "tables"),
+            ("equipoise-mapping", "protocol", "description", "origin", "participant-prefix", "anchor", "cut", "tables"),
             ("equipoise-mapping", "protocol", "tables"),
         )
         version = top.get("equipoise-mapping", VERSION)
@@ -208,12 +244,32 @@ class _SpecReader:
                     self.wrong(
                         "R102", at, "A date becomes a study day by the anchor, and there is none.", "an anchor", hint
                     )
+        cut = self.cut(top)
         protocol = self.string(top, "protocol", ())
         description = self.string(top, "description", (), "records from a user's own tables")
         prefix = self.string(top, "participant-prefix", ())
         if self.problems:
             return None
-        return MappingSpec(self.path, self.lines, text, protocol, description, origin, prefix, anchor, tuple(entries))
+        return MappingSpec(
+            self.path, self.lines, text, protocol, description, origin, prefix, anchor, tuple(entries), cut
+        )
+
+    def cut(self, top: Mapping[str, Any]) -> date | int | None:
+        """The day the data end: a date (which the anchor makes a study day), or a study day."""
+        value = top.get("cut")
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and value != 0:
+            return value
+        try:
+            day = value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.wrong("R103", ("cut",), f"There is {_shown(value)}.", "a date such as 2024-06-30, or a study day")
+            return None
+        if "anchor" not in top:
+            hint = "Write anchor: {file: ..., participant: ..., date: ...}, or the cut as a study day."
+            self.wrong("R102", ("cut",), "A date becomes a study day by the anchor, and there is none.", "anchor", hint)
+        return day
 
     def anchor(self, value: Any) -> Anchor | None:
         at: Where = ("anchor",)
@@ -235,7 +291,7 @@ class _SpecReader:
         )
 
     def entry(self, value: Any, at: Where, table: Table) -> Entry | None:
-        keys = ("file", "columns", "where", "long", "spans", "types")
+        keys = ("file", "columns", "where", "rows", "long", "spans", "types")
         parts = self.mapping(value, at, "file and columns", keys, ("file",))
         if not parts:
             return None
@@ -261,6 +317,8 @@ class _SpecReader:
             cell = self.cell(source, (*at, "columns", name))
             if cell is not None:
                 columns[name] = cell
+                if is_yes_or_no(table, name):
+                    self.two_sides(cell)
         turned = self.turned(parts.get("long"), (*at, "long"))
         if not turned and any(cell.long for cell in columns.values()):
             self.wrong("R102", at, "A column is taken from turned columns, and there is no key 'long'.", "the key long")
@@ -275,7 +333,23 @@ class _SpecReader:
             elif column not in columns or table.column(column) is not None:
                 hint = "Columns of the schema have their type already."
                 self.wrong("R105", (*at, "types", column), f"There is no extra column {column!r}.", "", hint)
-        return Entry(at, table.name, self.string(parts, "file", at), columns, where, turned, spans, types)
+        rows = parts.get("rows", "all")
+        if rows not in ("all", "first"):
+            self.wrong("R103", (*at, "rows"), f"There is {_shown(rows)}.", "all, or first: of each participant")
+        elif rows == "first" and (turned or ("participant_id" not in columns and spans is None)):
+            self.wrong("R103", (*at, "rows"), "The first row is asked for.", "participant_id, and no turned columns")
+        file = self.string(parts, "file", at)
+        return Entry(at, table.name, file, columns, where, turned, spans, types, rows == "first")
+
+    def two_sides(self, cell: Cell) -> None:
+        """A yes or no lists both sides: what is otherwise may be what a number, or a filled cell, is otherwise."""
+        words = [key for key in cell.recode or {} if key and number_of(key) is None]
+        if cell.otherwise is None or not words:
+            return
+        found = f"{listed(words, conjunction='and')} {'is' if len(words) == 1 else 'are'} listed, and everything else "
+        found += f"becomes {cell.otherwise}."
+        step = "List what means the other, and remove otherwise; a text that is in neither list is then told."
+        self.wrong("R114", (*cell.at, "otherwise"), found, "both sides under recode", step)
 
     def turned(self, value: Any, at: Where) -> dict[str, str]:
         """Columns to be turned into rows, each with the name it gets there."""
@@ -357,12 +431,21 @@ class _SpecReader:
                 "R103", (*at, "from-day"), f"There is {_shown(first)}.", "a study day: a whole number other than 0"
             )
             first = 1
-        happened: tuple[str, ...] = ("1", "true", "yes")
         event = parts.get("event")
-        if isinstance(event, dict) and "is" in event:
-            wanted = event["is"] if isinstance(event["is"], list) else [event["is"]]
-            happened = tuple(_text(item).lower() for item in wanted)
-            event = {key: item for key, item in event.items() if key != "is"}
+        sides: dict[str, tuple[str, ...]] = {}
+        if isinstance(event, dict):
+            for key in ("is", "is-not"):
+                if key in event:
+                    wanted = event[key] if isinstance(event[key], list) else [event[key]]
+                    sides[key] = tuple(_text(item) for item in wanted)
+            event = {key: item for key, item in event.items() if key not in sides}
+        happened = sides.get("is", tuple(w for w in YES if not any(same_text(w, x) for x in sides.get("is-not", ()))))
+        did_not = sides.get("is-not", tuple(w for w in NO if not any(same_text(w, x) for x in happened)))
+        both = [word for word in happened if any(same_text(word, other) for other in did_not)]
+        if both:
+            self.wrong(
+                "R110", (*at, "event"), f"{listed(both, conjunction='and')} means both yes and no.", "one of them"
+            )
         cells = {
             key: self.cell(source, (*at, key))
             for key, source in (
@@ -382,7 +465,8 @@ class _SpecReader:
                     self.wrong("R103", (*at, key), "There is nothing.", "a column")
             return None
         found = {key: cell for key, cell in cells.items() if cell is not None}
-        return Spans(at, found["participant_id"], found["substance"], first, found["until"], found["event"], happened)
+        who, substance, until = found["participant_id"], found["substance"], found["until"]
+        return Spans(at, who, substance, first, until, found["event"], happened, did_not)
 
 
 def _shown(value: Any) -> str:
