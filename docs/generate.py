@@ -120,6 +120,41 @@ def render_scales() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_records() -> str:
+    """Every table of records with its columns."""
+    from equipoise.records.cells import TYPE_WORDS
+    from equipoise.records.schema import TABLES
+
+    lines = [
+        "# Tables of records",
+        "",
+        "This page is generated from the code by `python docs/generate.py`.",
+        "",
+        "What happened in a trial, captured, imported or simulated, stands in these tables. Only `participants` must "
+        "be there. Columns marked with a star may not be empty; a row is known by the columns in italics. Days are "
+        "study days: day 1 is the protocol's anchor, the day before is -1, there is no day 0. An empty cell says that "
+        "nothing is known. [Importing tables of your own](import-your-own.md) says how your columns become these.",
+    ]
+    for table in TABLES.values():
+        lines += ["", f"## {table.name}", "", f"One row per {table.row}."]
+        if table.extra_columns:
+            lines[-1] += (
+                " Any other column is kept beside these: baseline variables, and `day_1_weekday` and `calendar_order` "
+                "where dates were imported (the weekday of day 1, and who began before whom; the dates are not kept)."
+            )
+        lines += ["", "| column | type | values | meaning |", "| --- | --- | --- | --- |"]
+        for column in table.columns:
+            name = f"*`{column.name}`*" if column.name in table.key else f"`{column.name}`"
+            values = ", ".join(f"`{choice}`" for choice in column.choices)
+            if column.lowest is not None:
+                bound = f"to {column.highest:g}" if column.highest is not None else "or more"
+                values = f"{column.lowest:g} {bound}"
+            unit = f" ({column.unit})" if column.unit and column.unit != "study day" else ""
+            star = " *" if column.required else ""
+            lines.append(f"| {name}{star} | {TYPE_WORDS[column.dtype]} | {values} | {column.meaning}{unit} |")
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
@@ -131,6 +166,7 @@ def pages() -> dict[Path, str]:
         DOCS / "errors.md": render_errors(),
         DOCS / "endpoint-library.md": render_library(),
         DOCS / "instruments.md": render_instruments(),
+        DOCS / "records.md": render_records(),
         DOCS / "methods" / "warnings.md": render_warnings(),
         DOCS / "methods" / "scales.md": render_scales(),
     }

@@ -18,6 +18,8 @@ import polars as pl
 
 from equipoise.exchange.csv import MAX_SHOWN, TextTable, read_csv_text
 from equipoise.exchange.own_tables.mapping_file import (
+    NO_ANSWER,
+    NOTHING_KNOWN,
     Cell,
     Entry,
     MappingSpec,
@@ -50,10 +52,6 @@ CODES = {
 }
 
 MAX_SPAN_DAYS = 40_000  # a span longer than a life is a wrong number
-
-# Texts by which programs say that nothing is known; `otherwise` takes none of them for an answer.
-NOTHING_KNOWN = ("na", "n/a", "nan", "null", "nil", ".")
-NO_ANSWER = (*NOTHING_KNOWN, "-", "--", "?", "none", "missing", "missed", "unknown", "not done", "not known")
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

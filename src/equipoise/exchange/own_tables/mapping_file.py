@@ -38,6 +38,10 @@ CODES = {
 YES = ("1", "true", "yes", "y")
 NO = ("0", "false", "no", "n")
 
+# Texts by which programs say that nothing is known; `otherwise` takes none of them for an answer.
+NOTHING_KNOWN = ("na", "n/a", "nan", "null", "nil", ".")
+NO_ANSWER = (*NOTHING_KNOWN, "-", "--", "?", "none", "missing", "missed", "unknown", "not done", "not known")
+
 WhereStep = str | int
 Where = tuple[WhereStep, ...]
 
@@ -343,7 +347,7 @@ class _SpecReader:
 
     def two_sides(self, cell: Cell) -> None:
         """A yes or no lists both sides: what is otherwise may be what a number, or a filled cell, is otherwise."""
-        words = [key for key in cell.recode or {} if key and number_of(key) is None]
+        words = [key for key in cell.recode or {} if key and number_of(key) is None and key.lower() not in NO_ANSWER]
         if cell.otherwise is None or not words:
             return
         found = f"{listed(words, conjunction='and')} {'is' if len(words) == 1 else 'are'} listed, and everything else "
