@@ -30,9 +30,11 @@ assessments:
   diary: {type: daily-use, substances: [cocaine]}
   stress: {type: instrument, instrument: pss-10}
   craving: {type: instrument, instrument: craving-vas}
+  swab: {type: finding, yes: germs, no: no germs}
+  outcomes: {type: events, terms: [admission]}
 schedule:
   entry: {day: 1, assess: [urine, diary]}
-  weekly: {days: [8, 15, 22, 29], named: "week-{n}", window: -1..2, assess: [urine, diary, craving]}
+  weekly: {days: [8, 15, 22, 29], named: "week-{n}", window: -1..2, assess: [urine, diary, craving, swab]}
   therapy: {days: [5, 12, 19, 26], named: "therapy-{n}"}
   end: {day: 33, assess: [craving]}
   promised: {days: [6, 13, 20, 27], named: "promised-{n}", assess: [urine, stress]}
@@ -62,6 +64,10 @@ endpoints:
     {kind: pattern, words: w, use: cocaine, cells: visits, at: weekly, formula: {longest-run: {cells: "-"}}}
   pattern-of-weeks: {kind: pattern, words: w, use: cocaine, cells: weeks, at: weekly, days: 2..29,
     formula: {count: {cells: "-"}}}
+  responded: {kind: score-criterion, words: w, assessment: craving, scale: score, at-most: 40, at: weekly}
+  germs: {kind: finding, words: w, assessment: swab, at: weekly, better: lower}
+  admitted: {kind: event, words: w, events: [admission], days: 1..20, better: lower}
+  admissions: {kind: event-count, words: w, events: [admission], days: 1..20, better: lower}
   asked: {kind: report, words: w, assessment: craving, item: score, at: end}
   received: {kind: received, words: w, intervention: {a: a, b: b}}
 """
@@ -72,7 +78,8 @@ def generated(seed: int) -> Records:
     """Thirty participants who come or not, leave or not, use or not; the calendar is asked at the weekly visits."""
     rng = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, object]]] = {
-        name: [] for name in ("participants", "allocations", "visits", "urine", "daily_use", "assessments", "exposure")
+        name: []
+        for name in ("participants", "allocations", "visits", "urine", "daily_use", "assessments", "exposure", "events")
     }
     for number in range(30):
         who = {"participant_id": f"P{number}"}
@@ -80,6 +87,8 @@ def generated(seed: int) -> Records:
         rows["participants"].append({**who, "consented": True})
         rows["allocations"].append({**who, "stage": 1, "day": 1, "arm": arm})
         rows["exposure"].append({**who, "intervention": arm, "day": 1})
+        event = {"term": "admission", "day": int(rng.integers(2, 30)), "happened": bool(rng.random() < 0.5)}
+        rows["events"].append({**who, **event})
         used = {day for day in range(1, 41) if rng.random() < 0.08}
         gone = rng.integers(1, 8)
         asked_to = 0
@@ -107,6 +116,8 @@ def generated(seed: int) -> Records:
                 asked_to = max(asked_to, last)
             if k:
                 value = float(rng.integers(0, 100))
+                finding = {"instrument": "swab", "item": "finding", "value": float(rng.random() < 0.5)}
+                rows["assessments"].append({**who, "visit": visit, "day": day, **finding})
                 rows["assessments"].append(
                     {**who, "visit": visit, "day": day, "instrument": "craving-vas", "item": "score", "value": value}
                 )

@@ -215,6 +215,15 @@ def test_a_due_visit_without_a_row_is_missed_unless_death_or_the_data_end_before
     assert it.value.tolist() == [value]
 
 
+def test_a_death_among_the_outcomes_ends_what_was_due() -> None:
+    given = records(
+        visits=came(("week-1", 8)), urine=[sample(8, "-")], events=[{"term": "death", "day": 9, "happened": True}]
+    )
+    it = derive(ABSTINENT, given)
+    assert it.value is not None
+    assert it.value.tolist() == [1]
+
+
 def test_a_protocol_may_take_it_as_not_expected_or_refuse_it() -> None:
     given = records(visits=came(("week-1", 8)), urine=[sample(8, "-")])
     lenient = SCHEDULE.replace('named: "week-{n}"', 'named: "week-{n}", without-row: not-expected')

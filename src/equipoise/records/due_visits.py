@@ -18,7 +18,7 @@ from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.language.analysis import DropoutEvent
 from equipoise.protocol.language.protocol import PlannedVisit, Protocol
 from equipoise.records.records import Records
-from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, NOT_EXPECTED, POSITIVE, REPLICATE
+from equipoise.records.schema import ATTENDED, DEATH, MISSED, NEGATIVE, NOT_EVALUABLE, NOT_EXPECTED, POSITIVE, REPLICATE
 
 CODES = {
     "R062": "Due visits without a row, which count as missed (a note, not an error).",
@@ -105,7 +105,7 @@ def find_due_visits(protocol: Protocol, records: Records) -> DueVisits:
     absent = grid if rows is None else grid.join(rows, on=key, how="anti", maintain_order="left")
     if not absent.height:
         return DueVisits(visits, nothing)
-    for event, day in (("death", "_died"), ("administrative_end", "_ended")):
+    for event, day in ((DEATH, "_died"), ("administrative_end", "_ended")):
         absent = absent.join(_first_day(records, event, lead, day), on=[*lead, "participant_id"], how="left")
     absent = absent.join(_seen(records, lead), on=key, how="left").sort(*lead, "participant_id", "_target")
     absent = absent.filter(pl.col("series").is_in(list(wanted)) | pl.col("_seen"))
@@ -159,11 +159,16 @@ def _grid(protocol: Protocol, records: Records, planned: Iterable[PlannedVisit],
 
 def _first_day(records: Records, event: str, lead: list[str], name: str) -> pl.DataFrame:
     """The first day of an event of disposition, a row per participant who has it."""
-    rows = records["disposition"]
     by = [*lead, "participant_id"]
-    if lead and REPLICATE not in rows.columns:
-        rows = rows.with_columns(pl.lit(None, dtype=pl.Int64).alias(REPLICATE))
-    return rows.filter(pl.col("event") == event).group_by(by).agg(pl.col("day").min().alias(name))
+    ends = records["disposition"].filter(pl.col("event") == event)
+    parts = [ends.select(*by, "day")] if ends.height else []
+    if event == DEATH:
+        # A trial may hold deaths among its outcomes instead.
+        deaths = records["events"].filter((pl.col("term") == DEATH) & pl.col("happened"))
+        parts += [deaths.select(*by, "day")] if deaths.height else []
+    schema = {**dict.fromkeys(lead, pl.Int64), "participant_id": pl.String, "day": pl.Int64}
+    rows = reduce(lambda a, b: pl.concat([a, b]), parts, pl.DataFrame(schema=schema))
+    return rows.group_by(by).agg(pl.col("day").min().alias(name))
 
 
 def _seen(records: Records, lead: list[str]) -> pl.DataFrame:
