@@ -66,6 +66,18 @@ def test_an_event_on_an_unknown_day_leaves_no_time_and_says_so() -> None:
     assert it.marks["event-without-day"].tolist() == [True, False]
 
 
+def test_an_event_on_the_day_of_time_zero_counts_where_the_endpoint_says_so_and_is_named_elsewhere() -> None:
+    people: dict[str, dict[str, Any]] = {
+        "a": {"events": [("relapse", 1, True)], "left": [("completion", 85)]},
+        "b": {"left": [("completion", 85)]},
+    }
+    relapse = DEATH.replace("event: death", "event: relapse")
+    it = derive(relapse, people, **HR)
+    assert (plain(it.time), it.marks["event-on-day-zero"].tolist()) == ([84, 84], [True, False])
+    there = derive(relapse.replace("first-of", "at-day-zero: true, first-of"), people, **HR)
+    assert (plain(there.time), there.marks) == ([0, 84], {})
+
+
 def test_only_events_of_the_certainty_asked_for_count() -> None:
     sure = DEATH.replace("{event: death}", "{event: relapse, certainty: [certain, probable]}")
     people: dict[str, dict[str, Any]] = {
@@ -189,13 +201,6 @@ def test_a_score_is_held_against_numbers_a_threshold_or_itself(criterion: str, e
         assert it.marks["percent-of-nothing"].tolist() == [False, False, False, True]
 
 
-def test_per_cent_count_from_the_lowest_score_there_is() -> None:
-    # Strain runs from 10 to 50: 30 is 20 above the lowest, and half of that is 20, not 15.
-    people: dict[str, dict[str, Any]] = {"a": {"strain": [30, 21, 20, 15]}, "b": {"strain": [50, 31, 30, 25]}}
-    at = "{kind: score-criterion, words: half, assessment: strain, at: weekly, improved-by: 50 %, baseline: entry}"
-    assert plain(derive(at, people, estimator="gee").values) == [[0, 1, 1], [0, 1, 1]]
-
-
 def test_a_threshold_by_sex_takes_the_number_of_each_participant() -> None:
     people: dict[str, dict[str, Any]] = {
         "a": {"sex": "female", "strain": [None, None, None, 31]},
@@ -245,6 +250,11 @@ FACULTY: list[tuple[str, str, str]] = [
         "{kind: score-criterion, words: x, assessment: mood, visit: day-85, improved-by: 50 %, baseline: day-1}",
         "P020",
         "day-1",
+    ),
+    (
+        "{kind: score-criterion, words: x, assessment: strain, visit: day-85, improved-by: 50 %, baseline: entry}",
+        "P055",
+        "begin at 10",
     ),
     ("{kind: score-criterion, words: x, assessment: swab, visit: day-85, at-most: 0}", "P027", "type finding"),
     ("{kind: score-criterion, words: x, assessment: mood, scale: totl, visit: day-85, at-most: 9}", "P051", "total"),

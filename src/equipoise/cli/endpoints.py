@@ -18,7 +18,8 @@ WARNINGS = {
     "never-seen-has-no-value": "somebody seen in no cell would count as a success, and has no value instead",
     "time-carried-forward": "time that nobody observed counts as free of the event, because the definition says so",
     "event-without-day": "an event on a day that nobody knows leaves no result",
-    "percent-of-nothing": "of a baseline at the lowest score there are no per cent",
+    "event-on-day-zero": "an event on the day of time zero is not counted, because the definition says so",
+    "percent-of-nothing": "of a baseline score of 0 there are no per cent",
     "amount-not-recorded": "days of use without an amount are not known",
 }
 CODES = {"U607": "An option of `equipoise endpoints` that does not fit."}

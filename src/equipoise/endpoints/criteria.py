@@ -23,7 +23,7 @@ Bound = float | Mapping[str, float] | None
 class Judged:
     """Scores held against a criterion: 1 met, 0 not met, NaN not known, (n, n_visits).
 
-    ``without_percent`` (n,) marks whose baseline is the lowest score there is: of it there are no per cent.
+    ``without_percent`` (n,) marks whose baseline score is 0: of it there are no per cent.
     """
 
     met: Floats
@@ -34,8 +34,7 @@ def judge(lattice: Lattice, criterion: ScoreCriterion, scores: Floats) -> Judged
     """Hold ``scores`` (n, n_visits) against a criterion; what any part of it cannot decide is not known.
 
     Numbers may go by a baseline variable; whoever's level is not known has no result. An improvement counts in the
-    direction that is better by the instrument: by points, or by per cent of the baseline score above the lowest score
-    there is (with scales from 0 that is the score itself).
+    direction that is better by the instrument: by points, or by per cent of the baseline score.
     """
     instrument = require_instrument_of(lattice.protocol, criterion.assessment)
     lower, upper, of = _bounds(criterion, instrument)
@@ -49,9 +48,8 @@ def judge(lattice: Lattice, criterion: ScoreCriterion, scores: Floats) -> Judged
         before = lattice.scale_values(instrument, criterion.scale, (str(criterion.baseline),))
         gain = (before - scores) if instrument.better == "lower" else (scores - before)
         if criterion.improved_by.is_percent:
-            room = before - instrument.bounds(criterion.scale)[0]
-            without = np.asarray(room[:, 0] == 0)
-            gain = np.divide(100.0 * gain, room, out=np.full(gain.shape, np.nan), where=room > 0)
+            without = np.asarray(before[:, 0] == 0)
+            gain = np.divide(100.0 * gain, before, out=np.full(gain.shape, np.nan), where=before > 0)
         # A gain of exactly the amount counts, also where the division leaves its last digit off.
         met *= np.where(np.isnan(gain), np.nan, gain >= criterion.improved_by.amount - 1e-9)
     return Judged(np.where(np.isnan(scores), np.nan, met), without)

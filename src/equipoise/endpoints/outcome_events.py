@@ -58,6 +58,14 @@ def first_event_day(lattice: Lattice, term: str, certainty: tuple[str, ...], ear
     return out
 
 
+def happened_on(lattice: Lattice, term: str, certainty: tuple[str, ...], day: int) -> Mask:
+    """(n,) whether the event is recorded on this day index."""
+    out = np.zeros(lattice.n, dtype=np.bool_)
+    rows, days = event_days(lattice, (term,), certainty)
+    out[rows[days == day]] = True
+    return out
+
+
 def events_known_to(lattice: Lattice, term: str, until: int) -> Index:
     """(n,) day index of the last day up to ``until`` on which the event would have been known; -NEVER without any.
 

@@ -9,7 +9,7 @@ from equipoise.endpoints.criteria import first_met, scores_known_to
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
-from equipoise.endpoints.outcome_events import ENDS, events_known_to, first_event_day, without_day
+from equipoise.endpoints.outcome_events import ENDS, events_known_to, first_event_day, happened_on, without_day
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import (
     DispositionEvent,
@@ -43,7 +43,7 @@ def derive_time_to_event(
     days = np.full((len(endpoint.first_of), lattice.n), NEVER, dtype=np.int64)
     names = []
     never_seen = np.full(lattice.n, any(isinstance(event, RunOfUse) for event in endpoint.first_of))
-    undated = np.zeros(lattice.n, dtype=np.bool_)
+    undated, at_entry = np.zeros(lattice.n, dtype=np.bool_), np.zeros(lattice.n, dtype=np.bool_)
     for position, event in enumerate(endpoint.first_of):
         if isinstance(event, UseEvent):
             days[position] = _first_use(lattice, event.use, earliest)
@@ -58,6 +58,8 @@ def derive_time_to_event(
         elif isinstance(event, OutcomeEvent):
             days[position] = first_event_day(lattice, event.event, event.certainty, earliest)
             undated |= without_day(lattice, (event.event,), event.certainty)
+            if not endpoint.at_day_zero:
+                at_entry |= happened_on(lattice, event.event, event.certainty, zero)
             names.append(event.event.replace("-", " "))
         elif isinstance(event, ScoreEvent):
             days[position] = first_met(lattice, event, earliest)
@@ -99,7 +101,13 @@ def derive_time_to_event(
         follow_up=float(until - zero),
         warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
         marks={
-            code: who for code, who in (("time-carried-forward", carried), ("event-without-day", undated)) if who.any()
+            code: who
+            for code, who in (
+                ("time-carried-forward", carried),
+                ("event-without-day", undated),
+                ("event-on-day-zero", at_entry),
+            )
+            if who.any()
         },
     )
 

@@ -76,7 +76,8 @@ ENDPOINT_WARNINGS: dict[str, str] = {
     ),
     "time-carried-forward": "Time after the last day on which the event would have been known counts as event-free.",
     "event-without-day": "Who had an event on a day that nobody knows has no result.",
-    "percent-of-nothing": "Of a baseline at the lowest score there are no per cent, and no result.",
+    "event-on-day-zero": "An event on the day of time zero is not counted, as the endpoint says.",
+    "percent-of-nothing": "Of a baseline score of 0 there are no per cent, and no result.",
     "amount-not-recorded": "Days of use without a recorded amount are not known.",
 }
 

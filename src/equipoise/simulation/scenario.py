@@ -220,6 +220,11 @@ def _refuse_not_drawn(protocol: Protocol, design: TrialDesign, collector: _Colle
                 "no amount: whether a day counts would not be known."
             )
             collector.add("S016", f"{place}.use", found, "a definition of use without an amount", parts)
+        unseen = [*endpoint.event_terms, *([endpoint.assessment] if endpoint.kind == "finding" else [])]
+        if unseen and ("S016", place) not in told:
+            told.add(("S016", place))
+            found = f"The endpoint {estimand.endpoint} reads {listed(unseen, conjunction='and')}."
+            collector.add("S016", place, found, "what the day-level model draws: use, scores, visits", parts)
         for name in {*line.covariates, *(c for group in (line.vary.covariates if line.vary else ()) for c in group)}:
             drawn = name in (design.route_variable, *BASELINE_DRAWN) or (name == SITE and bool(design.sites))
             if not drawn and name in (*model.baseline, SITE) and ("S017", name) not in told:

@@ -143,9 +143,20 @@ def _check_criterion(c: Checker, path: Path_, part: ScoreCriterion, instrument: 
         found = f"Of {instrument.id} neither direction is better: nothing can be called an improvement."
         step = "Say which direction is better under instruments."
         c.add("P055", (*path, "improved-by"), found, "an instrument with a direction", step)
+    if part.improved_by is not None and part.improved_by.is_percent:
+        _check_percent(c, (*path, "improved-by"), part.scale, instrument)
     if part.improved_by is not None and not part.improved_by.is_percent and part.improved_by.amount > highest - lowest:
         found = f"No score of {instrument.id} improves by {part.improved_by}."
         c.add("P055", (*path, "improved-by"), found, f"up to {highest - lowest:g} points", "Correct the number.")
+
+
+def _check_percent(c: Checker, path: Path_, scale: str, instrument: Instrument) -> None:
+    """Per cent of a score mean something only where the scale begins at 0: otherwise they depend on where it begins."""
+    lowest, _ = instrument.bounds(scale)
+    if lowest != 0:
+        found = f"Scores of {instrument.id} begin at {lowest:g}: per cent of them depend on where the scale begins."
+        step = f"Write points, or record the score less {lowest:g} as an instrument of the protocol."
+        c.add("P055", path, found, "a scale that begins at 0", step)
 
 
 def _check_scale_and_item(c: Checker, path: Path_, endpoint: Any, instrument: Instrument) -> None:
@@ -160,6 +171,8 @@ def _check_scale_and_item(c: Checker, path: Path_, endpoint: Any, instrument: In
             listed(instrument.scales),
             f"Did you mean {guess}?" if guess else "",
         )
+    if getattr(endpoint, "value", None) == "percent-change" and scale in instrument.scales:
+        _check_percent(c, (*path, "value"), scale, instrument)
     if item is not None and instrument.item(item) is None:
         guess = nearest(item, instrument.item_ids)
         c.add(

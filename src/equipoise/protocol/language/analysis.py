@@ -260,9 +260,14 @@ class TimeToEventEndpoint(EndpointBase):
         return any(isinstance(event, (UseEvent, RunOfUse)) for event in self.first_of)
 
     @property
+    def event_terms(self) -> tuple[str, ...]:
+        """Those of its events that are recorded ones."""
+        return tuple(event.event for event in self.first_of if isinstance(event, OutcomeEvent))
+
+    @property
     def event_noun(self) -> str | None:
         """Its events, where each is a recorded one."""
-        terms = tuple(event.event for event in self.first_of if isinstance(event, OutcomeEvent))
+        terms = self.event_terms
         return noun_of(terms) if len(terms) == len(self.first_of) else None
 
     @property

@@ -29,6 +29,11 @@ class EndpointBase(Sourced):
         return self.looks_at_use
 
     @property
+    def event_terms(self) -> tuple[str, ...]:
+        """Outcome events that the endpoint reads."""
+        return ()
+
+    @property
     def event_noun(self) -> str | None:
         """What happens, where the endpoint is about recorded events alone: ``death``, ``death or relapse``."""
         return None

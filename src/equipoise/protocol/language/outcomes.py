@@ -150,13 +150,18 @@ class _Events(Frozen):
     )
     days: Days = Field(description="The study days in which they count, both ends included.")
 
+    @property
+    def event_terms(self) -> tuple[str, ...]:
+        """Its events."""
+        return self.events
+
 
 def noun_of(terms: tuple[str, ...]) -> str:
     """Events as a sentence names them: ``death or return to treatment``."""
     return " or ".join(dict.fromkeys(term.replace("-", " ") for term in terms))
 
 
-class EventEndpoint(EndpointBase, _Events):
+class EventEndpoint(_Events, EndpointBase):
     """Yes or no: one of some events within a window of days."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (BINARY,)
@@ -182,7 +187,7 @@ class EventEndpoint(EndpointBase, _Events):
         return self.missed == "is-yes" if event == "dropout" else event in self.events or None
 
 
-class EventCountEndpoint(EndpointBase, _Events):
+class EventCountEndpoint(_Events, EndpointBase):
     """A number: how many of some events in a window of days, or how many in so many days observed."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (NUMBER,)

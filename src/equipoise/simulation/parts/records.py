@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.seeds import instance_of
+from equipoise.records.schema import DISPOSITION_EVENTS
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
 from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
 from equipoise.simulation.infusion import adverse_events_table, dissociation_scores, exposure_table, vitals_table
@@ -142,6 +143,7 @@ def tables_of(course: Course, replicate: int) -> tuple[dict[str, pl.DataFrame], 
         "exposure": exposure_table(trial),
         "sessions": sessions_table(trial),
         "adverse_events": _adverse_events(trial),
+        "events": _events(trial),
         "disposition": _disposition(trial),
     }
     if any(a.type == "vitals" for a in course.scenario.protocol.model.assessments.values()):
@@ -307,6 +309,25 @@ def _adverse_events(trial: TrialOfParts) -> pl.DataFrame:
     return adverse_events_table(trial) if has_any else pl.DataFrame()
 
 
+def _events(trial: TrialOfParts) -> pl.DataFrame:
+    """Outcome events that are no events of disposition, each on its day, of who was still there and alive.
+
+    That nothing happened is told by the end of taking part, in the table disposition.
+    """
+    course, rows = trial.course, trial.rows
+    never = np.full(trial.n, NEVER, dtype=np.int64)
+    died = course.events["death"][rows] if "death" in course.events else never
+    ends = np.minimum(died, np.where(trial.is_gone, course.gone_from[rows], never))
+    frames = []
+    for term, days in course.events.items():
+        if term not in DISPOSITION_EVENTS:
+            who = np.flatnonzero(days[rows] < ends)
+            day = [study_day(int(index)) for index in days[rows][who]]
+            frames.append(pl.DataFrame({"participant_id": trial.ids[who], "term": term, "day": day, "happened": True}))
+    schema = {"participant_id": pl.String, "term": pl.String, "day": pl.Int64, "happened": pl.Boolean}
+    return pl.concat([pl.DataFrame(frame, schema=schema) for frame in frames]) if frames else pl.DataFrame()
+
+
 def _disposition(trial: TrialOfParts) -> pl.DataFrame:
     """Completion on the last planned day; withdrawal or loss on the day after the last contact; events on their day."""
     course, rows, s = trial.course, trial.rows, trial.course.scenario
@@ -318,6 +339,8 @@ def _disposition(trial: TrialOfParts) -> pl.DataFrame:
     for i in range(trial.n):
         who = str(trial.ids[i])
         for name, days in course.events.items():
+            if name not in DISPOSITION_EVENTS:
+                continue
             if days[rows][i] < NEVER and (name == "death" or not gone[i] or days[rows][i] < course.gone_from[rows][i]):
                 found.append(
                     {"participant_id": who, "event": name, "day": study_day(int(days[rows][i])), "reason": None}

@@ -79,8 +79,10 @@ def read_parts(
     scores = _scores(reader, instruments)
     reports = {id: reader.report(id, values) for id, values in _group(reader, "report", tuple(instruments)).items()}
     from equipoise.records.schema import DISPOSITION_EVENTS
+    from equipoise.records.trial_facts import event_terms
 
-    events = {id: reader.event(id, values) for id, values in _group(reader, "events", DISPOSITION_EVENTS).items()}
+    happens = tuple(dict.fromkeys((*DISPOSITION_EVENTS, *event_terms(protocol))))
+    events = {id: reader.event(id, values) for id, values in _group(reader, "events", happens).items()}
     doses = reader.part("doses", settings.parts.get("doses", {}))
     doses.known(("stopped",))
     sessions = reader.part("sessions", settings.parts.get("sessions", {}))
@@ -258,13 +260,18 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
                         expected,
                     )
         assessment = getattr(endpoint, "assessment", None)
-        if endpoint.kind == "report" and assessment not in parts.report:
+        by_share = endpoint.kind in ("report", "finding")
+        if by_share and assessment not in parts.report:
             need(f"report.{assessment}", f"{id} reads {assessment}, which no part draws.", "a share such as 40 %")
-        elif assessment is not None and endpoint.kind != "report":
-            given = (settings.parts.get("score") or {}).get(assessment, {})
-            for key in ("mean", "sd"):
+        scored = [getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ())]
+        for name in (*([] if by_share else [assessment]), *scored):
+            given = (settings.parts.get("score") or {}).get(name, {})
+            for key in ("mean", "sd") if name is not None else ():
                 if not isinstance(given, Mapping) or given.get(key) is None:
-                    need(f"score.{assessment}.{key}", f"{id} reads {assessment}, which has no {key}.", "a number")
+                    need(f"score.{name}.{key}", f"{id} reads {name}, which has no {key}.", "a number")
+        for term in endpoint.event_terms:
+            if term not in parts.events:
+                need(f"events.{term}", f"{id} reads {term}, which no part draws.", "a hazard")
         for event in getattr(endpoint, "first_of", ()):
             names = set(getattr(event, "disposition", ())) - {"study_withdrawal", "lost_to_follow_up", "completion"}
             for name in sorted(names - set(parts.events) - {"treatment_discontinuation"}):
