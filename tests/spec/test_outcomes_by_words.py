@@ -158,7 +158,7 @@ def test_a_finding_is_yes_no_or_missing_at_each_visit() -> None:
     it = derive(finding, SWAB, estimator="gee")
     assert plain(it.values) == [[1, None, 0], [0, 0, None], [None, None, None], [1, 1, 1]]
     assert it.event_word == "germs present"
-    assert plain(it.visit_weeks) == [0, 4, 8]
+    assert (plain(it.visit_weeks), it.first_visit_day) == ([0, 4, 8], 28)
     carried = derive(finding, SWAB, missed="last-observation", estimator="gee")
     assert plain(carried.values) == [[1, 1, 0], [0, 0, 0], [None, None, None], [1, 1, 1]]
     worse = derive(finding, SWAB, missed="is-use", estimator="gee")

@@ -152,6 +152,7 @@ def _yes_or_no(
         values=values,
         visit_names=names,
         visit_weeks=(target - target[0]) / 7.0,
+        first_visit_day=int(target[0]),
         marks=marks,
     )
 
