@@ -87,6 +87,11 @@ def test_only_events_of_the_certainty_asked_for_count() -> None:
         "possible on 10, then completed": {"events": [("relapse", 10, True, "possible")], "left": [("completion", 85)]},
     }
     assert times(sure, people) == [(19, True), (84, False)]
+    # A death of the disposition is certain.
+    death = {"a": {"left": [("death", 15)]}, "b": {"left": [("completion", 85)]}}
+    certain = DEATH.replace("event: death", "event: death, certainty: [certain]")
+    assert times(certain, death) == [(14, True), (84, False)]
+    assert times(certain.replace("[certain]", "[probable]"), death) == [(14, False), (84, False)]
 
 
 def test_what_happened_is_the_noun_of_a_time_to_recorded_events() -> None:

@@ -19,11 +19,12 @@ ENDS = ("completion", "study_withdrawal", "lost_to_follow_up", DEATH, "administr
 def event_days(lattice: Lattice, terms: tuple[str, ...], certainty: tuple[str, ...] = ()) -> tuple[Index, Index]:
     """Row and day index of the dated events of these terms that happened, each day of a term once.
 
-    With ``certainty`` only events of that certainty. A death of the table disposition is the event ``death`` too.
+    With ``certainty`` only events of that certainty. A death of the table disposition is the event ``death`` too, and
+    certain.
     """
     rows = lattice.rows_of("events", pl.col("term").is_in(list(terms)) & pl.col("happened") & _is_sure(certainty))
     dated = rows.filter(pl.col("day").is_not_null()).select("row", "term", "day")
-    if DEATH in terms and not certainty:
+    if DEATH in terms and _takes_certain(certainty):
         left = lattice.rows_of("disposition", (pl.col("event") == DEATH) & pl.col("day").is_not_null())
         dated = pl.concat([dated, left.select("row", pl.lit(DEATH).alias("term"), "day")], how="vertical_relaxed")
     once = dated.unique(maintain_order=True)
@@ -35,7 +36,7 @@ def without_day(lattice: Lattice, terms: tuple[str, ...], certainty: tuple[str, 
     out = np.zeros(lattice.n, dtype=np.bool_)
     happened = pl.col("term").is_in(list(terms)) & pl.col("happened") & pl.col("day").is_null() & _is_sure(certainty)
     out[lattice.rows_of("events", happened)["row"].to_numpy()] = True
-    if DEATH in terms and not certainty:
+    if DEATH in terms and _takes_certain(certainty):
         left = lattice.rows_of("disposition", (pl.col("event") == DEATH) & pl.col("day").is_null())
         dated = np.zeros(lattice.n, dtype=np.bool_)
         dated[event_days(lattice, (DEATH,))[0]] = True
@@ -43,6 +44,10 @@ def without_day(lattice: Lattice, terms: tuple[str, ...], certainty: tuple[str, 
         undated[left["row"].to_numpy()] = True
         out |= undated & ~dated
     return out
+
+
+def _takes_certain(certainty: tuple[str, ...]) -> bool:
+    return not certainty or "certain" in certainty
 
 
 def _is_sure(certainty: tuple[str, ...]) -> pl.Expr:
