@@ -38,6 +38,7 @@ from equipoise.conduct.integrity.replay import (
 )
 from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.keys.quarantine import misplaced, unopened
+from equipoise.conduct.rules.accounts import joined_roles
 from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.protocol_versions import read_version
@@ -523,6 +524,10 @@ def _allocations(trial: Trial, report: Verification) -> None:
 
 
 def _credentials(trial: Trial, report: Verification) -> None:
+    accounts = sorted(source_of(trial).rows("SELECT account, roles FROM account WHERE state = 'active'"))
+    for account, roles in accounts:
+        for one, other, why in joined_roles(roles.split(",")):
+            report.notes.append(f"account {account} holds {one} and {other}: one {why}; give one of them to another")
     said = dict(source_of(trial).rows("SELECT account, credential FROM account"))
     for account, encoded in source_of(trial).rows("SELECT account, encoded FROM credential"):
         if said.pop(account, None) != credential_digest(encoded):

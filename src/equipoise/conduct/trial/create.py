@@ -17,6 +17,7 @@ from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.keys.quarantine import key_words, write_safety_key
 from equipoise.conduct.keys.vault import Vault, fingerprint_of, write_key
+from equipoise.conduct.rules.accounts import check_name, check_roles
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
 from equipoise.conduct.trial import guards
@@ -93,6 +94,7 @@ def create_trial(
         require_local(directory)
     # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
     raise_if_any(ConductError, [*check_infusions(protocol), *check_blinding(protocol)])
+    _require_accounts(accounts)
     randomizes = protocol.model.randomization is not None
     lists = None
     if randomizes:
@@ -145,6 +147,18 @@ def create_trial(
                 path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         raise
     return trial
+
+
+def _require_accounts(accounts: Sequence[FirstAccount]) -> None:
+    """Refuse first accounts that break the blind (C113) or are taken for one another (C114)."""
+    names = [first.account for first in accounts]
+    raise_if_any(
+        ConductError,
+        [
+            *(problem for first in accounts for problem in check_roles(first.account, first.roles)),
+            *(problem for at, name in enumerate(names) for problem in check_name("account", name, names[:at])),
+        ],
+    )
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -10,8 +10,9 @@ from equipoise.conduct.actions.permissions import ROLES
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
+from equipoise.conduct.rules.accounts import check_name, check_roles, joined_roles
 from equipoise.conduct.trial.models import Account, Site
-from equipoise.foundation.errors import listed
+from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
     "C110": "An account that is known already, or is not known.",
@@ -54,9 +55,11 @@ def add_account(
         )
     if not account or not account.replace("-", "").replace(".", "").isalnum():
         act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
+    raise_if_any(ConductError, check_name("account", account, Account.objects.values_list("account", flat=True)))
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
         act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
+    raise_if_any(ConductError, check_roles(account, roles))
     sites = sites or []
     strange = [site for site in sites if not Site.objects.filter(site=site).exists()]
     if strange:
@@ -147,6 +150,7 @@ def review_accounts(act: Act) -> None:
             "signed_in": last.get(row.account, "never"),
             "refused": row.refused_at,
             "refusals": row.refusals,
+            "breaks_the_blind": [f"{one} with {other}" for one, other, _ in joined_roles(row.roles.split(","))],
         }
         for row in sorted(Account.objects.all(), key=lambda row: row.account)
     ]

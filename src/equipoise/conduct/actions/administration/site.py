@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rules.accounts import check_name
 from equipoise.conduct.trial.models import Site
-from equipoise.foundation.errors import listed, nearest
+from equipoise.foundation.errors import ConductError, listed, nearest, raise_if_any
 
 CODES = {
     "C100": "A site that is known already, or is not known.",
@@ -40,6 +41,7 @@ def add_site(act: Act, site: str, zone: str) -> None:
     """Add a site with its time zone; it enrols nobody before it is activated."""
     if Site.objects.filter(site=site).exists():
         act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
+    raise_if_any(ConductError, check_name("site", site, Site.objects.values_list("site", flat=True)))
     _require_zone(act, zone)
     randomization = act.protocol.model.randomization
     if randomization is not None and "site" in (randomization.strata.usable or ()):

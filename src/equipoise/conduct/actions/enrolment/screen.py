@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.rules.accounts import check_name, skeleton
 from equipoise.conduct.trial.models import Participant, Site
-from equipoise.foundation.errors import listed
+from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
     "C120": "A participant's code that is in use already, or is no code.",
@@ -13,10 +16,11 @@ CODES = {
 
 
 @action("screen", protocol=False)
-def screen(act: Act, participant: str, site: str, result: str = "continues", reason: str = "") -> None:
+def screen(act: Act, participant: str, site: str, result: str = "continues", reason: str = "", again: str = "") -> None:
     """Count somebody screened: ``result`` is continues, excluded or declined, the last two with their reason.
 
-    The participant's code says nothing of the person; no name is ever recorded.
+    The participant's code says nothing of the person; no name is ever recorded. Who is screened again gets a new code,
+    and ``again`` names the one before, so that a person is not counted twice.
     """
     if Participant.objects.filter(participant=participant).exists():
         act.refuse(
@@ -24,10 +28,16 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
             "participant",
             f"{participant} is in use already.",
             "a code never used before",
-            "Who is screened again gets a new code.",
+            "Who is screened again gets a new code, and again=... names this one.",
         )
     if not participant.replace("-", "").isalnum() or not participant.isascii() or len(participant) > 20:
         act.refuse("C120", "participant", f"{participant!r} is no code.", "up to 20 letters, digits and dashes")
+    # every code, as SQL sees what a reader mixes up: a capital, 0 and O, 1 and I and l
+    seen = skeleton(participant)
+    looks = "replace(replace(replace(replace(replace(lower(participant), '0', 'o'), '1', 'i'), 'l', 'i'), 'rn', 'm'),"
+    alike = act.trial.rows(f"SELECT participant FROM participant WHERE {looks} 'vv', 'w') = %s", (seen,))
+    raise_if_any(ConductError, check_name("participant", participant, [row[0] for row in alike]))
+    earlier = _earlier(act, again) if again else {}
     if not Site.objects.filter(site=site).exists():
         act.refuse(
             "C100", "site", f"There is no site {site!r}.", listed(sorted(Site.objects.values_list("site", flat=True)))
@@ -47,6 +57,32 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
     act.record(
         participant=participant,
         subject="screening",
-        what={"put": {"participant": [row]}},
-        answer={"participant": participant, "status": row["status"]},
+        what={"put": {"participant": [row], **earlier_rows(act, participant, earlier)}},
+        answer={"participant": participant, "status": row["status"], **({"again": again} if again else {})},
     )
+
+
+def _earlier(act: Act, again: str) -> dict[str, str]:
+    """The person's code of before; refused where that person is still in the trial, or of another site's."""
+    row = act.trial.row("participant", participant=again)
+    account = act.trial.row("account", account=act.session.account)
+    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    if row is None or (sites and row.site not in sites):
+        act.refuse("C014", again, "There is no such participant here.", "a participant of the account's sites")
+    if row.status != "not_enrolled":
+        act.refuse("C120", "again", f"{again} is {row.status}.", "somebody whose screening ended without enrolment")
+    taken = act.trial.rows(
+        "SELECT participant FROM item WHERE form = 'rescreening' AND item = 'earlier' AND value = %s", (again,)
+    )
+    if taken:
+        act.refuse("C120", "again", f"{again} was screened again as {taken[0][0]}.", "the last code of the person")
+    return {"earlier": again}
+
+
+def earlier_rows(act: Act, participant: str, earlier: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Rows that link a screening to the one before it of the same person."""
+    if not earlier:
+        return {}
+    who = {"participant": participant, "visit": "screening", "form": "rescreening", "repeat": 1}
+    form = {**who, "state": "recorded", "date": act.now.local_date.isoformat(), "first_event": act.writer.number + 1}
+    return {"form": [form], "item": [{**who, "item": "earlier", "value": earlier["earlier"]}]}
