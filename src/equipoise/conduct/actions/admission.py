@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
+# What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
+HALTED = frozenset(
+    {
+        "screen",
+        "consent",
+        "eligibility",
+        "day-1",
+        "randomize",
+        "enter-stage",
+        "dose-sheet",
+        "dose-check",
+        "infusion-start",
+        "pause",
+        "freeze",
+    }
+)
 _MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
 
@@ -76,7 +92,8 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     if again:
         return
     state = act.state
-    if state.state not in act.action.states:
+    goes_on = state.state == "paused" and "open" in act.action.states and not _is_halted(act)
+    if state.state not in act.action.states and not goes_on:
         act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
     if act.action.why:
         act.require_why(f"The action {act.action.name} was asked for")
@@ -106,6 +123,13 @@ def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
             except ValueError:
                 found = f"The text begins with {begins!r}: a spreadsheet would take it for a formula."
                 act.refuse("C023", name, found, "text that begins with a letter or a digit", "Put a word before it.")
+
+
+def _is_halted(act: Act) -> bool:
+    """Whether a pause of the trial halts this: who is in it already may consent to a new version."""
+    if act.action.name == "consent" and act._participant is not None and act._participant.status != "screened":
+        return False
+    return act.action.name in HALTED
 
 
 def _require_outside(act: Act) -> None:

@@ -44,6 +44,7 @@ adverse-event          -   Y   Y   Y   -   -   -   -   -   -   -
 adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -   -
 adverse-event-update   -   Y   Y   -   -   -   -   -   -   -   -
 amend                  Y   -   -   -   -   -   -   -   -   -   -
+ask-unlock             Y   -   -   -   -   -   -   -   -   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -   -
 calendar               -   Y   Y   -   Y   -   Y   -   -   -   -
 close-site             Y   -   -   -   -   -   -   -   -   -   -
@@ -59,6 +60,7 @@ disable-account        Y   -   -   -   -   -   -   -   -   -   -
 discontinue            -   -   Y   -   -   -   -   -   -   -   -
 dose-check             -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet             -   -   -   -   -   Y   -   -   -   -   -
+due                    -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -   -
 enter-stage            -   -   Y   -   -   -   -   -   -   -   -
 expire-account         Y   -   -   -   -   -   -   -   -   -   -
@@ -72,9 +74,11 @@ infusion-vitals        -   -   -   Y   -   -   -   -   -   -   -
 lift-fence             Y   -   -   -   -   -   -   -   -   -   -
 lock                   Y   -   -   -   -   -   -   -   -   -   -
 lost                   -   Y   Y   -   -   -   -   -   -   -   -
+not-done               -   Y   Y   Y   Y   -   Y   -   -   -   -
 open-arms              -   -   -   -   -   -   Y   -   -   -   -
 open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
 passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+pause                  Y   -   -   -   -   -   Y   -   -   -   -
 queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
 query                  -   -   -   -   -   -   Y   Y   Y   -   -
 query-answer           -   Y   Y   Y   Y   -   Y   -   -   -   -
@@ -87,6 +91,7 @@ record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
+resume                 Y   -   -   -   -   -   -   -   -   -   -
 review-accounts        Y   -   -   -   -   -   -   Y   -   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
@@ -96,12 +101,15 @@ sign-off               -   -   Y   -   -   -   -   -   -   -   -
 sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 stock                  -   -   -   -   -   Y   -   -   -   -   -
 stock-count            -   -   -   -   -   Y   -   -   -   -   -
+transfer               -   Y   Y   -   -   -   -   -   Y   -   -
 unblind                -   -   Y   -   -   Y   Y   -   -   -   -
 unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
 unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -
 unblinded-by-accident  -   Y   Y   Y   Y   Y   Y   Y   Y   -   -
 unfreeze               Y   -   -   -   -   -   -   -   -   -   -
+unlock                 Y   -   -   -   -   -   -   -   Y   -   -
 visit                  -   Y   Y   -   Y   -   -   -   -   -   -
+visit-forms            -   Y   Y   Y   Y   -   Y   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -   -
 weight                 -   Y   Y   Y   -   -   -   -   -   -   -
 withdraw               -   Y   Y   -   -   -   -   -   -   -   -

@@ -37,6 +37,7 @@ ANCHORED = frozenset(
         "acknowledge-loss",
         "add-slots",
         "amend",
+        "ask-unlock",
         "copy",
         "export-allocations",
         "freeze",
@@ -44,14 +45,17 @@ ANCHORED = frozenset(
         "lock",
         "open-arms",
         "open-quarantine",
+        "pause",
         "randomize",
         "randomized-in-error",
         "redact",
         "renew-receipts",
         "restored",
+        "resume",
         "unblind",
         "unblind-for",
         "unblinded-by-accident",
+        "unlock",
     }
 )
 _READY = "ready-"

@@ -29,6 +29,7 @@ CODES = {
     "C575": "Answers that are unusual: confirm them, or correct them.",
     "C577": "A form that the visit does not ask for.",
     "C578": "A form that cannot be quarantined.",
+    "C579": "A reason for an absent answer that there is not, or of an item that has an answer.",
 }
 
 ItemType = Literal["text", "integer", "decimal", "date", "choice", "yes-no"]
@@ -99,6 +100,37 @@ class Filling:
 
 
 _D = Decimal
+
+# Why an answer is absent. `left-out` is what stands where nobody said more.
+REASONS = {
+    "refused": "asked, and the person did not want to answer",
+    "no-answer": "asked, and there was no answer",
+    "not-known": "asked, and the person does not know",
+    "not-asked": "it was not asked",
+    "lost": "the sheet was lost or cannot be read",
+}
+
+
+def reasons_of(
+    form: Form, answers: Mapping[str, str | None], told: Mapping[str, str]
+) -> tuple[dict[str, str], list[Problem]]:
+    """The reason of each item without an answer, from ``told`` (an item, or `all` for those not named), and what is
+    wrong with them (C579).
+    """
+    problems = []
+    out: dict[str, str] = {}
+    for name, reason in told.items():
+        place = f"{form.id}.{name}"
+        if reason not in REASONS:
+            problems.append(Problem("C579", place, f"Found {reason!r}.", listed(REASONS)))
+        elif name != "all" and form.item(name) is None:
+            problems.append(Problem("C579", place, "The form has no such item.", "an item of the form, or all"))
+        elif name != "all" and answers.get(name) not in (None, ""):
+            problems.append(Problem("C579", place, "It has an answer.", "an answer, or a reason why there is none"))
+    for item in form.items:
+        if answers.get(item.id) in (None, "") and (reason := told.get(item.id, told.get("all", ""))):
+            out[item.id] = reason
+    return out, problems
 
 
 def forms(protocol: Protocol) -> dict[str, Form]:
@@ -200,7 +232,12 @@ def _vitals(entry: Assessment) -> tuple[FormItem, ...]:
 
 
 def _event(entry: Assessment) -> tuple[FormItem, ...]:
-    return (FormItem("asked", "Asked about adverse events", "yes-no"),)
+    """Whether adverse events were asked about at the visit and, where they were, whether there were any."""
+    asked = parse_condition("asked = yes")
+    return (
+        FormItem("asked", "Asked about adverse events", "yes-no"),
+        FormItem("any", "Any since the last visit", "yes-no", required=False, when=asked),
+    )
 
 
 def _finding(entry: Assessment) -> tuple[FormItem, ...]:
@@ -257,13 +294,20 @@ def _asked_for(form: Form, answers: Mapping[str, str | None], confirmed: Collect
     return form.id, form.label, form.blinding, form.kind, id(form.items), tuple(answers.items()), tuple(confirmed)
 
 
-def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection[str] = ()) -> Filling:
+def fill(
+    form: Form,
+    answers: Mapping[str, str | None],
+    *,
+    confirmed: Collection[str] = (),
+    excused: Collection[str] = (),
+) -> Filling:
     """Hold answers (texts; ``None`` or empty: left out) against a form.
 
-    Every hard and soft problem comes at once; a soft one whose item is in ``confirmed`` is passed. Items that the
-    answers put out of question are listed as cleared when they had an answer.
+    ``excused`` items have no answer for a reason that is told: nobody asks for it any more. Every hard and soft problem
+    comes at once; a soft one whose item is in ``confirmed`` is passed. Items that the answers put out of question are
+    listed as cleared when they had an answer.
     """
-    if _AHEAD:
+    if _AHEAD and not excused:
         ahead = _AHEAD.pop(_asked_for(form, answers, confirmed), None)
         if ahead is not None:
             return ahead[1]
@@ -287,10 +331,11 @@ def fill(form: Form, answers: Mapping[str, str | None], *, confirmed: Collection
     clean = {id: given[id] for id in shown}
     soft: list[Problem] = []
     for item in form.items:
-        if item.id in clean:
+        if item.id in clean and (clean[item.id] is not None or item.id not in excused):
             _check_item(form, item, clean[item.id], hard, soft)
     if not hard:
-        _check_together(form, clean, hard, soft)
+        told = {id: value for id, value in clean.items() if value is not None or id not in excused}
+        _check_together(form, told, hard, soft)
     pending = tuple(problem for problem in soft if item_of(form, problem) not in confirmed)
     accepted = tuple(problem for problem in soft if item_of(form, problem) in confirmed)
     return Filling(clean, cleared, tuple(hard), pending, accepted, _scores(form, clean) if not hard else {})

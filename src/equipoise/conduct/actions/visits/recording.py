@@ -100,6 +100,7 @@ def form_rows(
     blinding: str = "open",
     missing: str = "left-out",
     is_new: bool = True,
+    reasons: Mapping[str, str] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of one filling of a form and of its items; an item without a value is missing, for ``missing``.
 
@@ -118,7 +119,7 @@ def form_rows(
             "type": kind,
             "value": value or "",
             "unit": unit,
-            "missing": "" if value else missing,
+            "missing": "" if value else (reasons or {}).get(id, missing),
             "blinding": blinding,
         }
         for id, (kind, value, unit) in items.items()
@@ -136,22 +137,34 @@ def sealed_cell(act: Act, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def filled_rows(
-    act: Act, visit: str, form: Form, filling: Filling, *, repeat: int = 1, on: date | None = None, is_new: bool = True
+    act: Act,
+    visit: str,
+    form: Form,
+    filling: Filling,
+    *,
+    repeat: int = 1,
+    on: date | None = None,
+    is_new: bool = True,
+    reasons: Mapping[str, str] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of a form whose answers were held against it; items that are not asked are cleared, and say so.
 
     A quarantined form is written whole, each item of it, so that nothing can be told from which rows there are; with
-    it, sealed, the items whose unusual answer somebody confirmed.
+    it, sealed, the items whose unusual answer somebody confirmed. ``reasons`` say of items why there is no answer.
     """
     items: dict[str, Item] = {}
     if form.blinding != "open":
         told = {item.id: (item.type, filling.answers.get(item.id), item.unit) for item in form.items}
         told[CONFIRMED] = ("text", ", ".join(sorted({item_of(form, p) for p in filling.accepted})) or "none", "")
-        return form_rows(act, visit, form.id, told, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new)
+        return form_rows(
+            act, visit, form.id, told, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new, reasons=reasons
+        )
     for item in form.items:
         if item.id in filling.answers:
             items[item.id] = (item.type, filling.answers[item.id], item.unit)
-    rows = form_rows(act, visit, form.id, items, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new)
+    rows = form_rows(
+        act, visit, form.id, items, repeat=repeat, on=on, blinding=form.blinding, is_new=is_new, reasons=reasons
+    )
     cleared: dict[str, Item] = {
         item.id: (item.type, None, item.unit) for item in form.items if item.id in filling.cleared
     }

@@ -30,6 +30,8 @@ from equipoise.protocol.language.design import BehaviouralIntervention
 if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
+NOT_DONE = "not-done"  # the state of a form that was left out on purpose, with the reason
+
 CODES = {
     "C610": "A visit that is recorded already, or is not recorded yet.",
     "C611": "Days of the calendar that cannot be told.",
@@ -157,35 +159,102 @@ def _fill_ahead(protocol: Protocol, given: Mapping[str, Any]) -> None:
 
 @action("record", ahead=_fill_ahead)
 def record(
-    act: Act, participant: str, visit: str, form: str, answers: dict[str, Any], confirm: list[str] | None = None
+    act: Act,
+    participant: str,
+    visit: str,
+    form: str,
+    answers: dict[str, Any],
+    confirm: list[str] | None = None,
+    missing: dict[str, Any] | None = None,
 ) -> None:
-    """Record a form at a visit: urine, craving, a questionnaire, a guess of the arm, the telephone report."""
+    """Record a form at a visit: urine, craving, a questionnaire, a guess of the arm, whether adverse events were asked.
+
+    ``missing`` tells why answers are absent, by item or for ``all`` of them: refused, no-answer, not-known, not-asked
+    or lost. A form that was not done at all: not-done.
+    """
     protocol = act.protocol
     asked = forms.forms_at(protocol, visit)
     if form not in asked or form not in protocol.model.assessments:
         act.refuse("C577", form, f"The visit {visit} does not ask for it.", listed(asked))
     made = forms.form_of(protocol, form)
-    if made.kind in ("daily-use", "vitals", "event"):
+    if made.kind in ("daily-use", "vitals"):
         act.refuse(
             "C577",
             form,
             f"A form of type {made.kind} has an action of its own.",
-            "calendar, infusion-vitals or adverse-event",
+            "calendar or infusion-vitals",
         )
     require_may_record(act, made)
     day = _require_attended(act, visit)
-    if form_of(act, visit, form) is not None:
+    before = form_of(act, visit, form)
+    if before is not None and before.state == NOT_DONE:
+        act.require_why("A form that was called not done was recorded")
+    elif before is not None:
         act.refuse("C601", form, f"It is recorded at {visit}.", "a form that is not there yet", "Use correct.")
     if made.blinding != "open":
-        act.hide("answers", "confirm")
-    filling = forms.fill(made, texts_of(answers), confirmed=confirm or ())
+        act.hide("answers", "confirm", "missing")
+    told = texts_of(answers)
+    reasons, wrong = forms.reasons_of(made, told, {id: str(reason) for id, reason in (missing or {}).items()})
+    raise_problems(wrong)
+    filling = forms.fill(made, told, confirmed=confirm or (), excused=reasons)
     raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, day)])
-    rows = joined(filled_rows(act, visit, made, filling, on=day), asked_by_checks(act, visit, made, filling))
+    rows = joined(
+        filled_rows(act, visit, made, filling, on=day, is_new=before is None, reasons=reasons),
+        asked_by_checks(act, visit, made, filling),
+    )
     shown = {} if made.blinding != "open" else dict(filling.scores)
     act.record(
         subject=f"{visit} {form}",
         what={"put": rows},
         answer={"participant": participant, "visit": visit, "form": form, "scores": shown},
+    )
+
+
+@action("not-done", why=True)
+def not_done(act: Act, participant: str, visit: str, form: str) -> None:
+    """Record that a form was not done at a visit that took place, with the reason; it is not open any more."""
+    asked = forms.forms_at(act.protocol, visit)
+    if form not in asked or form not in act.protocol.model.assessments:
+        act.refuse("C577", form, f"The visit {visit} does not ask for it.", listed(asked))
+    require_may_record(act, forms.form_of(act.protocol, form))
+    day = _require_attended(act, visit)
+    if form_of(act, visit, form) is not None:
+        act.refuse("C601", form, f"It is recorded at {visit}.", "a form that is not there yet", "Use correct.")
+    rows = form_rows(act, visit, form, {}, state=NOT_DONE, on=day)
+    rows["form"][0]["reason"] = act.why
+    answer = {"participant": participant, "visit": visit, "form": form, "state": NOT_DONE}
+    act.record(subject=f"{visit} {form}", what={"put": rows}, answer=answer)
+
+
+@action("visit-forms", private=("forms",))
+def visit_forms(act: Act, participant: str, visit: str, forms: dict[str, Any]) -> None:
+    """Record all forms of a visit at once, from one file: ``forms=@visit.json``, all of them or none.
+
+    The file holds for each form its answers, or ``{"answers": ..., "missing": ..., "confirm": [...]}``, or
+    ``{"not-done": "the reason"}``.
+    """
+    if not forms:
+        act.refuse("C577", "forms", "No form is told.", "the forms of the visit")
+    why = act.why
+    scores: dict[str, Any] = {}
+    for form, told in forms.items():
+        if not isinstance(told, dict):
+            act.refuse("C571", form, f"Found {told!r}.", "the answers by item")
+        if set(told) == {"not-done"}:
+            act.why = str(told["not-done"])
+            not_done(act, participant, visit, form)
+            act.why = why
+            continue
+        whole = told if "answers" in told and isinstance(told["answers"], dict) else {"answers": told}
+        strange = set(whole) - {"answers", "missing", "confirm"}
+        if strange:
+            act.refuse("C571", form, f"Found {listed(sorted(strange))}.", "answers, missing and confirm")
+        record(act, participant, visit, form, whole["answers"], whole.get("confirm"), whole.get("missing"))
+        scores[form] = act.events[-1].content.get("answer", {}).get("scores", {})
+    act.record(
+        subject=visit,
+        what={"forms": sorted(forms)},
+        answer={"participant": participant, "visit": visit, "form": sorted(forms), "scores": scores},
     )
 
 

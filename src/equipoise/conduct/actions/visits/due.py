@@ -1,0 +1,192 @@
+"""What is due, overdue and still open, participant by participant: visits, forms, days, infusions, reports, queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.infusion.dose import SHEET, infusion_visit, planned_days
+from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
+from equipoise.conduct.actions.visits.recording import due_of, form_of, repeats_of, values_of
+from equipoise.conduct.actions.visits.visit import NOT_DONE
+from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rules import adverse_events, forms, windows
+from equipoise.protocol.language.design import BehaviouralIntervention
+
+_ALWAYS = ("open", "paused", "frozen", "locked")
+_LEFT = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
+IN_ERROR = "entered_in_error"
+
+
+@action("due", states=_ALWAYS, again=run_again)
+def due(act: Act, participant: str | None = None, days: int = 14) -> None:
+    """List what is due: overdue first, then open, then what comes within ``days``; of one participant, or of all.
+
+    Visits and their forms, days of the calendar, infusions, sessions, reports of serious events with their time limits,
+    queries. Nothing is listed of who is not followed any more but reports and queries.
+    """
+    if not 0 <= days <= 400:
+        act.refuse("C611", "days", f"Found {days}.", "0 to 400 days")
+    people = [participant] if participant is not None else _everybody(act)
+    rows = [row for id in people for row in _of_participant(act, id, days)]
+    order = {"overdue": 0, "open": 1, "due": 2, "coming": 3}
+    rows.sort(key=lambda row: (order[row["state"]], row["by"], row["participant"], row["what"]))
+    act.load_none() if participant is None else act.load(participant)
+    act.record(subject="due", what={"listed": len(rows)})
+    act.tell({"due": rows})
+
+
+def _everybody(act: Act) -> list[str]:
+    account = act.trial.row("account", account=act.session.account)
+    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    rows = act.trial.rows("SELECT participant, site FROM participant WHERE status <> 'not_enrolled'")
+    return sorted(participant for participant, site in rows if not sites or site in sites)
+
+
+def _of_participant(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
+    person = act.load(participant)
+    today = _today(act, person.site)
+
+    def row(state: str, what: str, by: date | str = "", next_step: str = "") -> dict[str, Any]:
+        shown = by if isinstance(by, str) else by.isoformat()
+        return {
+            "participant": participant,
+            "site": person.site,
+            "state": state,
+            "what": what,
+            "by": shown,
+            "do": next_step,
+        }
+
+    followed = person.follow_up not in _LEFT and person.status in ("consented", "eligible", "randomized")
+    if followed and person.day_1:
+        yield from _visits(act, today, days, row)
+        if not act.roles <= {"rater"}:
+            yield from _treatment(act, today, row)
+        yield from _calendar(act, today, row)
+    yield from _reports(act, row)
+    asked = act.trial.rows(
+        "SELECT COUNT(*) FROM query WHERE participant = %s AND state = 'open' AND blinding = 'open'", (participant,)
+    )[0][0]
+    if asked:
+        yield row("open", f"{asked} queries to answer", "", "query-answer")
+
+
+def _today(act: Act, site: str) -> date:
+    found = act.trial.row("site", site=site)
+    return windows.local_date(act.now.utc, zone_of(found.zone if found is not None else "UTC"))
+
+
+def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, Any]]:
+    states = {
+        visit: (state, on)
+        for visit, state, on in act.trial.rows(
+            "SELECT visit, state, date FROM visit WHERE participant = %s AND repeat = 1", (act.participant.participant,)
+        )
+        if state != IN_ERROR
+    }
+    after = act.participant.status != "randomized"
+    for entry in due_of(act).values():
+        if after and entry.visit.target_day > (act.protocol.model.calendar.randomization_day or 1):
+            continue
+        state, _ = states.get(entry.name, ("", ""))
+        if state == "attended":
+            for form in open_forms(act, entry.name):
+                yield row("open", f"{entry.name}: {form}", entry.last, f"record, or not-done: {form}")
+        elif not state and today > entry.last:
+            yield row("overdue", f"visit {entry.name}", entry.last, "visit, or visit-missed --why ...")
+        elif not state and entry.first <= today:
+            yield row("due", f"visit {entry.name}", entry.last, "visit")
+        elif not state and (entry.first - today).days <= days:
+            yield row("coming", f"visit {entry.name}", entry.target)
+
+
+def open_forms(act: Act, visit: str) -> list[str]:
+    """Forms that a visit which took place asks for, and of which nothing is recorded: neither filled nor not done."""
+    out = []
+    for form in forms.forms_at(act.protocol, visit):
+        made = forms.form_of(act.protocol, form)
+        found = form_of(act, visit, form)
+        if found is not None and found.state != IN_ERROR:
+            continue
+        if made.kind == "daily-use":
+            continue  # its days are listed by themselves
+        if made.kind == "vitals" and act.trial.rows(
+            "SELECT 1 FROM form WHERE participant = %s AND form = %s LIMIT 1", (act.participant.participant, form)
+        ):
+            continue
+        out.append(form)
+    return out
+
+
+def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
+    daily = [id for id, entry in act.protocol.model.assessments.items() if entry.type == "daily-use"]
+    first = date.fromisoformat(act.participant.day_1)
+    wanted = [windows.date_of(day, first) for day in windows.calendar_days(act.protocol)]
+    for form in daily:
+        told = {row.date for row in repeats_of(act, "calendar", form) if row.state != IN_ERROR}
+        given_up = act.trial.rows(
+            "SELECT MAX(date) FROM form WHERE participant = %s AND form = %s AND state = %s",
+            (act.participant.participant, form, NOT_DONE),
+        )[0][0]
+        absent = [
+            day
+            for day in wanted
+            if day < today and day.isoformat() not in told and (not given_up or day.isoformat() > given_up)
+        ]
+        if absent:
+            words = f"{form}: {len(absent)} days, {absent[0]} to {absent[-1]}"
+            yield row("open", words, absent[-1], f"calendar first={absent[0]} last={absent[-1]}")
+
+
+def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
+    """Infusions and sessions that the plan has for everybody: those of one arm would tell it."""
+    if act.participant.treatment == "discontinued" or act.participant.status != "randomized":
+        return
+    first, protocol = date.fromisoformat(act.participant.day_1), act.protocol
+    for day in planned_days(protocol):
+        on, sheet = windows.date_of(day, first), form_of(act, infusion_visit(day), SHEET)
+        if (sheet is None or sheet.state not in ("ended", "cancelled", "not-given")) and on <= today:
+            yield row("overdue" if on < today else "due", f"infusion of day {day}", on, "dose-sheet ...")
+    for id, therapy in protocol.model.interventions.items():
+        if not isinstance(therapy, BehaviouralIntervention):
+            continue
+        if not all(id in arm.interventions for arm in protocol.model.arms.values()):
+            continue
+        held = {entry.repeat for entry in repeats_of(act, "session", id) if entry.state != IN_ERROR}
+        for number, planned in enumerate(therapy.session_days, 1):
+            if planned is None or number in held:
+                continue
+            on = windows.date_of(planned, first)
+            if on < today:
+                yield row("overdue", f"{id}: session {number}", on, f"session session={number} delivered=yes or no")
+
+
+def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
+    """Reports of adverse events whose time limits run, and those whose have passed."""
+    site = act.trial.row("site", site=act.participant.site)
+    zone = zone_of(site.zone if site is not None else "UTC")
+    for entry in repeats_of(act, FORM, FORM):
+        values = values_of(act, FORM, FORM, entry.repeat)
+        if entry.state == IN_ERROR or "aware" not in values or "onset" not in values:
+            continue
+        told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+        aware = datetime.fromisoformat(values["aware"])
+        for deadline in adverse_events.deadlines(act.protocol, told, aware, zone):
+            if form_of(act, f"{FORM}-{entry.repeat}-{deadline.clock}", REPORT) is not None:
+                continue
+            late = bool(adverse_events.overdue([deadline], (), act.now.utc))
+            by = deadline.due.astimezone(zone).isoformat(timespec="minutes")
+            left = _left(deadline.due - act.now.utc)
+            words = f"adverse event {entry.repeat}: report {deadline.clock} to {deadline.to}, {left}"
+            step = f"adverse-event-reported event={entry.repeat} report={deadline.clock}"
+            yield row("overdue" if late else "due", words, by, step)
+
+
+def _left(time: timedelta) -> str:
+    hours = abs(int(time.total_seconds() // 3600)) if time >= timedelta(0) else int(-time.total_seconds() // 3600)
+    words = f"{hours} h" if hours < 72 else f"{hours // 24} days"
+    return f"{words} left" if time >= timedelta(0) else f"{words} late"
