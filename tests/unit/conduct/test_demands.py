@@ -189,7 +189,9 @@ def test_text_that_a_spreadsheet_would_run_gets_in_nowhere(staged: Any) -> None:
     trial = staged()
     given = {"participant": "P-1", "site": "main", "result": "declined"}
     for text in ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "  =1+1", "\n=1+1", "=1+1\nand more"):
-        assert refused(trial, "carol", "screen", reason=text, **given) == "C023"
+        assert refused(trial, "carol", "screen", reason=text, **given) == (
+            "C028" if set(text) & set("\t\n") else "C023"
+        )
     trial.do("carol", "screen", reason="moved away = lost", **given)
     trial.do("carol", "screen", participant="P-2", site="main")
     trial.do("carol", "consent", participant="P-2", version="1")

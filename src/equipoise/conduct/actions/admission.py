@@ -18,22 +18,6 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act, Action
 
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
-# What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
-HALTED = frozenset(
-    {
-        "screen",
-        "consent",
-        "eligibility",
-        "day-1",
-        "randomize",
-        "enter-stage",
-        "dose-sheet",
-        "dose-check",
-        "infusion-start",
-        "pause",
-        "freeze",
-    }
-)
 _MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
 
@@ -92,8 +76,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     if again:
         return
     state = act.state
-    goes_on = state.state == "paused" and "open" in act.action.states and not _is_halted(act)
-    if state.state not in act.action.states and not goes_on:
+    if state.state not in act.action.states or (state.state == "paused" and _is_new_consent(act)):
         act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
     if act.action.why:
         act.require_why(f"The action {act.action.name} was asked for")
@@ -125,11 +108,9 @@ def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
                 act.refuse("C023", name, found, "text that begins with a letter or a digit", "Put a word before it.")
 
 
-def _is_halted(act: Act) -> bool:
-    """Whether a pause of the trial halts this: who is in it already may consent to a new version."""
-    if act.action.name == "consent" and act._participant is not None and act._participant.status != "screened":
-        return False
-    return act.action.name in HALTED
+def _is_new_consent(act: Act) -> bool:
+    """A first consent takes somebody in: while the trial is paused only who is in it may agree to a new version."""
+    return act.action.name == "consent" and act._participant is not None and act._participant.status == "screened"
 
 
 def _require_outside(act: Act) -> None:

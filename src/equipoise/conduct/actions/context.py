@@ -13,6 +13,7 @@ from functools import cache
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from equipoise.conduct.actions.permissions import HALTED
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical
 from equipoise.conduct.audit_trail.events import Entry
@@ -90,7 +91,8 @@ def action(
     again: Callable[[Act, Sequence[int]], str] | None = None,
     of_pharmacy: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function an action: allowed in these ``states`` of the trial; ``why`` makes a reason compulsory;
+    """Make a function an action: allowed in these ``states`` of the trial (and, where it is open, while it is paused,
+    unless a pause halts it); ``why`` makes a reason compulsory;
     ``allocates`` asks that the ledger agrees with the last receipt and no fence stands; arguments in ``private`` leave
     no trace but, where the request has a key of its own, a digest under a key that is not in the ledger: the folder's,
     or with ``of_pharmacy`` the pharmacy's.
@@ -103,7 +105,9 @@ def action(
     """
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
-        REGISTERED[name] = Action(name, run, states, why, allocates, private, protocol, ahead, again, of_pharmacy)
+        goes_on = "open" in states and "paused" not in states and name not in HALTED
+        allowed = (*states, "paused") if goes_on else states
+        REGISTERED[name] = Action(name, run, allowed, why, allocates, private, protocol, ahead, again, of_pharmacy)
         return run
 
     return register

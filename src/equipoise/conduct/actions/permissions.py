@@ -19,6 +19,22 @@ ROLES = {
     "unblinded-statistician": "takes unblinded cuts",
 }
 
+# What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
+HALTED = frozenset(
+    {
+        "screen",
+        "eligibility",
+        "day-1",
+        "randomize",
+        "enter-stage",
+        "dose-sheet",
+        "dose-check",
+        "infusion-start",
+        "pause",
+        "freeze",
+    }
+)
+
 _COLUMNS = (
     "administrator",
     "coordinator",
