@@ -163,12 +163,11 @@ def compare_fisher(folder: Folder) -> Agreement:
         ("upper limit", test.ci_upper, "extra2"),
     ):
         theirs = folder.fit_column("fisher_exact", column)
-        # Infinity in R is absence (with a code) here.
         agreement.compare(
             folder,
             f"{quantity} (or its inverse above 1)",
             _inverse_above_one(ours),
-            _inverse_above_one(np.where(np.isinf(theirs), np.nan, theirs)),
+            _inverse_above_one(theirs),
             FISHER_ROOT,
             relative=False,
         )
@@ -288,9 +287,10 @@ def compare_rmst(arm: int) -> Callable[[Folder], Agreement]:
         model = f"rmst8_arm{arm}"
         agreement = Agreement(model, len(folder.trials))
         agreement.compare(folder, "mean", means.mean[:, arm], folder.fit_column(model, "statistic"), TIGHT)
-        agreement.compare(
-            folder, "standard error", means.standard_error[:, arm], folder.fit_column(model, "extra1"), TIGHT
-        )
+        theirs = folder.fit_column(model, "extra1")
+        # An error of zero in R (nobody has the event by then) is one that is not known here.
+        known = np.where(theirs == 0.0, np.nan, theirs)
+        agreement.compare(folder, "standard error", means.standard_error[:, arm], known, TIGHT)
         return agreement
 
     return compare

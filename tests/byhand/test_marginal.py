@@ -24,6 +24,7 @@ def fits(beta, sd, joint) -> LogisticMixedFits:
         condition=one,
         codes=np.zeros(1, dtype=np.uint32),
         aliased=np.zeros((1, 2), dtype=bool),
+        kept=np.ones((1, 2), dtype=bool),
         nodes=12,
     )
 

@@ -36,10 +36,25 @@ def test_beyond_follow_up_the_curve_is_continued_and_said() -> None:
     assert FitCode.HORIZON_BEYOND_FOLLOW_UP not in FitCode(int(means.group_codes[0, 0]))
 
 
-def test_no_event_before_the_horizon_has_no_interval() -> None:
+def test_no_event_before_the_horizon_is_a_difference_of_nothing_without_a_known_error() -> None:
     difference = estimate_rmst_difference(CURVES, 0.5)
-    assert FitCode.NOT_ESTIMABLE in FitCode(int(difference.codes[0]))
-    assert np.isnan(difference.ci_lower[0])
+    assert difference.estimate[0] == 0.0
+    assert FitCode.NOT_ESTIMABLE not in FitCode(int(difference.codes[0]))
+    assert FitCode.ERROR_UNKNOWN in FitCode(int(difference.codes[0]))
+    assert np.isnan([difference.standard_error[0], difference.ci_lower[0], difference.p_value[0]]).all()
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_one_participant_alone_in_an_arm_knows_no_mean_without_error(event) -> None:
+    # Times 1 and 2 with events against one person, censored or failing at 3: the formula would give an error of 0.
+    curves = fit_kaplan_meier([1.0, 2.0, 3.0], [1, 1, event], [0, 0, 1], offsets=[0, 3])
+    means = estimate_rmst(curves, 3.0)
+    assert means.mean[0, 1] == 3.0
+    assert np.isnan(means.standard_error[0, 1])
+    assert np.isfinite(means.standard_error[0, 0])
+    difference = estimate_rmst_difference(curves, 3.0)
+    assert difference.estimate[0] == pytest.approx(1.5)
+    assert np.isnan([difference.ci_lower[0], difference.ci_upper[0], difference.p_value[0]]).all()
 
 
 @pytest.mark.parametrize("horizon", [0.0, -1.0, np.nan, np.inf])

@@ -47,6 +47,9 @@ class FitCode(IntFlag):
     TOO_FEW_VISITS = 1 << 26
     IMPUTATION_PENALISED = 1 << 27
     IMPUTATIONS_DROPPED = 1 << 28
+    NUISANCE_LEFT_OUT = 1 << 29
+    ERROR_UNKNOWN = 1 << 30
+    INDEPENDENCE_TAKEN = 1 << 31
 
     @property
     def slug(self) -> str:
@@ -95,6 +98,27 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.IMPUTATION_PENALISED: "An imputation model was separated or had too few rows; a weakly informative prior "
     "held its coefficients.",
     FitCode.IMPUTATIONS_DROPPED: "Some imputed data sets gave no answer; the others were pooled.",
+    FitCode.NUISANCE_LEFT_OUT: "A level or covariate of which the data say nothing was left out of the model; the "
+    "effect of the arm does not depend on it.",
+    FitCode.ERROR_UNKNOWN: "The estimate stands, but its error cannot be estimated: nothing is left that varies, or an "
+    "arm has no event. No limits and no p value are given.",
+    FitCode.INDEPENDENCE_TAKEN: "The working correlation left its range; visits were taken as independent, and the "
+    "standard error allows for that.",
+}
+
+# What a row of results says of itself beside the codes of its fit: values at the edge, and what imputation leaves open.
+REMARKS: dict[str, str] = {
+    "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval, "
+    "one-sided by itself.",
+    "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided interval on the "
+    "scale of logarithms, one-sided by itself.",
+    "probability-one": "The probability is estimated as exactly 1: no event by then. These limits have no value there.",
+    "probability-zero": "The probability is estimated as exactly 0: nobody is left without event. These limits have no "
+    "value there.",
+    "imputations-raised": "More imputed data sets were made than the protocol names, until their own error was small.",
+    "verdict-not-stable": "The error of the imputation itself is not small beside the distance from the significance "
+    "level: another seed could give another verdict.",
+    "wald-interval-of-separated-sets": "Some imputed data sets are separated; the interval is Wald's all the same.",
 }
 
 

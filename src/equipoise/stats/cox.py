@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kernels import cox as kernels
 from equipoise.stats.kernels.linear_algebra import find_aliased_columns
-from equipoise.stats.kernels.separation import find_recession
+from equipoise.stats.kernels.separation import find_recession, undetermined_columns
 from equipoise.stats.kernels.sorting import arrange_rows
 from equipoise.stats.packing import (
     FloatArray,
@@ -115,6 +115,8 @@ class CoxFits(WaldFits):
     direction: NDArray[np.int8]  # (n_trials, p): the sign in which they run off
     ties: Ties
     codes: CodeArray
+    kept: BoolArray  # (n_trials, p): columns of the fit that was made
+    strata: IntArray  # (n_rows,): strata of the fit that was made, finer where nuisance columns run off
 
     @property
     def estimable(self) -> BoolArray:
@@ -139,7 +141,7 @@ class CoxFits(WaldFits):
     @property
     def likelihood_ratio_p(self) -> FloatArray:
         """Its p value."""
-        return chi_square_p(self.likelihood_ratio_test, float(self.coefficients.shape[1]))
+        return chi_square_p(self.likelihood_ratio_test, (~self.aliased).sum(axis=1).astype(np.float64))
 
 
 def fit_cox(
@@ -152,13 +154,16 @@ def fit_cox(
     strata: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
     robust: bool = False,
+    column: int | None = 0,
     threads: int | None = None,
 ) -> CoxFits:
     """Maximise the partial likelihood of each trial.
 
     ``time`` (n_rows,) not negative; ``event`` (n_rows,) 1 event, 0 censored at ``time`` (still at risk then);
     ``design`` (n_rows, p) without a constant; ``strata`` and ``cluster`` (n_rows,) whole numbers. ``robust`` asks for
-    the sandwich variance, over ``cluster`` if given, else over rows; ``cluster`` implies it. Assumes proportional
+    the sandwich variance, over ``cluster`` if given, else over rows; ``cluster`` implies it. ``column`` is the
+    coefficient the fit is for, the arm's: where the data determine it to be finite it is given, whatever other columns
+    repeat one another or run off; these are NaN, with NUISANCE_LEFT_OUT, eq. (CX-8). Assumes proportional
     hazards within strata and censoring independent given the design. Times equal to the last bit are ties.
     Raises ValueError only for shapes or an unknown ``ties``.
 
@@ -169,6 +174,8 @@ def fit_cox(
         raise ValueError(f"ties must be one of {sorted(METHODS)}, got {ties!r}")
     data = SurvivalInput.of(time, event, design, offsets, strata, threads=threads)
     n, p = data.n_trials, data.design.shape[1]
+    focus = None if column is None else range(p)[column]
+    groups = None if cluster is None else as_integers(cluster, "cluster", data.time.shape[0])[data.order]
     codes = data.codes.copy()
     mark(codes, has(codes, FitCode.NO_EVENTS), FitCode.NOT_ESTIMABLE)
     mark(codes, np.diff(data.offsets) < 2, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
@@ -200,11 +207,9 @@ def fit_cox(
     again = np.zeros(n, dtype=np.bool_)
     for trial in np.flatnonzero(status == kernels.DOUBTFUL_RANK):
         rows = risk_differences(data, int(trial), exact=ties == "exact")
-        if find_aliased_columns(rows, 0, rows.shape[0], p, aliased[trial]) > 0:
-            mark(codes, np.array([trial]), FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
-            wanted[trial] = False
-        else:
-            again[trial] = True
+        again[trial] = find_aliased_columns(rows, 0, rows.shape[0], p, aliased[trial]) == 0
+    short = aliased.any(axis=1)
+    wanted &= ~short
     if again.any():
         maximise(again)
 
@@ -217,25 +222,34 @@ def fit_cox(
         )
     )
     chosen = np.flatnonzero(suspect)
+    flat_rows: dict[int, BoolArray] = {int(trial): np.ones(0, dtype=np.bool_) for trial in np.flatnonzero(short)}
     if chosen.size:
         parts = [risk_differences(data, int(trial), exact=ties == "exact") for trial in chosen]
         packed = offsets_from_sizes([part.shape[0] for part in parts])
-        rising, infinite[chosen], direction[chosen] = find_recession(np.concatenate(parts), packed, threads=threads)
-        mark(codes, chosen[rising > 0], FitCode.MONOTONE_LIKELIHOOD | FitCode.NOT_ESTIMABLE)
-        unfinished[chosen[rising > 0]] = False
+        found = find_recession(np.concatenate(parts), packed, threads=threads)
+        infinite[chosen], direction[chosen] = found.infinite, found.direction
+        for place in np.flatnonzero(found.n_rising):
+            where = int(chosen[place])
+            unfinished[where] = False
+            if focus is None or infinite[where, focus]:
+                mark(codes, np.array([where]), FitCode.MONOTONE_LIKELIHOOD | FitCode.NOT_ESTIMABLE)
+            else:
+                flat_rows[where] = ~found.rising[packed[place] : packed[place + 1]]
     mark(codes, unfinished, FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
     gone = has(codes, FitCode.NOT_ESTIMABLE)
-    mark(codes, ~gone & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    reduced = np.zeros(n, dtype=np.bool_)
+    reduced[list(flat_rows)] = True
+    mark(codes, ~gone & ~reduced & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    gone |= reduced
     beta[gone] = np.nan
     covariance[gone] = np.nan
-    unknown = gone & ~has(codes, FitCode.MONOTONE_LIKELIHOOD)
+    unknown = gone & ~reduced & ~has(codes, FitCode.MONOTONE_LIKELIHOOD)
     for column in (kernels.LOG_LIK, kernels.LOG_LIK_NULL, kernels.SCORE_TEST):
         quality[unknown, column] = np.nan
 
     sandwich = np.full((n, p, p), np.nan)
     if (robust or cluster is not None) and ties != "exact":
         residuals, _, _ = residuals_of(data, beta, ~gone, ties, np.zeros_like(data.time), threads=threads)
-        groups = None if cluster is None else as_integers(cluster, "cluster", data.time.shape[0])[data.order]
         sandwich = _sandwich(residuals, covariance, groups, data.offsets)
     wald = np.where(gone, np.nan, quality[:, kernels.WALD])
     if robust or cluster is not None:
@@ -248,7 +262,9 @@ def fit_cox(
         if fine.any():
             right = beta[fine][:, :, None]
             wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], right)[:, :, 0])
-    return CoxFits(
+    strata_used = np.empty_like(data.stratum)
+    strata_used[data.order] = data.stratum
+    fits = CoxFits(
         coefficients=beta,
         covariance=covariance,
         robust_covariance=sandwich,
@@ -266,7 +282,83 @@ def fit_cox(
         direction=direction,
         ties=ties,
         codes=codes,
+        kept=np.ones((n, p), dtype=np.bool_),
+        strata=strata_used,
     )
+    for where, flat in flat_rows.items():
+        _fit_without_nuisance(data, fits, where, focus, flat, robust=robust, groups=groups)
+    return fits
+
+
+def _fit_without_nuisance(
+    data: SurvivalInput,
+    fits: CoxFits,
+    trial: int,
+    focus: int | None,
+    flat: BoolArray,
+    *,
+    robust: bool,
+    groups: IntArray | None,
+) -> None:
+    """Fit one trial on what says something of the arm, eq. (CX-8); write it into ``fits``.
+
+    ``flat`` says which risk differences stay flat where nuisance columns run off; empty, all do. In the limit of a
+    runaway combination only those as high along it as the one who fails are left in a risk set: it becomes a stratum.
+    """
+    p = data.design.shape[1]
+    part = slice(int(data.offsets[trial]), int(data.offsets[trial + 1]))
+    stratum = data.stratum[part]
+    first, second = risk_pairs(data, trial, exact=fits.ties == "exact")
+    if flat.size:
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        n = stratum.shape[0]
+        edges = coo_matrix((np.ones(int(flat.sum())), (first[flat], second[flat])), shape=(n, n))
+        stratum = connected_components(edges, directed=False)[1].astype(np.int64)
+        first, second = first[flat], second[flat]
+    rows = np.ascontiguousarray(data.design[part][first] - data.design[part][second])
+    codes, one = fits.codes[trial : trial + 1], np.array([0])
+    free = undetermined_columns(rows)
+    if focus is not None and free[focus]:
+        mark(codes, one, FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+        fits.log_lik[trial] = fits.log_lik_null[trial] = fits.score_test[trial] = np.nan
+        return
+    aliased = np.zeros(p, dtype=np.bool_)
+    find_aliased_columns(rows, 0, rows.shape[0], p, aliased)
+    places = np.flatnonzero(~aliased)
+    fits.kept[trial] = ~aliased
+    if not places.size:
+        mark(codes, one, FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+        return
+    found = fit_cox(
+        data.time[part],
+        data.event[part],
+        data.design[part][:, places],
+        [0, stratum.shape[0]],
+        ties=fits.ties,
+        strata=stratum,
+        cluster=None if groups is None else groups[part],
+        robust=robust,
+        column=None if focus is None else int((~aliased)[:focus].sum()),
+        threads=1,
+    )
+    codes |= found.codes
+    fits.kept[trial, places] = found.kept[0]
+    fits.strata[data.order[part]] = found.strata
+    fits.infinite[trial, places] |= found.infinite[0]
+    fits.direction[trial, places] = np.where(found.infinite[0], found.direction[0], fits.direction[trial, places])
+    for name in ("log_lik", "gradient_norm", "iterations", "condition"):
+        getattr(fits, name)[trial] = getattr(found, name)[0]
+    if not flat.size:
+        fits.log_lik_null[trial], fits.score_test[trial] = found.log_lik_null[0], found.score_test[0]
+    if found.estimable[0]:
+        mark(codes, one, FitCode.NUISANCE_LEFT_OUT)
+        fits.wald_test[trial] = found.wald_test[0]
+        told, inside = places[~free[places]], np.flatnonzero(~free[places])
+        fits.coefficients[trial, told] = found.coefficients[0, inside]
+        for name in ("covariance", "robust_covariance"):
+            getattr(fits, name)[trial][np.ix_(told, told)] = getattr(found, name)[0][np.ix_(inside, inside)]
 
 
 def residuals_of(
@@ -341,15 +433,23 @@ def _sandwich(residuals: FloatArray, covariance: FloatArray, groups: IntArray | 
 
 
 def risk_differences(data: SurvivalInput, trial: int, *, exact: bool) -> FloatArray:
-    """Rows whose products with a direction must all be >= 0 for the partial likelihood to rise along it, (CX-7).
+    """Rows whose products with a direction must all be >= 0 for the partial likelihood to rise along it, (CX-7)."""
+    first, second = risk_pairs(data, trial, exact=exact)
+    x = data.design[data.offsets[trial] : data.offsets[trial + 1]]
+    return np.ascontiguousarray(x[first] - x[second])
 
-    Each event's covariates minus those of everybody it must outrank: those who leave before the next event time, and
-    one event of that next time (which outranks the rest by the same rule). Events of one time must be equal along the
-    direction, except in the exact method, where each must outrank every event of the next time.
+
+def risk_pairs(data: SurvivalInput, trial: int, *, exact: bool) -> tuple[IntArray, IntArray]:
+    """Who must outrank whom for the partial likelihood to rise along a direction; a row of zeros (0, 0) first.
+
+    Each event outranks everybody who leaves before the next event time, and one event of that next time (which
+    outranks the rest by the same rule). Events of one time must be equal along the direction, except in the exact
+    method, where each must outrank every event of the next time.
     """
     part = slice(data.offsets[trial], data.offsets[trial + 1])
-    time, event, stratum, x = data.time[part], data.event[part], data.stratum[part], data.design[part]
-    rows: list[FloatArray] = [np.zeros((1, x.shape[1]))]
+    time, event, stratum = data.time[part], data.event[part], data.stratum[part]
+    none = np.zeros(1, dtype=np.int64)
+    winners, others = [none], [none]
     for level in np.unique(stratum):
         inside = stratum == level
         times = np.unique(time[inside & (event == 1.0)])
@@ -358,10 +458,11 @@ def risk_differences(data: SurvivalInput, trial: int, *, exact: bool) -> FloatAr
             later = times[index + 1] if index + 1 < times.shape[0] else np.inf
             leaving = np.flatnonzero(inside & (time >= now) & (time < later) & ~((event == 1.0) & (time == now)))
             following = np.flatnonzero(inside & (time == later) & (event == 1.0))
-            others = np.concatenate([leaving, following])
+            below = np.concatenate([leaving, following])
             if exact:
-                rows.append((x[failing][:, None, :] - x[others][None, :, :]).reshape(-1, x.shape[1]))
+                winners.append(np.repeat(failing, below.shape[0]))
+                others.append(np.tile(below, failing.shape[0]))
             else:
-                rows.append(x[failing[0]] - x[others])
-                rows.append(x[failing] - x[np.roll(failing, 1)])
-    return np.ascontiguousarray(np.concatenate(rows))
+                winners += [np.repeat(failing[:1], below.shape[0]), failing]
+                others += [below, np.roll(failing, 1)]
+    return np.concatenate(winners), np.concatenate(others)

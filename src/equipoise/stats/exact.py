@@ -32,8 +32,7 @@ class FisherTests:
     """Exact inference for 2x2 tables; NaN where ``codes`` says not estimable.
 
     On the boundary of the support the conditional maximum is 0 (returned as 0.0, lower limit 0.0) or infinite
-    (returned as NaN, upper limit NaN with LIMIT_NOT_FOUND); ZERO_CELL says so and the p value and the other limit
-    stand.
+    (and its upper limit with it); ZERO_CELL says so and the p value and the other limit stand.
     """
 
     p_value: FloatArray  # (n_trials,) two-sided, by probability
@@ -129,8 +128,6 @@ def fisher_exact(
     constant = has(codes, FitCode.CONSTANT_OUTCOME)
     out[1:, constant] = np.nan
     mark(codes, constant, FitCode.NOT_ESTIMABLE)
-    open_above = ~has(codes, FitCode.NOT_ESTIMABLE) & np.isnan(out[3])
-    mark(codes, open_above, FitCode.LIMIT_NOT_FOUND)
     return FisherTests(out[0], out[1], out[2], out[3], level, codes)
 
 
@@ -208,12 +205,12 @@ def _padded(width: int) -> int:
 
 
 def _ratio(equation: Callable[[FloatArray], FloatArray], is_zero: FloatArray, is_infinite: FloatArray) -> FloatArray:
-    """exp of the root of a rising equation in the log odds ratio; 0 or NaN where it is known to have none."""
+    """exp of the root of a rising equation in the log odds ratio; 0 or infinite where it is known to have none."""
     n = is_zero.shape[0]
     root = find_zeros(
         lambda theta: np.clip(equation(theta), -1e300, 1e300), np.full(n, -_FURTHEST), np.full(n, _FURTHEST)
     )
-    return np.where(is_zero, 0.0, np.where(is_infinite, np.nan, np.exp(root)))
+    return np.where(is_zero, 0.0, np.where(is_infinite, np.inf, np.exp(root)))
 
 
 def _log_choose(n: IntArray, k: IntArray) -> FloatArray:

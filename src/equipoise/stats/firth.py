@@ -26,6 +26,7 @@ from equipoise.stats.logistic import (
     ProfileLimits,
     fit_binomial,
     profile_binomial,
+    reduced_input,
 )
 from equipoise.stats.packing import FloatArray, sum_by_trial, trial_of_row
 from equipoise.stats.wald import chi_square_p
@@ -46,6 +47,7 @@ def fit_firth(
     offsets: ArrayLike,
     *,
     weights: ArrayLike | None = None,
+    column: int | None = 1,
     threads: int | None = None,
 ) -> FirthFits:
     """Maximise the likelihood times the root of the determinant of the information (Jeffreys' prior), eq. (FI-1).
@@ -55,7 +57,7 @@ def fit_firth(
 
     Source: Firth (1993) Biometrika 80:27; Heinze and Schemper (2002) Stat Med 21:2409.
     """
-    fits = fit_binomial(BinomialInput.of(y, design, offsets, weights), penalised=True, threads=threads)
+    fits = fit_binomial(BinomialInput.of(y, design, offsets, weights), penalised=True, threads=threads, column=column)
     return FirthFits(**{name: getattr(fits, name) for name in LogisticFits.__dataclass_fields__})
 
 
@@ -73,14 +75,25 @@ def penalised_likelihood_ratio(
     data = BinomialInput.of(y, design, offsets, weights)
     column = range(data.design.shape[1])[column]
     beta = fits.coefficients.copy()
-    wanted = fits.estimable
+    data.standardised.inwards(beta)
+    reduced = (~fits.kept).any(axis=1)
+    wanted = fits.estimable & ~reduced
     beta[wanted, column] = 0.0
     quality = np.full((data.n_trials, kernels.N_QUALITY), np.nan)
     restricted = data.maximise(wanted, beta, fixed=column, penalised=True, quality=quality, threads=threads)
     converged = quality[:, kernels.STATUS] == kernels.CONVERGED
+    for trial in np.flatnonzero(reduced & fits.estimable):
+        part, place = reduced_input(fits, data, int(trial), column)
+        if place is None:
+            continue
+        quality = np.full((1, kernels.N_QUALITY), np.nan)
+        start = np.zeros((1, part.design.shape[1]))
+        one = np.ones(1, dtype=np.bool_)
+        restricted[trial] = part.maximise(one, start, fixed=place, penalised=True, quality=quality, threads=1)[0]
+        converged[trial] = quality[0, kernels.STATUS] == kernels.CONVERGED
     statistic = np.where(converged, np.maximum(2.0 * (fits.log_lik - restricted), 0.0), np.nan)
     codes = fits.codes.copy()
-    mark(codes, wanted & ~converged, FitCode.NOT_CONVERGED)
+    mark(codes, fits.estimable & ~converged, FitCode.NOT_CONVERGED)
     return LikelihoodRatios(statistic, np.ones_like(statistic), chi_square_p(statistic, 1.0), codes)
 
 
@@ -120,7 +133,9 @@ def predicted_probabilities(
     x, bounds, outcome = data.design, data.offsets, data.y
     c = np.ones_like(outcome) if weights is None else data.weights
     owner = trial_of_row(bounds)
-    eta = np.einsum("rp,rp->r", x, fits.coefficients[owner])
+    beta = fits.coefficients.copy()
+    data.standardised.inwards(beta)
+    eta = np.einsum("rp,rp->r", x, beta[owner])
     total = sum_by_trial(c, bounds)
     events = sum_by_trial(c * outcome, bounds)
     shift = np.where((events > 0) & (events < total), 0.0, np.nan)

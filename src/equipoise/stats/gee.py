@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.stats.codes import FitCode
+from equipoise.stats.nuisance import SEPARATED, Columns, tell_apart
 from equipoise.stats.packing import FloatArray, IntArray
+from equipoise.stats.standardise import standardise
+from equipoise.stats.wald import BoolArray
 
 Family = Literal["binomial", "gaussian"]
 Working = Literal["independence", "exchangeable", "ar1"]
@@ -33,6 +36,8 @@ class GeeFit:
     """(p, p): residuals inflated by (I - H)^(-1/2)."""
     covariance_mancl_derouen: FloatArray
     """(p, p): residuals inflated by (I - H)^(-1); the larger, conservative one."""
+    kept: BoolArray
+    """(p,): columns of the fit that was made; the coefficients of others, and of columns they repeat, are NaN."""
     correlation: float
     """Working correlation: of two visits (exchangeable), of visits one unit of time apart (AR(1)), 0 (independence)."""
     n_participants: int
@@ -48,6 +53,7 @@ def fit_gee(
     family: Family = "binomial",
     working: Working = "exchangeable",
     time: ArrayLike | None = None,
+    column: int = 1,
 ) -> GeeFit:
     """Fit the population-averaged model g(E y) = design beta, visits of one participant correlated.
 
@@ -59,9 +65,12 @@ def fit_gee(
     working : assumed correlation; the sandwich is right whichever is assumed, with many participants.
     time : (rows,) when each visit was, needed by ``ar1``: the correlation of two visits is rho to the power of their
         distance.
+    column : the coefficient the fit is for, the arm's: columns that repeat one another or run off cost only their own
+        coefficients, with NUISANCE_LEFT_OUT, unless its own is among them.
 
-    Valid when outcomes are missing completely at random given the design. Raises ValueError where the arrays do not fit
-    together.
+    Where the moments give a working correlation out of its range (nobody's result ever changes, say), visits are taken
+    as independent: INDEPENDENCE_TAKEN. Valid when outcomes are missing completely at random given the design. Raises
+    ValueError where the arrays do not fit together.
 
     Source: Liang and Zeger (1986), Biometrika 73:13; Mancl and DeRouen (2001), Biometrics 57:126, eq. (4); Kauermann
     and Carroll (2001), JASA 96:1387.
@@ -77,49 +86,95 @@ def fit_gee(
         raise ValueError("the AR(1) working correlation needs time")
     when = np.asarray(np.zeros_like(outcome) if time is None else time, dtype=np.float64)
     n_participants = int(np.count_nonzero(np.diff(offsets)))
-    code = _check(outcome, matrix, when, n_participants, family)
-    if code:
-        return _not_estimable(matrix.shape[1], n_participants, code)
+    p = matrix.shape[1]
+    focus = range(p)[column if p > 1 else 0]
+    standardised = standardise(np.ascontiguousarray(matrix), np.array([0, outcome.size], dtype=np.int64))
+    code, rows, columns = _check(outcome, standardised.design, when, n_participants, family, focus)
+    if code & FitCode.NOT_ESTIMABLE:
+        return _not_estimable(p, n_participants, code)
     who = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
     order = np.lexsort((when, who))  # AR(1) goes from each visit to the one after it
-    solver = _Equations(
-        outcome[order], matrix[order], offsets[offsets < outcome.size], who, when[order], family, working
+    order = order[rows[order]]
+    starts = np.flatnonzero(np.append(True, np.diff(who[order]) != 0))
+    x = standardised.design[order][:, columns.kept]
+    solver = _Equations(outcome[order], x, starts, who[order], when[order], family, working)
+    beta, rho, found = _solve(solver)
+    if found & FitCode.NOT_ESTIMABLE and working != "independence":
+        solver = _Equations(outcome[order], x, starts, who[order], when[order], family, "independence")
+        beta, rho, found = _solve(solver)
+        code |= FitCode.INDEPENDENCE_TAKEN
+    if found & FitCode.NOT_ESTIMABLE:
+        return _not_estimable(p, n_participants, found)
+    coefficients = np.full((1, p), np.nan)
+    coefficients[0, columns.kept] = beta
+    coefficients[0, ~columns.told] = np.nan
+    covariances = []
+    places = np.flatnonzero(columns.kept)
+    for sandwich in _sandwiches(*solver.shares(beta, rho)):
+        whole = np.full((1, p, p), np.nan)
+        whole[0][np.ix_(places, places)] = sandwich
+        whole[0, ~columns.told, :] = whole[0, :, ~columns.told] = np.nan
+        standardised.outwards(coefficients.copy(), whole)
+        covariances.append(whole[0])
+    standardised.outwards(coefficients)
+    plain, kauermann_carroll, mancl_derouen = covariances
+    return GeeFit(
+        coefficients[0], plain, kauermann_carroll, mancl_derouen, columns.kept, rho, n_participants, int(code)
     )
-    beta, rho, code = _solve(solver)
-    if code & FitCode.NOT_ESTIMABLE:
-        return _not_estimable(matrix.shape[1], n_participants, code)
-    plain, kauermann_carroll, mancl_derouen = _sandwiches(*solver.shares(beta, rho))
-    return GeeFit(beta, plain, kauermann_carroll, mancl_derouen, rho, n_participants, int(code))
 
 
-def _check(y: FloatArray, x: FloatArray, time: FloatArray, n_participants: int, family: Family) -> FitCode:
-    """Why no answer can exist, before anything is fitted."""
+def _check(
+    y: FloatArray, x: FloatArray, time: FloatArray, n_participants: int, family: Family, focus: int
+) -> tuple[FitCode, BoolArray, Columns]:
+    """Why no answer can exist, before anything is fitted; the rows and columns that say something of the focus."""
+    every = np.ones(y.shape[0], dtype=np.bool_)
+    all_columns = Columns(np.ones(x.shape[1], dtype=np.bool_), np.ones(x.shape[1], dtype=np.bool_))
+
+    def no(code: FitCode) -> tuple[FitCode, BoolArray, Columns]:
+        return code | FitCode.NOT_ESTIMABLE, every, all_columns
+
     if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x)) and np.all(np.isfinite(time))):
-        return FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE
+        return no(FitCode.NON_FINITE_INPUT)
     if family == "binomial" and not np.all((y == 0.0) | (y == 1.0)):
-        return FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE
-    if n_participants <= x.shape[1] or y.size == 0:
-        return FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE
+        return no(FitCode.NON_FINITE_INPUT)
+    if y.size == 0:
+        return no(FitCode.TOO_FEW_PARTICIPANTS)
+    columns = tell_apart(x)
+    if n_participants <= columns.kept.sum():
+        return no(FitCode.TOO_FEW_PARTICIPANTS)
     if np.all(y == y[0]):
         extra = FitCode.NONE
         if family == "binomial":
             extra = FitCode.ALL_EVENTS if y[0] == 1.0 else FitCode.NO_EVENTS
-        return FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE | extra
-    if np.linalg.matrix_rank(x / np.maximum(np.linalg.norm(x, axis=0), 1e-300)) < x.shape[1]:
-        return FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE
+        return no(FitCode.CONSTANT_OUTCOME | extra)
+    if not columns.told[focus]:
+        return no(FitCode.RANK_DEFICIENT)
     if family == "binomial":
         from equipoise.stats.logistic import fit_logistic
 
-        separation = FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI
-        found = FitCode(int(fit_logistic(y, x, offsets=np.array([0, y.size])).codes[0])) & separation
-        if found:
-            return found | FitCode.NOT_ESTIMABLE
-    return FitCode.NONE
+        found = fit_logistic(y, x, offsets=np.array([0, y.size]), column=focus)
+        separated = FitCode(int(found.codes[0])) & SEPARATED
+        if separated:
+            return no(separated)
+        if not found.informative.all():
+            every = found.informative
+            columns = tell_apart(x[every])
+    left_out = not columns.kept.all() or not every.all()
+    return (FitCode.NUISANCE_LEFT_OUT if left_out else FitCode.NONE), every, columns
 
 
 def _not_estimable(p: int, n_participants: int, code: FitCode) -> GeeFit:
     empty = np.full((p, p), np.nan)
-    return GeeFit(np.full(p, np.nan), empty, empty.copy(), empty.copy(), float("nan"), n_participants, int(code))
+    return GeeFit(
+        np.full(p, np.nan),
+        empty,
+        empty.copy(),
+        empty.copy(),
+        np.ones(p, dtype=np.bool_),
+        float("nan"),
+        n_participants,
+        int(code),
+    )
 
 
 class _Equations:

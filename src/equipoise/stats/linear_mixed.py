@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equipoise.stats.codes import FitCode
 from equipoise.stats.logistic_mixed import require_packed
+from equipoise.stats.nuisance import refit_without_nuisance, tell_apart
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
+from equipoise.stats.standardise import standardise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class LinearMixedFits:
     codes: NDArray[np.uint32]
     """(n,): bit mask of :class:`equipoise.stats.codes.FitCode`."""
     aliased: NDArray[np.bool_]
-    """(n, p): the columns that repeat others, where the code says rank-deficient."""
+    """(n, p): the columns that repeat others."""
+    kept: NDArray[np.bool_]
+    """(n, p): columns of the fit that was made."""
     variance_parameter_covariance: FloatArray
     """(n, k, k): of the variance parameters (relative factor, log residual variance), for Satterthwaite."""
     covariance_jacobian: FloatArray
@@ -80,6 +85,7 @@ def fit_linear_mixed(
     *,
     slope: ArrayLike | None = None,
     reml: bool = True,
+    column: int | None = 1,
     threads: int | None = None,
 ) -> LinearMixedFits:
     """Fit y = design beta + b0 + b1 slope + residual to each trial.
@@ -93,6 +99,8 @@ def fit_linear_mixed(
     slope : (rows,) the variable whose slope differs between participants (weeks, say), or None for a random intercept
         alone. It is usually a column of the design as well.
     reml : restricted (residual) maximum likelihood, or maximum likelihood when False.
+    column : the coefficient the fit is for, the arm's: columns that repeat others cost only their own coefficients,
+        with NUISANCE_LEFT_OUT, unless its own is among them.
     threads : how many; one for each core when None. The answer does not depend on it, bit for bit.
 
     Never raises for what the data hold: NaN and a code instead. A variance or correlation on its boundary is returned
@@ -103,7 +111,9 @@ def fit_linear_mixed(
     """
     from equipoise.stats.kernels.linear_mixed import fit_range
 
-    outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    outcome, given, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    standardised = standardise(given, rows[trials], threads=threads)
+    matrix = standardised.design
     slopes = np.require([] if slope is None else slope, np.float64, ["C", "W"])
     if slope is not None and slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
@@ -145,7 +155,14 @@ def fit_linear_mixed(
         )
 
     run_over_trials(kernel, n, threads=threads)
-    return LinearMixedFits(
+    standardised.outwards(coefficients, covariance)
+    for change in range(k):
+        standardised.outwards(np.zeros((n, p)), jacobian[:, change])
+    moved = standardised.trials
+    df[moved] = _satterthwaite(df[moved], covariance[moved], jacobian[moved], parameter_covariance[moved])
+    if reml:
+        log_likelihood[moved] -= np.log(standardised.scale).sum(axis=1)
+    fits = LinearMixedFits(
         coefficients=coefficients,
         covariance=covariance,
         df=df,
@@ -159,10 +176,51 @@ def fit_linear_mixed(
         condition=condition,
         codes=codes,
         aliased=aliased,
+        kept=np.ones((n, p), dtype=np.bool_),
         variance_parameter_covariance=parameter_covariance,
         covariance_jacobian=jacobian,
         reml=reml,
     )
+    refit_without_nuisance(
+        fits,
+        outcome,
+        given,
+        rows,
+        trials,
+        column,
+        lambda y, x, bounds, where: fit_linear_mixed(
+            y, x, bounds, [0, bounds.size - 1], slope=None if slope is None else slopes[where], reml=reml, threads=1
+        ),
+    )
+    _without_error(fits, outcome, given, rows, trials)
+    return fits
+
+
+def _without_error(fits: LinearMixedFits, y: FloatArray, design: FloatArray, rows: IntArray, trials: IntArray) -> None:
+    """Tell apart that nothing varies from that nothing is left to vary: then the coefficients stand without errors."""
+    bounds = rows[trials]
+    for trial in np.flatnonzero((fits.codes & FitCode.CONSTANT_OUTCOME) != 0):
+        part = slice(int(bounds[trial]), int(bounds[trial + 1]))
+        values = y[part]
+        if np.ptp(values) <= 1e-12 * np.abs(values).max():
+            continue
+        columns = tell_apart(design[part])
+        fits.codes[trial] &= ~np.uint32(FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE)
+        fits.codes[trial] |= np.uint32(FitCode.ERROR_UNKNOWN)
+        fits.sd_intercept[trial] = fits.sd_residual[trial] = 0.0
+        fits.coefficients[trial, columns.kept] = np.linalg.lstsq(design[part][:, columns.kept], values, rcond=None)[0]
+        fits.coefficients[trial, ~columns.told] = np.nan
+
+
+def _satterthwaite(
+    df: FloatArray, covariance: FloatArray, jacobian: FloatArray, parameter_covariance: FloatArray
+) -> FloatArray:
+    """(n, p) degrees of freedom of each coefficient from the moments of its variance, eq. (LMM-9)."""
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    slopes = np.diagonal(jacobian, axis1=2, axis2=3)
+    spread = np.einsum("nka,nkl,nla->na", slopes, parameter_covariance, slopes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.isfinite(spread) & (spread > 0.0), 2.0 * variance**2 / spread, df)
 
 
 def estimate_contrast(fits: LinearMixedFits, weights: ArrayLike) -> Contrasts:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kernels import logistic as kernels
 from equipoise.stats.kernels.linear_algebra import find_aliased_columns
-from equipoise.stats.kernels.separation import find_recession
+from equipoise.stats.kernels.separation import find_recession, undetermined_columns
 from equipoise.stats.packing import (
     FloatArray,
     IntArray,
@@ -30,6 +30,7 @@ from equipoise.stats.packing import (
     sum_by_trial,
     trial_of_row,
 )
+from equipoise.stats.standardise import Standardised, as_it_is, standardise
 from equipoise.stats.wald import (
     BoolArray,
     CodeArray,
@@ -61,6 +62,8 @@ class LogisticFits(WaldFits):
     infinite: BoolArray  # (n_trials, p): under separation, coefficients without a finite maximiser
     direction: NDArray[np.int8]  # (n_trials, p): the sign in which an infinite coefficient runs off; 0 undetermined
     codes: CodeArray
+    kept: BoolArray  # (n_trials, p): columns of the fit that was made
+    informative: BoolArray  # (n_rows,): rows of the fit that was made; of the others nuisance columns foretell all
 
     @property
     def estimable(self) -> BoolArray:
@@ -94,18 +97,22 @@ def fit_logistic(
     offsets: ArrayLike,
     *,
     weights: ArrayLike | None = None,
+    column: int | None = 1,
     threads: int | None = None,
 ) -> LogisticFits:
     """Fit log odds(y = 1) = design @ beta by maximum likelihood in each trial.
 
     ``y`` (n_rows,) 0 or 1 (fractions are allowed, as quasi-likelihood); ``design`` (n_rows, p) with its column of
     ones; ``offsets`` (n_trials + 1,); ``weights`` (n_rows,) frequencies, not negative. Assumes independent rows and a
-    logit-linear mean. Separation (complete or quasi-complete) is proved by linear programming, coded, and gives NaN.
-    Newton's method, eq. (LR-3). Raises ValueError only when shapes disagree.
+    logit-linear mean. ``column`` is the coefficient the fit is for, the arm's: where the data determine it to be
+    finite it is given, whatever other columns repeat one another or run off; these are NaN, with NUISANCE_LEFT_OUT.
+    Where it runs off itself the separation (complete or quasi-complete, proved by linear programming) is coded and
+    all is NaN; with ``None`` so it is where any does. Newton's method, eq. (LR-3). Raises ValueError only when shapes
+    disagree.
 
     Source: McCullagh and Nelder (1989), section 4.4; Albert and Anderson (1984) for separation.
     """
-    return fit_binomial(BinomialInput.of(y, design, offsets, weights), penalised=False, threads=threads)
+    return fit_binomial(BinomialInput.of(y, design, offsets, weights), penalised=False, threads=threads, column=column)
 
 
 # Newton needs fewer steps and smaller linear predictors than these whenever the maximum is finite and unremarkable;
@@ -117,10 +124,10 @@ _ILL_CONDITION = 1e12
 
 @dataclass(frozen=True)
 class BinomialInput:
-    """Checked, contiguous arrays of a batch of binomial regressions."""
+    """Checked, contiguous arrays of a batch of binomial regressions, far columns standardised."""
 
     y: FloatArray
-    design: FloatArray
+    standardised: Standardised
     weights: FloatArray  # length 0: all ones
     offsets: IntArray
 
@@ -130,12 +137,24 @@ class BinomialInput:
         outcome = as_vector(y, "y")
         n = outcome.shape[0]
         c = np.empty(0) if weights is None else as_vector(weights, "weights", n)
-        return cls(outcome, as_design(design, n), c, as_offsets(offsets, n))
+        bounds = as_offsets(offsets, n)
+        return cls(outcome, standardise(as_design(design, n), bounds), c, bounds)
+
+    @property
+    def design(self) -> FloatArray:
+        """(n_rows, p) as fitted."""
+        return self.standardised.design
 
     @property
     def n_trials(self) -> int:
         """Number of trials in the batch."""
         return int(self.offsets.shape[0]) - 1
+
+    def part(self, rows: IntArray, offsets: IntArray, columns: BoolArray) -> BinomialInput:
+        """Some rows of some trials with some columns; coefficients are those of the columns as fitted here."""
+        design = np.ascontiguousarray(self.design[rows][:, columns])
+        weights = self.weights[rows] if self.weights.shape[0] else self.weights
+        return BinomialInput(self.y[rows], as_it_is(design), weights, offsets)
 
     def check(self) -> CodeArray:
         """Codes of what forbids a fit, or is worth knowing, before any fit."""
@@ -149,7 +168,7 @@ class BinomialInput:
             below = any_by_trial(self.weights < 0.0, self.offsets)
             mark(codes, below, FitCode.NEGATIVE_WEIGHT | FitCode.NOT_ESTIMABLE)
         mark(codes, bad, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-        mark(codes, n_rows < max(2, self.design.shape[1]), FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+        mark(codes, n_rows < 2, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
         events = sum_by_trial(self.y * self.weights if weighted else self.y, self.offsets)
         total = sum_by_trial(self.weights, self.offsets) if weighted else n_rows
         usable = ~bad & (total > 0)
@@ -193,41 +212,54 @@ class BinomialInput:
         return log_lik
 
 
-def fit_binomial(data: BinomialInput, *, penalised: bool, threads: int | None) -> LogisticFits:
-    """Fit every trial, settle doubtful ranks and suspected separations, and code what cannot be estimated."""
+def fit_binomial(
+    data: BinomialInput, *, penalised: bool, threads: int | None, column: int | None = 1, outwards: bool = True
+) -> LogisticFits:
+    """Fit every trial, settle doubtful ranks and suspected separations, and code what cannot be estimated.
+
+    ``outwards``: coefficients in the caller's units, else of the columns as fitted.
+    """
     n, p = data.n_trials, data.design.shape[1]
+    focus = None if column is None else range(p)[column if p > 1 else 0]
     codes = data.check()
-    beta = np.zeros((n, p))
-    covariance = np.full((n, p, p), np.nan)
+    fits = LogisticFits(
+        coefficients=np.zeros((n, p)),
+        covariance=np.full((n, p, p), np.nan),
+        log_lik=np.full(n, np.nan),
+        n_rows=np.diff(data.offsets),
+        n_events=sum_by_trial(data.y * data.weights if data.weights.shape[0] else data.y, data.offsets),
+        gradient_norm=np.full(n, np.nan),
+        iterations=np.zeros(n, dtype=np.int64),
+        condition=np.full(n, np.nan),
+        aliased=np.zeros((n, p), dtype=np.bool_),
+        infinite=np.zeros((n, p), dtype=np.bool_),
+        direction=np.zeros((n, p), dtype=np.int8),
+        codes=codes,
+        kept=np.ones((n, p), dtype=np.bool_),
+        informative=np.ones(data.y.shape[0], dtype=np.bool_),
+    )
+    beta, covariance, log_lik = fits.coefficients, fits.covariance, fits.log_lik
     quality = np.full((n, kernels.N_QUALITY), np.nan)
-    aliased = np.zeros((n, p), dtype=np.bool_)
-    infinite = np.zeros((n, p), dtype=np.bool_)
-    direction = np.zeros((n, p), dtype=np.int8)
     wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
-    log_lik = data.maximise(
+    log_lik[:] = data.maximise(
         wanted, beta, fixed=-1, penalised=penalised, quality=quality, covariance=covariance, threads=threads
     )
-
     status = quality[:, kernels.STATUS]
     doubtful = np.flatnonzero(status == kernels.DOUBTFUL_RANK)
-    if doubtful.size:
-        for trial in doubtful:
-            first, stop = data.offsets[trial], data.offsets[trial + 1]
-            x = data.design[first:stop]
-            if data.weights.shape[0] > 0:
-                x = x[data.weights[first:stop] > 0.0]
-            if find_aliased_columns(np.ascontiguousarray(x), 0, x.shape[0], p, aliased[trial]) > 0:
-                mark(codes, trial, FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
-                log_lik[trial] = np.nan
-        again = np.zeros(n, dtype=np.bool_)
-        again[doubtful] = ~aliased[doubtful].any(axis=1)
+    again = np.zeros(n, dtype=np.bool_)
+    for trial in doubtful:
+        x = _rows_with_weight(data, int(trial))
+        again[trial] = find_aliased_columns(x, 0, x.shape[0], p, fits.aliased[trial]) == 0
+    if again.any():
         second = data.maximise(
             again, beta, fixed=-1, penalised=penalised, quality=quality, covariance=covariance, threads=threads
         )
-        log_lik = np.where(again, second, log_lik)
-        wanted &= ~aliased.any(axis=1)
+        log_lik[again] = second[again]
+    short = fits.aliased.any(axis=1)
+    wanted &= ~short
 
     unfinished = wanted & (status != kernels.CONVERGED)
+    runaway = np.zeros(n, dtype=np.bool_)
     if not penalised:
         suspect = unfinished | (
             wanted
@@ -238,39 +270,101 @@ def fit_binomial(data: BinomialInput, *, penalised: bool, threads: int | None) -
         )
         chosen = np.flatnonzero(suspect)
         if chosen.size:
-            kind, infinite[chosen], direction[chosen] = detect_separation(data, chosen, threads=threads)
-            codes[chosen] |= kind
-            unfinished[chosen[kind > 0]] = False
+            found = detect_separation(data, chosen, threads=threads)
+            fits.infinite[chosen], fits.direction[chosen] = found.infinite, found.direction
+            unfinished[chosen[found.codes > 0]] = False
+            if focus is None:
+                codes[chosen] |= found.codes
+            else:
+                # Where the arm itself runs off there is no finite answer; where only others do, there is.
+                own = fits.infinite[chosen, focus]
+                codes[chosen[own]] |= found.codes[own]
+                runaway[chosen[(found.codes > 0) & ~own]] = True
+                fits.informative[found.rows] = ~(found.rising & runaway[found.owner])
     mark(codes, unfinished, FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
     log_lik[unfinished] = np.nan
     gone = has(codes, FitCode.NOT_ESTIMABLE)
-    mark(codes, ~gone & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    mark(codes, ~gone & ~short & ~runaway & (quality[:, kernels.CONDITION] > _ILL_CONDITION), FitCode.ILL_CONDITIONED)
+    fits.gradient_norm[:] = quality[:, kernels.GRADIENT]
+    fits.iterations[:] = np.nan_to_num(quality[:, kernels.ITERATIONS])
+    fits.condition[:] = np.where(gone, np.nan, quality[:, kernels.CONDITION])
     beta[gone] = np.nan
     covariance[gone] = np.nan
-    return LogisticFits(
-        coefficients=beta,
-        covariance=covariance,
-        log_lik=log_lik,
-        n_rows=np.diff(data.offsets),
-        n_events=sum_by_trial(data.y * data.weights if data.weights.shape[0] else data.y, data.offsets),
-        gradient_norm=quality[:, kernels.GRADIENT],
-        iterations=np.nan_to_num(quality[:, kernels.ITERATIONS]).astype(np.int64),
-        condition=np.where(gone, np.nan, quality[:, kernels.CONDITION]),
-        aliased=aliased,
-        infinite=infinite,
-        direction=direction,
-        codes=codes,
-    )
+    for trial in np.flatnonzero(short | runaway):
+        _fit_without_nuisance(data, fits, int(trial), focus, penalised=penalised)
+    if outwards:
+        data.standardised.outwards(beta, covariance)
+    return fits
 
 
-def detect_separation(
-    data: BinomialInput, chosen: IntArray, *, threads: int | None = None
-) -> tuple[CodeArray, BoolArray, NDArray[np.int8]]:
-    """Decide separation of the ``chosen`` trials by linear programming, eq. (LR-6).
+def _rows_with_weight(data: BinomialInput, trial: int) -> FloatArray:
+    part = slice(int(data.offsets[trial]), int(data.offsets[trial + 1]))
+    x = data.design[part]
+    return np.ascontiguousarray(x[data.weights[part] > 0.0] if data.weights.shape[0] else x)
 
-    Returns codes (0, or complete or quasi-complete separation with NOT_ESTIMABLE), the coefficients it sends to
-    infinity, and their signs.
+
+def _fit_without_nuisance(
+    data: BinomialInput, fits: LogisticFits, trial: int, focus: int | None, *, penalised: bool
+) -> None:
+    """Fit one trial on the rows and columns that say something of the arm; write it into ``fits``, eq. (LR-8).
+
+    Rows whose outcome a runaway combination of nuisance columns foretells add nothing to the likelihood in its limit.
+    Of columns that determine one another the later ones go; a coefficient is reported where what is left gives it a
+    value, whichever of them went.
     """
+    p = data.design.shape[1]
+    own = np.arange(data.offsets[trial], data.offsets[trial + 1], dtype=np.int64)
+    rows = own[fits.informative[own]]
+    x = data.design[rows]
+    if data.weights.shape[0]:
+        x = x[data.weights[rows] > 0.0]
+    free = undetermined_columns(x)
+    codes = fits.codes[trial : trial + 1]
+    fits.coefficients[trial], fits.covariance[trial] = np.nan, np.nan
+    if focus is not None and free[focus]:
+        mark(codes, np.array([0]), FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
+        if own.shape[0] < p:
+            mark(codes, np.array([0]), FitCode.TOO_FEW_PARTICIPANTS)
+        fits.log_lik[trial] = np.nan
+        return
+    aliased = np.zeros(p, dtype=np.bool_)
+    find_aliased_columns(np.ascontiguousarray(x), 0, x.shape[0], p, aliased)
+    kept = ~aliased
+    part = data.part(rows, np.array([0, rows.shape[0]], dtype=np.int64), kept)
+    inner = None if focus is None else int(kept[:focus].sum())
+    found = fit_binomial(part, penalised=penalised, threads=1, column=inner, outwards=False)
+    codes[0] |= found.codes[0]
+    fits.log_lik[trial] = found.log_lik[0]
+    fits.gradient_norm[trial], fits.iterations[trial] = found.gradient_norm[0], found.iterations[0]
+    fits.condition[trial] = found.condition[0]
+    places = np.flatnonzero(kept)
+    fits.infinite[trial, places] |= found.infinite[0]
+    fits.direction[trial, places] = np.where(found.infinite[0], found.direction[0], fits.direction[trial, places])
+    fits.informative[rows] = found.informative
+    fits.kept[trial] = False
+    fits.kept[trial, places] = found.kept[0]
+    if found.estimable[0]:
+        mark(codes, np.array([0]), FitCode.NUISANCE_LEFT_OUT)
+        told = places[~free[places]]
+        inside = np.flatnonzero(~free[places])
+        fits.coefficients[trial, told] = found.coefficients[0, inside]
+        fits.covariance[trial][np.ix_(told, told)] = found.covariance[0][np.ix_(inside, inside)]
+
+
+@dataclass(frozen=True)
+class Separations:
+    """What a linear programme found of some trials."""
+
+    codes: CodeArray  # (n_chosen,) 0, or complete or quasi-complete separation with NOT_ESTIMABLE
+    infinite: BoolArray  # (n_chosen, p): coefficients sent to infinity
+    direction: NDArray[np.int8]  # (n_chosen, p): their signs
+    rows: IntArray  # (n,) rows of the chosen trials in the batch
+    owner: IntArray  # (n,) the trial of each in the batch
+    rising: BoolArray  # (n,) whether its probability tends to the outcome seen
+
+
+def detect_separation(data: BinomialInput, chosen: IntArray, *, threads: int | None = None) -> Separations:
+    """Decide separation of the ``chosen`` trials by linear programming, eq. (LR-6)."""
     rows, packed = rows_of_trials(chosen, data.offsets)
     y, x = data.y[rows], data.design[rows]
     used = np.ones(rows.shape[0], dtype=np.bool_) if data.weights.shape[0] == 0 else data.weights[rows] > 0.0
@@ -281,11 +375,20 @@ def detect_separation(
     owner = trial_of_row(packed)[index]
     order = np.argsort(owner, kind="stable")
     offsets = offsets_from_sizes(np.bincount(owner, minlength=chosen.size))
-    n_rising, infinite, direction = find_recession((x[index] * sign[:, None])[order], offsets, threads=threads)
-    complete = n_rising == np.diff(offsets)
+    found = find_recession((x[index] * sign[:, None])[order], offsets, threads=threads)
+    complete = found.n_rising == np.diff(offsets)
     code = np.where(complete, int(FitCode.SEPARATION_COMPLETE), int(FitCode.SEPARATION_QUASI))
     code |= int(FitCode.NOT_ESTIMABLE)
-    return np.where(n_rising > 0, code, 0).astype(np.uint32), infinite, direction
+    rising = np.zeros(rows.shape[0], dtype=np.bool_)
+    rising[index[order]] = found.rising
+    return Separations(
+        codes=np.where(found.n_rising > 0, code, 0).astype(np.uint32),
+        infinite=found.infinite,
+        direction=found.direction,
+        rows=rows,
+        owner=chosen[trial_of_row(packed)],
+        rising=rising,
+    )
 
 
 def likelihood_ratio(
@@ -303,7 +406,7 @@ def likelihood_ratio(
     Valid under separation too, because ``log_lik`` is then the supremum.
     """
     x = np.asarray(design, dtype=np.float64)
-    smaller = fit_logistic(y, np.delete(x, column, axis=1), offsets, weights=weights, threads=threads)
+    smaller = fit_logistic(y, np.delete(x, column, axis=1), offsets, weights=weights, column=None, threads=threads)
     statistic = np.maximum(2.0 * (fits.log_lik - smaller.log_lik), 0.0)
     codes = fits.codes | smaller.codes
     return LikelihoodRatios(statistic, np.ones_like(statistic), chi_square_p(statistic, 1.0), codes)
@@ -339,16 +442,55 @@ def profile_binomial(
 ) -> ProfileLimits:
     """Both profile limits of ``column`` in every trial, by Newton on the signed root of the deviance, (LR-5)."""
     column = range(data.design.shape[1])[column]
-    z = normal_quantile(level)
+    normal_quantile(level)
     codes = fits.codes.copy()
     limits = np.full((data.n_trials, 2), np.nan)
-    finite = np.isfinite(fits.coefficients[:, column])
-    # Under quasi-complete separation the likelihood has a supremum, and the side away from infinity has a limit.
-    quasi = has(fits.codes, FitCode.SEPARATION_QUASI)
-    one_sided = quasi & fits.infinite[:, column] & (fits.direction[:, column] != 0)
-    centre, spread = np.where(finite, fits.coefficients[:, column], 0.0), np.zeros(data.n_trials)
-    spread[finite] = z * np.sqrt(fits.covariance[finite, column, column])
-    start = np.zeros_like(fits.coefficients)
+    reduced = (~fits.kept).any(axis=1) | any_by_trial(~fits.informative, data.offsets)
+    whole = ~reduced
+    if whole.any():
+        limits[whole] = _profile_whole(fits, data, column, level, whole, penalised=penalised, threads=threads)[whole]
+    for trial in np.flatnonzero(reduced & ~np.isnan(fits.log_lik)):
+        part, place = reduced_input(fits, data, int(trial), column)
+        if place is not None:
+            again = fit_binomial(part, penalised=penalised, threads=1, column=place)
+            one = np.ones(1, dtype=np.bool_)
+            found = _profile_whole(again, part, place, level, one, penalised=penalised, threads=1)[0]
+            limits[trial] = found * data.standardised.unit_of(column, data.n_trials)[trial]
+    mark(codes, np.isnan(limits).any(axis=1), FitCode.LIMIT_NOT_FOUND)
+    return ProfileLimits(limits[:, 0], limits[:, 1], level, codes)
+
+
+def reduced_input(fits: LogisticFits, data: BinomialInput, trial: int, column: int) -> tuple[BinomialInput, int | None]:
+    """The rows and columns of one trial that its fit was made on, and where ``column`` is among these."""
+    own = np.arange(data.offsets[trial], data.offsets[trial + 1], dtype=np.int64)
+    rows = own[fits.informative[own]]
+    kept = fits.kept[trial]
+    place = int(kept[:column].sum()) if kept[column] else None
+    return data.part(rows, np.array([0, rows.shape[0]], dtype=np.int64), kept), place
+
+
+def _profile_whole(
+    fits: LogisticFits,
+    data: BinomialInput,
+    column: int,
+    level: float,
+    which: BoolArray,
+    *,
+    penalised: bool,
+    threads: int | None,
+) -> FloatArray:
+    """(n_trials, 2) limits of the trials ``which``, all of whose rows and columns are in their fit."""
+    z = normal_quantile(level)
+    limits = np.full((data.n_trials, 2), np.nan)
+    coefficients, covariance = fits.coefficients.copy(), fits.covariance.copy()
+    data.standardised.inwards(coefficients, covariance)
+    finite = np.isfinite(coefficients[:, column]) & which
+    # Under separation the likelihood has a supremum, and the side away from infinity has a limit.
+    separated = has(fits.codes, FitCode.SEPARATION_QUASI | FitCode.SEPARATION_COMPLETE)
+    one_sided = which & separated & fits.infinite[:, column] & (fits.direction[:, column] != 0)
+    centre, spread = np.where(finite, coefficients[:, column], 0.0), np.zeros(data.n_trials)
+    spread[finite] = z * np.sqrt(covariance[finite, column, column])
+    start = np.zeros_like(coefficients)
     if one_sided.any():
         data.maximise(
             one_sided,
@@ -366,9 +508,9 @@ def profile_binomial(
         wanted = finite | (one_sided & (fits.direction[:, column] != sign))
         # On a quadratic surface the other coefficients move with this one along the covariance.
         with np.errstate(invalid="ignore"):
-            slope = fits.covariance[:, :, column] / np.sqrt(fits.covariance[:, column, column])[:, None]
-        beta = np.where(finite[:, None], fits.coefficients + sign * z * slope, start)
-        origin = np.where(finite[:, None], fits.coefficients, start)
+            slope = covariance[:, :, column] / np.sqrt(covariance[:, column, column])[:, None]
+        beta = np.where(finite[:, None], coefficients + sign * z * slope, start)
+        origin = np.where(finite[:, None], coefficients, start)
         limits[:, side] = _profile_side(
             data,
             column,
@@ -382,8 +524,7 @@ def profile_binomial(
             penalised=penalised,
             threads=threads,
         )
-    mark(codes, np.isnan(limits).any(axis=1), FitCode.LIMIT_NOT_FOUND)
-    return ProfileLimits(limits[:, 0], limits[:, 1], level, codes)
+    return limits * data.standardised.unit_of(column, data.n_trials)[:, None]
 
 
 def _profile_side(

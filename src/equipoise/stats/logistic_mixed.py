@@ -10,13 +10,16 @@ Equations and assumptions: ``docs/methods/logistic_mixed.md``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode
+from equipoise.stats.nuisance import refit_without_nuisance
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
+from equipoise.stats.standardise import Standardised, standardise
 
 DEFAULT_NODES = 12
 MAX_NODES = 100
@@ -51,7 +54,9 @@ class LogisticMixedFits:
     codes: NDArray[np.uint32]
     """(n,): bit mask of :class:`equipoise.stats.codes.FitCode`."""
     aliased: NDArray[np.bool_]
-    """(n, p): the columns that repeat others, where the code says rank-deficient."""
+    """(n, p): the columns that repeat others."""
+    kept: NDArray[np.bool_]
+    """(n, p): columns of the fit that was made."""
     nodes: int
     """Quadrature nodes; 1 is Laplace's approximation."""
     change_on_doubling: FloatArray | None = None
@@ -105,6 +110,7 @@ def fit_logistic_mixed(
     nodes: int = DEFAULT_NODES,
     threads: int | None = None,
     report_change_on_doubling: bool = False,
+    column: int | None = 1,
 ) -> LogisticMixedFits:
     """Fit logit P(y = 1 | b) = design beta + b, b normal, to each trial by maximum likelihood.
 
@@ -120,6 +126,8 @@ def fit_logistic_mixed(
     threads : how many; one for each core when None. The answer does not depend on it, bit for bit.
     report_change_on_doubling : fit again with twice the nodes and fill ``change_on_doubling``; a change above a
         tenth of a standard error sets ``QUADRATURE_UNSTABLE``.
+    column : the coefficient the fit is for, the arm's: where the data determine it to be finite it is given, whatever
+        other columns repeat one another or run off; these are NaN, with NUISANCE_LEFT_OUT.
 
     Never raises for what the data hold: a separated, constant, rank-deficient or non-finite trial has NaN and a code.
     Raises ValueError where the arrays do not fit together.
@@ -129,7 +137,9 @@ def fit_logistic_mixed(
     """
     from equipoise.stats.kernels.quadrature_batch import fit_range
 
-    outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    outcome, given, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    standardised = standardise(given, rows[trials], threads=threads)
+    matrix = standardised.design
     n, p = trials.shape[0] - 1, matrix.shape[1]
     if p > MAX_COLUMNS:
         raise ValueError(f"the design has {p} columns; at most {MAX_COLUMNS} are allowed")
@@ -180,14 +190,50 @@ def fit_logistic_mixed(
             condition=condition,
             codes=codes,
             aliased=aliased,
+            kept=np.ones((n, p), dtype=np.bool_),
             nodes=n_nodes,
         )
 
     fits = run(nodes, np.empty((n, 0)))
-    if not report_change_on_doubling:
-        return fits
-    doubled = run(min(2 * nodes, MAX_NODES), np.column_stack([fits.coefficients, fits.sd_intercept]))
+    if report_change_on_doubling:
+        fits = _with_change_on_doubling(fits, run)
+    _outwards(standardised, fits)
+    refit_without_nuisance(
+        fits,
+        outcome,
+        given,
+        rows,
+        trials,
+        column,
+        lambda y, x, bounds, where: fit_logistic_mixed(
+            y,
+            x,
+            bounds,
+            [0, bounds.size - 1],
+            nodes=nodes,
+            threads=1,
+            report_change_on_doubling=report_change_on_doubling,
+        ),
+    )
+    return fits
+
+
+def _with_change_on_doubling(
+    fits: LogisticMixedFits, run: Callable[[int, FloatArray], LogisticMixedFits]
+) -> LogisticMixedFits:
+    """The fits with how far their coefficients move on twice the nodes."""
+    doubled = run(min(2 * fits.nodes, MAX_NODES), np.column_stack([fits.coefficients, fits.sd_intercept]))
     with np.errstate(invalid="ignore", divide="ignore"):
         change = np.max(np.abs(doubled.coefficients - fits.coefficients) / fits.standard_errors, axis=1)
     unstable = np.where(change > 0.1, np.uint32(FitCode.QUADRATURE_UNSTABLE), np.uint32(0))
     return replace(fits, codes=fits.codes | unstable, change_on_doubling=change)
+
+
+def _outwards(standardised: Standardised, fits: LogisticMixedFits) -> None:
+    """Coefficients and their covariance, alone and with the standard deviation, in the caller's units."""
+    p = fits.coefficients.shape[1]
+    standardised.outwards(fits.coefficients, fits.covariance)
+    for trial in standardised.trials:
+        fits.joint_covariance[trial, :p, :p] = fits.covariance[trial]
+    for column in (fits.joint_covariance[:, :p, p], fits.joint_covariance[:, p, :p]):
+        standardised.outwards(column)

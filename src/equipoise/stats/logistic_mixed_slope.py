@@ -19,7 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode, mark
 from equipoise.stats.logistic_mixed import fit_logistic_mixed, require_packed
+from equipoise.stats.nuisance import refit_without_nuisance
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
+from equipoise.stats.standardise import standardise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class LogisticMixedSlopeFits:
     """(n,): condition of the information matrix (1-norm, scaled to unit diagonal)."""
     codes: NDArray[np.uint32]
     """(n,): bit mask of :class:`equipoise.stats.codes.FitCode`."""
+    kept: NDArray[np.bool_]
+    """(n, p): columns of the fit that was made."""
     aliased: NDArray[np.bool_]
     """(n, p): the columns that repeat others, where the code says rank-deficient."""
 
@@ -83,6 +87,7 @@ def fit_logistic_mixed_slope(
     trial_offsets: ArrayLike,
     *,
     slope: ArrayLike,
+    column: int | None = 1,
     threads: int | None = None,
 ) -> LogisticMixedSlopeFits:
     """Fit logit P(y = 1 | b) = design beta + b0 + b1 slope, (b0, b1) normal, to each trial by Laplace's likelihood.
@@ -95,6 +100,7 @@ def fit_logistic_mixed_slope(
     trial_offsets : (trials + 1,) *participants* of each trial.
     slope : (rows,) the variable whose slope differs between participants (weeks, say); usually a column of the design
         as well.
+    column : the coefficient the fit is for, as in :func:`equipoise.stats.logistic_mixed.fit_logistic_mixed`.
     threads : how many; one for each core when None. The answer does not depend on it, bit for bit.
 
     Never raises for what the data hold: NaN and a code instead. A correlation of 1 or -1 is returned exactly, with
@@ -106,14 +112,16 @@ def fit_logistic_mixed_slope(
     Source: Breslow and Clayton (1993), J Am Stat Assoc 88:9-25, eq. (4), without dropping the determinant; gradient
     with the movement of the modes, eq. (LAP-4) in ``docs/methods/logistic_mixed_slope.md``.
     """
-    outcome, matrix, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    outcome, given, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
+    standardised = standardise(given, rows[trials], threads=threads)
+    matrix = standardised.design
     slopes = np.require(slope, np.float64, ["C", "W"])
     if slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
     from equipoise.stats.kernels.laplace_slope import fit_range
 
     # The model with a random intercept alone: what is wrong with the data, where to begin, a value to rise above.
-    smaller = fit_logistic_mixed(outcome, matrix, rows, trials, nodes=1, threads=threads)
+    smaller = fit_logistic_mixed(outcome, matrix, rows, trials, nodes=1, threads=threads, column=None)
     n = trials.shape[0] - 1
     codes = smaller.codes.copy()
     broken, too_few = _without_slopes(slopes, rows, trials)
@@ -151,7 +159,8 @@ def fit_logistic_mixed_slope(
     failed = (codes & FitCode.NOT_ESTIMABLE) != 0
     for array in (coefficients, covariance, sd, log_likelihood, condition):
         array[failed] = np.nan
-    return LogisticMixedSlopeFits(
+    standardised.outwards(coefficients, covariance)
+    fits = LogisticMixedSlopeFits(
         coefficients=coefficients,
         covariance=covariance,
         sd_intercept=sd[:, 0].copy(),
@@ -162,5 +171,18 @@ def fit_logistic_mixed_slope(
         iterations=iterations,
         condition=condition,
         codes=codes,
+        kept=np.ones_like(smaller.aliased),
         aliased=smaller.aliased,
     )
+    refit_without_nuisance(
+        fits,
+        outcome,
+        given,
+        rows,
+        trials,
+        column,
+        lambda y, x, bounds, where: fit_logistic_mixed_slope(
+            y, x, bounds, [0, bounds.size - 1], slope=slopes[where], threads=1
+        ),
+    )
+    return fits

@@ -28,7 +28,7 @@ from equipoise.stats.wald import CodeArray, normal_quantile, two_sided_p
 class RiskComparisons:
     """Comparison of two risks, experimental against control; NaN where ``codes`` says not estimable.
 
-    A limit that is infinite (risk ratio, no event in control) is NaN with LIMIT_NOT_FOUND.
+    With events in experimental alone the ratio and its upper limit are infinite, and the lower limit stands.
     """
 
     estimate: FloatArray  # (n_trials,) difference or ratio
@@ -182,8 +182,8 @@ def miettinen_nurminen_ratio(
 ) -> RiskComparisons:
     """Risk ratio with score limits, eq. (RI-7) and (RI-8); the p value is the score test's.
 
-    Counts: numbers or (n_trials,). With no event in control the ratio and its upper limit are NaN, the lower limit
-    stands; with none in experimental the ratio and its lower limit are 0.
+    Counts: numbers or (n_trials,). With no event in control the ratio and its upper limit are infinite, the lower
+    limit stands; with none in experimental the ratio and its lower limit are 0; with none in either there is no ratio.
 
     Source: Miettinen and Nurminen (1985) Stat Med 4:213.
     """
@@ -211,7 +211,7 @@ def _solve_ratios(tables: TwoByTwo, level: float) -> FloatArray:
         upper = np.exp(find_zeros(lambda r: -z - _clip(score(r)), np.maximum(inside, -far), far))
         p = two_sided_p(_score_ratio(x0, n0, x1, n1, np.ones_like(inside)))
     lower = np.where(x1 == 0, 0.0, lower)
-    upper, ratio = np.where(x0 == 0, np.nan, upper), np.where(x0 == 0, np.nan, ratio)
+    upper, ratio = np.where(x0 == 0, np.inf, upper), np.where(x0 == 0, np.inf, ratio)
     return np.stack([ratio, lower, upper, p])
 
 
@@ -263,18 +263,18 @@ def _comparison(
     level: float,
 ) -> RiskComparisons:
     codes = tables.codes.copy()
-    undefined = (tables.events_control == 0) if scale == "risk_ratio" else np.zeros(codes.shape, dtype=np.bool_)
-    neither = undefined & (tables.events_experimental == 0)
-    mark(codes, undefined, FitCode.NOT_ESTIMABLE | FitCode.LIMIT_NOT_FOUND)
+    infinite = (tables.events_control == 0) if scale == "risk_ratio" else np.zeros(codes.shape, dtype=np.bool_)
+    neither = infinite & (tables.events_experimental == 0)
+    mark(codes, neither, FitCode.NOT_ESTIMABLE)
     invalid = has(codes, FitCode.NON_FINITE_INPUT | FitCode.EMPTY_ARM)
     with np.errstate(invalid="ignore", divide="ignore"):
         risk0 = tables.events_control / tables.n_control
         risk1 = tables.events_experimental / tables.n_experimental
     gone = invalid | neither
     return RiskComparisons(
-        estimate=np.where(invalid | undefined, np.nan, estimate),
+        estimate=np.where(gone, np.nan, np.where(infinite, np.inf, estimate)),
         ci_lower=np.where(gone, np.nan, lower),
-        ci_upper=np.where(gone | undefined, np.nan, upper),
+        ci_upper=np.where(gone, np.nan, np.where(infinite, np.inf, upper)),
         p_value=np.where(invalid, np.nan, p_value),
         risk_control=risk0,
         risk_experimental=risk1,

@@ -52,7 +52,9 @@ def estimate_rmst(curves: KaplanMeierFits, horizon: float) -> RestrictedMeans:
     """Area under each Kaplan-Meier curve from 0 to ``horizon`` (above 0), eq. (RM-1), with its standard error (RM-2).
 
     If the last time of a group lies before the horizon and survival there is above 0, the curve is continued level and
-    HORIZON_BEYOND_FOLLOW_UP is set; the estimate is then no longer free of assumptions.
+    HORIZON_BEYOND_FOLLOW_UP is set; the estimate is then no longer free of assumptions. Where the formula gives an
+    error of zero (nobody in the group has the event before the horizon, or all of them at once) the error is not known:
+    NaN, with ERROR_UNKNOWN.
 
     Source: Irwin (1949); Royston and Parmar (2013) BMC Med Res Methodol 13:152.
     """
@@ -89,10 +91,12 @@ def estimate_rmst(curves: KaplanMeierFits, horizon: float) -> RestrictedMeans:
             counts = (time[index] <= horizon) & (e > 0) & (m > e)
             with np.errstate(invalid="ignore", divide="ignore"):
                 variance[has_point] += np.where(counts, right[has_point] ** 2 * e / (m * (m - e)), 0.0)
-        error[filled] = np.sqrt(variance)
+        # No variance seen is no certainty: one participant without event would know the mean without error.
+        error[filled] = np.where(variance > 0.0, np.sqrt(variance), np.nan)
         short = (time[last] < horizon) & (survival[last] > 0.0)
         flat = codes.reshape(-1)
         mark(flat, filled[short], FitCode.HORIZON_BEYOND_FOLLOW_UP)
+        mark(flat, filled[variance == 0.0], FitCode.ERROR_UNKNOWN)
         codes = flat
     return RestrictedMeans(mean.reshape(shape), error.reshape(shape), float(horizon), codes.reshape(shape))
 
@@ -102,15 +106,13 @@ def estimate_rmst_difference(
 ) -> RestrictedMeanDifferences:
     """Difference of restricted means, experimental minus control, of independent arms, eq. (RM-3).
 
-    A standard error of zero in both arms (no event before the horizon in either) gives no interval:
-    NO_EVENTS and NOT_ESTIMABLE.
+    Where the error of an arm is not known the difference stands without error, limits and p value, with ERROR_UNKNOWN.
     """
     means = estimate_rmst(curves, horizon)
     estimate = means.mean[:, experimental] - means.mean[:, control]
     error = np.hypot(means.standard_error[:, experimental], means.standard_error[:, control])
     codes = means.group_codes[:, experimental] | means.group_codes[:, control]
-    mark(codes, error == 0.0, FitCode.NO_EVENTS | FitCode.NOT_ESTIMABLE)
-    mark(codes, np.isnan(error), FitCode.NOT_ESTIMABLE)
+    mark(codes, np.isnan(estimate), FitCode.NOT_ESTIMABLE)
     failed = has(codes, FitCode.NOT_ESTIMABLE)
     estimate, error = np.where(failed, np.nan, estimate), np.where(failed, np.nan, error)
     half = normal_quantile(level) * error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel
+from equipoise.stats.kernels.compile import kernel, part
 from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky, solve_cholesky
 
 # How a fit ended (column STATUS of ``quality``).
@@ -23,6 +23,42 @@ _MAX_ITERATIONS = 60
 # At the start the information is a quarter of the Gram matrix; a pivot (sine squared of the angle to the earlier
 # columns) below this asks for an exact look at the rank.
 _CLEAR_RANK = 1e-6
+
+
+@part("void(float64[:, ::1], int64, float64[:, ::1], int64)")
+def close_up(matrix, fixed, out, p):  # type: ignore[no-untyped-def]
+    """Write the lower triangle of ``matrix`` without row and column ``fixed`` (-1: none) into ``out``."""
+    a = 0
+    for j in range(p):
+        if j != fixed:
+            c = 0
+            for k in range(j + 1):
+                if k != fixed:
+                    out[a, c] = matrix[j, k]
+                    c += 1
+            a += 1
+
+
+@part("void(float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64)")
+def add_bend_of_penalty(thirds, inverse, products, curvature, p):  # type: ignore[no-untyped-def]
+    """Add half the trace of A T_j A T_k to ``curvature[j, k]``: A the inverse, T the third derivatives, eq. (FI-6).
+
+    Of ``thirds`` the lower triangles are read; ``products`` is scratch.
+    """
+    for m in range(p):
+        for j in range(p):
+            for k in range(p):
+                s = 0.0
+                for q in range(p):
+                    s += inverse[j, q] * (thirds[m, q, k] if q >= k else thirds[m, k, q])
+                products[m, j, k] = s
+    for j in range(p):
+        for k in range(j + 1):
+            s = 0.0
+            for q in range(p):
+                for r in range(p):
+                    s += products[j, q, r] * products[k, r, q]
+            curvature[j, k] += 0.5 * s
 
 
 @kernel(
@@ -47,6 +83,11 @@ def maximise_range(  # type: ignore[no-untyped-def]
     probability = np.empty(longest)
     variance = np.empty(longest)
     information = np.zeros((p, p))
+    curvature = np.zeros((p, p))
+    augmented = np.zeros((p, p))
+    # Third derivatives of the log likelihood, for the curvature of the penalty.
+    thirds = np.zeros((p, p, p) if penalised else (0, 0, 0))
+    product_of = np.zeros((p, p, p) if penalised else (0, 0, 0))
     factor = np.zeros((p, p))
     inverse = np.zeros((p, p))
     score = np.empty(p)
@@ -140,6 +181,11 @@ def maximise_range(  # type: ignore[no-untyped-def]
                     invert_cholesky(factor, inverse, p)
                     for j in range(p):
                         ll += np.log(factor[j, j])
+                        for k in range(j + 1):
+                            curvature[j, k] = information[j, k]
+                            augmented[j, k] = information[j, k]
+                            for m in range(p):
+                                thirds[m, j, k] = 0.0
                     for i in range(n):
                         row = first + i
                         h = 0.0
@@ -152,6 +198,21 @@ def maximise_range(  # type: ignore[no-untyped-def]
                         adjusted = 2.0 * variance[i] * h * (0.5 - probability[i])
                         for j in range(p):
                             score[j] += adjusted * design[row, j]
+                        # The row counts as h more, half of them events.
+                        share = 2.0 * variance[i] * h
+                        count = weights[row] if weighted and weights[row] > 0.0 else 1.0
+                        extra = share * variance[i] / count
+                        bend = 3.0 * extra - 0.5 * share
+                        third = variance[i] * (1.0 - 2.0 * probability[i])
+                        for j in range(p):
+                            x = design[row, j]
+                            for k in range(j + 1):
+                                xx = x * design[row, k]
+                                augmented[j, k] += extra * xx
+                                curvature[j, k] += bend * xx
+                                for m in range(p):
+                                    thirds[m, j, k] += third * xx * design[row, m]
+                    add_bend_of_penalty(thirds, inverse, product_of, curvature, p)
             # A step that lowers the likelihood by more than rounding is halved.
             if not ll >= before - 1e-12 * (1.0 + abs(before)):
                 halvings += 1
@@ -168,15 +229,19 @@ def maximise_range(  # type: ignore[no-untyped-def]
                 start[j] = b[j]
                 if j != fixed:
                     step[a] = score[j]
-                    if fixed >= 0:
-                        c = 0
-                        for k in range(j + 1):
-                            if k != fixed:
-                                factor[a, c] = information[j, k]
-                                c += 1
                     a += 1
             if fixed >= 0:
                 score_fixed = score[fixed]
+            if penalised:
+                # eq. (FI-6) where it points uphill; elsewhere by the counts that the penalty adds, which always do.
+                close_up(curvature, fixed, factor, p)
+                if cholesky(factor, a) >= 0:
+                    close_up(augmented, fixed, factor, p)
+                    if cholesky(factor, a) >= 0:
+                        status = SINGULAR
+                        break
+            elif fixed >= 0:
+                close_up(information, fixed, factor, p)
                 if cholesky(factor, a) >= 0:
                     status = SINGULAR
                     break
@@ -197,6 +262,11 @@ def maximise_range(  # type: ignore[no-untyped-def]
                 status = CONVERGED
                 break
         if status == CONVERGED and fixed < 0:
+            if penalised:
+                for j in range(p):
+                    for k in range(j + 1):
+                        factor[j, k] = information[j, k]
+                cholesky(factor, p)
             invert_cholesky(factor, inverse, p)
             quality[trial, CONDITION] = condition_number(information, inverse, p)
             for j in range(p):

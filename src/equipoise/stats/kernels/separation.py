@@ -12,6 +12,8 @@ This runs only for fits that a cheap look has made suspect.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -144,15 +146,21 @@ def _recession_range(rows, offsets, begin, end, rising, direction):  # type: ign
                     direction[problem, j] = 1 if beta[j] > 0.0 else -1
 
 
-def find_recession(
-    rows: FloatArray, offsets: IntArray, *, threads: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int8]]:
+@dataclass(frozen=True)
+class Recessions:
+    """What :func:`find_recession` found of each packed problem; p columns."""
+
+    n_rising: IntArray  # (n_problems,) rows that can rise for ever; 0 means that the maximum is finite
+    infinite: NDArray[np.bool_]  # (n_problems, p) coefficients without a finite maximiser
+    direction: NDArray[np.int8]  # (n_problems, p) their signs; 0 where the data leave them undetermined
+    rising: NDArray[np.bool_]  # (n_rows,)
+
+
+def find_recession(rows: FloatArray, offsets: IntArray, *, threads: int | None = None) -> Recessions:
     """For each packed problem: rows that can rise for ever, coefficients without a finite maximiser, their signs.
 
-    ``rows`` (n_rows, p), ``offsets`` (n_problems + 1,). Returns (n_rising (n_problems,), infinite (n_problems, p),
-    direction (n_problems, p)). ``n_rising`` 0 means the maximum is finite; all rows rising is complete separation.
-    A coefficient is infinite unless the rows that stay flat determine it; its direction is the sign found first, 0
-    where the data leave it undetermined.
+    ``rows`` (n_rows, p), ``offsets`` (n_problems + 1,). All rows rising is complete separation. A coefficient is
+    infinite unless the rows that stay flat determine it; its direction is the sign found first.
     """
     n, p = offsets.shape[0] - 1, rows.shape[1]
     rising = np.zeros(rows.shape[0], dtype=np.bool_)
@@ -168,7 +176,7 @@ def find_recession(
     flat = np.where(rising[:, None], 0.0, packed)
     infinite[some] = _undetermined_each([flat[offsets[k] : offsets[k + 1]] for k in some], p)
     direction[~infinite] = 0
-    return n_rising, infinite, direction
+    return Recessions(n_rising, infinite, direction, rising)
 
 
 def _undetermined_each(problems: list[FloatArray], p: int) -> NDArray[np.bool_]:
@@ -187,11 +195,11 @@ def _undetermined_each(problems: list[FloatArray], p: int) -> NDArray[np.bool_]:
     # Squaring hides singular values below a ten-millionth; those are looked at again, as are rows that are all zero.
     doubtful = (~free & (share < 1e-9)).any(axis=1) | (values[:, -1] <= 0.0)
     for k in np.flatnonzero(doubtful):
-        out[k] = _undetermined(problems[k])
+        out[k] = undetermined_columns(problems[k])
     return out
 
 
-def _undetermined(rows: FloatArray) -> NDArray[np.bool_]:
+def undetermined_columns(rows: FloatArray) -> NDArray[np.bool_]:
     """Columns whose coefficient the equations ``rows @ beta`` leave free: those the null space touches."""
     p = rows.shape[1]
     size = np.abs(rows).max(axis=0, initial=0.0)
