@@ -78,7 +78,7 @@ def render_errors() -> str:
 
 def render_warnings() -> str:
     """The vocabulary of coded warnings."""
-    from equipoise.stats.codes import SENTENCES, FitCode
+    from equipoise.stats.codes import REMARKS, SENTENCES, FitCode
 
     lines = [
         "# Warnings",
@@ -94,6 +94,15 @@ def render_warnings() -> str:
         "| --- | --- | --- |",
     ]
     lines += [f"| `{code.slug}` | {code.bit_length() - 1} | {SENTENCES[code]} |" for code in FitCode if code]
+    lines += [
+        "",
+        "`nuisance-left-out` is followed by a colon and the names of the levels and covariates. Rows of results carry "
+        "these too, which no single fit has:",
+        "",
+        "| warning | meaning |",
+        "| --- | --- |",
+        *(f"| `{slug}` | {said} |" for slug, said in REMARKS.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
+from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.tabulated import Regressions, tabulate
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import rows_of_trials
+
+if TYPE_CHECKING:
+    from equipoise.stats.logistic import LogisticFits
 
 _NUMBERS = ("estimate", "standard_error", "ci_lower", "ci_upper", "statistic", "df", "p_value")
 
@@ -78,8 +82,23 @@ class BinaryData:
         }
 
 
-def _adjusted(names: tuple[str, ...]) -> str:
+def _adjusted(names: tuple[str, ...], kept: Mask | None = None) -> str:
+    if kept is not None:
+        names = tuple(name for name, there in zip(names, kept, strict=True) if there)
     return f", adjusted for {', '.join(names)}" if names else ""
+
+
+def _left_out(data: BinaryData, counted: Regressions, fits: LogisticFits) -> tuple[str, ...]:
+    """Names of what the one trial's model went without; of many trials at once nothing is named."""
+    if data.comparison.n_trials != 1 or not fits.codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
+        return ()
+    return name_left_out(
+        data.comparison.factors,
+        counted.design[:, 2:],
+        kept=fits.kept[0, 2:],
+        informative=fits.informative,
+        silent=np.isnan(fits.coefficients[0, 2:]),
+    )
 
 
 def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
@@ -89,6 +108,7 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     counted = data.regressions()
     fits = fit_logistic(counted.y, counted.design, counted.offsets, weights=counted.weights)
     codes = counted.of_trials(fits.codes)
+    single = data.comparison.n_trials == 1
     main = from_coefficient(
         estimator="logistic",
         scale="odds_ratio",
@@ -96,7 +116,9 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         standard_error=counted.of_trials(fits.standard_errors[:, 1]),
         level=analysis.ci_level,
         codes=codes,
-        method=f"logistic regression, maximum likelihood, Wald limits{_adjusted(data.comparison.names)}",
+        method="logistic regression, maximum likelihood, Wald limits"
+        + _adjusted(data.comparison.names, fits.kept[0, 2:] if single else None),
+        left_out=_left_out(data, counted, fits),
         details={
             "log_likelihood": counted.of_trials(fits.log_lik),
             "iterations": counted.of_trials(fits.iterations),
@@ -104,6 +126,8 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         },
         **data.shared(),  # type: ignore[arg-type]
     )
+    if single and bool(fits.infinite[0, 1]):
+        main = _at_the_end(main, fits, counted, analysis)
     out = [main]
     separated = np.flatnonzero(codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI))
     if separated.size and analysis.if_separated == "firth":
@@ -112,6 +136,21 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         exact = fit_exact_odds(data.of(separated), analysis)
         out += [_fallback(item, "fisher-exact", data, separated) for item in exact]
     return out
+
+
+def _at_the_end(main: Outcome, fits: LogisticFits, counted: Regressions, analysis: Analysis) -> Outcome:
+    """The one trial's odds ratio of zero or infinity with the finite end of its profile interval."""
+    from equipoise.stats.logistic import likelihood_ratio, profile_limits
+
+    direction = int(fits.direction[0, 1])
+    if direction == 0:
+        return main
+    parts, weights = (counted.y, counted.design, counted.offsets), counted.weights
+    limits = profile_limits(fits, *parts, column=1, level=analysis.ci_level, weights=weights)
+    test = likelihood_ratio(fits, *parts, column=1, weights=weights)
+    return end_of_scale(
+        main, direction, limits.ci_lower if direction > 0 else limits.ci_upper, test.statistic, test.p_value
+    )
 
 
 def _fallback(outcome: Outcome, suffix: str, data: BinaryData, chosen: Ints) -> Outcome:
@@ -145,6 +184,7 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     counted = data.regressions()
     parts, weights = (counted.y, counted.design, counted.offsets), counted.weights
     fits = fit_firth(*parts, weights=weights)
+    kept = fits.kept[0, 2:] if data.comparison.n_trials == 1 else None
     test = penalised_likelihood_ratio(fits, *parts, weights=weights, column=1)
     limits = penalised_profile_limits(fits, *parts, weights=weights, column=1, level=analysis.ci_level)
     of = counted.of_trials
@@ -161,7 +201,8 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             p_value=of(test.p_value),
             codes=of(fits.codes | test.codes | limits.codes),
             method="logistic regression, Firth's penalised likelihood, profile limits"
-            + _adjusted(data.comparison.names),
+            + _adjusted(data.comparison.names, kept),
+            left_out=_left_out(data, counted, fits),
             details={"penalised_log_likelihood": of(fits.log_lik)},
             **data.shared(),  # type: ignore[arg-type]
         )

@@ -40,6 +40,7 @@ class Comparison:
     arm: str
     reference: str
     incomplete: Mask  # (n,) a covariate is missing
+    factors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # covariates in order, with the levels of categories
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
 
     @property
@@ -125,6 +126,10 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         arm=arm,
         reference=reference,
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
+        factors=tuple(
+            (name, protocol.model.baseline[name].levels if protocol.model.baseline[name].type == "category" else ())
+            for name in analysis.covariates
+        ),
         levels=_levels(protocol, analysis.covariates),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,12 +71,20 @@ class Estimate:
     method: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def ends(self) -> tuple[float | None, float | None, float | None]:
+        """Estimate and limits as people read them: infinite ones are infinity, and ``None`` is what is not known."""
+        if "estimate-infinite" in self.warnings and self.estimate is None:
+            return math.inf, self.ci_lower, math.inf
+        return self.estimate, self.ci_lower, self.ci_upper
+
     def __repr__(self) -> str:
-        value = "not estimable" if self.estimate is None else f"{self.estimate:.4g}"
+        shown, lower, upper = self.ends
+        value = "not estimable" if shown is None else f"{shown:.4g}"
         if self.scale == "test":
             value = "test"
-        if self.ci_lower is not None and self.ci_upper is not None:
-            value += f" ({self.ci_lower:.4g} to {self.ci_upper:.4g})"
+        if lower is not None and upper is not None:
+            value += f" ({lower:.4g} to {upper:.4g})"
         compared = f"{self.arm} v {self.reference}" if self.reference else str(self.arm)
         p = "" if self.p_value is None else f", p = {self.p_value:.2g}"
         warned = f", {', '.join(self.warnings)}" if self.warnings else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,17 +43,56 @@ class Outcome:
     arm: str | None = None
     reference: str | None = None
     suffix: str = ""
+    left_out: tuple[str, ...] = ()
+    """Levels and covariates that the model of the one trial went without, in words."""
+    remarks: tuple[str, ...] = ()
+    """What else the row of the one trial says of itself: keys of ``stats.codes.REMARKS``."""
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def warning_slugs(self, trial: int = 0) -> tuple[str, ...]:
-        """Published names of the codes of one trial."""
-        return FitCode(int(self.codes[trial])).slugs()
+        """Published names of the codes of one trial, and of values at the end of their scale."""
+        code = FitCode(int(self.codes[trial]))
+        out = []
+        for slug in code.slugs():
+            named = slug == FitCode.NUISANCE_LEFT_OUT.slug and self.left_out
+            out.append(f"{slug}: {', '.join(self.left_out)}" if named else slug)
+        value = float(self.estimate[trial])
+        if self.scale in SCALES and SCALES[self.scale].is_ratio and (value == 0.0 or value == np.inf):
+            out.append("estimate-infinite" if value else "estimate-zero")
+        if self.scale == "survival_probability" and value in (0.0, 1.0):
+            out.append("probability-one" if value else "probability-zero")
+        return (*out, *self.remarks)
 
 
 def number(values: Floats, trial: int) -> float | None:
     """One entry as a plain number; ``None`` for NaN and infinity, which never leave the room."""
     value = float(values[trial])
     return value if np.isfinite(value) else None
+
+
+def end_of_scale(
+    outcome: Outcome, direction: int, limit: Floats, statistic: Floats, p_value: Floats, words: str = ""
+) -> Outcome:
+    """A ratio at the end of its scale: infinite (``direction`` 1) or zero (-1), with the limit that is finite.
+
+    ``limit`` is on the logarithm; ``statistic`` and ``p_value`` are of the likelihood-ratio test, on 1 df.
+    """
+    end = np.full_like(outcome.estimate, np.inf if direction > 0 else 0.0)
+    known = np.exp(limit)
+    codes = outcome.codes & ~np.uint32(FitCode.NOT_ESTIMABLE)
+    method = outcome.method.replace("Wald limits", "profile likelihood limit and likelihood-ratio test")
+    return replace(
+        outcome,
+        estimate=end,
+        standard_error=nothing(end.shape[0]),
+        ci_lower=known if direction > 0 else end,
+        ci_upper=end if direction > 0 else known,
+        statistic=statistic,
+        df=np.ones_like(end),
+        p_value=p_value,
+        codes=np.where(np.isnan(known), codes | np.uint32(FitCode.LIMIT_NOT_FOUND), codes).astype(np.uint32),
+        method=method + words,
+    )
 
 
 def nothing(n: int) -> Floats:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, long_rows, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, Mask, long_rows, sum_by_trial
+from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.analysis.time_terms import (
     Contrast,
@@ -21,6 +22,8 @@ from equipoise.analysis.time_terms import (
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, measured
+from equipoise.stats.codes import FitCode
+from equipoise.stats.wald import CodeArray as Codes
 
 if TYPE_CHECKING:
     from equipoise.stats.logistic_mixed import LogisticMixedFits
@@ -64,6 +67,33 @@ def _contrast_of(coefficients: Floats, covariance: Floats, df: float | None = No
     return contrast
 
 
+def _left_out(
+    comparison: Comparison, design: Floats, codes: Codes, kept: Mask, coefficients: Floats, y: Floats | None = None
+) -> tuple[tuple[str, ...], Mask]:
+    """Names of what the one trial's model went without, and its rows; ``y`` where nuisance columns can run off."""
+    from equipoise.stats.nuisance import runaway_rows
+
+    everything = np.ones(design.shape[0], dtype=np.bool_)
+    if comparison.n_trials != 1 or not codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
+        return (), everything
+    first = design.shape[1] - len(comparison.names)
+    informative = everything if y is None else ~runaway_rows(y, design)[0]
+    names = name_left_out(
+        comparison.factors,
+        design[:, first:],
+        kept=kept[first:],
+        informative=informative,
+        silent=np.isnan(coefficients[first:]),
+    )
+    return names, informative
+
+
+def _named(names: tuple[str, ...], kept: Mask, comparison: Comparison) -> str:
+    """Columns of the model in a sentence; of one trial those of the fit that was made."""
+    single = comparison.n_trials == 1
+    return ", ".join(name for name, there in zip(names, kept, strict=True) if there or not single)
+
+
 def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
     """Odds ratio for one and the same participant, by a logistic mixed model with a random intercept."""
     from equipoise.stats.logistic_mixed import fit_logistic_mixed
@@ -81,6 +111,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
         report_change_on_doubling=single,
     )
     row_offsets = rows.participant_offsets[rows.trial_offsets]
+    left_out, informative = _left_out(comparison, design, fits.codes, fits.kept[0], fits.coefficients[0], rows.y)
     main = _with_effect_at(
         from_coefficient(
             estimator="logistic-mixed",
@@ -98,8 +129,9 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
             method=(
                 "logistic mixed model, random intercept, adaptive Gauss-Hermite quadrature with "
                 f"{analysis.nodes} nodes; "
-                f"columns {', '.join(names)}"
+                f"columns {_named(names, fits.kept[0], comparison)}"
             ),
+            left_out=left_out,
             details={
                 "sd_intercept": fits.sd_intercept,
                 "log_likelihood": fits.log_likelihood,
@@ -112,12 +144,35 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
         terms,
     )
     out = [main]
-    if single and np.isfinite(fits.coefficients[0]).all():
-        out.append(_marginal(fits, derived, comparison, terms, main, analysis.ci_level))
+    if single and np.isfinite(fits.coefficients[0, 1]):
+        kept, whole = fits.kept[0], fits
+        if not kept.all() and informative.all():
+            whole = fit_logistic_mixed(
+                rows.y, design[:, kept], rows.participant_offsets, rows.trial_offsets, nodes=analysis.nodes
+            )
+        out.append(
+            _marginal(whole, derived, comparison, terms, main, analysis.ci_level, kept)
+            if informative.all()
+            else _no_marginal(main)
+        )
     if single:
         contrast = _contrast_of(fits.coefficients[0], fits.covariance[0])
         out += interaction_rows(derived, terms, main, contrast, analysis.ci_level)
     return out
+
+
+def _no_marginal(main: Outcome) -> Outcome:
+    """The row of a marginal odds ratio that has no error: an average over people whose level runs off."""
+    unknown = dict.fromkeys(
+        ("estimate", "standard_error", "ci_lower", "ci_upper", "statistic", "p_value"), nothing(main.codes.shape[0])
+    )
+    return replace(
+        main,
+        codes=main.codes | np.uint32(FitCode.NOT_ESTIMABLE),
+        suffix=".marginal",
+        method="marginal odds ratio of the same model",
+        **unknown,
+    )
 
 
 def _marginal(
@@ -127,6 +182,7 @@ def _marginal(
     terms: TimeColumns,
     conditional: Outcome,
     level: float,
+    kept: Mask,
 ) -> Outcome:
     """The odds ratio of the arms' average probabilities, over every participant at every planned visit."""
     from equipoise.stats.marginal import estimate_marginal_effect
@@ -146,7 +202,7 @@ def _marginal(
     )
     designs = []
     for value in (0.0, 1.0):
-        designs.append(design_of(everywhere, comparison, terms, np.full(n, value))[0])
+        designs.append(design_of(everywhere, comparison, terms, np.full(n, value))[0][:, kept])
     whole = ~np.isnan(designs[0]).any(axis=1)
     effect = estimate_marginal_effect(fits, designs[0][whole], designs[1][whole], np.array([0, int(whole.sum())]))
     return from_coefficient(
@@ -179,7 +235,6 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
     ``method`` names the working correlation (exchangeable, independence, ar1); the standard error is the sandwich with
     Mancl and DeRouen's correction, its limits use Student's t with participants less columns degrees of freedom.
     """
-    from equipoise.stats.codes import FitCode
     from equipoise.stats.gee import fit_gee
 
     rows = long_rows(derived, comparison)
@@ -190,6 +245,7 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
     coefficient, error = np.full(n, np.nan), np.full(n, np.nan)
     codes, correlation = np.zeros(n, dtype=np.uint32), np.full(n, np.nan)
     last = None
+    kept, told, n_columns = np.ones(design.shape[1], dtype=np.bool_), np.zeros(design.shape[1]), np.zeros(n)
     for trial in range(n):
         people = slice(int(rows.trial_offsets[trial]), int(rows.trial_offsets[trial + 1]) + 1)
         bounds = rows.participant_offsets[people]
@@ -202,12 +258,15 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
             time=rows.week[part] if working == "ar1" else None,
         )
         codes[trial], last = fit.codes, fit
+        kept, told, n_columns[trial] = fit.kept, fit.coefficients, fit.kept.sum()
         if not FitCode(fit.codes) & FitCode.NOT_ESTIMABLE:
             coefficient[trial] = fit.coefficients[1]
             error[trial] = np.sqrt(fit.covariance_mancl_derouen[1, 1])
             correlation[trial] = fit.correlation
     row_offsets = rows.participant_offsets[rows.trial_offsets]
-    df = np.maximum(rows.n_participants - design.shape[1], 1).astype(np.float64)
+    df = np.maximum(rows.n_participants - n_columns, 1).astype(np.float64)
+    if n == 1 and codes[0] & np.uint32(FitCode.INDEPENDENCE_TAKEN):
+        working = "independence"
     main = _with_effect_at(
         from_coefficient(
             estimator="gee",
@@ -225,8 +284,9 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
             reference=comparison.reference,
             method=(
                 f"generalised estimating equations, {working} working correlation, sandwich of Mancl and DeRouen; "
-                f"columns {', '.join(names)}"
+                f"columns {_named(names, kept, comparison)}"
             ),
+            left_out=_left_out(comparison, design, codes, kept, told, rows.y)[0],
             details={"correlation": correlation, "n_rows": np.diff(row_offsets)},
         ),
         terms,
@@ -257,10 +317,14 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
     rows, offsets = comparison.keep(there)
     alone = not comparison.reference
     design = np.ones((rows.shape[0], 1)) if alone else comparison.design(rows)
-    fits = fit_linear(y[rows], design, offsets)
     column = 0 if alone else 1
+    fits = fit_linear(y[rows], design, offsets, column=column)
+    kept = fits.kept[0]
     scale = measured(ESTIMATORS["linear"], logarithm=derived.logarithm, alone=alone).id
-    adjusted = f", adjusted for {', '.join(comparison.names)}" if comparison.names and not alone else ""
+    used = () if alone else comparison.names
+    if comparison.n_trials == 1:
+        used = tuple(name for name, there in zip(used, kept[2:], strict=True) if there)
+    adjusted = f", adjusted for {', '.join(used)}" if used else ""
     outcome = from_coefficient(
         estimator="linear",
         scale=scale,
@@ -275,6 +339,7 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
         arm=comparison.arm,
         reference=comparison.reference or None,
         method=f"linear regression{' of the logarithm' if derived.logarithm else ''}, Student's t limits{adjusted}",
+        left_out=() if alone else _left_out(comparison, design, fits.codes, kept, fits.coefficients[0])[0],
         details={"sd_residual": fits.sd_residual},
     )
     if alone and derived.logarithm:
@@ -315,8 +380,9 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
             reference=comparison.reference,
             method=(
                 f"linear mixed model{' of the logarithm' if derived.logarithm else ''}, {random}, REML, "
-                f"Satterthwaite degrees of freedom; columns {', '.join(names)}"
+                f"Satterthwaite degrees of freedom; columns {_named(names, fits.kept[0], comparison)}"
             ),
+            left_out=_left_out(comparison, design, fits.codes, fits.kept[0], fits.coefficients[0])[0],
             details={
                 "sd_intercept": fits.sd_intercept,
                 "sd_residual": fits.sd_residual,

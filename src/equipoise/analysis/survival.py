@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.results import SurvivalCurve
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
+from equipoise.stats.codes import FitCode
+
+if TYPE_CHECKING:
+    from equipoise.stats.cox import CoxFits
+    from equipoise.stats.cox_profile import CoxProfile
 
 UNIT_WORDS = {"day": "days", "visit": "visits", "week": "weeks"}
 
@@ -65,28 +73,92 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
     design = comparison.design(data.rows, intercept=False)
     fits = fit_cox(data.time, data.event, design, data.offsets, ties=analysis.ties)
     details: dict[str, object] = {"log_likelihood": fits.log_lik, "log_likelihood_null": fits.log_lik_null}
-    if comparison.n_trials == 1 and analysis.ties != "exact":
-        test = proportional_hazards_test(data.time, data.event, design, data.offsets, ties=analysis.ties, fits=fits)
+    names = comparison.names
+    left_out: tuple[str, ...] = ()
+    single = comparison.n_trials == 1
+    whole, strata = design, None
+    if single and fits.codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
+        left_out = _left_out(data, design, fits)
+        names = tuple(name for name, kept in zip(names, fits.kept[0, 1:], strict=True) if kept)
+        whole, strata = design[:, fits.kept[0]], fits.strata
+    if single and analysis.ties != "exact":
+        test = proportional_hazards_test(
+            data.time,
+            data.event,
+            whole,
+            data.offsets,
+            ties=analysis.ties,
+            strata=strata,
+            fits=fits if strata is None else None,
+        )
         details["proportional_hazards_p_value"] = test.p_value[:, 0]
         details["proportional_hazards_statistic"] = test.statistic[:, 0]
-    names = ", ".join(comparison.names)
     rule = {"efron": "Efron's", "breslow": "Breslow's", "exact": "the exact conditional"}[analysis.ties]
-    return [
-        from_coefficient(
-            estimator="cox",
-            scale=fits.scale,
-            coefficient=fits.coefficients[:, 0],
-            standard_error=fits.standard_errors[:, 0],
-            level=analysis.ci_level,
-            codes=fits.codes,
-            method=(
-                f"Cox regression, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
-                f"{', adjusted for ' + names if names else ''}"
-            ),
-            details=details,
-            **data.shared(),  # type: ignore[arg-type]
+    main = from_coefficient(
+        estimator="cox",
+        scale=fits.scale,
+        coefficient=fits.coefficients[:, 0],
+        standard_error=fits.standard_errors[:, 0],
+        level=analysis.ci_level,
+        codes=fits.codes,
+        method=(
+            f"Cox regression, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
+            f"{', adjusted for ' + ', '.join(names) if names else ''}"
+        ),
+        left_out=left_out,
+        details=details,
+        **data.shared(),  # type: ignore[arg-type]
+    )
+    if not single or not fits.infinite[0, 0] or not fits.direction[0, 0]:
+        return [main]
+    return _at_the_end(main, data, design, analysis, int(fits.direction[0, 0]))
+
+
+def _left_out(data: SurvivalData, design: Floats, fits: CoxFits) -> tuple[str, ...]:
+    """Names of what the one trial's model went without: levels without events are strata without any."""
+    events = np.bincount(fits.strata, weights=data.event)
+    people = np.bincount(fits.strata)
+    return name_left_out(
+        data.comparison.factors,
+        design[:, 1:],
+        kept=fits.kept[0, 1:],
+        informative=((events > 0) & (people > 1))[fits.strata],
+        silent=np.isnan(fits.coefficients[0, 1:]),
+    )
+
+
+def _at_the_end(main: Outcome, data: SurvivalData, design: Floats, analysis: Analysis, direction: int) -> list[Outcome]:
+    """The one trial's hazard ratio of zero or infinity with its profile limit; where asked for, Firth's beside it."""
+    from equipoise.stats.cox_profile import profile_cox
+
+    def profile(*, penalised: bool) -> CoxProfile:
+        return profile_cox(
+            data.time, data.event, design, ties=analysis.ties, level=analysis.ci_level, penalised=penalised
         )
-    ]
+
+    found = profile(penalised=False)
+    limit = np.array([found.ci_lower if direction > 0 else found.ci_upper])
+    out = [end_of_scale(main, direction, limit, np.array([found.statistic]), np.array([found.p_value]))]
+    if "if_separated" in analysis.model_fields_set and analysis.if_separated == "firth":
+        bent = profile(penalised=True)
+        missing = np.isnan(bent.estimate)
+        out.append(
+            replace(
+                main,
+                estimate=np.exp([bent.estimate]),
+                standard_error=np.array([bent.standard_error]),
+                ci_lower=np.exp([bent.ci_lower]),
+                ci_upper=np.exp([bent.ci_upper]),
+                statistic=np.array([bent.statistic]),
+                df=np.ones(1),
+                p_value=np.array([bent.p_value]),
+                codes=np.array([FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE if missing else 0], dtype=np.uint32),
+                suffix=".firth",
+                left_out=(),
+                method=main.method.replace("Wald limits", "Firth's penalty, profile limits"),
+            )
+        )
+    return out
 
 
 def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
@@ -167,11 +239,17 @@ def fit_curves(derived: Derived, comparison: Comparison, analysis: Analysis) -> 
         horizon = analysis.horizon
         if horizon is not None:
             at = np.full((n, 3), np.nan)
+            codes = curves.group_codes[:, group] & ~np.uint32(FitCode.MEDIAN_NOT_REACHED)
             for trial in range(n):
                 curve = curves.curve(trial, group)
+                if not curve.time.size:
+                    continue
                 before = int(np.searchsorted(curve.time, horizon, side="right")) - 1
+                at[trial, 0] = 1.0  # before the first time
                 if before >= 0:
                     at[trial] = curve.survival[before], curve.ci_lower[before], curve.ci_upper[before]
+                    if horizon > curve.time[-1] and curve.survival[-1] > 0.0:
+                        codes[trial] |= np.uint32(FitCode.HORIZON_BEYOND_FOLLOW_UP)
             out.append(
                 Outcome(
                     scale="survival_probability",
@@ -180,7 +258,7 @@ def fit_curves(derived: Derived, comparison: Comparison, analysis: Analysis) -> 
                     ci_upper=at[:, 2],
                     method=f"Kaplan-Meier probability of no event by {horizon:g} {unit}, log-log limits",
                     suffix=f".{arm}.survival",
-                    **common,  # type: ignore[arg-type]
+                    **{**common, "codes": codes},  # type: ignore[arg-type]
                 )
             )
     return out

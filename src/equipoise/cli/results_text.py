@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from equipoise.analysis.estimate import Estimate
 from equipoise.cli.console import console, print_notes, simulated_line
 from equipoise.cli.tables import add_rows, plain_table
@@ -13,21 +15,36 @@ def interval(estimate: Estimate) -> str:
     """``0.47 (0.24 to 0.92)``; written out where there is no estimate."""
     if estimate.scale == "test":
         return "test only"
-    if estimate.estimate is None:
+    value, *limits = estimate.ends
+    absent = "not reached" if estimate.scale == "median_time" else "not found"
+    if value is not None:
+        text = short(value)
+    elif "median-not-reached" in estimate.warnings:
+        text = "not reached"
+    else:
         return "not estimable"
-    low = "" if estimate.ci_lower is None else short(estimate.ci_lower)
-    high = "" if estimate.ci_upper is None else short(estimate.ci_upper)
-    if not low and not high:
-        return short(estimate.estimate)
-    return f"{short(estimate.estimate)} ({low or 'not reached'} to {high or 'not reached'})"
+    if limits == [None, None]:
+        return text if estimate.scale in ("median_time", "survival_probability") else f"{text} (error not known)"
+    low, high = (absent if limit is None else short(limit).replace("infinite", "infinity") for limit in limits)
+    return f"{text} ({low} to {high})"
 
 
 def short(value: float) -> str:
     """A number to three figures for the screen."""
+    if math.isinf(value):
+        return "infinite"
+    if value == 0.0:
+        return "0"  # exactly: what rounds to nothing keeps its decimals
     if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-4):
         return f"{value:.2g}"
     text = f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
     return text.removeprefix("-") if float(text) == 0 else text  # nothing is less than nothing by a rounding
+
+
+def _said(warning: str) -> str:
+    """A code in words; the names after it stay as they are."""
+    slug, colon, names = warning.partition(": ")
+    return slug.replace("-", " ") + colon + names
 
 
 def p_text(value: float | None) -> str:
@@ -77,7 +94,7 @@ def print_results(run: Run) -> None:
     warned = [e for e in shown if e.warnings]
     for e in warned:
         counts = e.details.get("warning_counts", {})
-        said = (w.replace("-", " ") + (f" ({counts[w]} participants)" if w in counts else "") for w in e.warnings)
+        said = (_said(w) + (f" ({counts[w]} participants)" if w in counts else "") for w in e.warnings)
         out.print(f"{e.id}: {', '.join(said)}")
     if varied:
         out.print(f"{varied} more rows show what varied choices do; they are in the report and in results.csv.")

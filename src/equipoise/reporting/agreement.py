@@ -8,6 +8,7 @@ choices are in the tables of choices, and other populations answer another quest
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from equipoise.analysis.estimate import Estimate
@@ -73,12 +74,12 @@ def direction(limits: Limits, scale: str) -> int:
 
 def oriented(estimate: Estimate, arm: str | None) -> Limits:
     """Estimate and limits as an effect of ``arm``: turned where the estimate has that arm as its reference."""
-    value, low, high = estimate.estimate, estimate.ci_lower, estimate.ci_upper
+    value, low, high = estimate.ends
     if estimate.reference != arm:
         return value, low, high
     if words.is_difference(estimate.scale):
         return tuple(None if x is None else -x for x in (value, high, low))  # type: ignore[return-value]
-    return tuple(None if not x else 1 / x for x in (value, high, low))  # type: ignore[return-value]
+    return tuple(None if x is None else 1 / x if x else math.inf for x in (value, high, low))  # type: ignore[return-value]
 
 
 def experimental(material: Material, estimate: Estimate) -> tuple[str | None, str | None]:
@@ -100,7 +101,7 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
 
     def add(name: str, changed: str, estimate: Estimate) -> None:
         limits = oriented(estimate, arm)
-        agrees = estimate.estimate is not None or any(limit is not None for limit in limits)
+        agrees = estimate.ends[0] is not None or any(limit is not None for limit in limits)
         agrees = agrees and direction(limits, estimate.scale) == wanted
         out.append(Sensitivity(words.capitalized(name), changed, estimate.scale, limits, agrees))
 

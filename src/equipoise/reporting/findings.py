@@ -181,7 +181,7 @@ def _shares_table(material: Material) -> Table | None:
             scale = scale_label(e.scale)
             label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
             n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
-            rows.append(Row((label, n, fmt.Interval(e.estimate, e.ci_lower, e.ci_upper, e.scale))))
+            rows.append(Row((label, n, fmt.Interval(*e.ends, e.scale))))
     if not rows:
         return None
     columns = (Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95% CI)", "decimal"))
@@ -235,24 +235,21 @@ def _time_cell(estimate: Estimate) -> fmt.Cell:
         return words.time_words(estimate)
     if estimate.estimate is None:
         return fmt.NOT_ESTIMABLE
-    low, high = (
-        fmt.NOT_ESTIMABLE if limit is None else fmt.on_scale(limit, estimate.scale)
-        for limit in (estimate.ci_lower, estimate.ci_upper)
-    )
-    return f"{fmt.on_scale(estimate.estimate, estimate.scale)} ({low} to {high})"
+    return fmt.interval(fmt.Interval(*estimate.ends, estimate.scale))
 
 
 def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequence[str] = ()) -> str:
     """Letters of the footnotes that belong to a row; new notes are added to ``notes``."""
-    from equipoise.stats.codes import SENTENCES
+    from equipoise.stats.codes import sentence_of
 
-    sentences = {code.slug: sentence for code, sentence in SENTENCES.items()}
-    sentences |= words.ENDPOINT_WARNINGS
     counts = estimate.details.get("warning_counts", {})
     mine = [
         *first,
         *(
-            words.with_count(sentences.get(w, words.capitalized(w.replace("-", " ")) + "."), counts.get(w))
+            words.with_count(
+                words.ENDPOINT_WARNINGS.get(w) or sentence_of(w) or words.capitalized(w.replace("-", " ")) + ".",
+                counts.get(w),
+            )
             for w in estimate.warnings
         ),
     ]
@@ -349,7 +346,7 @@ def _choice_text(material: Material, name: str, value: str) -> str:
 
 def _effect_cells(estimate: Estimate) -> tuple[fmt.Cell, fmt.Cell]:
     """Effect and p value; in words where there is none."""
-    limits = fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale)
+    limits = fmt.Interval(*estimate.ends, estimate.scale)
     return (
         "test only" if estimate.scale == "test" else limits,
         "none" if estimate.p_value is None else fmt.PValue(estimate.p_value),
@@ -425,7 +422,7 @@ def forest_figures(material: Material) -> list[Figure]:
         for estimate in material.comparisons
         if estimate.scale != "test"
         # The table of effects says what is not estimable; a row without a mark only makes the others smaller.
-        and (estimate.estimate is not None or (material.is_main(estimate) and estimate.level in _LEADING))
+        and (estimate.ends[0] is not None or (material.is_main(estimate) and estimate.level in _LEADING))
     ]
     aside = [estimate for estimate in shown if estimate.level in ("supportive", "sensitivity")]
     leading = [estimate for estimate in shown if estimate not in aside]
@@ -458,7 +455,7 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
         row = ForestRow(
             _forest_label(material, estimate),
             estimate.scale,
-            (estimate.estimate, estimate.ci_lower, estimate.ci_upper),
+            estimate.ends,
             material.published_effect(estimate),
             detail,
         )

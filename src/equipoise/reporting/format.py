@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from equipoise.protocol.vocabulary.scales import SCALES, is_ratio, is_share
 
 NOT_ESTIMABLE = "not estimable"
+NOT_FOUND = "not found"
 NOT_COLLECTED = "not collected"
 MINUS = "\N{MINUS SIGN}"
 NARROW = "\N{NO-BREAK SPACE}"
@@ -115,8 +116,12 @@ def p_value(value: float | None) -> str:
 
 
 def ratio(value: float) -> str:
-    """A ratio with the decimals its size deserves: 0.47, 5.70, 13.0, 46, 0.004."""
+    """A ratio with the decimals its size deserves: 0.47, 5.70, 13.0, 46, 0.004; 0 and infinite where it is exactly."""
     size = abs(value)
+    if size == 0.0:
+        return "0"
+    if math.isinf(size):
+        return "infinite"
     if size >= 10_000:
         return ">9999"
     if size < 0.0005:
@@ -158,16 +163,20 @@ def limit(value: float, scale: str) -> str:
 
 
 def interval(value: Interval) -> str:
-    """``0.47 (0.24 to 0.92)``; a limit that is absent is said so."""
-    if not is_finite(value.estimate):
+    """``0.47 (0.24 to 0.92)``, ``infinite (3.10 to infinity)``; a limit that is absent is said so."""
+    if value.estimate is None or math.isnan(value.estimate):
         return NOT_ESTIMABLE
-    assert value.estimate is not None
     text = on_scale(value.estimate, value.scale)
     if value.lower is None and value.upper is None:
         return text
-    low = limit(value.lower, value.scale) if value.lower is not None and is_finite(value.lower) else NOT_ESTIMABLE
-    high = limit(value.upper, value.scale) if value.upper is not None and is_finite(value.upper) else NOT_ESTIMABLE
-    return f"{text} ({low} to {high})"
+    return f"{text} ({end(value.lower, value.scale)} to {end(value.upper, value.scale)})"
+
+
+def end(value: float | None, scale: str) -> str:
+    """A limit of an interval, with the words for one that is infinite and one that is not known."""
+    if value is None or math.isnan(value):
+        return NOT_FOUND
+    return "infinity" if math.isinf(value) else limit(value, scale)
 
 
 def count(value: Count) -> str:

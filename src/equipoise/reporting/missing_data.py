@@ -116,7 +116,7 @@ def sensitivity_tables(material: Material) -> list[Table]:
                 Row(
                     (
                         _rule_of(material, estimate) or "",
-                        fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale),
+                        fmt.Interval(*estimate.ends, estimate.scale),
                         "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
                         "" if fraction is None else fmt.percent(float(fraction)),
                     ),

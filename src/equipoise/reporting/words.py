@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
@@ -115,9 +117,10 @@ def effect_words(estimate: Estimate, *, of: str = "") -> str:
     """``odds ratio 5.70 (95% CI 1.30 to 25.0), p=0.021``; ``of`` follows the name of the scale."""
     scale = scale_label(estimate.scale).removesuffix(", points") + of + when_words(estimate)
     unit = " percentage points" if estimate.scale == "risk_difference" else ""
-    if estimate.estimate is None:
+    value = estimate.ends[0]
+    if value is None:
         return f"{scale} {fmt.NOT_ESTIMABLE}" + p_words(estimate, ", ")
-    text = f"{scale} {fmt.on_scale(estimate.estimate, estimate.scale)}{unit}"
+    text = f"{scale} {fmt.on_scale(value, estimate.scale)}{unit}"
     limits = interval_words(estimate)
     inside = f"{limits}" if limits else ""
     return f"{text}{f' ({inside})' if inside else ''}{p_words(estimate, ', ')}"
@@ -128,8 +131,8 @@ def interval_words(estimate: Estimate) -> str:
     if estimate.ci_lower is None and estimate.ci_upper is None:
         return ""
     low, high = (
-        fmt.NOT_ESTIMABLE if limit is None else fmt.on_scale(limit, estimate.scale)
-        for limit in (estimate.ci_lower, estimate.ci_upper)
+        "infinity" if limit == math.inf else fmt.NOT_FOUND if limit is None else fmt.on_scale(limit, estimate.scale)
+        for limit in estimate.ends[1:]
     )
     return f"{fmt.fixed(100 * (estimate.ci_level or 0.95), 0)}% CI {low} to {high}"
 
@@ -168,7 +171,7 @@ def limits_words(
 
 def single_words(estimate: Estimate) -> str:
     """An estimate of one arm: ``13 of 27 (48%; 95% CI 31 to 66)`` for a proportion, else value and interval."""
-    limits = (estimate.estimate, estimate.ci_lower, estimate.ci_upper)
+    limits = estimate.ends
     text = limits_words(limits, estimate.scale, estimate.ci_level, estimate.p_value)
     if estimate.scale == "proportion" and estimate.n_events is not None and estimate.n_analysed:
         return f"{estimate.n_events} of {estimate.n_analysed}, {text}"
@@ -177,10 +180,12 @@ def single_words(estimate: Estimate) -> str:
 
 def time_words(estimate: Estimate) -> str:
     """A median time with its limits: ``83 (69 to 118)``; what lies beyond follow-up is not reached."""
-    if estimate.estimate is None:
+    if estimate.estimate is None and "median-not-reached" not in estimate.warnings:
+        return fmt.NOT_ESTIMABLE
+    if estimate.estimate is None and estimate.ci_lower is None:
         return "not reached"
     low, high = ("not reached" if limit is None else f"{limit:g}" for limit in (estimate.ci_lower, estimate.ci_upper))
-    return f"{estimate.estimate:g} ({low} to {high})"
+    return f"{'not reached' if estimate.estimate is None else f'{estimate.estimate:g}'} ({low} to {high})"
 
 
 def is_difference(scale: str) -> bool:

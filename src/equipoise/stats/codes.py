@@ -122,6 +122,13 @@ REMARKS: dict[str, str] = {
 }
 
 
+def sentence_of(warning: str) -> str | None:
+    """What a warning of a row of results means, with what it names; ``None`` for one that is not of this list."""
+    slug, _, names = warning.partition(": ")
+    said = next((text for code, text in SENTENCES.items() if code.slug == slug), REMARKS.get(slug))
+    return f"{said[:-1]}: {names}." if said and names else said
+
+
 def mark(codes: NDArray[np.uint32], where: NDArray[Any] | np.integer[Any], code: FitCode) -> None:
     """Set ``code`` in the entries ``where`` (mask or indices) of a batch's ``codes``, keeping what is already set."""
     codes[where] |= np.uint32(int(code))

@@ -286,6 +286,14 @@ def _analyses(c: Checker) -> None:
                 listed(known_methods),
                 "Choose one of these, or leave method out.",
             )
+        if analysis.estimator == "cox" and analysis.if_separated == "fisher-exact":
+            c.add(
+                "P029",
+                (*path, "if-separated"),
+                "Fisher's exact test does not answer for a hazard ratio.",
+                "firth or report",
+                "Choose one of these, or leave if-separated out.",
+            )
         options = [(option, (*path, option)) for option in OPTIONS]
         options += [(option, (*path, "vary", option)) for option in _VARIED]
         for option, where in options:

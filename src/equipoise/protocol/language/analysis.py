@@ -606,7 +606,9 @@ class Analysis(Sourced):
     alpha_one_sided: Number | None = Field(None, gt=0, lt=0.5, description="One-sided level of significance.")
     ci_level: Number = Field(0.95, gt=0.5, lt=1, description="Level of confidence intervals.")
     if_separated: Literal["firth", "fisher-exact", "report"] = Field(
-        "firth", description="What is reported where maximum likelihood has no finite answer."
+        "firth",
+        description="What is reported where maximum likelihood has no finite answer. Of Cox regression it is the "
+        "profile limit; `firth`, where written, adds a row by Firth's penalty.",
     )
     ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")

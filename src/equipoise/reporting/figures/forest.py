@@ -129,11 +129,15 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
 def _axis(panel: ForestPanel) -> tuple[float, float, list[float]]:
     """Limits that hold every estimate and, within reason, every interval; beyond them an arrow is drawn."""
     values = [
-        v for row in panel.rows for triple in (row.obtained, row.published or ()) for v in triple if v is not None
+        v
+        for row in panel.rows
+        for triple in (row.obtained, row.published or ())
+        for v in triple
+        if v is not None and math.isfinite(v)
     ]
     if panel.is_ratio:
         points = [row.obtained[0] for row in panel.rows] + [row.published[0] for row in panel.rows if row.published]
-        logs = [abs(math.log(v)) for v in points if v is not None and v > 0]
+        logs = [abs(math.log(v)) for v in points if v is not None and 0 < v < math.inf]
         reach = max([math.log(2), *logs])
         spread = [math.log(v) for v in values if v > 0] or [0.0]
         low = max(min([*spread, 0.0]), -(2.2 * reach + 1.0))

@@ -5,8 +5,10 @@ A row is a small drawing of its own, so that the words beside it keep their size
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from equipoise.reporting.svg import Drawing, linear_scale, log_scale, log_ticks, nice_ticks, tick_text
 
@@ -50,8 +52,8 @@ class StripAxis:
 def strip_axis(rows: Sequence[Limits], *, is_ratio: bool, factor: float = 1.0) -> StripAxis:
     """An axis on which every estimate and no difference lie; limits far beyond the estimates end in arrows."""
     null = 1.0 if is_ratio else 0.0
-    points = [null, *(row[0] for row in rows if row[0] is not None)]
-    limits = [limit for row in rows for limit in row[1:] if limit is not None and (limit > 0 or not is_ratio)]
+    points = [null, *(row[0] for row in rows if _has_a_place(row[0], is_ratio))]
+    limits = [limit for row in rows for limit in row[1:] if _has_a_place(limit, is_ratio)]
     if is_ratio:
         room = 6.0
         low = max(min([*points, *limits]), min(points) / room)
@@ -62,6 +64,11 @@ def strip_axis(rows: Sequence[Limits], *, is_ratio: bool, factor: float = 1.0) -
     high = min(max([*points, *limits]), max(points) + 2 * width)
     margin = 0.06 * max(high - low, 1e-9)
     return StripAxis(low - margin, high + margin, False, factor)
+
+
+def _has_a_place(value: float | None, is_ratio: bool) -> TypeGuard[float]:
+    """Whether a value has a place on an axis: of ratios, zero and infinity lie beyond any."""
+    return value is not None and math.isfinite(value) and (value > 0 or not is_ratio)
 
 
 def draw_row(axis: StripAxis, limits: Limits, *, kind: str, alt: str) -> Drawing:
