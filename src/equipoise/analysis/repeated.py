@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -163,7 +163,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
 
 def _no_marginal(main: Outcome) -> Outcome:
     """The row of a marginal odds ratio that has no error: an average over people whose level runs off."""
-    unknown = dict.fromkeys(
+    unknown: dict[str, Any] = dict.fromkeys(
         ("estimate", "standard_error", "ci_lower", "ci_upper", "statistic", "p_value"), nothing(main.codes.shape[0])
     )
     return replace(

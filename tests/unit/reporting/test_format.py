@@ -22,7 +22,7 @@ def test_differences_of_proportions_are_in_percentage_points_with_a_true_minus()
 def test_what_is_not_estimable_is_written_out():
     assert fmt.interval(fmt.Interval(None, None, None, "odds_ratio")) == "not estimable"
     assert fmt.interval(fmt.Interval(float("nan"), 1.0, 2.0, "odds_ratio")) == "not estimable"
-    assert fmt.interval(fmt.Interval(3.0, None, 9.0, "odds_ratio")) == "3.00 (not estimable to 9.00)"
+    assert fmt.interval(fmt.Interval(3.0, None, 9.0, "odds_ratio")) == "3.00 (not found to 9.00)"
     assert fmt.p_value(None) == "not estimable"
     assert fmt.cell(fmt.Number(float("inf"))) == "not estimable"
 
