@@ -235,3 +235,47 @@ def test_kept_imputed_data_stay_below_their_bound():
     assert [kept.get(name) is None for name in "abcd"] == [False, True, False, False]
     kept.keep("e", of_size(1000))
     assert all(kept.get(name) is None for name in "abcde")
+
+
+def test_an_analysis_makes_sets_until_their_error_is_small_and_says_what_is_left_of_it() -> None:
+    from equipoise.analysis.analyse import analyse_records
+
+    protocol = with_lines(
+        f"few: {{{ODDS}, imputation: {{sets: 20, seed: 3, model: pooled}}, "
+        "tipping-point: {arm: ketamine, up-to: 6, steps: 4}}"
+    )
+    records = simulate(protocol, seed=11)
+    results = analyse_records(protocol, records)
+    row = results["few"]
+    assert row.imputed_sets is not None
+    assert row.imputed_sets > 20
+    assert "imputations-raised" in row.warnings
+    assert row.monte_carlo_error is not None
+    assert row.monte_carlo_error_p_value is not None
+    assert row.p_value is not None
+    # Small beside what is concluded, or said: the verdict is not stable.
+    near = abs(row.p_value - 0.05) < 3 * row.monte_carlo_error_p_value
+    assert near == ("verdict-not-stable" in row.warnings)
+    told = row.as_row()
+    assert told["monte_carlo_error_p_value"] == row.monte_carlo_error_p_value
+    if told["tipping_point"]["shift"] is not None:
+        assert told["tipping_point"]["monte_carlo_error"] > 0
+    # What power does takes the number that the protocol names.
+    plan = Plan(protocol, read_lattice(protocol, records))
+    planned = next(p for p in planned_fits(protocol) if p.id == "few")
+    assert plan.fit(planned)[0].details["imputed_sets"] == 20
+
+
+def test_separated_sets_are_combined_by_their_likelihoods() -> None:
+    protocol = with_lines(
+        "profiled: {estimand: abstinence-odds, estimator: firth, covariates: [route], level: sensitivity, "
+        "imputation: {sets: 20, seed: 3, model: pooled}}"
+    )
+    lattice = read_lattice(protocol, simulate(protocol, seed=11))
+    planned = next(p for p in planned_fits(protocol) if p.id == "profiled")
+    outcome = Plan(protocol, lattice).fit(planned)[0]
+    assert "likelihoods together" in outcome.method
+    log = np.log([outcome.ci_lower[0], outcome.estimate[0], outcome.ci_upper[0]])
+    assert log[0] < log[1] < log[2]
+    # The profile of the odds ratio of few events leans to the right, as Wald's interval cannot.
+    assert log[2] - log[1] != pytest.approx(log[1] - log[0], rel=1e-3)

@@ -37,7 +37,7 @@ def analyse_records(
     lattice = read_lattice(protocol, records)
     if lattice.n == 0:
         raise AnalysisError(NOBODY)
-    plan = Plan(protocol, lattice)
+    plan = Plan(protocol, lattice, raise_sets=True)
     estimates: list[Estimate] = []
     problems: list[Problem] = []
     for planned in planned_fits(protocol):
@@ -144,6 +144,17 @@ def _estimate(
     }
     for key, value in outcome.details.items():
         details[key] = _plain(value)
+    errors = details.pop("monte_carlo", None)
+    moved = {
+        f"monte_carlo_error{suffix}": number(np.array([getattr(errors, name)]), 0)
+        for suffix, name in (
+            ("", "estimate"),
+            ("_ci_lower", "ci_lower"),
+            ("_ci_upper", "ci_upper"),
+            ("_p_value", "p_value"),
+        )
+        if errors is not None
+    }
     return Estimate(
         id=planned.id + outcome.suffix,
         endpoint=planned.estimand.endpoint,
@@ -168,6 +179,8 @@ def _estimate(
         level=planned.analysis.level,
         prespecified=planned.analysis.prespecified,
         warnings=tuple(dict.fromkeys(warnings)),
+        imputed_sets=details.get("imputed_sets"),
+        **moved,
         method=outcome.method,
         details=details,
     )

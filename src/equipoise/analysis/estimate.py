@@ -32,6 +32,11 @@ RESULT_KEYS = (
     "level",
     "prespecified",
     "warnings",
+    "imputed_sets",
+    "monte_carlo_error",
+    "monte_carlo_error_ci_lower",
+    "monte_carlo_error_ci_upper",
+    "monte_carlo_error_p_value",
 )
 
 
@@ -67,6 +72,12 @@ class Estimate:
     level: str = "exploratory"  # primary, secondary, supportive, sensitivity, exploratory
     prespecified: bool = False
     warnings: tuple[str, ...] = ()
+    # Of an analysis with imputation: the sets made, and how far the numbers would move with other random numbers.
+    imputed_sets: int | None = None
+    monte_carlo_error: float | None = None
+    monte_carlo_error_ci_lower: float | None = None
+    monte_carlo_error_ci_upper: float | None = None
+    monte_carlo_error_p_value: float | None = None
     # What the numbers above are not: method in words, covariates, diagnostics, the discretion varied.
     method: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -101,7 +112,10 @@ class Estimate:
         return f"<table><tbody>{cells}<tr><td>method</td><td>{escape(self.method)}</td></tr></tbody></table>"
 
     def as_row(self) -> dict[str, Any]:
-        """The keys of ``results.csv``; warnings as a list."""
+        """The keys of ``results.csv``, warnings as a list; and the tipping point, where one was looked for."""
         row = {key: getattr(self, key) for key in RESULT_KEYS}
         row["warnings"] = list(self.warnings)
+        tip = self.details.get("tipping_point")
+        if tip:
+            row["tipping_point"] = {key: tip[key] for key in ("arm", "shift", "monte_carlo_error", "holds_at", "up_to")}
         return row

@@ -30,11 +30,17 @@ from equipoise.protocol.language.missing import Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
+from equipoise.stats.missing.monte_carlo import (
+    MonteCarloErrors,
+    is_stable,
+    monte_carlo_errors,
+    sets_wanted,
+)
 from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
 from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
 from equipoise.stats.missing.normal_imputation import impute_normal_trials
 from equipoise.stats.missing.rubin import pool_imputations
-from equipoise.stats.missing.tipping_point import find_tipping_point
+from equipoise.stats.missing.tipping_point import TippingPoint, find_tipping_point
 from equipoise.stats.packing import offsets_from_sizes
 
 Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
@@ -275,7 +281,10 @@ def _complete_df(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
     """(n_trials,) degrees of freedom with nothing missing: of the fit where it has any, else rows less columns."""
     if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "gee"):
         return np.asarray(np.nanmean(outcome.df.reshape(n_trials, -1), axis=1))
-    columns = 2 + len(completed.comparison.names)
+    # A level that nobody has takes no degree of freedom.
+    columns = (
+        2 + int((np.ptp(completed.comparison.covariates, axis=0) > 0.0).sum()) if completed.comparison.names else 2
+    )
     counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed
     if analysis.estimator == "logistic-mixed":
         columns += n_time_columns(analysis.time, len(completed.derived.visit_names))
@@ -295,7 +304,18 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
     fit_codes = np.bitwise_or.reduce(outcome.codes.reshape(n_trials, sets), axis=1)
     # Each set's own failure has been counted; what it was is kept, that it failed is for the pooled answer to say.
     fit_codes &= ~np.uint32(int(FitCode.NOT_ESTIMABLE))
-    return from_coefficient(
+    errors = None
+    if n_trials == 1:
+        ratio = SCALES[outcome.scale].is_ratio
+        errors = monte_carlo_errors(
+            value,
+            error,
+            df_complete=float(_complete_df(outcome, completed, analysis, 1)[0]),
+            level=analysis.ci_level,
+            change=np.exp if ratio else np.asarray,
+        )
+    separated = fit_codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI)
+    made = from_coefficient(
         estimator=outcome.estimator,
         scale=outcome.scale,
         coefficient=pooled.estimate,
@@ -324,7 +344,9 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
             "imputation_seed": analysis.imputation.seed,
             "delta": dict(analysis.imputation.delta),
         },
+        remarks=("wald-interval-of-separated-sets",) if n_trials == 1 and separated.any() else (),
     )
+    return _with_monte_carlo(made, errors, analysis)
 
 
 def _plain_method(outcome: Outcome) -> str:
@@ -354,44 +376,115 @@ def fit_imputed(
     floor: float | None,
     fit: Fit,
     kept: Completions | None = None,
+    *,
+    raise_sets: bool = False,
 ) -> list[Outcome]:
     """The pooled outcomes of an analysis with imputation, and where asked the search for its tipping point.
 
-    ``kept`` are data sets imputed before, for other estimators of the same data.
+    ``kept`` are data sets imputed before, for other estimators of the same data. ``raise_sets`` lets one trial's
+    analysis make more sets than the protocol names, until their Monte Carlo error is small beside what is concluded,
+    up to :data:`MOST_SETS`; (RU-8), (RU-9).
     """
     assert analysis.imputation is not None
-    gaps = None
-    key = (
-        id(lattice),
-        floor,
-        analysis.covariates,
-        analysis.analysis_set,
-        analysis.imputation.model_dump_json(),
-        estimand.model_dump_json(exclude={"summary"}),
-    )
-    completed = kept.get(key) if kept is not None and comparison.n_trials == 1 else None
-    if completed is None or analysis.tipping_point is not None:
-        gaps = find_gaps(lattice, estimand, floor)
-        gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
-        if completed is None:
-            completed = complete(lattice, gaps, comparison, analysis.imputation, dict(analysis.imputation.delta))
-            if kept is not None and comparison.n_trials == 1:
-                kept.keep(key, completed)
+    single = comparison.n_trials == 1
+    planned = analysis.imputation.sets
+    gaps: Gaps | None = None
+
+    def made(line: Analysis) -> Completed:
+        nonlocal gaps
+        assert line.imputation is not None
+        key = (
+            id(lattice),
+            floor,
+            line.covariates,
+            line.analysis_set,
+            line.imputation.model_dump_json(),
+            estimand.model_dump_json(exclude={"summary"}),
+        )
+        found = kept.get(key) if kept is not None and single else None
+        if gaps is None and (found is None or line.tipping_point is not None):
+            gaps = find_gaps(lattice, estimand, floor)
+            gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
+        if found is None:
+            assert gaps is not None
+            found = complete(lattice, gaps, comparison, line.imputation, dict(line.imputation.delta))
+            if kept is not None and single:
+                kept.keep(key, found)
+        return found
+
+    completed = made(analysis)
     main = _pooled(completed, comparison, analysis, fit)
-    if (
-        gaps is None
-        or analysis.tipping_point is None
-        or comparison.n_trials != 1
-        or not np.isfinite(main[0].estimate[0])
-    ):
+    if not single:
         return main
-    return [
-        replace(
-            main[0],
-            details={**main[0].details, "tipping_point": _tip(lattice, gaps, comparison, analysis, fit, main[0])},
-        ),
-        *main[1:],
-    ]
+    most = planned
+    if raise_sets:
+        most = max(planned, min(MOST_SETS, MOST_CELLS // max(completed.n_cells, 1)))
+    line = analysis
+    # The error shrinks with the root of their number, so one estimate of what is wanted nearly does; two always.
+    for _ in range(3):
+        sets = _sets(line)
+        wanted = sets_wanted_for(main, line)
+        if sets >= most or wanted <= sets:
+            break
+        line = _with_sets(line, min(most, max(wanted, sets + sets // 2)))
+        completed = made(line)
+        main = _pooled(completed, comparison, line, fit)
+    if gaps is not None and line.tipping_point is not None and np.isfinite(main[0].estimate[0]):
+        tip = _tip(lattice, gaps, comparison, line, fit, main[0])
+        aim = TIP_ERROR * abs(line.tipping_point.up_to)
+        error = tip["monte_carlo_error"]
+        if error is not None and error > aim and _sets(line) < most:
+            line = _with_sets(line, min(most, int(np.ceil(_sets(line) * (error / aim) ** 2))))
+            main = _pooled(made(line), comparison, line, fit)
+            tip = _tip(lattice, gaps, comparison, line, fit, main[0])
+        main = [replace(main[0], details={**main[0].details, "tipping_point": tip}), *main[1:]]
+    raised = ("imputations-raised",) if _sets(line) > planned else ()
+    return [replace(o, remarks=(*o.remarks, *raised), details={**o.details, "planned_sets": planned}) for o in main]
+
+
+# Sets that an analysis makes at most of its own accord, and results that they may hold together.
+MOST_SETS, MOST_CELLS = 1000, 20_000_000
+# Of the range that a tipping point is looked for in, the part that its Monte Carlo error may be.
+TIP_ERROR = 0.01
+
+
+def _sets(line: Analysis) -> int:
+    assert line.imputation is not None
+    return line.imputation.sets
+
+
+def _with_sets(line: Analysis, sets: int) -> Analysis:
+    assert line.imputation is not None
+    return line.model_copy(update={"imputation": line.imputation.model_copy(update={"sets": sets})})
+
+
+def _alpha(analysis: Analysis) -> float:
+    """The two-sided level at which an analysis concludes."""
+    one = analysis.alpha_one_sided or round(1.0 - analysis.ci_level, 12) / 2.0
+    return analysis.alpha_two_sided or 2.0 * one
+
+
+def sets_wanted_for(outcomes: list[Outcome], analysis: Analysis) -> int:
+    """Data sets that would make the Monte Carlo error of an answer small; as many as there are where there is none."""
+    wanted = _sets(analysis)
+    for outcome in outcomes:
+        errors = outcome.details["monte_carlo"]
+        p, estimate = float(outcome.p_value[0]), float(outcome.estimate[0])
+        if errors is None or not (np.isfinite(p) and np.isfinite(estimate)):
+            continue
+        # On the scale of the estimate: that of a ratio by the delta method.
+        own = float(outcome.standard_error[0]) * (abs(estimate) if SCALES[outcome.scale].is_ratio else 1.0)
+        wanted = max(wanted, sets_wanted(errors, error_of_estimate=own, p_value=p, alpha=_alpha(analysis)))
+        break
+    return wanted
+
+
+def _with_monte_carlo(outcome: Outcome, errors: MonteCarloErrors | None, analysis: Analysis) -> Outcome:
+    """The outcome of one trial with the error of its imputing, and whether its verdict hangs on the seed."""
+    p = float(outcome.p_value[0])
+    unstable = errors is not None and np.isfinite(p) and not is_stable(errors, p_value=p, alpha=_alpha(analysis))
+    remarks = (*outcome.remarks, *(("verdict-not-stable",) if unstable else ()))
+    return replace(outcome, remarks=remarks, details={**outcome.details, "monte_carlo": errors})
 
 
 def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fit: Fit) -> list[Outcome]:
@@ -400,25 +493,28 @@ def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fi
     single = analysis.model_copy(update={"if_separated": "report"})
     if analysis.estimator == "firth":
         everywhere = np.ones(comparison.n_trials, dtype=np.bool_)
-        return [pool_outcome(_firth(completed, analysis, everywhere), completed, analysis, comparison.n_trials)]
+        return [_pooled_firth(completed, analysis, everywhere)]
     outcomes = fit(completed.derived, completed.comparison, single)[:1]
     out = [pool_outcome(outcomes[0], completed, analysis, comparison.n_trials)]
     without = ~np.isfinite(out[0].estimate)
     if analysis.estimator == "logistic" and analysis.if_separated == "firth" and without.any():
-        pooled = pool_outcome(_firth(completed, analysis, without), completed, analysis, comparison.n_trials)
-        out.append(replace(pooled, suffix=".firth"))
+        out.append(replace(_pooled_firth(completed, analysis, without), suffix=".firth"))
     return out
 
 
-def _firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) -> Outcome:
-    """Firth's estimates and standard errors in every set of the ``wanted`` trials, absent in the others.
+def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) -> Outcome:
+    """Firth's answers in every set of the ``wanted`` trials, absent in the others, pooled.
 
-    Rubin's rules ask for no more: profile limits and tests of single sets would be the dearest part, and unused.
+    The estimate is Rubin's. Limits and p value of one trial come from the sets' likelihoods, (RU-10); of many trials
+    at once they are Wald's, since profiles would be the dearest part.
     """
     from equipoise.stats.firth import fit_firth
+    from equipoise.stats.logistic import BinomialInput
+    from equipoise.stats.missing.likelihoods import combine_likelihoods
 
     assert analysis.imputation is not None
     data = BinaryData(completed.derived, completed.comparison)
+    n_trials = wanted.shape[0]
     chosen = np.flatnonzero(np.repeat(wanted, analysis.imputation.sets))
     counted = data.of(chosen).regressions()
     fits = fit_firth(counted.y, counted.design, counted.offsets, weights=counted.weights)
@@ -428,7 +524,7 @@ def _firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) 
     error[chosen] = counted.of_trials(fits.standard_errors[:, 1])
     codes[chosen] = counted.of_trials(fits.codes)
     names = completed.comparison.names
-    return from_coefficient(
+    each = from_coefficient(
         estimator="firth",
         scale="odds_ratio",
         coefficient=coefficient,
@@ -439,6 +535,36 @@ def _firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) 
         + (f", adjusted for {', '.join(names)}" if names else ""),
         **data.shared(),  # type: ignore[arg-type]
     )
+    out = pool_outcome(each, completed, analysis, n_trials)
+    if n_trials != 1:
+        return out
+    combined = None
+    if np.isfinite(out.estimate[0]):
+        sets = np.arange(chosen.size) if counted.where is None else counted.where
+        inputs = BinomialInput.of(counted.y, counted.design, counted.offsets, counted.weights)
+        combined = combine_likelihoods(fits, inputs, sets, level=analysis.ci_level)
+    if combined is None or np.isnan([combined.ci_lower, combined.ci_upper, combined.p_value]).any():
+        return replace(out, remarks=("wald-interval-of-separated-sets",), method=f"{out.method}, Wald limits")
+    errors = out.details["monte_carlo"]
+    limits = np.exp([combined.ci_lower]), np.exp([combined.ci_upper])
+    out = replace(
+        out,
+        ci_lower=limits[0],
+        ci_upper=limits[1],
+        p_value=np.array([combined.p_value]),
+        remarks=(),
+        method=out.method.replace(
+            "pooled by Rubin's rules with Barnard and Rubin's df",
+            "estimates pooled by Rubin's rules, limits and p value from the sets' likelihoods together",
+        ),
+    )
+    errors = replace(
+        errors,
+        ci_lower=float(limits[0][0]) * combined.error_lower,
+        ci_upper=float(limits[1][0]) * combined.error_upper,
+        p_value=combined.error_p,
+    )
+    return _with_monte_carlo(out, errors, analysis)
 
 
 def _tip(
@@ -448,7 +574,7 @@ def _tip(
     assert analysis.imputation is not None
     assert analysis.tipping_point is not None
     search = analysis.tipping_point
-    alpha = analysis.alpha_two_sided or 2.0 * (analysis.alpha_one_sided or round(1.0 - analysis.ci_level, 12) / 2.0)
+    alpha = _alpha(analysis)
     path: dict[float, dict[str, Any]] = {}
 
     def conclusion(outcome: Outcome) -> int:
@@ -460,6 +586,9 @@ def _tip(
         for name in ("estimate", "ci_lower", "ci_upper", "p_value"):
             value = float(getattr(outcome, name)[0])
             point[name] = value if np.isfinite(value) else None
+        errors = outcome.details["monte_carlo"]
+        known = errors is not None and np.isfinite(errors.p_value)
+        point["monte_carlo_error_p_value"] = errors.p_value if known else None
         path[shift] = point
 
     at_zero = conclusion(main)
@@ -477,9 +606,26 @@ def _tip(
     return {
         "arm": search.arm,
         "shift": found.shift,
+        "monte_carlo_error": _error_of_tip(path, found, search.up_to / search.steps),
         "holds_at": found.holds_at,
         "up_to": search.up_to,
         "alpha_two_sided": alpha,
         "conclusion": {0: "no difference shown", 1: "above no effect", -1: "below no effect"}[at_zero],
         "path": [path[shift] for shift in found.tried if shift in path],
     }
+
+
+def _error_of_tip(path: dict[float, dict[str, Any]], found: TippingPoint, step: float) -> float | None:
+    """Monte Carlo error of a tipping point: that of p there, over the slope of p along the path; (TP-3)."""
+    if found.shift is None or found.shift not in path:
+        return None
+    here = found.shift
+    # Half a step away at least, or the slope would be that of the noise.
+    far = [s for s in path if abs(s - here) >= 0.5 * abs(step) and path[s]["p_value"] is not None]
+    before = max((s for s in far if (here - s) * step > 0), key=lambda s: s * step, default=here)
+    after = min((s for s in far if (s - here) * step > 0), key=lambda s: s * step, default=here)
+    error = path[here]["monte_carlo_error_p_value"]
+    if error is None or path[here]["p_value"] is None or before == after:
+        return None
+    rise = path[after]["p_value"] - path[before]["p_value"]
+    return float(error * abs((after - before) / rise)) if rise else None

@@ -112,8 +112,9 @@ def _choice_words(value: object) -> str:
 class Plan:
     """The plan on one lattice: endpoints are derived once for each rule and kept."""
 
-    def __init__(self, protocol: Protocol, lattice: Lattice) -> None:
+    def __init__(self, protocol: Protocol, lattice: Lattice, *, raise_sets: bool = False) -> None:
         self.protocol = protocol
+        self._raise_sets = raise_sets  # make more imputed data sets than named, until their own error is small
         self.lattice = lattice
         self._stages: dict[int, Lattice] = {1: lattice}
         self._derived: dict[tuple[str, str | None, float | None, int], Derived] = {}
@@ -185,5 +186,14 @@ class Plan:
         if analysis.imputation is not None:
             if analysis.imputation.variance != "rubin":
                 return fit_repeated_sampling(lattice, comparison, analysis, estimand, planned.floor, fit)
-            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, fit, self._completions)
+            return fit_imputed(
+                lattice,
+                comparison,
+                analysis,
+                estimand,
+                planned.floor,
+                fit,
+                self._completions,
+                raise_sets=self._raise_sets,
+            )
         return fit(self.derived_for(planned), comparison, analysis)

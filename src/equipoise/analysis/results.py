@@ -102,7 +102,7 @@ class Results:
             for row in (estimate.as_row() for estimate in self.estimates)
         ]
         text = {"id", "endpoint", "estimand", "estimator", "arm", "reference", "event", "scale", "level", "warnings"}
-        whole = {"n_randomized", "n_analysed", "n_events", "n_missed"}
+        whole = {"n_randomized", "n_analysed", "n_events", "n_missed", "imputed_sets"}
         schema = {
             key: pl.String
             if key in text

@@ -91,7 +91,8 @@ def read_results(path: Path) -> tuple[dict[str, Any], tuple[Estimate, ...]]:
     try:
         value = json.loads(file.read_text("utf-8"))
         rows = [
-            {**{key: row[key] for key in RESULT_KEYS}, "warnings": tuple(row["warnings"])} for row in value["estimates"]
+            {**{key: row[key] for key in RESULT_KEYS if key in row}, "warnings": tuple(row["warnings"])}
+            for row in value["estimates"]
         ]
         return dict(value["provenance"]), tuple(Estimate(**row) for row in rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.protocol.vocabulary.scales import scale_label
+from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
@@ -112,6 +115,7 @@ def sensitivity_tables(material: Material) -> list[Table]:
                 continue
             scale = estimate.scale
             fraction = estimate.details.get("fraction_missing_information")
+            errors = (estimate.monte_carlo_error, estimate.monte_carlo_error_p_value)
             rows.append(
                 Row(
                     (
@@ -119,6 +123,8 @@ def sensitivity_tables(material: Material) -> list[Table]:
                         fmt.Interval(*estimate.ends, estimate.scale),
                         "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
                         "" if fraction is None else fmt.percent(float(fraction)),
+                        "" if estimate.imputed_sets is None else estimate.imputed_sets,
+                        _moved(errors, estimate.scale),
                     ),
                     "body" if _is_about_missing(material, line) else "total",
                 )
@@ -130,6 +136,8 @@ def sensitivity_tables(material: Material) -> list[Table]:
             Column(f"{words.capitalized(scale_label(scale))} (95% CI)", "decimal"),
             Column("p", "decimal"),
             Column("Information missing", "right"),
+            Column("Imputed sets", "right"),
+            Column("Monte Carlo error", "right"),
         )
         tables.append(
             Table(
@@ -137,10 +145,27 @@ def sensitivity_tables(material: Material) -> list[Table]:
                 columns,
                 tuple(rows),
                 subtitle="Planned analysis, and the same under other rules for missing results",
-                footnotes=("Information missing: fraction of missing information, by Rubin's rules.",),
+                footnotes=(
+                    "Information missing: fraction of missing information, by Rubin's rules. Monte Carlo error: how "
+                    "far the estimate, and p, would move from seed to seed by the imputation's random numbers alone.",
+                ),
             )
         )
     return tables
+
+
+def _moved(errors: tuple[float | None, float | None], scale: str) -> str:
+    """``0.10; p 0.003``: Monte Carlo errors of an estimate and of its p value."""
+    estimate, p = errors
+    if estimate is None:
+        return ""
+    text = fmt.percentage(estimate) if is_share(scale) else f"{estimate:.2g}"
+    return text if p is None else f"{text}; p {p:.1g}"
+
+
+def _tip_error(found: Mapping[str, Any]) -> str:
+    error = found.get("monte_carlo_error")
+    return "" if error is None else f" (Monte Carlo error {error:.1g})"
 
 
 def tipping_figures(material: Material) -> list[Figure]:
@@ -162,7 +187,7 @@ def tipping_figures(material: Material) -> list[Figure]:
             found, estimate.scale, arm=material.arm_label(found["arm"]), unit=unit, token=arm_token(position)
         )
         changes = (
-            f"At a shift of {found['shift']:.2f} the conclusion ({found['conclusion']}) changes."
+            f"At a shift of {found['shift']:.2f}{_tip_error(found)} the conclusion ({found['conclusion']}) changes."
             if found["shift"] is not None
             else f"The conclusion ({found['conclusion']}) holds up to a shift of {found['up_to']:g}."
         )

@@ -25,7 +25,12 @@ RESAMPLES = 200
 class Imputation(Frozen):
     """Multiple imputation of missing results, pooled by Rubin's rules."""
 
-    sets: Whole = Field(50, ge=2, le=10000, description="Imputed data sets.")
+    sets: Whole = Field(
+        50,
+        ge=2,
+        le=10000,
+        description="Imputed data sets; an analysis makes more where their own error would matter, `power` does not.",
+    )
     seed: Whole = Field(1, ge=0, le=2**32 - 1, description="Seed of the imputation.")
     model: Literal["by-visit", "pooled"] = Field(
         "by-visit",
