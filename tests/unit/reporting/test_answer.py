@@ -176,7 +176,7 @@ def test_the_answers_numbers_are_those_of_the_results(material: Material):
     assert rows["First use or dropout"] == ("27 (96%)", "13 (48%)")
     assert rows["odds ratio"] == ("13.9 (95% CI 2.60 to 73.9), p=0.0021",)
     assert rows["absolute difference"] == ("52.1 percentage points (95% CI 29.0 to 70.3)",)
-    assert rows["median days (95% CI)"] == ("4 (2 to 7)", "not reached")
+    assert rows["median days (95% CI)"] == ("4 (2 to 7)", "not reached (6 to not reached)")
     assert [arm[1] for arm in answer.arms] == ["n=28", "n=27"]
     strip = {row.name: row.text for row in answer.strip}
     assert strip["Planned analysis"] == "13.9 (2.60 to 73.9)"
