@@ -47,7 +47,9 @@ class PartsScenario:
     @property
     def is_null(self) -> bool:
         """Whether nothing drawn depends on the arm."""
-        return not any(effect.differs for effect in self.parts.effects)
+        shares, effects = self.parts.responders, self.parts.effects
+        by_class = any(effect.of_class and (effect.by_arm.any() or effect.by_intervention) for effect in effects)
+        return not any(effect.differs for effect in effects) and not (by_class and bool((shares != shares[0]).any()))
 
     @property
     def assumed(self) -> tuple[str, ...]:
