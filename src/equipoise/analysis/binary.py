@@ -132,7 +132,9 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     separated = np.flatnonzero(codes & np.uint32(FitCode.SEPARATION_COMPLETE | FitCode.SEPARATION_QUASI))
     if separated.size and analysis.if_separated == "firth":
         out += [_fallback(item, "firth", data, separated) for item in fit_firth_odds(data.of(separated), analysis)]
-    if separated.size and analysis.if_separated in ("firth", "fisher-exact"):
+    # A table of two rows has no interaction: of that there is Firth's answer alone.
+    has_table = not data.comparison.is_interaction
+    if separated.size and has_table and analysis.if_separated in ("firth", "fisher-exact"):
         exact = fit_exact_odds(data.of(separated), analysis)
         out += [_fallback(item, "fisher-exact", data, separated) for item in exact]
     return out

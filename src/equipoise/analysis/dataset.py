@@ -42,6 +42,7 @@ class Comparison:
     incomplete: Mask  # (n,) a covariate is missing
     factors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # covariates in order, with the levels of categories
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
+    is_interaction: bool = False  # ``experimental`` is the product of two factors, whose own columns are covariates
 
     @property
     def n_trials(self) -> int:
@@ -116,6 +117,22 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
             chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
     rows = np.flatnonzero(chosen)
     covariates, names = _covariates(protocol, people.baseline, analysis.covariates, rows)
+    if estimand.interaction is not None:
+        made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
+        product, columns, labels, treatments = made
+        covariates = np.column_stack([columns, covariates])
+        return Comparison(
+            rows=rows,
+            experimental=product,
+            covariates=covariates,
+            names=(*labels, *names),
+            offsets=offsets_of(chosen, people.offsets),
+            n_randomized=n_randomized,
+            arm=treatments[0],
+            reference=treatments[1],
+            incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
+            is_interaction=True,
+        )
     return Comparison(
         rows=rows,
         experimental=(label[rows] == arm).astype(np.float64),
@@ -132,6 +149,24 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         ),
         levels=_levels(protocol, analysis.covariates),
     )
+
+
+def _interaction(
+    protocol: Protocol, arms: NDArray[np.str_], first: Floats, estimand: Estimand
+) -> tuple[Floats, Floats, tuple[str, str], tuple[str, str]]:
+    """The product of two factors, their own columns (0 and 1), their names, and what is compared in words.
+
+    With both factors in the model the coefficient of the product is how much the effect of the first differs between
+    the levels of the second, whatever the coding.
+    """
+    assert estimand.factor is not None
+    assert estimand.interaction is not None
+    low, high = protocol.model.factors[estimand.interaction].levels
+    level = {name: entry.factors.get(estimand.interaction, "") for name, entry in protocol.model.arms.items()}
+    second = np.array([level[str(arm)] == high for arm in arms], dtype=np.float64)
+    names = (f"{estimand.factor}: {estimand.treatments.experimental}", f"{estimand.interaction}: {high}")
+    effect = f"effect of {estimand.treatments.experimental}"
+    return first * second, np.column_stack([first, second]), names, (f"{effect}, {high}", f"{effect}, {low}")
 
 
 def _levels(protocol: Protocol, names: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -51,7 +51,7 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
         endpoint = protocol.model.endpoints[estimand.endpoint]
         yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
         has_share = endpoint.shape in ESTIMATORS["proportion"].needs
-        if has_share and estimand.endpoint not in described:
+        if has_share and estimand.endpoint not in described and estimand.interaction is None:
             described.add(estimand.endpoint)
             extra = Analysis.model_validate(
                 {
@@ -171,7 +171,8 @@ class Plan:
     def compared(self, planned: PlannedFit) -> Comparison:
         """The rows that one fit compares; lines that compare the same rows share them."""
         analysis, estimand = planned.analysis, planned.estimand
-        sides = (estimand.treatments.experimental, estimand.treatments.reference, estimand.factor)
+        treatments = estimand.treatments
+        sides = (treatments.experimental, treatments.reference, estimand.factor, estimand.interaction)
         key = (self._stage(planned), *sides, analysis.analysis_set, analysis.covariates)
         if key not in self._compared:
             self._compared[key] = compare(self.protocol, self.lattice_of(planned), analysis, estimand)

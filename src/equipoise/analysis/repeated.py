@@ -144,7 +144,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
         terms,
     )
     out = [main]
-    if single and np.isfinite(fits.coefficients[0, 1]):
+    if single and not comparison.is_interaction and np.isfinite(fits.coefficients[0, 1]):
         kept, whole = fits.kept[0], fits
         if not kept.all() and informative.all():
             whole = fit_logistic_mixed(

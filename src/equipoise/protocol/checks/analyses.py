@@ -235,6 +235,7 @@ def _estimands(c: Checker) -> None:
             levels, kind = model.interventions, "interventions"
         for name in estimand.treatments.names:
             c.ref((*path, "treatments"), name, levels, kind)
+        _interaction(c, path, estimand)
         for event, strategy in estimand.intercurrent.items():
             if strategy == "principal-stratum":
                 c.add(
@@ -259,6 +260,27 @@ def _estimands(c: Checker) -> None:
                 listed(suits) if suits else f"an endpoint of another kind: no estimator here is for {of}",
                 "Choose one of these, or correct treatments (experimental v reference).",
             )
+
+
+def _interaction(c: Checker, path: Path_, estimand: Estimand) -> None:
+    """The interaction of two factors of two levels."""
+    factors = c.model.factors
+    if estimand.interaction is None or not c.ref((*path, "interaction"), estimand.interaction, factors, "factors"):
+        return
+    if (
+        estimand.factor is None
+        or estimand.factor == estimand.interaction
+        or len(factors[estimand.interaction].levels) != 2
+    ):
+        c.add(
+            "P023",
+            (*path, "interaction"),
+            f"The interaction with {estimand.interaction} is asked, and the effect is of {estimand.factor or 'arms'}.",
+            "factor: one factor, interaction: another, of two levels",
+            "Correct factor or interaction.",
+        )
+    if estimand.treatments.reference is None:
+        c.add("P023", (*path, "treatments"), "One level alone has no interaction.", "two levels", "Name both.")
 
 
 def _analyses(c: Checker) -> None:
@@ -367,6 +389,14 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
             f"{row.id} {_gives(row, choice, **how)}, and the estimand {analysis.estimand} asks for {estimand.summary}.",
             f"an estimator of {estimand.summary}: {listed(others)}",
             "Choose one of these, or write an estimand of its own for what this estimator gives.",
+        )
+    if estimand.interaction is not None and ("covariates" not in row.options or row.stratifies):
+        c.add(
+            "P028",
+            (*path, "estimator"),
+            f"{row.id} has no term for an interaction of factors.",
+            f"a regression: {listed(takers_of('covariates'))}",
+            "Choose one of these.",
         )
     if alone and analysis.covariates:
         c.add(

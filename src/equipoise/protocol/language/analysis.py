@@ -557,6 +557,11 @@ class Estimand(Sourced):
         "interventions; in a trial of one arm that arm alone."
     )
     factor: Id | None = Field(None, description="Factor whose levels are compared, in a factorial trial.")
+    interaction: Annotated[Id | None, LATER] = Field(
+        None,
+        description="A second factor: asked is how much the effect of `factor` differs between its two levels, as a "
+        "difference of differences, or a ratio of ratios.",
+    )
     stage: Id | None = Field(None, description="Stage whose arms are compared, where arms change within the trial.")
     summary: Summary = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
     intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
