@@ -124,7 +124,7 @@ def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> AnyScenario:
 
 
 def planned(
-    protocol: Protocol, scenario: AnyScenario, with_variations: bool, with_imputation: bool = False
+    protocol: Protocol, with_variations: bool, with_imputation: bool = False, scenario: AnyScenario | None = None
 ) -> Iterator[PlannedFit]:
     """Fits of the plan; its variations, and lines by multiple imputation that are not primary, only where asked.
 
@@ -140,7 +140,7 @@ def planned(
         for fit in planned_fits(protocol)
         if (with_variations or not fit.choices)
         and fit.line not in gone
-        and not_drawn_by(scenario, fit.analysis, fit.estimand) is None
+        and (scenario is None or not_drawn_by(scenario, fit.analysis, fit.estimand) is None)
     )
 
 
@@ -207,7 +207,7 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     plan = Plan(task.protocol, batch.lattice)
     rows: list[PlannedRow] = []
     outcomes: list[Outcome] = []
-    for fit in planned(task.protocol, scenario, task.with_variations, task.with_imputation):
+    for fit in planned(task.protocol, task.with_variations, task.with_imputation, scenario):
         for row, outcome in rows_of(fit, plan.fit(fit)):
             rows.append(row)
             outcomes.append(outcome)

@@ -205,7 +205,7 @@ def require_effects(protocol: Protocol, scenario: AnyScenario, name: str) -> Non
 
 def require_a_line(protocol: Protocol, scenario: AnyScenario, name: str) -> None:
     """Refuse (D015) a scenario that no line of the plan can be answered from, with the reason of each."""
-    if next(planned(protocol, scenario, False, True), None) is None:
+    if next(planned(protocol, False, True, scenario), None) is None:
         reasons = "; ".join(f"{line}: {why}" for line, why in not_drawn(protocol, scenario).items())
         found = f"No analysis can be answered from {name}. {reasons or 'The plan has none'}."
         raise DesignError(Problem("D015", f"assumptions.{name}", found, "an analysis of what the set draws"))
