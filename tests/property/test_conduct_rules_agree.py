@@ -76,7 +76,8 @@ def test_held_weights_agree(flagship: Protocol, kg: int, last: int | None) -> No
     found = weight.doubts(
         Decimal(kg) / 10, None if last is None else Decimal(last) / 10, flagship.model.conduct.weighing
     )
-    second = kg < 400 or kg > 1500
+    # a first weight is held where the same number of pounds is a weight of at least 40 kg as well
+    second = kg < 400 or kg > 1500 or (last is None and kg * 45_359_237 >= 400 * 100_000_000)
     if last is not None:
         second = second or abs(kg - last) * 10 > last
     assert bool(found) == second
@@ -90,8 +91,11 @@ SECOND_PHASES = {
     "screen": {"new"},
     "fail_screening": {"screened", "consented", "eligible"},
     "consent": _ANY - {"not_enrolled"},
-    "find_eligible": {"consented"},
+    "record_baseline": _IN,
+    "find_eligible": {"consented", "eligible"},
     "find_ineligible": {"consented", "eligible"},
+    "void_eligibility": {"eligible"},
+    "reopen_screening": {"not_enrolled"},
     "randomize": {"eligible"},
     "hold_visit": _IN,
     "miss_visit": _IN,
@@ -128,6 +132,7 @@ def test_no_walk_reaches_a_randomization_before_consent_or_a_dose_before_randomi
     assert history.count("die") <= 1
     if "die" in history:
         still = {"correct", "report_event", "miss_visit", "unblind", "randomized_in_error", "record_dose"}
+        still |= {"record_baseline", "void_eligibility"}
         assert set(history[history.index("die") + 1 :]) <= still
     if "discontinue_treatment" in history:
         assert "start_dose" not in history[history.index("discontinue_treatment") :]

@@ -102,15 +102,21 @@ class Staged:
         self.make_eligible(participant)
 
     def make_eligible(self, participant: str) -> None:
-        """Write the row that the action on eligibility writes, by an event of its own."""
+        """Write the rows that the actions on baseline and eligibility write, by an event of their own."""
         from equipoise.conduct.clock import Moment
+        from equipoise.conduct.drill.stage import eligible_rows
         from equipoise.conduct.entropy import code
         from equipoise.conduct.trial.ledger import writing
 
+        row = self.trial.row("participant", participant=participant)
         with writing(self.trial) as writer:
+            now = Moment.of(self.clock, "")
+            put = eligible_rows(self.trial.protocol(self.trial.protocol_hash), participant, now.local_date)
+            kept = {"consented_on": row.consented_on, "consent_version": row.consent_version} if row else {}
+            put["participant"][0] |= kept
             writer.append(
                 action="eligibility",
-                now=Moment.of(self.clock, ""),
+                now=now,
                 request=code(self.entropy, 6),
                 step=0,
                 account="ivan",
@@ -120,7 +126,7 @@ class Staged:
                 participant=participant,
                 subject="",
                 why="",
-                what={"put": {"participant": [{"participant": participant, "status": "eligible"}]}},
+                what={"put": put},
                 protocol_hash=self.trial.protocol_hash,
                 program_version="test",
                 entropy=self.entropy,

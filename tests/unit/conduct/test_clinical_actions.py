@@ -107,7 +107,7 @@ def test_a_weight_in_pounds_is_held_and_the_second_person_settles_it(trial: Any)
     randomized(trial, kg="")
     held = trial.do("nina", "weight", participant="P-1", kg="154")
     assert held.answer["state"] == "held"
-    with Refused("C528"):
+    with Refused("C529"):
         trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
     assert trial.do("nina", "weight", participant="P-1", kg="154").answer["state"] == "held"
     assert trial.do("carol", "weight", participant="P-1", kg="154").answer["state"] == "held"
@@ -122,7 +122,7 @@ def test_who_entered_a_held_weight_does_not_release_it_with_a_plausible_one(tria
     again = trial.do("nina", "weight", participant="P-1", kg="69.9")
     assert again.answer["state"] == "held"
     assert "nina entered that one too" in again.answer["because"][0]
-    with Refused("C528"):
+    with Refused("C529"):
         trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
     assert trial.do("carol", "weight", participant="P-1", kg="70.1").answer["state"] == "accepted"
     states = trial.rows("SELECT state FROM form WHERE form = 'weight' ORDER BY repeat")
@@ -208,6 +208,7 @@ def test_more_than_the_bag_is_refused(trial: Any) -> None:
 
 def test_a_reading_on_the_bound_of_a_stop_rule_is_recorded_and_nothing_is_resumed(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=10)
     first = trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=179, diastolic=90)
     assert (first.answer["stop"], first.told["stop_rules"]) == (False, [])
     met = trial.do("nina", "infusion-vitals", participant="P-1", minute=10, systolic=180, diastolic=90)
@@ -220,6 +221,7 @@ def test_a_reading_on_the_bound_of_a_stop_rule_is_recorded_and_nothing_is_resume
 
 def test_quarantined_readings_are_read_by_the_safety_role_alone(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=123, diastolic=77)
     with Refused("C600"):
         trial.do("carol", "visit", participant="P-1", visit="infusion")
@@ -327,7 +329,7 @@ def test_withdrawal_from_visits_leaves_the_call_and_death_leaves_nothing_to_hold
     trial.do(
         "ruth", "record", participant="P-1", visit="six-month-call", form="telephone-report", answers={"abstinent": 1}
     )
-    trial.do("ivan", "death", participant="P-1", on="2027-07-10", why="accident")
+    trial.do("ivan", "death", participant="P-1", on="2027-07-12", why="accident")
     with Refused("C501"):
         trial.do("carol", "visit", participant="P-1", visit="unscheduled-1")
 
@@ -406,6 +408,7 @@ def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, datab
     hire(trial)
     infusing(trial)
     started = trial.clock.at
+    trial.clock.at = started + timedelta(minutes=5)
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=123, diastolic=77, pulse=70)
     trial.clock.at = started + timedelta(minutes=40)
     trial.do("nina", "infusion-stop", participant="P-1")
@@ -493,6 +496,7 @@ def test_a_cut_after_a_redaction_has_the_event_without_its_words(trial: Any) -> 
 
 def test_a_reading_corrected_to_one_that_meets_a_stop_rule_holds_the_infusion(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     signs = {"systolic": 120, "diastolic": 80, "pulse": 70, "saturation": 97}
     assert trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **signs).answer["stop"] is False
     place = {"participant": "P-1", "visit": "infusion-day-2", "form": "infusion-vitals"}

@@ -31,6 +31,7 @@ def trial(staged: Any) -> Any:
 def recorded(trial: Any, score: int = 31) -> None:
     """One participant at the infusion: one reading, one dissociation score."""
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **SIGNS)
     trial.do("carol", "visit", participant="P-1", visit="infusion")
     trial.do("nina", "record", participant="P-1", visit="infusion", form="dissociation", answers={"score": score})
@@ -165,6 +166,7 @@ def test_no_quarantined_value_stands_in_the_database_and_no_digest_of_it_can_be_
 
 def test_a_request_repeated_after_a_lost_reply_still_says_that_the_infusion_stops(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     given = {"participant": "P-1", "minute": 5, "systolic": 181, "diastolic": 83}
     first = trial.do("nina", "infusion-vitals", key="reading 1", **given)
     again = trial.do("nina", "infusion-vitals", key="reading 1", **given)
@@ -176,6 +178,7 @@ def test_a_request_repeated_after_a_lost_reply_still_says_that_the_infusion_stop
 
 def test_which_rule_stopped_an_infusion_is_sealed_and_others_are_not_told_that_one_did(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, systolic=181, diastolic=83)
     words = " ".join(row[0] for row in trial.rows("SELECT what FROM event WHERE action <> 'init'"))
     assert "systolic-high" not in words
@@ -187,6 +190,7 @@ def test_which_rule_stopped_an_infusion_is_sealed_and_others_are_not_told_that_o
     assert read["infusion-day-2 infusion-vitals 1"]["(stop-rules)"] == "systolic-high"
     trial.clock.at += timedelta(minutes=1)
     trial.do("nina", "infusion-stop", participant="P-1", why="on the physician's order")
+    trial.clock.at += timedelta(minutes=40)
     late = trial.do("nina", "infusion-vitals", participant="P-1", minute=45, systolic=190, diastolic=90)
     assert late.told["stop_rules"]
     assert late.answer["stop"] is False  # after the end nothing is stopped, and nothing open tells of the reading
@@ -194,10 +198,11 @@ def test_which_rule_stopped_an_infusion_is_sealed_and_others_are_not_told_that_o
 
 def test_readings_once_a_minute_and_missing_ones_are_seen_without_the_key(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **SIGNS)
     with Refused("C601"):
         trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **SIGNS)
-    trial.clock.at += timedelta(minutes=10)
+    trial.clock.at += timedelta(minutes=5)
     end = trial.do("nina", "infusion-stop", participant="P-1", why="asked to stop").answer
     assert end["readings_missing"] == ["minute 0", "minute 10"]
 
@@ -225,6 +230,7 @@ def test_a_correction_is_told_whole_or_made_with_the_key_and_former_values_stay_
 
 def test_what_was_confirmed_though_unusual_is_sealed_and_opens_no_query(trial: Any) -> None:
     infusing(trial)
+    trial.clock.at += timedelta(minutes=10)
     with Refused("C575"):
         trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **{**SIGNS, "pulse": 44})
     trial.do("nina", "infusion-vitals", participant="P-1", minute=5, **{**SIGNS, "pulse": 44}, confirm=["pulse"])

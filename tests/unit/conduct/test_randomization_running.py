@@ -312,6 +312,7 @@ def test_the_export_is_a_command_refused_before_lock_and_replayed_by_another(
         enrol(trial, f"P-{number}")
         trial.do("carol", "randomize", participant=f"P-{number}")
     monkeypatch.setenv("EQUIPOISE_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("EQUIPOISE_CLOCK", "2027-01-12T14:00Z")
     out = tmp_path / "allocations.csv"
     command = [
         "randomization",

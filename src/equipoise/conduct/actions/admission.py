@@ -12,6 +12,7 @@ from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
 from equipoise.conduct.integrity.absences import absences, put_in_place
 from equipoise.conduct.integrity.losses import disagreement
+from equipoise.conduct.rules.dates import check_clock
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 if TYPE_CHECKING:
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
 _MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
+# What no wrong clock keeps anybody from, and what says nothing about the time of anything else.
+_TIMELESS = frozenset(
+    {
+        "read",
+        "queries",
+        "passphrase",
+        "refused",
+        "sign-in",
+        "sign-in-refused",
+        "sign-out",
+        "unblind",
+        "unblind-for",
+        "unblind-told",
+    }
+)
 
 
 def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = False) -> None:
@@ -75,6 +91,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
     if again:
         return
+    _require_clock(act)
     state = act.state
     if state.state not in act.action.states or (state.state == "paused" and _is_new_consent(act)):
         act.refuse("C017", act.action.name, f"The trial is {state.state}.", listed(act.action.states))
@@ -84,6 +101,26 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     if act.action.allocates:
         _require_no_fence(act, state)
         _require_outside(act)
+
+
+def _require_clock(act: Act) -> None:
+    """Refuse to record where the clock is behind the ledger (C537): an allocation dated before the consent is for good.
+
+    Who must be told an arm in an emergency, or reads, is not kept from it; nor do such events, or those of signing in,
+    set the time that later ones are held against.
+    """
+    if act.action.name in _TIMELESS or act.action.name == "acknowledge-clock":
+        return
+    raise_if_any(ConductError, check_clock(act.now.utc, last_event_at(act)))
+
+
+def last_event_at(act: Act) -> datetime | None:
+    """When the last event was recorded that the clock is held against."""
+    marks = ", ".join(["%s"] * len(_TIMELESS))
+    found = act.trial.rows(
+        f"SELECT at FROM event WHERE action NOT IN ({marks}) ORDER BY number DESC LIMIT 1", tuple(sorted(_TIMELESS))
+    )
+    return datetime.fromisoformat(found[0][0].replace("Z", "+00:00")) if found else None
 
 
 def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.conduct.actions.permissions import HALTED
+from equipoise.conduct.actions.history import standing_of
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical
 from equipoise.conduct.audit_trail.events import Entry
@@ -221,15 +223,19 @@ class Act:
         """Where the participant stands (``rules.participant``); somebody new where there is no row yet."""
         return course_of(self._participant)
 
-    def take(self, step: str, *, consent: str = "") -> dict[str, str]:
+    def take(self, step: str, *, consent: str = "", on: date | None = None) -> dict[str, str]:
         """Take a step of the participant's path: refused with every reason (C501 to C503), else the columns it changes.
 
-        Put them into the participant's row: ``{"participant": id, **act.take("complete")}``.
+        Put them into the participant's row: ``{"participant": id, **act.take("complete")}``. ``on`` is the day it was
+        taken, where somebody typed one: what was done before a withdrawal can be entered after it.
         """
         in_force = self.state.consent_version or None
-        problems = refusals(self.course, step, reason=self.why, current_consent=in_force)
+        stood = self.course if on is None else standing_of(self, on)
+        problems = refusals(stood, step, reason=self.why, current_consent=in_force)
         if problems:
             raise ConductError(problems)
+        if stood.follow_up != self.course.follow_up:
+            self.require_why(f"It is entered now that the participant {self.course.words}")
         return columns_of(self.course, after(self.course, step, consent=consent), why=self.why)
 
     # ------------------------------------------------------------------ writing

@@ -51,6 +51,7 @@ _COLUMNS = (
 
 # Columns:            adm coo inv inf rat pha saf mon dat sta uns
 _RIGHTS = """
+acknowledge-clock      Y   -   -   -   -   -   -   -   -   -   -
 acknowledge-loss       Y   -   -   -   -   -   -   -   -   -   -
 activate-site          Y   -   -   -   -   -   -   -   -   -   -
 add-account            Y   -   -   -   -   -   -   -   -   -   -
@@ -75,9 +76,12 @@ death                  -   Y   Y   -   -   -   -   -   -   -   -
 disable-account        Y   -   -   -   -   -   -   -   -   -   -
 discontinue            -   -   Y   -   -   -   -   -   -   -   -
 dose-check             -   -   -   -   -   Y   -   -   -   -   -
+dose-sheet-cancel      -   -   -   -   -   Y   -   -   -   -   -
+dose-sheet-read        -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet             -   -   -   -   -   Y   -   -   -   -   -
 due                    -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -   -
+entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
 enter-stage            -   -   Y   -   -   -   -   -   -   -   -
 expire-account         Y   -   -   -   -   -   -   -   -   -   -
 export-allocations     -   -   -   -   -   Y   -   -   -   -   Y
@@ -106,6 +110,7 @@ read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
+reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
 resume                 Y   -   -   -   -   -   -   -   -   -   -
 review-accounts        Y   -   -   -   -   -   -   Y   -   -   -
@@ -118,6 +123,8 @@ sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 stock                  -   -   -   -   -   Y   -   -   -   -   -
 stock-count            -   -   -   -   -   Y   -   -   -   -   -
 transfer               -   Y   Y   -   -   -   -   -   Y   -   -
+stock-register         -   -   -   -   -   Y   -   -   -   -   -
+stock-reverse          -   -   -   -   -   Y   -   -   -   -   -
 unblind                -   -   Y   -   -   Y   Y   -   -   -   -
 unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
 unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -

@@ -145,6 +145,7 @@ _TABLES = (
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
 # Tables whose rows belong to a participant: the event that writes one must be of that participant.
+IN_ERROR = "entered_in_error"  # the state of a visit or form that was taken back: no analysis counts it
 # Keys that are whole numbers from 1.
 COUNTED_KEYS = ("repeat", "randomization")
 OF_PARTICIPANTS = ("participant", "visit", "form", "item", "allocation")

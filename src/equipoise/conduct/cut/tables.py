@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, infusion, windows
 from equipoise.foundation.calendar import day_index
@@ -85,13 +86,16 @@ class _Cut:
 
     @cached_property
     def visit_rows(self) -> dict[tuple[str, str], Row]:
-        return {(row["participant"], row["visit"]): row for row in self.ledger.tables["visit"]}
+        rows = self.ledger.tables["visit"]
+        return {(row["participant"], row["visit"]): row for row in rows if row["state"] != IN_ERROR}
 
     @cached_property
     def forms(self) -> dict[tuple[str, str], list[Row]]:
-        """Rows of forms by participant and form."""
+        """Rows of forms by participant and form; not those that were entered in error."""
         out: dict[tuple[str, str], list[Row]] = {}
         for row in self.ledger.tables["form"]:
+            if row["state"] == IN_ERROR:
+                continue
             out.setdefault((row["participant"], row["form"]), []).append(row)
         return out
 
@@ -183,7 +187,8 @@ def _participants(cut: _Cut) -> list[Row]:
     out = []
     for id, row in cut.people.items():
         decided = cut.forms.get((id, "eligibility"), [])
-        eligible = cut.values(id, decided[-1]).get("eligible") if decided else None
+        stands = decided and decided[-1]["state"] != "void"
+        eligible = cut.values(id, decided[-1]).get("eligible") if stands else None
         entry = {
             "participant_id": id,
             "site": row["site"] if several else None,
@@ -207,7 +212,8 @@ def _baseline(cut: _Cut, id: str) -> Row:
             number = variable.type == "number"
             out[column] = _float(text) if number else (text == "yes" if text and variable.type == "yes-no" else text)
     if "weight_kg" in cut.baseline_schema:
-        sheets = sorted(cut.forms.get((id, "infusion-sheet"), []), key=lambda row: (row["date"], row["visit"]))
+        made = [row for row in cut.forms.get((id, "infusion-sheet"), []) if row["state"] not in ("void", "cancelled")]
+        sheets = sorted(made, key=lambda row: (row["date"], row["visit"]))
         taken = [row for row in cut.forms.get((id, "weight"), []) if row["state"] == "accepted"]
         dosed = cut.values(id, sheets[0]).get("weight") if sheets else None
         out["weight_kg"] = _float(dosed) if dosed else _float(cut.values(id, taken[0])["kg"]) if taken else None
@@ -292,11 +298,11 @@ def _urine(cut: _Cut) -> list[Row]:
         if not cut.is_shown(entry.blinding):
             continue
         at = {v.name for v in cut.protocol.planned_visits if name in v.assess}
-        done = {row["visit"] for row in cut.ledger.tables["form"] if row["form"] == name}
+        done = {(id, row["visit"]) for (id, form), rows in cut.forms.items() if form == name for row in rows}
         for visit in visits:
-            if visit["visit"] not in at and visit["visit"] not in done:
-                continue
             id = visit["participant_id"]
+            if visit["visit"] not in at and (id, visit["visit"]) not in done:
+                continue
             if cut.is_withheld(id, visit["visit"], name):
                 continue
             found = cut.ledger.items.get((id, visit["visit"], name, 1), {})

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from equipoise.conduct.entropy import SystemEntropy, code
 from equipoise.conduct.trial.create import FirstAccount, create_trial
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
+from equipoise.protocol import Protocol
 from equipoise.workflow.library import read_protocol
 
 PROTOCOL = "ketamine-mbrp-cocaine"
@@ -50,10 +52,12 @@ class Stage:
         entropy, clock = SystemEntropy(), SystemClock()
         with writing(self.trial) as writer:
             for participant in participants:
-                row = {"participant": participant, "site": "main", "status": status, "consent_version": "1"}
+                moment = Moment.of(clock, "")
+                put = eligible_rows(self.trial.protocol(self.trial.protocol_hash), participant, moment.local_date)
+                put["participant"][0] |= {"site": "main", "status": status}
                 writer.append(
                     action="drill-entered",
-                    now=Moment.of(clock, ""),
+                    now=moment,
                     request=code(entropy, 6),
                     step=0,
                     account="",
@@ -63,7 +67,7 @@ class Stage:
                     participant=participant,
                     subject="",
                     why="",
-                    what={"put": {"participant": [row]}},
+                    what={"put": put},
                     protocol_hash="",
                     program_version="",
                     entropy=entropy,
@@ -73,6 +77,34 @@ class Stage:
         """Rows of a query."""
         with self.trial.use():
             return self.trial.rows(statement, parameters)
+
+
+def eligible_rows(protocol: Protocol, participant: str, on: date) -> dict[str, list[dict[str, Any]]]:
+    """Rows of somebody who consented and was found eligible on ``on``: criteria judged, covariates recorded.
+
+    Covariates that the randomization is stratified by are left out: these are the caller's to choose.
+    """
+    from equipoise.conduct.actions.grounds import covariates
+    from equipoise.conduct.rules.eligibility import criteria
+    from equipoise.randomization import planned_randomizations
+
+    factors = {name for plan in planned_randomizations(protocol) for name in plan.factors}
+    who = {"participant": participant, "repeat": 1}
+    form = {**who, "state": "recorded", "date": on.isoformat(), "protocol_hash": protocol.hash}
+    place = {"visit": "screening", "form": "eligibility"}
+    items = [
+        {**who, **place, "item": f"{kind}.{id}", "type": "choice", "value": "met"} for kind, id, _ in criteria(protocol)
+    ]
+    items.append({**who, **place, "item": "eligible", "type": "yes-no", "value": "yes"})
+    forms = [{**form, **place}]
+    for name in sorted(covariates(protocol) - factors):
+        variable = protocol.model.baseline[name]
+        value = {"number": "41", "yes-no": "yes"}.get(variable.type) or variable.levels[0]
+        kind = {"number": "decimal", "yes-no": "yes-no"}.get(variable.type, "choice")
+        items.append({**who, "visit": "baseline", "form": "baseline", "item": name, "type": kind, "value": value})
+        forms.append({**form, "visit": "baseline", "form": "baseline"})
+    row = {"participant": participant, "consent_version": "1", "consented_on": on.isoformat(), "status": "eligible"}
+    return {"participant": [row], "form": forms, "item": items}
 
 
 @contextmanager

@@ -140,3 +140,26 @@ def decide(protocol: Protocol, values: Mapping[str, Any], attested: Mapping[str,
             verdict = "met" if holds == (kind == "include") else "not_met"
         rulings.append(Ruling(id, kind, words, verdict, by, needs))
     return Decision(tuple(rulings))
+
+
+def decide_again(
+    protocol: Protocol, values: Mapping[str, Any], recorded: Mapping[str, str], decided_under: Protocol
+) -> Decision:
+    """Rule once more on every criterion of ``protocol``, by values as they are now.
+
+    ``recorded`` holds the verdicts of the decision on record (``include.adult`` to ``met``), made under
+    ``decided_under``. A verdict that no value replaces stands where the criterion still reads as it did; a criterion
+    that is new, or reads differently, is undecided.
+    """
+    old = {(kind, id): (entry.criterion, entry.words) for kind, id, entry in criteria(decided_under)}
+    attested = {}
+    for kind, id, entry in criteria(protocol):
+        verdict = recorded.get(f"{kind}.{id}")
+        if verdict in ("met", "not_met") and old.get((kind, id)) == (entry.criterion, entry.words):
+            attested[id] = (verdict == "met") == (kind == "include")
+    return decide(protocol, values, attested)
+
+
+def rests_on(protocol: Protocol) -> frozenset[str]:
+    """Variables whose values decide a criterion."""
+    return frozenset(e.criterion.variable for _, _, e in criteria(protocol) if e.criterion is not None and is_typed(e))

@@ -3,13 +3,15 @@
 Three things are kept apart that are often mixed: how far somebody has come (``phase``), whether the treatment goes on
 (``treatment``) and whether they are still followed (``follow_up``). Stopping the treatment ends nobody's follow-up;
 withdrawing from visits may leave a telephone call; a lost participant may be found again; only death and a full
-withdrawal end contact, and neither ends the reporting of what happened before.
+withdrawal end contact, and neither ends the reporting of what happened before. What is asked is whether a step could be
+taken on the day it was taken (:func:`standing_on`), not on the day it is typed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 from equipoise.foundation.errors import Problem
@@ -28,8 +30,11 @@ STEPS = (
     "screen",
     "fail_screening",
     "consent",
+    "record_baseline",
     "find_eligible",
     "find_ineligible",
+    "void_eligibility",
+    "reopen_screening",
     "randomize",
     "enter_stage",
     "randomize_again",
@@ -57,6 +62,8 @@ NEEDS_REASON = frozenset(
     {
         "fail_screening",
         "find_ineligible",
+        "void_eligibility",
+        "reopen_screening",
         "correct",
         "discontinue_treatment",
         "lose",
@@ -77,8 +84,11 @@ _PHASES: dict[str, tuple[Phase, ...]] = {
     "screen": _NEW,
     "fail_screening": _BEFORE,
     "consent": ("screened", "consented", "eligible", "randomized"),
-    "find_eligible": ("consented",),
+    "record_baseline": _CONSENTED,
+    "find_eligible": ("consented", "eligible"),
     "find_ineligible": ("consented", "eligible"),
+    "void_eligibility": ("eligible",),
+    "reopen_screening": ("not_enrolled",),
     "randomize": ("eligible",),
     "enter_stage": _RANDOMIZED,
     "randomize_again": _RANDOMIZED,
@@ -112,6 +122,8 @@ _STANDINGS: dict[str, tuple[FollowUp, ...]] = {
     "call": ("in", "completed", "lost", "withdrawn_from_visits"),
     "report_event": _ALWAYS,
     "correct": _ALWAYS,
+    "record_baseline": _ALWAYS,
+    "void_eligibility": _ALWAYS,
     "unblind": _ALWAYS,
     "randomized_in_error": _ALWAYS,
     "discontinue_treatment": ("in", "completed", "lost", "withdrawn_from_visits", "withdrawn"),
@@ -146,7 +158,7 @@ _NEXT = {
     "screened": "Record the consent, with its version.",
     "consented": "Decide on eligibility.",
     "eligible": "Randomize.",
-    "not_enrolled": "Screen the person again under a new number.",
+    "not_enrolled": "Screen the person again under a new number; where it was a mistake: reopen-screening.",
     "randomized": "",
 }
 
@@ -226,6 +238,10 @@ def after(course: Course, step: str, *, consent: str = "") -> Course:
             return replace(course, phase=phase, consent=consent)
         case "find_eligible":
             return replace(course, phase="eligible")
+        case "void_eligibility":
+            return replace(course, phase="consented")
+        case "reopen_screening":
+            return replace(course, phase="consented" if course.consent else "screened")
         case "randomize":
             return replace(course, phase="randomized")
         case "start_dose":
@@ -260,6 +276,37 @@ def follow(steps: Iterable[tuple[str, str]]) -> Course:
     for step, consent in steps:
         course = after(course, step, consent=consent)
     return course
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A change of a participant's treatment or follow-up: the day it happened, the order in which it was recorded."""
+
+    on: date
+    number: int
+    treatment: Treatment | None = None
+    follow_up: FollowUp | None = None
+
+
+def standing_after(course: Course, turns: Iterable[Turn]) -> Course:
+    """The course with the treatment and follow-up that ``turns`` come to, in the order of the days they happened on.
+
+    Whoever withdrew from everything, or died, is not brought back by what happened later and was recorded all the same:
+    only taking the withdrawal or death back as entered in error does that.
+    """
+    treatment: Treatment = "not_begun"
+    follow_up: FollowUp = "in"
+    for turn in sorted(turns, key=lambda turn: (turn.on, turn.number)):
+        if turn.treatment is not None and treatment != "discontinued":
+            treatment = turn.treatment
+        if turn.follow_up is not None and (follow_up not in ("withdrawn", "dead") or turn.follow_up == "dead"):
+            follow_up = turn.follow_up
+    return replace(course, treatment=treatment, follow_up=follow_up)
+
+
+def standing_on(course: Course, turns: Iterable[Turn], day: date) -> Course:
+    """Where the participant stood on ``day``: what turned on that very day had not happened yet."""
+    return standing_after(course, (turn for turn in turns if turn.on < day))
 
 
 def course_of(row: Any) -> Course:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -12,6 +12,7 @@ from equipoise.foundation.errors import Problem
 CODES = {
     "C560": "An entry of the drug register that takes more than there is.",
     "C561": "A count of the shelf that differs from the register.",
+    "C562": "An entry of the drug register that cannot be reversed.",
 }
 
 # ``drawn`` leaves the shelf for a dose; ``returned`` goes back to the supplier; ``wasted`` is destroyed before witness.
@@ -21,11 +22,13 @@ MOVEMENTS: tuple[Movement, ...] = ("received", "drawn", "returned", "wasted")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the register: milligrams of a drug that moved."""
+    """One line of the register: milligrams of a drug that moved; fewer than none where an earlier line is reversed."""
 
     drug: str
     movement: Movement
     mg: Decimal
+    reverses: int | None = None  # number of the line, from 1
+    is_dose: bool = False
 
 
 def balance(entries: Iterable[Entry]) -> dict[str, Decimal]:
@@ -44,6 +47,30 @@ def check_entry(entries: Iterable[Entry], new: Entry) -> list[Problem]:
     left = balance(entries).get(new.drug, Decimal(0))
     if new.movement != "received" and new.mg > left:
         return [Problem("C560", "mg", f"{new.mg} mg, and the shelf holds {left} mg.", f"at most {left} mg")]
+    return []
+
+
+def reversal(entries: Sequence[Entry], number: int) -> Entry:
+    """The line that takes line ``number`` (from 1) back, after :func:`check_reversal`; the line itself stays."""
+    line = entries[number - 1]
+    return Entry(line.drug, line.movement, -line.mg, reverses=number)
+
+
+def check_reversal(entries: Sequence[Entry], number: int) -> list[Problem]:
+    """C562 where line ``number`` is not there, was reversed, reverses another, belongs to a dose, or is used up."""
+
+    def say(found: str, expected: str, step: str = "") -> list[Problem]:
+        return [Problem("C562", f"line {number}", found, expected, step)]
+
+    if not 1 <= number <= len(entries):
+        return say("There is no such line.", f"1 to {len(entries)}", "See them: stock-register.")
+    line = entries[number - 1]
+    if line.reverses is not None or any(entry.reverses == number for entry in entries):
+        return say("It was reversed, or reverses another.", "a line that stands", "Enter the movement anew: stock.")
+    if line.is_dose:
+        return say("It was drawn for a dose.", "a line of its own", "Take the sheet back: dose-sheet-cancel.")
+    if any(left < 0 for left in balance([*entries, reversal(entries, number)]).values()):
+        return say("What it brought has left the shelf since.", "a line whose amount is still there")
     return []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules.accounts import check_name
+from equipoise.conduct.rules.dates import check_day
 from equipoise.conduct.trial.models import Site
 from equipoise.foundation.errors import ConductError, listed, nearest, raise_if_any
 
@@ -56,20 +59,33 @@ def add_site(act: Act, site: str, zone: str) -> None:
 
 
 @action("activate-site")
-def activate_site(act: Act, site: str, approval: str, zone: str = "") -> None:
-    """Activate a site: ``approval`` refers to the document of its approvals, without which nobody is enrolled."""
+def activate_site(act: Act, site: str, approval: str, zone: str = "", on: date | None = None) -> None:
+    """Activate a site: ``approval`` refers to the document of its approvals, without which nobody is enrolled.
+
+    ``on`` is the date of the approval, by default today; nothing at the site can be dated before it. Told anew with a
+    reason, it corrects the date or the reference of an active site.
+    """
     found = _known(act, site)
     if found.state == "active":
-        act.refuse("C100", "site", f"The site {site!r} is active already.", "a site that is registered or closed")
+        if on is None:
+            act.refuse("C100", "site", f"The site {site!r} is active already.", "a site that is registered or closed")
+        act.require_why("The activation of a site was corrected")
     if not approval.strip():
         act.refuse("C100", "approval", "No document is named.", "the reference of the site's approvals")
     if zone:
         _require_zone(act, zone)
+    first = act.trial.rows("SELECT MIN(consented_on) FROM participant WHERE site = %s AND consented_on <> ''", (site,))
+    earliest = date.fromisoformat(first[0][0]) if first and first[0][0] else None
+    today = act.now.local_date
+    # a site that was closed and is opened again was active from its first day on
+    day = on or (date.fromisoformat(found.activated_on) if found.activated_on else today)
+    known: dict[str, date | None] = {"the first consent": earliest}
+    raise_if_any(ConductError, check_day("site activation", day, today, known, reason=act.why))
     row = {
         "site": site,
         "state": "active",
         "approval": approval,
-        "activated_on": act.now.local_date.isoformat(),
+        "activated_on": day.isoformat(),
         **({"zone": zone} if zone else {}),
     }
     act.record(subject=f"site {site}", what={"put": {"site": [row]}}, answer={"site": site, "state": "active"})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.visits.recording import day_of, form_rows, joined, raise_problems, values_of
+from equipoise.conduct.actions.grounds import decide_again, version_in_force, voided_sheets
+from equipoise.conduct.actions.history import day_1_kind, profile_of, require_day
+from equipoise.conduct.actions.visits.query import new_query
+from equipoise.conduct.actions.visits.recording import form_of, form_rows, joined, raise_problems, values_of
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.forms import number
-from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.rules.windows import anchor_is_randomization, study_day_of
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
@@ -18,16 +22,19 @@ CODES = {
 }
 
 
-@action("baseline")
+@action("baseline", states=("open", "frozen"))
 def baseline(act: Act, participant: str, values: dict[str, Any]) -> None:
-    """Record baseline variables, before randomization; a value told before is corrected with a reason."""
-    if act.course.phase not in ("consented", "eligible"):
-        act.refuse(
-            "C501",
-            "baseline",
-            f"The participant {act.course.words}.",
-            "somebody who consented and is not randomized yet",
-        )
+    """Record baseline variables; a value told before is corrected with a reason, after randomization too.
+
+    Whatever rested on the old value is looked at again: a decision on eligibility that no longer holds is void, and
+    after randomization, which stands, a query asks what follows.
+    """
+    record_baseline(act, values)
+
+
+def record_baseline(act: Act, values: Mapping[str, Any]) -> None:
+    """Record baseline variables, or correct them; :func:`baseline` says the rest."""
+    act.take("correct" if act.course.phase == "not_enrolled" else "record_baseline")
     known = act.protocol.model.baseline
     before = values_of(act, "baseline", "baseline")
     items: dict[str, tuple[str, str | None, str]] = {}
@@ -49,13 +56,68 @@ def baseline(act: Act, participant: str, values: dict[str, Any]) -> None:
     raise_problems(problems)
     if not items:
         act.refuse("C603", "values", "Nothing is told.", listed(sorted(known)))
-    if any(id in before and before[id] != items[id][1] for id in items):
+    changed = {id: items[id][1] for id in items if before.get(id) != items[id][1]}
+    if any(id in before for id in changed):
         act.require_why("A baseline value was changed")
+    elif act.course.phase in ("randomized", "not_enrolled"):
+        act.require_why(f"A baseline value was entered when the participant {act.course.words}")
+    if act.state.state == "frozen" and not set(changed) <= set(before):
+        act.refuse("C017", "baseline", "The trial is frozen.", "corrections of what was recorded")
+    if before and not changed:
+        act.refuse("C602", "baseline", "Nothing would change.", "another value")
+    follows, found = _what_rested_on_it(act, {**before, **changed}, changed)
+    rows = form_rows(act, "baseline", "baseline", items, on=act.now.local_date, is_new=not before)
     act.record(
         subject="baseline",
-        what={"put": form_rows(act, "baseline", "baseline", items, on=act.now.local_date, is_new=not before)},
-        answer={"participant": participant, "recorded": sorted(items)},
+        what={"before": {id: before.get(id, "") for id in changed}, "put": joined(rows, follows)},
+        answer={"participant": act.participant.participant, "recorded": sorted(items), **found},
     )
+
+
+def _what_rested_on_it(
+    act: Act, now: dict[str, Any], changed: Mapping[str, Any]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """What follows from changed values: rows, and what the person is told of it.
+
+    The criteria are decided again. Before randomization a decision that no longer holds is void; a decision against
+    somebody is, where a criterion it rested on is met now. After randomization the allocation stands, and a query asks.
+    """
+    decision = decide_again(act, now)
+    if decision is None:
+        return {}, {}
+    was = values_of(act, "screening", "eligibility")
+    turned = [r for r in decision.rulings if r.by == "value" and was.get(f"{r.kind}.{r.id}") != r.verdict]
+    typed = {r.needs for r in decision.rulings if r.by == "value"}
+    names = [f"{r.kind}.{r.id}" for r in turned]
+    who = act.participant.participant
+    if act.course.phase == "randomized":
+        found: dict[str, Any] = {}
+        rows: dict[str, list[dict[str, Any]]] = {}
+        failing = [r for r in decision.failing if r in turned]
+        texts = [f"No longer met as corrected: {r.text}. Randomized in error?" for r in failing]
+        profile = profile_of(act)
+        strata = sorted(id for id in changed if id in profile and profile[id] != changed[id])
+        texts += [f"Randomized in the stratum {id} {profile[id]}; corrected it is {changed[id]}." for id in strata]
+        if failing:
+            found["no_longer_met"] = [f"{r.kind}.{r.id}" for r in failing]
+        if strata:
+            found["randomized_as"] = {id: profile[id] for id in strata}
+        if texts:
+            rows["query"] = [
+                new_query(act, k, visit="baseline", form="baseline", rule="C514", text=text)
+                for k, text in enumerate(texts, 1)
+            ]
+        return rows, found
+    if not turned or not typed & set(changed):
+        return {}, {}
+    if act.course.phase == "eligible":
+        row = {"participant": who, **act.take("void_eligibility")}
+    elif act.course.phase == "not_enrolled" and was.get("eligible") == "no":
+        row = {"participant": who, **act.take("reopen_screening"), "reason": ""}
+    else:
+        return {}, {}
+    void = {"participant": who, "visit": "screening", "form": "eligibility", "repeat": 1, "state": "void"}
+    return {"participant": [row], "form": [void]}, {"eligibility": "void", "because": names}
 
 
 def _text(value: Any) -> str:
@@ -74,12 +136,20 @@ def eligibility(
 ) -> None:
     """Decide on eligibility by the protocol's criteria: refused, with their names, while one is undecided.
 
-    ``values`` adds to the baseline variables; ``attested`` holds yes or no to criteria in words, by id; ``against`` is
-    a further ground on which the investigator finds the person not eligible.
+    It is decided by the version in force, whichever the participant consented under. ``values`` adds to the baseline
+    variables; ``attested`` holds yes or no to criteria in words, by id; ``against`` is a further ground on which the
+    investigator finds the person not eligible.
     """
-    known: dict[str, Any] = {**values_of(act, "baseline", "baseline"), **(values or {})}
+    recorded = values_of(act, "baseline", "baseline")
+    raise_problems(
+        Problem("C512", f"values {id}", f"Found {_text(value)!r}, and {recorded[id]!r} is recorded.", recorded[id], fix)
+        for id, value in (values or {}).items()
+        for fix in ["Leave it out, or correct the baseline: baseline, with a reason."]
+        if id in recorded and _text(value) != recorded[id]
+    )
+    known: dict[str, Any] = {**recorded, **(values or {})}
     said = _attested(attested or {})
-    protocol = act.protocol
+    protocol = version_in_force(act)
     raise_problems(criteria.check_answers(protocol, known, said))
     decision = criteria.decide(protocol, known, said)
     if decision.eligible is None and not against.strip():
@@ -97,6 +167,7 @@ def eligibility(
     }
     items["eligible"] = ("yes-no", "yes" if eligible else "no", "")
     rows = form_rows(act, "screening", "eligibility", items, on=act.now.local_date)
+    rows["form"][0]["protocol_hash"] = protocol.hash
     rulings = [{"criterion": r.id, "kind": r.kind, "verdict": r.verdict, "by": r.by} for r in decision.rulings]
     used = {id: _text(value) for id, value in known.items()}
     act.record(
@@ -133,23 +204,52 @@ def screening_failure(act: Act, participant: str) -> None:
     )
 
 
+@action("reopen-screening", why=True)
+def reopen_screening(act: Act, participant: str) -> None:
+    """Take back an end of screening that was a mistake; the record of it stays, and eligibility is decided anew."""
+    row: dict[str, Any] = {"participant": participant, **act.take("reopen_screening"), "screening": "continues"}
+    rows: dict[str, list[dict[str, Any]]] = {"participant": [{**row, "reason": ""}]}
+    if form_of(act, "screening", "eligibility") is not None:
+        void = {"participant": participant, "visit": "screening", "form": "eligibility", "repeat": 1, "state": "void"}
+        rows["form"] = [void]
+    act.record(
+        subject="screening",
+        what={"before": {"status": act.participant.status, "reason": act.participant.reason}, "put": rows},
+        answer={"participant": participant, "status": row["status"]},
+    )
+
+
 @action("day-1")
 def day_1(act: Act, participant: str, on: date | None = None) -> None:
     """Record the date of study day 1 (admission, quit day), where it is not the day of randomization."""
-    day = day_of(act, on)
     anchor = act.protocol.model.calendar.day_1
     if anchor_is_randomization(act.protocol) and anchor.strip().lower().startswith("random"):
         act.refuse("C604", "day-1", "Day 1 is the day of randomization.", "nothing: randomization sets it")
     if act.course.phase not in ("consented", "eligible", "randomized"):
         act.refuse("C604", "day-1", f"The participant {act.course.words}.", "somebody who consented")
+    day = require_day(act, day_1_kind(act), on)
+    rows: dict[str, list[dict[str, Any]]] = {"participant": [{"participant": participant, "day_1": day.isoformat()}]}
+    voided: dict[str, list[dict[str, Any]]] = {}
     if act.participant.day_1:
         if act.participant.day_1 == day.isoformat():
             act.refuse("C604", "day-1", f"Day 1 is {day} already.", "another date")
         act.require_why("Study day 1 was changed")
-    if act.participant.consented_on and day.isoformat() < act.participant.consented_on:
-        act.refuse("C604", "on", f"{day} is before the consent of {act.participant.consented_on}.", "a later date")
+        # the study days of visits are counted from it, and a sheet is made for one of them
+        rows["visit"] = [
+            {"participant": participant, "visit": name, "repeat": repeat, "study_day": counted}
+            for name, repeat, at in act.trial.rows(
+                "SELECT visit, repeat, date FROM visit WHERE participant = %s AND date <> '' ORDER BY visit, repeat",
+                (participant,),
+            )
+            for counted in [str(study_day_of(date.fromisoformat(at), day))]
+        ]
+        voided = voided_sheets(act, None)
     act.record(
         subject="day 1",
-        what={"put": {"participant": [{"participant": participant, "day_1": day.isoformat()}]}},
-        answer={"participant": participant, "day_1": day.isoformat()},
+        what={"before": act.participant.day_1, "put": joined({k: v for k, v in rows.items() if v}, voided)},
+        answer={
+            "participant": participant,
+            "day_1": day.isoformat(),
+            **({"voided": [row["visit"] for row in voided["form"]]} if voided else {}),
+        },
     )

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.visits.recording import day_of, form_of, form_rows, joined, values_of
+from equipoise.conduct.actions.history import require_day
+from equipoise.conduct.actions.visits.recording import form_of, form_rows, joined, values_of
 from equipoise.foundation.errors import listed
 
 CODES = {
@@ -66,7 +67,7 @@ def enter_stage(act: Act, participant: str, stage: str, enters: bool, on: date |
     items: dict[str, tuple[str, str | None, str]] = {"enters": ("yes-no", "yes" if enters else "no", "")}
     rows = form_rows(act, place, ENTRY, items, on=act.now.local_date, is_new=before is None)
     if enters and chosen.day_1 is not None and not chosen.randomizes:
-        rows = joined(rows, day_1_rows(act, stage, day_of(act, on)))
+        rows = joined(rows, day_1_rows(act, stage, require_day(act, "stage", on)))
     act.record(
         subject=f"stage {stage}",
         what={"entry": chosen.entry or "", "put": rows},

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_entered
+from equipoise.conduct.actions.grounds import grounds_of
+from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.rules.preconditions import check_order, check_randomization
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.trial.models import Allocation, ItemValue
 from equipoise.conduct.trial.receipts import write_receipt
 from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
+from equipoise.foundation.errors import Problem, RandomizationError
+
+if TYPE_CHECKING:
+    from equipoise.randomization import PlannedRandomization
 
 CODES = {
     "C125": "A randomization that the protocol does not have, or that comes before the one before it.",
@@ -52,9 +59,12 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
             "somebody not randomized yet",
             "Should it not have happened: randomized-in-error.",
         )
+    grounds = grounds_of(act)
     if plan.number == 1:
         changed = {**act.take("randomize"), **_first_day(act)}
+        raise_problems([*check_randomization(grounds, act.why), *_missing_levels(act, plan)])
     else:
+        raise_problems(check_order(grounds))
         changed = act.take("randomize_again")
         require_entered(act, plan.stage)
         if not Allocation.objects.filter(participant=participant, randomization=plan.number - 1).exists():
@@ -96,7 +106,13 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         put |= day_1_rows(act, plan.stage, act.now.local_date)
     act.record(
         subject=f"randomization {plan.number}",
-        what={"stage": plan.stage, "profile": profile, "put": put},
+        what={
+            "stage": plan.stage,
+            "profile": profile,
+            "decided_on": grounds.decided_on,
+            "uncollected": sorted(grounds.uncollected),
+            "put": put,
+        },
         answer={
             "participant": participant,
             "randomization": plan.number,
@@ -111,6 +127,15 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     if new:
         act.seal({"handle": handle}, slots=new)
     act.later.append(lambda receipt: _receipt(act, receipt))
+
+
+def _missing_levels(act: Act, plan: PlannedRandomization) -> list[Problem]:
+    """Stratification factors without a level that the lists know, so that all that is missing is named at once."""
+    try:
+        plan.require_profile(levels_of(act, act.participant.participant, plan.factors))
+    except RandomizationError as error:
+        return list(error.problems)
+    return []
 
 
 def _first_day(act: Act) -> dict[str, str]:

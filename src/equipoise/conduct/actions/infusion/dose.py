@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.grounds import SHEET, grounds_of
 from equipoise.conduct.actions.infusion.told_again import check_again_told, sheet_again, shelf_again
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
-from equipoise.conduct.actions.visits.weight import accepted_weight
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules import stock
+from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
 from equipoise.conduct.rules.windows import study_day_of
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
@@ -21,7 +22,6 @@ CODES = {
     "C606": "A second check by the account that prepared, or that comes to another dose.",
     "C607": "A drug of the register that the trial does not give.",
 }
-SHEET = "infusion-sheet"
 
 
 def infusion_visit(day: int) -> str:
@@ -50,26 +50,68 @@ def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
 
 
 def register(act: Act) -> list[stock.Entry]:
-    """The drug register."""
+    """The drug register, in order."""
     return [
-        stock.Entry(line["drug"], line["movement"], Decimal(line["mg"]))
+        stock.Entry(
+            line["drug"],
+            line["movement"],
+            Decimal(line["mg"]),
+            line.get("reverses"),
+            bool({"dose", "cancelled"} & set(entry)),
+        )
         for entry in sealed_entries(act, "stock")
         for line in entry["lines"]
     ]
 
 
+def require_witness(act: Act, witness: str) -> None:
+    """Refuse where nobody else, an account in use, saw that a drug was destroyed (C607)."""
+    row = act.trial.row("account", account=witness.strip()) if witness.strip() else None
+    if row is None or row.state != "active" or row.account == act.session.account:
+        found = (
+            f"{witness.strip()!r} is no account in use." if witness.strip() and row is None else "Nobody else saw it."
+        )
+        act.refuse("C607", "witness", found, "another account as witness", "Add witness=ACCOUNT.")
+
+
+def _planned(act: Act, day: int | None) -> int:
+    return day if day is not None else study_day_of(act.now.local_date, day_1_of(act))
+
+
+def _replaced(act: Act, visit: str, witness: str) -> dict[str, Any] | None:
+    """The bag that a new sheet replaces: destroyed before a witness. ``None`` where there is no bag."""
+    before = form_of(act, visit, SHEET)
+    if before is None or values_of(act, visit, SHEET).get("bag") == "none":
+        return None
+    act.require_why("A dose sheet was made anew")
+    if not witness.strip():
+        act.refuse(
+            "C607",
+            "witness",
+            f"A bag was made for this infusion; its sheet is {before.state}.",
+            "the bag destroyed before another account, or the sheet read again",
+            "Read it again: dose-sheet-read. Or destroy the bag and add witness=ACCOUNT.",
+        )
+    require_witness(act, witness)
+    dose = last_dose(act, act.participant.participant, int(visit.removeprefix("infusion-day-")))
+    return {"drug": dose["drug"], "mg": dose["prepared_mg"], "witness": witness.strip()}
+
+
 @action("dose-sheet", private=("drawn",), again=sheet_again, of_pharmacy=True)
-def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: int | None = None) -> None:
+def dose_sheet(
+    act: Act, participant: str, drawn: Decimal | None = None, day: int | None = None, witness: str = ""
+) -> None:
     """Prepare an infusion: milligrams to the pharmacist alone, volume and rate to everybody, equal in every arm.
 
     ``drawn`` is what was taken from the shelf, by default the dose itself; the rest of it is wasted. ``day`` is the
-    planned study day, by default today's.
+    planned study day, by default today's. Made anew, the sheet is for another bag: the first was destroyed before
+    ``witness``, another account, and the drug is drawn again. To see a sheet again: dose-sheet-read.
     """
     changed = act.take("prepare_dose")
     protocol = act.protocol
     raise_problems(rules.check_infusions(protocol))
     today = study_day_of(act.now.local_date, day_1_of(act))
-    planned = day if day is not None else today
+    planned = _planned(act, day)
     if planned not in planned_days(protocol):
         act.refuse(
             "C605",
@@ -82,20 +124,18 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
         act.require_why(f"An infusion planned for study day {planned} was prepared on day {today}")
     visit = infusion_visit(planned)
     before = form_of(act, visit, SHEET)
-    if before is not None and before.state not in ("prepared", "checked"):
+    if before is not None and before.state not in ("prepared", "checked", "void", "cancelled"):
         act.refuse("C605", visit, f"This infusion is {before.state}.", "one that has not begun")
-    if before is not None:
-        act.require_why("A dose sheet was made anew")
-    taken = accepted_weight(act)
-    valid = protocol.model.conduct.weighing.valid_days.usable or 0
-    if taken is None or act.now.local_date - taken[1] > timedelta(days=valid):
-        found = "No weight was taken." if taken is None else f"The last weight is of {taken[1]}."
-        act.refuse("C528", "weight", found, f"a weight at most {valid} days old", "Weigh: the action weight.")
+    grounds = grounds_of(act)
+    raise_problems(check_sheet(grounds))
+    assert grounds.weight is not None
+    kg = grounds.weight[0]
     sheet = rules.open_sheet(protocol, planned)
     arm = act.arm_of(participant)
     if rules.is_due(protocol, arm, planned) is None:
         act.refuse("C522", visit, "There is nothing to prepare.", "an arm with an infusion on that day")
-    sealed = rules.sealed_sheet(protocol, arm, planned, taken[0])
+    replaced = _replaced(act, visit, witness)
+    sealed = rules.sealed_sheet(protocol, arm, planned, kg)
     shelf = drawn if drawn is not None else sealed.prepared_mg
     if shelf < sealed.prepared_mg:
         act.refuse("C605", "drawn", "Less was drawn than the dose.", "at least the dose", "See the sheet again.")
@@ -105,8 +145,9 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
         "volume": ("decimal", rules.decimal_text(sheet.volume_ml), "mL"),
         "minutes": ("decimal", rules.decimal_text(sheet.minutes), "min"),
         "rate": ("text", ", ".join(rules.decimal_text(step.rate_ml_per_hour) for step in sheet.steps), "mL/h"),
-        "weight": ("decimal", format(taken[0], "f"), "kg"),
+        "weight": ("decimal", format(kg, "f"), "kg"),
         "prepared-by": ("text", act.session.account, ""),
+        "bag": ("text", "made", ""),
     }
     rows = form_rows(act, visit, SHEET, items, state="prepared", on=act.now.local_date, is_new=before is None)
     rows["form"][0]["protocol_hash"] = act.protocol_hash
@@ -114,38 +155,95 @@ def dose_sheet(act: Act, participant: str, drawn: Decimal | None = None, day: in
         rows["participant"] = [{"participant": participant, **changed}]
     act.record(
         subject=visit,
-        what={"label": sheet.label, "put": rows},
+        what={"label": sheet.label, **({"witness": witness.strip()} if replaced else {}), "put": rows},
         answer={"participant": participant, "label": sheet.label, "state": "prepared"},
     )
     wasted = shelf - sealed.prepared_mg
+    made = {
+        "participant": participant,
+        "day": planned,
+        "intervention": sealed.intervention,
+        "drug": sealed.drug,
+        "weight_kg": sealed.weight_kg,
+        "prepared_mg": sealed.prepared_mg,
+        "capped": sealed.is_capped,
+        "drawn_mg": shelf,
+        "wasted_mg": wasted,
+    }
     act.seal(
         {
             "kind": "stock",
-            "dose": {
-                "participant": participant,
-                "day": planned,
-                "intervention": sealed.intervention,
-                "drug": sealed.drug,
-                "weight_kg": sealed.weight_kg,
-                "prepared_mg": sealed.prepared_mg,
-                "capped": sealed.is_capped,
-                "drawn_mg": shelf,
-                "wasted_mg": wasted,
-            },
+            "dose": made,
+            **({"destroyed": replaced} if replaced else {}),
             "lines": [{"drug": sealed.drug, "movement": "drawn", "mg": shelf}],
         }
     )
-    act.tell(
-        {
-            "drug": sealed.drug,
-            "prepared_mg": format(sealed.prepared_mg, "f"),
-            "drawn_mg": format(shelf, "f"),
-            "to_waste_mg": format(wasted, "f"),
-            "capped": sealed.is_capped,
-            "weight_kg": format(sealed.weight_kg, "f"),
-            "fill_to_ml": rules.decimal_text(sheet.volume_ml),
-        }
+    act.tell(_told(made, sheet))
+
+
+def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
+    """What the pharmacist is told of a sheet; ``dose`` is what stands sealed of it."""
+    prepared, drawn = Decimal(dose["prepared_mg"]), Decimal(dose["drawn_mg"])
+    return {
+        "drug": dose["drug"],
+        "prepared_mg": format(prepared, "f"),
+        "drawn_mg": format(drawn, "f"),
+        "to_waste_mg": format(drawn - prepared, "f"),
+        "capped": dose["capped"],
+        "weight_kg": format(Decimal(dose["weight_kg"]), "f"),
+        "fill_to_ml": rules.decimal_text(sheet.volume_ml),
+    }
+
+
+@action("dose-sheet-read", again=run_again)
+def dose_sheet_read(act: Act, participant: str, day: int | None = None) -> None:
+    """Read a dose sheet again, as it was made: nothing is drawn, nothing changes. That it was read is recorded."""
+    planned = _planned(act, day)
+    visit = infusion_visit(planned)
+    row = form_of(act, visit, SHEET)
+    if row is None:
+        act.refuse("C605", visit, "There is no sheet.", "a dose sheet", "Make it: dose-sheet.")
+    dose = last_dose(act, participant, planned)
+    sheet = rules.open_sheet(act.trial.protocol(row.protocol_hash or act.protocol_hash), planned)
+    act.record(subject=visit, what={"read": "dose sheet"}, answer={"participant": participant, "state": row.state})
+    act.tell({"state": row.state, "label": sheet.label, **_told(dose, sheet)})
+
+
+@action("dose-sheet-cancel", why=True)
+def dose_sheet_cancel(act: Act, participant: str, bag: str, day: int | None = None, witness: str = "") -> None:
+    """Take a dose sheet back before the infusion: its ``bag`` was destroyed, before ``witness``, or never-made.
+
+    What was drawn for a bag that was never made stands on the shelf again.
+    """
+    planned = _planned(act, day)
+    visit = infusion_visit(planned)
+    row = form_of(act, visit, SHEET)
+    if (
+        row is None
+        or row.state not in ("prepared", "checked", "void")
+        or values_of(act, visit, SHEET).get("bag") == "none"
+    ):
+        state = row.state if row is not None else "not there"
+        act.refuse("C605", visit, f"The sheet is {state}.", "a sheet whose infusion has not begun")
+    if bag not in ("destroyed", "never-made"):
+        act.refuse("C605", "bag", f"Found {bag!r}.", "destroyed or never-made")
+    if bag == "destroyed":
+        require_witness(act, witness)
+    dose = last_dose(act, participant, planned)
+    items: dict[str, tuple[str, str | None, str]] = {"bag": ("text", "none", "")}
+    act.record(
+        subject=visit,
+        what={
+            "bag": bag,
+            "witness": witness.strip(),
+            "put": form_rows(act, visit, SHEET, items, state="cancelled", is_new=False),
+        },
+        answer={"participant": participant, "state": "cancelled"},
     )
+    back = [{"drug": dose["drug"], "movement": "drawn", "mg": -Decimal(dose["drawn_mg"])}]
+    lines = back if bag == "never-made" else []
+    cancelled = {"participant": participant, "day": planned, "bag": bag, "witness": witness.strip()}
+    act.seal({"kind": "stock", "cancelled": cancelled, "lines": lines})
 
 
 def _hidden(problems: list[Problem]) -> list[Problem]:
@@ -169,7 +267,8 @@ def last_dose(act: Act, participant: str, day: int) -> dict[str, Any]:
 def dose_check(act: Act, participant: str, day: int | None = None) -> None:
     """Check a dose sheet, by another account than the one that prepared it: the dose is worked out again."""
     protocol = act.protocol
-    planned = day if day is not None else study_day_of(act.now.local_date, day_1_of(act))
+    act.take("prepare_dose")
+    planned = _planned(act, day)
     visit = infusion_visit(planned)
     before = form_of(act, visit, SHEET)
     if before is None or before.state != "prepared":
@@ -178,10 +277,12 @@ def dose_check(act: Act, participant: str, day: int | None = None) -> None:
     values = values_of(act, visit, SHEET)
     if values["prepared-by"] == act.session.account:
         act.refuse("C606", visit, "The same account prepared it.", "two different accounts", "Another person checks.")
+    grounds = grounds_of(act, visit)
+    raise_problems(check_sheet_holds(grounds))
+    assert grounds.weight is not None
     dose = last_dose(act, participant, planned)
-    taken = accepted_weight(act)
-    again = rules.sealed_sheet(protocol, act.arm_of(participant), planned, taken[0]) if taken is not None else None
-    if again is None or again.prepared_mg != Decimal(dose["prepared_mg"]) or again.drug != dose["drug"]:
+    again = rules.sealed_sheet(protocol, act.arm_of(participant), planned, grounds.weight[0])
+    if again.prepared_mg != Decimal(dose["prepared_mg"]) or again.drug != dose["drug"]:
         act.refuse(
             "C606",
             visit,
@@ -206,14 +307,52 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
         act.refuse("C607", "drug", "The trial does not give it.", listed(drugs))
     if movement not in ("received", "returned", "wasted"):
         act.refuse("C607", "movement", f"Found {movement!r}.", "received, returned or wasted")
-    if movement == "wasted" and witness.strip() in ("", act.session.account):
-        act.refuse("C607", "witness", "Nobody else saw it.", "another account as witness", "Add witness=ACCOUNT.")
+    if movement == "wasted":
+        require_witness(act, witness)
     lines = register(act)
     entry = stock.Entry(drug, movement, mg)  # type: ignore[arg-type]
     raise_problems(stock.check_entry(lines, entry))
     act.record(subject="drug register", what={"witness": witness}, answer={"entered": True})
     act.seal({"kind": "stock", "lines": [{"drug": drug, "movement": movement, "mg": mg}]})
-    act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance([*lines, entry]).items()}})
+    act.tell({"shelf_mg": _shelf([*lines, entry])})
+
+
+@action("stock-register", again=run_again)
+def stock_register(act: Act) -> None:
+    """Read the drug register: its lines by number, and what the shelf should hold. That it was read is recorded."""
+    lines = register(act)
+    act.record(subject="drug register", what={"read": "drug register"}, answer={"lines": len(lines)})
+    shown = [
+        {
+            "line": number,
+            "drug": line.drug,
+            "movement": line.movement,
+            "mg": format(line.mg, "f"),
+            **({"reverses": line.reverses} if line.reverses is not None else {}),
+            **({"dose": True} if line.is_dose else {}),
+        }
+        for number, line in enumerate(lines, 1)
+    ]
+    act.tell({"lines": shown, "shelf_mg": _shelf(lines)})
+
+
+@action("stock-reverse", states=("open", "frozen"), why=True, private=("line",), again=shelf_again, of_pharmacy=True)
+def stock_reverse(act: Act, line: int) -> None:
+    """Reverse a line of the drug register that was entered in error, with the reason: both lines stand.
+
+    The line of a dose is taken back with its sheet: dose-sheet-cancel.
+    """
+    lines = register(act)
+    raise_problems(stock.check_reversal(lines, line))
+    back = stock.reversal(lines, line)
+    act.record(subject="drug register", what={"reversal": True}, answer={"entered": True})
+    said = {"drug": back.drug, "movement": back.movement, "mg": back.mg, "reverses": line}
+    act.seal({"kind": "stock", "lines": [said]})
+    act.tell({"shelf_mg": _shelf([*lines, back])})
+
+
+def _shelf(lines: list[stock.Entry]) -> dict[str, str]:
+    return {name: format(left, "f") for name, left in stock.balance(lines).items()}
 
 
 @action("stock-count", private=("drug", "mg"), again=shelf_again, of_pharmacy=True)
@@ -223,4 +362,4 @@ def stock_count(act: Act, drug: str, mg: Decimal) -> None:
     raise_problems(stock.check_count(lines, drug, mg))
     act.record(subject="drug register", what={"counted": True}, answer={"agrees": True})
     act.seal({"kind": "count", "drug": drug, "mg": mg})
-    act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance(lines).items()}})
+    act.tell({"shelf_mg": _shelf(lines)})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.infusion.dose import SHEET, infusion_visit, planned_days
+from equipoise.conduct.actions.grounds import SHEET, grounds_of
+from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.visits.recording import (
     all_values_of,
     filled_rows,
@@ -16,11 +17,13 @@ from equipoise.conduct.actions.visits.recording import (
     form_rows,
     joined,
     raise_problems,
+    repeats_of,
     require_may_record,
 )
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, forms
 from equipoise.conduct.rules import infusion as rules
+from equipoise.conduct.rules.preconditions import check_start
 from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
 
@@ -29,6 +32,8 @@ CODES = {
     "C609": "A time before the last entry of the infusion, or in the future.",
 }
 RUN = "infusion-run"
+LATE = timedelta(hours=12)  # what is typed in later than this says why
+READINGS_END = Decimal(24 * 60)  # minutes after the start: no reading of an infusion is taken later
 TAKEN = "(taken-at)"  # the minute of a reading, open
 
 
@@ -61,8 +66,11 @@ def _visit(act: Act, *states: str) -> str:
     return found[-1]
 
 
-def _time(act: Act, at: str, after: datetime | None) -> datetime:
-    """The instant meant, whole seconds: now, or a local time of the site that was written down."""
+def time_of(act: Act, at: str, after: datetime | None, *, before: datetime | None = None) -> datetime:
+    """The instant meant, whole seconds: now, or a local time of the site that was written down.
+
+    Between ``after`` and ``before`` (by default now): C609 otherwise. One of more than half a day ago says a reason.
+    """
     now = act.now.utc.replace(microsecond=0)
     if not at:
         return now
@@ -73,28 +81,41 @@ def _time(act: Act, at: str, after: datetime | None) -> datetime:
         instant = local.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         act.refuse("C609", "at", f"{at!r} is no time.", "a local time such as 2027-01-31T10:40:00")
-    if instant > now or (after is not None and instant < after):
+    if instant > (before or now) or (after is not None and instant < after):
         act.refuse("C609", "at", f"{at} lies in the future or before the last entry.", "a time between")
+    if now - instant > LATE:
+        act.require_why(f"A time of {at}, more than twelve hours ago, was typed")
     return instant
 
 
-def _entry(act: Act, visit: str, number: int, at: datetime, rate: Decimal) -> dict[str, list[dict[str, Any]]]:
+def entry_rows(
+    act: Act, visit: str, number: int, at: datetime, rate: Decimal, *, is_new: bool = True
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of one entry of the run: a time, and the rate from then on."""
     items: dict[str, tuple[str, str | None, str]] = {
         "at": ("time", at.isoformat(), ""),
         "rate": ("decimal", format(rate, "f"), "mL/h"),
     }
-    return form_rows(act, visit, RUN, items, repeat=number, on=act.now.local_date)
+    return form_rows(act, visit, RUN, items, repeat=number, on=_local_date(act, at), is_new=is_new)
+
+
+def _local_date(act: Act, at: datetime) -> date:
+    return at.astimezone(zone_of(act.now.zone)).date()
 
 
 @action("infusion-start")
 def infusion_start(act: Act, participant: str, at: str = "") -> None:
-    """Start the infusion of a checked sheet at its prepared rate."""
+    """Start the infusion of a checked sheet at its prepared rate.
+
+    Not before the check, and only while the sheet holds: of today, for the weight as it is, with none held.
+    """
     changed = act.take("start_dose")
     visit = _visit(act, "checked")
     sheet = open_sheet_of(act.protocol, visit)
-    when = _time(act, at, None)
+    when = time_of(act, at, None)
+    raise_problems(check_start(grounds_of(act, visit), when))
     rate = Decimal(dose.decimal_text(sheet.steps[0].rate_ml_per_hour))
-    rows = _entry(act, visit, 1, when, rate)
+    rows = entry_rows(act, visit, 1, when, rate)
     rows["participant"] = [{"participant": participant, **changed}]
     rows["form"].append({"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "running"})
     act.record(
@@ -121,7 +142,7 @@ def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = ""
     visit = _visit(act, "running", "held")
     sheet = open_sheet_of(act.protocol, visit)
     run = run_of(act, visit)
-    when = _time(act, at, run[-1][0])
+    when = time_of(act, at, run[-1][0])
     prepared = [Decimal(dose.decimal_text(step.rate_ml_per_hour)) for step in sheet.steps]
     if ml_per_hour < min(prepared):
         act.require_why("The infusion was slowed or interrupted")
@@ -133,7 +154,7 @@ def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = ""
         act.refuse("C541", "ml_per_hour", f"{ml_per_hour} mL/h is faster than prepared.", f"at most {max(prepared)}")
     act.record(
         subject=visit,
-        what={"put": _entry(act, visit, len(run) + 1, when, ml_per_hour)},
+        what={"put": entry_rows(act, visit, len(run) + 1, when, ml_per_hour)},
         answer={"participant": participant, "at": when.isoformat(), "ml_per_hour": format(ml_per_hour, "f")},
     )
 
@@ -145,13 +166,13 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
     visit = _visit(act, "running", "held")
     sheet = open_sheet_of(act.protocol, visit)
     run = run_of(act, visit)
-    when = _time(act, at, run[-1][0])
+    when = time_of(act, at, run[-1][0])
     found = rules.intervals_of([*run, (when, Decimal(0))], sheet)
     raise_problems(rules.check_intervals(found, sheet))
     given = rules.delivered(found)
     if given.volume_ml < sheet.volume_ml:
         act.require_why(f"{dose.decimal_text(given.volume_ml)} of {dose.decimal_text(sheet.volume_ml)} mL were given")
-    rows = _entry(act, visit, len(run) + 1, when, Decimal(0))
+    rows = entry_rows(act, visit, len(run) + 1, when, Decimal(0))
     rows["participant"] = [{"participant": participant, **changed}]
     rows["form"].append(
         {"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "ended", "reason": act.why}
@@ -179,10 +200,21 @@ def _form(act: Act) -> forms.Form:
     return found[0]
 
 
+def require_minute(act: Act, minute: Decimal, start: datetime) -> None:
+    """Refuse a reading before the start of the infusion, or later than now (C535)."""
+    passed = Decimal(int((act.now.utc - start).total_seconds())) / 60
+    if minute < 0:
+        act.refuse("C535", "minute", f"Minute {minute} is before the start.", "a minute from 0 on", "Correct it.")
+    if minute > passed or minute > READINGS_END:
+        most = min(passed, READINGS_END).quantize(Decimal("0.1"))
+        act.refuse("C535", "minute", f"Minute {minute} has not come yet.", f"a minute up to {most}", "Correct it.")
+
+
 def _readings(act: Act, visit: str, form: forms.Form) -> list[Decimal]:
     """Minutes at which readings were taken, in the order recorded."""
     rows = act.trial.rows(
-        "SELECT value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s ORDER BY repeat",
+        "SELECT value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s AND missing = ''"
+        " ORDER BY repeat",
         (act.participant.participant, visit, form.id, TAKEN),
     )
     return [Decimal(value) for (value,) in rows]
@@ -252,6 +284,7 @@ def infusion_vitals(
         minute = (Decimal(passed) / 60).quantize(Decimal("0.1"))
     signs = {"systolic": systolic, "diastolic": diastolic, "pulse": pulse, "saturation": saturation}
     answers = {id: None if value is None else format(value, "f") for id, value in {"minute": minute, **signs}.items()}
+    require_minute(act, minute, run[0][0])
     met = stop_rules_of(act, answers)
     # A reading that meets a stop rule is never put off by a question: it is recorded, and the infusion stops.
     passed_over = [*(confirm or []), *signs] if met else (confirm or [])
@@ -260,8 +293,8 @@ def infusion_vitals(
     taken = _readings(act, visit, form)
     if minute in taken:
         act.refuse("C601", f"minute {minute}", "There is a reading already.", "another minute", "Correct it: correct.")
-    number = len(taken) + 1
-    rows = filled_rows(act, visit, form, filling, repeat=number, on=act.now.local_date)
+    number = len(repeats_of(act, visit, form.id)) + 1
+    rows = filled_rows(act, visit, form, filling, repeat=number, on=_local_date(act, act.now.utc))
     rows["item"] += taken_at(act, visit, form, number, minute)
     follows = stop_rows(act, visit, form, number, met)
     act.record(

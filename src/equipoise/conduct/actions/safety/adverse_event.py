@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.visits.recording import (
-    day_of,
     form_of,
     form_rows,
     raise_problems,
@@ -86,16 +86,8 @@ def adverse_event(
     now.
     """
     act.take("report_event")
-    day_of(act, onset)
-    known = act.now.utc
-    if aware:
-        try:
-            local = datetime.fromisoformat(aware)
-        except ValueError:
-            act.refuse("C550", "aware", f"{aware!r} is no time.", "a local time such as 2027-01-31T10:40")
-        known = (local if local.tzinfo else local.replace(tzinfo=zone_of(act.now.zone))).astimezone(UTC)
-        if known > act.now.utc:
-            act.refuse("C550", "aware", f"{aware} has not come yet.", "a time that has passed")
+    require_day(act, "adverse event", onset, "onset")
+    known = _aware(act, aware, onset)
     values = {
         "term": term.strip(),
         "onset": onset.isoformat(),
@@ -104,8 +96,28 @@ def adverse_event(
         "serious": ",".join(serious or []),
         "aware": known.replace(microsecond=0).isoformat(),
     }
-    values |= _optional(related=related, expected=expected, end=day_of(act, end) if end else None)
+    values |= _optional(related=related, expected=expected, end=_end(act, end, onset))
     _record(act, len(repeats_of(act, FORM, FORM)) + 1, values, is_new=True)
+
+
+def _aware(act: Act, aware: str, onset: date) -> datetime:
+    """When the site knew: now, or a local time since the onset that has passed."""
+    if not aware:
+        return act.now.utc
+    zone = zone_of(act.now.zone)
+    try:
+        local = datetime.fromisoformat(aware)
+        known = (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        act.refuse("C550", "aware", f"{aware!r} is no time.", "a local time such as 2027-01-31T10:40")
+    if known > act.now.utc:
+        act.refuse("C550", "aware", f"{aware} has not come yet.", "a time that has passed")
+    require_day(act, "knowledge of an adverse event", known.astimezone(zone).date(), "aware", onset=onset)
+    return known
+
+
+def _end(act: Act, end: date | None, onset: date) -> date | None:
+    return require_day(act, "end of an adverse event", end, "end", onset=onset) if end is not None else None
 
 
 def _optional(**given: Any) -> dict[str, str]:
@@ -128,17 +140,28 @@ def adverse_event_update(
     expected: bool | None = None,
     end: date | None = None,
     outcome: str | None = None,
+    onset: date | None = None,
+    aware: str = "",
 ) -> None:
-    """Bring an adverse event up to date, with the reason; its time limits run from when the site first knew."""
+    """Bring an adverse event up to date, or correct it, with the reason; its time limits run from when the site first
+    knew (``aware``).
+    """
     act.take("report_event")
     values = values_of(act, FORM, FORM, event)
-    if not values:
+    if not values or form_of(act, FORM, FORM, event) is None:
         act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
     told = {"term": term, "severity": severity, "outcome": outcome}
     values |= {name: value for name, value in told.items() if value is not None}
     if serious is not None:
         values["serious"] = ",".join(serious)
-    values |= _optional(related=related, expected=expected, end=day_of(act, end) if end else None)
+    began = date.fromisoformat(values["onset"])
+    if onset is not None:
+        began = require_day(act, "adverse event", onset, "onset")
+    known = datetime.fromisoformat(values["aware"])
+    if aware or onset is not None:
+        known = _aware(act, aware or known.isoformat(), began)
+    values |= {"onset": began.isoformat(), "aware": known.replace(microsecond=0).isoformat()}
+    values |= _optional(related=related, expected=expected, end=_end(act, end, began))
     _record(act, event, values, is_new=False)
 
 
@@ -147,7 +170,7 @@ def adverse_event_reported(act: Act, participant: str, event: int, report: str, 
     """Note that an adverse event was passed on: which of the due reports, and the reference it was given."""
     act.take("report_event")
     values = values_of(act, FORM, FORM, event)
-    if not values:
+    if not values or form_of(act, FORM, FORM, event) is None:
         act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
     zone = zone_of(act.now.zone)
     told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))

@@ -29,7 +29,8 @@ STATES = ("unclosed", "open", "answered", "closed", "all")
 SEALED = "sealed: add --safety FOLDER"
 
 
-def _new(act: Act, number: int, **columns: Any) -> dict[str, Any]:
+def new_query(act: Act, number: int, **columns: Any) -> dict[str, Any]:
+    """The row of a query, the ``number``-th of this action."""
     count = int(act.trial.rows("SELECT count(*) FROM query")[0][0])
     return {
         "query": f"Q-{count + number:04d}",
@@ -57,7 +58,9 @@ def asked_by_checks(
             continue
         text = f"{problem.found} Expected: {problem.expected}. It was confirmed when it was entered."
         rows.append(
-            _new(act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=problem.code, text=text)
+            new_query(
+                act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=problem.code, text=text
+            )
         )
     return {"query": rows} if rows else {}
 
@@ -70,7 +73,7 @@ def query(
     if not text.strip():
         act.refuse("C628", "text", "Nothing is asked.", "a question in words")
     blinding = _blinding(act, visit, form, item, repeat)
-    row = _new(
+    row = new_query(
         act,
         1,
         visit=visit,

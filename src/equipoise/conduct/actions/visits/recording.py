@@ -7,6 +7,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items, place_of_item
 from equipoise.conduct.rules import windows
 from equipoise.conduct.rules.forms import Filling, Form, item_of
@@ -183,9 +184,10 @@ def joined(*parts: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[st
 
 
 def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> Any:
-    """The row of one filling, if it was recorded."""
+    """The row of one filling, if it was recorded and not taken back as entered in error."""
     who = act.participant.participant
-    return act.trial.row("form", participant=who, visit=visit, form=form, repeat=repeat)
+    row = act.trial.row("form", participant=who, visit=visit, form=form, repeat=repeat)
+    return None if row is None or row.state == IN_ERROR else row
 
 
 def repeats_of(act: Act, visit: str, form: str) -> list[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.infusion.infusion import stop_rows, stop_rules_of, taken_at
+from equipoise.conduct.actions.history import landmarks, require_day, standing_of, visit_kind
 from equipoise.conduct.actions.visits.query import asked_by_checks
 from equipoise.conduct.actions.visits.recording import (
     day_1_of,
@@ -23,6 +23,7 @@ from equipoise.conduct.actions.visits.recording import (
     require_may_record,
     values_of,
 )
+from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules import forms, windows
 from equipoise.foundation.errors import listed
 from equipoise.protocol.language.design import BehaviouralIntervention
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 NOT_DONE = "not-done"  # the state of a form that was left out on purpose, with the reason
+LOOK_BACK_DAYS = 400  # how far before the consent a calendar may ask
 
 CODES = {
     "C610": "A visit that is recorded already, or is not recorded yet.",
@@ -40,8 +42,9 @@ CODES = {
 
 
 def visit_row(act: Act, visit: str) -> Any:
-    """The row of a visit, if it was recorded."""
-    return act.trial.row("visit", participant=act.participant.participant, visit=visit, repeat=1)
+    """The row of a visit, if it was recorded and not taken back as entered in error."""
+    row = act.trial.row("visit", participant=act.participant.participant, visit=visit, repeat=1)
+    return None if row is None or row.state == IN_ERROR else row
 
 
 @action("visit")
@@ -49,17 +52,15 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
     """Record that a visit took place; outside its window with the reason. ``by`` is person or telephone."""
     if by not in ("person", "telephone"):
         act.refuse("C610", "by", f"Found {by!r}.", "person or telephone")
-    changed = act.take("call" if by == "telephone" else "hold_visit")
     raise_problems(windows.check_visit_name(act.protocol, visit))
-    day = day_of(act, on)
+    changed = act.take("call" if by == "telephone" else "hold_visit", on=on)
     due = due_of(act).get(visit)
+    day = require_day(act, visit_kind(act, due.visit.target_day if due is not None else None), on)
     first = day_1_of(act)
     require_begun(act, visit, due)
     after = act.course.phase != "randomized"
     if after and (due is None or due.visit.target_day > (act.protocol.model.calendar.randomization_day or 1)):
         act.refuse("C501", visit, "The participant is not randomized.", "a visit planned before randomization")
-    if act.participant.consented_on and day.isoformat() < act.participant.consented_on:
-        act.refuse("C534", "on", f"{day} is before the consent.", f"{act.participant.consented_on} or later")
     if due is not None:
         raise_problems(windows.check_timing(due, day, act.why))
     before = visit_row(act, visit)
@@ -78,6 +79,8 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
         "note": by,
     }
     put: dict[str, list[dict[str, Any]]] = {"visit": [row]}
+    if before is not None and before.date and (asked := forms_on(act, visit)):
+        put["form"] = [{**form, "date": day.isoformat()} for form in asked]  # what was asked at it was asked that day
     if changed:
         put["participant"] = [{"participant": participant, **changed}]
     timing = due.timing(day) if due is not None else "unscheduled"
@@ -92,6 +95,18 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
             "forms": list(forms.forms_at(act.protocol, visit)) if due is not None else [],
         },
     )
+
+
+def forms_on(act: Act, visit: str) -> list[dict[str, Any]]:
+    """Keys of the forms that were recorded at a visit and stand."""
+    rows = act.trial.rows(
+        "SELECT form, repeat FROM form WHERE participant = %s AND visit = %s AND state <> %s ORDER BY form, repeat",
+        (act.participant.participant, visit, IN_ERROR),
+    )
+    return [
+        {"participant": act.participant.participant, "visit": visit, "form": form, "repeat": repeat}
+        for form, repeat in rows
+    ]
 
 
 def require_begun(act: Act, visit: str, due: windows.DueVisit | None) -> None:
@@ -285,10 +300,17 @@ def calendar(
     what = substance or daily[chosen].substances[0]
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
-    if act.course.follow_up in ("withdrawn", "dead") or act.course.phase not in ("consented", "eligible", "randomized"):
-        act.refuse("C501", "calendar", "Nothing more is asked.", "somebody who is followed")
+    if act.course.phase not in ("consented", "eligible", "randomized"):
+        act.refuse("C501", "calendar", "Nothing more is asked.", "somebody who consented")
     if last > act.now.local_date or last < first or (last - first).days > 400:
         act.refuse("C611", "last", f"The days {first} to {last}.", "days up to today, at most 400, in order")
+    if standing_of(act, last).follow_up in ("withdrawn", "dead"):
+        act.refuse("C501", "calendar", f"On {last} nothing more was asked.", "days on which the person was followed")
+    if act.course.follow_up in ("withdrawn", "dead"):
+        act.require_why(f"Days are entered now that the participant {act.course.words}")
+    begun = landmarks(act)["the first consent"]
+    if begun is not None and (begun - first).days > LOOK_BACK_DAYS:
+        act.refuse("C611", "first", f"{first} is {(begun - first).days} days before the consent.", "at most 400 days")
     days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
     on_days = {_calendar_date(act, "used", text) for text in used or []}
     told = {_calendar_date(act, "amounts", text): str(value) for text, value in (amounts or {}).items()}
@@ -304,7 +326,7 @@ def calendar(
         answers: dict[str, str | None] = {what: "yes" if day in on_days else "no"}
         if day in told:
             answers |= {f"{what}.amount": told[day], f"{what}.unit": unit}
-        filling = forms.fill(_only(made, what), answers)
+        filling = forms.fill(only_substance(made, what), answers)
         raise_problems([*filling.hard, *filling.soft])
         new = day.toordinal() not in earlier
         asked = {id: value for id, value in filling.answers.items() if value is not None}
@@ -332,7 +354,7 @@ def _told(act: Act, form: str, day: date, substance: str) -> bool:
     return substance in values_of(act, "calendar", form, day.toordinal())
 
 
-def _only(form: forms.Form, substance: str) -> forms.Form:
+def only_substance(form: forms.Form, substance: str) -> forms.Form:
     """The items of one substance."""
     items = tuple(item for item in form.items if item.id.split(".")[0] == substance)
     return forms.Form(form.id, form.label, form.blinding, items, None, form.kind)
@@ -352,7 +374,7 @@ def session(
     confirm: list[str] | None = None,
 ) -> None:
     """Record a therapy session by its number: delivered or not, its length, practice at home, fidelity."""
-    act.take("hold_session") if delivered else act.take("miss_visit")
+    act.take("hold_session", on=on) if delivered else act.take("miss_visit")
     made = {id: form for id, form in forms.forms(act.protocol).items() if form.kind == "session"}
     chosen = therapy or next(iter(made), "")
     if chosen not in made:
@@ -369,7 +391,7 @@ def session(
     answers["delivered"] = "yes" if delivered else "no"
     filling = forms.fill(made[chosen], answers, confirmed=confirm or ())
     raise_problems([*filling.hard, *filling.soft])
-    day = day_of(act, on)
+    day = require_day(act, "session", on) if delivered else day_of(act, on)
     rows = joined(
         filled_rows(act, "session", made[chosen], filling, repeat=session, on=day if delivered else None),
         asked_by_checks(act, "session", made[chosen], filling, session),
@@ -379,104 +401,6 @@ def session(
         what={"planned_day": planned[session - 1], "put": rows},
         answer={"participant": participant, "session": session, "delivered": delivered},
     )
-
-
-def _signs_again(act: Act, numbers: Sequence[int]) -> str:
-    """Stop rules that a corrected reading meets: what was told again, over what was sealed before where that opens."""
-    given = act.given
-    made = forms.forms(act.protocol).get(given["form"])
-    if made is not None and made.kind == "vitals":
-        before = values_of(act, given["visit"], given["form"], given.get("repeat", 1)) if act.quarantine else {}
-        met = stop_rules_of(act, {**before, **texts_of(given["answers"])})
-        act.tell({"stop_rules": [problem.found for problem in met]})
-    return ""
-
-
-@action("correct", states=("open", "frozen"), why=True, again=_signs_again)
-def correct(
-    act: Act,
-    participant: str,
-    visit: str,
-    form: str,
-    answers: dict[str, Any],
-    repeat: int = 1,
-    confirm: list[str] | None = None,
-) -> None:
-    """Correct items of a recorded form, with the reason; the form is checked as a whole, and what it no longer asks
-    is cleared. Signatures over the participant's records become void.
-    """
-    act.take("correct")
-    protocol = act.protocol
-    row = form_of(act, visit, form, repeat)
-    made = forms.forms(protocol).get(form)
-    if row is None or made is None:
-        act.refuse("C602", f"{visit} {form}", "Nothing is recorded there.", "a form that was recorded")
-    require_may_record(act, made)
-    if not answers:
-        act.refuse("C602", form, "Nothing would change.", "another answer")
-    if made.kind == "daily-use":
-        made = _only(made, next(iter(answers)).split(".")[0])
-    if made.blinding != "open":
-        _correct_quarantined(act, visit, made, texts_of(answers), repeat, confirm or [])
-        return
-    before: dict[str, str | None] = dict(values_of(act, visit, form, repeat))
-    told = texts_of(answers)
-    filling = forms.fill(made, {**before, **told}, confirmed=[*(confirm or []), *_unchanged(before, told)])
-    raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, date.fromisoformat(row.date))])
-    changed = {id: value for id, value in filling.answers.items() if value != before.get(id)}
-    if not changed and not filling.cleared:
-        act.refuse("C602", form, "Nothing would change.", "another answer")
-    kept = forms.Filling(changed, filling.cleared)
-    rows = filled_rows(act, visit, made, kept, repeat=repeat, is_new=False)
-    old = {id: before.get(id, "") for id in [*changed, *filling.cleared]}
-    asked = asked_by_checks(act, visit, made, filling, repeat, items=set(told))
-    act.record(
-        subject=f"{visit} {form}",
-        what={"before": old, "put": joined(rows, asked)},
-        answer={"participant": participant, "changed": sorted(changed), "cleared": list(filling.cleared)},
-    )
-
-
-def _unchanged(before: Mapping[str, str | None], told: Mapping[str, str | None]) -> list[str]:
-    """Items that a correction leaves as they were: nobody is asked about them again."""
-    return [id for id, value in before.items() if told.get(id, value) == value]
-
-
-def _correct_quarantined(
-    act: Act, visit: str, form: forms.Form, answers: dict[str, str | None], repeat: int, confirm: list[str]
-) -> None:
-    """Correct a quarantined form: it is sealed anew as a whole.
-
-    With the safety role's folder the items not named keep their value. Without it nobody can know them, so the form is
-    told whole; an item left out is then left out. A reading that meets a stop rule once it is corrected holds a running
-    infusion, as one that was recorded so does.
-    """
-    act.hide("answers", "confirm")
-    before = {id: value for id, value in values_of(act, visit, form.id, repeat).items() if form.item(id) is not None}
-    if act.quarantine is None:
-        untold = [item.id for item in form.items if item.id not in answers and item.when is None]
-        if untold:
-            act.refuse(
-                "C600",
-                f"{form.id}.{untold[0]}",
-                "Its value is sealed and was not told again.",
-                f"every item of the form: {listed([item.id for item in form.items])}",
-                "Tell the form whole (null for what is left out), or add --safety FOLDER.",
-            )
-        before = {}
-    met = stop_rules_of(act, {**before, **answers}) if form.kind == "vitals" else []
-    passed_over = [*confirm, *_unchanged(before, answers), *(answers if met else ())]
-    filling = forms.fill(form, {**before, **answers}, confirmed=passed_over)
-    raise_problems([*filling.hard, *filling.soft])
-    rows = filled_rows(act, visit, form, filling, repeat=repeat, is_new=False)
-    answer: dict[str, Any] = {"participant": act.participant.participant, "form": form.id}
-    if form.kind == "vitals":
-        if (minute := filling.answers.get("minute")) is not None:
-            rows["item"] += taken_at(act, visit, form, repeat, Decimal(minute))
-        follows = stop_rows(act, visit, form, repeat, met)
-        rows, answer["stop"] = joined(rows, follows), "form" in follows
-        act.tell({"stop_rules": [problem.found for problem in met]})
-    act.record(subject=f"{visit} {form.id}", what={"put": rows}, answer=answer)
 
 
 def disposition_rows(act: Act, event: str, on: date, reason: str) -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,109 @@
+"""Gathers what a step that is never undone rests on, from the records as they stand."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from equipoise.conduct.actions.context import Act
+from equipoise.conduct.actions.history import instant_of_event, randomized_on
+from equipoise.conduct.actions.visits.recording import form_of, repeats_of, values_of
+from equipoise.conduct.rules import eligibility as criteria
+from equipoise.conduct.rules.preconditions import Grounds, Sheet
+from equipoise.protocol import Protocol
+
+SHEET = "infusion-sheet"
+
+
+def accepted_weight(act: Act, *, by: date | None = None, besides: int = 0) -> tuple[Decimal, date] | None:
+    """The last weight that was taken (of those dated ``by`` then, where there is one), and its date.
+
+    ``besides`` leaves one out by its number.
+    """
+    taken = sorted(
+        (row for row in repeats_of(act, "weight", "weight") if row.state == "accepted" and row.repeat != besides),
+        key=lambda row: (row.date, row.repeat),
+    )
+    if not taken:
+        return None
+    earlier = [row for row in taken if by is None or row.date <= by.isoformat()]
+    row = earlier[-1] if earlier else taken[0]
+    return Decimal(values_of(act, "weight", "weight", row.repeat)["kg"]), date.fromisoformat(row.date)
+
+
+def version_in_force(act: Act) -> Protocol:
+    """The version of the protocol in force: what is decided now is decided by it, whichever a participant is under."""
+    return act.trial.protocol(act.state.protocol_hash)
+
+
+def decide_again(act: Act, values: dict[str, Any] | None = None) -> criteria.Decision | None:
+    """The criteria of the version in force decided again, by baseline values as they are (or as ``values``).
+
+    ``None`` where nobody decided, or the decision is void.
+    """
+    row = form_of(act, "screening", "eligibility")
+    if row is None or row.state == "void":
+        return None
+    now = values_of(act, "baseline", "baseline") if values is None else values
+    recorded = values_of(act, "screening", "eligibility")
+    under = act.trial.protocol(row.protocol_hash or act.protocol_hash)
+    return criteria.decide_again(version_in_force(act), now, recorded, under)
+
+
+def covariates(protocol: Protocol) -> frozenset[str]:
+    """Baseline variables that the planned analyses adjust for."""
+    named = {covariate for plan in protocol.model.analyses.values() for covariate in plan.covariates}
+    return frozenset(named & set(protocol.model.baseline))
+
+
+def sheet_of(act: Act, visit: str) -> Sheet | None:
+    """The dose sheet of an infusion, as blinded people see it."""
+    row = form_of(act, visit, SHEET)
+    if row is None:
+        return None
+    values = values_of(act, visit, SHEET)
+    checked = instant_of_event(act, row.event_number) if row.state == "checked" else None
+    return Sheet(row.state, date.fromisoformat(row.date), Decimal(values["weight"]), row.protocol_hash, checked)
+
+
+def grounds_of(act: Act, visit: str = "") -> Grounds:
+    """What the next step of the participant rests on; ``visit`` is the infusion that it is about."""
+    person = act.participant
+    site = act.trial.row("site", site=person.site)
+    decided = form_of(act, "screening", "eligibility")
+    baseline = values_of(act, "baseline", "baseline")
+    protocol = act.protocol
+    return Grounds(
+        today=act.now.local_date,
+        now=act.now.utc,
+        activated=_date(site.activated_on if site is not None else ""),
+        consented=_date(person.consented_on),
+        decision=decide_again(act, baseline),
+        decided_on=_date(decided.date if decided is not None and decided.state != "void" else ""),
+        day_1=_date(person.day_1),
+        randomized=randomized_on(act),
+        weight=accepted_weight(act),
+        is_held=any(row.state == "held" for row in repeats_of(act, "weight", "weight")),
+        valid_days=protocol.model.conduct.weighing.valid_days.usable or 0,
+        sheet=sheet_of(act, visit) if visit else None,
+        protocol_hash=act.protocol_hash,
+        uncollected=covariates(version_in_force(act)) - set(baseline),
+    )
+
+
+def voided_sheets(act: Act, kg: Decimal | None) -> dict[str, list[dict[str, Any]]]:
+    """Rows that make void every sheet not yet given that rests on another weight than ``kg`` (``None``: on any)."""
+    rows = act.trial.rows(
+        "SELECT f.visit, i.value FROM form f JOIN item i ON i.participant = f.participant AND i.visit = f.visit AND"
+        " i.form = f.form AND i.repeat = f.repeat WHERE f.participant = %s AND f.form = %s AND i.item = 'weight' AND"
+        " f.state IN ('prepared', 'checked')",
+        (act.participant.participant, SHEET),
+    )
+    who = {"participant": act.participant.participant, "form": SHEET, "repeat": 1, "state": "void"}
+    found = [{**who, "visit": visit} for visit, value in rows if kg is None or Decimal(value) != kg]
+    return {"form": found} if found else {}
+
+
+def _date(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -1,0 +1,197 @@
+"""When things happened, as a participant's records and the ledger say: what every typed time is held against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rules.dates import check_day
+from equipoise.conduct.rules.status import Course, Turn, standing_on
+from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.foundation.errors import ConductError
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.context import Act
+
+# Actions that set the standing anew after something was taken back or dated anew: they are no turn themselves.
+_RECKONED = frozenset({"entered-in-error", "correct"})
+
+
+def local_date_of(at: str, offset_minutes: int) -> date:
+    """The date on the wall where an event was recorded."""
+    return (datetime.fromisoformat(at.replace("Z", "+00:00")) + timedelta(minutes=offset_minutes)).date()
+
+
+def contents_of(act: Act, *actions: str) -> list[tuple[int, str, date, dict[str, Any]]]:
+    """Events of the participant: number, action, local date, content; of ``actions`` alone where some are named.
+
+    Of an event that was redacted, what the redaction left.
+    """
+    rows = act.trial.rows(
+        "SELECT number, action, at, offset_minutes, what FROM event WHERE participant = %s ORDER BY number",
+        (act.participant.participant,),
+    )
+    kept: dict[int, str] = {}
+    for _, action, _, _, what in rows:
+        if action == "redact" and what:
+            kept.update({int(number): text for number, text in json.loads(what).get("kept", {}).items()})
+    out = []
+    for number, action, at, offset, what in rows:
+        text = what or kept.get(number, "")
+        if not actions or action in actions:
+            out.append((number, action, local_date_of(at, offset), json.loads(text) if text else {}))
+    return out
+
+
+def turns_of(act: Act) -> list[Turn]:
+    """Every change of treatment or follow-up that stands, dated by the day it happened."""
+    dispositions = {
+        first: (state, on)
+        for state, on, first in act.trial.rows(
+            "SELECT state, date, first_event FROM form WHERE participant = %s AND form = 'disposition'",
+            (act.participant.participant,),
+        )
+    }
+    out = []
+    for number, action, day, content in contents_of(act):
+        if action in _RECKONED:
+            continue
+        # an event entered after a later one says what it turned by itself: the row holds what the two come to
+        for row in [content["turn"]] if "turn" in content else content.get("put", {}).get("participant", []):
+            if "follow_up" in row or "treatment" in row:
+                state, on = dispositions.get(number, ("", ""))
+                if state != IN_ERROR:
+                    happened = date.fromisoformat(on) if on else day
+                    out.append(Turn(happened, number, row.get("treatment"), row.get("follow_up")))
+    return out
+
+
+def standing_of(act: Act, day: date) -> Course:
+    """Where the participant stood on ``day``; today's standing where nothing ever turned."""
+    course = act.course
+    if course.follow_up == "in" and course.treatment != "discontinued":
+        return course
+    return standing_on(course, turns_of(act), day)
+
+
+def consents_of(act: Act) -> list[date]:
+    """Dates of the consents that stand, in the order recorded; a corrected date in the place of the one it corrects."""
+    out: list[date] = []
+    for _, _, _, content in contents_of(act, "consent"):
+        for row in content.get("put", {}).get("participant", []):
+            if "consented_on" in row:
+                if content.get("corrects") and out:
+                    out.pop()
+                out.append(date.fromisoformat(row["consented_on"]))
+    return out
+
+
+def randomized_on(act: Act) -> date | None:
+    """The local date of the first randomization: of one told by a receipt after a restore, the date on the receipt."""
+    rows = act.trial.rows(
+        "SELECT e.at, e.offset_minutes, e.what FROM allocation a JOIN event e ON e.number = a.event_number"
+        " WHERE a.participant = %s AND a.randomization = 1 AND a.state = 'given'",
+        (act.participant.participant,),
+    )
+    if not rows:
+        return None
+    at, offset, what = rows[0]
+    content = json.loads(what) if what else {}
+    return date.fromisoformat(content["on"]) if "on" in content else local_date_of(at, offset)
+
+
+def profile_of(act: Act) -> dict[str, str]:
+    """The levels of the factors that the participant was first randomized by; empty where none is known."""
+    found = [content.get("profile", {}) for _, _, _, content in contents_of(act, "randomize") if "profile" in content]
+    return {name: str(level) for name, level in found[0].items()} if found else {}
+
+
+def landmarks(act: Act) -> dict[str, date | None]:
+    """What is known of the participant, by the words that a refusal uses."""
+    who = act.participant.participant
+    site = act.trial.row("site", site=act.participant.site)
+    consents = consents_of(act)
+    held = act.trial.rows("SELECT date, note FROM visit WHERE participant = %s AND state = 'attended'", (who,))
+    in_person = [on for on, by in held if by != "telephone"]
+    forms = act.trial.rows(
+        "SELECT visit, form, state, date FROM form WHERE participant = %s AND date <> '' AND state <> %s",
+        (who, IN_ERROR),
+    )
+    # at an infusion and in a session somebody was there; a weight or a day of the calendar may stand for an earlier day
+    there = [on for visit, form, _, on in forms if visit == "session" or form == "infusion-run"]
+    weighed = [on for _, form, _, on in forms if form == "weight"]
+    prepared = [on for _, form, state, on in forms if form == "infusion-sheet" and state != "void"]
+    decided = [on for _, form, state, on in forms if form == "eligibility" and state != "void"]
+    items = act.trial.rows(
+        "SELECT i.item, i.value FROM item i JOIN form f ON f.participant = i.participant AND f.visit = i.visit AND"
+        " f.form = i.form AND f.repeat = i.repeat WHERE i.participant = %s AND i.form = 'adverse-event'"
+        " AND i.item IN ('onset', 'end') AND i.missing = '' AND f.state <> %s",
+        (who, IN_ERROR),
+    )
+    deaths = [turn.on for turn in turns_of(act) if turn.follow_up == "dead"] if act.course.follow_up == "dead" else []
+    day = act.participant.day_1
+    return {
+        "the activation of the site": _date(site.activated_on if site is not None else ""),
+        "the first consent": consents[0] if consents else _date(act.participant.consented_on),
+        "the consent before": consents[-1] if consents else None,
+        "the decision on eligibility": _last(decided),
+        "study day 1": _date(day),
+        "the randomization": randomized_on(act),
+        "the last recorded contact": _last([*(on for on, _ in held), *there]),
+        "the last recorded visit in person": _last([*in_person, *there]),
+        "the first recorded contact": _first([*(on for on, _ in held), *there]),
+        "the first weight": _first(weighed),
+        "the preparation of a dose": _first(prepared),
+        "the onset of a recorded event": _last([value for item, value in items if item == "onset"]),
+        "the end of a recorded event": _last([value for item, value in items if item == "end"]),
+        "the death": deaths[-1] if deaths else None,
+    }
+
+
+def _date(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _last(days: Iterable[str]) -> date | None:
+    return _date(max(days, default=""))
+
+
+def _first(days: Iterable[str]) -> date | None:
+    return _date(min(days, default=""))
+
+
+def require_day(act: Act, kind: str, on: date | None, place: str = "on", **known: date | None) -> date:
+    """The local date meant, today unless said, held against everything known: refused with all that is in the way.
+
+    ``known`` adds or replaces landmarks, by their last word: ``onset=...``.
+    """
+    today = act.now.local_date
+    day = on or today
+    found: dict[str, date | None] = {**landmarks(act), **{f"the {name}": value for name, value in known.items()}}
+    problems = check_day(kind, day, today, found, reason=act.why, place=place)
+    if problems:
+        raise ConductError(problems)
+    return day
+
+
+def visit_kind(act: Act, target_day: int | None) -> str:
+    """The kind of time of a visit: one that is planned after the randomization cannot precede it."""
+    planned = act.protocol.model.calendar.randomization_day or 1
+    later = target_day is not None and target_day > planned and act.course.phase == "randomized"
+    return "visit after randomization" if later else "visit"
+
+
+def day_1_kind(act: Act) -> str:
+    """The kind of time of study day 1: where randomization is planned on that day or later, it cannot follow it."""
+    planned = act.protocol.model.calendar.randomization_day
+    after = anchor_is_randomization(act.protocol) or (planned is not None and planned >= 1)
+    return "study day 1 before randomization" if after else "study day 1"
+
+
+def instant_of_event(act: Act, number: int) -> datetime:
+    """When an event was recorded."""
+    at = act.trial.rows("SELECT at FROM event WHERE number = %s", (number,))[0][0]
+    return datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(UTC)

@@ -1,0 +1,158 @@
+"""When things can have happened: what each must follow, what it cannot follow, and from how far back it is unusual.
+
+One table for every time that anybody types. A time is held against what is known of the participant: not before what it
+rests on, not after what ended it, not later than now. Dates are those on the wall of the site; on the same date either
+may have come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from equipoise.foundation.errors import Problem
+
+CODES = {
+    "C535": "A time before what it must follow, or after what it cannot follow.",
+    "C536": "A time so far back that it needs a reason.",
+    "C537": "A clock behind the last event by more than minutes: nothing is recorded.",
+    "C538": "What the clock shows agrees with the ledger: there is nothing to acknowledge.",
+}
+
+# What is known of a participant and a site, by the words that a refusal uses.
+Landmark = Literal[
+    "the activation of the site",
+    "the first consent",
+    "the consent before",
+    "the decision on eligibility",
+    "study day 1",
+    "the randomization",
+    "the last recorded contact",
+    "the last recorded visit in person",
+    "the onset",
+    "the onset of a recorded event",
+    "the first recorded contact",
+    "the first weight",
+    "the preparation of a dose",
+    "the end of a recorded event",
+    "the death",
+]
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one kind of time is held against; ``usual_days``: typed from further back, it needs a reason."""
+
+    follows: tuple[Landmark, ...] = ()
+    precedes: tuple[Landmark, ...] = ()
+    usual_days: int | None = 60
+
+
+BOUNDS: Mapping[str, Bounds] = {
+    "site activation": Bounds(precedes=("the first consent",), usual_days=400),
+    "consent": Bounds(("the activation of the site", "the consent before"), ("the death",)),
+    "consent corrected": Bounds(
+        ("the activation of the site", "the consent before"),
+        (
+            "the decision on eligibility",
+            "study day 1",
+            "the randomization",
+            "the first recorded contact",
+            "the first weight",
+            "the onset of a recorded event",
+            "the death",
+        ),
+    ),
+    "study day 1": Bounds(("the activation of the site", "the first consent"), ("the death",)),
+    "study day 1 before randomization": Bounds(
+        ("the activation of the site", "the first consent"), ("the randomization", "the death")
+    ),
+    "stage": Bounds(("the randomization",), ("the death",)),
+    "visit": Bounds(("the activation of the site", "the first consent"), ("the death",)),
+    "visit after randomization": Bounds(("the randomization",), ("the death",)),
+    "session": Bounds(("the randomization",), ("the death",)),
+    "weight": Bounds(("the first consent",), ("the death",)),
+    "adverse event": Bounds(("the first consent",), ("the death",), 400),
+    "end of an adverse event": Bounds(("the onset",), usual_days=None),
+    "knowledge of an adverse event": Bounds(("the onset", "the first consent")),
+    "discontinuation": Bounds(("the randomization",), ("the death",)),
+    "withdrawal": Bounds(("the first consent", "the last recorded contact"), ("the death",)),
+    "withdrawal from visits": Bounds(("the first consent", "the last recorded visit in person"), ("the death",)),
+    "loss": Bounds(("the randomization", "the last recorded contact"), ("the death",)),
+    "completion": Bounds(("the randomization", "the last recorded visit in person"), ("the death",)),
+    "death": Bounds(("the first consent", "the last recorded contact", "the onset of a recorded event")),
+}
+
+
+def check_day(
+    kind: str, day: date, today: date, known: Mapping[str, date | None], *, reason: str = "", place: str = "on"
+) -> list[Problem]:
+    """Whether ``day`` can be that of something of this ``kind``; ``known`` dates of landmarks, absent where not known.
+
+    Everything that is in the way comes at once: C534 for a day to come, C535 for one out of order, C536 for one far
+    back that says no reason.
+    """
+    bounds = BOUNDS[kind]
+    out: list[Problem] = []
+    if day > today:
+        out.append(Problem("C534", place, f"{day} has not come yet at the site.", f"{today} or before"))
+    for landmark in bounds.follows:
+        on = known.get(landmark)
+        if on is not None and day < on:
+            out.append(_order(place, day, "before", landmark, on, f"{on} or later"))
+    for landmark in bounds.precedes:
+        on = known.get(landmark)
+        if on is not None and day > on:
+            out.append(_order(place, day, "after", landmark, on, f"{on} or before"))
+    if not out and bounds.usual_days is not None and (today - day).days > bounds.usual_days and not reason.strip():
+        out.append(
+            Problem(
+                "C536",
+                place,
+                f"{day} is {(today - day).days} days ago.",
+                f"a day at most {bounds.usual_days} days back, or a reason",
+                "Correct the date, or say why it is entered so late: --why TEXT.",
+            )
+        )
+    return out
+
+
+def _order(place: str, day: date, word: str, landmark: str, on: date, expected: str) -> Problem:
+    found = f"{day} is {word} {landmark} ({on})."
+    return Problem("C535", place, found, expected, "Correct the date, or what it is held against if that is wrong.")
+
+
+def check_instant(
+    place: str, at: datetime, now: datetime, after: datetime | None, what: str = "the last entry"
+) -> list[Problem]:
+    """Whether an instant (aware) lies between ``after`` and ``now``, both included: C535."""
+    if at > now:
+        found = f"{_text(at)} has not come yet."
+        return [Problem("C535", place, found, f"{_text(now)} or before", "Record it when it has happened.")]
+    if after is not None and at < after:
+        found = f"{_text(at)} is before {what} ({_text(after)})."
+        return [Problem("C535", place, found, f"{_text(after)} or later", "Correct the time.")]
+    return []
+
+
+def check_clock(now: datetime, last: datetime | None) -> list[Problem]:
+    """C537 where the clock is behind the last event by more than five minutes: every order of times would be void."""
+    if last is None or now >= last - CLOCK_TOLERANCE:
+        return []
+    return [
+        Problem(
+            "C537",
+            "the clock",
+            f"It shows {_text(now)}, and the last event was recorded at {_text(last)}.",
+            "a clock that is not behind the ledger",
+            "Set the clock (of a training trial: EQUIPOISE_CLOCK). If it was ahead and is right now, an administrator says so: "
+            "acknowledge-clock --why TEXT.",
+        )
+    ]
+
+
+def _text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
