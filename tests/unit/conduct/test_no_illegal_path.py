@@ -28,9 +28,10 @@ class Person:
         self.follow = "in"
         self.day_1 = self.weighed = self.stopped = self.infusing = self.signed = False
         self.sheet = ""
+        self.age: int | None = None
         self.done: set[str] = set()
         self.queries: dict[str, str] = {}  # where each stands: open, answered or closed
-        self.session_signed = self.held = False
+        self.session_signed = self.held = self.underage = False
         self.readings = 0
 
 
@@ -47,6 +48,9 @@ class Machine(RuleBasedStateMachine):
         Machine.count += 1
         self.trial = Machine.make(name=f"walk-{Machine.count}")
         hire(self.trial)
+        self.trial.clock.at += timedelta(
+            days=1
+        )  # the site was activated yesterday, and what happened then can be entered
         self.people = {"P-1": Person(), "P-2": Person()}
         self.state = "open"
         self.today = self.trial.clock.at.date()
@@ -122,11 +126,44 @@ class Machine(RuleBasedStateMachine):
     @rule(id=WHO, fit=st.sampled_from([True, True, True, False]))
     def decide(self, id: str, fit: bool) -> None:
         person = self.people[id]
-        possible = {"consented"} if fit else {"consented", "eligible"}
-        told = {"values": {"age": 30}, "attested": {"dependent": True, "seeking": fit}}
-        alive = person.follow == "in"
-        if self.attempt(person.phase in possible and alive, "ivan", "eligibility", id, **told):
-            person.phase = "eligible" if fit else "out"
+        told = {"values": {} if person.age else {"age": 30}, "attested": {"dependent": True, "seeking": fit}}
+        possible = person.phase in {"consented", "eligible"} and person.follow == "in"
+        if self.attempt(possible, "ivan", "eligibility", id, **told):
+            grown = (person.age or 30) >= 18
+            person.phase = "eligible" if fit and grown else "out"
+            person.underage = not grown and fit
+
+    @rule(id=WHO, age=st.sampled_from([16, 30, 31]))
+    def correct_age(self, id: str, age: int) -> None:
+        """A value corrected after what rested on it: a decision that does not hold with it is void."""
+        person = self.people[id]
+        known = person.phase in ("consented", "eligible", "randomized", "out")
+        if self.attempt(known and age != person.age, "carol", "baseline", id, values={"age": age}):
+            person.age = age
+            if person.phase == "eligible" and age < 18:
+                person.phase = "consented"
+            elif person.phase == "out" and person.underage and age >= 18:
+                person.phase, person.underage = "consented", False
+
+    @rule(id=WHO)
+    def enter_late(self, id: str) -> None:
+        """What was done yesterday can be entered today, whatever became of the person since."""
+        person = self.people[id]
+        possible = person.phase in ("consented", "eligible", "randomized") and person.day_1
+        yesterday = self.today - timedelta(days=1)
+        given = {"visit": "admission", "on": yesterday}
+        if self.attempt(possible and "admission" not in person.done, "carol", "visit", id, **given):
+            person.done.add("admission")
+
+    @rule(id=WHO, what=st.sampled_from(["randomize", "weight", "dose-sheet", "infusion-start", "visit", "complete"]))
+    def clock_back(self, id: str, what: str) -> None:
+        """With a clock an hour behind the ledger nothing is recorded."""
+        now = self.trial.clock.at
+        self.trial.clock.at = now - timedelta(hours=1)
+        who = {"dose-sheet": "phil", "weight": "nina", "infusion-start": "nina"}.get(what, "carol")
+        given: dict[str, Any] = {"weight": {"kg": 70}, "visit": {"visit": "unscheduled-1"}}.get(what, {})
+        self.attempt(False, who, what, id, **given)
+        self.trial.clock.at = now + timedelta(seconds=1)
 
     @rule(id=WHO)
     def set_day_1(self, id: str) -> None:
@@ -151,17 +188,20 @@ class Machine(RuleBasedStateMachine):
     def treatable(self, person: Person) -> bool:
         return person.phase == "randomized" and person.follow == "in" and not person.stopped
 
-    @rule(id=WHO)
-    def prepare(self, id: str) -> None:
+    @rule(id=WHO, witness=st.sampled_from(["", "petra", "phil"]))
+    def prepare(self, id: str, witness: str = "") -> None:
         person = self.people[id]
-        ready = person.day_1 and person.weighed and person.sheet in ("", "prepared", "checked")
-        if self.attempt(self.treatable(person) and ready, "phil", "dose-sheet", id):
+        # made anew, the first bag was destroyed before somebody else
+        ready = person.sheet == "" or (person.sheet in ("prepared", "checked") and witness == "petra")
+        ready = ready and person.day_1 and person.weighed
+        if self.attempt(self.treatable(person) and ready, "phil", "dose-sheet", id, witness=witness):
             person.sheet = "prepared"
 
     @rule(id=WHO, by=st.sampled_from(["phil", "petra"]))
     def check(self, id: str, by: str) -> None:
         person = self.people[id]
-        if self.attempt(person.sheet == "prepared" and by == "petra", by, "dose-check", id):
+        possible = self.treatable(person) and person.sheet == "prepared" and by == "petra"
+        if self.attempt(possible, by, "dose-check", id):
             person.sheet = "checked"
 
     @rule(id=WHO)
@@ -180,6 +220,7 @@ class Machine(RuleBasedStateMachine):
     @rule(id=WHO, systolic=SYSTOLIC)
     def read_signs(self, id: str, systolic: int) -> None:
         person = self.people[id]
+        self.trial.clock.at += timedelta(minutes=1)
         given = {"minute": str(person.readings), "systolic": systolic, "diastolic": 80}
         if self.attempt(person.sheet in ("running", "ended"), "nina", "infusion-vitals", id, **given):
             person.readings += 1

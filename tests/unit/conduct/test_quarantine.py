@@ -370,7 +370,7 @@ def test_after_the_lock_the_safety_role_publishes_the_key_and_everybody_reads(st
     trial = staged(database=database)
     hire(trial)
     recorded(trial)
-    trial.clock.at += timedelta(minutes=40)
+    trial.clock.at += timedelta(minutes=35)
     trial.do("nina", "infusion-stop", participant="P-1", why="a slow pump", at=trial.clock.at.isoformat())
     with Refused("C017"):
         trial.do("sam", "open-quarantine", opened=True)

@@ -148,8 +148,8 @@ def check_clock(now: datetime, last: datetime | None) -> list[Problem]:
             "the clock",
             f"It shows {_text(now)}, and the last event was recorded at {_text(last)}.",
             "a clock that is not behind the ledger",
-            "Set the clock (of a training trial: EQUIPOISE_CLOCK). If it was ahead and is right now, an administrator says so: "
-            "acknowledge-clock --why TEXT.",
+            "Set the clock (of a training trial: EQUIPOISE_CLOCK). If it was ahead and is right now, an administrator "
+            "says so: acknowledge-clock --why TEXT.",
         )
     ]
 

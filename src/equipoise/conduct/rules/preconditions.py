@@ -22,6 +22,7 @@ CODES = {
     "C523": "A dose sheet that no longer holds: another weight, another version, another day.",
 }
 
+BEGUN = ("running", "held", "ended")  # states of a sheet from the start of its infusion on
 # A decision on eligibility holds for so many days, where the protocol says nothing; an older one needs a reason.
 ELIGIBLE_DAYS = 28
 
@@ -151,6 +152,8 @@ def check_sheet(grounds: Grounds) -> list[Problem]:
     out = check_order(grounds)
     if grounds.randomized is None:
         out.append(Problem("C535", "randomization", "It has not taken place.", "a randomization before the sheet"))
+    if grounds.sheet is not None and grounds.sheet.state in BEGUN:
+        out.append(Problem("C523", "dose sheet", "Its infusion has begun.", "an infusion that has not begun"))
     return [*out, *check_weight_holds(grounds)]
 
 

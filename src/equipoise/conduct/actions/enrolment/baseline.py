@@ -110,9 +110,9 @@ def _what_rested_on_it(
         return rows, found
     if not turned or not typed & set(changed):
         return {}, {}
-    if act.course.phase == "eligible":
+    if act.course.phase == "eligible" and decision.eligible is not True:
         row = {"participant": who, **act.take("void_eligibility")}
-    elif act.course.phase == "not_enrolled" and was.get("eligible") == "no":
+    elif act.course.phase == "not_enrolled" and decision.eligible is not False and _fell(was, names):
         row = {"participant": who, **act.take("reopen_screening"), "reason": ""}
     else:
         return {}, {}
@@ -124,6 +124,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).strip()
+
+
+def _fell(was: Mapping[str, str], turned: list[str]) -> bool:
+    """Whether somebody was found not eligible by one of the criteria in ``turned``."""
+    return was.get("eligible") == "no" and any(was.get(name) == "not_met" for name in turned)
 
 
 @action("eligibility")

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_entered
-from equipoise.conduct.actions.grounds import grounds_of
-from equipoise.conduct.actions.visits.recording import raise_problems
+from equipoise.conduct.actions.grounds import grounds_of, version_in_force
+from equipoise.conduct.actions.visits.recording import raise_problems, values_of
 from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.preconditions import check_order, check_randomization
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.trial.models import Allocation, ItemValue
 from equipoise.conduct.trial.receipts import write_receipt
 from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
-from equipoise.foundation.errors import Problem, RandomizationError
+from equipoise.foundation.errors import ConductError, Problem, RandomizationError
 
 if TYPE_CHECKING:
     from equipoise.randomization import PlannedRandomization
@@ -61,7 +62,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         )
     grounds = grounds_of(act)
     if plan.number == 1:
-        changed = {**act.take("randomize"), **_first_day(act)}
+        changed = {**_taken(act), **_first_day(act)}
         raise_problems([*check_randomization(grounds, act.why), *_missing_levels(act, plan)])
     else:
         raise_problems(check_order(grounds))
@@ -127,6 +128,16 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     if new:
         act.seal({"handle": handle}, slots=new)
     act.later.append(lambda receipt: _receipt(act, receipt))
+
+
+def _taken(act: Act) -> dict[str, str]:
+    """The step of the path; where it cannot be taken, with the criteria that the recorded values do not meet."""
+    try:
+        return act.take("randomize")
+    except ConductError as error:
+        now = values_of(act, "baseline", "baseline")
+        failing = criteria.decide(version_in_force(act), now, {}).failing if now else ()
+        raise ConductError([*error.problems, *criteria.Decision(failing).problems()]) from None
 
 
 def _missing_levels(act: Act, plan: PlannedRandomization) -> list[Problem]:

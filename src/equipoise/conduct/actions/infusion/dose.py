@@ -12,7 +12,7 @@ from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules import stock
-from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
+from equipoise.conduct.rules.preconditions import BEGUN, check_sheet, check_sheet_holds
 from equipoise.conduct.rules.windows import study_day_of
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
@@ -124,9 +124,9 @@ def dose_sheet(
         act.require_why(f"An infusion planned for study day {planned} was prepared on day {today}")
     visit = infusion_visit(planned)
     before = form_of(act, visit, SHEET)
-    if before is not None and before.state not in ("prepared", "checked", "void", "cancelled"):
+    if before is not None and before.state in BEGUN:
         act.refuse("C605", visit, f"This infusion is {before.state}.", "one that has not begun")
-    grounds = grounds_of(act)
+    grounds = grounds_of(act, visit)
     raise_problems(check_sheet(grounds))
     assert grounds.weight is not None
     kg = grounds.weight[0]
