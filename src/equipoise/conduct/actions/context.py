@@ -14,8 +14,8 @@ from functools import cache
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from equipoise.conduct.actions.permissions import HALTED
 from equipoise.conduct.actions.history import standing_of
+from equipoise.conduct.actions.permissions import HALTED
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical
 from equipoise.conduct.audit_trail.events import Entry

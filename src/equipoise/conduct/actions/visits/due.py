@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.infusion.dose import SHEET, infusion_visit, planned_days
+from equipoise.conduct.actions.grounds import SHEET
+from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
 from equipoise.conduct.actions.visits.recording import due_of, form_of, repeats_of, values_of
