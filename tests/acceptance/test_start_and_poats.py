@@ -66,8 +66,19 @@ def test_start_leaves_out_weeks_after_the_last_dose(start: Results, shared_data:
     assert again.height == early.height == 510
     assert (again["day"] == again["stop"].replace({0: 1})).all()
     assert stopped.filter(pl.col("reason") == "never dosed")["day"].to_list() == [1] * 22
-    everybody, treated = start["opioid-positive-as-printed"], start["opioid-positive-population"]
-    assert treated.details["n_rows"] < everybody.details["n_rows"]
+    # Weeks with a sample that begin no later than the day of stopping, weeks 1 to 9 from study day 2.
+    arms = records["allocations"].filter(pl.col("stage") == 1)["participant_id"]
+    samples = records["urine"].filter(
+        pl.col("substance") == "opioid",
+        pl.col("result").is_in(["positive", "negative"]),
+        pl.col("day").is_between(2, 64),
+        pl.col("participant_id").is_in(arms.to_list()),
+    )
+    weeks = samples.with_columns(begin=2 + 7 * ((pl.col("day") - 2) // 7)).unique(["participant_id", "begin"])
+    weeks = weeks.join(stopped.select("participant_id", stop="day"), on="participant_id", how="left")
+    kept = weeks.filter(pl.col("stop").is_null() | (pl.col("begin") <= pl.col("stop")))
+    treated = start["opioid-positive-population"]
+    assert treated.details["n_rows"] == kept.height < weeks.height
     assert treated.warnings == ()
 
 

@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import CAME, Columns, Lattice
+from equipoise.endpoints.lattice import CAME, Lattice
 from equipoise.foundation.errors import AnalysisError, Problem
+from equipoise.instruments import require_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.stats.packing import offsets_from_sizes
@@ -116,7 +117,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         if group.attended is not None:
             chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
     rows = np.flatnonzero(chosen)
-    covariates, names = _covariates(protocol, people.baseline, analysis.covariates, rows)
+    covariates, names = covariate_columns(lattice, analysis.covariates, rows)
     if estimand.interaction is not None:
         made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
         product, columns, labels, treatments = made
@@ -192,14 +193,26 @@ def _received(lattice: Lattice) -> Mask:
     return out
 
 
-def _covariates(
-    protocol: Protocol, frame: Columns, names: tuple[str, ...], rows: Ints
-) -> tuple[Floats, tuple[str, ...]]:
+def covariate_columns(lattice: Lattice, names: tuple[str, ...], rows: Ints) -> tuple[Floats, tuple[str, ...]]:
+    """(n, k) columns of baseline variables for some rows of the lattice, and their names; a category has several.
+
+    A variable that is a score is read from the assessments. Raises
+    :class:`~equipoise.foundation.errors.AnalysisError` when a variable is not in the records.
+    """
+    protocol, frame = lattice.protocol, lattice.participants.baseline
     columns: list[Floats] = []
     labels: list[str] = []
     problems: list[Problem] = []
     for name in names:
         variable = protocol.model.baseline[name]
+        if variable.from_ is not None:
+            instrument = require_instrument_of(protocol, variable.from_)
+            scores = lattice.scale_values(
+                instrument, variable.scale or str(instrument.main_scale), (str(variable.visit),)
+            )
+            columns.append(np.asarray(scores[rows, 0], dtype=np.float64))
+            labels.append(name)
+            continue
         column = name if name in frame.columns else name.replace("-", "_")
         if column not in frame.columns:
             problems.append(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.binary import BinaryData
-from equipoise.analysis.dataset import Comparison, _covariates, sum_by_trial
+from equipoise.analysis.dataset import Comparison, covariate_columns, sum_by_trial
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
@@ -198,7 +198,7 @@ def complete(
     lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
 ) -> Completed:
     """Impute ``imputation.sets`` data sets of every trial in the comparison."""
-    extra, _ = _covariates(lattice.protocol, lattice.participants.baseline, imputation.covariates, comparison.rows)
+    extra, _ = covariate_columns(lattice, imputation.covariates, comparison.rows)
     whole = ~comparison.incomplete & ~np.isnan(extra).any(axis=1)
     kept, bounds = comparison.keep(whole)
     rows = comparison.rows[kept]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, _covariates, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, covariate_columns, sum_by_trial
 from equipoise.analysis.imputed import Fit, Gaps, _replicates, find_gaps, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
@@ -65,7 +65,7 @@ class _People:
     @classmethod
     def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> _People:
         """Those whom :func:`~equipoise.analysis.imputed.complete` imputes, with the same design."""
-        extra, _ = _covariates(lattice.protocol, lattice.participants.baseline, imputation.covariates, comparison.rows)
+        extra, _ = covariate_columns(lattice, imputation.covariates, comparison.rows)
         kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
         rows = comparison.rows[kept]
         design = np.column_stack([comparison.design(kept), extra[kept]])

@@ -9,18 +9,31 @@ from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import carry_forward
 from equipoise.instruments import require_instrument_of
 from equipoise.protocol.language.analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
+from equipoise.protocol.language.protocol import baseline_is_used
 
 
 def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str | None = None) -> Derived:
     """A scale at each visit, NaN where it was not given; its logarithm after the floor where the endpoint says so.
 
-    With ``missed`` ``last-observation`` the last score seen stands for each missing one after it.
+    A change is from the score at the baseline visit, NaN without one; in per cent of it also where that is 0. With
+    ``missed`` ``last-observation`` the last score seen stands for each missing one after it. A baseline of which the
+    file makes nothing is named in a warning.
     """
     instrument = require_instrument_of(lattice.protocol, endpoint.assessment)
     visits = lattice.visits(endpoint.at)
     raw = lattice.scale_values(instrument, endpoint.scale, visits.names)
     if missed == "last-observation":
         raw = carry_forward(raw)
+    warnings: tuple[str, ...] = ()
+    if endpoint.value != "score":
+        before = lattice.scale_values(instrument, endpoint.scale, (str(endpoint.baseline),))
+        raw = raw - before
+        if endpoint.value == "percent-change":
+            none = before == 0
+            raw = np.where(none, np.nan, 100.0 * raw / np.where(none, 1.0, before))
+            warnings = ("baseline-of-zero",) if bool(none.any()) else ()
+    elif endpoint.baseline is not None and not baseline_is_used(lattice.protocol, id):
+        warnings = ("baseline-not-used",)
     values = np.log(np.maximum(raw, endpoint.floor)) if endpoint.log and endpoint.floor is not None else raw
     return Derived(
         endpoint=id,
@@ -34,6 +47,7 @@ def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str
         visit_names=visits.names,
         visit_weeks=(visits.target - visits.target[0]) / 7.0,
         first_visit_day=int(visits.target[0]),
+        warnings=warnings,
     )
 
 

@@ -224,6 +224,12 @@ class Instrument:
             out[TOTAL] = self.item_ids if not self.subscales else tuple(i for m in self.subscales.values() for i in m)
         return out
 
+    @property
+    def main_scale(self) -> str | None:
+        """The total, or the only scale there is; ``None`` where several stand without a total."""
+        names = tuple(self.scales)
+        return TOTAL if TOTAL in names else names[0] if len(names) == 1 else None
+
     def item(self, id: str) -> Item | None:
         """The item of that number, if there is one."""
         return next((item for item in self.items if item.id == id), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from equipoise.instruments import find_instrument_of
 from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.vocabulary.scales import scale_label
@@ -129,6 +130,21 @@ def _differing(entry: Any) -> str:
     )
 
 
+def _score_words(material: Material, endpoint: Any) -> str:
+    """Of a score: what is counted from where, and what becomes of items left out."""
+    if endpoint.kind != "score":
+        return ""
+    text = ""
+    if endpoint.value != "score":
+        how = "in per cent of" if endpoint.value == "percent-change" else "from"
+        text = f" The value is the change {how} the score at {endpoint.baseline}; without that score it is missing."
+    instrument = find_instrument_of(material.protocol, endpoint.assessment)
+    # A single value has no items that could be left out.
+    if instrument is not None and len(instrument.items) > 1:
+        text += f" Items left out: {words.lowered(instrument.missing_rule.words)}"
+    return text
+
+
 def endpoints_and_estimands(material: Material) -> list[Block]:
     """Endpoints in words, then each estimand's five attributes."""
     model = material.protocol.model
@@ -141,7 +157,8 @@ def endpoints_and_estimands(material: Material) -> list[Block]:
                 if endpoint.note
                 else ""
             )
-            items.append((material.endpoint_label(id), f"{words.capitalized(endpoint.words)}.{note}"))
+            text = f"{words.capitalized(endpoint.words)}.{_score_words(material, endpoint)}{note}"
+            items.append((material.endpoint_label(id), text))
     blocks: list[Block] = [Heading("Endpoints", 2), DefinitionList(tuple(items)), Heading("Estimands", 2)]
     rows = []
     populations = {estimand.population for estimand in model.estimands.values()}

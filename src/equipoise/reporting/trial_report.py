@@ -94,7 +94,7 @@ def _provenance(material: Material) -> tuple[tuple[str, Text], ...]:
 def _participants(material: Material) -> list[Block | None]:
     model = material.protocol.model
     variables = []
-    for id, variable in model.baseline.items():
+    for id, variable in model.recorded_baseline.items():
         column = _column(material.records, id)
         variables.append(
             BaselineVariable(

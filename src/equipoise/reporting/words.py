@@ -68,6 +68,10 @@ def missed_sentence(rule: str, *, about_use: bool) -> str:
 
 # What an endpoint's definition brought with it, said for a reader who does not know the codes.
 ENDPOINT_WARNINGS: dict[str, str] = {
+    "baseline-not-used": "The protocol names a baseline visit for this score, and nothing is made of it: the value is "
+    "the score itself, and the analysis does not adjust for it.",
+    "baseline-of-zero": "Somebody's score before was 0, of which no change in per cent can be taken; the result is "
+    "missing.",
     "strategy-without-events": "The question asks for results up to an event (of stopping treatment, say), and the "
     "records hold no such event with a day: nothing was left out, and this is the result of everybody.",
     "events-without-day": "Some events up to which the question asks for results have no day in the records; results "

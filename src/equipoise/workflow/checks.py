@@ -112,6 +112,17 @@ def check_instruments(protocol: Protocol) -> list[Problem]:
                 _check_scale_and_item(c, path, part, instrument)
                 if isinstance(part, ScoreCriterion):
                     _check_criterion(c, path, part, instrument)
+    for id, variable in model.baseline.items():
+        instrument = find_instrument_of(protocol, str(variable.from_)) if variable.from_ in model.assessments else None
+        if instrument is not None and (variable.scale or instrument.main_scale) not in instrument.scales:
+            what = f"no scale {variable.scale!r}" if variable.scale else "several scales and no total"
+            c.add(
+                "P051",
+                ("baseline", id, "scale" if variable.scale else "from"),
+                f"{instrument.id} has {what}.",
+                listed(instrument.scales),
+                "Name one of these as scale.",
+            )
     return c.problems
 
 

@@ -12,6 +12,7 @@ from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
 from equipoise.protocol.checks.patterns import check_pattern
 from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
 from equipoise.protocol.language.notation import Days
+from equipoise.protocol.language.protocol import baseline_is_used
 from equipoise.protocol.text.yaml_lines import Path_
 from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES
 from equipoise.protocol.vocabulary.estimators import (
@@ -31,8 +32,37 @@ _VARIED = ("ties", "time-unit", "covariates")
 
 def check_analysis(c: Checker) -> None:
     """Every problem of what is asked and how it is answered."""
-    for step in (_use, _endpoints, _estimands, _analyses, _published, _assumptions, _assurance):
+    for step in (_baseline, _use, _endpoints, _estimands, _analyses, _published, _assumptions, _assurance):
         step(c)
+
+
+def _baseline(c: Checker) -> None:
+    """Baseline variables that are scores: an instrument, at one visit before randomization that asks for it."""
+    model = c.model
+    for id, variable in model.baseline.items():
+        if variable.from_ is None or variable.visit is None:
+            continue
+        path: Path_ = ("baseline", id)
+        if c.ref((*path, "from"), variable.from_, model.assessments, "assessments"):
+            kind = model.assessments[variable.from_].type
+            if kind != "instrument":
+                c.add(
+                    "P027",
+                    (*path, "from"),
+                    f"{variable.from_} is of type {kind}.",
+                    "an assessment of type instrument",
+                    "Name an instrument of the assessments.",
+                )
+        if c.ref((*path, "visit"), variable.visit, model.schedule, "schedule"):
+            baseline_visit(c, (*path, "visit"), variable.visit)
+            if variable.from_ in model.assessments and variable.from_ not in model.schedule[variable.visit].assess:
+                c.add(
+                    "P027",
+                    (*path, "visit"),
+                    f"{variable.visit} does not assess {variable.from_}.",
+                    f"a visit that assesses {variable.from_}",
+                    f"Add it to schedule.{variable.visit}.assess.",
+                )
 
 
 def _collected(c: Checker, source: str) -> set[str]:
@@ -158,7 +188,17 @@ def _endpoints(c: Checker) -> None:
                         f"Add it to schedule.{name}.assess.",
                     )
             if endpoint.kind == "score" and endpoint.baseline is not None:
-                c.ref((*path, "baseline"), endpoint.baseline, model.schedule, "schedule")
+                if c.ref((*path, "baseline"), endpoint.baseline, model.schedule, "schedule"):
+                    baseline_visit(c, (*path, "baseline"), endpoint.baseline)
+                if model.equipoise > 1 and not baseline_is_used(c.protocol, id):
+                    c.add(
+                        "P038",
+                        (*path, "baseline"),
+                        "Nothing is made of it: the value is the score itself, and not every analysis adjusts for it.",
+                        "value: change, or a covariate of every analysis that is the score at this visit "
+                        f"(under baseline: {{from: {endpoint.assessment}, visit: {endpoint.baseline}}})",
+                        "Say what the baseline is for, or remove it.",
+                    )
         elif endpoint.kind == "time-to-event":
             _time_to_event(c, path, endpoint)
         elif endpoint.kind in ("score-criterion", "finding", "event", "event-count"):
@@ -172,6 +212,24 @@ def _endpoints(c: Checker) -> None:
             _every_arm(c, (*path, "intervention"), endpoint.intervention, "No intervention is named")
             if endpoint.within is not None:
                 _range(c, (*path, "within"), endpoint.within, "The time allowed")
+
+
+def baseline_visit(c: Checker, path: Path_, name: str) -> None:
+    """A baseline is one visit, not after randomization."""
+    visit = c.model.schedule[name]
+    if visit.is_series:
+        c.add("P027", path, f"{name} is a series of visits.", "one visit (day)", "Name one visit.")
+        return
+    last = c.model.calendar.randomization_day or 1
+    for planned in c.protocol.series(name):
+        if day_index(planned.target_day) > day_index(last):
+            c.add(
+                "P027",
+                path,
+                f"{name} is on day {planned.target_day}, after randomization (day {last}).",
+                "a visit up to the day of randomization",
+                "Name a visit before randomization: what comes after it is a result.",
+            )
 
 
 def _range(c: Checker, path: Path_, days: Days, what: str) -> None:

@@ -39,6 +39,7 @@ CODES = {
     "P033": "A primary analysis without alpha, or an analysis plan without a primary.",
     "P034": "Counts that do not add up.",
     "P037": "A number that would sort participants into groups.",
+    "P038": "A baseline of which nothing is made.",
     **MISSING_CODES,
 }
 

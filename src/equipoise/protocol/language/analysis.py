@@ -357,9 +357,37 @@ class ScoreEndpoint(EndpointBase):
     at: Id = Field(description="The visit or visit series.")
     log: Truth = Field(False, description="Whether the logarithm is analysed; effects are then ratios.")
     floor: Number | None = Field(None, gt=0, description="With log: scores below are raised to this value first.")
-    baseline: Id | None = Field(None, description="Visit whose score is the baseline.")
+    value: Annotated[Literal["score", "change", "percent-change"], LATER] = Field(
+        "score",
+        description="The score itself, its change from the baseline visit, or that in per cent of the baseline.",
+    )
+    baseline: Id | None = Field(
+        None,
+        description="Visit whose score is the baseline, from which `value: change` counts. To adjust for it, name it "
+        "under `baseline` (`from`) and among the covariates.",
+    )
     unit: str | None = Field(None, description="Unit of the score, for tables and figures.")
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+    @model_validator(mode="after")
+    def _change(self) -> ScoreEndpoint:
+        if self.value != "score" and self.baseline is None:
+            raise Fault(
+                f"A {self.value.replace('-', ' ')} stands without the visit that it is from",
+                "baseline: a visit before randomization",
+                "Add baseline.",
+                "value",
+            )
+        if self.value == "percent-change" and self.unit not in (None, "%"):
+            raise Fault(f"A change in per cent is not in {self.unit}", "no unit, or %", "Remove unit.", "unit")
+        if self.value != "score" and self.log:
+            raise Fault(
+                "A change may be below zero, and then has no logarithm",
+                "value: score with log, or a change without",
+                "Remove one.",
+                "value",
+            )
+        return self
 
     @model_validator(mode="after")
     def _floor(self) -> ScoreEndpoint:

@@ -333,11 +333,45 @@ class BaselineVariable(Sourced):
     """A variable measured before randomization."""
 
     label: str | None = Field(None, description="Name in tables; by default the id.")
-    type: Literal["number", "category", "yes-no"] = Field(description="What kind of variable it is.")
+    type: Literal["number", "category", "yes-no"] = Field(
+        description="What kind of variable it is; a score (`from`) is a number without saying so."
+    )
+    from_: Annotated[Id | None, LATER] = Field(
+        None, description="The assessment (an instrument) whose score the variable is, in place of a column of its own."
+    )
+    visit: Annotated[Id | None, LATER] = Field(None, description="With `from`: the visit before randomization.")
+    scale: Annotated[str | None, LATER] = Field(None, description="With `from`: the scale, by default the total.")
     levels: tuple[str, ...] = Field((), description="Levels of a category; the first is the reference.")
     unit: str | None = Field(None, description="Unit of a number.")
     prognostic: Truth = Field(False, description="Expected to predict the outcome.")
     words: str | None = Field(None, description="What the variable is.")
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is read from the assessments and not recorded by itself."""
+        return self.from_ is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _score_is_number(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "from" in value and "type" not in value:
+            return {**value, "type": "number"}
+        return value
+
+    @model_validator(mode="after")
+    def _of_score(self) -> BaselineVariable:
+        if self.from_ is None and (self.visit is not None or self.scale is not None):
+            raise Fault(
+                "A visit or a scale stands without the assessment that it is of",
+                "from: an assessment, beside it",
+                "Add from, or remove visit and scale.",
+                "visit" if self.visit is not None else "scale",
+            )
+        if self.from_ is not None and self.visit is None:
+            raise Fault("A score stands without its visit", "visit: a visit before randomization", "Add visit.", "from")
+        if self.from_ is not None and self.type != "number":
+            raise Fault(f"A score is a number, and the type is {self.type}", "no type", "Remove type.", "type")
+        return self
 
     @model_validator(mode="after")
     def _levels(self) -> BaselineVariable:

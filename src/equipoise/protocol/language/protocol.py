@@ -104,6 +104,11 @@ class ProtocolModel(Frozen):
         rest = {key: entry for key, entry in sets.items() if key not in beside}
         return {**value, "assumptions": {**rest, "simple": {"simple": sets["simple"], **beside}}}
 
+    @property
+    def recorded_baseline(self) -> Mapping[Id, BaselineVariable]:
+        """Baseline variables that are recorded by themselves: all but scores of assessments."""
+        return {id: variable for id, variable in self.baseline.items() if not variable.is_score}
+
 
 class Protocol:
     """A protocol as it was read: the typed model, where each part stands in its file, and its hashes.
@@ -277,6 +282,26 @@ class Protocol:
             f"hash <code>{self.hash[:12]}</code></p><p>Arms: {arms}. "
             f"{len(self.model.endpoints)} endpoints, {len(self.model.analyses)} analyses.</p>"
         )
+
+
+def baseline_is_used(protocol: Protocol, id: str) -> bool:
+    """Whether something is made of the `baseline` of a score: it is what a change counts from, or a covariate.
+
+    A covariate must stand in every analysis of the endpoint: in one that leaves it out the key would promise in vain.
+    """
+    model = protocol.model
+    endpoint: Any = model.endpoints[id]
+    if endpoint.value != "score":
+        return True
+    scores = {
+        name
+        for name, variable in model.baseline.items()
+        if (variable.from_, variable.visit) == (endpoint.assessment, endpoint.baseline)
+        and (variable.scale == endpoint.scale or (variable.scale is None and endpoint.scale in ("total", "score")))
+    }
+    lines = [a for a in model.analyses.values() if a.estimand in model.estimands]
+    mine = [a for a in lines if model.estimands[a.estimand].endpoint == id]
+    return bool(mine) and all(scores & set(a.covariates) for a in mine)
 
 
 def _without_later_defaults(part: Any, plain: Any) -> Any:

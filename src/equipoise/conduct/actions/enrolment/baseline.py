@@ -35,7 +35,7 @@ def baseline(act: Act, participant: str, values: dict[str, Any]) -> None:
 def record_baseline(act: Act, values: Mapping[str, Any]) -> None:
     """Record baseline variables, or correct them; :func:`baseline` says the rest."""
     act.take("correct" if act.course.phase == "not_enrolled" else "record_baseline")
-    known = act.protocol.model.baseline
+    known = act.protocol.model.recorded_baseline
     before = values_of(act, "baseline", "baseline")
     items: dict[str, tuple[str, str | None, str]] = {}
     problems = []
