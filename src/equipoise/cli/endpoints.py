@@ -20,6 +20,7 @@ WARNINGS = {
     "event-without-day": "an event on a day that nobody knows leaves no result",
     "event-on-day-zero": "an event on the day of time zero is not counted, because the definition says so",
     "percent-of-nothing": "of a baseline score of 0 there are no per cent",
+    "cells-not-known": "cells of which nothing is known are not counted: the number is a bound",
     "amount-not-recorded": "days of use without an amount are not known",
 }
 CODES = {"U607": "An option of `equipoise endpoints` that does not fit."}

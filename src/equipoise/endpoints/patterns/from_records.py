@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.coverage import cover_days, window_of
+from equipoise.endpoints.coverage import Coverage, cover_days, window_of
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CLEAN, MIXED, NOT_DUE, NOTHING, UNKNOWN, USED, Cells, Lattice, Mask
 from equipoise.endpoints.patterns.evaluate import Scored, evaluate
@@ -14,6 +14,7 @@ from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import PatternEndpoint, PatternSource
 from equipoise.protocol.language.formula import NESTED, Formula, Step
+from equipoise.protocol.vocabulary.endpoint_kinds import Shape
 
 
 def pattern_of(lattice: Lattice, source: PatternSource) -> Pattern:
@@ -77,6 +78,12 @@ def formula_of(endpoint: PatternEndpoint) -> Formula:
     return require_definition(str(endpoint.definition)).formula
 
 
+def has_missing_rule(formula: Formula) -> bool:
+    """Whether a step of the formula, or of a part of it, says what a missed cell stands for."""
+    own = any(step.verb == "missing" for step in formula.steps)
+    return own or any(has_missing_rule(inner) for _, inner in formula.parts)
+
+
 def with_missing_rule(formula: Formula, rule: str) -> Formula:
     """The formula with ``rule`` in place of each of its rules for missed cells, and at its beginning where it has none.
 
@@ -84,9 +91,6 @@ def with_missing_rule(formula: Formula, rule: str) -> Formula:
     language's ``locf``.
     """
     step = Step.model_validate({"missing": "locf" if rule == "last-observation" else rule})
-
-    def has_rule(part: Formula) -> bool:
-        return any(s.verb == "missing" for s in part.steps) or any(has_rule(inner) for _, inner in part.parts)
 
     def replaced(part: Formula) -> Formula:
         changed: dict[str, object] = {"steps": tuple(step if s.verb == "missing" else s for s in part.steps)}
@@ -98,7 +102,7 @@ def with_missing_rule(formula: Formula, rule: str) -> Formula:
                 changed[name] = tuple(replaced(entry) if isinstance(entry, Formula) else entry for entry in value)
         return part.model_copy(update=changed)
 
-    if has_rule(formula):
+    if has_missing_rule(formula):
         return replaced(formula)
     return formula.model_copy(update={"steps": (step, *formula.steps)})
 
@@ -123,15 +127,26 @@ def derive_pattern(lattice: Lattice, id: str, endpoint: PatternEndpoint, missed:
         "warnings": scored.warnings,
     }
     if scored.type != "time-to-event":
-        return Derived(shape="binary" if scored.type == "binary" else "number", value=scored.value, **common)  # type: ignore[arg-type]
+        shape: Shape = "binary" if scored.type == "binary" else "number"
+        # A count of letters passes over the cells that nobody knows: it is a bound, and says so.
+        passed_over = (first.cells == UNKNOWN).any(axis=1) & ~np.isnan(scored.value)
+        counts = shape == "number" and not has_missing_rule(formula) and passed_over.any()
+        marks = {"cells-not-known": np.asarray(passed_over)} if counts else {}
+        return Derived(shape=shape, value=scored.value, marks=marks, **common)  # type: ignore[arg-type]
     assert scored.event is not None
     time, visit_time = _days(lattice, endpoint, formula, scored)
+    # Watched without an event beyond the last cell that was seen: the formula carries time forward.
+    seen_to = Coverage(np.isin(first.cells, (CLEAN, USED, MIXED))).last + 1.0
+    watched = scored.value / (first.days_per_cell if formula.first_of is not None else 1)
+    watched = watched - (formula.time_to.plus if formula.time_to is not None else 0)
+    carried = (scored.event == 0) & (seen_to < watched)
     return Derived(
         shape="time-to-event",
         time=time,
         event=np.asarray(scored.event == 1),
         cause=np.where(scored.event == 1, endpoint.label or id, ""),
         visit_time=visit_time,
+        marks={"time-carried-forward": np.asarray(carried)} if carried.any() else {},
         **common,  # type: ignore[arg-type]
     )
 
