@@ -304,3 +304,30 @@ def test_use_at_a_visit_is_not_clean_where_a_day_lacks_its_amount() -> None:
     given = records(visits=came(("week-1", 8)), daily_use=drinks(-1, None, 2))
     it = derive("kind: repeated-use, use: heavy, at: weekly", given)
     np.testing.assert_array_equal(it.values, [[np.nan, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("formula", "value", "marks"),
+    [
+        ("{count: {cells: '-'}}", 5, {"cells-not-known"}),
+        ("{steps: [{missing: is-use}], count: {cells: '-'}}", 5, set()),  # a rule says what the others are
+    ],
+)
+def test_a_number_of_cells_says_that_some_are_not_known(formula: str, value: float, marks: set[str]) -> None:
+    it = derive(
+        f"kind: pattern, use: told, cells: days, days: 1..10, formula: {formula}",
+        records(daily_use=diary("-----_____")),
+    )
+    np.testing.assert_array_equal(it.value, [value])
+    assert set(it.marks) == marks
+
+
+@pytest.mark.parametrize(("word", "marks"), [("----------", set()), ("-----_____", {"time-carried-forward"})])
+def test_a_pattern_watched_beyond_what_was_seen_says_so(word: str, marks: set[str]) -> None:
+    formula = "{time-to: {cells: '+'}}"
+    it = derive(
+        f"kind: pattern, use: told, cells: days, days: 1..10, formula: {formula}", records(daily_use=diary(word))
+    )
+    assert it.time is not None
+    assert it.time.tolist() == [10]
+    assert set(it.marks) == marks

@@ -84,7 +84,7 @@ ENDPOINT_WARNINGS: dict[str, str] = {
     "event-without-day": "Who had an event on a day that nobody knows has no result.",
     "event-on-day-zero": "An event on the day of time zero is not counted, as the endpoint says.",
     "percent-of-nothing": "Of a baseline score of 0 there are no per cent, and no result.",
-    "cells-not-known": "Visits, weeks or days of which nothing is known are not counted: the number is a lower bound.",
+    "cells-not-known": "Visits, weeks or days of which nothing is known are not counted in this number.",
     "amount-not-recorded": "Days of use without a recorded amount are not known.",
 }
 
