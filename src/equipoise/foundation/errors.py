@@ -133,6 +133,13 @@ class ConductError(EquipoiseError):
     family = "conduct"
 
 
+class EvidenceError(EquipoiseError):
+    """Published results cannot be read, or may not be combined (family E)."""
+
+    exit_code = 11
+    family = "evidence"
+
+
 def raise_if_any(error: type[EquipoiseError], problems: Sequence[Problem]) -> None:
     """Raise ``error`` with all of ``problems``, in file order, when there is at least one."""
     if problems:
