@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,20 +97,28 @@ def synthesise(
     pool: Annotated[
         bool, typer.Option("--pool", help="Pool also studies that differ in condition, comparison, outcome or time.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to create, with synthesis.json, forest.svg and funnel.svg."),
+    ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put studies of one outcome side by side, and pool them where they ask one question.
 
     Example: `equipoise evidence synthesise results.csv --outcome abstinence --measure odds_ratio`
     """
-    from equipoise.workflow.evidence import synthesise_published
+    from equipoise.workflow.evidence import synthesise_published, write_synthesis
 
     with reported(as_json=as_json):
         found = synthesise_published(file, measure=measure, outcome=outcome, rows=row or (), method=method, pool=pool)
+        files = () if out is None else write_synthesis(found, out, force=force)
     if as_json:
-        print_json(found.as_dict())
+        print_json({**found.as_dict(), "files": [str(path) for path in files]})
         return
     _print_synthesis(found)
+    for path in files:
+        console().print(str(path))
 
 
 def _print_synthesis(found: Synthesis) -> None:

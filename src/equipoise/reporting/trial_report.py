@@ -15,6 +15,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
+from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
@@ -38,6 +39,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections.add(
         "Comparison with the published results", [findings.published_table(material), *findings.remarks(material)]
     )
+    sections.add("Beside what is known", beside_known(material))
     sections.add("Sensitivity to analysis choices", _choices(material))
     sections.add("Adherence", _adherence(material))
     sections.add("Blinding", [build_guesses_table(material)])

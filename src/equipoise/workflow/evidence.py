@@ -75,6 +75,23 @@ def synthesise_published(
     return synthesise(_results(file), measure=measure, outcome=outcome, rows=rows, method=method, pool=pool)
 
 
+def write_synthesis(found: Synthesis, out: str | Path, *, force: bool = False) -> tuple[Path, ...]:
+    """A synthesis as ``synthesis.json``, its forest and, where studies were pooled, its funnel as SVG."""
+    from equipoise.reporting.evidence_report import draw_synthesis, draw_synthesis_funnel
+
+    target = OutputFolder(out, kind="synthesis", force=force)
+    target.require_free()
+    names = ["synthesis.json", "forest.svg"]
+    with target as folder:
+        text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        (folder / "synthesis.json").write_text(text, "utf-8", newline="\n")
+        (folder / "forest.svg").write_text(draw_synthesis(found).svg(), "utf-8", newline="\n")
+        if found.common is not None:
+            (folder / "funnel.svg").write_text(draw_synthesis_funnel(found).svg(), "utf-8", newline="\n")
+            names.append("funnel.svg")
+    return tuple(Path(out) / name for name in names)
+
+
 @dataclass(frozen=True)
 class WrittenEvidence:
     """The report of what is known, and what was written."""

@@ -94,6 +94,7 @@ def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Docu
         "Results",
         "Participants",
         "Comparison with the published results",
+        "Beside what is known",
         "Sensitivity to analysis choices",
         "Adherence",
         "Blinding",
@@ -149,6 +150,22 @@ def test_a_simulated_trial_says_so_on_the_page_on_every_figure_and_in_the_findin
 
 def test_a_real_trial_never_says_simulated(smoking: Trial):
     assert "SIMULATED" not in build_report(*smoking).to_html()
+
+
+def test_the_flagship_stands_beside_its_published_results_without_a_chance(flagship_report: Document):
+    found = next(f for f in flagship_report.figures if "Abstinent in the last two weeks: odds ratio" in f.alt)
+    assert "Dakwar 2019 5.7 (1.3 to 25.1)" in found.alt
+    assert "Dakwar 2019 0.47 (0.24 to 0.92)" in found.alt
+    assert "not estimable" not in found.alt  # the fallback stands in where the planned fit has no finite answer
+    assert not any("another trial of the same size" in getattr(b, "caption", "") for b in flagship_report.blocks)
+
+
+def test_a_real_trial_without_published_company_says_so_and_gives_the_chance_of_a_second_one(smoking: Trial):
+    report = build_report(*smoking)
+    assert "No published result of the same condition, comparison and outcome is held." in all_text(report)
+    chances = table(report, "Chance that another trial of the same size would exclude no difference")
+    for row in chances.rows:
+        assert str(row.cells[-1]).endswith("%")
 
 
 def test_what_favours_whom_follows_the_direction_of_the_endpoint(flagship: Trial):

@@ -185,7 +185,8 @@ def _check_percentage(claim: PublishedResult, about: PublishedResult | None, val
     percent = about.arm(which).percent
     if percent is None or overlap(percent.range(), value.range()):
         return []
-    what = f"“{claim.text('quote')}”: {value.text.strip('%')}%, where {about.source} has {percent.text.strip('%')}%."
+    name = about.arm(which).name or "the arm"
+    what = f"“{claim.text('quote')}” is told of {name}, where {about.source} has {percent.text.strip('%')}%."
     gap = f"{number_text(abs(value.value - percent.value))} points"
     return [_finding("contradiction", claim, about, what, gap, "rounded to nearest")]
 

@@ -55,8 +55,9 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A body of evidence."""
+    """A body of evidence on one topic."""
 
+    topic: str
     results: tuple[PublishedResult, ...]
     statements: tuple[Statement, ...]
     studies: Mapping[str, Study]
@@ -87,6 +88,7 @@ def read_known() -> Evidence:
     sources = [Source(**row) for _, row in _rows("sources.csv")[1]]
     unknown = [Unknown(**row) for _, row in _rows("unknown.csv")[1]]
     return Evidence(
+        "Ketamine for substance use",
         tuple(results),
         tuple(statements),
         {study.study: study for study in studies},
