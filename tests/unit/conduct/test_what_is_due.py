@@ -308,3 +308,36 @@ def test_the_terminal_shows_what_is_due_and_what_a_form_asks(trial: Any, monkeyp
     assert said.exit_code == 0, said.output
     assert "cocaine: Cocaine; positive, negative or not_evaluable" in said.output
     assert CliRunner().invoke(app, ["form", "smoking-cessation", "nothing"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "lowest", "highest", "value", "wanted"),
+    [
+        ("years", None, None, "410", "a number from 0 to 120"),
+        ("years", None, None, "-3", "a number from 0 to 120"),
+        ("years", None, None, "120", ""),
+        ("days", None, None, "-1", "a number from 0 on"),
+        ("days", 0, 30, "31", "a number from 0 to 30"),
+        ("days", 0, 30, "30", ""),
+        ("days", -40, None, "-39", ""),
+        ("units", None, None, "-7", ""),
+        ("units", None, 5.5, "5.6", "a number up to 5.5"),
+    ],
+)
+def test_a_baseline_number_lies_in_its_range(
+    unit: str, lowest: float | None, highest: float | None, value: str, wanted: str
+) -> None:
+    from equipoise.conduct.rules.forms import check_range
+    from equipoise.protocol.language.design import BaselineVariable
+
+    bounds = {
+        "lowest": None if lowest is None else float(lowest),
+        "highest": None if highest is None else float(highest),
+    }
+    assert check_range(BaselineVariable(type="number", unit=unit, **bounds), value) == wanted
+
+
+def test_a_baseline_value_out_of_its_range_is_refused(trial: Any) -> None:
+    with pytest.raises(ConductError) as caught:
+        trial.do("carol", "baseline", participant="P-1", values={"age": 410}, why="a slip")
+    assert _code(caught) == "C603"

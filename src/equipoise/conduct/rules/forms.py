@@ -17,7 +17,7 @@ from equipoise.conduct.rules.branching import Condition, asked, parse_condition
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import Assessment, BehaviouralIntervention, Blinding
+from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention, Blinding
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
 CODES = {
@@ -367,6 +367,28 @@ def number(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() and "e" not in text.lower() and "_" not in text else None
+
+
+# What a number in this unit can be where the protocol states no range of its own. Bounds are included.
+_BY_UNIT = {"years": (0, 120), "year": (0, 120), "days": (0, None), "day": (0, None), "%": (0, 100), "kg": (1, 650)}
+
+
+def check_range(variable: BaselineVariable, text: str) -> str:
+    """What a baseline number should be, in words, where it lies out of its range; empty where it does not.
+
+    The range is the protocol's (``lowest``, ``highest``); where it states neither, what a number in that unit can be.
+    """
+    value = number(text) if variable.type == "number" else None
+    if value is None:
+        return ""
+    stated = (variable.lowest, variable.highest)
+    bounds = stated if stated != (None, None) else _BY_UNIT.get((variable.unit or "").lower(), (None, None))
+    low, high = (None if bound is None else _plain_number(bound) for bound in bounds)
+    if (low is None or value >= low) and (high is None or value <= high):
+        return ""
+    if low is not None and high is not None:
+        return f"a number from {low} to {high}"
+    return f"a number from {low} on" if low is not None else f"a number up to {high}"
 
 
 def _check_item(form: Form, item: FormItem, value: str | None, hard: list[Problem], soft: list[Problem]) -> None:

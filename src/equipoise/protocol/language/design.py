@@ -343,6 +343,8 @@ class BaselineVariable(Sourced):
     scale: Annotated[str | None, LATER] = Field(None, description="With `from`: the scale, by default the total.")
     levels: tuple[str, ...] = Field((), description="Levels of a category; the first is the reference.")
     unit: str | None = Field(None, description="Unit of a number.")
+    lowest: Annotated[Number | None, LATER] = Field(None, description="The least that a number can be, included.")
+    highest: Annotated[Number | None, LATER] = Field(None, description="The most that a number can be, included.")
     prognostic: Truth = Field(False, description="Expected to predict the outcome.")
     words: str | None = Field(None, description="What the variable is.")
 
@@ -385,6 +387,20 @@ class BaselineVariable(Sourced):
                 "levels for type category only",
                 "Write type: category, or remove the levels.",
                 "levels",
+            )
+        if self.type != "number" and not (self.lowest is None and self.highest is None):
+            raise Fault(
+                f"A range is given, and the type is {self.type}",
+                "lowest and highest for type number only",
+                "Write type: number, or remove the range.",
+                "lowest" if self.lowest is not None else "highest",
+            )
+        if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
+            raise Fault(
+                f"The lowest is {self.lowest}, the highest {self.highest}",
+                "lowest not above highest",
+                "Exchange the two.",
+                "lowest",
             )
         return self
 

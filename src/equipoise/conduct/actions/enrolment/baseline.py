@@ -12,7 +12,7 @@ from equipoise.conduct.actions.history import day_1_kind, profile_of, require_da
 from equipoise.conduct.actions.visits.query import new_query
 from equipoise.conduct.actions.visits.recording import form_of, form_rows, joined, raise_problems, values_of
 from equipoise.conduct.rules import eligibility as criteria
-from equipoise.conduct.rules.forms import number
+from equipoise.conduct.rules.forms import check_range, number
 from equipoise.conduct.rules.windows import anchor_is_randomization, study_day_of
 from equipoise.foundation.errors import Problem, listed
 
@@ -50,6 +50,8 @@ def record_baseline(act: Act, values: Mapping[str, Any]) -> None:
             problems.append(Problem("C603", id, f"Found {text!r}.", "yes or no"))
         elif variable.type == "number" and number(text) is None:
             problems.append(Problem("C603", id, f"Found {text!r}.", "a number"))
+        elif wanted := check_range(variable, text):
+            problems.append(Problem("C603", id, f"Found {text}.", wanted, "Correct the value."))
         else:
             kind = {"number": "decimal", "category": "choice", "yes-no": "yes-no"}[variable.type]
             items[id] = (kind, text, variable.unit or "")
