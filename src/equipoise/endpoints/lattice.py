@@ -166,7 +166,11 @@ class Lattice:
 
     def _rows(self, table: pl.DataFrame) -> pl.DataFrame:
         keys = self.participants.keys
-        rows = table.join(keys, on=[c for c in keys.columns if c != "row"], how="inner")
+        on = [c for c in keys.columns if c != "row"]
+        if not table.height:
+            # A table that the simulator leaves empty names no replicate.
+            table = table.with_columns(pl.lit(None, keys.schema[c]).alias(c) for c in on if c not in table.columns)
+        rows = table.join(keys, on=on, how="inner")
         if self.stage_day is None or "day" not in rows.columns:
             return rows
         # Whoever has no day of randomization to the stage has no day in it either.
