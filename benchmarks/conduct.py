@@ -59,14 +59,20 @@ def _worker(stage: object, number: int, answers: dict[str, str], pause: float, a
 
 def _prepare(stage: object, people: list[str]) -> None:
     from equipoise.conduct.clock import Moment, SystemClock
+    from equipoise.conduct.drill.stage import eligible_rows
     from equipoise.conduct.entropy import SystemEntropy, code
     from equipoise.conduct.trial.ledger import writing
 
     entropy = SystemEntropy()
     now = Moment.of(SystemClock(), "America/New_York")
     day = now.local_date.isoformat()
+    protocol = stage.trial.protocol(stage.trial.protocol_hash)
     with writing(stage.trial) as writer:
         for participant in people:
+            put = eligible_rows(protocol, participant, now.local_date)
+            put["participant"][0] |= {"site": "main", "day_1": day}
+            visit = {"participant": participant, "visit": "admission", "repeat": 1, "state": "attended"}
+            put["visit"] = [{**visit, "date": day, "study_day": "1"}]
             writer.append(
                 action="drill-entered",
                 now=now,
@@ -79,29 +85,7 @@ def _prepare(stage: object, people: list[str]) -> None:
                 participant=participant,
                 subject="",
                 why="",
-                what={
-                    "put": {
-                        "participant": [
-                            {
-                                "participant": participant,
-                                "site": "main",
-                                "status": "eligible",
-                                "day_1": day,
-                                "consent_version": "1",
-                            }
-                        ],
-                        "visit": [
-                            {
-                                "participant": participant,
-                                "visit": "admission",
-                                "repeat": 1,
-                                "state": "attended",
-                                "date": day,
-                                "study_day": "1",
-                            }
-                        ],
-                    }
-                },
+                what={"put": put},
                 protocol_hash="",
                 program_version="",
                 entropy=entropy,
