@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._table_memory import solve_tables
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.packing import FloatArray, IntArray
 from equipoise.stats.roots import find_zeros
@@ -23,6 +22,10 @@ from equipoise.stats.wald import CodeArray
 
 # Tables as likely as the observed one up to rounding count as equally extreme (the margin of R's fisher.test).
 _EQUAL_PROBABILITY = 1e-7
+# Answers of some 20 MB are kept; what goes beyond is forgotten and worked out again.
+_MOST_KNOWN = 100_000
+# Replicates of a trial share a few hundred tables: (answers, level) to table to answer.
+_known: dict[tuple[str, float], dict[tuple[int, int, int, int], FloatArray]] = {}
 # Log odds ratios beyond this have tail probabilities far below any level for tables of up to a million.
 _FURTHEST = 80.0
 
@@ -100,6 +103,25 @@ class TwoByTwo:
             self.n_experimental[chosen],
             self.codes[chosen],
         )
+
+
+def solve_tables(name: str, level: float, tables: TwoByTwo, solver: Callable[[TwoByTwo], FloatArray]) -> FloatArray:
+    """``solver(tables)``, an array (n_answers, n_tables), asked only for tables not met before in this process.
+
+    ``name`` and ``level`` say which answers these are. A solver's answer for a table must not depend on the tables
+    beside it, to the last bit: what a run gives would otherwise depend on what ran before it.
+    """
+    known = _known.setdefault((name, level), {})
+    if len(known) > _MOST_KNOWN:
+        known = _known[(name, level)] = {}
+    columns = (tables.events_control, tables.n_control, tables.events_experimental, tables.n_experimental)
+    places = list(zip(*(column.tolist() for column in columns), strict=True))
+    new: IntArray = np.array([i for i, place in enumerate(places) if place not in known], dtype=np.int64)
+    if new.size:
+        answers = solver(tables.take(new))
+        for i, answer in zip(new.tolist(), answers.T, strict=True):
+            known[places[i]] = answer.copy()
+    return np.stack([known[place] for place in places], axis=1)
 
 
 def fisher_exact(

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from equipoise.stats._table_memory import solve_tables
 from equipoise.stats.codes import FitCode, has, mark
-from equipoise.stats.exact import TwoByTwo
+from equipoise.stats.exact import TwoByTwo, solve_tables
 from equipoise.stats.packing import FloatArray
 from equipoise.stats.roots import find_zeros
 from equipoise.stats.wald import CodeArray, normal_quantile, two_sided_p

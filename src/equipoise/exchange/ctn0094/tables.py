@@ -13,7 +13,7 @@ from equipoise.records.cells import Fault
 from equipoise.records.schema import ANY_SUBSTANCE, ATTENDED, MISSED, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
-    from equipoise.exchange.ctn0094.read import Trial
+    from equipoise.exchange.ctn0094.trials import Trial
 
 __all__ = [
     "Context",

@@ -13,13 +13,13 @@ from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
 from equipoise.conduct.actions.visits.recording import due_of, form_of, repeats_of, values_of
 from equipoise.conduct.actions.visits.visit import NOT_DONE
+from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import adverse_events, forms, windows
 from equipoise.protocol.language.design import BehaviouralIntervention
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
 _LEFT = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
-IN_ERROR = "entered_in_error"
 
 
 @action("due", states=_ALWAYS, again=run_again)
