@@ -440,6 +440,7 @@ def test_one_participant_goes_the_whole_way_on_both_databases(staged: Any, datab
         "exposure": 1,
         "sessions": 8,
         "adverse_events": 1,
+        "events": 0,
         "disposition": 1,
     }
     dose = records["exposure"].row(0, named=True)
