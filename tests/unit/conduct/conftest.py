@@ -110,7 +110,7 @@ class Staged:
 
         row = self.trial.row("participant", participant=participant)
         with writing(self.trial) as writer:
-            now = Moment.of(self.clock, "")
+            now = Moment.of(self.clock, "America/New_York")
             put = eligible_rows(self.trial.protocol(self.trial.protocol_hash), participant, now.local_date)
             kept = {"consented_on": row.consented_on, "consent_version": row.consent_version} if row else {}
             put["participant"][0] |= kept

@@ -28,6 +28,8 @@ from equipoise.workflow.library import read_protocol
 
 PROTOCOL = "ketamine-mbrp-cocaine"
 
+ZONE = "America/New_York"  # of the stage's one site
+
 
 @dataclass
 class Stage:
@@ -52,7 +54,7 @@ class Stage:
         entropy, clock = SystemEntropy(), SystemClock()
         with writing(self.trial) as writer:
             for participant in participants:
-                moment = Moment.of(clock, "")
+                moment = Moment.of(clock, ZONE)  # a day of the site, as the actions reckon it
                 put = eligible_rows(self.trial.protocol(self.trial.protocol_hash), participant, moment.local_date)
                 put["participant"][0] |= {"site": "main", "status": status}
                 writer.append(
@@ -126,7 +128,7 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
                 accounts=accounts,
                 database=address,
                 slots=slots,
-                zone="America/New_York",
+                zone=ZONE,
             )
             administrator = sign_in(trial, "drill-admin", passphrase)
             investigator = Session("drill-staff")
