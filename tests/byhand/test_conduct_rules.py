@@ -334,7 +334,7 @@ def test_every_assessment_of_the_flagship_has_a_form(flagship: Protocol) -> None
         "dissociation": ("instrument", 1),
         "arm-guess": ("instrument", 2),
         "telephone-report": ("instrument", 1),
-        "adverse-events": ("event", 1),
+        "adverse-events": ("event", 2),
         "mindfulness-based-relapse-prevention": ("session", 4),
     }
     assert {id for id, form in made.items() if form.blinding == "quarantined"} == {"infusion-vitals", "dissociation"}

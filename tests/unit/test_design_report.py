@@ -103,7 +103,7 @@ def test_a_heat_map_writes_every_share_and_frames_those_that_reach_the_mark():
     shares = {(40.0, 0.5): 0.2, (40.0, 1.0): 0.5, (110.0, 0.5): None, (110.0, 1.0): 0.91}
     drawing = draw_heat_map(shares, x_axis="n", y_axis="effect", title="Power of x")
     svg = drawing.svg()
-    for text in (">20<", ">50<", ">91<", "n 110, effect 1: 91.0 %"):
+    for text in (">20<", ">50<", ">91<", "n 110, effect 1: 91.0%"):
         assert text in svg
     assert svg.count('stroke="#1B252D"') == 1
     assert "from 20 % at 40 and 0.5 to 91 % at 110 and 1; 1 of 3 cells reach 80 %" in drawing.alt

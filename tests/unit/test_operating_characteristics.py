@@ -121,7 +121,10 @@ def test_a_replicate_replayed_and_analysed_like_any_trial_gives_the_numbers_that
         for name in ("estimate", "standard_error", "ci_lower", "ci_upper", "p_value", "n_analysed", "n_events"):
             counted = row_values(reference.folder, row.id, name, N)[replicate]
             one = getattr(estimate, name)
-            if one is None:
+            if name.startswith("ci_") and np.isnan(counted):
+                # The finite limit of an infinite estimate is looked for in one trial's analysis, not in a power run.
+                assert estimate.estimate is None or {"estimate-infinite", "estimate-zero"} & set(estimate.warnings)
+            elif one is None:
                 assert np.isnan(counted) or counted < 0, (row.id, name)
             else:
                 # Scores with gaps are fractions added up in another order; whole numbers are the same bit for bit.
@@ -129,8 +132,10 @@ def test_a_replicate_replayed_and_analysed_like_any_trial_gives_the_numbers_that
 
 
 def test_lines_by_imputation_are_named_where_they_are_not_run_and_draw_the_same_when_a_trial_is_replayed(
-    protocol, cell
+    protocol, cell, monkeypatch
 ):
+    # A power run takes the protocol's number of sets; the analysis of one trial would raise it.
+    monkeypatch.setattr("equipoise.analysis.imputed.sets_wanted_for", lambda outcomes, analysis: 0)
     [plain_run] = run_cells(protocol, [cell], replicates=2, seed=SEED)
     assert "abstinence-imputed" in plain_run.left_out
     assert "abstinence-imputed" not in {summary.row.line for summary in plain_run.rows}

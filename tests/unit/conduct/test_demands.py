@@ -197,7 +197,8 @@ def test_text_that_a_spreadsheet_would_run_gets_in_nowhere(staged: Any) -> None:
     trial.do("carol", "consent", participant="P-2", version="1")
     assert refused(trial, "carol", "baseline", participant="P-2", values={"sex": "=male"}) == "C023"
     assert refused(trial, "carol", "screening-failure", participant="P-2", why="=HYPERLINK(1)") == "C023"
-    trial.do("carol", "baseline", participant="P-2", values={"age": "-1"})  # a number, whatever it means
+    # a number is read as one, and held to its range
+    assert refused(trial, "carol", "baseline", participant="P-2", values={"age": "-1"}) == "C603"
 
 
 def test_access_can_be_taken_away_and_pass_phrases_changed_while_data_are_frozen(staged: Any) -> None:

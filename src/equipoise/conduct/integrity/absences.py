@@ -34,6 +34,7 @@ CODES = {"C077": "A receipt, an anchor, or the folder that holds them is missing
 # Actions after which an anchor is noted in the receipts folder; a test holds the list against the actions themselves.
 ANCHORED = frozenset(
     {
+        "acknowledge-clock",
         "acknowledge-loss",
         "add-slots",
         "amend",

@@ -44,7 +44,7 @@ from equipoise.conduct.rules.status import Turn, columns_of, standing_after
 from equipoise.foundation.errors import listed
 
 CODES = {
-    "C615": "Something that cannot be taken back as entered in error, or has a way of its own.",
+    "C631": "Something that cannot be taken back as entered in error, or has a way of its own.",
 }
 # Forms that have an action of their own, and who corrects which of the others.
 _ELSEWHERE = {
@@ -374,7 +374,7 @@ def entered_in_error(
         return
     if (form in _ELSEWHERE and form != ADVERSE_EVENT) or form in ("baseline", RUN):
         step = _ELSEWHERE.get(form, "correct, with the right value")
-        act.refuse("C615", form, "It has a way of its own.", "another form", f"Use: {step}.")
+        act.refuse("C631", form, "It has a way of its own.", "another form", f"Use: {step}.")
     made = forms.forms(act.protocol).get(form)
     if made is not None and made.kind == "daily-use" and on is not None:
         repeat = on.toordinal()
@@ -387,7 +387,7 @@ def entered_in_error(
         act.refuse("C600", form, "Another role takes it back.", "an account that records it")
     if duplicate_of is not None and (duplicate_of == repeat or form_of(act, visit, form, duplicate_of) is None):
         act.refuse(
-            "C615", "duplicate_of", f"There is no other {form} {duplicate_of}.", "the number of the one that stays"
+            "C631", "duplicate_of", f"There is no other {form} {duplicate_of}.", "the number of the one that stays"
         )
     rows = _taken_back(act, visit, form, repeat)
     answer: dict[str, Any] = {
@@ -435,7 +435,7 @@ def _visit_in_error(act: Act, visit: str) -> None:
         act.refuse("C602", visit, "Nothing is recorded there.", "a visit that was recorded")
     standing = [form["form"] for form in forms_on(act, visit)]
     if standing:
-        act.refuse("C615", visit, f"Forms stand at it: {listed(standing)}.", "none", "Take these back first.")
+        act.refuse("C631", visit, f"Forms stand at it: {listed(standing)}.", "none", "Take these back first.")
     who = {"participant": act.participant.participant, "visit": visit, "repeat": 1}
     cleared = {"state": IN_ERROR, "date": "", "study_day": "", "reason": act.why}
     act.record(
