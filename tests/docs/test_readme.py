@@ -100,7 +100,7 @@ def started_table(start: Results, poats: Results) -> list[str]:
         ("START: completed, methadone", "74 %", alone("completion.proportion.methadone")),
         ("START: completed, buprenorphine-naloxone", "46 %", alone("completion.proportion.bup-nx")),
         (
-            "START: opioid-positive, weeks 1 to 9, odds ratio",
+            "START: opioid-positive while in treatment, weeks 1 to 9, odds ratio",
             "0.63 (0.52 to 0.76)",
             interval(start["opioid-positive-population"]),
         ),

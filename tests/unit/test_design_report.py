@@ -106,7 +106,7 @@ def test_a_heat_map_writes_every_share_and_frames_those_that_reach_the_mark():
     for text in (">20<", ">50<", ">91<", "n 110, effect 1: 91.0%"):
         assert text in svg
     assert svg.count('stroke="#1B252D"') == 1
-    assert "from 20 % at 40 and 0.5 to 91 % at 110 and 1; 1 of 3 cells reach 80 %" in drawing.alt
+    assert "from 20% at 40 and 0.5 to 91% at 110 and 1; 1 of 3 cells reach 80%" in drawing.alt
 
 
 def test_a_grid_of_two_axes_is_drawn_as_curves_and_maps():
