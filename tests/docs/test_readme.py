@@ -104,8 +104,12 @@ def started_table(start: Results, poats: Results) -> list[str]:
             "0.63 (0.52 to 0.76)",
             interval(start["opioid-positive-population"]),
         ),
-        ("START: the same, mixed model", "", interval(start["opioid-positive"])),
-        ("START: the same, a week without a sample is use", "", interval(start["opioid-positive-missed-is-use"])),
+        ("START: the same as the first, mixed model", "", interval(start["opioid-positive"])),
+        (
+            "START: everybody, a week without a sample is use, mixed model",
+            "",
+            interval(start["opioid-positive-missed-is-use"]),
+        ),
         ("POATS: success, first phase", "43 of 653 (6.6 %)", together("phase-1-proportion")),
         (
             "POATS: the same, standard management; added counselling",

@@ -136,7 +136,10 @@ class Driver:
         self.at(day_1, lambda: self.do("coordinator", "day-1", participant=id))
         self.hold(id, "admission", day_1, 5)
         self.tell_calendar(id, -30, -1, day_1, day_1)
-        self.at(date_of(2, day_1), lambda: self.do("coordinator", "randomize", participant=id))
+        self.at(
+            date_of(2, day_1),
+            lambda: self.do("coordinator", "randomize", why="detoxification took its time", participant=id),
+        )
 
     def hold(self, id: str, visit: str, day_1: date, minutes: float = 0) -> None:
         """A visit that took place, with everything asked at it.

@@ -104,4 +104,4 @@ def test_at_the_terminal_the_key_is_made_again_with_what_init_told_once(
     assert run("verify", folder, "--safety", again)["ok"]
     assert run("queries", folder, "--as", "sam", "--safety", again)["queries"] == []
     other = tmp_path / "trial-pharmacy"  # the other key is no help
-    assert run("verify", folder, "--safety", other, code=10)["problems"][0]["code"] == "C043"
+    assert "C043" in json.dumps(run("verify", folder, "--safety", other, code=10))

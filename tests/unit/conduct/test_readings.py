@@ -15,11 +15,14 @@ def _loaded_by_screening(trial) -> set[str]:
     """Modules that a process of its own has loaded after one action that needs no protocol."""
     script = (
         "import json, sys\n"
+        "from datetime import UTC, datetime\n"
+        "from equipoise.conduct.clock import SetClock\n"
         "from equipoise.conduct.actions.dispatch import perform\n"
         "from equipoise.conduct.actions.sign_in import Session\n"
         "from equipoise.conduct.trial.trial import Trial\n"
         "trial = Trial.open(sys.argv[1])\n"
-        "perform(trial, Session('carol'), 'screen', {'participant': sys.argv[2], 'site': 'main'})\n"
+        "clock = SetClock(datetime(2027, 1, 12, 14, 0, tzinfo=UTC))\n"  # not behind the ledger's last event
+        "perform(trial, Session('carol'), 'screen', {'participant': sys.argv[2], 'site': 'main'}, clock=clock)\n"
         "print(json.dumps(sorted(sys.modules)))\n"
     )
     number = trial.rows("SELECT count(*) FROM event")[0][0]

@@ -17,10 +17,10 @@ def trial(staged: Any) -> Any:
     made = staged()
     hire(made)
     made.do("carol", "screen", participant="P-1", site="main")
-    made.do("carol", "consent", participant="P-1", version="1.0", on="2027-01-10")
+    made.do("carol", "consent", participant="P-1", version="1.0", on="2027-01-11")
     made.do("carol", "baseline", participant="P-1", values={"age": 41, "route": "intranasal"})
     made.do("ivan", "eligibility", participant="P-1", attested={"dependent": True, "seeking": True})
-    made.do("carol", "day-1", participant="P-1", on="2027-01-10")
+    made.do("carol", "day-1", participant="P-1", on="2027-01-11")
     made.do("carol", "randomize", participant="P-1")
     return made
 
