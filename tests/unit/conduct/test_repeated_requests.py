@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ def trial(staged: Any) -> Any:
     made.do("ivan", "eligibility", participant="P-1", attested={"dependent": True, "seeking": True})
     made.do("carol", "day-1", participant="P-1", on="2027-01-11")
     made.do("carol", "randomize", participant="P-1")
+    made.clock.at += timedelta(days=1)
     return made
 
 

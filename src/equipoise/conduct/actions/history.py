@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules.dates import check_day
 from equipoise.conduct.rules.status import Course, Turn, standing_on
-from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.foundation.errors import ConductError
 
 if TYPE_CHECKING:
@@ -186,6 +185,9 @@ def visit_kind(act: Act, target_day: int | None) -> str:
 
 def day_1_kind(act: Act) -> str:
     """The kind of time of study day 1: where randomization is planned on that day or later, it cannot follow it."""
+    # Here, so that an action which asks for no protocol does not load the language.
+    from equipoise.conduct.rules.windows import anchor_is_randomization
+
     planned = act.protocol.model.calendar.randomization_day
     after = anchor_is_randomization(act.protocol) or (planned is not None and planned >= 1)
     return "study day 1 before randomization" if after else "study day 1"
