@@ -116,6 +116,49 @@ def test_covariates_of_a_single_arm_are_refused(tmp_path):
     assert found == [("P029", "analyses.line.covariates")]
 
 
+@pytest.mark.parametrize(
+    ("estimand", "analysis", "place"),
+    [
+        ("endpoint: binary, treatments: b, summary: proportion", "estimator: proportion, goal: 40 %", None),
+        ("endpoint: score, treatments: b, summary: mean", "estimator: linear, goal: 40", None),
+        ("endpoint: binary, treatments: b, summary: proportion", "estimator: proportion, goal: 0.4", "goal"),
+        ("endpoint: binary, treatments: b, summary: proportion", "estimator: proportion, goal: 100 %", "goal"),
+        ("endpoint: score, treatments: b, summary: mean", "estimator: linear, goal: 40 %", "goal"),
+        ("endpoint: log-score, treatments: b, summary: geometric-mean", "estimator: linear, goal: 0", "goal"),
+        ("endpoint: score, treatments: b v a, summary: mean-difference", "estimator: linear, goal: 4", "goal"),
+        ("endpoint: binary, treatments: b v a, summary: odds-ratio", "estimator: logistic, goal: 4 %", "goal"),
+    ],
+)
+def test_a_goal_is_for_one_arm_and_on_the_scale_of_what_is_asked(tmp_path, estimand, analysis, place):
+    found = problems_of(tmp_path, estimand, analysis)
+    assert found == ([] if place is None else [("P029", f"analyses.line.{place}")])
+
+
+def test_only_a_goal_or_a_change_gives_the_mean_of_one_arm_a_p_value(tmp_path):
+    path = tmp_path / "small.yaml"
+    head = HEAD.replace("schedule:", "schedule:\n  entry: {day: 1, assess: [craving]}")
+    head += "  change: {kind: score, words: craving, assessment: craving, scale: score, at: weekly, value: change, "
+    path.write_text(
+        head + "baseline: entry}\n"
+        "estimands:\n"
+        "  mean: {endpoint: score, treatments: b, summary: mean}\n"
+        "  change: {endpoint: change, treatments: b, summary: mean}\n"
+        "analyses:\n"
+        "  plain: {estimand: mean, estimator: linear, level: primary, alpha-two-sided: 0.05}\n"
+        "  goal: {estimand: mean, estimator: linear, goal: 30}\n"
+        "  change: {estimand: change, estimator: linear}\n"
+        "assumptions:\n"
+        "  one: {n: {a: 8, b: 8}, parts: {use: {cocaine: {level: -1}}, score: {craving: {mean: 40, sd: 20}}}}\n"
+    )
+    protocol = read_protocol(path)
+    results = analyse_records(protocol, simulate(protocol, seed=3))
+    assert results["plain"].p_value is None
+    assert results["goal"].details["goal"] == 30.0
+    shift = (results["goal"].estimate - 30.0) / results["goal"].standard_error
+    assert results["goal"].statistic == pytest.approx(shift)
+    assert results["change"].statistic == pytest.approx(results["change"].estimate / results["change"].standard_error)
+
+
 def test_ties_as_a_discrete_scale_answer_for_odds(tmp_path):
     estimand = "endpoint: time, treatments: b v a, summary: odds-ratio"
     assert problems_of(tmp_path, estimand, "estimator: cox, ties: exact") == []

@@ -271,7 +271,11 @@ def fit_risk(data: BinaryData, analysis: Analysis) -> list[Outcome]:
 
 
 def fit_proportions(data: BinaryData, analysis: Analysis) -> list[Outcome]:
-    """The proportion in each arm, reference first, with Wilson limits (or those the plan names)."""
+    """The proportion in each arm, reference first, with Wilson limits (or those the plan names).
+
+    With a performance goal the p value is that of the test whose interval is given: exact, or the score test.
+    """
+    from equipoise.stats.goal import exact_goal_test
     from equipoise.stats.risk import clopper_pearson, wilson
 
     limits, words = (
@@ -291,6 +295,15 @@ def fit_proportions(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         fits = limits(events, total, level=analysis.ci_level)
         n = events.shape[0]
         codes = np.where(total > 0, 0, int(FitCode.EMPTY_ARM | FitCode.NOT_ESTIMABLE)).astype(np.uint32)
+        statistic, p_value, tested, details = nothing(n), nothing(n), "", {}
+        if analysis.goal is not None:
+            goal = analysis.goal.amount / 100.0
+            test = exact_goal_test(events, total, goal)
+            by_score = limits is wilson
+            statistic = test.statistic if by_score else statistic
+            p_value = test.p_score if by_score else test.p_value
+            tested = f", {'score' if by_score else 'exact binomial'} test against the goal of {analysis.goal}"
+            details = {"goal": goal}
         out.append(
             Outcome(
                 estimator="proportion",
@@ -299,17 +312,18 @@ def fit_proportions(data: BinaryData, analysis: Analysis) -> list[Outcome]:
                 standard_error=nothing(n),
                 ci_lower=fits.ci_lower,
                 ci_upper=fits.ci_upper,
-                statistic=nothing(n),
+                statistic=statistic,
                 df=nothing(n),
-                p_value=nothing(n),
+                p_value=p_value,
                 n_analysed=total,
                 n_events=events,
                 n_missed=sum_by_trial(is_arm, missed) - total,
                 codes=codes,
-                method=f"proportion, {words} limits",
+                method=f"proportion, {words} limits{tested}",
                 event=data.event_word,
                 arm=arm,
                 suffix=f".{arm}",
+                details=details,
             )
         )
     return out

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, Mask, long_rows, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
@@ -342,10 +343,29 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
         left_out=() if alone else _left_out(comparison, design, fits.codes, kept, fits.coefficients[0])[0],
         details={"sd_residual": fits.sd_residual},
     )
-    if alone and derived.logarithm:
-        # That a geometric mean is 1 is nobody's hypothesis.
-        outcome = replace(outcome, statistic=nothing(comparison.n_trials), p_value=nothing(comparison.n_trials))
-    return [outcome]
+    return [_against_goal(outcome, derived, analysis) if alone else outcome]
+
+
+def _against_goal(outcome: Outcome, derived: Derived, analysis: Analysis) -> Outcome:
+    """The mean of one arm tested against its performance goal; a change without a goal, against none.
+
+    That a mean is 0, or a geometric mean 1, is nobody's hypothesis.
+    """
+    n = outcome.estimate.shape[0]
+    if analysis.goal is None:
+        if derived.is_change:
+            return outcome
+        return replace(outcome, statistic=nothing(n), p_value=nothing(n))
+    goal = analysis.goal.amount
+    centre = np.log(outcome.estimate / goal) if derived.logarithm else outcome.estimate - goal
+    statistic = centre / outcome.standard_error
+    return replace(
+        outcome,
+        statistic=statistic,
+        p_value=2.0 * special.stdtr(outcome.df, -np.abs(statistic)),
+        method=f"{outcome.method}, test against the goal of {analysis.goal}",
+        details={**outcome.details, "goal": goal},
+    )
 
 
 def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:

@@ -237,7 +237,12 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
                 codes,
             )
         )
-    out.print(add_rows(table, rows))
+    if not rows and len(cell.arm_sizes) == 1:
+        from equipoise.reporting.power_report import NOTHING_TESTED
+
+        out.print(NOTHING_TESTED)
+    else:
+        out.print(add_rows(table, rows))
     dropout = ", ".join(f"{arm} {100 * share:.1f}%" for arm, share in cell.dropout.items())
     out.print(f"Expected dropout: {dropout}.")
     for rule in cell.rules:

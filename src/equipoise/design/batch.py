@@ -41,7 +41,8 @@ class PlannedRow:
     """A row of results that every replicate has.
 
     ``kind`` is ``main``; ``as-planned`` where a logistic line names what to report when maximum likelihood has no
-    finite answer (its numbers are then those); ``arm`` for an estimate of one arm.
+    finite answer (its numbers are then those); ``goal`` for an estimate of one arm tested against ``null``, its
+    performance goal; ``arm`` for one that is tested against nothing.
     """
 
     id: str
@@ -56,6 +57,12 @@ class PlannedRow:
     alpha_two_sided: float
     ci_level: float
     kind: str
+    null: float | None = None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the row has a hypothesis: two treatments that do not differ, or a performance goal."""
+        return self.kind != "arm"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -229,7 +236,7 @@ def rows_of(fit: PlannedFit, outcomes: list[Outcome]) -> list[tuple[PlannedRow, 
     fallbacks = {outcome.suffix[1:]: outcome for outcome in outcomes if _is_fallback(fit, outcome)}
     out = []
     for outcome in main:
-        kind = "main" if outcome.reference is not None else "arm"
+        kind = "main" if outcome.reference is not None else "goal" if "goal" in outcome.details else "arm"
         out.append((_row(fit, outcome, fit.id + outcome.suffix, kind), outcome))
     rule = fit.analysis.if_separated
     if fit.analysis.estimator == "logistic" and rule != "report":
@@ -276,4 +283,5 @@ def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str |
         alpha_two_sided=alpha,
         ci_level=float(analysis.ci_level),
         kind=kind,
+        null=outcome.details.get("goal"),
     )

@@ -293,7 +293,7 @@ def _look(store: ReplicateStore, precision: float, looked: int, replicates: int)
     while looked + LOOK_EVERY <= min(there, replicates):
         looked += LOOK_EVERY
         rows = store.rows()
-        wanted = primary_rows(rows) or [n for n, row in enumerate(rows) if row.kind != "arm"]
+        wanted = primary_rows(rows) or [n for n, row in enumerate(rows) if row.is_tested]
         widths = []
         for start, arrays in store.column_blocks(looked):
             for number in wanted:

@@ -247,8 +247,11 @@ def scale_effect(protocol: Protocol, spec: ScenarioSpec, factor: float) -> Setti
 def is_null(scenario: AnyScenario) -> bool:
     """Whether no outcome depends on the arm, so that the true effect of every comparison is none.
 
-    A baseline fixed unequally between the arms is not null: an unadjusted comparison then has an effect.
+    A baseline fixed unequally between the arms is not null: an unadjusted comparison then has an effect. One arm has
+    no comparison, and what a goal is held against may be missed or met in any world.
     """
+    if len(scenario.arm_sizes) < 2:
+        return False
     if not isinstance(scenario, Scenario):
         return scenario.is_null
     p, a = scenario.parameters, scenario.accompanying

@@ -234,7 +234,7 @@ def target_row(made: OperatingCharacteristics, line: str) -> str:
     primary = [rows[k].id for k in primary_rows(tuple(rows)) if rows[k].line == line]
     if primary:
         return primary[0]
-    compared = [row.id for row in rows if row.line == line and row.kind != "arm"]
+    compared = [row.id for row in rows if row.line == line and row.is_tested]
     planned = [id for id in compared if id.endswith(".as-planned")]
     return (planned or compared or [line])[0]
 

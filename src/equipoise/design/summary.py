@@ -95,7 +95,7 @@ class RowSummary:
     @property
     def never_fitted(self) -> bool:
         """Whether a comparison has neither an estimate nor a p value in any replicate."""
-        return self.row.kind != "arm" and self.significant is None and self.median is None
+        return self.row.is_tested and self.significant is None and self.median is None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -143,7 +143,7 @@ def summarise_row(
 ) -> RowSummary:
     """One row; ``arrays`` hold one number a replicate."""
     ratio = SCALES[row.scale].is_ratio
-    compared = row.kind != "arm"
+    compared = row.kind not in ("arm", "goal")
     estimate, codes = arrays["estimate"], arrays["codes"]
     n = int(estimate.shape[0])
     on = np.log if ratio else np.asarray
@@ -164,10 +164,11 @@ def summarise_row(
     standard_errors = arrays["standard_error"][np.isfinite(arrays["standard_error"])]
     p = arrays["p_value"]
     has_p = np.isfinite(p)
-    tested = compared and bool(has_p.any())
+    tested = row.is_tested and bool(has_p.any())
     hits = has_p & (p < row.alpha_two_sided)
     doubtful = has_p & ((codes & np.uint32(int(DOUBTFUL))) != 0)
-    none = null_value(row.scale) if row.scale != "test" else None
+    # What a single arm is held against is its goal; that it is met is no error, whatever the scenario.
+    none = row.null if row.null is not None else null_value(row.scale) if row.scale != "test" else None
     events = arrays["n_events"]
     spread = np.quantile(values, [0.025, 0.975]) if values.size else None
     return RowSummary(
@@ -178,7 +179,7 @@ def summarise_row(
         power_upper=float((hits | ~has_p | doubtful).sum() / n) if tested else None,
         significant_above=float((hits & (estimate > none)).sum() / n) if tested and none is not None else None,
         significant_below=float((hits & (estimate < none)).sum() / n) if tested and none is not None else None,
-        is_type_i_error=tested and is_null,
+        is_type_i_error=tested and is_null and compared,
         n_without_estimate=0 if row.scale == "test" else int(n - values.size),
         n_without_p=int((~has_p).sum()) if tested else 0,
         n_doubtful=int(doubtful.sum()),
@@ -227,7 +228,7 @@ def primary_rows(rows: tuple[PlannedRow, ...]) -> list[int]:
     chosen: dict[str, int] = {}
     for number, row in enumerate(rows):
         is_better = row.line not in chosen or row.kind == "as-planned"
-        if row.level == "primary" and row.kind != "arm" and is_better:
+        if row.level == "primary" and row.is_tested and is_better:
             chosen[row.line] = number
     return list(chosen.values())
 

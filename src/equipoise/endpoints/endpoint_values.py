@@ -44,6 +44,7 @@ class Derived:
     warnings: tuple[str, ...] = ()
     follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody
     logarithm: bool = False
+    is_change: bool = False  # from a baseline: no change is 0
     raw: Floats | None = field(default=None)  # scores before the logarithm
     exposure: Floats | None = None  # (n,) days known beside a count over them
     # By code, (n,) whom it is about: "time-carried-forward", "amount-not-recorded". Every estimate says how many.

@@ -42,6 +42,7 @@ def derive_score(lattice: Lattice, id: str, endpoint: ScoreEndpoint, missed: str
         participants=lattice.participants,
         event_word=id,
         logarithm=endpoint.log,
+        is_change=endpoint.value != "score",
         values=values,
         raw=raw,
         visit_names=visits.names,

@@ -90,6 +90,7 @@ def _description(material: Material) -> Answer | None:
         endpoint_title="Main endpoint" if len(endpoints) == 1 else "Main endpoints",
         endpoint=_sentences(material, endpoints),
         verdict=words.capitalized(f"{opening}{words.lowered(label)}, {words.single_words(first)}.")
+        + _goal_sentence(material, first)
         + ("" if len(material.arms) > 1 else " Without a comparison group, this is a description and not an effect."),
         caption="Results",
         subtitle=_subtitle(material),
@@ -100,6 +101,12 @@ def _description(material: Material) -> Answer | None:
         strip_note="",
         caution=None,
     )
+
+
+def _goal_sentence(material: Material, estimate: Estimate) -> str:
+    higher = material.protocol.model.endpoints[estimate.endpoint].better == "higher"
+    said = words.goal_words(estimate, higher_is_better=higher)
+    return f" {words.capitalized(said)}." if said else ""
 
 
 def _question(material: Material, estimate: Estimate) -> str:

@@ -176,16 +176,24 @@ def _measure(material: Material, estimate: Estimate) -> str:
 def _shares_table(material: Material) -> Table | None:
     """Estimates of single arms, for a trial that compares none."""
     rows = []
-    for e in material.results.estimates:
-        if e.reference is None and not material.choices(e):
-            scale = scale_label(e.scale)
-            label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
-            n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
-            rows.append(Row((label, n, fmt.Interval(*e.ends, e.scale))))
+    shown = [e for e in material.results.estimates if e.reference is None and not material.choices(e)]
+    has_goal = any(e.details.get("goal") is not None for e in shown)
+    for e in shown:
+        scale = scale_label(e.scale)
+        label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
+        n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
+        goal = e.details.get("goal")
+        held = "" if goal is None else fmt.on_scale(goal, e.scale) + ("%" if is_share(e.scale) else "")
+        against: list[fmt.Cell] = [held, words.p_text(e.p_value) if held and e.p_value is not None else ""]
+        rows.append(Row((label, n, fmt.Interval(*e.ends, e.scale), *(against if has_goal else []))))
     if not rows:
         return None
-    columns = (Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95% CI)", "decimal"))
-    return Table("Results", columns, tuple(rows), footnotes=("Proportions and shares are in per cent.",))
+    columns = [Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95% CI)", "decimal")]
+    notes = ["Proportions and shares are in per cent."]
+    if has_goal:
+        columns += [Column("Goal", "decimal"), Column("Against the goal")]
+        notes.append("p values are two-sided, by the test whose interval is given.")
+    return Table("Results", tuple(columns), tuple(rows), footnotes=tuple(notes))
 
 
 def _row_label(material: Material, estimate: Estimate, two: bool) -> str:

@@ -34,6 +34,10 @@ from equipoise.reporting.format import percentage
 
 BANNER = replace(SIMULATED, sentence="Simulated trials: a possible world under stated assumptions, not evidence.")
 MOST_DISTRIBUTIONS = 6
+NOTHING_TESTED = (
+    "One arm, and nothing is held against a goal: there is no hypothesis, and so no power. A goal of a line of the "
+    "plan (goal: 40 %) makes one."
+)
 
 
 def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacteristics], version: str = "") -> Document:
@@ -91,6 +95,15 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
     if holm is not None and len(holm.primaries) > 1:
         items.append((f"{_percent(holm.all_rejected, 0)}%", "all primaries, by Holm", "familywise level held"))
     total = sum(cell.arm_sizes.values())
+    if len(cell.arm_sizes) == 1:
+        lead = (
+            f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how "
+            "often the plan that will be carried out on the real data tells the result apart from its performance goal."
+        )
+        return [
+            Paragraph(lead if items else NOTHING_TESTED, "lead"),
+            *([KeyFigures(tuple(items[:4]))] if items else []),
+        ]
     lead = (
         f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how often "
         "the plan that will be carried out on the real trial rejects the hypothesis of no effect."
@@ -198,7 +211,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
             "in any replicate has no power, and the decision as a whole is not told.",
         ),
     )
-    shown = [s for s in cell.rows if s.row.scale != "test" and s.row.kind != "arm"]
+    shown = [s for s in cell.rows if s.row.scale != "test" and s.row.is_tested]
     estimates = Table(
         "What the estimates will be",
         (
@@ -245,14 +258,14 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
     warned = [
         f"{s.row.id}: " + ", ".join(f"{slug.replace('-', ' ')} {_percent(share)}%" for slug, share in s.codes.items())
         for s in cell.rows
-        if s.codes and s.row.kind != "arm"
+        if s.codes and s.row.is_tested
     ]
     blocks: list[Block] = [
         *([Paragraph(cell.cell.spec.words)] if cell.cell.spec.words else []),
         Paragraph(f"Expected dropout by the last visit: {gone}."),
-        power,
+        *([power] if tests or len(cell.arm_sizes) > 1 else []),
         *([rules] if cell.rules else []),
-        estimates,
+        *([estimates] if shown or len(cell.arm_sizes) > 1 else []),
     ]
     if cell.not_drawn:
         said = tuple(f"{line}: {why}" for line, why in cell.not_drawn.items())

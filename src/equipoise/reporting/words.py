@@ -177,10 +177,28 @@ def limits_words(
 def single_words(estimate: Estimate) -> str:
     """An estimate of one arm: ``13 of 27 (48%; 95% CI 31 to 66)`` for a proportion, else value and interval."""
     limits = estimate.ends
-    text = limits_words(limits, estimate.scale, estimate.ci_level, estimate.p_value)
+    goal = estimate.details.get("goal")
+    text = limits_words(limits, estimate.scale, estimate.ci_level, None if goal is not None else estimate.p_value)
+    if goal is not None:
+        text += f"; against the goal of {fmt.on_scale(goal, estimate.scale)}{'%' if is_share(estimate.scale) else ''}"
+        text += f", {p_text(estimate.p_value)}" if estimate.p_value is not None else ""
     if estimate.scale == "proportion" and estimate.n_events is not None and estimate.n_analysed:
         return f"{estimate.n_events} of {estimate.n_analysed}, {text}"
     return text
+
+
+def goal_words(estimate: Estimate, *, higher_is_better: bool) -> str:
+    """Whether a performance goal is met: the interval lies beyond it on the better side, on the worse, or holds it."""
+    goal = estimate.details.get("goal")
+    if goal is None or estimate.ci_lower is None or estimate.ci_upper is None:
+        return ""
+    text = fmt.on_scale(goal, estimate.scale) + ("%" if is_share(estimate.scale) else "")
+    above, below = estimate.ci_lower > goal, estimate.ci_upper < goal
+    if above or below:
+        met = above == higher_is_better
+        side = "above" if above else "below"
+        return f"the goal of {text} {'is met' if met else 'is missed'}: the interval lies {side} it"
+    return f"the data do not settle whether the goal of {text} is met: the interval holds it"
 
 
 def time_words(estimate: Estimate) -> str:

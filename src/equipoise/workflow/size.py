@@ -266,7 +266,8 @@ def _by_standard_error(target: RowSummary, found: SimulatedSize, alpha: float) -
     is_ratio = SCALES[target.row.scale].is_ratio
     if is_ratio and centre <= 0.0:
         return None
-    effect = math.log(centre) if is_ratio else centre
+    goal = target.row.null
+    effect = math.log(centre / (goal or 1.0)) if is_ratio else centre - (goal or 0.0)
     if effect == 0.0:
         return None
     wanted = float(special.ndtri(found.target) - special.ndtri(alpha))

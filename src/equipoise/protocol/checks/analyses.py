@@ -11,7 +11,7 @@ from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
 from equipoise.protocol.checks.patterns import check_pattern
 from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
-from equipoise.protocol.language.notation import Days
+from equipoise.protocol.language.notation import Days, Goal
 from equipoise.protocol.language.protocol import baseline_is_used
 from equipoise.protocol.text.yaml_lines import Path_
 from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES
@@ -464,6 +464,8 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
             "no covariates, or two treatments",
             "Remove them.",
         )
+    if analysis.goal is not None and "goal" in row.options:
+        _goal(c, (*path, "goal"), analysis.goal, estimand)
     for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):
         other = c.model.endpoints.get(name)
         if other is not None and other.shape not in row.needs:
@@ -475,6 +477,30 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
                 "Choose another endpoint, or give this one a line of its own.",
             )
     _strata(c, path, analysis)
+
+
+def _goal(c: Checker, path: Path_, goal: Goal, estimand: Estimand) -> None:
+    """A performance goal is for one arm, and on the scale of what is asked."""
+    if estimand.treatments.reference is not None:
+        c.add(
+            "P029",
+            path,
+            "Two treatments are compared; a performance goal is what one arm alone is held against.",
+            "an estimand of one arm (treatments: one arm), or no goal",
+            "Remove it, or write an estimand of one arm.",
+        )
+    elif estimand.summary == "proportion":
+        if not goal.is_percent or not 0 < goal.amount < 100:
+            c.add(
+                "P029",
+                path,
+                f"A share is held against {goal}.",
+                "per cent above 0 and below 100, for example 40 %",
+                "Write the goal in per cent.",
+            )
+    elif goal.is_percent or (estimand.summary == "geometric-mean" and goal.amount <= 0):
+        number = "a number above 0" if estimand.summary == "geometric-mean" else "a number in the unit of the endpoint"
+        c.add("P029", path, f"A mean is held against {goal}.", number, "Write a number.")
 
 
 def _effect_at(c: Checker, path: Path_, analysis: Analysis) -> None:

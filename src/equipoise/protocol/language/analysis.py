@@ -13,7 +13,7 @@ from equipoise.protocol.language.endpoint_base import EndpointBase
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
 from equipoise.protocol.language.missing import DISPOSITION_OF, Imputation, TippingPoint
-from equipoise.protocol.language.notation import Count, Days, Fault, Interval, Versus
+from equipoise.protocol.language.notation import Count, Days, Fault, Goal, Interval, Versus
 from equipoise.protocol.language.outcomes import (
     CriterionEndpoint,
     EventCountEndpoint,
@@ -651,6 +651,10 @@ class Analysis(Sourced):
         None, description="With linear on scores of a series: the visit that is compared, by default the last."
     )
     horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
+    goal: Annotated[Goal | None, LATER] = Field(
+        None,
+        description="Of one arm: the performance goal that its share (40 %) or mean (a number) is tested against.",
+    )
     missed: AnalysisMissingRule | None = Field(
         None, description="The endpoint's missing rule replaced, as a sensitivity."
     )

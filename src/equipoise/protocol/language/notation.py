@@ -225,6 +225,28 @@ class Improvement(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Goal(Notation):
+    """A performance goal: per cent for a share, or a number in the unit of the endpoint for a mean."""
+
+    amount: float
+    is_percent: bool
+
+    example = "40 %"
+    bare = "number"
+    pattern = r"^\s*-?\d+(\.\d+)?\s*%?\s*$"
+
+    @classmethod
+    def parse(cls, text: str) -> Goal:
+        match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(%?)", text)
+        if match is None:
+            raise Fault(f"{text!r} is no goal", "per cent of a share, or a number: 40 %, or 10", "Correct it.")
+        return cls(float(match[1]), bool(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} %" if self.is_percent else f"{self.amount:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Window(Notation):
     """A visit window around its target day: ``-1..1`` is a day before to a day after, both included."""
 
