@@ -25,6 +25,8 @@ _FORMULA = frozenset("=+-@\t\r")
 _TIMELESS = frozenset(
     {
         "read",
+        "read-visit",
+        "participants",
         "queries",
         "passphrase",
         "refused",

@@ -97,6 +97,7 @@ lost                   -   Y   Y   -   -   -   -   -   -   -   -
 not-done               -   Y   Y   Y   Y   -   Y   -   -   -   -
 open-arms              -   -   -   -   -   -   Y   -   -   -   -
 open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
+participants           -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 pause                  Y   -   -   -   -   -   Y   -   -   -   -
 queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
@@ -107,6 +108,7 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -

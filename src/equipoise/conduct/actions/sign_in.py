@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.keys.credentials import credential_digest
+from equipoise.conduct.keys.credentials import credential_digest, hashed, is_outdated
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
@@ -70,19 +71,28 @@ def sign_in(
     right = whole and check_password(passphrase, encoded)
     if not right or state != "active" or (expires and now.local_date.isoformat() > expires):
 
-        def refusal() -> Mapping[str, object]:
+        def refusal() -> Mapping[str, Any]:
             counted = {"account": account, "refusals": _refusals(trial, account, now) + (not right)}
             return {"put": {"account": [{**counted, "refused_at": now.text}]}}
 
         _note(trial, clock, entropy, "sign-in-refused", account, device, refusal)
         raise _refused()
 
-    def admission() -> Mapping[str, object]:
-        refused = _refusals(trial, account, now)
-        return {"put": {"account": [{"account": account, "refusals": 0}]}} if refused else {}
+    anew = hashed(passphrase, entropy) if is_outdated(encoded) else ""
 
-    _note(trial, clock, entropy, "sign-in", account, device, admission)
+    def admission() -> Mapping[str, Any]:
+        row: dict[str, Any] = {"refusals": 0} if _refusals(trial, account, now) else {}
+        if anew and _still(trial, account, encoded):
+            row["credential"] = credential_digest(anew)
+        return {"put": {"account": [{"account": account, **row}]}} if row else {}
+
+    _note(trial, clock, entropy, "sign-in", account, device, admission, anew)
     return Session(account, device)
+
+
+def _still(trial: Trial, account: str, encoded: str) -> bool:
+    """Whether the account's pass-phrase is still the one that was looked at before the write lock was had."""
+    return trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,)) == [(encoded,)]
 
 
 def _refusals(trial: Trial, account: str, now: Moment) -> int:
@@ -188,11 +198,16 @@ def _note(
     action: str,
     account: str,
     device: str,
-    what: Callable[[], Mapping[str, object]],
+    what: Callable[[], Mapping[str, Any]],
+    anew: str = "",
 ) -> None:
-    """An event of signing in; what it says is worked out under the write lock."""
+    """An event of signing in; what it says is worked out under the write lock.
+
+    ``anew`` is the pass-phrase hashed anew, kept where the event says so.
+    """
     with writing(trial) as writer:
-        writer.append(
+        said = what()
+        entry = writer.append(
             action=action,
             now=Moment.of(clock, ""),
             request=code(entropy, 6),
@@ -204,8 +219,10 @@ def _note(
             participant="",
             subject=f"account {account}",
             why="",
-            what=what(),
+            what=said,
             protocol_hash="",
             program_version=program_version(),
             entropy=entropy,
         )
+        if anew and "credential" in said.get("put", {}).get("account", [{}])[0]:
+            writer.set_credential(account, anew, entry.number)

@@ -108,6 +108,14 @@ def hashed(passphrase: str, entropy: Entropy) -> str:
     return make_password(passphrase, salt=entropy.bytes(16).hex())
 
 
+def is_outdated(encoded: str) -> bool:
+    """Whether a pass-phrase was hashed in a way, or with an effort, that new ones are not hashed with any more."""
+    from django.contrib.auth.hashers import get_hasher, identify_hasher
+
+    hasher, wanted = identify_hasher(encoded), get_hasher("default")
+    return hasher.algorithm != wanted.algorithm or wanted.must_update(encoded)
+
+
 def credential_digest(encoded: str) -> str:
     """What the ledger holds of a pass-phrase: the digest of its hash."""
     return hashlib.sha256(encoded.encode()).hexdigest()

@@ -50,7 +50,11 @@ def set_up() -> None:
         INSTALLED_APPS=["equipoise.conduct.trial"],
         DATABASES={"default": {"ENGINE": "django.db.backends.dummy"}},
         DATABASE_ROUTERS=["equipoise.conduct.trial.django_settings.Router"],
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.ScryptPasswordHasher"],
+        # The first hashes what is new; what the others hashed stays valid, and is hashed anew at the next sign-in.
+        PASSWORD_HASHERS=[
+            "django.contrib.auth.hashers.Argon2PasswordHasher",
+            "django.contrib.auth.hashers.ScryptPasswordHasher",
+        ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     )
     django.setup()

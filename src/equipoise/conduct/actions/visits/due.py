@@ -31,8 +31,8 @@ def due(act: Act, participant: str | None = None, days: int = 14) -> None:
     """
     if not 0 <= days <= 400:
         act.refuse("C611", "days", f"Found {days}.", "0 to 400 days")
-    people = [participant] if participant is not None else _everybody(act)
-    rows = [row for id in people for row in _of_participant(act, id, days)]
+    people = [participant] if participant is not None else everybody(act)
+    rows = [row for id in people for row in rows_of(act, id, days)]
     order = {"overdue": 0, "open": 1, "due": 2, "coming": 3}
     rows.sort(key=lambda row: (order[row["state"]], row["by"], row["participant"], row["what"]))
     act.load_none() if participant is None else act.load(participant)
@@ -40,18 +40,23 @@ def due(act: Act, participant: str | None = None, days: int = 14) -> None:
     act.tell({"due": rows})
 
 
-def _everybody(act: Act) -> list[str]:
+def everybody(act: Act) -> list[str]:
+    """Participants of the account's sites whose screening did not end it."""
     account = act.trial.row("account", account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
     rows = act.trial.rows("SELECT participant, site FROM participant WHERE status <> 'not_enrolled'")
     return sorted(participant for participant, site in rows if not sites or site in sites)
 
 
-def _of_participant(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
+def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
+    """What is due of one participant."""
     person = act.load(participant)
-    today = _today(act, person.site)
+    today = today_at(act, person.site)
 
-    def row(state: str, what: str, by: date | str = "", next_step: str = "") -> dict[str, Any]:
+    first = date.fromisoformat(person.day_1) if person.day_1 else None
+    study_day = windows.study_day_of(today, first) if first is not None else None
+
+    def row(state: str, what: str, by: date | str = "", next_step: str = "", **place: Any) -> dict[str, Any]:
         shown = by if isinstance(by, str) else by.isoformat()
         return {
             "participant": participant,
@@ -60,6 +65,8 @@ def _of_participant(act: Act, participant: str, days: int) -> Iterator[dict[str,
             "what": what,
             "by": shown,
             "do": next_step,
+            "study_day": study_day,
+            **place,
         }
 
     followed = person.follow_up not in _LEFT and person.status in ("consented", "eligible", "randomized")
@@ -73,10 +80,11 @@ def _of_participant(act: Act, participant: str, days: int) -> Iterator[dict[str,
         "SELECT COUNT(*) FROM query WHERE participant = %s AND state = 'open' AND blinding = 'open'", (participant,)
     )[0][0]
     if asked:
-        yield row("open", f"{asked} queries to answer", "", "query-answer")
+        yield row("open", f"{asked} queries to answer", "", "query-answer", kind="queries")
 
 
-def _today(act: Act, site: str) -> date:
+def today_at(act: Act, site: str) -> date:
+    """The date on the wall of a site."""
     found = act.trial.row("site", site=site)
     return windows.local_date(act.now.utc, zone_of(found.zone if found is not None else "UTC"))
 
@@ -96,13 +104,21 @@ def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, An
         state, _ = states.get(entry.name, ("", ""))
         if state == "attended":
             for form in open_forms(act, entry.name):
-                yield row("open", f"{entry.name}: {form}", entry.last, f"record, or not-done: {form}")
+                words, step = f"{entry.name}: {form}", f"record, or not-done: {form}"
+                yield row("open", words, entry.last, step, kind="form", form=form, **_window(entry))
         elif not state and today > entry.last:
-            yield row("overdue", f"visit {entry.name}", entry.last, "visit, or visit-missed --why ...")
+            step = "visit, or visit-missed --why ..."
+            yield row("overdue", f"visit {entry.name}", entry.last, step, kind="visit", **_window(entry))
         elif not state and entry.first <= today:
-            yield row("due", f"visit {entry.name}", entry.last, "visit")
+            yield row("due", f"visit {entry.name}", entry.last, "visit", kind="visit", **_window(entry))
         elif not state and (entry.first - today).days <= days:
-            yield row("coming", f"visit {entry.name}", entry.target)
+            yield row("coming", f"visit {entry.name}", entry.target, kind="visit", **_window(entry))
+
+
+def _window(entry: windows.DueVisit) -> dict[str, str]:
+    """A planned visit's name and window, as data."""
+    dates = {"first": entry.first, "target": entry.target, "last": entry.last}
+    return {"visit": entry.name, **{name: day.isoformat() for name, day in dates.items()}}
 
 
 def open_forms(act: Act, visit: str) -> list[str]:
@@ -140,7 +156,9 @@ def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
         ]
         if absent:
             words = f"{form}: {len(absent)} days, {absent[0]} to {absent[-1]}"
-            yield row("open", words, absent[-1], f"calendar first={absent[0]} last={absent[-1]}")
+            step = f"calendar first={absent[0]} last={absent[-1]}"
+            ends = {"first": absent[0].isoformat(), "last": absent[-1].isoformat()}
+            yield row("open", words, absent[-1], step, kind="calendar", form=form, **ends)
 
 
 def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
@@ -151,7 +169,8 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
     for day in planned_days(protocol):
         on, sheet = windows.date_of(day, first), form_of(act, infusion_visit(day), SHEET)
         if (sheet is None or sheet.state not in ("ended", "cancelled", "not-given")) and on <= today:
-            yield row("overdue" if on < today else "due", f"infusion of day {day}", on, "dose-sheet ...")
+            state, step = "overdue" if on < today else "due", "dose-sheet ..."
+            yield row(state, f"infusion of day {day}", on, step, kind="infusion", target=on.isoformat())
     for id, therapy in protocol.model.interventions.items():
         if not isinstance(therapy, BehaviouralIntervention):
             continue
@@ -163,7 +182,8 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
                 continue
             on = windows.date_of(planned, first)
             if on < today:
-                yield row("overdue", f"{id}: session {number}", on, f"session session={number} delivered=yes or no")
+                step = f"session session={number} delivered=yes or no"
+                yield row("overdue", f"{id}: session {number}", on, step, kind="session", target=on.isoformat())
 
 
 def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
@@ -184,7 +204,7 @@ def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
             left = _left(deadline.due - act.now.utc)
             words = f"adverse event {entry.repeat}: report {deadline.clock} to {deadline.to}, {left}"
             step = f"adverse-event-reported event={entry.repeat} report={deadline.clock}"
-            yield row("overdue" if late else "due", words, by, step)
+            yield row("overdue" if late else "due", words, by, step, kind="report", event=entry.repeat)
 
 
 def _left(time: timedelta) -> str:

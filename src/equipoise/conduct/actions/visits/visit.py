@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.history import landmarks, require_day, standing_of, visit_kind
+from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.visits.query import asked_by_checks
 from equipoise.conduct.actions.visits.recording import (
     day_1_of,
@@ -25,12 +26,13 @@ from equipoise.conduct.actions.visits.recording import (
 )
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules import forms, windows
-from equipoise.foundation.errors import listed
+from equipoise.foundation.errors import ConductError, Problem, listed
 from equipoise.protocol.language.design import BehaviouralIntervention
 
 if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
+NOT_KNOWN = "not-known"  # of a day: asked, and the person does not know
 NOT_DONE = "not-done"  # the state of a form that was left out on purpose, with the reason
 LOOK_BACK_DAYS = 400  # how far before the consent a calendar may ask
 
@@ -242,35 +244,115 @@ def not_done(act: Act, participant: str, visit: str, form: str) -> None:
 
 
 @action("visit-forms", private=("forms",))
-def visit_forms(act: Act, participant: str, visit: str, forms: dict[str, Any]) -> None:
+def visit_forms(
+    act: Act, participant: str, visit: str, forms: dict[str, Any], on: date | None = None, by: str = ""
+) -> None:
     """Record all forms of a visit at once, from one file: ``forms=@visit.json``, all of them or none.
 
     The file holds for each form its answers, or ``{"answers": ..., "missing": ..., "confirm": [...]}``, or
-    ``{"not-done": "the reason"}``.
+    ``{"not-done": "the reason"}``; for a daily-use calendar ``{"days": {"2027-03-01": "yes", ...}}`` with yes, no or
+    not-known for each day told, and with ``amounts`` and ``unit`` where they are. ``by`` (person or telephone) and
+    ``on`` record the visit itself with them. Everything that is wrong with any of the forms is told at once.
     """
-    if not forms:
+    if not forms and not by:
         act.refuse("C577", "forms", "No form is told.", "the forms of the visit")
+    problems: list[Problem] = []
     why = act.why
+    if by:
+        _require_right(act, "visit")
+        try:
+            _hold(act, participant, visit, on, by)
+        except ConductError as error:
+            if visit_row(act, visit) is None:  # its forms cannot be held against a visit that there is not
+                raise
+            problems += error.problems
+        act.why = ""  # the reason is that of the visit, and is not repeated for each of its forms
     scores: dict[str, Any] = {}
     for form, told in forms.items():
-        if not isinstance(told, dict):
-            act.refuse("C571", form, f"Found {told!r}.", "the answers by item")
-        if set(told) == {"not-done"}:
-            act.why = str(told["not-done"])
-            not_done(act, participant, visit, form)
-            act.why = why
+        try:
+            _one_form(act, participant, visit, form, told)
+        except ConductError as error:
+            problems += error.problems
             continue
-        whole = told if "answers" in told and isinstance(told["answers"], dict) else {"answers": told}
-        strange = set(whole) - {"answers", "missing", "confirm"}
-        if strange:
-            act.refuse("C571", form, f"Found {listed(sorted(strange))}.", "answers, missing and confirm")
-        record(act, participant, visit, form, whole["answers"], whole.get("confirm"), whole.get("missing"))
         scores[form] = act.events[-1].content.get("answer", {}).get("scores", {})
+    raise_problems(problems)
+    act.why = why
     act.record(
         subject=visit,
         what={"forms": sorted(forms)},
         answer={"participant": participant, "visit": visit, "form": sorted(forms), "scores": scores},
     )
+
+
+def _hold(act: Act, participant: str, name: str, on: date | None, by: str) -> None:
+    visit(act, participant, name, on, by)
+
+
+def _require_right(act: Act, name: str) -> None:
+    """Refuse a part of a submission that is not the account's by itself (C013)."""
+    if not act.roles & MATRIX[name]:
+        roles = listed(sorted(MATRIX[name]))
+        act.refuse("C013", name, f"The role {listed(sorted(act.roles))} does not do this.", roles)
+
+
+def _one_form(act: Act, participant: str, visit: str, form: str, told: Any) -> None:
+    """One form of several: its answers, its days, or that it was not done."""
+    if not isinstance(told, dict):
+        act.refuse("C571", form, f"Found {told!r}.", "the answers by item")
+    if set(told) == {"not-done"}:
+        why, act.why = act.why, str(told["not-done"])
+        not_done(act, participant, visit, form)
+        act.why = why
+        return
+    if isinstance(told.get("days"), dict):
+        _require_right(act, "calendar")
+        _days(act, participant, form, told)
+        return
+    whole = told if "answers" in told and isinstance(told["answers"], dict) else {"answers": told}
+    strange = set(whole) - {"answers", "missing", "confirm"}
+    if strange:
+        act.refuse("C571", form, f"Found {listed(sorted(strange))}.", "answers, missing and confirm")
+    record(act, participant, visit, form, whole["answers"], whole.get("confirm"), whole.get("missing"))
+
+
+def _days(act: Act, participant: str, form: str, told: Mapping[str, Any]) -> None:
+    """Days of a calendar told one by one, recorded by runs of days that follow one another."""
+    strange = set(told) - {"days", "amounts", "unit", "substance"}
+    if strange:
+        act.refuse("C571", form, f"Found {listed(sorted(strange))}.", "days, amounts, unit and substance")
+    days = {_calendar_date(act, f"{form}.{text}", text): str(said) for text, said in told["days"].items()}
+    amounts = {_calendar_date(act, f"{form}.{text}", text): value for text, value in told.get("amounts", {}).items()}
+    raise_problems(
+        Problem("C611", f"{form}.{day}", f"Found {said!r}.", "yes, no or not-known")
+        for day, said in days.items()
+        if said not in ("yes", "no", NOT_KNOWN)
+    )
+    raise_problems(
+        Problem("C611", f"{form}.{day}", "An amount of a day without use.", "an amount of a day of use")
+        for day in amounts
+        if days.get(day) != "yes"
+    )
+    if not days:
+        act.refuse("C611", form, "No day is told.", "days, each with yes, no or not-known")
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and (day - runs[-1][-1]).days == 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    for run in runs:
+        calendar(
+            act,
+            participant,
+            run[0],
+            run[-1],
+            used=[day.isoformat() for day in run if days[day] == "yes"],
+            substance=str(told.get("substance", "")),
+            amounts={day.isoformat(): amounts[day] for day in run if day in amounts},
+            unit=str(told.get("unit", "")),
+            form=form,
+            unknown=[day.isoformat() for day in run if days[day] == NOT_KNOWN],
+        )
 
 
 @action("calendar")
@@ -284,9 +366,11 @@ def calendar(
     amounts: dict[str, Any] | None = None,
     unit: str = "",
     form: str = "",
+    unknown: list[str] | None = None,
 ) -> None:
-    """Record days of the daily-use calendar, from ``first`` to ``last``: ``used`` lists the dates of use, every other
-    day was told to be without. ``amounts`` may give an amount by date, in ``unit``.
+    """Record days of the daily-use calendar, from ``first`` to ``last``: ``used`` lists the dates of use, ``unknown``
+    those of which the person does not know; every other day was told to be without. ``amounts`` may give an amount by
+    date, in ``unit``.
     """
     protocol = act.protocol
     daily = {id: entry for id, entry in protocol.model.assessments.items() if entry.type == "daily-use"}
@@ -296,7 +380,7 @@ def calendar(
     made = forms.form_of(protocol, chosen)
     require_may_record(act, made)
     if made.blinding != "open":
-        act.hide("used", "amounts", "unit")
+        act.hide("used", "amounts", "unit", "unknown")
     what = substance or daily[chosen].substances[0]
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
@@ -314,7 +398,10 @@ def calendar(
     days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
     on_days = {_calendar_date(act, "used", text) for text in used or []}
     told = {_calendar_date(act, "amounts", text): str(value) for text, value in (amounts or {}).items()}
-    stray = sorted((on_days | set(told)) - set(days)) + sorted(set(told) - on_days)
+    not_known = {_calendar_date(act, "unknown", text) for text in unknown or []}
+    stray = sorted((on_days | not_known | set(told)) - set(days)) + sorted(
+        (set(told) - on_days) | (not_known & on_days)
+    )
     if stray:
         act.refuse("C611", "used", f"{stray[0]} is not among the days of use told.", f"dates from {first} to {last}")
     earlier = {row.repeat for row in repeats_of(act, "calendar", chosen)}
@@ -323,15 +410,12 @@ def calendar(
         act.refuse("C601", "calendar", f"{again[0]} was told before.", "days not told yet", "Use correct.")
     parts = []
     for day in days:
-        answers: dict[str, str | None] = {what: "yes" if day in on_days else "no"}
-        if day in told:
-            answers |= {f"{what}.amount": told[day], f"{what}.unit": unit}
-        filling = forms.fill(only_substance(made, what), answers)
-        raise_problems([*filling.hard, *filling.soft])
-        new = day.toordinal() not in earlier
-        asked = {id: value for id, value in filling.answers.items() if value is not None}
-        kept = forms.Filling(asked)
-        parts.append(filled_rows(act, "calendar", made, kept, repeat=day.toordinal(), on=day, is_new=new))
+        if day in not_known:
+            said: dict[str, str | None] = {what: None}
+        else:
+            said = {what: "yes" if day in on_days else "no"}
+            said |= {f"{what}.amount": told[day], f"{what}.unit": unit} if day in told else {}
+        parts.append(_day_rows(act, made, day, said, is_new=day.toordinal() not in earlier))
     act.record(
         subject=f"calendar {first} to {last}",
         what={"put": joined(*parts)},
@@ -339,8 +423,26 @@ def calendar(
             "participant": participant,
             "days": len(days),
             **({"days_of_use": len(on_days)} if made.blinding == "open" else {}),
+            **({"days_not_known": len(not_known)} if not_known and made.blinding == "open" else {}),
         },
     )
+
+
+def _day_rows(
+    act: Act, made: forms.Form, day: date, said: dict[str, str | None], *, is_new: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of one day of the calendar; a day without an answer is one of which the person does not know."""
+    what = next(iter(said))
+    reasons = {}
+    if said[what] is None:
+        kept = forms.Filling(said)
+        reasons = {what: NOT_KNOWN}
+    else:
+        filling = forms.fill(only_substance(made, what), said)
+        raise_problems([*filling.hard, *filling.soft])
+        kept = forms.Filling({id: value for id, value in filling.answers.items() if value is not None})
+    ordinal = day.toordinal()
+    return filled_rows(act, "calendar", made, kept, repeat=ordinal, on=day, is_new=is_new, reasons=reasons)
 
 
 def _calendar_date(act: Act, name: str, text: object) -> date:

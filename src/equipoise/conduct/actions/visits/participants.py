@@ -1,0 +1,50 @@
+"""Who is in the trial at the account's sites, and where each stands."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.visits.due import rows_of, today_at
+from equipoise.conduct.rules import windows
+
+_ALWAYS = ("open", "paused", "frozen", "locked")
+
+
+@action("participants", states=_ALWAYS, again=run_again)
+def participants(act: Act) -> None:
+    """List everybody screened at the account's sites: where each stands, on which study day, and what is due next."""
+    account = act.trial.row("account", account=act.session.account)
+    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    known = act.trial.rows("SELECT participant, site FROM participant")
+    rows = [_standing(act, id) for id, site in sorted(known) if not sites or site in sites]
+    act.load_none()
+    act.record(subject="participants", what={"listed": len(rows)})
+    act.tell({"participants": rows})
+
+
+def _standing(act: Act, id: str) -> dict[str, Any]:
+    """One participant as blinded people see them."""
+    person = act.load(id)
+    today = today_at(act, person.site)
+    due = [] if person.status == "not_enrolled" else list(rows_of(act, id, 60))
+    order = {"overdue": 0, "due": 1, "open": 2, "coming": 3}
+    due.sort(key=lambda row: (order[row["state"]], row["by"]))
+    return {
+        "participant": id,
+        "site": person.site,
+        "status": person.status,
+        "screening": person.screening,
+        "reason": person.reason,
+        "treatment": person.treatment,
+        "follow_up": person.follow_up,
+        "consent": person.consent_version,
+        "consented_on": person.consented_on,
+        "day_1": person.day_1,
+        "study_day": windows.study_day_of(today, date.fromisoformat(person.day_1)) if person.day_1 else None,
+        "next": due[0] if due else None,
+        "overdue": sum(row["state"] == "overdue" for row in due),
+        "open": sum(row["state"] == "open" for row in due),
+    }

@@ -1,0 +1,154 @@
+"""What a visit asks, and what is recorded of it: all that a page or a sheet for it is made from."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.visits.query import queries_shown
+from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, due_of, form_of, raise_problems, repeats_of
+from equipoise.conduct.actions.visits.visit import require_begun, visit_row
+from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rules import forms, windows
+
+_ALWAYS = ("open", "paused", "frozen", "locked")
+LOOK_BACK = 30  # days that a calendar asks about at a visit by itself, as at admission
+_OWN = ("vitals",)  # forms that are recorded by actions of their own
+
+
+@action("read-visit", states=_ALWAYS, again=run_again)
+def read_visit(act: Act, participant: str, visit: str) -> None:
+    """Read what a visit asks and what is recorded of it: its window, its forms, whether this account records them.
+
+    What is quarantined is one line, whatever stands there; that somebody read is recorded, what they read is not.
+    """
+    raise_problems(windows.check_visit_name(act.protocol, visit))
+    due = due_of(act).get(visit)
+    if due is None and not windows.is_unscheduled(visit):
+        require_begun(act, visit, due)
+    row = visit_row(act, visit)
+    today = act.now.local_date
+    held = date.fromisoformat(row.date) if row is not None and row.date else None
+    person = act.participant
+    first = date.fromisoformat(person.day_1)
+    asked = [name for name in forms.forms_at(act.protocol, visit) if _is_seen(act, name)]
+    act.record(subject=f"reading {visit}", what={"forms": asked})
+    act.tell(
+        {
+            "participant": participant,
+            "site": person.site,
+            "visit": visit,
+            "planned": due is not None,
+            "state": row.state if row is not None else "",
+            "date": row.date if row is not None else "",
+            "by": row.note if row is not None else "",
+            "reason": row.reason if row is not None else "",
+            "study_day": windows.study_day_of(held or today, first),
+            "today": today.isoformat(),
+            "timing": due.timing(held or today) if due is not None else "unscheduled",
+            "window": [day.isoformat() for day in (due.first, due.target, due.last)] if due is not None else [],
+            "may_hold": row is None and bool(act.roles & MATRIX["visit"]),
+            "forms": [_form(act, visit, name, held) for name in asked],
+            "queries": queries_shown(act, "participant = %s AND visit = %s", (participant, visit)),
+        }
+    )
+
+
+def _is_seen(act: Act, name: str) -> bool:
+    """Who rates outcomes sees nothing of the infusion, not even that something is asked there."""
+    return not (act.roles <= {"rater"} and forms.form_of(act.protocol, name).blinding != "open")
+
+
+def _form(act: Act, visit: str, name: str, held: date | None) -> dict[str, Any]:
+    made = forms.form_of(act.protocol, name)
+    is_open = made.blinding == "open"
+    mine = act.roles - READS_QUARANTINED if is_open else act.roles & {"infusion", "safety"}
+    right = "calendar" if made.kind == "daily-use" else "record"
+    shown: dict[str, Any] = {
+        "form": name,
+        "label": made.label,
+        "kind": made.kind,
+        "blinding": made.blinding,
+        "may": made.kind not in _OWN and bool(mine & MATRIX[right]),
+    }
+    if made.kind == "daily-use":
+        return shown | {"state": "", "days": _days(act, visit, name, held)}
+    row = form_of(act, visit, name)
+    shown["state"] = row.state if row is not None else ""
+    if made.kind in _OWN:
+        shown["state"] = ""  # how many readings there are may tell the arm
+    if row is not None and made.kind not in _OWN:
+        shown |= {"on": row.date, "reason": row.reason, **_recorded(act, row)}
+        if is_open:
+            shown |= _values(act, visit, name)
+    return shown
+
+
+def _recorded(act: Act, row: Any) -> dict[str, Any]:
+    """Who recorded a form, and when."""
+    found = act.trial.rows(
+        "SELECT account, role, at, offset_minutes FROM event WHERE number = %s", (row.event_number,)
+    )[0]
+    return dict(zip(("account", "role", "at", "offset_minutes"), found, strict=True)) | {"event": row.event_number}
+
+
+def _values(act: Act, visit: str, name: str) -> dict[str, Any]:
+    rows = act.trial.rows(
+        "SELECT item, value, missing FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = 1",
+        (act.participant.participant, visit, name),
+    )
+    return {
+        "values": {item: value for item, value, missing in rows if not missing},
+        "missing": {item: missing for item, _, missing in rows if missing},
+    }
+
+
+def _days(act: Act, visit: str, name: str, held: date | None) -> list[dict[str, Any]]:
+    """The days that the calendar asks about at this visit, with what was told of each.
+
+    In a series of visits the days of the plan that nobody told yet, up to the visit; at a visit by itself the days
+    before it. The week before the first of them is shown with what was told.
+    """
+    first = date.fromisoformat(act.participant.day_1)
+    until = held or act.now.local_date
+    planned = windows.find_visit(act.protocol, visit)
+    in_plan = [windows.date_of(day, first) for day in windows.calendar_days(act.protocol)]
+    told = {row.date for row in repeats_of(act, "calendar", name) if row.state != IN_ERROR}
+    substance = act.protocol.model.assessments[name].substances[0]
+    if planned is not None and windows.date_of(planned.target_day, first) in in_plan:
+        asked = [day for day in in_plan if day <= until]
+        untold = [day for day in asked if day.isoformat() not in told]
+        begin = untold[0] if untold else until
+        shown = [day for day in asked if day >= begin - timedelta(days=7)]
+    else:
+        shown = [until - timedelta(days=back) for back in range(LOOK_BACK, 0, -1)]
+    values = _told_days(act, name, substance)
+    return [
+        {
+            "date": day.isoformat(),
+            "study_day": windows.study_day_of(day, first),
+            "told": day.isoformat() in told,
+            **values.get(day.isoformat(), {"used": "", "amount": "", "unit": "", "missing": ""}),
+        }
+        for day in shown
+    ]
+
+
+def _told_days(act: Act, name: str, substance: str) -> dict[str, dict[str, str]]:
+    rows = act.trial.rows(
+        "SELECT f.date, i.item, i.value, i.missing FROM form f JOIN item i ON i.participant = f.participant AND"
+        " i.visit = f.visit AND i.form = f.form AND i.repeat = f.repeat WHERE f.participant = %s AND f.form = %s AND"
+        " f.visit = 'calendar' AND f.state <> %s AND i.blinding = 'open'",
+        (act.participant.participant, name, IN_ERROR),
+    )
+    out: dict[str, dict[str, str]] = {}
+    for on, item, value, missing in rows:
+        day = out.setdefault(on, {"used": "", "amount": "", "unit": "", "missing": ""})
+        if item == substance:
+            day["used"], day["missing"] = value, missing
+        elif item in (f"{substance}.amount", f"{substance}.unit"):
+            day[item.rpartition(".")[2]] = value
+    return out
