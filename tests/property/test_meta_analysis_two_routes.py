@@ -13,8 +13,9 @@ from scipy import linalg, optimize, special, stats
 
 from equipoise.stats.exact import fisher_exact
 from equipoise.stats.meta.effect_sizes import effects_of_counts
-from equipoise.stats.meta.exact import fit_exact, fit_stratified_logistic
+from equipoise.stats.meta.exact import fit_exact, fit_exact_random, fit_stratified_logistic
 from equipoise.stats.meta.inverse_variance import fit_common, fit_random, generalised_q
+from equipoise.stats.meta.study_intercepts import fit_study_intercepts
 from equipoise.stats.meta.tables import fit_mantel_haenszel, fit_peto
 
 studies = st.integers(2, 8).flatmap(
@@ -134,3 +135,43 @@ def test_one_study_is_its_own_common_effect():
     assert fit_common(found.effect, found.variance).estimate == found.effect[0]
     with pytest.raises(ValueError, match="two studies"):
         fit_random(found.effect, found.variance)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_study_intercepts_by_one_search_over_everything(seed):
+    """The mixed model by a second route: every intercept searched for at once, each integral a sum over a fine grid."""
+    rng = np.random.default_rng(seed)
+    k = 4
+    n1, n0 = rng.integers(15, 40, k), rng.integers(15, 40, k)
+    base, effect = rng.normal(-0.7, 0.5, k), rng.normal(0.8, 1.0, k)
+    x1 = rng.binomial(n1, special.expit(base + effect))
+    x0 = np.minimum(rng.binomial(n0, special.expit(base)), n0)
+    if seed == 3:
+        x0[0] = 0  # an empty cell stands as it is
+    fit, tau2 = fit_study_intercepts(x1, n1, x0, n0)
+    grid = np.linspace(-8, 8, 2001)
+
+    def minus(parameters):
+        mean, sd, at = parameters[0], math.exp(parameters[1]), parameters[2:]
+        total = 0.0
+        for i in range(k):
+            u = sd * grid
+            one, two = at[i] + mean + u / 2, at[i] - u / 2
+            log = x1[i] * one - n1[i] * np.logaddexp(0, one) + x0[i] * two - n0[i] * np.logaddexp(0, two)
+            total += special.logsumexp(log + stats.norm.logpdf(grid) + math.log(grid[1] - grid[0]))
+        return -total
+
+    start = np.concatenate([[fit.estimate + 0.1, math.log(0.6)], special.logit((x1 + x0 + 0.5) / (n1 + n0 + 1))])
+    found = optimize.minimize(minus, start, method="BFGS", options={"gtol": 1e-7, "maxiter": 500})
+    assert found.x[0] == pytest.approx(fit.estimate, abs=2e-3)
+    assert math.exp(2 * found.x[1]) == pytest.approx(tau2, abs=5e-3)
+    turned, turned_tau2 = fit_study_intercepts(x0, n0, x1, n1)
+    assert turned.estimate == pytest.approx(-fit.estimate, abs=1e-5)
+    assert turned_tau2 == pytest.approx(tau2, abs=1e-4)
+
+
+def test_no_mixed_model_where_every_table_lies_at_its_end():
+    for fit in (fit_study_intercepts, fit_exact_random):
+        pooled, tau2 = fit([0, 0], [20, 20], [5, 3], [20, 20])
+        assert math.isnan(pooled.estimate)
+        assert math.isnan(tau2)

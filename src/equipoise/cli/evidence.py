@@ -126,6 +126,8 @@ def _print_synthesis(found: Synthesis) -> None:
 
     def interval(values: tuple[float, float, float]) -> str:
         shown = [found.shown(v) for v in values]
+        if math.isnan(shown[0]):
+            return "no estimate"
         texts = ["infinite" if not math.isfinite(v) else f"{v:.2f}" for v in shown]
         return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
@@ -153,7 +155,9 @@ def _print_synthesis(found: Synthesis) -> None:
             low, high = (found.shown(v) for v in found.prediction)
             out.print(f"A further such study: {low:.2f} to {high:.2f}")
         for t in found.tables:
-            out.print(f"{t.method[:1].upper()}{t.method[1:]}: {interval((t.estimate, t.ci_lower, t.ci_upper))}")
+            spread_text = f", tau2 {t.details['tau2']:.3f}" if t.details and "tau2" in t.details else ""
+            limits = interval((t.estimate, t.ci_lower, t.ci_upper))
+            out.print(f"{t.method[:1].upper()}{t.method[1:]}: {limits}{spread_text}")
         for study, fit in zip(found.studies, found.without):
             out.print(f"Without {study.result.study}: {interval((fit.estimate, fit.ci_lower, fit.ci_upper))}")
     for note in found.notes:

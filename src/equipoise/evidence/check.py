@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from equipoise.evidence.checks.agreement import check_agreement
+from equipoise.evidence.checks.baseline_distribution import check_baseline_distribution
 from equipoise.evidence.checks.claims import check_claims
 from equipoise.evidence.checks.effects import check_directions, check_effects
 from equipoise.evidence.checks.intervals import check_intervals, check_tests
@@ -24,6 +25,7 @@ CHECKS = (
     check_effects,
     check_directions,
     check_scores,
+    check_baseline_distribution,
     check_claims,
     check_agreement,
 )

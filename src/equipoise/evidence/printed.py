@@ -58,9 +58,55 @@ class Printed:
         return low <= value <= high
 
 
+# What journals print between the figures of a number, and what it stands for: some set their point in the middle.
+_SET = str.maketrans(
+    {
+        "\N{MINUS SIGN}": "-",
+        "\N{MIDDLE DOT}": ".",
+        "\N{LESS-THAN OR EQUAL TO}": "<",
+        "\N{GREATER-THAN OR EQUAL TO}": ">",
+        "\N{NO-BREAK SPACE}": "",
+        "\N{NARROW NO-BREAK SPACE}": "",
+        "\N{THIN SPACE}": "",
+    }
+)
+# What people write into a cell that is no number -> what to write instead.
+_HABITS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^[<>=~]?\s*-?\d{1,3}(,\d{3})+(\.\d+)?\s*%?$"), "Write it without the comma, {joined}."),
+    (re.compile(r"^[<>=~]?\s*-?\d*,\d+\s*%?$"), "Write a point for the comma, {pointed}."),
+    (re.compile(r"^\d{1,3}( \d{3})+(\.\d+)?$"), "Write it without the space, {closed}."),
+    (re.compile(r"^\d+\s*(/|of)\s*\d+$"), "Write the first number into `events` and the second into `n`."),
+    (re.compile(r"^\d+\s*\(\s*[\d.]+\s*%?\s*\)$"), "Write the first number into `events`, the other into `percent`."),
+    (re.compile(r"^[\d.]+\s*\(\s*[\d.]+\s*\)$"), "Write the first number into `mean` and the other into `sd`."),
+    (re.compile(r"^[\d.]+\s*(\+/-|\+-|\N{PLUS-MINUS SIGN})\s*[\d.]+$"), "Write them into `mean` and `sd`."),
+    (re.compile(r"^-?[\d.]+\s*(-|\N{EN DASH}|to|;)\s*-?[\d.]+$"), "Write the limits into `lower` and `upper`."),
+    (re.compile(r"^p\s*[<>=]", re.IGNORECASE), "Write it without the p, {bare}."),
+    (
+        re.compile(
+            r"^(n\.?/?\.?[adrs]\.?|nan|null|none|not .*|unknown|missing|-+|\N{EN DASH}|\N{EM DASH}|\.|\?)$", re.I
+        ),
+        "Leave the cell empty.",
+    ),
+)
+
+
+def habit(text: str) -> str:
+    """What to write instead of a cell that is no number; empty where we do not know the habit."""
+    plain = text.strip()
+    for pattern, hint in _HABITS:
+        if pattern.match(plain):
+            return hint.format(
+                joined=plain.replace(",", ""),
+                pointed=plain.replace(",", "."),
+                closed=plain.replace(" ", ""),
+                bare=re.sub(r"^p\s*=?\s*", "", plain, flags=re.IGNORECASE),
+            )
+    return ""
+
+
 def read_printed(text: str) -> Printed | None:
     """A printed number from its text (``48.2``, ``<.001``, ``~6``, ``57.7%``); ``None`` where it is none."""
-    plain = text.strip().replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "")
+    plain = text.strip().translate(_SET)
     found = _NUMBER.match(plain)
     if found is None or not (found[3] or found[4]):
         return None

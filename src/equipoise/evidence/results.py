@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.evidence.printed import Printed, read_printed
+from equipoise.evidence.printed import Printed, habit, read_printed
 from equipoise.foundation.errors import Problem, listed, nearest
 
 CODES = {
@@ -56,6 +56,7 @@ TEXT_COLUMNS: dict[str, str] = {
     "id": "Name of the row, once in the table. Required.",
     "kind": f"{listed(KINDS)}; by default result.",
     "study": "The trial, one name for one trial, whoever tells it. Required.",
+    "registration": "Number of the trial in a register: one number is one trial, whatever it is called.",
     "source": "Where the row was read. Required.",
     "status": f"Standing of the statement: {listed(STATUSES)}.",
     "condition": "The disorder: cocaine, alcohol ...",
@@ -335,9 +336,10 @@ def _read_row(cells: Mapping[str, str], file: str, line: int) -> tuple[Published
         printed = read_printed(value)
         if printed is None:
             expected = "a number as printed, for example 48.2, <.001 or ~6"
-            problems.append(Problem("E003", f"{place}, {column}", f"{value!r} is no number.", expected, "", file, line))
+            what = f"{value!r} is no number."
+            problems.append(Problem("E003", f"{place}, {column}", what, expected, habit(value), file, line))
         elif column[:-2] in ("events", "n") or column == "n_total":
-            if printed.sign != "=" or printed.value != int(printed.value):
+            if printed.sign != "=" or printed.value != int(printed.value) or printed.value < 0 or "%" in value:
                 problems.append(
                     Problem("E003", f"{place}, {column}", f"{value!r} is no count.", "a whole number", "", file, line)
                 )

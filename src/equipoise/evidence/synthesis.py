@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from equipoise.evidence.checks.effects import tables_of
 from equipoise.evidence.results import RATIOS, PublishedResult
+from equipoise.evidence.same_trial import one_trial_under_two_names
 from equipoise.foundation.errors import EvidenceError, Problem, listed, raise_if_any
 from equipoise.stats.meta.effect_sizes import (
     COUNT_SCALES,
@@ -24,7 +25,7 @@ from equipoise.stats.meta.effect_sizes import (
     effects_of_counts,
     effects_of_means,
 )
-from equipoise.stats.meta.exact import fit_exact
+from equipoise.stats.meta.exact import EXACT_RANDOM, fit_exact, fit_exact_random
 from equipoise.stats.meta.inverse_variance import (
     Heterogeneity,
     Pooled,
@@ -37,7 +38,8 @@ from equipoise.stats.meta.inverse_variance import (
     leave_one_out,
     prediction_interval,
 )
-from equipoise.stats.meta.tables import PooledTables, fit_mantel_haenszel, fit_peto
+from equipoise.stats.meta.study_intercepts import fit_study_intercepts
+from equipoise.stats.meta.tables import PooledTables, fit_mantel_haenszel, fit_peto, no_answer
 
 CODES = {
     "E020": "A synthesis of fewer than two studies.",
@@ -52,6 +54,7 @@ CODES = {
 SCALES = (*COUNT_SCALES, "hazard_ratio", "ratio_of_means", "mean_difference", "standardised_mean_difference")
 METHODS = ("REML", "PM", "DL")
 # What makes studies unlike: each of these differing keeps them side by side.
+RandomFit = Callable[[list[int], list[int], list[int], list[int]], tuple[PooledTables, float]]
 LIKENESS = ("condition", "experimental", "reference", "outcome", "time")
 
 
@@ -98,6 +101,8 @@ class Synthesis:
 
     def shown(self, value: float) -> float:
         """A value on the printed scale."""
+        if self.is_ratio and value == -math.inf:
+            return 0.0
         return math.exp(value) if self.is_ratio and math.isfinite(value) else value
 
     def as_dict(self) -> dict[str, Any]:
@@ -156,6 +161,7 @@ class Synthesis:
                 "ci_upper": show(t.ci_upper),
                 "p": t.p_value if math.isfinite(t.p_value) else None,
                 "studies": t.k,
+                **{key: value for key, value in (t.details or {}).items() if key == "tau2"},
             }
             for t in self.tables
         ]
@@ -284,8 +290,13 @@ def _refusals(chosen: Sequence[PublishedResult], scale: str) -> list[Problem]:
         if len(rows) > 1:
             ids = listed([r.id for r in rows], conjunction="and")
             found = f"{rows[0].study} stands {len(rows)} times: {ids}."
-            hint = "Keep the row of the best source, or choose by --outcome."
+            comparisons = {(r.text("experimental"), r.text("reference")) for r in rows}
+            if len(comparisons) > 1 and "" not in {name for pair in comparisons for name in pair}:
+                hint = "Choose one of its comparisons with --row: an arm that they share cannot be counted twice."
+            else:
+                hint = "Keep the row of the best source with --row, or choose by --outcome."
             problems.append(Problem("E022", rows[0].study, found, "each trial once", hint, rows[0].file, rows[1].line))
+    problems += one_trial_under_two_names(chosen)
     first = next((r for r in chosen if r.text("experimental") and r.text("reference")), None)
     for r in chosen:
         if first is None or r is first:
@@ -408,6 +419,7 @@ def _pooled_synthesis(
         tables.append(fit_mantel_haenszel(x1, n1, x0, n0, scale))
         if scale == "odds_ratio":
             tables += [fit_peto(x1, n1, x0, n0), fit_exact(x1, n1, x0, n0)]
+            tables += [_with_spread(fit, x1, n1, x0, n0) for fit in (fit_exact_random, fit_study_intercepts)]
     random = fit_random(y, v, method=chosen, test="hartung-knapp-guarded")
     return Synthesis(
         scale,
@@ -426,6 +438,15 @@ def _pooled_synthesis(
         tables=tuple(tables),
         notes=tuple(notes),
     )
+
+
+def _with_spread(fit: RandomFit, x1: list[int], n1: list[int], x0: list[int], n0: list[int]) -> PooledTables:
+    """A random-effects analysis of the tables as they are, tau2 beside it; no answer where the tables hold none."""
+    try:
+        pooled, tau2 = fit(x1, n1, x0, n0)
+    except ValueError:  # fewer than two tables say something
+        return no_answer("odds_ratio", EXACT_RANDOM, 0.95)
+    return replace(pooled, details={"tau2": tau2} if math.isfinite(tau2) else None)
 
 
 def _mean_of(y: Any, v: Any, method: Tau2Method) -> Pooled:

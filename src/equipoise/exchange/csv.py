@@ -60,6 +60,16 @@ def read_csv_text(path: Path, *, name: str | None = None) -> tuple[TextTable | N
     return parse_csv(raw, file)
 
 
+def _other_separator(first: str, file: str) -> list[Problem]:
+    """A header without a comma that another sign cuts into names: a spreadsheet's export in another language."""
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if "," not in first and first.count(sign) > 0:
+            hint = "Export the table again with commas between cells, and points in numbers."
+            found = f"The header's names are parted by {name}."
+            return [Problem("R018", "header", found, "cells parted by commas", hint, file=file, line=1)]
+    return []
+
+
 def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
     """:func:`read_csv_text` of bytes."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -78,6 +88,8 @@ def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
     if not first:
         hint = "Write the names of the columns in the first line."
         return None, [Problem("R019", "", "The first line is empty.", "the names of columns", hint, file=file, line=1)]
+    if other := _other_separator(first, file):
+        return None, other
     if b"\r" in raw and raw.count(b"\r") == raw.count(b"\r\n"):
         raw = raw.replace(b"\r\n", b"\n")
         text = raw.decode("utf-8")

@@ -93,6 +93,7 @@ def build_evidence_report(evidence: Evidence, findings: Sequence[Finding], *, ve
     sections.add("What is known", _summary(evidence, findings, cited))
     sections.add("Studies", [_studies(evidence, cited)])
     sections.add("Results by outcome", _results(evidence, cited))
+    sections.add("Told in words only", _in_words(evidence, cited))
     sections.add("Published numbers that cannot be, or do not agree", _numbers(findings, cited))
     sections.add("What contradicts what", _contradictions(findings, cited))
     sections.add("Claims beyond the data", _claims(evidence, findings, cited))
@@ -372,7 +373,7 @@ def draw_synthesis_funnel(found: Synthesis) -> Drawing:
 def _results_table(evidence: Evidence, cited: _Cited) -> Table:
     rows = []
     for study in evidence.studies:
-        mine = [r for r in evidence.results if r.study == study and r.kind == "result"]
+        mine = [r for r in evidence.results if r.study == study and r.kind in ("result", "baseline")]
         if mine:
             rows.append(Row((study,), "group"))
         for result in mine:
@@ -387,7 +388,7 @@ def _results_table(evidence: Evidence, cited: _Cited) -> Table:
                         _when(result),
                         _named(result, 1, values[0]),
                         _named(result, 0, values[1]),
-                        printed or crude,
+                        printed or crude or result.text("quote"),
                         "" if p is None else p.text,
                         cited.mark([result.source]),
                     ),
@@ -488,6 +489,18 @@ def _readings(findings: Sequence[Finding], cited: _Cited) -> list[Block | None]:
         if f.severity == "reading":
             items.append((strong(f"{_capital(f.study)}. "), f"{cited.told(f)} ", strong("Read as: "), f.reconciles))
     return [Bullets(tuple(items))] if items else []
+
+
+def _in_words(evidence: Evidence, cited: _Cited) -> list[Block | None]:
+    """Statements that stand alone, nothing told against them: most are results whose numbers no source read gives."""
+    told = Counter((row.subject, row.attribute) for row in evidence.statements)
+    alone = [row for row in evidence.statements if told[row.subject, row.attribute] == 1]
+    rows = [
+        Row((_capital(row.subject), row.attribute, _value(row.value), cited.mark([row.source])))
+        for row in sorted(alone, key=lambda row: row.subject)
+    ]
+    columns = (Column("Study"), Column("Of what"), Column("What is told", wide=True), Column("Read in", "right"))
+    return [Table("Results told without their numbers", columns, tuple(rows))] if rows else []
 
 
 def _unknown(evidence: Evidence, cited: _Cited) -> list[Block | None]:

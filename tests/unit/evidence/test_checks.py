@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.evidence.check import check_results
+from equipoise.evidence.checks.baseline_distribution import middle_p
 from equipoise.evidence.checks.proportions import fitting_counts, fractions_up_to
 from equipoise.evidence.printed import read_printed
 from equipoise.evidence.results import COLUMNS, read_results
@@ -363,3 +365,56 @@ def test_true_means_and_standard_deviations_pass_grim_grimmer_and_bounds(scores,
     sd = math.sqrt(sum((s - mean) ** 2 for s in scores) / (n - 1))
     row = {"measure": "mean", "mean_1": f"{mean:.{decimals}f}", "sd_1": f"{sd:.{decimals}f}", "n_1": str(n)}
     assert not find({**row, "step": "1", "minimum": "0", "maximum": "10"})
+
+
+def baseline_table(rng, kind, k=8, n=60):
+    """A baseline table of two arms: by lot, the second arm written down from the first, or with standard errors."""
+    rows = []
+    for i in range(k):
+        one = rng.normal(40, 10, n)
+        two = one + rng.normal(0, 0.05, n) if kind == "copied" else rng.normal(40, 10, n)
+        spread = math.sqrt(n) if kind == "errors" else 1.0
+        row = {"kind": "baseline", "experimental": "A", "reference": "B", "outcome": f"v{i}", "measure": "mean"}
+        for which, values in (("1", one), ("0", two)):
+            row |= {f"mean_{which}": f"{values.mean():.2f}", f"n_{which}": str(n)}
+            row[f"sd_{which}"] = f"{values.std(ddof=1) / spread:.2f}"
+        rows.append(row)
+    return rows
+
+
+def test_baseline_tables_by_lot_pass_and_arranged_ones_are_named():
+    rng = np.random.default_rng(5)
+    named = sum(bool(find(*baseline_table(rng, "lot"), check="baseline-distribution")) for _ in range(300))
+    assert named <= 1  # two tails of 0.0001, 300 tables: more than one has a chance below 0.002
+    (found,) = find(*baseline_table(rng, "copied"), check="baseline-distribution")
+    assert found.severity == "unexplained"
+    assert "more alike" in found.what
+    assert "minimization" in found.reconciles
+    (found,) = find(*baseline_table(rng, "errors"), check="baseline-distribution")
+    assert "more unlike" in found.what
+    assert "standard errors" in found.reconciles
+
+
+def test_the_middle_p_of_a_table_averages_a_half():
+    n1, n0, t = 13, 17, 9
+    counts = range(max(0, t - n0), min(n1, t) + 1)
+    chances = [math.comb(n1, a) * math.comb(n0, t - a) / math.comb(n1 + n0, t) for a in counts]
+    values = [middle_p((a, n1, t - a, n0)) for a in counts]
+    assert sum(c * v for c, v in zip(chances, values)) == pytest.approx(0.5)
+    assert middle_p((0, 5, 0, 5)) is None
+
+
+def test_few_baseline_variables_and_categories_of_one_say_nothing():
+    row = {"kind": "baseline", "experimental": "A", "reference": "B", "measure": "proportion"}
+    same = {"events_1": "30", "n_1": "60", "events_0": "30", "n_0": "60"}
+    rows = [{**row, **same, "outcome": f"level {i}", "partition": "race"} for i in range(2)]
+    rows += [{**row, **same, "outcome": f"v{i}"} for i in range(3)]
+    assert not find(*rows, check="baseline-distribution")
+
+
+def test_a_proportion_told_as_a_percentage_is_said_so():
+    found = find(
+        {**NAMED, "measure": "proportion", "percent_1": "0.107", "n_1": "28", "events_1": "3"},
+        check="proportion-against-counts",
+    )
+    assert "10.71%" in found[0].reconciles

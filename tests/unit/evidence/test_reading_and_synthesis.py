@@ -80,7 +80,13 @@ def test_like_studies_are_pooled(tmp_path):
     assert math.exp(found.common.estimate) == pytest.approx(
         synthesise(read_evidence_table(table(tmp_path, B, A)).results).shown(found.common.estimate)
     )
-    assert [t.method for t in found.tables] == ["Mantel-Haenszel", "Peto", "exact conditional"]
+    assert [t.method for t in found.tables] == [
+        "Mantel-Haenszel",
+        "Peto",
+        "exact conditional",
+        "exact conditional, random effects",
+        "logistic mixed model, study intercepts",
+    ]
 
 
 def test_unlike_studies_stand_side_by_side_unless_told_to(tmp_path):
@@ -178,3 +184,89 @@ def test_every_packaged_row_names_a_source_that_is_listed():
     told |= {s.source for s in known.studies.values()} | {u.source for u in known.unknown}
     assert told <= set(known.sources)
     assert {r.study for r in known.results} <= set(known.studies)
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [
+        ("5,7", "5.7"),
+        ("1,200", "1200"),
+        ("1 200", "1200"),
+        ("48,2%", "48.2%"),
+        ("p<0.05", "<0.05"),
+        ("P = 0.02", "0.02"),
+        ("10/20", "`events`"),
+        ("13 (48.2%)", "`events`"),
+        ("5.1 ± 2.0", "`mean`"),
+        ("1.3-25.1", "`lower`"),
+        ("NA", "empty"),
+        ("n.s.", "empty"),
+        ("–", "empty"),
+        ("not reported", "empty"),
+    ],
+)
+def test_habits_of_other_tables_are_told_what_to_write(tmp_path, cell, hint):
+    path = tmp_path / "habits.csv"
+    path.write_text(f'id,study,source,p\na,S,X,"{cell}"\n', "utf-8")
+    with pytest.raises(EvidenceError) as error:
+        read_evidence_table(path)
+    (problem,) = error.value.problems
+    assert problem.code == "E003"
+    assert hint in problem.next_step
+
+
+def test_a_point_in_the_middle_is_a_point(tmp_path):
+    path = tmp_path / "middle.csv"
+    path.write_text("id,study,source,p\na,S,X,0·02\n", "utf-8")
+    assert read_evidence_table(path).results[0].value("p") == 0.02
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_other_separators_are_named(tmp_path, sign):
+    path = tmp_path / "export.csv"
+    path.write_text(sign.join(("id", "study", "source")) + "\n" + sign.join("abc") + "\n", "utf-8")
+    with pytest.raises(EvidenceError) as error:
+        read_evidence_table(path)
+    assert "commas" in error.value.problems[0].next_step
+
+
+TOLD_TWICE = (
+    "id,study,source,experimental,reference,event,outcome,measure,events_1,n_1,events_0,n_0,registration,note\n"
+)
+
+
+def test_one_trial_under_two_names(tmp_path):
+    one = "a,Dakwar 2019,paper,K,M,use,o,odds_ratio,13,27,3,28,,NCT 01535937\n"
+    by_number = "b,Columbia,review of 2023,K,M,use,o,odds_ratio,12,26,3,28,NCT01535937,\n"
+    by_size = "b,Columbia trial,review 2019,K,M,use,o,odds_ratio,12,27,3,28,,\n"
+    another = "b,Columbia trial,review 2019,K,M,use,o,odds_ratio,12,27,3,28,NCT00000001,\n"
+    for rows, found in ((one + by_number, "are both NCT01535937"), (one + by_size, "may be one trial")):
+        path = tmp_path / "twice.csv"
+        path.write_text(TOLD_TWICE + rows, "utf-8")
+        with pytest.raises(EvidenceError) as error:
+            synthesise_published(path, outcome="o")
+        assert codes(error) == ["E022"]
+        assert found in error.value.problems[0].found
+    path.write_text(TOLD_TWICE + one + another, "utf-8")
+    assert synthesise_published(path, outcome="o").is_pooled
+
+
+def test_three_arms_are_one_study_and_one_comparison_at_a_time(tmp_path):
+    path = tmp_path / "three.csv"
+    path.write_text(
+        "id,study,source,experimental,reference,event,outcome,measure,events_1,n_1,events_0,n_0,n_total\n"
+        "a,T,X,low,placebo,use,o,odds_ratio,18,40,10,41,121\n"
+        "b,T,X,high,placebo,use,o,odds_ratio,22,40,10,41,121\n"
+        "c,U,X,low,placebo,use,o,odds_ratio,24,60,15,60,120\n",
+        "utf-8",
+    )
+    assert not [f for f in check_published(path).findings if f.check == "arms-against-study"]
+    with pytest.raises(EvidenceError) as error:
+        synthesise_published(path)
+    assert "cannot be counted twice" in error.value.problems[0].next_step
+    found = synthesise_published(path, rows=["a", "c"])
+    assert [t.method for t in found.tables][-2:] == [
+        "exact conditional, random effects",
+        "logistic mixed model, study intercepts",
+    ]
+    assert found.as_dict()["tables"][-1]["tau2"] >= 0

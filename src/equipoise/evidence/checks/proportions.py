@@ -76,6 +76,8 @@ def _against_count(result: PublishedResult, who: str, percent: Printed, k: int, 
         reconciles.append(f"{number_text(share, 5)}% {ways[0]}")
     if fits:
         reconciles.append(f"{_counts_text(fits, n)} {result.unit}")
+    if percent.holds(k / n):
+        reconciles.append(f"the proportion told as a percentage: {number_text(share, 4)}%")
     others = [m for m in range(max(k, 1), 2 * n) if percent.holds(100 * k / m) and m != n]
     if others:
         reconciles.append(f"{k} of {others[0]}" + (f" to {others[-1]}" if len(others) > 1 else ""))
@@ -172,14 +174,20 @@ def check_partitions(results: Sequence[PublishedResult]) -> list[Finding]:
 
 
 def check_sizes(results: Sequence[PublishedResult]) -> list[Finding]:
-    """Arms that hold more participants than the study, or fewer without a word."""
+    """Arms that hold more participants than the study, or fewer without a word; other rows may tell further arms."""
     found = []
+    arms: dict[str, dict[str, int]] = defaultdict(dict)
+    for result in results:
+        for which in (1, 0):
+            arm = result.arm(which)
+            if arm.name and arm.size is not None and result.unit == "participants":
+                arms[result.study][arm.name.casefold()] = arm.size
     for result in results:
         total, n1, n0 = result.value("n_total"), result.arm(1).size, result.arm(0).size
         if total is None or n1 is None or n0 is None or result.unit != "participants":
             continue
         gap = round(total) - n1 - n0
-        if gap == 0:
+        if gap == 0 or (gap > 0 and sum(arms[result.study].values()) == round(total)):
             continue
         severity = "impossible" if gap < 0 else "unexplained"
         what = f"The arms hold {n1} and {n0}, {n1 + n0} together; the study {round(total)}."

@@ -19,6 +19,8 @@ from equipoise.stats.meta.effect_sizes import Counts
 from equipoise.stats.meta.tables import PooledTables, expected_count, no_answer, normal_tables, table_variance
 from equipoise.stats.packing import FloatArray
 
+EXACT_RANDOM = "exact conditional, random effects"
+
 
 @dataclass(frozen=True)
 class _Conditional:
@@ -184,7 +186,9 @@ def fit_exact_random(
         return -total
 
     start = fit_stratified_logistic(x1, n1, x0, n0)
-    centre = start.estimate if math.isfinite(start.estimate) else 0.0
+    if not math.isfinite(start.estimate):  # every table at one end of what its margins allow: no finite maximum
+        return no_answer("odds_ratio", EXACT_RANDOM, level, len(tables.support)), math.nan
+    centre = start.estimate
     best = None
     for sd in (0.05, 0.3, 1.0):
         found = optimize.minimize(
@@ -199,12 +203,12 @@ def fit_exact_random(
     assert best is not None
     mean, log_sd = (float(v) for v in best.x)
     tau2 = math.exp(2 * log_sd) if log_sd > math.log(2e-4) else 0.0
-    variance = _variance_of_mean(minus_log_likelihood, mean, log_sd, fixed=tau2 == 0)
-    label = ("odds_ratio", "exact conditional, random effects", len(tables.support))
+    variance = variance_of_mean(minus_log_likelihood, mean, log_sd, fixed=tau2 == 0)
+    label = ("odds_ratio", EXACT_RANDOM, len(tables.support))
     return normal_tables(mean, variance, level, label), tau2
 
 
-def _variance_of_mean(minus_log_likelihood: Any, mean: float, log_sd: float, *, fixed: bool) -> float:
+def variance_of_mean(minus_log_likelihood: Any, mean: float, log_sd: float, *, fixed: bool) -> float:
     """Variance of the mean from the curvature of the likelihood, tau on its logarithm unless it lies on its bound."""
     h = 1e-3
 
