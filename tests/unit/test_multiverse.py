@@ -7,17 +7,20 @@ import json
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
 from equipoise.analysis.multiverse.definitions import find_source, library_endpoints, main_line, told_use
 from equipoise.analysis.multiverse.universes import OWN_RULE, favoured
 from equipoise.cli.main import app
 from equipoise.endpoints.patterns.library import definitions
+from equipoise.exchange.records_files import write_records
+from equipoise.records import Records
 from equipoise.reporting.context import Material
 from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
 from equipoise.reporting.trial_figures import survival_figures
 from equipoise.workflow import analyse, read_protocol
 from equipoise.workflow.multiverse import explore_multiverse, write_multiverse
-from equipoise.workflow.verbs import get_records
+from equipoise.workflow.verbs import get_records, run
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,6 @@ def test_direction_is_read_from_the_endpoint(smoking):
 
 
 def test_the_command_writes_a_table_and_a_curve_and_says_the_caution(smoking, tmp_path):
-    from typer.testing import CliRunner
 
     from equipoise.exchange.records_files import write_records
 
@@ -167,3 +169,22 @@ def test_a_pattern_time_is_read_as_a_time_in_the_report():
     assert estimate.scale == "hazard_ratio"
     assert not material.higher_favours_arm(estimate)
     assert "Time to first use" in [figure.caption for figure in survival_figures(material)]
+
+
+def test_everything_made_from_a_data_cut_is_for_its_maker_alone(smoking, tmp_path):
+    """A cut has an edition: results, report, endpoints and multiverse of it are as private as the cut itself."""
+    protocol, records, found = smoking
+    source = replace(records.source, details={**records.source.details, "edition": "unblinded"})
+    cut = Records(records.tables, source)
+    write_records(cut, tmp_path / "cut")
+    run(protocol, out=tmp_path / "results", records=tmp_path / "cut", with_report=False)
+    write_multiverse(replace(found, is_private=cut.source.is_private), tmp_path / "multiverse")
+    done = CliRunner().invoke(
+        app, ["endpoints", "apply", "smoking-cessation", str(tmp_path / "cut"), "--out", str(tmp_path / "endpoints.csv")]
+    )
+    assert done.exit_code == 0, done.output
+    made = list(tmp_path.rglob("*"))
+    assert len(made) > 12
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+    write_multiverse(found, tmp_path / "public")
+    assert (tmp_path / "public").stat().st_mode & 0o077  # of published records others may read

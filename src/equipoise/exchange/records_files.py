@@ -99,8 +99,7 @@ def write_records(
     Empty text is written as nothing. ``force`` replaces a folder that equipoise wrote. Records of a running trial (a
     data cut has an edition) are readable by the account that writes them alone. Raises :class:`OutputError`.
     """
-    private = "edition" in records.source.details
-    with OutputFolder(folder, kind="records", force=force, private=private) as partial:
+    with OutputFolder(folder, kind="records", force=force, private=records.source.is_private) as partial:
         listing: dict[str, Any] = {}
         truth: dict[str, Any] = {}
         plain = {n: plain_frame(n, frame, TABLES[n].key) for n, frame in records.tables.items() if frame.height}

@@ -47,6 +47,11 @@ class DataSource:
         return self.origin == "captured" or "at" in self.details
 
     @property
+    def is_private(self) -> bool:
+        """Whether files made from them are for the account alone that makes them: real people, or the true arms."""
+        return self.origin == "captured" or "edition" in self.details
+
+    @property
     def notes(self) -> tuple[Problem, ...]:
         """What of this provenance no longer holds: files that were changed after they were written (R071)."""
         return tuple(

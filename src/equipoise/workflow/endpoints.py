@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +127,16 @@ def _long(derived: Derived) -> pl.DataFrame:
     return table
 
 
-def write_table(table: pl.DataFrame, path: Path, *, force: bool = False) -> None:
-    """Write a CSV file, whole or not at all; raises O020 where it is there already and ``force`` is off."""
+def write_table(table: pl.DataFrame, path: Path, *, force: bool = False, private: bool = False) -> None:
+    """Write a CSV file, whole or not at all; raises O020 where it is there already and ``force`` is off.
+
+    ``private`` leaves it to the account that writes it alone.
+    """
     require_free_file(path, force=force)
     partial = path.with_name(f".{path.name}.part")
     try:
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
         table.write_csv(partial, null_value="")
         partial.replace(path)
     except OSError as error:

@@ -103,6 +103,7 @@ def explore_multiverse(
             "choices_hash": sha256_value([row.id for row in rows]),
             "imputed_sets": sets,
         },
+        is_private=data.source.is_private,
         universes=tuple(rows),
         left_out=tuple(left_out),
         not_applicable=without,
@@ -113,7 +114,7 @@ def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False)
     """Write ``multiverse.csv``, ``multiverse.json`` and a specification curve a scale; whole or not at all."""
     from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
 
-    folder = OutputFolder(out, kind="multiverse", force=force)
+    folder = OutputFolder(out, kind="multiverse", force=force, private=found.is_private)
     folder.require_free()
     names = []
     with folder as partial:

@@ -224,7 +224,8 @@ def run(
     """Get records, analyse them, write results and report: from protocol to report in one call.
 
     ``records`` are a trial's own; without them the records that come with a bundled protocol are taken, or participants
-    are simulated from ``seed``. ``out`` is made whole or not at all.
+    are simulated from ``seed``. ``out`` is made whole or not at all; made from a data cut of a running trial it is
+    readable by the account that runs this alone.
     """
     say = progress or (lambda what: None)
     folder = OutputFolder(out, kind="results", force=force)
@@ -232,6 +233,7 @@ def run(
     chosen = _as_protocol(protocol)
     say("records")
     data = get_records(chosen, records=records, seed=seed, scenario=scenario)
+    folder.private = data.source.is_private
     results = analyse(chosen, data, progress=lambda id: say(f"analysis {id}"))
     document = None
     if with_report:

@@ -73,6 +73,7 @@ class Multiverse:
     universes: tuple[Universe, ...]
     left_out: tuple[tuple[str, str], ...]  # id and why there is no row
     not_applicable: tuple[tuple[str, str], ...] = ()  # definitions of the library and why they are not the trial's
+    is_private: bool = False  # made from a data cut of a running trial
 
     def count(self) -> dict[str, int]:
         """How many rows with an estimate favour each arm, and how many have limits on one side of no effect."""
