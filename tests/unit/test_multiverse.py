@@ -180,7 +180,8 @@ def test_everything_made_from_a_data_cut_is_for_its_maker_alone(smoking, tmp_pat
     run(protocol, out=tmp_path / "results", records=tmp_path / "cut", with_report=False)
     write_multiverse(replace(found, is_private=cut.source.is_private), tmp_path / "multiverse")
     done = CliRunner().invoke(
-        app, ["endpoints", "apply", "smoking-cessation", str(tmp_path / "cut"), "--out", str(tmp_path / "endpoints.csv")]
+        app,
+        ["endpoints", "apply", "smoking-cessation", str(tmp_path / "cut"), "--out", str(tmp_path / "endpoints.csv")],
     )
     assert done.exit_code == 0, done.output
     made = list(tmp_path.rglob("*"))

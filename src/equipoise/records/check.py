@@ -410,6 +410,8 @@ def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fa
             # people are screened before the calendar begins, and events may end after it
             if column.unit != "study day" or not frame.height or column.name in ("screened_day", "end_day"):
                 continue
+            if column.later:  # bounds of a day that is not known may lie anywhere
+                continue
             cells = pl.col(column.name)
             before = cells < facts.first_day if facts.first_day is not None else pl.lit(False)
             after = cells > facts.last_day if facts.last_day is not None else pl.lit(False)

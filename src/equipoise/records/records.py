@@ -113,9 +113,12 @@ class Records:
             filled = frame.with_columns(
                 [pl.lit(None, dtype=table.polars_schema[column]).alias(column) for column in absent]
             )
-            ordered[name] = filled.select([*known, *extra]).cast(
+            whole = filled.select([*known, *extra]).cast(
                 dict(table.polars_schema)  # type: ignore[arg-type]
             )
+            # what nobody has of a column that came later is left away, so that older records keep their bytes and hash
+            later = [c.name for c in table.columns if c.later and whole[c.name].null_count() == whole.height]
+            ordered[name] = whole.drop(later)
         if problems:
             raise RecordsError(problems)
         object.__setattr__(self, "tables", MappingProxyType(ordered))

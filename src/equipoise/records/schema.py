@@ -45,6 +45,7 @@ class Column:
     lowest: float | None = None
     highest: float | None = None
     unit: str = ""
+    later: bool = False  # came to the format after its first files: absent where nobody has a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,23 @@ class Table:
 
     def empty(self) -> pl.DataFrame:
         """The table with no rows."""
-        return pl.DataFrame(schema=self.polars_schema)
+        return pl.DataFrame(schema={column.name: column.dtype for column in self.columns if not column.later})
 
 
 def _id(meaning: str = "participant") -> Column:
     return Column("participant_id", pl.String, meaning, required=True)
 
 
-def _day(name: str = "day", meaning: str = "study day", required: bool = True) -> Column:
-    return Column(name, pl.Int64, meaning, required=required, unit="study day")
+def _day(name: str = "day", meaning: str = "study day", required: bool = True, later: bool = False) -> Column:
+    return Column(name, pl.Int64, meaning, required=required, unit="study day", later=later)
+
+
+def _bounds(what: str) -> tuple[Column, Column]:
+    """Between which days something lies that is not known to the day."""
+    return (
+        _day(f"{what}_earliest_day", f"first study day that the {what} can be, of a day not known", False, True),
+        _day(f"{what}_latest_day", f"last study day that the {what} can be, of a day not known", False, True),
+    )
 
 
 TABLES: dict[str, Table] = {
@@ -231,8 +240,10 @@ TABLES: dict[str, Table] = {
                 _id(),
                 Column("event", pl.Int64, "number of the event within the participant", required=True, lowest=1),
                 Column("term", pl.String, "event term", required=True),
-                _day("onset_day", "study day of onset"),
-                _day("end_day", "study day of resolution", required=False),
+                _day("onset_day", "study day of onset, where it is known to the day", required=False),
+                _day("end_day", "study day of resolution, where it is known to the day", required=False),
+                *_bounds("onset"),
+                *_bounds("end"),
                 Column("severity", pl.String, "severity", choices=SEVERITIES),
                 Column("serious", pl.Boolean, "met a criterion of seriousness", required=True),
                 Column("related", pl.Boolean, "judged related to the study treatment"),

@@ -64,6 +64,9 @@ def build_adverse_events_table(records: Records, arms: Mapping[str, str], *, max
     for arm, label in arms.items():
         columns += [Column(label, "decimal", f"n={len(members[arm])}"), Column("Events", "decimal")]
     notes = ["Participants with at least one event (% of those randomized to the arm), and the number of events."]
+    undated = events["onset_day"].null_count()
+    if undated:
+        notes.append(f"The day of onset is not known of {undated} of {events.height} events; they are counted here.")
     if terms.height > max_terms:
         notes.append(f"The {max_terms} most frequent of {terms.height} terms.")
     return Table("Adverse events", tuple(columns), tuple(rows), footnotes=tuple(notes))

@@ -10,6 +10,7 @@ from functools import cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.foundation.errors import ConductError, Problem, UsageError, raise_if_any
 from equipoise.foundation.printable import unseen
 
@@ -89,6 +90,8 @@ def _as(kind: Any, value: Any) -> Any:
     if choices and getattr(kind, "__origin__", None) not in (list, dict):
         return None if value is None else _as(choices[0], value)
     base = getattr(kind, "__origin__", kind)
+    if base is PartialDate and isinstance(value, (str, date)):
+        return PartialDate(value)
     if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
         return value
     if base is str:
@@ -125,5 +128,12 @@ def _said(kind: Any) -> str:
     choices = [choice for choice in get_args(kind) if choice is not type(None)] if not isinstance(kind, type) else []
     if choices and getattr(kind, "__origin__", None) not in (list, dict):
         return _said(choices[0])
-    words = {str: "text", int: "a whole number", Decimal: "a number", bool: "yes or no", date: "a date, 2027-01-31"}
+    words = {
+        PartialDate: "a date as far as it is known: 2027-03-14, 2027-03, 2027 or unknown",
+        str: "text",
+        int: "a whole number",
+        Decimal: "a number",
+        bool: "yes or no",
+        date: "a date, 2027-01-31",
+    }
     return words.get(kind, "a list, or a mapping, as JSON" if kind is not None else "text")

@@ -10,7 +10,7 @@ from equipoise.conduct.actions.context import Act
 from equipoise.conduct.actions.history import instant_of_event, randomized_on
 from equipoise.conduct.actions.visits.recording import form_of, repeats_of, values_of
 from equipoise.conduct.rules import eligibility as criteria
-from equipoise.conduct.rules.preconditions import Grounds, Sheet
+from equipoise.conduct.rules.preconditions import ELIGIBLE_DAYS, Grounds, Sheet
 from equipoise.protocol import Protocol
 
 SHEET = "infusion-sheet"
@@ -74,6 +74,7 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
     decided = form_of(act, "screening", "eligibility")
     baseline = values_of(act, "baseline", "baseline")
     protocol = act.protocol
+    validity = version_in_force(act).model.conduct.validity
     return Grounds(
         today=act.now.local_date,
         now=act.now.utc,
@@ -86,6 +87,8 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
         weight=accepted_weight(act),
         is_held=any(row.state == "held" for row in repeats_of(act, "weight", "weight")),
         valid_days=protocol.model.conduct.weighing.valid_days.usable or 0,
+        decision_days=_or(validity.decision_days.usable, ELIGIBLE_DAYS),
+        sheet_days=_or(protocol.model.conduct.validity.sheet_days.usable, 0),
         sheet=sheet_of(act, visit) if visit else None,
         protocol_hash=act.protocol_hash,
         uncollected=covariates(version_in_force(act)) - set(baseline),
@@ -103,6 +106,10 @@ def voided_sheets(act: Act, kg: Decimal | None) -> dict[str, list[dict[str, Any]
     who = {"participant": act.participant.participant, "form": SHEET, "repeat": 1, "state": "void"}
     found = [{**who, "visit": visit} for visit, value in rows if kg is None or Decimal(value) != kg]
     return {"form": found} if found else {}
+
+
+def _or(days: int | None, otherwise: int) -> int:
+    return otherwise if days is None else days
 
 
 def _date(text: str) -> date | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules.dates import check_day
+from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.conduct.rules.status import Course, Turn, standing_on
-from equipoise.foundation.errors import ConductError
+from equipoise.foundation.errors import ConductError, raise_if_any
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
@@ -108,7 +109,7 @@ def profile_of(act: Act) -> dict[str, str]:
     return {name: str(level) for name, level in found[0].items()} if found else {}
 
 
-def landmarks(act: Act) -> dict[str, date | None]:
+def landmarks(act: Act) -> dict[str, date | PartialDate | None]:
     """What is known of the participant, by the words that a refusal uses."""
     who = act.participant.participant
     site = act.trial.row("site", site=act.participant.site)
@@ -130,6 +131,8 @@ def landmarks(act: Act) -> dict[str, date | None]:
         " AND i.item IN ('onset', 'end') AND i.missing = '' AND f.state <> %s",
         (who, IN_ERROR),
     )
+    onsets = [PartialDate(value) for item, value in items if item == "onset"]
+    ends = [PartialDate(value) for item, value in items if item == "end"]
     deaths = [turn.on for turn in turns_of(act) if turn.follow_up == "dead"] if act.course.follow_up == "dead" else []
     day = act.participant.day_1
     return {
@@ -144,8 +147,11 @@ def landmarks(act: Act) -> dict[str, date | None]:
         "the first recorded contact": _first([*(on for on, _ in held), *there]),
         "the first weight": _first(weighed),
         "the preparation of a dose": _first(prepared),
-        "the onset of a recorded event": _last([value for item, value in items if item == "onset"]),
-        "the end of a recorded event": _last([value for item, value in items if item == "end"]),
+        # of a date not known to the day: what cannot come before it is held against its first, what cannot follow
+        # against its last
+        "the onset of a recorded event": max((told.first for told in onsets if told.first), default=None),
+        "the first onset of a recorded event": min((told.last for told in onsets if told.last), default=None),
+        "the end of a recorded event": max((told.first for told in ends if told.first), default=None),
         "the death": deaths[-1] if deaths else None,
     }
 
@@ -162,18 +168,30 @@ def _first(days: Iterable[str]) -> date | None:
     return _date(min(days, default=""))
 
 
-def require_day(act: Act, kind: str, on: date | None, place: str = "on", **known: date | None) -> date:
+def require_day(act: Act, kind: str, on: date | None, place: str = "on", **known: date | PartialDate | None) -> date:
     """The local date meant, today unless said, held against everything known: refused with all that is in the way.
 
     ``known`` adds or replaces landmarks, by their last word: ``onset=...``.
     """
-    today = act.now.local_date
-    day = on or today
-    found: dict[str, date | None] = {**landmarks(act), **{f"the {name}": value for name, value in known.items()}}
-    problems = check_day(kind, day, today, found, reason=act.why, place=place)
-    if problems:
-        raise ConductError(problems)
+    day = on or act.now.local_date
+    _require(act, kind, day, place, known)
     return day
+
+
+def require_told(act: Act, kind: str, told: PartialDate, place: str, **known: date | PartialDate | None) -> PartialDate:
+    """The same of a date that may not be known to the day: refused where no day that it can be would do."""
+    _require(act, kind, told, place, known)
+    return told
+
+
+def _require(
+    act: Act, kind: str, day: date | PartialDate, place: str, known: Mapping[str, date | PartialDate | None]
+) -> None:
+    today = act.now.local_date
+    found = {**landmarks(act), **{f"the {name}": value for name, value in known.items()}}
+    # A day of today needs no bound of the protocol's, and its action may not have loaded the protocol.
+    usual = act.protocol.model.conduct.validity.entry_days.usable if day != today else None
+    raise_if_any(ConductError, check_day(kind, day, today, found, reason=act.why, place=place, usual_days=usual))
 
 
 def visit_kind(act: Act, target_day: int | None) -> str:

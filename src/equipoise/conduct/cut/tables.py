@@ -14,6 +14,7 @@ import polars as pl
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, infusion, windows
+from equipoise.conduct.rules.partial_dates import PartialDate, within
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol.language.design import BehaviouralIntervention
@@ -503,14 +504,40 @@ def _adverse_events(cut: _Cut) -> list[Row]:
                     "participant_id": id,
                     "event": row["repeat"],
                     "term": values.get("term", REDACTED),
-                    "onset_day": cut.day(id, values.get("onset")),
-                    "end_day": cut.day(id, values.get("end")),
+                    **_told_days(cut, id, values),
                     "severity": values.get("severity"),
                     "serious": bool(values.get("serious")),
                     "related": {"yes": True, "no": False}.get(values.get("related", "")),
                     "outcome": values.get("outcome"),
                 }
             )
+    return out
+
+
+_PARTIAL = tuple(f"{what}_{bound}_day" for what in ("onset", "end") for bound in ("earliest", "latest"))
+
+
+def _told_days(cut: _Cut, id: str, values: dict[str, str]) -> Row:
+    """Onset and end of an adverse event: the day, or the days between which it lies where the day is not known.
+
+    Neither can be later than the site knew of the event, or, of an end, than the cut.
+    """
+    out: Row = dict.fromkeys(("onset_day", "end_day", *_PARTIAL))
+    zone = zone_of(cut.zones.get(cut.people[id]["site"], "UTC"))
+    aware = windows.local_date(datetime.fromisoformat(values["aware"]), zone) if "aware" in values else None
+    onset = PartialDate(values["onset"]) if "onset" in values else None
+    if onset is not None and onset.day is not None:
+        out["onset_day"] = cut.day(id, onset.day)
+    else:
+        days = within(onset or PartialDate("unknown"), None, aware)
+        out["onset_earliest_day"], out["onset_latest_day"] = (cut.day(id, day) for day in days)
+    if "end" in values:
+        end = PartialDate(values["end"])
+        if end.day is not None:
+            out["end_day"] = cut.day(id, end.day)
+        else:
+            days = within(end, onset.first if onset is not None else None, cut.today(id))
+            out["end_earliest_day"], out["end_latest_day"] = (cut.day(id, day) for day in days)
     return out
 
 

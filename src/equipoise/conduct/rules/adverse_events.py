@@ -34,10 +34,13 @@ OUTCOMES = ("recovered", "recovering", "recovered with sequelae", "not recovered
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An adverse event as reported; days are study days, ``serious`` names the criteria of seriousness it meets."""
+    """An adverse event as reported; days are study days, ``serious`` names the criteria of seriousness it meets.
+
+    ``onset_day`` and ``end_day`` are ``None`` where the day is not known (or the event has not ended).
+    """
 
     term: str
-    onset_day: int
+    onset_day: int | None
     severity: str
     serious: tuple[str, ...] = ()
     related: bool | None = None
@@ -78,7 +81,7 @@ def check_event(event: Event) -> list[Problem]:
     unknown = [criterion for criterion in event.serious if criterion not in CRITERIA]
     if unknown:
         say("serious", f"Found {listed(unknown)}.", listed(CRITERIA))
-    if event.end_day is not None and event.end_day < event.onset_day:
+    if None not in (event.end_day, event.onset_day) and event.end_day < event.onset_day:  # type: ignore[operator]
         say("end-day", f"It ends on day {event.end_day}, before day {event.onset_day}.", "an end from the onset on")
     fatal = {event.severity == "fatal", "death" in event.serious, event.outcome == "fatal"}
     if len(fatal) > 1:

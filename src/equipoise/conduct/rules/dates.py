@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.foundation.errors import Problem
 
 CODES = {
@@ -33,6 +34,7 @@ Landmark = Literal[
     "the last recorded visit in person",
     "the onset",
     "the onset of a recorded event",
+    "the first onset of a recorded event",
     "the first recorded contact",
     "the first weight",
     "the preparation of a dose",
@@ -40,6 +42,7 @@ Landmark = Literal[
     "the death",
 ]
 CLOCK_TOLERANCE = timedelta(minutes=5)
+USUAL_DAYS = 60  # where the protocol says nothing else (conduct.validity.entry-days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Bounds:
 
     follows: tuple[Landmark, ...] = ()
     precedes: tuple[Landmark, ...] = ()
-    usual_days: int | None = 60
+    usual_days: int | None = USUAL_DAYS
 
 
 BOUNDS: Mapping[str, Bounds] = {
@@ -62,7 +65,7 @@ BOUNDS: Mapping[str, Bounds] = {
             "the randomization",
             "the first recorded contact",
             "the first weight",
-            "the onset of a recorded event",
+            "the first onset of a recorded event",
             "the death",
         ),
     ),
@@ -88,39 +91,54 @@ BOUNDS: Mapping[str, Bounds] = {
 
 
 def check_day(
-    kind: str, day: date, today: date, known: Mapping[str, date | None], *, reason: str = "", place: str = "on"
+    kind: str,
+    day: date | PartialDate,
+    today: date,
+    known: Mapping[str, date | PartialDate | None],
+    *,
+    reason: str = "",
+    place: str = "on",
+    usual_days: int | None = None,
 ) -> list[Problem]:
     """Whether ``day`` can be that of something of this ``kind``; ``known`` dates of landmarks, absent where not known.
 
     Everything that is in the way comes at once: C534 for a day to come, C535 for one out of order, C536 for one far
-    back that says no reason.
+    back that says no reason (further than ``usual_days``, where most days of this trial have such a bound of its own).
+    A date that is not known to the day is refused where no day that it can be would do.
     """
     bounds = BOUNDS[kind]
+    first, last = _span(day)
     out: list[Problem] = []
-    if day > today:
+    if first is not None and first > today:
         out.append(Problem("C534", place, f"{day} has not come yet at the site.", f"{today} or before"))
     for landmark in bounds.follows:
-        on = known.get(landmark)
-        if on is not None and day < on:
+        on = _span(known.get(landmark))[0]
+        if on is not None and last is not None and last < on:
             out.append(_order(place, day, "before", landmark, on, f"{on} or later"))
     for landmark in bounds.precedes:
-        on = known.get(landmark)
-        if on is not None and day > on:
+        on = _span(known.get(landmark))[1]
+        if on is not None and first is not None and first > on:
             out.append(_order(place, day, "after", landmark, on, f"{on} or before"))
-    if not out and bounds.usual_days is not None and (today - day).days > bounds.usual_days and not reason.strip():
+    most = usual_days if usual_days is not None and bounds.usual_days == USUAL_DAYS else bounds.usual_days
+    if not out and most is not None and last is not None and (today - last).days > most and not reason.strip():
         out.append(
             Problem(
                 "C536",
                 place,
-                f"{day} is {(today - day).days} days ago.",
-                f"a day at most {bounds.usual_days} days back, or a reason",
+                f"{day} is {(today - last).days} days ago.",
+                f"a day at most {most} days back, or a reason",
                 "Correct the date, or say why it is entered so late: --why TEXT.",
             )
         )
     return out
 
 
-def _order(place: str, day: date, word: str, landmark: str, on: date, expected: str) -> Problem:
+def _span(day: date | PartialDate | None) -> tuple[date | None, date | None]:
+    """The earliest and the latest day that a date can be."""
+    return (day.first, day.last) if isinstance(day, PartialDate) else (day, day)
+
+
+def _order(place: str, day: date | PartialDate, word: str, landmark: str, on: date, expected: str) -> Problem:
     found = f"{day} is {word} {landmark} ({on})."
     return Problem("C535", place, found, expected, "Correct the date, or what it is held against if that is wrong.")
 

@@ -23,7 +23,8 @@ CODES = {
 }
 
 BEGUN = ("running", "held", "ended")  # states of a sheet from the start of its infusion on
-# A decision on eligibility holds for so many days, where the protocol says nothing; an older one needs a reason.
+# A decision on eligibility holds for so many days where the protocol says nothing (conduct.validity.decision-days); an
+# older one needs a reason.
 ELIGIBLE_DAYS = 28
 
 
@@ -43,8 +44,8 @@ class Grounds:
     """What is recorded of one participant, as far as a step that is never undone rests on it.
 
     ``decision`` is decided again now, with the values as they are and in the version in force; ``None`` where nobody
-    decided. ``weight`` is the last one taken, with its date; ``valid_days`` how long it holds. ``uncollected`` names
-    covariates without a value.
+    decided. ``weight`` is the last one taken, with its date; ``valid_days`` how long it holds, ``decision_days`` and
+    ``sheet_days`` how long a decision and a dose sheet do. ``uncollected`` names covariates without a value.
     """
 
     today: date
@@ -58,6 +59,8 @@ class Grounds:
     weight: tuple[Decimal, date] | None = None
     is_held: bool = False
     valid_days: int = 0
+    decision_days: int = ELIGIBLE_DAYS
+    sheet_days: int = 0
     sheet: Sheet | None = None
     protocol_hash: str = ""
     uncollected: Collection[str] = field(default_factory=tuple)
@@ -109,13 +112,13 @@ def check_randomization(grounds: Grounds, reason: str = "") -> list[Problem]:
             )
         )
         out += grounds.decision.problems()
-    elif (grounds.today - grounds.decided_on).days > ELIGIBLE_DAYS and not reason.strip():
+    elif (grounds.today - grounds.decided_on).days > grounds.decision_days and not reason.strip():
         out.append(
             Problem(
                 "C515",
                 "eligibility",
                 f"It was decided on {grounds.decided_on}, {(grounds.today - grounds.decided_on).days} days ago.",
-                f"a decision at most {ELIGIBLE_DAYS} days old, or a reason",
+                f"a decision at most {grounds.decision_days} days old, or a reason",
                 "The investigator decides anew: eligibility. Or say why it still holds: --why TEXT.",
             )
         )
@@ -167,8 +170,9 @@ def check_sheet_holds(grounds: Grounds) -> list[Problem]:
     def say(found: str, expected: str) -> None:
         out.append(Problem("C523", "dose sheet", found, expected, "Make the sheet anew: dose-sheet."))
 
-    if sheet.prepared_on != grounds.today:
-        say(f"It was prepared on {sheet.prepared_on}, today is {grounds.today}.", "a sheet of the same day")
+    if (grounds.today - sheet.prepared_on).days > grounds.sheet_days:
+        most = f"a sheet at most {grounds.sheet_days} days old" if grounds.sheet_days else "a sheet of the same day"
+        say(f"It was prepared on {sheet.prepared_on}, today is {grounds.today}.", most)
     if grounds.weight is not None and grounds.weight[0] != sheet.kg:
         say(
             f"It is for {sheet.kg} kg, and the weight is now {grounds.weight[0]} kg.", "a sheet for the weight as it is"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from equipoise.foundation.errors import listed
-from equipoise.protocol.language.facts import Fact, Frozen, Id, Sourced, Whole
+from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Sourced, Whole, kebab
 from equipoise.protocol.language.notation import Criterion, Duration, Fault
 from equipoise.protocol.notation_amounts import Deadline, Mass, Percent, Volume
 
@@ -82,9 +82,38 @@ class ReportingClock(Sourced):
     to: str = Field(description="To whom.")
 
 
+class Validity(Sourced):
+    """How long something holds, in days, before it is asked again or needs a reason."""
+
+    decision_days: Fact[Whole] = Field(
+        default_factory=Fact[Whole],
+        description="A decision on eligibility at most so many days old randomizes without a further reason; by "
+        "default 28.",
+    )
+    sheet_days: Fact[Whole] = Field(
+        default_factory=Fact[Whole],
+        description="A dose is given at most so many days after its sheet was made; by default 0, the same day.",
+    )
+    entry_days: Fact[Whole] = Field(
+        default_factory=Fact[Whole],
+        description="A day that is typed in at most so many days later needs no reason; by default 60.",
+    )
+
+    @model_validator(mode="after")
+    def _in_days(self) -> Validity:
+        for name in ("decision_days", "sheet_days", "entry_days"):
+            days = getattr(self, name).usable
+            if days is not None and days < 0:
+                raise Fault(f"Found {days} days", "0 days or more", "Write a whole number of days.", kebab(name))
+        return self
+
+
 class Conduct(Frozen):
     """The running trial."""
 
     weighing: Weighing = Field(Weighing(), description="Body weight.")
     infusing: Infusing = Field(Infusing(), description="Infusions.")
     reporting: Mapping[Id, ReportingClock] = Field({}, description="Time limits for adverse events.")
+    validity: Annotated[Validity, LATER] = Field(
+        Validity(), description="How long decisions, dose sheets and typed dates hold."
+    )

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.history import require_day
+from equipoise.conduct.actions.history import require_day, require_told
 from equipoise.conduct.actions.visits.recording import (
     form_of,
     form_rows,
@@ -16,29 +16,35 @@ from equipoise.conduct.actions.visits.recording import (
 )
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import adverse_events as rules
+from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.conduct.rules.windows import study_day_of
 
 CODES = {"C613": "A report of an adverse event that no time limit asks for, or that was made."}
 FORM, REPORT = "adverse-event", "adverse-event-report"
 
 
-def event_of(values: dict[str, str], day_1: date) -> rules.Event:
-    """The event that the recorded values tell."""
+def event_of(values: dict[str, str], day_1: str) -> rules.Event:
+    """The event that the recorded values tell; before study day 1 is known it is dated by its onset alone."""
+    onset = PartialDate(values["onset"])
+    first = date.fromisoformat(day_1) if day_1 else onset.day
     return rules.Event(
         term=values.get("term", "(redacted)"),
-        onset_day=study_day_of(date.fromisoformat(values["onset"]), day_1),
+        onset_day=_study_day(onset, first),
         severity=values["severity"],
         serious=tuple(part for part in values.get("serious", "").split(",") if part),
         related={"yes": True, "no": False}.get(values.get("related", "")),
         expected={"yes": True, "no": False}.get(values.get("expected", "")),
-        end_day=study_day_of(date.fromisoformat(values["end"]), day_1) if "end" in values else None,
+        end_day=_study_day(PartialDate(values["end"]), first) if "end" in values else None,
         outcome=values.get("outcome", "not known"),
     )
 
 
+def _study_day(told: PartialDate, day_1: date | None) -> int | None:
+    return study_day_of(told.day, day_1) if told.day is not None and day_1 is not None else None
+
+
 def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> None:
-    # Before study day 1 is known an event is dated by its onset alone.
-    event = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+    event = event_of(values, act.participant.day_1)
     raise_problems(rules.check_event(event))
     types = {
         "onset": "date",
@@ -51,6 +57,9 @@ def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> N
     }
     names = ("term", "onset", "end", "severity", "serious", "related", "expected", "outcome", "aware")
     items = {id: (types.get(id, "text"), values.get(id), "") for id in names}
+    for id in ("onset", "end"):
+        if id in values and PartialDate(values[id]).day is None:
+            items[id] = ("partial-date", values[id], "")
     rows = form_rows(act, FORM, FORM, items, repeat=number, on=act.now.local_date, is_new=is_new, missing="not-known")
     due = rules.deadlines(act.protocol, event, datetime.fromisoformat(values["aware"]), zone_of(act.now.zone))
     reports = [{"report": d.clock, "to": d.to, "due": d.due.isoformat()} for d in due]
@@ -71,26 +80,27 @@ def adverse_event(
     act: Act,
     participant: str,
     term: str,
-    onset: date,
+    onset: PartialDate,
     severity: str,
     serious: list[str] | None = None,
     related: bool | None = None,
     expected: bool | None = None,
-    end: date | None = None,
+    end: PartialDate | None = None,
     outcome: str = "not known",
     aware: str = "",
 ) -> None:
     """Report an adverse event in the reporter's own words; the answer says which reports are due, to whom, by when.
 
+    ``onset`` and ``end`` are dates as far as they are known: 2027-03-14, the month 2027-03, the year 2027, or unknown.
     ``serious`` lists the criteria of seriousness met; ``aware`` is the local time at which the site knew, by default
     now.
     """
     act.take("report_event")
-    require_day(act, "adverse event", onset, "onset")
+    require_told(act, "adverse event", onset, "onset")
     known = _aware(act, aware, onset)
     values = {
         "term": term.strip(),
-        "onset": onset.isoformat(),
+        "onset": str(onset),
         "severity": severity,
         "outcome": outcome,
         "serious": ",".join(serious or []),
@@ -100,7 +110,7 @@ def adverse_event(
     _record(act, len(repeats_of(act, FORM, FORM)) + 1, values, is_new=True)
 
 
-def _aware(act: Act, aware: str, onset: date) -> datetime:
+def _aware(act: Act, aware: str, onset: PartialDate) -> datetime:
     """When the site knew: now, or a local time since the onset that has passed."""
     if not aware:
         return act.now.utc
@@ -116,15 +126,15 @@ def _aware(act: Act, aware: str, onset: date) -> datetime:
     return known
 
 
-def _end(act: Act, end: date | None, onset: date) -> date | None:
-    return require_day(act, "end of an adverse event", end, "end", onset=onset) if end is not None else None
+def _end(act: Act, end: PartialDate | None, onset: PartialDate) -> PartialDate | None:
+    return require_told(act, "end of an adverse event", end, "end", onset=onset) if end is not None else None
 
 
 def _optional(**given: Any) -> dict[str, str]:
     out = {}
     for name, value in given.items():
         if value is not None:
-            out[name] = ("yes" if value else "no") if isinstance(value, bool) else value.isoformat()
+            out[name] = ("yes" if value else "no") if isinstance(value, bool) else str(value)
     return out
 
 
@@ -138,9 +148,9 @@ def adverse_event_update(
     serious: list[str] | None = None,
     related: bool | None = None,
     expected: bool | None = None,
-    end: date | None = None,
+    end: PartialDate | None = None,
     outcome: str | None = None,
-    onset: date | None = None,
+    onset: PartialDate | None = None,
     aware: str = "",
 ) -> None:
     """Bring an adverse event up to date, or correct it, with the reason; its time limits run from when the site first
@@ -154,13 +164,13 @@ def adverse_event_update(
     values |= {name: value for name, value in told.items() if value is not None}
     if serious is not None:
         values["serious"] = ",".join(serious)
-    began = date.fromisoformat(values["onset"])
+    began = PartialDate(values["onset"])
     if onset is not None:
-        began = require_day(act, "adverse event", onset, "onset")
+        began = require_told(act, "adverse event", onset, "onset")
     known = datetime.fromisoformat(values["aware"])
     if aware or onset is not None:
         known = _aware(act, aware or known.isoformat(), began)
-    values |= {"onset": began.isoformat(), "aware": known.replace(microsecond=0).isoformat()}
+    values |= {"onset": str(began), "aware": known.replace(microsecond=0).isoformat()}
     values |= _optional(related=related, expected=expected, end=_end(act, end, began))
     _record(act, event, values, is_new=False)
 
@@ -173,7 +183,7 @@ def adverse_event_reported(act: Act, participant: str, event: int, report: str, 
     if not values or form_of(act, FORM, FORM, event) is None:
         act.refuse("C602", f"event {event}", "There is no such event.", "an event that was reported")
     zone = zone_of(act.now.zone)
-    told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+    told = event_of(values, act.participant.day_1)
     due = {d.clock: d for d in rules.deadlines(act.protocol, told, datetime.fromisoformat(values["aware"]), zone)}
     if report not in due:
         act.refuse("C613", "report", f"No {report!r} is due.", ", ".join(due) or "nothing")

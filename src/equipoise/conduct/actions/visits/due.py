@@ -194,7 +194,7 @@ def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
         values = values_of(act, FORM, FORM, entry.repeat)
         if entry.state == IN_ERROR or "aware" not in values or "onset" not in values:
             continue
-        told = event_of(values, date.fromisoformat(act.participant.day_1 or values["onset"]))
+        told = event_of(values, act.participant.day_1)
         aware = datetime.fromisoformat(values["aware"])
         for deadline in adverse_events.deadlines(act.protocol, told, aware, zone):
             if form_of(act, f"{FORM}-{entry.repeat}-{deadline.clock}", REPORT) is not None:
