@@ -109,7 +109,7 @@ def profile_of(act: Act) -> dict[str, str]:
     return {name: str(level) for name, level in found[0].items()} if found else {}
 
 
-def landmarks(act: Act) -> dict[str, date | PartialDate | None]:
+def landmarks(act: Act) -> dict[str, date | None]:
     """What is known of the participant, by the words that a refusal uses."""
     who = act.participant.participant
     site = act.trial.row("site", site=act.participant.site)
@@ -188,7 +188,8 @@ def _require(
     act: Act, kind: str, day: date | PartialDate, place: str, known: Mapping[str, date | PartialDate | None]
 ) -> None:
     today = act.now.local_date
-    found = {**landmarks(act), **{f"the {name}": value for name, value in known.items()}}
+    found: dict[str, date | PartialDate | None] = dict(landmarks(act))
+    found |= {f"the {name}": value for name, value in known.items()}
     # A day of today needs no bound of the protocol's, and its action may not have loaded the protocol.
     usual = act.protocol.model.conduct.validity.entry_days.usable if day != today else None
     raise_if_any(ConductError, check_day(kind, day, today, found, reason=act.why, place=place, usual_days=usual))
