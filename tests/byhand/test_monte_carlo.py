@@ -38,6 +38,16 @@ def test_of_a_mean_the_jackknife_is_its_standard_error_and_sets_without_an_answe
     assert np.isnan(monte_carlo_errors(Q[:2], SE[:2], df_complete=np.inf, level=0.95).p_value)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("shift", "finite"), [(0.0, True), (500.0, True), (720.0, False)])
+def test_a_limit_near_the_largest_number_has_an_error_and_one_beyond_has_none(shift: float, finite: bool) -> None:
+    base = monte_carlo_errors(Q, SE, df_complete=20.0, level=0.95, change=np.exp)
+    got = monte_carlo_errors(Q + shift, SE, df_complete=20.0, level=0.95, change=np.exp)
+    assert np.isfinite(got.ci_upper) == finite
+    if finite:
+        np.testing.assert_allclose(got.ci_upper, base.ci_upper * np.exp(shift), rtol=1e-9)
+
+
 def test_the_errors_foretell_how_far_pooled_answers_scatter_over_seeds() -> None:
     rng = np.random.default_rng(1)
     pooled, told = [], []

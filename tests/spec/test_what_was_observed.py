@@ -331,3 +331,56 @@ def test_a_pattern_watched_beyond_what_was_seen_says_so(word: str, marks: set[st
     assert it.time is not None
     assert it.time.tolist() == [10]
     assert set(it.marks) == marks
+
+
+RUN = "kind: time-to-event, time-zero: day 1, until: day 15, first-of: [{use: told, cells: days, from: 2, length: 3%s}]"
+
+
+@pytest.mark.parametrize(
+    ("rule", "word", "event", "time"),
+    [
+        # Study days 1 to 10, told; the run is of three days, times are counted from day 1.
+        ("", "-++_+-----", False, 9.0),  # a day nobody asked about breaks the run; known to day 10
+        ("is-missing", "-++_+-----", False, 9.0),
+        ("is-use", "-++_+-----", True, 1.0),
+        ("is-use", "----------", True, 10.0),  # from day 11 on nobody asked
+        ("is-use-after-dropout", "-++_+-----", True, 10.0),  # the gap is no use, what comes after day 10 is
+        ("is-no-use", "-++_+-----", False, 14.0),
+        ("last-observation", "-++_+-----", True, 1.0),
+        ("last-observation", "-------+++", True, 7.0),
+        ("last-observation", "--------++", True, 8.0),
+        ("last-observation", "--+-------", False, 14.0),
+    ],
+)
+def test_a_run_of_days_takes_its_rule_for_days_that_nobody_asked_about(
+    rule: str, word: str, event: bool, time: float
+) -> None:
+    it = derive(RUN % (f", missed: {rule}" if rule else ""), records(visits=ENTRY_AND_WEEKS, daily_use=diary(word)))
+    assert it.event is not None and it.time is not None
+    assert (bool(it.event[0]), float(it.time[0])) == (event, time)
+    carried = rule in ("is-no-use", "last-observation") and not event
+    assert ("time-carried-forward" in it.marks) == carried
+
+
+def test_an_analysis_replaces_the_rule_of_a_run_of_days_that_states_one() -> None:
+    given = records(visits=ENTRY_AND_WEEKS, daily_use=diary("-++_+-----"))
+    for stated, event in ((", missed: is-missing", True), ("", False)):
+        protocol = read_protocol_text(f"{HEAD}{SCHEDULE}endpoints:\n  it: {{words: it, {RUN % stated}}}\n")
+        it = derive_endpoint(read_lattice(protocol, given), "it", missed="is-use")
+        assert it.event is not None
+        assert bool(it.event[0]) is event
+        assert protocol.model.endpoints["it"].takes_rule("is-use") is event
+
+
+def test_a_rule_of_a_run_of_days_enters_the_hash_and_the_default_does_not() -> None:
+    def hash_of(stated: str) -> str:
+        return read_protocol_text(f"{HEAD}{SCHEDULE}endpoints:\n  it: {{words: it, {RUN % stated}}}\n").hash
+
+    hashes = [hash_of(f", missed: {rule}") for rule in ("is-missing", "is-use", "is-no-use")]
+    assert len({hash_of(""), *hashes}) == 4
+
+
+def test_the_end_of_follow_up_of_a_run_of_days_is_the_last_day_known() -> None:
+    it = derive(RUN % "", records(visits=ENTRY_AND_WEEKS))
+    assert it.time is not None
+    assert np.isnan(it.time[0])

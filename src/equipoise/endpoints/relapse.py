@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.endpoints.coverage import cover_weeks, days_known, kept_to, last_known_day
+from equipoise.endpoints.coverage import Coverage, cover_weeks, days_known, kept_to, last_known_day
 from equipoise.endpoints.criteria import first_met, scores_known_to
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
@@ -20,7 +20,7 @@ from equipoise.protocol.language.analysis import (
 )
 from equipoise.protocol.language.outcomes import OutcomeEvent, ScoreEvent
 
-# What rules for missing weeks make of time that nobody observed.
+# What rules for missing weeks and days make of time that nobody observed.
 MAKES_USE = {"is-use", "is-use-after-dropout"}
 MAKES_NO_USE = {"is-no-use", "last-observation"}
 
@@ -49,7 +49,7 @@ def derive_time_to_event(
             days[position] = _first_use(lattice, event.use, earliest)
             names.append("use")
         elif isinstance(event, RunOfUse):
-            days[position], seen = _first_run(lattice, event, until, missed or event.missed, weeks)
+            days[position], seen = _first_run(lattice, event, until, _rule_of(event, missed), weeks)
             never_seen &= ~seen
             names.append("run of use")
         elif isinstance(event, DropoutEvent):
@@ -76,7 +76,7 @@ def derive_time_to_event(
         censor = np.clip(last, earliest, until)
         # A relapse seen is seen even when it was noted at a later contact than the last of this series.
     observed_to = _observed_to(lattice, endpoint, until, missed, weeks)
-    rules = _rules_for_weeks(endpoint, missed)
+    rules = _rules_for_runs(endpoint, missed)
     if endpoint.unobserved == "is-censored" and not rules & MAKES_NO_USE:
         censor = np.minimum(censor, observed_to)
     day = np.where(event_seen, first, censor)
@@ -117,11 +117,11 @@ def _observed_to(
 ) -> Index:
     """(n,) day index of the last day up to ``until`` on which the endpoint would have been known; -NEVER without any.
 
-    All of its events must be. Where a rule takes missing weeks as use, or they were imputed, no time is left that
-    nobody observed: enough of it is the event.
+    All of its events must be. Where a rule takes missing weeks or days as use, or weeks were imputed, no time is left
+    that nobody observed: enough of it is the event.
     """
     out = np.full(lattice.n, until, dtype=np.int64)
-    if weeks is not None or _rules_for_weeks(endpoint, missed) & MAKES_USE:
+    if weeks is not None or _rules_for_runs(endpoint, missed) & MAKES_USE:
         return out
     for event in endpoint.first_of:
         if isinstance(event, DropoutEvent):
@@ -145,10 +145,14 @@ def _observed_to(
     return out
 
 
-def _rules_for_weeks(endpoint: TimeToEventEndpoint, missed: str | None) -> set[str]:
-    """The rules that say of a missing week of a run what it is."""
-    runs = (event for event in endpoint.first_of if isinstance(event, RunOfUse) and event.cells == "weeks")
-    return {missed or event.missed for event in runs}
+def _rules_for_runs(endpoint: TimeToEventEndpoint, missed: str | None) -> set[str]:
+    """The rules that say of a missing week or day of a run what it is."""
+    return {_rule_of(run, missed) for run in endpoint.runs}
+
+
+def _rule_of(run: RunOfUse, missed: str | None) -> str:
+    """The run's own rule, or an analysis's in its place."""
+    return missed if missed and run.takes_rules else run.rule
 
 
 def _took_part_to(lattice: Lattice, until: int) -> Index:
@@ -215,8 +219,9 @@ def _first_run(
         used = used if weeks is None else weeks
     else:
         begin, end = start - lattice.first, until - lattice.first + 1
-        used = lattice.used(event.use)[:, begin:end]
-        seen = days_known(lattice, event.use)[:, begin:end].any(axis=1)
+        days = Coverage(days_known(lattice, event.use)[:, begin:end])
+        used, _ = settle(lattice.used(event.use)[:, begin:end], days.missing, days.gone, rule)
+        seen = days.known.any(axis=1)
         first_days = start + np.arange(end - begin)
     position = first_run(used, event.length)
     out = np.full(lattice.n, NEVER, dtype=np.int64)

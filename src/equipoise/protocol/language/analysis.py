@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_serializer, model_validator
 
 from equipoise.foundation.errors import listed
 from equipoise.protocol.language.calibration import Calibration
@@ -184,7 +184,26 @@ class RunOfUse(Frozen):
     cells: Literal["weeks", "days"] = Field(description="What is counted: whole weeks tiled from a day, or days.")
     from_: Whole = Field(description="Study day from which weeks are tiled or days are looked at.")
     length: Whole = Field(ge=1, description="How many in a row.")
-    missed: MissingRule = Field("is-use", description="What a cell without any sample stands for.")
+    missed: MissingRule | None = Field(
+        None,
+        description="What a week without any sample, or a day that nobody asked about, stands for: by default a week "
+        "is use (`is-use`), and a day is not known (`is-missing`).",
+    )
+
+    @property
+    def rule(self) -> MissingRule:
+        """What a cell of which nothing is known stands for."""
+        return self.missed or ("is-use" if self.cells == "weeks" else "is-missing")
+
+    @property
+    def takes_rules(self) -> bool:
+        """Whether an analysis's missing rule replaces its own: one of days only where it states one itself."""
+        return self.cells == "weeks" or self.missed is not None
+
+    @field_serializer("missed", when_used="json")
+    def _as_hashed(self, missed: str | None) -> str:
+        """The first version wrote `is-use` where nothing was stated, of days too, and took unknown days as unknown."""
+        return "stated-is-use" if self.cells == "days" and missed == "is-use" else missed or "is-use"
 
 
 class DropoutEvent(Frozen):
@@ -271,9 +290,14 @@ class TimeToEventEndpoint(EndpointBase):
         return noun_of(terms) if len(terms) == len(self.first_of) else None
 
     @property
+    def runs(self) -> tuple[RunOfUse, ...]:
+        """Its events that are runs of weeks or days: what a missing one stands for matters to these alone."""
+        return tuple(event for event in self.first_of if isinstance(event, RunOfUse))
+
+    @property
     def runs_of_weeks(self) -> tuple[RunOfUse, ...]:
-        """Its events that are runs of weeks: what a missing week stands for matters to these alone."""
-        return tuple(event for event in self.first_of if isinstance(event, RunOfUse) and event.cells == "weeks")
+        """Its events that are runs of weeks."""
+        return tuple(run for run in self.runs if run.cells == "weeks")
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -287,8 +311,8 @@ class TimeToEventEndpoint(EndpointBase):
         return dropouts if self.censored_at is None else (*dropouts, self.censored_at)
 
     def takes_rule(self, rule: str) -> bool:
-        """Missing weeks of a run of weeks can stand for something; nothing else is missing here."""
-        return rule in self.missing_rules and bool(self.runs_of_weeks)
+        """Missing weeks of a run of weeks can stand for something, and days where the run states what they do."""
+        return rule in self.missing_rules and any(run.takes_rules for run in self.runs)
 
     def why_not_imputed(self) -> str | None:
         """One run of weeks can be completed; with several, or none, it is not clear what would be imputed."""
@@ -299,10 +323,10 @@ class TimeToEventEndpoint(EndpointBase):
     def counts_event(self, event: str) -> bool | None:
         """Whether one of the events that the endpoint is the first of is this one."""
         if event == "dropout":
-            # A missed week that counts as use makes whoever stays away relapse.
+            # A missed week or day that counts as use makes whoever stays away relapse.
             return any(
                 isinstance(e, DropoutEvent)
-                or (isinstance(e, RunOfUse) and e.missed in ("is-use", "is-use-after-dropout"))
+                or (isinstance(e, RunOfUse) and e.rule in ("is-use", "is-use-after-dropout"))
                 for e in self.first_of
             )
         if any(isinstance(e, OutcomeEvent) and e.event == event for e in self.first_of):

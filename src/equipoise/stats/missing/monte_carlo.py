@@ -82,16 +82,20 @@ def monte_carlo_errors(
     half = special.stdtrit(df, 0.5 + level / 2.0) * error
     p = 2.0 * special.stdtr(df, -np.abs(mean / error))
 
-    def spread(values: FloatArray) -> float:
-        return float(np.sqrt(m / n * ((values - values.mean()) ** 2).sum()))
+    # The limit of a ratio that is hardly known lies near the largest number there is, or beyond.
+    with np.errstate(over="ignore"):
+        reported = [change(ends) for ends in (mean, mean - half, mean + half)]
+    return MonteCarloErrors(*(_spread(values) for values in (*reported, p)), n_sets=n)
 
-    return MonteCarloErrors(
-        estimate=spread(change(mean)),
-        ci_lower=spread(change(mean - half)),
-        ci_upper=spread(change(mean + half)),
-        p_value=spread(p),
-        n_sets=n,
-    )
+
+def _spread(values: FloatArray) -> float:
+    """The jackknife's standard deviation of what is left without each set in turn; NaN where one of them is infinite."""
+    if not np.isfinite(values).all():
+        return float("nan")
+    largest = float(np.abs(values).max()) or 1.0
+    parts = values / largest  # a square of the values themselves may be beyond the largest number
+    n = values.size
+    return largest * float(np.sqrt((n - 1) / n * ((parts - parts.mean()) ** 2).sum()))
 
 
 def sets_wanted(errors: MonteCarloErrors, *, error_of_estimate: float, p_value: float, alpha: float) -> int:
