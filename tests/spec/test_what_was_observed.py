@@ -356,7 +356,8 @@ def test_a_run_of_days_takes_its_rule_for_days_that_nobody_asked_about(
     rule: str, word: str, event: bool, time: float
 ) -> None:
     it = derive(RUN % (f", missed: {rule}" if rule else ""), records(visits=ENTRY_AND_WEEKS, daily_use=diary(word)))
-    assert it.event is not None and it.time is not None
+    assert it.event is not None
+    assert it.time is not None
     assert (bool(it.event[0]), float(it.time[0])) == (event, time)
     carried = rule in ("is-no-use", "last-observation") and not event
     assert ("time-carried-forward" in it.marks) == carried

@@ -144,10 +144,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         arm=arm,
         reference=reference,
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
-        factors=tuple(
-            (name, protocol.model.baseline[name].levels if protocol.model.baseline[name].type == "category" else ())
-            for name in analysis.covariates
-        ),
+        factors=factors_of(protocol, analysis.covariates),
         levels=_levels(protocol, analysis.covariates),
     )
 
@@ -168,6 +165,15 @@ def _interaction(
     names = (f"{estimand.factor}: {estimand.treatments.experimental}", f"{estimand.interaction}: {high}")
     effect = f"effect of {estimand.treatments.experimental}"
     return first * second, np.column_stack([first, second]), names, (f"{effect}, {high}", f"{effect}, {low}")
+
+
+def factors_of(protocol: Protocol, names: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Covariates in order, with the levels of those that are categories."""
+    variables = [protocol.model.baseline[name] for name in names]
+    return tuple(
+        (name, variable.levels if variable.type == "category" else ())
+        for name, variable in zip(names, variables, strict=True)
+    )
 
 
 def _levels(protocol: Protocol, names: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.binary import BinaryData
-from equipoise.analysis.dataset import Comparison, covariate_columns, sum_by_trial
+from equipoise.analysis.dataset import Comparison, covariate_columns, factors_of, sum_by_trial
+from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
@@ -30,6 +31,7 @@ from equipoise.protocol.language.missing import Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
+from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.monte_carlo import (
     MonteCarloErrors,
     is_stable,
@@ -151,6 +153,8 @@ class Completed:
     n_penalised: int
     sweeps: int
     codes: NDArray[np.uint32]  # (n_trials,)
+    n_columns: Values  # (n_trials,) of the analysis's design, those that repeat others or that nobody has not counted
+    left_out: tuple[str, ...]  # by the imputation model of the one trial
 
 
 class Completions:
@@ -194,18 +198,49 @@ def _replicates(lattice: Lattice, rows: Values, bounds: Values) -> NDArray[np.in
     return out
 
 
+@dataclass(frozen=True)
+class ImputationModel:
+    """Whom a comparison imputes, and the design of the model: constant, arm, the analysis's covariates and others."""
+
+    kept: NDArray[np.int64]  # positions among the comparison's rows
+    offsets: NDArray[np.int64]
+    design: Floats
+    n_columns: NDArray[np.int64]  # (n_trials,) of the analysis, less those that say nothing
+    left_out: tuple[str, ...]
+    """Of one trial, what the model goes without: covariates and levels that repeat others or that nobody has."""
+
+    @classmethod
+    def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> ImputationModel:
+        """The model of the comparison's trials."""
+        given = {name for name, _ in comparison.factors}
+        others = tuple(name for name in imputation.covariates if name not in given)
+        extra, extra_names = covariate_columns(lattice, others, comparison.rows)
+        kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
+        design = np.column_stack([comparison.design(kept), extra[kept]])
+        if gaps.experimental is not None:
+            # The reference of reference-based rules goes by the arms' roles.
+            design[:, 1] = gaps.experimental[comparison.rows[kept]]
+        told_apart = prepare_design(design, offsets, always=1).kept
+        left_out: tuple[str, ...] = ()
+        if comparison.n_trials == 1:
+            there = told_apart[0, 2:]
+            names = (*comparison.names, *extra_names)
+            left_out = tuple(name for name, here in zip(names, there, strict=True) if not here)
+            if not comparison.is_interaction and left_out:
+                everybody = np.ones(design.shape[0], dtype=np.bool_)
+                factors = (*comparison.factors, *factors_of(lattice.protocol, others))
+                silent = np.zeros(there.shape[0], dtype=np.bool_)
+                left_out = name_left_out(factors, design[:, 2:], kept=there, informative=everybody, silent=silent)
+        return cls(kept, offsets, design, told_apart[:, : 2 + len(comparison.names)].sum(axis=1), left_out)
+
+
 def complete(
     lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
 ) -> Completed:
     """Impute ``imputation.sets`` data sets of every trial in the comparison."""
-    extra, _ = covariate_columns(lattice, imputation.covariates, comparison.rows)
-    whole = ~comparison.incomplete & ~np.isnan(extra).any(axis=1)
-    kept, bounds = comparison.keep(whole)
-    rows = comparison.rows[kept]
-    design = np.column_stack([comparison.design(kept), extra[kept]])
-    experimental = comparison.experimental[kept]
-    if gaps.experimental is not None:
-        design[:, 1] = gaps.experimental[rows]  # the reference of reference-based rules goes by the arms' roles
+    model = ImputationModel.of(lattice, gaps, comparison, imputation)
+    kept, bounds, design = model.kept, model.offsets, model.design
+    rows, experimental = comparison.rows[kept], comparison.experimental[kept]
     shift = np.where(experimental == 1.0, delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0))
     n_sets, n_trials = imputation.sets, comparison.n_trials
     filled = np.repeat(gaps.cells[None], n_sets, axis=0)
@@ -259,8 +294,15 @@ def complete(
         share=share,
         n_penalised=n_penalised,
         sweeps=int(sweeps.max(initial=1)),
-        codes=np.bitwise_or.reduce(set_codes, axis=1),
+        codes=codes_of_model(np.bitwise_or.reduce(set_codes, axis=1), model),
+        n_columns=model.n_columns,
+        left_out=model.left_out,
     )
+
+
+def codes_of_model(codes: NDArray[np.uint32], model: ImputationModel) -> NDArray[np.uint32]:
+    """Codes of trials, and that the model went without some columns."""
+    return codes | np.uint32(FitCode.NUISANCE_LEFT_OUT) if model.left_out else codes
 
 
 def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> tuple[Floats, Floats]:
@@ -281,13 +323,10 @@ def _complete_df(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
     """(n_trials,) degrees of freedom with nothing missing: of the fit where it has any, else rows less columns."""
     if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "gee"):
         return np.asarray(np.nanmean(outcome.df.reshape(n_trials, -1), axis=1))
-    # A level that nobody has takes no degree of freedom.
-    columns = (
-        2 + int((np.ptp(completed.comparison.covariates, axis=0) > 0.0).sum()) if completed.comparison.names else 2
-    )
+    columns = completed.n_columns
     counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed
     if analysis.estimator == "logistic-mixed":
-        columns += n_time_columns(analysis.time, len(completed.derived.visit_names))
+        columns = columns + n_time_columns(analysis.time, len(completed.derived.visit_names))
     return np.asarray(np.maximum(counted.reshape(n_trials, -1).mean(axis=1) - columns, 1.0))
 
 
@@ -496,10 +535,32 @@ def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fi
         return [_pooled_firth(completed, analysis, everywhere)]
     outcomes = fit(completed.derived, completed.comparison, single)[:1]
     out = [pool_outcome(outcomes[0], completed, analysis, comparison.n_trials)]
+    if comparison.n_trials == 1:
+        names = (*completed.left_out, *_left_out_of_sets(completed, outcomes[0], fit, single))
+        out = [replace(out[0], left_out=tuple(dict.fromkeys(names)))]
     without = ~np.isfinite(out[0].estimate)
     if analysis.estimator == "logistic" and analysis.if_separated == "firth" and without.any():
         out.append(replace(_pooled_firth(completed, analysis, without), suffix=".firth"))
     return out
+
+
+def _left_out_of_sets(completed: Completed, outcome: Outcome, fit: Fit, analysis: Analysis) -> tuple[str, ...]:
+    """What the analysis of any of one trial's data sets went without: each that says so is fitted once more, alone."""
+    names: dict[str, None] = {}
+    batch = completed.comparison
+    for number in np.flatnonzero(outcome.codes & np.uint32(FitCode.NUISANCE_LEFT_OUT)):
+        mine = slice(int(batch.offsets[number]), int(batch.offsets[number + 1]))
+        alone = replace(
+            batch,
+            rows=batch.rows[mine],
+            experimental=batch.experimental[mine],
+            covariates=batch.covariates[mine],
+            offsets=np.array([0, mine.stop - mine.start]),
+            n_randomized=batch.n_randomized[[number]],
+            incomplete=batch.incomplete[mine],
+        )
+        names |= dict.fromkeys(fit(completed.derived, alone, analysis)[0].left_out)
+    return tuple(names)
 
 
 def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.bool_]) -> Outcome:

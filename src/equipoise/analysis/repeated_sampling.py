@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, covariate_columns, sum_by_trial
-from equipoise.analysis.imputed import Fit, Gaps, _replicates, find_gaps, fit_imputed
+from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
+from equipoise.analysis.imputed import Fit, Gaps, ImputationModel, _replicates, codes_of_model, find_gaps, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
 from equipoise.endpoints.endpoint_values import Derived
@@ -25,9 +25,10 @@ from equipoise.protocol.language.missing import RESAMPLES, Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.conditional_mean import fit_normal, impute_means, jackknife_error, leave_one_out
+from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.normal_imputation import impute_normal
 from equipoise.stats.missing.resampling import bootstrap_variance
-from equipoise.stats.packing import offsets_from_sizes
+from equipoise.stats.packing import offsets_from_sizes, single_trial
 
 PURPOSE_RESAMPLE = 1021
 # Imputed data sets of each resample: two tell the noise of imputing from the noise of sampling.
@@ -59,18 +60,16 @@ class _People:
     scores: Floats  # (n, V)
     counted: NDArray[np.bool_]  # (n, V) whether a score there enters the analysis
     design: Floats  # (n, q)
+    model: ImputationModel
     shift: Floats  # (n,)
     replicates: tuple[int, ...]
 
     @classmethod
     def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> _People:
         """Those whom :func:`~equipoise.analysis.imputed.complete` imputes, with the same design."""
-        extra, _ = covariate_columns(lattice, imputation.covariates, comparison.rows)
-        kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
+        model = ImputationModel.of(lattice, gaps, comparison, imputation)
+        kept, offsets = model.kept, model.offsets
         rows = comparison.rows[kept]
-        design = np.column_stack([comparison.design(kept), extra[kept]])
-        if gaps.experimental is not None:
-            design[:, 1] = gaps.experimental[rows]
         delta = imputation.delta
         first, other = delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0)
         # Whatever the estimand's strategy leaves out comes back missing from a data set that misses nothing.
@@ -82,7 +81,8 @@ class _People:
             offsets=offsets,
             scores=gaps.cells[rows],
             counted=counted[rows],
-            design=design,
+            design=model.design,
+            model=model,
             shift=np.where(comparison.experimental[kept] == 1.0, first, other),
             replicates=tuple(_replicates(lattice, rows, offsets).tolist()),
         )
@@ -130,7 +130,8 @@ def _jackknife(people: _People, analysis: Analysis, fit: Fit) -> Outcome:
     codes = np.zeros(n_trials, dtype=np.uint32)
     for trial in range(n_trials):
         part = people.trial(trial)
-        y, z = people.scores[part], people.design[part]
+        ready = prepare_design(people.design[part], single_trial(part.stop - part.start), always=1)
+        y, z = people.scores[part], np.ascontiguousarray(ready.z[:, ready.kept[0]])
         there = np.flatnonzero(~np.isnan(y).all(axis=0))
         left_out = np.full((y.shape[0], y.shape[0], n_visits), np.nan)
         if there.size:
@@ -165,7 +166,8 @@ def _jackknife(people: _People, analysis: Analysis, fit: Fit) -> Outcome:
         error,
         whole.df,
         analysis.ci_level,
-        codes=(whole.codes | codes).astype(np.uint32),
+        codes=codes_of_model((whole.codes | codes).astype(np.uint32), people.model),
+        left_out=tuple(dict.fromkeys((*people.model.left_out, *whole.left_out))),
         n_missed=sum_by_trial(missing.sum(axis=1), people.offsets),
         method=(
             f"conditional-mean imputation (multivariate normal scores{_rule_words(imputation)}), variance in repeated "
@@ -230,6 +232,7 @@ def _bootstrap(people: _People, analysis: Analysis, fit: Fit, main: Outcome) -> 
         df,
         analysis.ci_level,
         codes=codes,
+        left_out=main.left_out,
         method=main.method.replace(
             "pooled by Rubin's rules with Barnard and Rubin's df",
             f"averaged, variance in repeated sampling by {n_resamples} bootstrap samples within arms of imputation and "

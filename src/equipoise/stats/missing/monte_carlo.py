@@ -84,12 +84,12 @@ def monte_carlo_errors(
 
     # The limit of a ratio that is hardly known lies near the largest number there is, or beyond.
     with np.errstate(over="ignore"):
-        reported = [change(ends) for ends in (mean, mean - half, mean + half)]
-    return MonteCarloErrors(*(_spread(values) for values in (*reported, p)), n_sets=n)
+        estimate, lower, upper = change(mean), change(mean - half), change(mean + half)
+    return MonteCarloErrors(_spread(estimate), _spread(lower), _spread(upper), _spread(p), n_sets=n)
 
 
 def _spread(values: FloatArray) -> float:
-    """The jackknife's standard deviation of what is left without each set in turn; NaN where one of them is infinite."""
+    """The jackknife's standard deviation over what is left without each set; NaN where one of them is infinite."""
     if not np.isfinite(values).all():
         return float("nan")
     largest = float(np.abs(values).max()) or 1.0

@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.foundation.seeds import require_seed
 from equipoise.stats.codes import FitCode
-from equipoise.stats.packing import FloatArray, IntArray, any_by_trial, run_over_trials, single_trial
+from equipoise.stats.missing.designs import prepare_design
+from equipoise.stats.packing import FloatArray, IntArray, any_by_trial, rows_of_trials, run_over_trials, single_trial
 from equipoise.stats.wald import CodeArray, as_complete_design, as_offsets
 
 __all__ = [
@@ -151,8 +152,6 @@ def impute_binary_trials(
     ``replicates`` (T,) are the second half of the key of each trial's random numbers, so that what is drawn for a trial
     does not depend on the others. A trial with nobody in it is passed over.
     """
-    from equipoise.stats.kernels.binary_imputation import impute_range
-
     state = np.ascontiguousarray(cells, dtype=np.int8)
     if state.ndim != 2 or not ((state >= NOT_DUE) & (state <= 1)).all():
         raise ValueError("cells must be (participants, visits) of 0, 1, MISSING and NOT_DUE")
@@ -161,15 +160,72 @@ def impute_binary_trials(
         raise ValueError(f"from 1 to {MAX_VISITS} visits can be imputed, not {n_visits}")
     z = as_complete_design(design, n)
     bounds = as_offsets(offsets, n)
-    n_trials = bounds.shape[0] - 1
+    n_trials, q = bounds.shape[0] - 1, z.shape[1]
     shift = np.zeros(n) if delta is None else np.array(np.broadcast_to(np.asarray(delta, dtype=np.float64), (n,)))
     pooled = pooled and n_visits > 1
-    n_sweeps = sweeps_needed(state == MISSING, state >= 0, bounds, sweeps)
-    n_models, width = (1 if pooled else n_visits), z.shape[1] + 4
-    out = np.empty((imputations, n, n_visits), dtype=np.int8)
-    n_penalised = np.zeros((n_trials, imputations), dtype=np.int64)
-    drawn = np.zeros((n_trials, imputations, n_models, width))
-    keys = as_replicates(replicates, n_trials)
+    out = BinaryTrialImputations(
+        values=np.empty((imputations, n, n_visits), dtype=np.int8),
+        coefficients=np.zeros((n_trials, imputations, 1 if pooled else n_visits, q + 4)),
+        n_penalised=np.zeros((n_trials, imputations), dtype=np.int64),
+        sweeps=sweeps_needed(state == MISSING, state >= 0, bounds, sweeps),
+        codes=np.zeros((n_trials, imputations), dtype=np.uint32),
+    )
+    ready = prepare_design(z, bounds)
+    batch = _Batch(state, ready.z, bounds, out.sweeps, as_replicates(replicates, n_trials), shift, pooled)
+    options = imputations, first, require_seed(seed), threads
+    # Trials whose designs leave out the same columns go together.
+    for kind in np.unique(ready.kept, axis=0):
+        chosen = np.flatnonzero((ready.kept == kind).all(axis=1))
+        if chosen.size == n_trials and kind.all():
+            _impute(batch, out.values, out.n_penalised, out.coefficients, *options)
+            continue
+        rows, packed = rows_of_trials(chosen, bounds)
+        part = _Batch(
+            state[rows],
+            np.ascontiguousarray(ready.z[rows][:, kind]),
+            packed,
+            out.sweeps[chosen],
+            batch.replicates[chosen],
+            shift[rows],
+            pooled,
+        )
+        values = np.empty((imputations, rows.size, n_visits), dtype=np.int8)
+        n_penalised = np.zeros((chosen.size, imputations), dtype=np.int64)
+        drawn = np.zeros((chosen.size, imputations, out.coefficients.shape[2], int(kind.sum()) + 4))
+        _impute(part, values, n_penalised, drawn, *options)
+        out.values[:, rows], out.n_penalised[chosen] = values, n_penalised
+        columns = np.append(np.flatnonzero(kind), np.arange(q, q + 4))
+        models = np.arange(drawn.shape[2])
+        out.coefficients[np.ix_(chosen, np.arange(imputations), models, columns)] = drawn
+    ready.as_given(out.coefficients[..., :q], np.arange(n_trials))
+    out.codes[out.n_penalised > 0] = np.uint32(FitCode.IMPUTATION_PENALISED)
+    return out
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Trials end to end whose designs have the same columns."""
+
+    state: NDArray[np.int8]
+    z: FloatArray
+    offsets: IntArray
+    n_sweeps: IntArray
+    replicates: IntArray
+    shift: FloatArray
+    pooled: bool
+
+
+def _impute(
+    batch: _Batch,
+    out: NDArray[np.int8],
+    n_penalised: IntArray,
+    drawn: FloatArray,
+    imputations: int,
+    first: int,
+    seed: int,
+    threads: int | None,
+) -> None:
+    from equipoise.stats.kernels.binary_imputation import impute_range
 
     def run(begin: int, end: int) -> None:
         if begin < end:
@@ -178,23 +234,22 @@ def impute_binary_trials(
                 end,
                 imputations,
                 first,
-                require_seed(seed),
-                keys,
-                bounds,
-                n_sweeps,
-                state,
-                z,
-                pooled,
-                shift,
+                seed,
+                batch.replicates,
+                batch.offsets,
+                batch.n_sweeps,
+                batch.state,
+                batch.z,
+                batch.pooled,
+                batch.shift,
                 out,
                 n_penalised,
                 drawn,
             )
 
     # Each chunk makes anew the fits that the data sets of its first trial share: large ones span several trials.
+    n_trials = batch.offsets.shape[0] - 1
     run_over_trials(run, n_trials * imputations, threads=threads, chunk=max(256, 4 * imputations))
-    codes = np.where(n_penalised > 0, int(FitCode.IMPUTATION_PENALISED), 0).astype(np.uint32)
-    return BinaryTrialImputations(out, drawn, n_penalised, n_sweeps, codes)
 
 
 def as_replicates(replicates: ArrayLike, n_trials: int) -> IntArray:

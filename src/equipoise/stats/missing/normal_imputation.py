@@ -22,6 +22,7 @@ from scipy import special
 
 from equipoise.foundation.seeds import require_seed
 from equipoise.stats.codes import FitCode
+from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.multiple_imputation import MAX_VISITS, as_replicates, sweeps_needed
 from equipoise.stats.missing.reference_based import STRATEGIES
 from equipoise.stats.packing import (
@@ -159,9 +160,10 @@ def impute_normal_trials(
     n_trials, q, seen = bounds.shape[0] - 1, z.shape[1], ~np.isnan(y)
     there = np.column_stack([any_by_trial(seen[:, v], bounds) for v in range(n_visits)])
     lost = ~seen & there[trial_of_row(bounds)]
+    ready = prepare_design(z, bounds, always=arm_column)
     batch = _Batch(
         y=y,
-        z=z,
+        z=ready.z,
         offsets=bounds,
         replicates=as_replicates(replicates, bounds.shape[0] - 1),
         delta=np.array(np.broadcast_to(np.asarray(0.0 if delta is None else delta, dtype=np.float64), (n,))),
@@ -174,37 +176,43 @@ def impute_normal_trials(
         sweeps=batch.n_sweeps,
         codes=np.zeros((n_trials, imputations), dtype=np.uint32),
     )
-    # Visits at which nobody has a score are no columns of the model: trials with the same ones go together.
-    for kind in np.unique(there, axis=0):
-        chosen = np.flatnonzero((there == kind).all(axis=1))
-        if not kind.any():
+    # Visits at which nobody has a score, and columns of the design that repeat others, are no part of the model: trials
+    # with the same ones go together.
+    both = np.column_stack([there, ready.kept])
+    for kind in np.unique(both, axis=0):
+        visits, columns = np.flatnonzero(kind[:n_visits]), np.flatnonzero(kind[n_visits:])
+        chosen = np.flatnonzero((both == kind).all(axis=1))
+        if not visits.size:
             continue
         if chosen.size == n_trials and kind.all():
             _impute(batch, out, imputations, seed, first, strategy, arm_column, threads)
             continue
         rows, packed = rows_of_trials(chosen, bounds)
         part = _Batch(
-            np.ascontiguousarray(y[rows][:, kind]),
-            z[rows],
+            np.ascontiguousarray(y[rows][:, visits]),
+            np.ascontiguousarray(ready.z[rows][:, columns]),
             packed,
             batch.replicates[chosen],
             batch.delta[rows],
             batch.n_sweeps[chosen],
         )
-        m, w = imputations, int(kind.sum())
+        m, w = imputations, visits.size
         made = NormalTrialImputations(
             np.empty((m, rows.size, w)),
-            np.empty((chosen.size, m, q, w)),
+            np.empty((chosen.size, m, columns.size, w)),
             np.empty((chosen.size, m, w, w)),
             part.n_sweeps,
             np.zeros((chosen.size, m), dtype=np.uint32),
         )
-        _impute(part, made, imputations, seed, first, strategy, arm_column, threads)
-        sets, columns = np.arange(m), np.flatnonzero(kind)
-        out.values[np.ix_(sets, rows, columns)] = made.values
-        out.means[np.ix_(chosen, sets, np.arange(q), columns)] = made.means
-        out.covariance[np.ix_(chosen, sets, columns, columns)] = made.covariance
+        place = None if arm_column is None else int(np.searchsorted(columns, arm_column))
+        _impute(part, made, imputations, seed, first, strategy, place, threads)
+        sets = np.arange(m)
+        out.values[np.ix_(sets, rows, visits)] = made.values
+        out.means[np.ix_(chosen, sets, np.arange(q), visits)] = 0.0  # a column that is left out adds nothing
+        out.means[np.ix_(chosen, sets, columns, visits)] = made.means
+        out.covariance[np.ix_(chosen, sets, visits, visits)] = made.covariance
         out.codes[chosen] = made.codes
+    ready.as_given(np.moveaxis(out.means, 2, -1), np.arange(n_trials))
     return out
 
 
