@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from equipoise.workflow.verbs import analyse
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.read import read_protocol_text
 from equipoise.records import DataSource, Records
+from equipoise.workflow.verbs import analyse
 
 TRIAL = """
 equipoise: 2
