@@ -39,7 +39,7 @@ def powered(assumptions: str, n: int, change: str = "", replicates: int = REPLIC
 
 
 def test_the_page_has_its_examples() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize(("assumptions", "n", "power"), EXAMPLES, ids=[e[0][10:24] for e in EXAMPLES])
@@ -50,7 +50,7 @@ def test_an_example_has_the_power_that_the_page_prints(assumptions: str, n: int,
     # 4 Monte Carlo standard errors of this run and of the page's 4,000 trials together.
     error = math.sqrt(power * (1 - power) * (1 / REPLICATES + 1 / 4000))
     assert found.value == pytest.approx(power, abs=4 * error)
-    assert len(made.not_drawn) == 4
+    assert len(made.not_drawn) == 6
 
 
 def test_shares_come_out_as_stated_with_the_lost_counted() -> None:
@@ -94,6 +94,43 @@ def test_values_of_visits_have_the_means_spread_and_correlation_stated() -> None
     assert np.corrcoef(control.T)[0, 3] == pytest.approx(0.7 * 25 / (25 + 1 / 12), abs=4 * 0.51 / math.sqrt(n))
 
 
+def test_counts_have_the_rate_and_spread_stated_and_who_is_lost_is_seen_for_less() -> None:
+    protocol = trial("{simple: {admissions: {rate: 2 per 28 days, ratio: 0.6, dispersion: 0.5}}, attrition: 20 %}")
+    lattice = simulate_batch(protocol, read_scenario(protocol), seed=1, replicates=range(300)).lattice
+    made = derive_endpoint(lattice, "admissions")
+    assert made.value is not None
+    assert made.exposure is not None
+    control = lattice.participants.arm == "control"
+    whole = control & (made.exposure == 84)
+    assert whole.sum() / control.sum() == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / control.sum()))
+    count = made.value[whole] * 84 / 28
+    n = count.size
+    # Mean 6, variance 6 + 0.5 * 36 = 24; of a gamma mixture the fourth moment makes the SE of the variance some 0.05.
+    assert count.mean() == pytest.approx(6.0, abs=4 * math.sqrt(24 / n))
+    assert count.var() == pytest.approx(24.0, rel=0.1)
+    partly = control & (made.exposure > 0) & (made.exposure < 84)
+    days = made.exposure[partly]
+    assert (made.value[partly] * days).sum() / days.sum() == pytest.approx(2.0, rel=0.05)
+    other = (lattice.participants.arm == "experimental") & (made.exposure == 84)
+    assert made.value[other].mean() == pytest.approx(1.2, rel=0.03)
+
+
+def test_a_share_counts_who_is_lost_as_the_endpoint_s_own_rule_says() -> None:
+    text = TRIAL.replace("baseline: entry, missed: is-no", "baseline: entry, missed: RULE")
+    for rule, seen in (("is-no", 0.5 / 0.8), ("is-missing", 0.5)):
+        made = read_protocol_text(
+            text.replace("RULE", rule)
+            + "assumptions: {simple: {response: {control: 50 %, experimental: 50 %}}, attrition: 20 %}\n",
+            file="trial.yaml",
+        )
+        lattice = simulate_batch(made, read_scenario(made), seed=1, replicates=range(200)).lattice
+        value = derive_endpoint(lattice, "response").value
+        gone = lattice.lost() <= 1.0  # type: ignore[attr-defined]
+        assert value is not None
+        assert np.nanmean(value[~gone]) == pytest.approx(seen, abs=4 * math.sqrt(0.25 / 16_000))
+        assert np.isnan(value[gone]).all() if rule == "is-missing" else (value[gone] == 0).all()
+
+
 def test_a_replicate_is_the_same_in_whatever_batch_it_stands() -> None:
     protocol = trial("{simple: {relapse: {hazard: 0.02 per day, ratio: 0.6}}, attrition: 20 %}")
     scenario = read_scenario(protocol)
@@ -129,6 +166,10 @@ REFUSED = [
     ("{simple: {mood: {control: 20, experimental: 16}}}", "S041", "sd"),
     ("{simple: {relapse: {control: 20, experimental: 16}}}", "S041", "event-free"),
     ("{simple: {relapse: {hazard: soon}}}", "S041", "per day"),
+    ("{simple: {admissions: {control: 2, experimental: 1}}}", "S041", "rate"),
+    ("{simple: {admissions: {rate: often}}}", "S041", "per 28 days"),
+    ("{simple: {admissions: {rate: 2 per 28 days, dispersion: -1}}}", "S041", "Poisson"),
+    ("{simple: {response: {control: 50 %, experimental: 60 %}}, attrition: 45 %}", "S042", "at most 55 %"),
 ]
 
 

@@ -180,7 +180,8 @@ def _shares_table(material: Material) -> Table | None:
     has_goal = any(e.details.get("goal") is not None for e in shown)
     for e in shown:
         scale = scale_label(e.scale)
-        label = f"{material.endpoint_label(e.endpoint)}, {material.arm_label(e.arm)}: {scale}"
+        arm = f", {material.arm_label(e.arm)}" if len(material.arms) > 1 else ""
+        label = f"{_line_label(material, e)}{arm}: {scale}"
         n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
         goal = e.details.get("goal")
         held = "" if goal is None else fmt.on_scale(goal, e.scale) + ("%" if is_share(e.scale) else "")

@@ -36,9 +36,9 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections = Sections([] if answer is None else [answer])
     sections.add("Results", [*findings.notes_on_the_data(material), *_results(material)])
     sections.add("Participants", by_stage(material, _participants))
-    sections.add(
-        "Comparison with the published results", [findings.published_table(material), *findings.remarks(material)]
-    )
+    published = findings.published_table(material)
+    title = "Comparison with the published results" if published is not None else "Remarks"
+    sections.add(title, [published, *findings.remarks(material)])
     sections.add("Beside what is known", beside_known(material))
     sections.add("Sensitivity to analysis choices", _choices(material))
     sections.add("Adherence", _adherence(material))

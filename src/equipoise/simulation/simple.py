@@ -19,6 +19,7 @@ from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
+from equipoise.protocol.vocabulary.endpoint_kinds import BINARY
 from equipoise.simulation.quantities import Place, at_day, plain_number, rate_per_day, share, shown
 
 CODES = {
@@ -28,29 +29,30 @@ CODES = {
     "S042": "Shares or rates and loss that cannot both be.",
 }
 Floats = NDArray[np.float64]
-SHARES = ("abstinence", "report", "received")
-REPEATED = ("repeated-use", "use-by-day", "use-by-week")
-# Of an endpoint that lost participants fail: what its own missing rule makes of them.
-_FAILURE = ("is-use", "is-use-after-dropout", "is-no")
+SHARES = ("abstinence", "report", "received", "score-criterion", "finding", "event")
+REPEATED = ("repeated-use", "use-by-day", "use-by-week", "score-criterion", "finding")
+# What an endpoint's own missing rule makes of who is lost: no, or yes; nothing where they are missing.
+_LOST_IS = {"is-use": 0.0, "is-use-after-dropout": 0.0, "is-no": 0.0, "is-yes": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimpleEndpoint:
     """What one endpoint comes to; arrays have one entry an arm, in the protocol's order.
 
-    ``form`` says which fields hold: ``share`` (share), ``number`` (mean, sd; of ``most`` where that is bounded),
-    ``repeated`` (shares at each visit), ``score`` (means at each visit, sd) or ``time`` (scale and shape of a Weibull
-    distribution of days, by arm).
+    ``form`` says which fields hold: ``share`` (share), ``number`` (mean, sd, out of ``most``), ``count`` (mean a day,
+    dispersion), ``repeated`` (shares at each visit), ``score`` (means at each visit, sd) or ``time`` (scale and shape of
+    a Weibull distribution of days, by arm).
     """
 
     id: str
     form: str
     share: Floats = field(default_factory=lambda: np.empty(0))
-    loss_fails: bool = False  # who is lost counts as a failure, and the share already says so
+    lost_is: float | None = None  # 0 or 1: what who is lost counts as, and the share already says so; else missing
     of_seen: bool = False
     mean: Floats = field(default_factory=lambda: np.empty((0, 0)))  # (n_arms, n_visits); (n_arms, 1) of a number
     sd: Floats = field(default_factory=lambda: np.empty(0))
     most: int | None = None
+    dispersion: float = 0.0  # k of a count whose variance is mu + k mu^2
     unit: float = 1.0  # what one day of a count is worth in the endpoint's own unit
     within_person: float = 0.5
     log: bool = False
@@ -177,10 +179,12 @@ class _Reader:
 
     def read(self) -> SimpleEndpoint | None:
         kind = self.endpoint.kind
-        if kind in SHARES:
+        if kind in SHARES and self.endpoint.shape == BINARY:
             return self._share()
         if kind == "abstinent-days":
             return self._days()
+        if kind == "event-count":
+            return self._count()
         if kind in REPEATED:
             return self._repeated()
         if kind == "score":
@@ -190,7 +194,7 @@ class _Reader:
         self.place.problem(
             "",
             f"A simple set draws the value of an endpoint, and cannot draw one of kind {kind}.",
-            listed([*SHARES, "abstinent-days", *REPEATED, "score", "time-to-event"]),
+            listed(dict.fromkeys([*SHARES, "abstinent-days", "event-count", *REPEATED, "score", "time-to-event"])),
             "Write a set of assumptions with `parts:`, from whose days and visits it is derived.",
         )
         return None
@@ -230,18 +234,49 @@ class _Reader:
         of = self.place.values.get("of", "all")
         if of not in ("all", "seen"):
             self.place.problem("of", f"Found {shown(of)}.", "all, or seen")
-        fails = getattr(self.endpoint, "missed", "is-no") in _FAILURE
-        if fails and of == "all":
+        lost_is = _LOST_IS.get(getattr(self.endpoint, "missed", "is-no"))
+        if lost_is is not None and of == "all":
             for arm, value, lost in zip(self.arms, p, self.attrition, strict=True):
-                if value > 1.0 - lost + 1e-12:
+                if lost_is == 0.0 and value > 1.0 - lost + 1e-12:
                     found = (
                         f"{100 * value:g} % and {100 * lost:g} % lost cannot both be: who is lost counts as a failure, "
                         f"so at most {100 * (1 - lost):g} % can succeed."
                     )
-                    self.place.problems.append(
-                        Problem("S042", f"{self.place.path}.{arm}", found, "", "Lower one, or write of: seen.")
+                elif lost_is == 1.0 and value < lost - 1e-12:
+                    found = (
+                        f"{100 * value:g} % and {100 * lost:g} % lost cannot both be: who is lost counts as yes, "
+                        f"so it is at least {100 * lost:g} %."
                     )
-        return SimpleEndpoint(id=self.id, form="share", share=p, loss_fails=fails, of_seen=of == "seen")
+                else:
+                    continue
+                self.place.problems.append(
+                    Problem("S042", f"{self.place.path}.{arm}", found, "", "Change one, or write of: seen.")
+                )
+        return SimpleEndpoint(id=self.id, form="share", share=p, lost_is=lost_is, of_seen=of == "seen")
+
+    def _count(self) -> SimpleEndpoint:
+        """Events in a window: a rate by arm, or one and a ratio; negative binomial with ``dispersion``."""
+        self.place.known(("rate", "ratio", "dispersion"))
+        given, expected = self.place.values.get("rate"), "a rate above 0 such as 12 per 28 days"
+        if isinstance(given, Mapping):
+            rate = self.by_arm(given, rate_per_day, expected, "rate")
+        else:
+            rate = np.full(len(self.arms), self.place.number("rate", read=rate_per_day, expected=expected))
+        self._inside(rate, 1e-9, 1000.0, expected)
+        if "ratio" in self.place.values:
+            rate = rate * self._ratios(self.place.values["ratio"])
+        if "dispersion" not in self.place.values:
+            self.words.append("dispersion 0.5: the variance of a count is its mean and half of the mean's square")
+        dispersion = self.place.number("dispersion", 0.5, lowest=0, highest=100, expected="0 (Poisson) or more")
+        days = len(list(self.endpoint.days.range))
+        return SimpleEndpoint(
+            id=self.id,
+            form="count",
+            mean=rate[:, None],
+            until=float(days),
+            dispersion=dispersion,
+            words=tuple(self.words),
+        )
 
     def _spread(self) -> Floats:
         sd = self.place.values.get("sd")
@@ -325,7 +360,10 @@ class _Reader:
             means = start + (mean - start)[:, None] * (np.arange(1, n + 1) / n)
         bounds, step = None, 0.0
         instrument = find_instrument_of(self.protocol, self.endpoint.assessment)
-        if instrument is not None and self.endpoint.scale in instrument.scales:
+        if self.endpoint.value != "score":
+            # A change is not bound to the instrument's range; that of whole marks is whole.
+            step = 1.0 if self.endpoint.value == "change" else 0.0
+        elif instrument is not None and self.endpoint.scale in instrument.scales:
             items = [i for i in instrument.items if i.id in instrument.scales[self.endpoint.scale]]
             bounds, step = (sum(i.lowest for i in items), sum(i.highest for i in items)), 1.0
             raw = np.exp(means) if getattr(self.endpoint, "log", False) else means

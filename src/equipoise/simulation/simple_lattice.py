@@ -153,12 +153,13 @@ class SimpleLattice(Lattice):
     def _draw_share(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
         arm = self.arm_number
         p, lost = endpoint.share[arm], self.scenario.attrition[arm]
-        if endpoint.loss_fails and not endpoint.of_seen:
-            p = np.divide(p, 1.0 - lost, out=np.ones_like(p), where=lost < 1.0)
+        if endpoint.lost_is is not None and not endpoint.of_seen:
+            # The share is of everybody; of who is seen it is the rest after those lost, who count as so.
+            p = np.divide(p - endpoint.lost_is * lost, 1.0 - lost, out=np.ones_like(p), where=lost < 1.0)
         success = special.ndtr(self._sign(endpoint) * self._propensity(endpoint)) > 1.0 - p
         gone = self.lost() <= 1.0
         better = self.protocol.model.endpoints[endpoint.id].better == "higher"
-        own = 0.0 if endpoint.loss_fails else np.nan
+        own = np.nan if endpoint.lost_is is None else endpoint.lost_is
         stands_for = {
             None: own,
             "is-missing": np.nan,
@@ -166,7 +167,36 @@ class SimpleLattice(Lattice):
             "is-no-use": 1.0 if better else 0.0,
         }[missed]
         value = np.where(gone, stands_for, success.astype(np.float64))
-        return self._made(endpoint, "binary", value=value, imputed=gone)
+        return self._made(endpoint, "binary", value=value, imputed=gone, event_word=self._event_word(endpoint))
+
+    def _event_word(self, endpoint: SimpleEndpoint) -> str | None:
+        """What is counted, in the word that a derivation gives; ``None`` where the kind says it."""
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        if planned.kind == "finding":
+            return str(self.protocol.model.assessments[planned.assessment].yes)
+        if planned.kind == "event":
+            return str(planned.event_noun)
+        return planned.label or endpoint.id.replace("-", " ") if planned.kind == "score-criterion" else None
+
+    def _draw_count(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+        """Events over the days in the study, negative binomial; a count needs the whole window, a rate one day of it.
+
+        Given a participant's own rate events come evenly over the days, so that who is lost early has fewer.
+        """
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        u = special.ndtr(self._sign(endpoint) * self._propensity(endpoint))
+        exposure = np.clip(np.floor(self.lost() * endpoint.until), 0.0, endpoint.until)
+        mean, k = endpoint.mean[self.arm_number, 0] * exposure, endpoint.dispersion
+        # With k = 0 both inversions are of the Poisson distribution.
+        size = 1.0 / k if k > 0 else np.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn = stats.nbinom.ppf(u, size, size / (size + mean)) if k > 0 else stats.poisson.ppf(u, mean)
+        count = np.where(exposure > 0, np.nan_to_num(drawn), 0.0)
+        if planned.as_ == "count":
+            value = np.where(exposure >= endpoint.until, count, np.nan)
+        else:
+            value = np.divide(planned.per_days * count, exposure, out=np.full(self.n, np.nan), where=exposure > 0)
+        return self._made(endpoint, "number", value=value, exposure=exposure)
 
     def _draw_number(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
         """Days out of so many: beta-binomial with the mean and standard deviation stated."""
@@ -215,7 +245,8 @@ class SimpleLattice(Lattice):
         shares = endpoint.mean[self.arm_number]
         hit = special.ndtr(self._sign(endpoint) * self._latent(endpoint)) > 1.0 - shares
         values = np.where(self._left_out(shares.shape[1]), np.nan, hit.astype(np.float64))
-        return self._made(endpoint, "repeated-binary", values=values, event_word="use", **self._visits_of(endpoint))
+        word = self._event_word(endpoint) or "use"
+        return self._made(endpoint, "repeated-binary", values=values, event_word=word, **self._visits_of(endpoint))
 
     def _draw_score(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
         planned: Any = self.protocol.model.endpoints[endpoint.id]
@@ -230,7 +261,13 @@ class SimpleLattice(Lattice):
         lowest = floor if floor is not None else planned.floor
         values = np.log(np.maximum(raw, lowest)) if endpoint.log and lowest is not None else raw
         return self._made(
-            endpoint, "repeated-score", values=values, raw=raw, logarithm=endpoint.log, **self._visits_of(endpoint)
+            endpoint,
+            "repeated-score",
+            values=values,
+            raw=raw,
+            logarithm=endpoint.log,
+            is_change=planned.value != "score",
+            **self._visits_of(endpoint),
         )
 
     def _draw_time(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:

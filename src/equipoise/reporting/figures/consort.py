@@ -71,7 +71,10 @@ def draw_consort(flow: FlowCounts) -> Drawing:
     for centre in centres:
         drawing.arrow([(centre, fork), (centre, row_top)] if n_arms > 1 else [(trunk_x, bottom), (trunk_x, row_top)])
     for stage, contents in (
-        ("Allocation", [_allocation(arm) for arm in flow.arms]),
+        (
+            "Allocation" if flow.is_randomized else "Treatment",
+            [_allocation(arm, flow.is_randomized) for arm in flow.arms],
+        ),
         ("Follow-up", [_follow_up(arm) for arm in flow.arms]),
         ("Analysis", [_analysis(arm, flow.primary) for arm in flow.arms]),
     ):
@@ -91,10 +94,13 @@ def draw_consort(flow: FlowCounts) -> Drawing:
     return drawing
 
 
-def _allocation(arm: ArmFlow) -> list[_Line]:
-    lines = [_Line(arm.label, bold=True, token="arm"), _Line(f"Allocated {_n(arm.n_allocated)}")]
+def _allocation(arm: ArmFlow, is_randomized: bool) -> list[_Line]:
+    """What was given to an arm; nobody is allocated to the one arm of a programme."""
+    lines = [_Line(arm.label, bold=True, token="arm")]
+    if is_randomized:
+        lines.append(_Line(f"Allocated {_n(arm.n_allocated)}"))
     if arm.n_received is not None:
-        lines.append(_Line(f"Received allocated treatment {_n(arm.n_received)}"))
+        lines.append(_Line(f"Received {'allocated' if is_randomized else 'the'} treatment {_n(arm.n_received)}"))
         lines.append(_Line(f"Did not receive it {_n(arm.n_allocated - arm.n_received)}"))
         lines += _reasons(arm.not_received)
     else:

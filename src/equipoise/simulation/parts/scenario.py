@@ -215,6 +215,12 @@ def _refuse_baseline(protocol: Protocol, settings: Any, place: str, problems: li
             problems.append(Problem("S051", f"{place}.baseline.{id}", f"There is no variable {id!r}.", known))
         elif not isinstance(values, Mapping):
             problems.append(Problem("S050", f"{place}.baseline.{id}", f"Found {values!r}.", "settings of the variable"))
+        elif id in model.baseline and model.baseline[id].is_score:
+            found = (
+                f"{id} is the score of {model.baseline[id].from_} at {model.baseline[id].visit}; that part draws it."
+            )
+            expected = f"parts: {{score: {{{model.baseline[id].from_}: ...}}}}"
+            problems.append(Problem("S051", f"{place}.baseline.{id}", found, expected, "Remove it."))
         elif id in model.baseline and model.baseline[id].type == "number":
             p = Place(values, f"{place}.baseline.{id}", problems, "S050")
             p.known(("mean", "sd", "lowest", "highest"))
@@ -229,7 +235,8 @@ def _refuse_baseline(protocol: Protocol, settings: Any, place: str, problems: li
     for id, line in model.analyses.items():
         for name in line.covariates:
             variable = model.baseline.get(name)  # type: ignore[assignment]
-            if variable is not None and variable.type == "number" and name not in settings.baseline:
+            is_drawn = variable is not None and variable.type == "number" and not variable.is_score
+            if is_drawn and name not in settings.baseline:
                 found = f"{id} is adjusted for {name}, and it has no mean and standard deviation."
                 expected = f"baseline: {{{name}: {{mean: ..., sd: ...}}}}"
                 problems.append(Problem("S052", f"{place}.baseline.{name}", found, expected))
@@ -261,11 +268,12 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
                         f"{id} counts {used.amount.unit}, and the part has no amounts.",
                         expected,
                     )
+        scored = [model.baseline[name].from_ for name in line.covariates if name in model.baseline]
         assessment = getattr(endpoint, "assessment", None)
         by_share = endpoint.kind in ("report", "finding")
         if by_share and assessment not in parts.report:
             need(f"report.{assessment}", f"{id} reads {assessment}, which no part draws.", "a share such as 40 %")
-        scored = [getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ())]
+        scored += [getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ())]
         for name in (*([] if by_share else [assessment]), *scored):
             given = (settings.parts.get("score") or {}).get(name, {})
             for key in ("mean", "sd") if name is not None else ():
