@@ -40,8 +40,8 @@ class SimpleEndpoint:
     """What one endpoint comes to; arrays have one entry an arm, in the protocol's order.
 
     ``form`` says which fields hold: ``share`` (share), ``number`` (mean, sd, out of ``most``), ``count`` (mean a day,
-    dispersion), ``repeated`` (shares at each visit), ``score`` (means at each visit, sd) or ``time`` (scale and shape of
-    a Weibull distribution of days, by arm).
+    dispersion), ``repeated`` (shares at each visit), ``score`` (means at each visit, sd) or ``time`` (scale and shape
+    of a Weibull distribution of days, by arm).
     """
 
     id: str
