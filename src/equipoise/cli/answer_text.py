@@ -13,7 +13,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, sensitivity_analyses, verdict
 from equipoise.reporting.by_arm import results_of, what_is_shown
-from equipoise.reporting.context import Material
+from equipoise.reporting.context import LEADING, Material
 from equipoise.workflow.verbs import Run
 
 _WIDTH = 80
@@ -45,7 +45,7 @@ def print_answer(run: Run) -> bool:
     a terminal narrower than 80 columns.
     """
     material = Material(run.protocol, run.records, run.results)
-    lines = _lines(material)
+    lines = material.answers(*LEADING)
     out = console()
     if len(material.arms) != 2 or not lines or out.width < _WIDTH:
         return False
@@ -79,17 +79,6 @@ def print_answer(run: Run) -> bool:
     report = next((path for path in run.files if path.name == "report.html"), None)
     out.print(f"Report: {report}" if report else f"Results: {run.folder}")
     return True
-
-
-def _lines(material: Material) -> list[Estimate]:
-    """One estimate for each primary and secondary line of the plan."""
-    out = []
-    for level in ("primary", "secondary"):
-        for line, analysis in material.protocol.model.analyses.items():
-            estimate = material.main_estimate(line) if analysis.level == level else None
-            if estimate is not None and estimate.scale != "test":
-                out.append(estimate)
-    return out
 
 
 def _table(material: Material, lines: list[Estimate]) -> None:

@@ -13,24 +13,12 @@ from dataclasses import dataclass
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.estimators import estimator_label
-from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.choices import choice_name, planned_choice, rule_name
 from equipoise.reporting.context import Material
 
 Limits = tuple[float | None, float | None, float | None]
 
-# A rule for what is missing, as the name of a row.
-RULE_NAMES: dict[str, str] = {
-    "is-use": "missing results count as use",
-    "is-no-use": "missing results count as no use",
-    "is-missing": "missing results excluded",
-    "is-no": "missing results count as no",
-    "is-yes": "missing results count as yes",
-    "is-use-after-dropout": "missing results count as use after dropout",
-    "last-observation": "last observation carried forward",
-    "worst-case": "worst case for missing results",
-    "best-case": "best case for missing results",
-}
 _MISSING = "how missing results are counted"
 _CHANGED = {
     "ties": "the rule for tied times",
@@ -116,7 +104,7 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
             continue
         add(_name_of(material, line), _changed_by(material, line), estimate)
     line = material.line(planned)
-    own = {name: _planned_choice(material, line, name) for name in _CHANGED}
+    own = {name: planned_choice(material, line, name) for name in _CHANGED}
     for estimate in material.results.estimates:
         choices = material.choices(estimate)
         if material.line(estimate) != line or not choices or {estimate.arm, estimate.reference} != compared:
@@ -124,9 +112,7 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
         differing = [name for name, value in choices.items() if value != own.get(name)]
         if len(differing) == 1:
             [name] = differing
-            add(
-                _choice_name(material, name, choices[name]), _CHANGED.get(name, "the choices of the analysis"), estimate
-            )
+            add(choice_name(material, name, choices[name]), _CHANGED.get(name, "the choices of the analysis"), estimate)
     return tuple(out)
 
 
@@ -139,7 +125,7 @@ def _name_of(material: Material, line: str) -> str:
         name = "missing results imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}"
         return f"{name}, delta-adjusted" if any(analysis.imputation.delta.values()) else name
     if analysis.missed is not None:
-        return RULE_NAMES.get(analysis.missed, analysis.missed.replace("-", " "))
+        return rule_name(analysis.missed)
     return estimator_label(analysis.estimator) or line.replace("-", " ")
 
 
@@ -148,37 +134,6 @@ def _changed_by(material: Material, line: str) -> str:
     if analysis.imputation is not None or analysis.missed is not None:
         return _MISSING
     return "the method of analysis"
-
-
-def _planned_choice(material: Material, line: str, name: str) -> str:
-    """The value of a choice in the plan, written as the choices of an estimate are."""
-    analysis = material.protocol.model.analyses[line]
-    endpoint_id = material.protocol.model.estimands[analysis.estimand].endpoint
-    endpoint = material.protocol.model.endpoints[endpoint_id]
-    if name == "endpoint":
-        return endpoint_id
-    if name == "covariates":
-        return "+".join(analysis.covariates) or "none"
-    if name == "missed":
-        return str(analysis.missed or getattr(endpoint, "missed", None))
-    if name == "floor":
-        floor = getattr(endpoint, "floor", None)
-        return "" if floor is None else f"{float(floor):g}"
-    return str(getattr(analysis, name.replace("-", "_"), ""))
-
-
-def _choice_name(material: Material, name: str, value: str) -> str:
-    if name == "endpoint":
-        return material.endpoint_label(value)
-    if name == "missed":
-        return RULE_NAMES.get(value, value.replace("-", " "))
-    if name == "covariates":
-        variables = material.protocol.model.baseline
-        parts = [] if value == "none" else value.split("+")
-        labels = [words.lowered(variables[v].label or v) if v in variables else v for v in parts]
-        return f"adjusted for {fmt.joined(labels)}" if labels else "not adjusted"
-    text = words.CHOICE_VALUES.get((name, value), value)
-    return {"ties": f"ties: {text}", "time-unit": f"time in {text}", "floor": f"lowest value {text}"}.get(name, text)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

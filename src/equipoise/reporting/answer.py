@@ -25,7 +25,7 @@ _NOTABLE_MISSING = 0.20
 
 def build_answer(material: Material) -> Answer | None:
     """The answer to the first primary analysis; ``None`` where the plan has no result to answer with."""
-    primary = _primary(material)
+    primary = material.answers("primary") or material.answers("secondary")[:1]
     if not primary:
         return _description(material)
     first = primary[0]
@@ -45,19 +45,6 @@ def build_answer(material: Material) -> Answer | None:
         strip_note=note,
         caution=_caution(material, first),
     )
-
-
-def _primary(material: Material) -> list[Estimate]:
-    """The comparisons that answer the primary lines of the plan, else the first secondary one."""
-    for level in ("primary", "secondary"):
-        found = []
-        for line, analysis in material.protocol.model.analyses.items():
-            estimate = material.main_estimate(line) if analysis.level == level else None
-            if estimate is not None and estimate.scale != "test":
-                found.append(estimate)
-        if found:
-            return found if level == "primary" else found[:1]
-    return []
 
 
 def _description(material: Material) -> Answer | None:

@@ -20,6 +20,8 @@ from equipoise.records import Records
 
 # Estimators that stand in, under the same question, where the planned one has no finite answer.
 FALLBACKS = ("firth", "fisher-exact")
+# Levels of the plan whose results lead.
+LEADING = ("primary", "secondary")
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,16 @@ class Material:
         """The estimate of a line of the plan: the planned one, or the first fallback that has an answer."""
         found = [e for e in self.comparisons if self.line(e) == line and self.suffix(e) in ("", *FALLBACKS)]
         return next((e for e in found if e.estimate is not None), found[0] if found else None)
+
+    def answers(self, *levels: str) -> list[Estimate]:
+        """The estimate of each line of the plan at these levels that compares, level by level in the plan's order."""
+        out = []
+        for level in levels:
+            for line, analysis in self.protocol.model.analyses.items():
+                estimate = self.main_estimate(line) if analysis.level == level else None
+                if estimate is not None and estimate.scale != "test":
+                    out.append(estimate)
+        return out
 
     def suffix(self, estimate: Estimate) -> str:
         """What follows the line of the plan in an estimate's id: a fallback, or another reading of the same fit."""

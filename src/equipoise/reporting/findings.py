@@ -11,7 +11,8 @@ from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.by_arm import results_of, what_is_shown
-from equipoise.reporting.context import Material
+from equipoise.reporting.choices import choice_text, planned_choice, rule_sentence
+from equipoise.reporting.context import LEADING, Material
 from equipoise.reporting.document import (
     Block,
     Callout,
@@ -37,17 +38,6 @@ def notes_on_the_data(material: Material) -> list[Block]:
     return [Callout(line, "Data", "warning") for line in lines]
 
 
-def _lines(material: Material, levels: Sequence[str]) -> list[Estimate]:
-    """One estimate for each line of the plan at these levels, in the plan's order."""
-    out: list[Estimate] = []
-    for line, analysis in material.protocol.model.analyses.items():
-        if analysis.level in levels:
-            estimate = material.main_estimate(line)
-            if estimate is not None and estimate.scale != "test":
-                out.append(estimate)
-    return out
-
-
 def _share(estimate: Estimate) -> str:
     n, of = estimate.n_events, estimate.n_analysed
     if n is None or not of:
@@ -57,7 +47,7 @@ def _share(estimate: Estimate) -> str:
 
 def results_table(material: Material) -> Table | None:
     """Primary and secondary endpoints: one row per planned analysis, results by arm and effect in each."""
-    lines = _lines(material, _LEADING)
+    lines = material.answers(*LEADING)
     if not lines:
         return _shares_table(material)
     arms = list(material.arms)
@@ -66,7 +56,7 @@ def results_table(material: Material) -> Table | None:
     has_published = any(material.published_effect(e) for e in lines)
     notes: list[str] = []
     rows: list[Row] = []
-    for level in _LEADING:
+    for level in LEADING:
         chosen = [e for e in lines if e.level == level]
         if chosen:
             rows.append(Row((words.LEVEL_WORDS[level],), "group"))
@@ -106,7 +96,7 @@ def results_table(material: Material) -> Table | None:
 
 def supplementary_table(material: Material) -> Table | None:
     """Every other comparison, by endpoint: other measures, supportive and sensitivity analyses, stand-ins."""
-    leading = {id(e) for e in _lines(material, _LEADING)}
+    leading = {id(e) for e in material.answers(*LEADING)}
     notes: list[str] = []
     rows: list[Row] = []
     two = len(material.arms) == 2
@@ -277,7 +267,7 @@ def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequ
     planned = material.protocol.model.analyses.get(material.line(estimate))
     if planned is not None and planned.missed and not material.choices(estimate):
         about_use = material.protocol.model.endpoints[estimate.endpoint].is_about_use
-        mine.append(words.missed_sentence(planned.missed, about_use=about_use))
+        mine.append(rule_sentence(planned.missed, about_use=about_use))
     p = estimate.details.get("proportional_hazards_p_value")
     if isinstance(p, (int, float)):
         mine.append(f"Test of proportional hazards: {words.p_text(float(p))}.")
@@ -300,9 +290,10 @@ def choice_tables(material: Material) -> list[Block]:
         if not varied or main is None:
             continue
         names = list(dict.fromkeys(name for e in varied for name in material.choices(e)))
-        rows = [Row((*_planned_choices(material, line, names), *_effect_cells(main), "as planned"), "total")]
+        planned = [choice_text(material, name, planned_choice(material, line, name)) for name in names]
+        rows = [Row((*planned, *_effect_cells(main), "as planned"), "total")]
         for estimate in varied:
-            texts = [_choice_text(material, name, material.choices(estimate).get(name, "")) for name in names]
+            texts = [choice_text(material, name, material.choices(estimate).get(name, "")) for name in names]
             if texts == list(rows[0].cells[: len(names)]):
                 continue
             rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))
@@ -322,35 +313,6 @@ def choice_tables(material: Material) -> list[Block]:
             )
         )
     return blocks
-
-
-def _planned_choices(material: Material, line: str, names: Sequence[str]) -> list[str]:
-    analysis = material.protocol.model.analyses[line]
-    endpoint_id = material.protocol.model.estimands[analysis.estimand].endpoint
-    endpoint = material.protocol.model.endpoints[endpoint_id]
-    out = []
-    for name in names:
-        if name == "endpoint":
-            out.append(material.endpoint_label(endpoint_id))
-        elif name == "floor":
-            out.append(f"{getattr(endpoint, 'floor', None):g}" if getattr(endpoint, "floor", None) else "")
-        elif name == "covariates":
-            out.append(_choice_text(material, name, "+".join(analysis.covariates) or "none"))
-        elif name == "missed":
-            out.append(_choice_text(material, name, str(analysis.missed or getattr(endpoint, "missed", None))))
-        else:
-            out.append(_choice_text(material, name, str(getattr(analysis, name.replace("-", "_")))))
-    return out
-
-
-def _choice_text(material: Material, name: str, value: str) -> str:
-    if name == "endpoint":
-        return material.endpoint_label(value)
-    if name == "covariates" and value != "none":
-        variables = material.protocol.model.baseline
-        parts = [variables[v].label or v if v in variables else v for v in value.split("+")]
-        return fmt.joined([words.lowered(part) for part in parts])
-    return words.CHOICE_VALUES.get((name, value), value)
 
 
 def _effect_cells(estimate: Estimate) -> tuple[fmt.Cell, fmt.Cell]:
@@ -420,7 +382,6 @@ def remarks(material: Material) -> list[Block]:
     return [Callout(remark.words, remark.title) for remark in material.protocol.model.remarks]
 
 
-_LEADING = ("primary", "secondary")
 _MOST_FOREST_ROWS = 16  # in one figure; with more a printed page shrinks the words of all
 
 
@@ -431,7 +392,7 @@ def forest_figures(material: Material) -> list[Figure]:
         for estimate in material.comparisons
         if estimate.scale != "test"
         # The table of effects says what is not estimable; a row without a mark only makes the others smaller.
-        and (estimate.ends[0] is not None or (material.is_main(estimate) and estimate.level in _LEADING))
+        and (estimate.ends[0] is not None or (material.is_main(estimate) and estimate.level in LEADING))
     ]
     aside = [estimate for estimate in shown if estimate.level in ("supportive", "sensitivity")]
     leading = [estimate for estimate in shown if estimate not in aside]

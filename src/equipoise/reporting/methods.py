@@ -11,6 +11,7 @@ from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.choices import rule_sentence
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Block,
@@ -220,7 +221,7 @@ def analyses(material: Material) -> list[Block]:
         note = f" In {words.lowered(subset.words)}." if subset is not None else ""
         about_use = material.protocol.model.endpoints[endpoint].is_about_use
         if analysis.missed and not analysis.note:
-            note += f" {words.missed_sentence(analysis.missed, about_use=about_use)}"
+            note += f" {rule_sentence(analysis.missed, about_use=about_use)}"
         note += f" {analysis.note}" if analysis.note else ""
         rows.append(
             Row(

@@ -11,26 +11,12 @@ from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.choices import MISSING_RULES
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Block, Column, Figure, Row, Table
 from equipoise.reporting.figures.tipping_point import draw_tipping_point
 from equipoise.reporting.palette import arm_token
 
-RULES = {
-    None: "as the endpoint says",
-    "is-use": "counts as use",
-    "is-use-after-dropout": "counts as use after dropout, as no use before",
-    "is-no-use": "counts as no use",
-    "is-missing": "left out (available cases)",
-    "last-observation": "last observation carried forward",
-    "worst-case": "worst case: use in the experimental arm, none in the other",
-    "best-case": "best case: no use in the experimental arm, use in the other",
-}
-# The same where the result is not use.
-_OTHER_RULES = {
-    "worst-case": "worst case: the worse result in the experimental arm, the better in the other",
-    "best-case": "best case: the better result in the experimental arm, the worse in the other",
-}
 # Whose standard error stands beside a reference-based estimate.
 VARIANCES = {
     "rubin": "variance by Rubin's rules",
@@ -86,9 +72,11 @@ def _rule_of(material: Material, estimate: Estimate) -> str | None:
             kind += f"; {VARIANCES[analysis.imputation.variance]}"
         return kind
     endpoint = material.protocol.model.endpoints[material.protocol.model.estimands[analysis.estimand].endpoint]
-    if not endpoint.is_about_use and analysis.missed in _OTHER_RULES:
-        return _OTHER_RULES[analysis.missed]
-    return RULES.get(analysis.missed)
+    if analysis.missed is None:
+        return "as the endpoint says"
+    rule = MISSING_RULES[analysis.missed]
+    text = rule.becomes_of(about_use=endpoint.is_about_use)
+    return f"{rule.name.split(' for ')[0]}: {text}" if analysis.missed.endswith("-case") else text
 
 
 def _is_about_missing(material: Material, line: str) -> bool:

@@ -40,32 +40,6 @@ CHOICE_VALUES: dict[tuple[str, str], str] = {
     ("missed", "is-use-after-dropout"): "is use after dropout",
 }
 
-# A rule for missed visits as a footnote says it.
-MISSED_SENTENCES: dict[str, str] = {
-    "is-use": "A missed visit counts as use.",
-    "is-no-use": "A missed visit counts as no use.",
-    "is-missing": "A missed visit is left out.",
-    "is-use-after-dropout": "A missed visit counts as use after dropout, as no use before.",
-    "last-observation": "A missed visit takes the value of the last one attended.",
-    "worst-case": "A missed visit counts as use in the experimental arm, as no use in the other.",
-    "best-case": "A missed visit counts as no use in the experimental arm, as use in the other.",
-}
-
-# The same where the result is not use.
-_WORSE_SENTENCES: dict[str, str] = {
-    "worst-case": "A missing result counts as the worse one in the experimental arm, as the better one in the other.",
-    "best-case": "A missing result counts as the better one in the experimental arm, as the worse one in the other.",
-    "is-missing": "A missing result is left out.",
-    "last-observation": "A missing result takes the value of the last one seen.",
-}
-
-
-def missed_sentence(rule: str, *, about_use: bool) -> str:
-    """A rule for missing results as a footnote says it, of use or of something else."""
-    other = f"A missed visit: {rule}."
-    return MISSED_SENTENCES.get(rule, other) if about_use else _WORSE_SENTENCES.get(rule, other)
-
-
 # What an endpoint's definition brought with it, said for a reader who does not know the codes.
 ENDPOINT_WARNINGS: dict[str, str] = {
     "baseline-not-used": "The protocol names a baseline visit for this score, and nothing is made of it: the value is "
