@@ -49,12 +49,17 @@ def test_use_over_time_is_the_odds_of_use_on_midazolam(run: Run) -> None:
 
 def test_results_files_have_the_published_keys_and_unrounded_values(run: Run) -> None:
     told = json.loads((run.folder / "results.json").read_text("utf-8"))
-    assert set(told) == {"provenance", "estimates"}
+    assert set(told) == {
+        *("data", "simulated", "provenance", "estimates"),
+        *("flow", "missed_visits", "tables", "figures", "answer"),
+    }
     assert all(tuple(row)[: len(RESULT_KEYS)] == RESULT_KEYS for row in told["estimates"])
-    assert {key for row in told["estimates"] for key in row} - set(RESULT_KEYS) <= {"tipping_point", "warning_counts"}
+    assert {key for row in told["estimates"] for key in row} - set(RESULT_KEYS) <= {
+        *("tipping_point", "warning_counts", "method", "details"),
+    }
     with (run.folder / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == RESULT_KEYS
+    assert tuple(rows[0]) == (*RESULT_KEYS, "simulated")
     for row, estimate in zip(rows, run.results.estimates, strict=True):
         assert row["id"] == estimate.id
         assert (float(row["estimate"]) if row["estimate"] else None) == estimate.estimate

@@ -29,12 +29,14 @@ def analyse(
     with reported(as_json=as_json), working(f"analysing {records}", quiet=as_json) as say:
         made = run_trial(protocol, out=out, records=records, force=force, with_report=False, progress=say)
     if as_json:
+        from equipoise.exchange.results_files import result_row
+
         print_json(
             {
                 "ok": True,
                 "out": str(made.folder),
                 "provenance": made.results.provenance.as_dict(),
-                "estimates": [estimate.as_row() for estimate in made.results.estimates],
+                "estimates": [result_row(estimate) for estimate in made.results.estimates],
             }
         )
         return

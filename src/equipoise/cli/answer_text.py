@@ -101,7 +101,7 @@ def _table(material: Material, lines: list[Estimate]) -> None:
         effect = f"{_SHORT.get(estimate.scale, estimate.scale)} {fmt.interval(limits)}"
         if (estimate.reference, estimate.arm) != (arms[0], arms[1]):
             effect += " *"
-        cells = (_brief(found.get(arm, "not planned")) for arm in arms)
+        cells = (_brief(fmt.cell(found.get(arm, "not planned"))) for arm in arms)
         p = "none" if estimate.p_value is None else fmt.p_value(estimate.p_value)
         rows.append((f" {label}", *cells, effect, p))
     _print_columns(heads, counts, rows)

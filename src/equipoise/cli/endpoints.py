@@ -242,7 +242,7 @@ def apply(
         require_free_file(out, force=force)
         data = read_records(records)
         table, derived = derive_all(protocol, data)
-        write_table(table, out, force=force, private=data.source.is_private)
+        write_table(table, out, force=force, private=data.source.is_private, simulated=data.is_simulated)
     rows: list[dict[str, Any]] = [
         {
             "endpoint": id,

@@ -40,13 +40,15 @@ def run(
             protocol, out=out, records=records, seed=seed, scenario=scenario, force=force, pdf=pdf, progress=say
         )
     if as_json:
+        from equipoise.exchange.results_files import result_row
+
         print_json(
             {
                 "ok": True,
                 "out": str(made.folder),
                 "files": [str(path) for path in made.files],
                 "provenance": made.results.provenance.as_dict(),
-                "estimates": [estimate.as_row() for estimate in made.results.estimates],
+                "estimates": [result_row(estimate) for estimate in made.results.estimates],
             }
         )
         return

@@ -48,37 +48,84 @@ def _require_finite(rows: list[dict[str, Any]]) -> None:
         raise OutputError(problems)
 
 
-def results_json(estimates: Iterable[Estimate], provenance: Mapping[str, Any]) -> str:
-    """The text of ``results.json``: ``{"provenance": ..., "estimates": [...]}``.
+def results_json(
+    estimates: Iterable[Estimate], provenance: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> str:
+    """The text of ``results.json``: ``{"simulated": ..., "provenance": ..., "estimates": [...]}`` and ``more``.
 
-    Each estimate has the keys of :data:`RESULT_KEYS` in that order, unrounded; ``null`` where not estimable; and
-    ``warning_counts`` where a warning is about some participants: how many. Raises :class:`OutputError` (O010) on NaN
+    Each estimate has the keys of :data:`RESULT_KEYS` in that order, unrounded; ``null`` where not estimable;
+    ``warning_counts`` where a warning is about some participants: how many; ``method`` in words; and ``details``: tests
+    of assumptions, imputation, convergence. Raises :class:`OutputError` (O010) on NaN
     or infinity.
     """
-    rows = []
-    for estimate in estimates:
-        counts = estimate.details.get("warning_counts")
-        rows.append({**estimate.as_row(), **({"warning_counts": dict(counts)} if counts else {})})
+    rows = [result_row(estimate) for estimate in estimates]
     _require_finite(rows)
-    value = {"provenance": dict(provenance), "estimates": rows}
+    value = {"provenance": dict(provenance), "estimates": rows, **(more or {})}
+    if "simulated" in provenance:
+        value = {"simulated": provenance["simulated"], **value}
+        if provenance["simulated"]:
+            value = {"data": "SIMULATED: fictional participants; no result here is evidence", **value}
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def results_csv(estimates: Iterable[Estimate]) -> str:
-    """The text of ``results.csv``: one row an estimate, empty where null, warnings joined by ``; ``."""
+def result_row(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as ``results.json`` and ``--json`` tell it."""
+    row = estimate.as_row()
+    counts = estimate.details.get("warning_counts")
+    if counts:
+        row["warning_counts"] = dict(counts)
+    if estimate.method:
+        row["method"] = estimate.method
+    details = {k: v for k, v in estimate.details.items() if k not in _STANDING and v is not None and v != {}}
+    if details:
+        row["details"] = _plain(details)
+    return row
+
+
+# Of an estimate's details what stands elsewhere in its row.
+_STANDING = ("warning_counts", "tipping_point", "imputed_sets", "warnings")
+
+
+def _plain(value: Any) -> Any:
+    """Details as JSON holds them: sequences as lists, what is not finite as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):  # a number or an array of numpy
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def results_csv(estimates: Iterable[Estimate], *, simulated: bool | None = None) -> str:
+    """The text of ``results.csv``: one row an estimate, empty where null, warnings joined by ``; ``.
+
+    With ``simulated`` a column of that name says of each row whether it is of fictional participants.
+    """
     rows = [estimate.as_row() for estimate in estimates]
     _require_finite(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(RESULT_KEYS)
-    writer.writerows([_cell(row[key]) for key in RESULT_KEYS] for row in rows)
+    last = [] if simulated is None else [_cell(simulated)]
+    writer.writerow([*RESULT_KEYS, *(["simulated"] if last else [])])
+    writer.writerows([*(_cell(row[key]) for key in RESULT_KEYS), *last] for row in rows)
     return out.getvalue()
 
 
-def write_results(estimates: Iterable[Estimate], provenance: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
+def write_results(
+    estimates: Iterable[Estimate],
+    provenance: Mapping[str, Any],
+    folder: Path,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[Path, Path]:
     """Write both files into ``folder``, which an :class:`~equipoise.exchange.output_folder.OutputFolder` has made."""
     kept = list(estimates)
-    texts = (results_json(kept, provenance), results_csv(kept))  # both made before either is written
+    texts = (
+        results_json(kept, provenance, more),
+        results_csv(kept, simulated=provenance.get("simulated")),
+    )  # both made before either is written
     paths = (folder / "results.json", folder / "results.csv")
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text, "utf-8", newline="\n")

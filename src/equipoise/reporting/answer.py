@@ -193,7 +193,7 @@ def _rows_of_endpoint(material: Material, endpoint: str) -> list[AnswerRow]:
     if derived is None:
         return []
     arm_of = derived.participants.arm
-    cells = [arm_result(derived, arm_of == arm) for arm in material.arms]
+    cells = [fmt.cell(arm_result(derived, arm_of == arm)) for arm in material.arms]
     rows = [AnswerRow(label + what_is_shown(derived), tuple(cells), strong=True)]
     medians = {
         str(e.arm): e

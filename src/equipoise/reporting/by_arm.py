@@ -14,7 +14,7 @@ from equipoise.reporting.context import Material
 Mask = NDArray[np.bool_]
 
 
-def results_of(material: Material, estimate: Estimate) -> dict[str, str]:
+def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     """Arm -> its result, for the two arms (or levels of a factor) that an estimate compares, in its analysis set."""
     derived = material.results.endpoints.get(estimate.endpoint)
     if derived is None:
@@ -57,16 +57,16 @@ def what_is_shown(derived: Derived) -> str:
     return ""
 
 
-def arm_result(derived: Derived, mine: Mask) -> str:
+def arm_result(derived: Derived, mine: Mask) -> fmt.Cell:
     """The result of the participants ``mine``; the denominator is shown where somebody has no result."""
     n = int(mine.sum())
     if derived.shape == "time-to-event" and derived.event is not None:
         known = mine if derived.time is None else mine & ~np.isnan(derived.time)
-        return fmt.count(fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=known.sum() < n))
+        return fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=bool(known.sum() < n))
     if derived.shape == "repeated-binary" and derived.values is not None:
         values = derived.values[mine]
         seen = int((~np.isnan(values)).sum())
-        return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=True))
+        return fmt.Count(int(np.nansum(values)), seen, show_denominator=True)
     if derived.shape == "repeated-score" and derived.values is not None:
         table = derived.raw if derived.raw is not None else derived.values
         return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
@@ -76,13 +76,12 @@ def arm_result(derived: Derived, mine: Mask) -> str:
         return _mean(derived.value[mine], n)
     values = derived.value[mine]
     seen = int((~np.isnan(values)).sum())
-    return fmt.count(fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n))
+    return fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n)
 
 
-def _mean(values: NDArray[np.float64], n: int) -> str:
+def _mean(values: NDArray[np.float64], n: int) -> fmt.Cell:
     known = values[~np.isnan(values)]
     if not known.size:
         return "not recorded"
     sd = float(np.std(known, ddof=1)) if known.size > 1 else None
-    text = fmt.cell(fmt.MeanSD(float(known.mean()), sd))
-    return text if known.size == n else f"{text}; n={known.size}"
+    return fmt.MeanSD(float(known.mean()), sd, n=None if known.size == n else int(known.size))

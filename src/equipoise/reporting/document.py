@@ -242,6 +242,20 @@ class Document:
         """The figures, in order."""
         return tuple(block for block in self.blocks if isinstance(block, Figure))
 
+    @property
+    def answer(self) -> Answer | None:
+        """The first screen, where the report has one."""
+        return next((block for block in self.blocks if isinstance(block, Answer)), None)
+
+    @property
+    def stamp(self) -> str | None:
+        """The word that every figure, table and file carries, where the data are not of people."""
+        return self.banner.word if self.banner else None
+
+    def titled(self, caption: str) -> str:
+        """A caption that says what the data are, since tables and figures travel alone."""
+        return _titled(caption, self.stamp)
+
     def to_html(self) -> str:
         """One self-contained HTML file."""
         from equipoise.reporting.html import render_html
@@ -300,7 +314,7 @@ def lay_out(document: Document) -> dict[str, Any]:
     """
     taken: set[str] = set()
     numbers = {"table": 0, "figure": 0}
-    stamp = document.banner.word if document.banner else None
+    stamp = document.stamp
     blocks = [_lay_out_block(block, taken, numbers, stamp) for block in document.blocks]
     return {
         "title": clean(document.title),

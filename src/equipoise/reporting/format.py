@@ -56,11 +56,12 @@ class PValue:
 
 @dataclass(frozen=True, slots=True)
 class MeanSD:
-    """Mean and standard deviation."""
+    """Mean and standard deviation; ``n`` where fewer than all have a value."""
 
     mean: float | None
     sd: float | None
     decimals: int = 1
+    n: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ def cell(value: Cell) -> str:
         if value.mean is None or not is_finite(value.mean):
             return NOT_ESTIMABLE
         sd = fixed(value.sd, value.decimals) if value.sd is not None and is_finite(value.sd) else NOT_ESTIMABLE
-        return f"{fixed(value.mean, value.decimals)} ({sd})"
+        text = f"{fixed(value.mean, value.decimals)} ({sd})"
+        return text if value.n is None else f"{text}; n={thousands(value.n)}"
     if value.median is None or value.lower is None or value.upper is None:
         return NOT_ESTIMABLE
     median, lower, upper = (fixed(x, value.decimals) for x in (value.median, value.lower, value.upper))

@@ -47,12 +47,11 @@ def reasons_table(material: Material) -> Table | None:
     return Table("Reasons for missing results", columns, tuple(rows), subtitle="Participants with an event recorded")
 
 
-def _by_arm(material: Material, events: pl.DataFrame) -> list[str]:
-    out = []
+def _by_arm(material: Material, events: pl.DataFrame) -> list[fmt.Cell]:
+    out: list[fmt.Cell] = []
     for arm in material.arms:
         n = events.filter(pl.col("participant_id").is_in(material.members[arm]))["participant_id"].n_unique()
-        total = len(material.members[arm])
-        out.append(f"{n} ({fmt.percent(n / total)})" if total else str(n))
+        out.append(fmt.Count(n, len(material.members[arm]) or None))
     return out
 
 

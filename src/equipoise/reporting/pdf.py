@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 @cache
-def _fonts() -> Fonts:
+def packaged_fonts() -> Fonts:
+    """The fonts that come with the package, and none of the system's."""
     import typst
 
     folder = Path(str(resources.files("equipoise.reporting").joinpath("fonts")))
@@ -41,7 +42,7 @@ def render_pdf(document: Document) -> bytes:
     data["colours"] = {token: pair[0] for token, pair in TOKENS.items()}
     compiler = typst.Compiler(
         input=_template(),
-        font_paths=_fonts(),
+        font_paths=packaged_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"document": json.dumps(data, ensure_ascii=False, allow_nan=False)},
     )

@@ -127,12 +127,17 @@ def _long(derived: Derived) -> pl.DataFrame:
     return table
 
 
-def write_table(table: pl.DataFrame, path: Path, *, force: bool = False, private: bool = False) -> None:
+def write_table(
+    table: pl.DataFrame, path: Path, *, force: bool = False, private: bool = False, simulated: bool | None = None
+) -> None:
     """Write a CSV file, whole or not at all; raises O020 where it is there already and ``force`` is off.
 
-    ``private`` leaves it to the account that writes it alone.
+    ``private`` leaves it to the account that writes it alone. With ``simulated`` a column of that name says of each row
+    whether it is of fictional participants.
     """
     require_free_file(path, force=force)
+    if simulated is not None:
+        table = table.with_columns(simulated=pl.lit(simulated))
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.unlink(missing_ok=True)

@@ -120,11 +120,12 @@ def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False)
     with folder as partial:
         where = Path(partial)
         text = io.StringIO()
+        is_simulated = "true" if found.origin == "simulated" else "false"
         keys = list(found.universes[0].as_row()) if found.universes else []
-        writer = csv.DictWriter(text, keys, lineterminator="\n")
+        writer = csv.DictWriter(text, [*keys, "simulated"], lineterminator="\n")
         writer.writeheader()
         for row in found.universes:
-            writer.writerow({**row.as_row(), "warnings": "; ".join(row.warnings)})
+            writer.writerow({**row.as_row(), "warnings": "; ".join(row.warnings), "simulated": is_simulated})
         (where / "multiverse.csv").write_text(text.getvalue(), "utf-8", newline="\n")
         body = {
             "protocol": found.protocol,

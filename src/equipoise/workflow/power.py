@@ -286,9 +286,9 @@ def write_power(run: PowerRun, folder: Path) -> tuple[Path, ...]:
 
 def _write_csv(path: Path, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, keys, lineterminator="\n")
+        writer = csv.DictWriter(file, [*keys, "simulated"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, "simulated": "true"} for row in rows)
 
 
 def replay(

@@ -184,14 +184,27 @@ def write_outputs(
     pdf: bool = True,
 ) -> tuple[Path, ...]:
     """Write results, report and records into a folder that is being made; the paths of what was written."""
-    with ExitStack() as stack:
-        paper = None
-        if document is not None and pdf:
-            from equipoise.reporting.pdf import render_pdf
+    from equipoise.reporting.context import Material
+    from equipoise.reporting.figure_files import png_files, write_figures
+    from equipoise.reporting.statistics import ard_csv, report_value
+    from equipoise.reporting.trial_report import build_report
 
+    material = Material(protocol, records, results)
+    told = document if document is not None else build_report(protocol, records, results)
+    with ExitStack() as stack:
+        paper = pictures = None
+        if document is not None:
             # Typesetting needs no interpreter: the other files are written meanwhile.
-            paper = stack.enter_context(ThreadPoolExecutor(1)).submit(render_pdf, document)
-        written = list(write_results(results.estimates, results.provenance.as_dict(), folder))
+            pool = stack.enter_context(ThreadPoolExecutor(2))
+            pictures = pool.submit(png_files, document)
+            if pdf:
+                from equipoise.reporting.pdf import render_pdf
+
+                paper = pool.submit(render_pdf, document)
+        more = report_value(material, told)
+        written = list(write_results(results.estimates, results.provenance.as_dict(), folder, more))
+        written.append(folder / "ard.csv")
+        written[-1].write_text(ard_csv(material, told), "utf-8", newline="\n")
         (folder / "protocol.yaml").write_text(protocol.text, "utf-8", newline="\n")
         written.append(folder / "protocol.yaml")
         if document is not None:
@@ -201,6 +214,8 @@ def write_outputs(
             written[-1].write_text(render_html(document), "utf-8", newline="\n")
         if with_records:
             write_records(records, folder / "records")
+        if document is not None and pictures is not None:
+            written += write_figures(document, folder, pictures.result())
         if paper is not None:
             written.append(folder / "report.pdf")
             written[-1].write_bytes(paper.result())

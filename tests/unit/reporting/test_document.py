@@ -259,7 +259,7 @@ def test_importing_the_document_model_loads_no_renderer():
 
 
 def test_the_fonts_of_the_pdf_come_with_the_package():
-    from equipoise.reporting.pdf import _fonts
+    from equipoise.reporting.pdf import packaged_fonts
 
-    assert "Inter" in _fonts().families()
+    assert "Inter" in packaged_fonts().families()
     assert typst.__version__
