@@ -11,7 +11,19 @@ from equipoise.cli.console import console, print_json, reported, working
 from equipoise.cli.options import JsonOption
 from equipoise.foundation.errors import Problem, UsageError, listed, nearest
 
-DRILLS = ("allocate", "crash", "tamper", "restore", "disk", "clock", "decisions", "dates", "absence", "causes")
+DRILLS = (
+    "allocate",
+    "crash",
+    "tamper",
+    "restore",
+    "disk",
+    "clock",
+    "decisions",
+    "dates",
+    "absence",
+    "causes",
+    "envelopes",
+)
 CODES = {"U034": "A drill that there is not."}
 
 

@@ -7,7 +7,17 @@ from importlib import import_module
 
 import pytest
 
-SMALL = {"allocate": 40, "crash": 4, "restore": 6, "clock": 1, "decisions": 1, "dates": 1, "absence": 3, "causes": 1}
+SMALL = {
+    "allocate": 40,
+    "crash": 4,
+    "restore": 6,
+    "clock": 1,
+    "decisions": 1,
+    "dates": 1,
+    "absence": 3,
+    "causes": 1,
+    "envelopes": 2,
+}
 
 
 @pytest.fixture

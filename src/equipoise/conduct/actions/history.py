@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Actions that set the standing anew after something was taken back or dated anew: they are no turn themselves.
 _RECKONED = frozenset({"entered-in-error", "correct"})
+_GIVING = ("randomize", "envelope-opened")
 
 
 def local_date_of(at: str, offset_minutes: int) -> date:
@@ -105,7 +106,7 @@ def randomized_on(act: Act) -> date | None:
 
 def profile_of(act: Act) -> dict[str, str]:
     """The levels of the factors that the participant was first randomized by; empty where none is known."""
-    found = [content.get("profile", {}) for _, _, _, content in contents_of(act, "randomize") if "profile" in content]
+    found = [content.get("profile", {}) for _, _, _, content in contents_of(act, *_GIVING) if "profile" in content]
     return {name: str(level) for name, level in found[0].items()} if found else {}
 
 

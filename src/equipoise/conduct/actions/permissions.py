@@ -27,6 +27,7 @@ HALTED = frozenset(
         "day-1",
         "randomize",
         "enter-stage",
+        "envelopes-reserve",
         "dose-sheet",
         "dose-check",
         "infusion-start",
@@ -83,6 +84,11 @@ due                    -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -   -
 entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
 enter-stage            -   -   Y   -   -   -   -   -   -   -   -
+envelope-opened        -   Y   Y   -   -   -   -   -   -   -   -
+envelopes              Y   Y   Y   -   -   Y   -   Y   Y   -   -
+envelopes-print        -   -   -   -   -   Y   -   -   -   -   -
+envelopes-reserve      -   -   -   -   -   Y   -   -   -   -   -
+envelopes-returned     -   -   -   -   -   Y   -   -   -   -   -
 expire-account         Y   -   -   -   -   -   -   -   -   -   -
 export-allocations     -   -   -   -   -   Y   -   -   -   -   Y
 found-again            -   Y   Y   -   -   -   -   -   -   -   -

@@ -97,11 +97,11 @@ class Ledger:
     def given(self) -> Mapping[tuple[str, int], tuple[date, Mapping[str, str]]]:
         """When each slot was given, and the levels that chose it: by participant and number of the randomization.
 
-        After a restore a slot may be known by its receipt alone: its date is then the one on the receipt.
+        Of a slot given on paper the date is the one written on the envelope, or after a restore on the receipt.
         """
         out: dict[tuple[str, int], tuple[date, Mapping[str, str]]] = {}
         for event in self.events:
-            if event.action in ("randomize", "lift-fence"):
+            if event.action in ("randomize", "envelope-opened", "lift-fence"):
                 content = self.content(event)
                 for row in content.get("put", {}).get("allocation", []):
                     on = date.fromisoformat(content["on"]) if "on" in content else self.local_date(event)

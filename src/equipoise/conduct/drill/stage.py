@@ -117,6 +117,7 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
     accounts = [
         FirstAccount("drill-admin", ("administrator",), passphrase),
         FirstAccount("drill-staff", ("investigator", "coordinator", "monitor"), passphrase),
+        FirstAccount("drill-pharmacy", ("pharmacist",), passphrase),
     ]
     try:
         with one_database(database) as address:

@@ -40,6 +40,9 @@ ANCHORED = frozenset(
         "amend",
         "ask-unlock",
         "copy",
+        "envelope-opened",
+        "envelopes-reserve",
+        "envelopes-returned",
         "export-allocations",
         "freeze",
         "lift-fence",
@@ -83,7 +86,7 @@ def _here(trial: Trial) -> tuple[str, tuple[Any, ...]]:
 def receipts_given(trial: Trial, numbers: Sequence[int] | None = None) -> Iterator[Given]:
     """Every receipt that the ledger knows (of ``numbers``), in the order of its events; of one given anew the last."""
     where, parameters = _here(trial)
-    marks = "('randomize', 'lift-fence')"
+    marks = "('randomize', 'envelope-opened', 'lift-fence')"
     statement = (
         "SELECT e.number, e.participant, e.what, e.at, l.number, l.hash FROM event e JOIN event l ON l.number ="
         " (SELECT MAX(number) FROM event r WHERE r.request = e.request)"

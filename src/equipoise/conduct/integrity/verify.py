@@ -41,6 +41,7 @@ from equipoise.conduct.keys.quarantine import misplaced, unopened
 from equipoise.conduct.rules.accounts import joined_roles
 from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.causes import problem_of
+from equipoise.conduct.trial.envelopes import kept_by_redactions, out_of_order, read_envelopes
 from equipoise.conduct.trial.protocol_versions import read_version
 from equipoise.conduct.trial.signatures import SUPERSEDED, no_longer_as_signed
 from equipoise.conduct.trial.trial import Trial, absent_database, read_config
@@ -511,16 +512,38 @@ def _opened(report: Verification, vault: Vault, place: str, content: str) -> dic
 def _allocations(trial: Trial, report: Verification) -> None:
     slots = {row[0]: row[1:] for row in source_of(trial).rows("SELECT handle, stream, position FROM slot")}
     places: dict[str, list[int]] = {}
+    aside = _envelopes(trial, report, slots)
     given = "SELECT participant, handle, stream, position FROM allocation ORDER BY receipt"
     for participant, handle, stream, position in source_of(trial).rows(given):
         if slots.get(handle) != (stream, position):
             report.add("C067", f"allocation {participant}", f"There is no slot {handle} at that place.")
         places.setdefault(stream, []).append(position)
     for stream, positions in places.items():
-        if positions != list(range(1, len(positions) + 1)):
+        paper = aside.get(stream, set())
+        usual = [position for position in positions if position not in paper]
+        expected = [position for position in range(1, max([*positions, *paper]) + 1) if position not in paper]
+        if usual != expected[: len(usual)]:
             report.add(
                 "C067", f"stream {stream}", "Its slots were not given one after the other.", f"1 to {len(positions)}"
             )
+
+
+def _envelopes(trial: Trial, report: Verification, slots: dict[str, tuple[Any, ...]]) -> dict[str, set[int]]:
+    """Envelopes that are still out, were lost, or were opened out of order, each named; the slots of all of them."""
+    with trial.use():
+        found = read_envelopes(trial.rows, kept_by_redactions(trial.rows))
+    aside: dict[str, set[int]] = {}
+    for one in found:
+        aside.setdefault(one.stream, set()).add(one.position)
+        if slots.get(one.code) != (one.stream, one.position):
+            report.add("C067", f"envelope {one.text}", "There is no such slot at that place.")
+        if one.state == "out":
+            report.notes.append(f"envelope {one.text} is out since {one.reserved_at[:10]}: neither opened nor returned")
+        if one.state == "spoilt":
+            report.notes.append(f"envelope {one.text} came back broken or was lost: its slot is given to nobody")
+    for before, one in out_of_order(found):
+        report.notes.append(f"envelope {one.text} was opened before envelope {before.text}")
+    return aside
 
 
 def _credentials(trial: Trial, report: Verification) -> None:

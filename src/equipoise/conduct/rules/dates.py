@@ -86,6 +86,7 @@ BOUNDS: Mapping[str, Bounds] = {
     "withdrawal from visits": Bounds(("the first consent", "the last recorded visit in person"), ("the death",)),
     "loss": Bounds(("the randomization", "the last recorded contact"), ("the death",)),
     "completion": Bounds(("the randomization", "the last recorded visit in person"), ("the death",)),
+    "opening of an envelope": Bounds(("the activation of the site", "the first consent"), ("the death",), 14),
     "death": Bounds(("the first consent", "the last recorded contact", "the onset of a recorded event")),
 }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.entropy import Entropy, code
 from equipoise.conduct.keys.vault import Vault
+from equipoise.conduct.trial.envelopes import returned_slots
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
@@ -54,24 +55,37 @@ def draw_slots(
     yield from sorted(slots)
 
 
-def next_slot(writer: Writer, stream: str) -> tuple[str, int]:
-    """Handle and position of the next slot of a stream; the stream's row is locked."""
+def next_slot(writer: Writer, stream: str) -> tuple[str, int, int]:
+    """Handle and position of the next slot of a stream, and up to which slot the stream is then taken.
+
+    The stream's row is locked. A slot that came back in an unopened envelope goes before those never set aside.
+    """
+    ((handle, position),), given = free_slots(writer, stream, 1)
+    return handle, position, given
+
+
+def free_slots(writer: Writer, stream: str, n: int) -> tuple[list[tuple[str, int]], int]:
+    """The next ``n`` slots of a stream, handle and position, and up to which slot the stream is then taken."""
     trial = writer.trial
     lock = " FOR UPDATE" if not trial.is_sqlite else ""
     rows = trial.rows(f"SELECT given FROM stream WHERE stream = %s{lock}", (stream,))
     given = rows[0][0] if rows else 0
-    found = trial.rows("SELECT handle FROM slot WHERE stream = %s AND position = %s", (stream, given + 1))
-    if not found:
+    back = returned_slots(trial.rows, stream, given)[:n]
+    statement = "SELECT handle, position FROM slot WHERE stream = %s AND position > %s ORDER BY position LIMIT %s"
+    found = [(handle, position) for handle, position in trial.rows(statement, (stream, given, n - len(back)))]
+    if len(back) + len(found) < n or [position for _, position in found] != list(
+        range(given + 1, given + len(found) + 1)
+    ):
         raise ConductError(
             Problem(
                 "C050",
                 stream,
-                "No slot of this stream is left in the database.",
+                "No slot of this stream is left in the database." if n == 1 else f"Fewer than {n} slots are left.",
                 "a list long enough",
                 "The pharmacy draws more from the sealed companion: add-slots.",
             )
         )
-    return found[0][0], given + 1
+    return [*back, *found], given + len(found)
 
 
 def require_real(trial: Trial, vault: Vault, handle: str) -> None:

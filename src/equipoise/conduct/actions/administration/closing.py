@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
+from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
 
 CODES = {
@@ -30,6 +31,8 @@ def _under_way(act: Act) -> list[str]:
         return int(act.trial.rows(f"SELECT count(*) FROM {statement}")[0][0])
 
     out = [f"{n} infusions are running" for n in [count("participant WHERE infusing = 'yes'")] if n]
+    envelopes = [one.text for one in read_envelopes(act.trial.rows) if one.state == "out"]
+    out += [f"{len(envelopes)} envelopes are out ({_named(envelopes)})"] if envelopes else []
     out += [f"{n} weights are held" for n in [count("form WHERE form = 'weight' AND state = 'held'")] if n]
     return out
 

@@ -6,32 +6,39 @@ What is lost with the events after the backup is written down: the anchors outsi
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
+from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
 from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.trial.envelopes import RESERVED, Envelope, entry_of, read_envelopes
 from equipoise.conduct.trial.models import Allocation, Participant, Slot
 from equipoise.conduct.trial.receipts import GivenSlot, read_given
 from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
+from equipoise.foundation.errors import listed
 
 CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
     "C132": "No fence stands.",
     "C134": "A loss that no restore explains.",
     "C135": "No receipt and no anchor is missing.",
+    "C136": "Envelopes set aside after the backup that are not told, or that do not fit the lists.",
 }
 
 
 @action("lift-fence", why=True)
-def lift_fence(act: Act, receipts: list, last: int) -> None:
+def lift_fence(act: Act, receipts: list, last: int, envelopes: list[str] | None = None) -> None:
     """Open randomization again: every receipt given since the backup, and the number of the last one known anywhere.
 
     A participant in the backup gets the slot of the receipt back; for others the slot is burnt, and given to them alone
-    when they are entered again. Ask every site for its receipts first: ``why`` says who was asked.
+    when they are entered again. ``envelopes`` names those set aside since the backup, as the sites' lists print them
+    (``main/3 7KQ2-9XMA-2ABD``): their slots are set aside again. Ask every site for its receipts and lists first:
+    ``why`` says who was asked.
     """
     if act.state.randomization != "fenced":
         act.refuse("C132", "randomization", "No fence stands.", "a trial that was restored")
@@ -48,16 +55,22 @@ def lift_fence(act: Act, receipts: list, last: int) -> None:
             "Ask every site; the numbers run through the whole trial.",
         )
     _require_known(act, last)
+    act.load_none()
+    aside = _set_aside(act, envelopes)
     for one in given:
         _give_back(act, one)
     act.load_none()
     lost = _lost(act)
+    taken = _taken_up_to(act, aside)
     act.record(
         subject="randomization",
         what={
             "last": last,
             "lost": lost,
-            "put": {"trial_state": [{"name": "trial", "randomization": "open", "fence": ""}]},
+            "put": {
+                "trial_state": [{"name": "trial", "randomization": "open", "fence": ""}],
+                **({"stream": taken} if taken else {}),
+            },
         },
         answer={"receipts": len(given), "last": last, "randomization": "open", "anchors_lost": len(lost)},
     )
@@ -67,11 +80,11 @@ def lift_fence(act: Act, receipts: list, last: int) -> None:
 
 
 @action("acknowledge-loss", states=("open", "paused", "frozen", "locked"), why=True)
-def acknowledge_loss(act: Act) -> None:
+def acknowledge_loss(act: Act, envelopes: list[str] | None = None) -> None:
     """Acknowledge anchors found after the fence was lifted that tell of events lost with the restore.
 
     Put them into the receipts folder first (``anchors.txt``, receipts). Anchors of events that the backup did hold are
-    refused: their loss no restore explains.
+    refused: their loss no restore explains. Where they tell of envelopes, these are named as in lift-fence.
     """
     lost = _lost(act)
     if not lost:
@@ -81,7 +94,9 @@ def acknowledge_loss(act: Act) -> None:
             "The ledger holds every anchor there, or its loss is known.",
             "anchors that tell of lost events",
         )
-    act.record(subject="ledger", what={"lost": lost}, answer={"anchors_lost": len(lost)})
+    taken = _taken_up_to(act, _set_aside(act, envelopes))
+    put = {"put": {"stream": taken}} if taken else {}
+    act.record(subject="ledger", what={"lost": lost, **put}, answer={"anchors_lost": len(lost)})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
@@ -115,6 +130,72 @@ def renew_receipts(act: Act, last: int) -> None:
     )
     act.later.append(lambda receipt: _renewed(act, receipts, anchors))
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
+
+
+_PRINTED = re.compile(r"^\s*([^\s/]+)/(\d+)\s+([0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*$")
+
+
+def _set_aside(act: Act, told: list[str] | None) -> list[Envelope]:
+    """Envelopes of after the backup, set aside again by an event of their own.
+
+    C136 where an anchor outside tells that some were, and nothing is told: an empty list says that none is out there.
+    """
+    from equipoise.randomization import planned_randomizations
+    from equipoise.randomization.plan import stream_name
+
+    if told is None:
+        lost = [anchor for anchor in lost_anchors(act.trial) if anchor.occasion == RESERVED]
+        if lost:
+            act.refuse(
+                "C136",
+                "envelopes",
+                f"Envelopes were set aside after the backup ({listed([anchor.text for anchor in lost])}).",
+                "each of them, as it is printed on the list of its site: main/3 7KQ2-9XMA-2ABD",
+                "Ask the sites and the pharmacy for their lists; [] where every one of them was destroyed.",
+            )
+    if not told:
+        return []
+    plan = planned_randomizations(act.protocol)[0]
+    profiles = {stream_name(plan.stage, stratum): stratum for stratum in plan.strata()}
+    known = {one.code for one in read_envelopes(act.trial.rows)}
+    out = []
+    for text in told:
+        match = _PRINTED.match(text)
+        slot = Slot.objects.filter(handle=tidy_code(match[3])).first() if match is not None else None
+        if match is None or slot is None or slot.stream not in profiles or slot.handle in known:
+            step = "Type it as it is printed on the list of its site; those of before the backup are known."
+            act.refuse("C136", "envelopes", f"Found {text!r}.", "main/3 7KQ2-9XMA-2ABD", step)
+        if Allocation.objects.filter(handle=slot.handle).exists():
+            step = "Destroy that envelope, or record what became of it as a deviation."
+            act.refuse("C136", text, "Its slot was given since.", "an envelope whose slot is free", step)
+        known.add(slot.handle)
+        profile = profiles[slot.stream]
+        out.append(Envelope(slot.handle, int(match[2]), match[1], plan.stage, slot.stream, slot.position, profile))
+    out.sort(key=lambda one: (one.stream, one.position))
+    act.record(subject="envelopes", what={"envelopes": [entry_of(one) for one in out]})
+    return out
+
+
+def _taken_up_to(act: Act, aside: list[Envelope]) -> list[dict[str, Any]]:
+    """Rows of streams that are taken further than the receipts say, by envelopes set aside again."""
+    last: dict[str, int] = {}
+    for one in aside:
+        last[one.stream] = max(one.position, last.get(one.stream, 0))
+    given = dict(act.trial.rows("SELECT stream, given FROM stream"))
+    return [{"stream": stream, "given": n} for stream, n in sorted(last.items()) if n > given.get(stream, 0)]
+
+
+def _next_place(act: Act, stream: str, position: int) -> tuple[bool, int]:
+    """Whether a slot is the one that comes next, or lay in an envelope; and up to where the stream is then taken."""
+    rows = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
+    given = rows[0][0] if rows else 0
+    mine = {one.position: one for one in read_envelopes(act.trial.rows) if one.stream == stream}
+    if position in mine:
+        return not mine[position].participant, given
+    wanted = given + 1
+    while wanted in mine:
+        wanted += 1
+    return position == wanted, position
 
 
 def _typed_in(act: Act, numbers: list[int]) -> str:
@@ -205,8 +286,8 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         profile = plan.require_profile(one.profile)
         new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy, one.handle)]
         position = new[0][2]
-    before = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
-    if position != (before[0][0] if before else 0) + 1:
+    comes_next, taken = _next_place(act, stream, position)
+    if not comes_next:
         act.refuse(
             "C131",
             one.text,
@@ -223,7 +304,7 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         "receipt": one.number,
         "state": state,
     }
-    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": position}]}
+    put: dict[str, Any] = {"allocation": [row], "stream": [{"stream": stream, "given": taken}]}
     what: dict[str, Any] = {"receipt": one.text, "stage": plan.stage, "profile": profile, "put": put}
     if one.on is not None:
         what["on"] = one.on

@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
 
@@ -55,19 +56,31 @@ def add_slots(act: Act, slots: int | None = None) -> None:
 
 
 def given_rows(act: Act) -> list[dict[str, Any]]:
-    """Every allocation with its arm, in the order of streams and slots; with minimization the levels it went by."""
+    """Every allocation with its arm, in the order of streams and slots; with minimization the levels it went by.
+
+    A slot that lay in an envelope and was given to nobody stands among them without a participant.
+    """
     slots = {slot.handle: slot for slot in Slot.objects.all()}
     out = []
-    for row in sorted(Allocation.objects.all(), key=lambda row: (row.stream, row.position)):
-        slot = slots[row.handle]
+    given = [(row.stream, row.position, row.handle, row.participant) for row in Allocation.objects.all()]
+    last: dict[str, int] = {}
+    for stream, position, _, _ in given:
+        last[stream] = max(position, last.get(stream, 0))
+    given += [
+        (one.stream, one.position, one.code, "")
+        for one in read_envelopes(act.trial.rows)
+        if not one.participant and one.position < last.get(one.stream, 0)
+    ]
+    for stream, position, handle, participant in sorted(given):
+        slot = slots[handle]
         opened = open_slot(act.vault, slot.handle, slot.stream, slot.position, slot.content)
         profile: Mapping[str, str] = opened.get("profile", {})
         out.append(
             {
-                "stream": row.stream,
-                "slot": row.position,
+                "stream": stream,
+                "slot": position,
                 "arm": opened["arm"],
-                "participant_id": row.participant,
+                "participant_id": participant,
                 **profile,
             }
         )
@@ -88,7 +101,7 @@ def export_allocations(act: Act) -> None:
     act.record(
         subject="randomization",
         what={"sha256": digest},
-        answer={"allocations": len(rows), "sha256": digest},
+        answer={"allocations": sum(bool(row["participant_id"]) for row in rows), "sha256": digest},
     )
     act.tell({"csv": text})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
@@ -62,7 +63,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         )
     grounds = grounds_of(act)
     if plan.number == 1:
-        changed = {**_taken(act), **_first_day(act)}
+        changed = {**_taken(act), **first_day(act, act.now.local_date)}
         raise_problems([*check_randomization(grounds, act.why), *_missing_levels(act, plan)])
     else:
         raise_problems(check_order(grounds))
@@ -83,9 +84,10 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         lists = read_trial_companion(pharmacy, act.trial.protocol(act.state.protocol_hash), act.trial.mode)
         new = [minimized_slot(act.writer, act.vault, lists, stream, profile, act.entropy)]
         handle, _, position, _ = new[0]
+        given = position
     else:
         stream = stream_name(plan.stage, profile)
-        handle, position = next_slot(act.writer, stream)
+        handle, position, given = next_slot(act.writer, stream)
         if plan.has_total:
             require_real(act.trial, act.vault, handle)
     count = before.receipt if before is not None else Allocation.objects.count() + 1
@@ -100,7 +102,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     }
     put: dict[str, Any] = {"allocation": [row]}
     if before is None:
-        put["stream"] = [{"stream": stream, "given": position}]
+        put["stream"] = [{"stream": stream, "given": given}]
     if plan.number == 1:
         put["participant"] = [{"participant": participant, "stratum": stream, **changed}]
     if plan.stage in act.protocol.model.stages and act.protocol.model.stages[plan.stage].day_1 is not None:
@@ -127,7 +129,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     )
     if new:
         act.seal({"handle": handle}, slots=new)
-    act.later.append(lambda receipt: _receipt(act, receipt))
+    act.later.append(lambda receipt: note_receipt(act, receipt))
 
 
 def _taken(act: Act) -> dict[str, str]:
@@ -149,13 +151,14 @@ def _missing_levels(act: Act, plan: PlannedRandomization) -> list[Problem]:
     return []
 
 
-def _first_day(act: Act) -> dict[str, str]:
-    """Study day 1, where randomization is the protocol's anchor and nothing fixed it before."""
+def first_day(act: Act, day: date) -> dict[str, str]:
+    """Study day 1, where the randomization (of ``day``) is the protocol's anchor and nothing fixed it before."""
     anchored = anchor_is_randomization(act.protocol) and not act.participant.day_1
-    return {"day_1": act.now.local_date.isoformat()} if anchored else {}
+    return {"day_1": day.isoformat()} if anchored else {}
 
 
-def _receipt(act: Act, receipt: Receipt) -> str:
+def note_receipt(act: Act, receipt: Receipt) -> str:
+    """Write the receipt of an allocation, and its anchor; a warning where that cannot be done."""
     try:
         write_receipt(act.trial, receipt)
     except OSError as error:
