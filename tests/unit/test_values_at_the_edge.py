@@ -213,3 +213,19 @@ def test_no_two_values_at_the_edge_are_printed_alike() -> None:
     assert interval(rows[6]) == "not reached (40.00 to not reached)"
     assert words.time_words(rows[6]) == "not reached (40 to not reached)"
     assert all(sentence_of(remark) for remark in REMARKS)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "survival"), [(9, 1.0), (10, 0.75), (19, 0.75), (20, 0.5), (30, 0.5), (39, 0.5), (40, 0.0)]
+)
+def test_the_events_of_the_horizons_own_day_count(tmp_path: Path, horizon: int, survival: float) -> None:
+    people = [(arm, "north", 2020, day, event) for arm in ("ctl", "exp") for day, event in FOUR]
+    lines = (
+        "  km: {estimand: hz, estimator: kaplan-meier, level: primary, alpha-two-sided: 0.05, horizon: %d}\n" % horizon
+    )
+    results = results_of(tmp_path, people, lines)
+    for arm in ("ctl", "exp"):
+        assert results[f"km.{arm}.survival"].estimate == pytest.approx(survival, abs=1e-12)
+
+
+FOUR = [(10, 1), (20, 1), (30, 0), (40, 1)]  # days, event; one of four is censored in between

@@ -359,15 +359,10 @@ def published_values(protocol: Protocol) -> dict[str, float]:
         analysis = protocol.model.analyses.get(entry.analysis)
         if analysis is None:
             continue
-        value = float(entry.effect.value.value)
-        stated = entry.effect.treatments
         planned = protocol.model.estimands[analysis.estimand].treatments
-        if stated is not None and (stated.experimental, stated.reference) != (planned.experimental, planned.reference):
-            if (stated.experimental, stated.reference) != (planned.reference, planned.experimental):
-                continue  # another comparison
-            ratio = entry.effect.summary.endswith("ratio") or entry.effect.summary == "ratio-of-means"
-            value = 1 / value if ratio else -value
-        out[entry.analysis] = value
+        found = entry.effect.as_effect_of(planned.experimental, planned.reference, planned)
+        if found is not None:
+            out[entry.analysis] = found[0]
     return out
 
 

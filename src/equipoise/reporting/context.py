@@ -15,7 +15,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
 from equipoise.protocol.vocabulary.endpoint_kinds import TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
-from equipoise.protocol.vocabulary.scales import is_ratio
+from equipoise.protocol.vocabulary.scales import is_ratio, larger_is_better
 from equipoise.records import Records
 
 # Estimators that stand in, under the same question, where the planned one has no finite answer.
@@ -155,10 +155,8 @@ class Material:
     def higher_favours_arm(self, estimate: Estimate) -> bool:
         """Whether a larger value of this estimate is better for its arm than for the reference."""
         endpoint = self.protocol.model.endpoints[estimate.endpoint]
-        is_better = endpoint.better == "higher"
-        if endpoint.shape == TIME_TO_EVENT and estimate.scale not in ("rmst_difference", "median_time"):
-            return not is_better  # a later event is better, so more of the event is worse
-        return is_better
+        is_time_to_event = endpoint.shape == TIME_TO_EVENT
+        return larger_is_better(estimate.scale, endpoint.better, is_time_to_event=is_time_to_event)
 
     def qualifier(self, estimate: Estimate) -> str:
         """What sets an analysis apart from others of its endpoint: its analysis set, its rule for missed visits."""
@@ -195,15 +193,8 @@ class Material:
         effect = published.effect
         if effect.summary.replace("-", "_") != estimate.scale:
             return None
-        value = float(effect.value.value)
-        lower = None if effect.value.lower is None else float(effect.value.lower)
-        upper = None if effect.value.upper is None else float(effect.value.upper)
-        treatments = effect.treatments
-        if treatments is not None and treatments.experimental == estimate.reference:
-            if is_ratio(estimate.scale):
-                return 1 / value, None if upper is None else 1 / upper, None if lower is None else 1 / lower
-            return -value, None if upper is None else -upper, None if lower is None else -lower
-        return value, lower, upper
+        planned = self.protocol.model.estimands[self.protocol.model.analyses[self.line(estimate)].estimand].treatments
+        return effect.as_effect_of(estimate.arm, estimate.reference, planned)
 
     def cite(self, source: str) -> str:
         """A source's citation."""

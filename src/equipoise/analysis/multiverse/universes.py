@@ -20,7 +20,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES, TIME_TO_EVENT, Shape
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, Estimator, estimators_for, measured
-from equipoise.protocol.vocabulary.scales import SCALES
+from equipoise.protocol.vocabulary.scales import SCALES, larger_is_better
 
 OWN_RULE, IMPUTED = "own rule", "multiple imputation"
 CAUTION = (
@@ -214,10 +214,9 @@ def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str 
     if estimate.estimate is None or estimate.reference is None:
         return None
     endpoint = protocol.model.endpoints[estimand.endpoint]
-    higher_is_better = endpoint.better == "higher"
-    if endpoint.shape == TIME_TO_EVENT and estimate.scale != "rmst_difference":
-        higher_is_better = not higher_is_better  # a later event is better: more of the event is worse
+    is_time_to_event = endpoint.shape == TIME_TO_EVENT
+    is_better = larger_is_better(estimate.scale, endpoint.better, is_time_to_event=is_time_to_event)
     none = SCALES[estimate.scale].no_effect
     if estimate.estimate == none:
         return None
-    return estimate.arm if (estimate.estimate > none) == higher_is_better else estimate.reference
+    return estimate.arm if (estimate.estimate > none) == is_better else estimate.reference

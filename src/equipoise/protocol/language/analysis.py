@@ -36,10 +36,11 @@ from equipoise.protocol.vocabulary.endpoint_kinds import (
     Shape,
 )
 from equipoise.protocol.vocabulary.estimators import EstimatorId
-from equipoise.protocol.vocabulary.scales import Summary
+from equipoise.protocol.vocabulary.scales import Summary, is_ratio
 
 UseSource = Literal["urine", "self-report"]
 Level = Literal["primary", "secondary", "supportive", "sensitivity", "exploratory"]
+Effect = tuple[float, float | None, float | None]  # estimate and limits
 Strategy = Literal["treatment-policy", "hypothetical", "composite", "while-on-treatment", "principal-stratum"]
 
 
@@ -731,6 +732,24 @@ class PublishedEffect(Frozen):
     p: str | Number | None = Field(None, description="p value as printed.")
     treatments: Versus | None = Field(None, description="The comparison, where it is not the estimand's.")
     level: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the limits.")
+
+    def as_effect_of(self, experimental: str | None, reference: str | None, planned: Versus) -> Effect | None:
+        """Estimate and limits as an effect of ``experimental`` over ``reference``: turned where the source reports the
+        reversed comparison, ``None`` where it compares others, or a ratio of 0 is to be turned. ``planned`` is what it
+        compares where it says nothing.
+        """
+        stated = self.treatments or planned
+        lower, upper = (None if limit is None else float(limit) for limit in (self.value.lower, self.value.upper))
+        value = float(self.value.value)
+        if (stated.experimental, stated.reference) == (experimental, reference):
+            return value, lower, upper
+        if (stated.experimental, stated.reference) != (reference, experimental):
+            return None
+        if not is_ratio(self.summary.replace("-", "_")):
+            return -value, None if upper is None else -upper, None if lower is None else -lower
+        if value == 0.0:
+            return None
+        return 1 / value, 1 / upper if upper else None, 1 / lower if lower else None
 
 
 class Published(Sourced):

@@ -26,6 +26,7 @@ class Scale:
     is_ratio: bool = False
     is_share: bool = False
     is_time: bool = False
+    is_event_free: bool = False  # of a time to an event: larger when events come later, or fewer come
     is_contrast: bool = True  # compares two treatments; else it is of one arm
     is_summary: bool = True  # an estimand may name it
     is_estimated: bool = True  # an estimator here gives it; else published results alone do
@@ -62,6 +63,7 @@ _ROWS = (
         "probability of no event by a time, 0 to 1",
         "share without event",
         is_share=True,
+        is_event_free=True,
         is_contrast=False,
         is_summary=False,
     ),
@@ -70,6 +72,7 @@ _ROWS = (
         "median time to the event, in the endpoint's unit",
         "median time",
         is_time=True,
+        is_event_free=True,
         is_contrast=False,
         is_summary=False,
     ),
@@ -78,6 +81,7 @@ _ROWS = (
         "difference of restricted mean times, in the endpoint's unit",
         "difference of mean time without event",
         is_time=True,
+        is_event_free=True,
     ),
     Scale("test", "a test only: no effect is estimated", "test", is_summary=False),
     Scale("rate_ratio", "ratio of rates", "rate ratio", is_ratio=True, is_summary=False, is_estimated=False),
@@ -107,6 +111,17 @@ def is_share(scale: str) -> bool:
     """Whether values of the scale are printed in per cent; false for a scale without a name."""
     row = SCALES.get(scale)
     return row is not None and row.is_share
+
+
+def larger_is_better(scale: str, better: str, *, is_time_to_event: bool) -> bool:
+    """Whether a larger value on the scale is to the advantage of its arm.
+
+    ``better`` is the endpoint's own word, ``higher`` or ``lower``. Of a time to an event it speaks of the time, so what
+    counts events (a hazard, a risk) is turned, and what measures time without them is not.
+    """
+    row = SCALES.get(scale)
+    is_turned = is_time_to_event and not (row is not None and row.is_event_free)
+    return (better == "higher") != is_turned
 
 
 def scale_label(scale: str) -> str:
