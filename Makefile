@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format characteristics bench clean docs
+.PHONY: demo test check format mutants characteristics bench clean docs
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+
+mutants: $(READY)
+	$(BIN)/python tests/mutants/run.py
 
 characteristics: $(READY)
 	$(BIN)/python -m pytest -n 2 -m characteristics

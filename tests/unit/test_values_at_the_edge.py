@@ -220,9 +220,8 @@ def test_no_two_values_at_the_edge_are_printed_alike() -> None:
 )
 def test_the_events_of_the_horizons_own_day_count(tmp_path: Path, horizon: int, survival: float) -> None:
     people = [(arm, "north", 2020, day, event) for arm in ("ctl", "exp") for day, event in FOUR]
-    lines = (
-        "  km: {estimand: hz, estimator: kaplan-meier, level: primary, alpha-two-sided: 0.05, horizon: %d}\n" % horizon
-    )
+    line = "estimand: hz, estimator: kaplan-meier, level: primary, alpha-two-sided: 0.05"
+    lines = f"  km: {{{line}, horizon: {horizon}}}\n"
     results = results_of(tmp_path, people, lines)
     for arm in ("ctl", "exp"):
         assert results[f"km.{arm}.survival"].estimate == pytest.approx(survival, abs=1e-12)

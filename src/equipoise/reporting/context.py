@@ -15,7 +15,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
 from equipoise.protocol.vocabulary.endpoint_kinds import TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
-from equipoise.protocol.vocabulary.scales import is_ratio, larger_is_better
+from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.records import Records
 
 # Estimators that stand in, under the same question, where the planned one has no finite answer.
