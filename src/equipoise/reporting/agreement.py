@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.reporting import words
-from equipoise.reporting.choices import choice_name, planned_choice, rule_name
+from equipoise.reporting.choices import choice_name, is_about_use, planned_choice, rule_name
 from equipoise.reporting.context import Material
 
 Limits = tuple[float | None, float | None, float | None]
@@ -112,7 +112,8 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
         differing = [name for name, value in choices.items() if value != own.get(name)]
         if len(differing) == 1:
             [name] = differing
-            add(choice_name(material, name, choices[name]), _CHANGED.get(name, "the choices of the analysis"), estimate)
+            label = choice_name(material, line, name, choices[name])
+            add(label, _CHANGED.get(name, "the choices of the analysis"), estimate)
     return tuple(out)
 
 
@@ -125,7 +126,7 @@ def _name_of(material: Material, line: str) -> str:
         name = "missing results imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}"
         return f"{name}, delta-adjusted" if any(analysis.imputation.delta.values()) else name
     if analysis.missed is not None:
-        return rule_name(analysis.missed)
+        return rule_name(analysis.missed, about_use=is_about_use(material, line))
     return estimator_label(analysis.estimator) or line.replace("-", " ")
 
 

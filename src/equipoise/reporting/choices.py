@@ -23,8 +23,8 @@ class MissingRule:
 
 
 MISSING_RULES: dict[str, MissingRule] = {
-    "is-use": MissingRule("missing results count as use", "counts as use"),
-    "is-no-use": MissingRule("missing results count as no use", "counts as no use"),
+    "is-use": MissingRule("missing results count as use", "counts as use", "counts as the worse one"),
+    "is-no-use": MissingRule("missing results count as no use", "counts as no use", "counts as the better one"),
     "is-missing": MissingRule("missing results excluded", "is left out"),
     "is-no": MissingRule("missing results count as no", "counts as no"),
     "is-yes": MissingRule("missing results count as yes", "counts as yes"),
@@ -49,9 +49,14 @@ MISSING_RULES: dict[str, MissingRule] = {
 }
 
 
-def rule_name(rule: str) -> str:
-    """A rule for missing results as the name of the analysis that follows it."""
-    return MISSING_RULES[rule].name if rule in MISSING_RULES else rule.replace("-", " ")
+def rule_name(rule: str, *, about_use: bool) -> str:
+    """A rule for missing results as the name of the analysis that follows it, of use or of something else."""
+    if rule not in MISSING_RULES:
+        return rule.replace("-", " ")
+    known = MISSING_RULES[rule]
+    if about_use or rule not in ("is-use", "is-no-use"):
+        return known.name
+    return f"missing results count as {'worse' if rule == 'is-use' else 'better'}"
 
 
 def rule_sentence(rule: str, *, about_use: bool) -> str:
@@ -78,21 +83,29 @@ def planned_choice(material: Material, line: str, name: str) -> str:
     return str(getattr(analysis, name.replace("-", "_"), ""))
 
 
-def choice_text(material: Material, name: str, value: str) -> str:
-    """The value of a choice in a cell under the choice's name."""
+def is_about_use(material: Material, line: str) -> bool:
+    """Whether the endpoint of a line of the plan is about use."""
+    model = material.protocol.model
+    return model.endpoints[model.estimands[model.analyses[line].estimand].endpoint].is_about_use
+
+
+def choice_text(material: Material, line: str, name: str, value: str) -> str:
+    """The value of a choice of a line in a cell under the choice's name."""
     if name == "endpoint":
         return material.endpoint_label(value)
+    if name == "missed" and value in MISSING_RULES and not is_about_use(material, line):
+        return MISSING_RULES[value].becomes_of(about_use=False)
     if name == "covariates" and value != "none":
         return fmt.joined(_variables(material, value))
     return words.CHOICE_VALUES.get((name, value), value)
 
 
-def choice_name(material: Material, name: str, value: str) -> str:
-    """An analysis named by the one choice that sets it apart."""
+def choice_name(material: Material, line: str, name: str, value: str) -> str:
+    """An analysis of a line named by the one choice that sets it apart."""
     if name == "endpoint":
         return material.endpoint_label(value)
     if name == "missed":
-        return rule_name(value)
+        return rule_name(value, about_use=is_about_use(material, line))
     if name == "covariates":
         return "not adjusted" if value == "none" else f"adjusted for {fmt.joined(_variables(material, value))}"
     text = words.CHOICE_VALUES.get((name, value), value)

@@ -290,10 +290,10 @@ def choice_tables(material: Material) -> list[Block]:
         if not varied or main is None:
             continue
         names = list(dict.fromkeys(name for e in varied for name in material.choices(e)))
-        planned = [choice_text(material, name, planned_choice(material, line, name)) for name in names]
+        planned = [choice_text(material, line, name, planned_choice(material, line, name)) for name in names]
         rows = [Row((*planned, *_effect_cells(main), "as planned"), "total")]
         for estimate in varied:
-            texts = [choice_text(material, name, material.choices(estimate).get(name, "")) for name in names]
+            texts = [choice_text(material, line, name, material.choices(estimate).get(name, "")) for name in names]
             if texts == list(rows[0].cells[: len(names)]):
                 continue
             rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))

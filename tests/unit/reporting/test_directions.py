@@ -21,7 +21,8 @@ from equipoise.exchange.own_tables.convert import import_table
 from equipoise.protocol.language.analysis import PublishedEffect
 from equipoise.protocol.language.notation import Interval, Versus
 from equipoise.protocol.vocabulary.scales import larger_is_better
-from equipoise.reporting import beside_known, findings, words
+from equipoise.reporting import beside_known, findings
+from equipoise.reporting.choices import rule_name, rule_sentence
 from equipoise.reporting.context import Material
 from equipoise.reporting.figures.forest import ForestPanel
 from equipoise.reporting.figures.specification_curve import draw_specification_curve
@@ -233,14 +234,21 @@ def test_the_footnote_on_missed_visits_says_what_the_rule_does(rule: str):
         wanted = f"A missed visit counts as {later}."
     else:
         wanted = f"A missed visit counts as {later} after dropout, as {before} before."
-    assert words.missed_sentence(rule, about_use=True) == wanted
+    assert rule_sentence(rule, about_use=True) == wanted
+
+
+@pytest.mark.parametrize(("rule", "better"), [("is-use", "worse"), ("is-no-use", "better")])
+def test_of_a_result_that_is_not_use_the_rules_say_the_worse_and_the_better_one(rule: str, better: str):
+    assert rule_sentence(rule, about_use=False) == f"A missing result counts as the {better} one."
+    assert rule_name(rule, about_use=False) == f"missing results count as {better}"
+    assert "use" in rule_name(rule, about_use=True)
 
 
 def test_the_worst_case_is_worst_for_the_experimental_arm():
-    assert words.missed_sentence("worst-case", about_use=True) == (
+    assert rule_sentence("worst-case", about_use=True) == (
         "A missed visit counts as use in the experimental arm, as no use in the other."
     )
-    assert words.missed_sentence("best-case", about_use=True) == (
+    assert rule_sentence("best-case", about_use=True) == (
         "A missed visit counts as no use in the experimental arm, as use in the other."
     )
 
