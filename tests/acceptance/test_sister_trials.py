@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -25,6 +26,7 @@ SISTERS = (
     "biopsychosocial-programme",
     "ketamine-depression-course",
     "ketamine-depression-withdrawal",
+    "ketamine-cocaine-crossover",
 )
 
 
@@ -160,3 +162,49 @@ def test_withdrawal_keeps_from_relapse_as_its_world_says() -> None:
     assert event is not None
     for arm, wanted in (("saline", 0.82), ("ketamine", 0.52)):
         assert event[lattice.participants.arm == arm].mean() == pytest.approx(wanted, abs=4 * 0.5 / math.sqrt(3000))
+
+
+def _choices(scenario: str, replicates: int, seed: int = 1) -> dict[str, float]:
+    """Mean choices by treatment, and the mean of the estimates of the difference."""
+    from equipoise.analysis.plan import Plan, planned_fits
+    from equipoise.endpoints.derivation import derive_endpoint
+
+    protocol = read_protocol("ketamine-cocaine-crossover")
+    world = read_scenario(protocol, scenario)
+    lattice = simulate_batch(protocol, world, seed=seed, replicates=range(replicates)).lattice
+    values = derive_endpoint(lattice, "choices").values
+    assert values is not None
+    first = lattice.participants.arm == "ketamine-first"
+    swapped = np.where(first[:, None], values[:, ::-1], values)  # midazolam, then ketamine
+    plan = Plan(protocol, lattice)
+    fit = next(fit for fit in planned_fits(protocol) if fit.id == "choices")
+    midazolam, ketamine = np.nanmean(swapped, axis=0)
+    return {"midazolam": midazolam, "ketamine": ketamine, "estimate": plan.fit(fit)[0].estimate.mean()}
+
+
+def test_a_crossover_meets_the_two_means_published() -> None:
+    found = _choices("as-published", 300)
+    # Bands of the design, each wider by 4 Monte Carlo SE of 300 trials (SD between trials 0.32 and 0.21).
+    assert 1.5 - 4 * 0.32 / math.sqrt(300) < found["ketamine"] < 1.7 + 4 * 0.32 / math.sqrt(300)
+    assert 4.25 - 4 * 0.21 / math.sqrt(300) < found["midazolam"] < 4.42 + 4 * 0.21 / math.sqrt(300)
+    assert found["estimate"] == pytest.approx(-2.73, abs=0.05 + 4 * 0.32 / math.sqrt(300))
+
+
+def test_carry_over_hides_a_part_of_the_effect() -> None:
+    # A third of -3.1 log-odds left: 4.00 of five after midazolam and an estimate near -2.36, by the design.
+    found = _choices("carry-over", 300)
+    assert found["midazolam"] == pytest.approx(3.98, abs=0.06 + 4 * 0.25 / math.sqrt(300))
+    assert found["estimate"] == pytest.approx(-2.37, abs=0.06 + 4 * 0.33 / math.sqrt(300))
+
+
+def test_a_crossover_keeps_its_level_and_its_report_stands_by_treatment(tmp_path: Path) -> None:
+    protocol = read_protocol("ketamine-cocaine-crossover")
+    made = run_cells(protocol, [Cell(resolve_scenario(protocol, "null")[0], {})], replicates=1000, seed=5)[0]
+    choices = next(s for s in made.rows if s.row.id == "choices")
+    assert made.is_null
+    assert choices.significant is not None
+    assert choices.significant.value == pytest.approx(0.05, abs=4 * math.sqrt(0.0475 / 1000))
+    run(protocol, out=tmp_path / "out", seed=7, pdf=False)
+    html = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Ketamine and midazolam in each of 20 participants" in html
+    assert "not planned" not in html

@@ -73,7 +73,8 @@ def analyse_records(
         if data.shape == "time-to-event":
             curves.extend(draw_curves(data, arms))
     for estimate in estimates:
-        if estimate.estimator == "linear-mixed" and "columns" in estimate.details and not estimate.details["choices"]:
+        has_curve = estimate.estimator == "linear-mixed" and "columns" in estimate.details
+        if has_curve and "periods" not in estimate.details and not estimate.details["choices"]:
             models.extend(_model_curves(plan, estimate))
     return Results(
         estimates=tuple(estimates),
@@ -116,6 +117,9 @@ def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
     label = plan.lattice_of(planned).participants.arm
     arms = plan.protocol.model.arms
     factor = planned.estimand.factor
+    if plan.protocol.is_within(planned.estimand):
+        everybody = int(plan.compared(planned).n_randomized[0])
+        return {**dict.fromkeys(treatments.names, everybody), None: everybody}
     counts: dict[str | None, int] = {}
     for name in treatments.names:
         members = [arm for arm, entry in arms.items() if (entry.factors.get(factor) if factor else arm) == name]

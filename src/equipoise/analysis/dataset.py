@@ -29,6 +29,22 @@ CODES = {
 
 
 @dataclass(frozen=True)
+class Periods:
+    """Of treatments compared within participants: the results that are compared, and what was given before each.
+
+    ``treatment`` (n, n_periods) counts 0 reference, 1 experimental, then what else was given by its number; -1 where
+    the sequence gives nothing in that period. It is the one allocated. ``visits`` are positions among the results.
+    """
+
+    visits: Ints  # (n_periods,)
+    names: tuple[str, ...]
+    treatment: Ints  # (n, n_periods)
+    others: tuple[str, ...]  # treatments from number 2 on
+    sequence: Ints  # (n,) number of the arm
+    sequences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Rows of one comparison: who is in, which arm (1 experimental, 0 reference), covariates, trials end to end."""
 
@@ -44,6 +60,7 @@ class Comparison:
     factors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # covariates in order, with the levels of categories
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
     is_interaction: bool = False  # ``experimental`` is the product of two factors, whose own columns are covariates
+    periods: Periods | None = None  # of a crossover; ``experimental`` is then who has the experimental one first
 
     @property
     def n_trials(self) -> int:
@@ -104,6 +121,8 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
     """
     people = lattice.participants
     arm, reference = estimand.treatments.experimental, estimand.treatments.reference or ""
+    if protocol.is_within(estimand):
+        return _within(protocol, lattice, estimand)
     label = people.arm
     if estimand.factor is not None:
         levels = {name: entry.factors.get(estimand.factor, "") for name, entry in protocol.model.arms.items()}
@@ -146,6 +165,42 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
         factors=factors_of(protocol, analysis.covariates),
         levels=_levels(protocol, analysis.covariates),
+    )
+
+
+def _within(protocol: Protocol, lattice: Lattice, estimand: Estimand) -> Comparison:
+    """Everybody whose sequence gives one of the two treatments, with the treatment of each period."""
+    model, people = protocol.model, lattice.participants
+    arm, reference = estimand.treatments.experimental, str(estimand.treatments.reference)
+    given = protocol.treatments_by_period(estimand)
+    periods = [id for id in model.stages if any(row.get(id) in (arm, reference) for row in given.values())]
+    days = protocol.result_days(model.endpoints[estimand.endpoint])
+    places = {name: k for k, name in enumerate(days)}
+    visits = [next(places[n] for n, day in days.items() if day in model.stages[id].days.range) for id in periods]
+    labels = {label for row in given.values() for id, label in row.items() if id in periods and label}
+    others = tuple(sorted(labels - {arm, reference}))
+    number = {"": -1, reference: 0, arm: 1, **{label: k for k, label in enumerate(others, 2)}}
+    sequences = tuple(id for id, row in given.items() if {arm, reference} & set(row.values()))
+    table = np.array([[number[given[id].get(period, "")] for period in periods] for id in sequences], dtype=np.int64)
+    place = {id: k for k, id in enumerate(sequences)}
+    sequence = np.array([place.get(str(name), -1) for name in people.arm], dtype=np.int64)
+    chosen = sequence >= 0
+    rows = np.flatnonzero(chosen)
+    treatment = table[sequence[rows]]
+    offsets = offsets_of(chosen, people.offsets)
+    first = np.where(treatment == 1, np.arange(len(periods)), len(periods)).min(axis=1, initial=len(periods))
+    then = np.where(treatment == 0, np.arange(len(periods)), len(periods)).min(axis=1, initial=len(periods))
+    return Comparison(
+        rows=rows,
+        experimental=(first < then).astype(np.float64),
+        covariates=np.empty((rows.shape[0], 0)),
+        names=(),
+        offsets=offsets,
+        n_randomized=np.diff(offsets),
+        arm=arm,
+        reference=reference,
+        incomplete=np.zeros(rows.shape[0], dtype=np.bool_),
+        periods=Periods(np.array(visits, dtype=np.int64), tuple(periods), treatment, others, sequence[rows], sequences),
     )
 
 

@@ -15,6 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
+from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_prescott
 from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
@@ -47,6 +48,9 @@ FITS: Mapping[str, Fit] = {
     "logistic-mixed": fit_repeated_odds,
     "gee": fit_population_odds,
     "linear-mixed": fit_repeated_means,
+    "conditional-logistic": fit_conditional_odds,
+    "mainland-gart": fit_discordant_pairs,
+    "prescott": fit_prescott,
     "linear": fit_means,
     "proportion": _of_yes_or_no(fit_proportions),
 }

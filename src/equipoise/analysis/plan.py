@@ -173,7 +173,8 @@ class Plan:
         analysis, estimand = planned.analysis, planned.estimand
         treatments = estimand.treatments
         sides = (treatments.experimental, treatments.reference, estimand.factor, estimand.interaction)
-        key = (self._stage(planned), *sides, analysis.analysis_set, analysis.covariates)
+        within = estimand.endpoint if self.protocol.is_within(estimand) else None
+        key = (self._stage(planned), *sides, analysis.analysis_set, analysis.covariates, within)
         if key not in self._compared:
             self._compared[key] = compare(self.protocol, self.lattice_of(planned), analysis, estimand)
         return self._compared[key]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
+from equipoise.analysis.crossover import fit_within_means
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, Mask, long_rows, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
@@ -369,7 +370,12 @@ def _against_goal(outcome: Outcome, derived: Derived, analysis: Analysis) -> Out
 
 
 def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
-    """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df."""
+    """Difference of means (of logarithms: ratio of geometric means) by a linear mixed model, Satterthwaite's df.
+
+    Treatments of a crossover are compared within participants.
+    """
+    if comparison.periods is not None:
+        return fit_within_means(derived, comparison, analysis)
     from equipoise.stats.linear_mixed import estimate_contrast, fit_linear_mixed
 
     rows = long_rows(derived, comparison)

@@ -47,7 +47,7 @@ def print_answer(run: Run) -> bool:
     material = Material(run.protocol, run.records, run.results)
     lines = material.answers(*LEADING)
     out = console()
-    if len(material.arms) != 2 or not lines or out.width < _WIDTH:
+    if len(material.sides) != 2 or not lines or out.width < _WIDTH:
         return False
     if run.records.is_simulated:
         out.print(Text("SIMULATED  Fictional participants; no result here is evidence.", style=f"bold {AMBER}"))
@@ -69,7 +69,7 @@ def print_answer(run: Run) -> bool:
     if published:
         _field("Published", "; ".join(published) + ".")
     used = dict.fromkeys(_SHORT[e.scale] for e in lines if e.scale in _SHORT)
-    arm, reference = (words.lowered(label) for label in reversed(list(material.arms.values())))
+    arm, reference = (words.lowered(label) for label in reversed(list(material.sides.values())))
     out.print()
     _wrapped(f"Effects are {arm} versus {reference} unless said. {', '.join(_MEANING[s] for s in used)}.")
     print_notes(run.results.provenance.notes)
@@ -82,10 +82,10 @@ def print_answer(run: Run) -> bool:
 
 
 def _table(material: Material, lines: list[Estimate]) -> None:
-    arms = list(material.arms)
+    arms = list(material.sides)
     rows: list[tuple[str, ...]] = []
-    heads = ["", *(material.arms[arm] for arm in arms), "Effect (95% CI)", "p"]
-    counts = ["", *(f"n={fmt.thousands(len(material.members[arm]))}" for arm in arms), "", ""]
+    heads = ["", *(material.sides[arm] for arm in arms), "Effect (95% CI)", "p"]
+    counts = ["", *(f"n={fmt.thousands(material.n_by_side[arm])}" for arm in arms), "", ""]
     level = ""
     for estimate in lines:
         if estimate.level != level:
@@ -96,7 +96,9 @@ def _table(material: Material, lines: list[Estimate]) -> None:
         label = material.endpoint_label(estimate.endpoint)
         qualifier = material.qualifier(estimate)
         label += f" ({qualifier})" if qualifier else ""
-        label += ", mean" if derived is not None and "mean" in what_is_shown(derived) else ""
+        label += (
+            ", mean" if derived is not None and "mean" in what_is_shown(derived, within=material.is_crossover) else ""
+        )
         limits = fmt.Interval(estimate.estimate, estimate.ci_lower, estimate.ci_upper, estimate.scale)
         effect = f"{_SHORT.get(estimate.scale, estimate.scale)} {fmt.interval(limits)}"
         if (estimate.reference, estimate.arm) != (arms[0], arms[1]):
@@ -106,7 +108,7 @@ def _table(material: Material, lines: list[Estimate]) -> None:
         rows.append((f" {label}", *cells, effect, p))
     _print_columns(heads, counts, rows)
     if any(row[-2].endswith(" *") for row in rows if len(row) > 1):
-        _wrapped(f"* {material.arms[arms[0]]} versus {words.lowered(material.arms[arms[1]])}.")
+        _wrapped(f"* {material.sides[arms[0]]} versus {words.lowered(material.sides[arms[1]])}.")
 
 
 def _brief(result: str) -> str:

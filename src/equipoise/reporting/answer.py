@@ -12,7 +12,7 @@ from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, experimental, oriented, sensitivity_analyses, verdict
-from equipoise.reporting.by_arm import arm_result, what_is_shown
+from equipoise.reporting.by_arm import arm_result, results_of, what_is_shown
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Answer, AnswerRow, Callout, StripRow
 from equipoise.reporting.figures.strip import Limits, draw_axis, draw_dots, draw_row, strip_axis
@@ -142,8 +142,8 @@ def _subtitle(material: Material) -> str:
 
 def _heads(material: Material) -> tuple[tuple[str, str, str], ...]:
     return tuple(
-        (label, f"n={fmt.thousands(len(material.members[arm]))}", arm_token(position))
-        for position, (arm, label) in enumerate(material.arms.items())
+        (label, f"n={fmt.thousands(material.n_by_side[arm])}", arm_token(position))
+        for position, (arm, label) in enumerate(material.sides.items())
     )
 
 
@@ -157,12 +157,12 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
     for estimate in primary:
         if estimate.endpoint not in shown:
             shown.add(estimate.endpoint)
-            rows += _rows_of_endpoint(material, estimate.endpoint)
+            rows += _rows_of_endpoint(material, estimate)
         name = scale_label(estimate.scale).removesuffix(", points") + words.when_words(estimate)
         arm, other = experimental(material, estimate)
-        if len(material.arms) > 2:
+        if len(material.sides) > 2:
             name += f", {material.arm_label(arm)} v {material.arm_label(other)}"
-        if len(primary) > 1 or len(material.arms) > 2:
+        if len(primary) > 1 or len(material.sides) > 2:
             rows.append(AnswerRow(name, (_effect(material, estimate),), indent=True))
         else:
             rows.append(AnswerRow(words.capitalized(name), (_effect(material, estimate),)))
@@ -186,12 +186,17 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
     return rows
 
 
-def _rows_of_endpoint(material: Material, endpoint: str) -> list[AnswerRow]:
+def _rows_of_endpoint(material: Material, estimate: Estimate) -> list[AnswerRow]:
     """Rows of an endpoint's results with a cell per arm: events n (%), mean (SD), or visits with the event."""
+    endpoint = estimate.endpoint
     derived = material.results.endpoints.get(endpoint)
     label = material.endpoint_label(endpoint)
     if derived is None:
         return []
+    if material.is_crossover:
+        found = results_of(material, estimate)
+        shown = what_is_shown(derived, within=True)
+        return [AnswerRow(label + shown, tuple(found.get(side, "") for side in material.sides), strong=True)]
     arm_of = derived.participants.arm
     cells = [fmt.cell(arm_result(derived, arm_of == arm)) for arm in material.arms]
     rows = [AnswerRow(label + what_is_shown(derived), tuple(cells), strong=True)]
@@ -243,7 +248,7 @@ def _absolute(material: Material, estimate: Estimate) -> str:
 
 def _missing_rows(material: Material) -> list[AnswerRow]:
     shares = missing_visits(material)
-    if not shares:
+    if not shares or material.is_crossover:  # visits are missed by a sequence, results stand by treatment
         return []
     cells = tuple(fmt.count(fmt.Count(*shares[arm])) if arm in shares else "not recorded" for arm in material.arms)
     return [AnswerRow("Missed visits", cells)]

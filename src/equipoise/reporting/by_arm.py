@@ -19,11 +19,36 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     derived = material.results.endpoints.get(estimate.endpoint)
     if derived is None:
         return {}
+    within = _within(material, estimate, derived)
+    if within is not None:
+        return within
     chosen = _compared(material, estimate, derived)
     if chosen is None:
         arm_of = derived.participants.arm
         chosen = {str(arm): arm_of == arm for arm in (estimate.reference, estimate.arm) if arm is not None}
     return {arm: arm_result(derived, mine) for arm, mine in chosen.items()}
+
+
+def _within(material: Material, estimate: Estimate, derived: Derived) -> dict[str, str] | None:
+    """By treatment, the results of the periods in which it was planned; ``None`` where arms are compared."""
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    estimand = material.protocol.model.estimands.get(planned.estimand) if planned is not None else None
+    if planned is None or estimand is None or not material.protocol.is_within(estimand) or derived.values is None:
+        return None
+    comparison = compare(material.protocol, material.lattice, planned, estimand)
+    periods = comparison.periods
+    assert periods is not None
+    table = derived.raw if derived.raw is not None else derived.values
+    values = table[comparison.rows][:, periods.visits]
+    out = {}
+    for name, number in ((comparison.reference, 0), (comparison.arm, 1)):
+        mine = values[periods.treatment == number]
+        if derived.shape == "repeated-score":
+            out[name] = _mean(mine, mine.size)
+            continue
+        seen = int((~np.isnan(mine)).sum())
+        out[name] = fmt.count(fmt.Count(int(np.nansum(mine)), seen, show_denominator=seen < mine.size))
+    return out
 
 
 def _compared(material: Material, estimate: Estimate, derived: Derived) -> dict[str, Mask] | None:
@@ -45,8 +70,13 @@ def _compared(material: Material, estimate: Estimate, derived: Derived) -> dict[
     return out
 
 
-def what_is_shown(derived: Derived) -> str:
-    """What the cells of an endpoint hold, behind its name in a table; nothing for events n (%)."""
+def what_is_shown(derived: Derived, *, within: bool = False) -> str:
+    """What the cells of an endpoint hold, behind its name in a table; nothing for events n (%).
+
+    ``within`` is of treatments compared within participants, with one result in each period.
+    """
+    if within:
+        return ", mean (SD)" if derived.shape == "repeated-score" else ""
     if derived.shape == "number":
         return ", mean (SD)"
     if derived.shape == "repeated-binary":

@@ -59,6 +59,32 @@ class Material:
         return {arm: self.protocol.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
 
     @cached_property
+    def sides(self) -> Mapping[str, str]:
+        """What results stand by, the reference first: arms; in a crossover the treatments that the plan compares."""
+        model = self.protocol.model
+        for line in model.analyses.values():
+            estimand = model.estimands[line.estimand]
+            if self.protocol.is_within(estimand) and estimand.treatments.reference is not None:
+                names = (estimand.treatments.reference, estimand.treatments.experimental)
+                return {name: self.arm_label(name) for name in names}
+        return self.arms
+
+    @property
+    def is_crossover(self) -> bool:
+        """Whether results stand by treatment within participants, and not by arm."""
+        return self.sides is not self.arms
+
+    @cached_property
+    def n_by_side(self) -> Mapping[str, int]:
+        """Participants of each side; of a crossover everybody who is to have it."""
+        if not self.is_crossover:
+            return {arm: len(self.members[arm]) for arm in self.arms}
+        given = {arm: self.protocol.model.arms[arm].interventions for arm in self.arms}
+        return {
+            name: sum(len(self.members[arm]) for arm, names in given.items() if name in names) for name in self.sides
+        }
+
+    @cached_property
     def n_randomized(self) -> int:
         """Participants randomized."""
         return self.records["allocations"]["participant_id"].n_unique()

@@ -50,9 +50,9 @@ def results_table(material: Material) -> Table | None:
     lines = material.answers(*LEADING)
     if not lines:
         return _shares_table(material)
-    arms = list(material.arms)
+    arms = list(material.sides)
     two = len(arms) == 2 and all({e.arm, e.reference} == set(arms) for e in lines)
-    heads = [material.arms[a] for a in arms] if two else ["Reference", "Compared"]
+    heads = [material.sides[a] for a in arms] if two else ["Reference", "Compared"]
     has_published = any(material.published_effect(e) for e in lines)
     notes: list[str] = []
     rows: list[Row] = []
@@ -65,7 +65,8 @@ def results_table(material: Material) -> Table | None:
             order = arms if two else [str(estimate.reference), str(estimate.arm)]
             last = _published_cell(material, estimate) if has_published else []
             derived = material.results.endpoints.get(estimate.endpoint)
-            label = _line_label(material, estimate) + (what_is_shown(derived) if derived is not None else "")
+            shown = "" if derived is None else what_is_shown(derived, within=material.is_crossover)
+            label = _line_label(material, estimate) + shown
             cells = (
                 label,
                 *(found.get(arm, NOT_PLANNED) for arm in order),
@@ -87,7 +88,7 @@ def results_table(material: Material) -> Table | None:
     ]
     subtitle = (
         f"{material.everybody}, n={fmt.thousands(material.n_randomized)}; one row per endpoint, by the planned "
-        "estimator; results by arm as observed"
+        f"estimator; results by {'treatment' if material.is_crossover else 'arm'} as observed"
     )
     return Table(
         "Primary and secondary endpoints", tuple(columns), tuple(rows), subtitle, (_GENERAL, *_lettered(notes))
@@ -99,7 +100,7 @@ def supplementary_table(material: Material) -> Table | None:
     leading = {id(e) for e in material.answers(*LEADING)}
     notes: list[str] = []
     rows: list[Row] = []
-    two = len(material.arms) == 2
+    two = len(material.sides) == 2
     for endpoint in dict.fromkeys(e.endpoint for e in material.comparisons):
         chosen = [e for e in material.comparisons if e.endpoint == endpoint and id(e) not in leading]
         if not chosen:
@@ -156,7 +157,7 @@ def _line_label(material: Material, estimate: Estimate) -> str:
 
 def _measure(material: Material, estimate: Estimate) -> str:
     """The scale, with the direction where it is not that of the heads of the table."""
-    arms = list(material.arms)
+    arms = list(material.sides)
     scale = scale_label(estimate.scale).removesuffix(", points")
     if len(arms) != 2 or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         return f"{scale}, {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
@@ -193,7 +194,7 @@ def _row_label(material: Material, estimate: Estimate, two: bool) -> str:
     method = estimator_label(estimate.estimator)
     scale = scale_label(estimate.scale).removesuffix(", points")
     what = f"{method} test" if estimate.scale == "test" else f"{scale} ({method})" if method else scale
-    arms = list(material.arms)
+    arms = list(material.sides)
     if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         what += f", {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
     qualifier = planned.label if planned is not None and planned.label else material.qualifier(estimate)
@@ -408,7 +409,7 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
     """Effects on their axes, those that favour the same side in one panel."""
     panels: list[ForestPanel] = []
     rows: dict[tuple[str, bool, str, str], list[tuple[Estimate, ForestRow]]] = {}
-    usual = tuple(material.arms)
+    usual = tuple(material.sides)
     for estimate in estimates:
         family = (
             "ratio"
@@ -440,7 +441,8 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
     return Figure(
         title + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
         draw_forest(panels, obtained_word="simulated" if material.records.is_simulated else "obtained"),
-        f"Arms of {fmt.thousands(material.n_randomized)} randomized participants; lines are 95% confidence intervals",
+        f"{'Treatments' if material.is_crossover else 'Arms'} of {fmt.thousands(material.n_randomized)} randomized "
+        "participants; lines are 95% confidence intervals",
         "Marker size is proportional to precision; an arrow marks an interval that extends beyond the axis.",
     )
 

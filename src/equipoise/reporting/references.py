@@ -51,6 +51,16 @@ REFERENCES: Mapping[str, str] = {
         "Clopper CJ, Pearson ES. The use of confidence or fiducial limits illustrated in the case of the "
         "binomial. Biometrika 1934;26:404-413."
     ),
+    "breslow-day-1980": (
+        "Breslow NE, Day NE. Statistical methods in cancer research. Volume I. IARC, 1980, chapter 7."
+    ),
+    "gart-1969": (
+        "Gart JJ. An exact test for comparing matched proportions in crossover designs. Biometrika 1969;56:75-80."
+    ),
+    "prescott-1981": (
+        "Prescott RJ. The comparison of success rates in cross-over trials in the presence of an order effect. Appl "
+        "Stat 1981;30:9-15."
+    ),
     "fisher-1935": "Fisher RA. The logic of inductive inference. J R Stat Soc 1935;98:39-82.",
     "pinheiro-bates-1995": (
         "Pinheiro JC, Bates DM. Approximations to the log-likelihood function in the nonlinear "

@@ -52,6 +52,9 @@ def flow_counts(material: Material) -> FlowCounts:
         shares = material.proportions(endpoint)
         if set(material.arms) <= set(shares):
             analysed = {arm: shares[arm].n_analysed or 0 for arm in material.arms}
+        elif material.is_crossover:
+            analysed = _with_a_result(material, endpoint)
+        if analysed is not None:
             for arm in material.arms:
                 missed = len(material.members[arm]) - analysed[arm]
                 reasons[arm] = [("no value of the endpoint", missed)] if missed else []
@@ -64,6 +67,15 @@ def flow_counts(material: Material) -> FlowCounts:
         is_randomized=material.protocol.model.randomization is not None,
         is_again=material.stage is not None and material.stage > 1,
     )
+
+
+def _with_a_result(material: Material, endpoint: str) -> dict[str, int] | None:
+    """By sequence, the participants with a result in any period."""
+    derived = material.results.endpoints.get(endpoint)
+    if derived is None or derived.values is None:
+        return None
+    seen = ~np.isnan(derived.values).all(axis=1)
+    return {arm: int((seen & (derived.participants.arm == arm)).sum()) for arm in material.arms}
 
 
 def flow_figure(material: Material) -> Figure:

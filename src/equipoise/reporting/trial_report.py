@@ -64,8 +64,10 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
 
 
 def _subtitle(material: Material) -> str:
-    labels = list(material.arms.values())
+    labels = list(material.sides.values())
     n = fmt.plural(material.n_randomized, "participant")
+    if material.is_crossover:
+        return f"{labels[1]} and {words.lowered(labels[0])} in each of {n} randomized"
     if len(labels) == 2:
         return f"{labels[1]} versus {words.lowered(labels[0])}; {n} randomized"
     return f"{fmt.joined(labels)}; {n}"

@@ -328,6 +328,8 @@ class _Reader:
     def _repeated(self) -> SimpleEndpoint:
         from scipy.special import ndtr, ndtri
 
+        if self.treatments():
+            return self._repeated_by_treatment()
         self._keys("within-person", "last")
         first = self.by_arm(self.place.values, share, "a share such as 40 %")
         self._inside(first, 1e-9, 1 - 1e-9, "a share above 0 and below 100 %")
@@ -340,7 +342,85 @@ class _Reader:
         within = self._within(0.5)
         return SimpleEndpoint(id=self.id, form="repeated", mean=shares, within_person=within, words=tuple(self.words))
 
+    def treatments(self) -> dict[str, list[str]]:
+        """In a crossover with a result in each period, by arm what is given before each; else nothing."""
+        model, at = self.protocol.model, getattr(self.endpoint, "at", None)
+        if model.trial.design != "crossover" or at is None:
+            return {}
+        rows: dict[str, list[str]] = {}
+        gives = {arm: entry.gives for arm, entry in model.arms.items()}
+        cells = [set(names) for entry in gives.values() if isinstance(entry, Mapping) for names in entry.values()]
+        common = set.intersection(*cells) if cells else set()
+        for arm, entry in gives.items():
+            if not isinstance(entry, Mapping):
+                return {}
+            for visit in self.protocol.series(at):
+                stage = next((id for id, s in model.stages.items() if visit.target_day in s.days.range), None)
+                given = [name for name in entry.get(stage or "", ()) if name not in common]
+                rows.setdefault(arm, []).append(given[0] if len(given) == 1 else "")
+        return rows if all(all(row) for row in rows.values()) else {}
+
+    def by_treatment(self, read: Any, expected: str, lowest: float, highest: float, *more: str) -> Floats:
+        """(n_arms, n_visits) what comes out in each period: by treatment, with period and carry-over."""
+        rows = self.treatments()
+        names = list(dict.fromkeys(name for row in rows.values() for name in row))
+        self.place.known((*names, "period", "carry-over", *more))
+        value = {name: self.place.number(name, read=read, expected=f"{expected} for each treatment") for name in names}
+        for name, found in value.items():
+            if not math.isnan(found) and not lowest <= found <= highest:
+                self.place.problem(name, f"Found {found:g}.", f"{expected}, from {lowest:g} to {highest:g}")
+        period = self.place.number("period", 0.0)
+        left = self.place.number("carry-over", 0.0, read=share, lowest=-1, highest=1, expected="a share")
+        # The reference is what an estimand compares against, else the first by name of the file.
+        against = [e.treatments.reference for e in self.protocol.model.estimands.values() if e.endpoint == self.id]
+        reference = next((name for name in against if name in value), names[0])
+        out = np.empty((len(self.arms), len(next(iter(rows.values())))))
+        for k, arm in enumerate(self.arms):
+            for j, name in enumerate(rows[arm]):
+                before = value[rows[arm][j - 1]] - value[reference] if j else 0.0
+                out[k, j] = value[name] + (period if j else 0.0) + left * before
+        if ((out < lowest) | (out > highest)).any():
+            self.place.problem("", "With period and carry-over it leaves its range.", f"from {lowest:g} to {highest:g}")
+        return out
+
+    def _repeated_by_treatment(self) -> SimpleEndpoint:
+        shares = self.by_treatment(share, "a share such as 40 %", 1e-9, 1 - 1e-9, "within-person")
+        within = self._within(0.5)
+        return SimpleEndpoint(id=self.id, form="repeated", mean=shares, within_person=within, words=tuple(self.words))
+
+    def _score_by_treatment(self) -> SimpleEndpoint:
+        """A score in each period of a crossover, or its logarithm by medians."""
+        log = bool(getattr(self.endpoint, "log", False))
+        bounds, step = self._marks()
+        low, high = bounds or ((1e-12, 1e12) if log else (-1e12, 1e12))
+        spread_key = "log-sd" if log else "sd"
+        means = self.by_treatment(plain_number, "a median" if log else "a mean", low, high, spread_key, "within-person")
+        sd = self.place.number(spread_key, lowest=0.0, highest=1e9, open_ends=True, expected="a standard deviation")
+        return SimpleEndpoint(
+            id=self.id,
+            form="score",
+            mean=np.log(np.maximum(means, 1e-300)) if log else means,
+            sd=np.full(len(self.arms), sd),
+            within_person=self._within(0.6),
+            log=log,
+            bounds=bounds,
+            step=step,
+            words=tuple(self.words),
+        )
+
+    def _marks(self) -> tuple[tuple[float, float] | None, float]:
+        """Range and step of the score; a change is not bound to the instrument's range, and that of marks is whole."""
+        if self.endpoint.value != "score":
+            return None, 1.0 if self.endpoint.value == "change" else 0.0
+        instrument = find_instrument_of(self.protocol, self.endpoint.assessment)
+        if instrument is None or self.endpoint.scale not in instrument.scales:
+            return None, 0.0
+        items = [i for i in instrument.items if i.id in instrument.scales[self.endpoint.scale]]
+        return (sum(i.lowest for i in items), sum(i.highest for i in items)), 1.0
+
     def _score(self) -> SimpleEndpoint:
+        if self.treatments():
+            return self._score_by_treatment()
         self._keys("sd", "log-sd", "median", "ratio", "at", "within-person", "baseline")
         if getattr(self.endpoint, "log", False):
             mean = np.log(self._medians())
@@ -358,14 +438,8 @@ class _Reader:
         if at == "last":
             start = self.place.number("baseline", expected="the mean before treatment, from which a line runs")
             means = start + (mean - start)[:, None] * (np.arange(1, n + 1) / n)
-        bounds, step = None, 0.0
-        instrument = find_instrument_of(self.protocol, self.endpoint.assessment)
-        if self.endpoint.value != "score":
-            # A change is not bound to the instrument's range; that of whole marks is whole.
-            step = 1.0 if self.endpoint.value == "change" else 0.0
-        elif instrument is not None and self.endpoint.scale in instrument.scales:
-            items = [i for i in instrument.items if i.id in instrument.scales[self.endpoint.scale]]
-            bounds, step = (sum(i.lowest for i in items), sum(i.highest for i in items)), 1.0
+        bounds, step = self._marks()
+        if bounds is not None:
             raw = np.exp(means) if getattr(self.endpoint, "log", False) else means
             for arm, value in zip(self.arms, raw, strict=True):
                 if ((value < bounds[0]) | (value > bounds[1])).any():

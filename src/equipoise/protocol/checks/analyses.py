@@ -8,6 +8,7 @@ from typing import Any
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
+from equipoise.protocol.checks.crossover import check_periods, check_within
 from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
 from equipoise.protocol.checks.patterns import check_pattern
 from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
@@ -288,9 +289,9 @@ def _estimands(c: Checker) -> None:
             if not c.ref((*path, "factor"), estimand.factor, model.factors, "factors"):
                 continue
             levels, kind = model.factors[estimand.factor].levels, f"factors.{estimand.factor}"
-        elif model.trial.design == "crossover" and estimand.treatments.experimental in model.interventions:
-            # In a crossover an arm is a sequence; what is compared are the treatments within participants.
+        elif c.protocol.is_within(estimand):
             levels, kind = model.interventions, "interventions"
+            check_periods(c, path, estimand)
         for name in estimand.treatments.names:
             c.ref((*path, "treatments"), name, levels, kind)
         _interaction(c, path, estimand)
@@ -307,9 +308,10 @@ def _estimands(c: Checker) -> None:
             continue
         endpoint = model.endpoints[estimand.endpoint]
         alone = estimand.treatments.reference is None
-        suits = summaries_for(endpoint.shape, alone=alone, logarithm=endpoint.analyses_logarithm)
+        within = c.protocol.is_within(estimand)
+        suits = summaries_for(endpoint.shape, alone=alone, logarithm=endpoint.analyses_logarithm, within=within)
         if estimand.summary not in suits:
-            of = "one arm alone" if alone else "two treatments compared"
+            of = "one arm alone" if alone else f"two treatments compared{' within participants' if within else ''}"
             c.add(
                 "P028",
                 (*path, "summary"),
@@ -425,22 +427,30 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
     endpoint = c.model.endpoints.get(estimand.endpoint)
     if endpoint is None:
         return
-    if endpoint.shape not in row.needs:
+    within = c.protocol.is_within(estimand)
+    if row not in estimators_for(endpoint.shape, within=within):
+        of = f"an endpoint of kind {endpoint.kind} ({SHAPES[endpoint.shape]})"
+        suited = estimators_for(endpoint.shape, within=within)
+        if endpoint.shape in row.needs:
+            of = f"treatments compared within participants, of {of}" if within else "a comparison of arms"
         c.add(
             "P028",
             (*path, "estimator"),
-            f"{row.id} does not suit an endpoint of kind {endpoint.kind} ({SHAPES[endpoint.shape]}).",
-            listed(sorted(row.id for row in estimators_for(endpoint.shape))),
-            "Choose one of these, or another estimand.",
+            f"{row.id} does not suit {of}.",
+            listed(sorted(row.id for row in suited)) if suited else "an endpoint with a result in each period",
+            "Choose one of these, or another estimand." if suited else "Choose another endpoint.",
         )
         return
+    if within:
+        check_within(c, path, analysis)
     alone = estimand.treatments.reference is None
     how: dict[str, Any] = {"alone": alone, "logarithm": endpoint.analyses_logarithm}
-    asked = summaries_for(endpoint.shape, **how)
+    asked = summaries_for(endpoint.shape, **how, within=within)
     choice = analysis.ties if "ties" in row.options else None
     # A summary that the endpoint cannot have is named where the estimand stands.
     if estimand.summary in asked and not answers(row, estimand.summary, **how, choice=choice):
-        others = sorted(other.id for other in estimators_for(endpoint.shape) if answers(other, estimand.summary, **how))
+        suited = estimators_for(endpoint.shape, within=within)
+        others = sorted(other.id for other in suited if answers(other, estimand.summary, **how))
         c.add(
             "P028",
             (*path, "estimator"),
@@ -468,7 +478,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
         _goal(c, (*path, "goal"), analysis.goal, estimand)
     for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):
         other = c.model.endpoints.get(name)
-        if other is not None and other.shape not in row.needs:
+        if other is not None and row not in estimators_for(other.shape, within=within):
             c.add(
                 "P028",
                 (*path, "vary", "endpoint", position),

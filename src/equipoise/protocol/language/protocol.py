@@ -169,8 +169,42 @@ class Protocol:
 
     def arm_label(self, arm: str) -> str:
         """Name of an arm for people."""
-        entry = self.model.arms.get(arm)
+        entry: Any = self.model.arms.get(arm)
+        if entry is None and self.model.trial.design == "crossover":
+            entry = self.model.interventions.get(arm)
         return (entry.label if entry is not None else None) or arm
+
+    def is_within(self, estimand: Any) -> bool:
+        """Whether interventions of a crossover are compared within participants; its arms are their sequences."""
+        first = estimand.treatments.experimental
+        model = self.model
+        return (
+            model.trial.design == "crossover"
+            and estimand.factor is None
+            and first in model.interventions
+            and first not in model.arms
+        )
+
+    def treatments_by_period(self, estimand: Any) -> dict[str, dict[str, str]]:
+        """By arm, the treatment in each stage: one of the compared, or the names of what else that stage gives alone.
+
+        What every stage of every arm gives (a therapy throughout) is no treatment of a period.
+        """
+        rows: dict[str, dict[str, tuple[str, ...]]] = {
+            id: {stage: tuple(names) for stage, names in arm.gives.items()} if isinstance(arm.gives, Mapping) else {}
+            for id, arm in self.model.arms.items()
+        }
+        cells = [set(names) for row in rows.values() for names in row.values()]
+        common = set.intersection(*cells) if cells else set()
+        compared = set(estimand.treatments.names)
+        out: dict[str, dict[str, str]] = {}
+        for id, row in rows.items():
+            out[id] = {}
+            for stage, names in row.items():
+                rest = [name for name in names if name not in common]
+                mine = [name for name in rest if name in compared]
+                out[id][stage] = mine[0] if len(mine) == 1 else "+".join(sorted(rest))
+        return out
 
     def endpoint_label(self, endpoint: str) -> str:
         """Short name of an endpoint for people."""

@@ -48,6 +48,7 @@ class Estimator:
     variants: tuple[str, ...] = ()  # what `method` may name, the default first
     imputable: bool = False
     stratifies: bool = False  # covariates are strata, not terms of a model
+    within: Literal["never", "also", "only"] = "never"  # treatments compared within participants of a crossover
     library: frozenset[Shape] = frozenset()
     cites: tuple[str, ...] = ()
     cites_choice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -203,7 +204,42 @@ _ROWS = (
         page="linear_mixed",
         options=frozenset({"covariates", "random-slope", "time", "effect-at"}),
         imputable=True,
+        within="also",
         cites=("laird-ware-1982", "fai-cornelius-1996"),
+    ),
+    Estimator(
+        "conditional-logistic",
+        "conditional logistic regression",
+        "conditional logistic",
+        needs=_REPEATED,
+        measures=_ODDS,
+        page="crossover",
+        within="only",
+        cites=("breslow-day-1980",),
+    ),
+    Estimator(
+        "mainland-gart",
+        "Mainland and Gart's exact test",
+        "Mainland-Gart exact",
+        needs=_REPEATED,
+        measures=_ODDS,
+        page="crossover",
+        within="only",
+        cites=("gart-1969", "fisher-1935"),
+    ),
+    Estimator(
+        "prescott",
+        "Prescott's test",
+        "Prescott",
+        needs=_REPEATED,
+        measures=frozenset({"test"}),
+        page="crossover",
+        role="test",
+        tests=_ODDS,
+        options=frozenset({"method"}),
+        variants=("exact", "chi-square"),
+        within="only",
+        cites=("prescott-1981",),
     ),
     Estimator(
         "linear",
@@ -250,9 +286,13 @@ def estimator_label(estimator: str) -> str:
     return estimator if row is None else row.label
 
 
-def estimators_for(shape: Shape) -> tuple[Estimator, ...]:
-    """The estimators that suit endpoints of a shape, in the order of the table."""
-    return tuple(row for row in _ROWS if shape in row.needs)
+def estimators_for(shape: Shape, *, within: bool = False) -> tuple[Estimator, ...]:
+    """The estimators that suit endpoints of a shape, in the order of the table.
+
+    ``within`` asks for those that compare treatments within participants of a crossover.
+    """
+    gone = "never" if within else "only"
+    return tuple(row for row in _ROWS if shape in row.needs and row.within != gone)
 
 
 def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False, choice: str | None = None) -> Scale:
@@ -291,10 +331,10 @@ def takers_of(option: str) -> tuple[str, ...]:
     return tuple(sorted(row.id for row in _ROWS if option in row.options))
 
 
-def summaries_for(shape: Shape, *, alone: bool, logarithm: bool) -> tuple[str, ...]:
+def summaries_for(shape: Shape, *, alone: bool, logarithm: bool, within: bool = False) -> tuple[str, ...]:
     """The summary measures that can be had of endpoints of a shape: of two treatments, or of one arm alone."""
     found: set[Scale] = set()
-    for row in estimators_for(shape):
+    for row in estimators_for(shape, within=within):
         if alone and row.role != "test":
             found |= {SCALES[scale] for scale in row.alone if len(row.alone) == 1 or row.role == "arms"}
         if row.role == "effect" and (row.alone or not alone):
