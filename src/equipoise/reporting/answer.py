@@ -196,7 +196,8 @@ def _rows_of_endpoint(material: Material, estimate: Estimate) -> list[AnswerRow]
     if material.is_crossover:
         found = results_of(material, estimate)
         shown = what_is_shown(derived, within=True)
-        return [AnswerRow(label + shown, tuple(found.get(side, "") for side in material.sides), strong=True)]
+        beside = tuple(fmt.cell(found.get(side, "")) for side in material.sides)
+        return [AnswerRow(label + shown, beside, strong=True)]
     arm_of = derived.participants.arm
     cells = [fmt.cell(arm_result(derived, arm_of == arm)) for arm in material.arms]
     rows = [AnswerRow(label + what_is_shown(derived), tuple(cells), strong=True)]

@@ -29,7 +29,7 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     return {arm: arm_result(derived, mine) for arm, mine in chosen.items()}
 
 
-def _within(material: Material, estimate: Estimate, derived: Derived) -> dict[str, str] | None:
+def _within(material: Material, estimate: Estimate, derived: Derived) -> dict[str, fmt.Cell] | None:
     """By treatment, the results of the periods in which it was planned; ``None`` where arms are compared."""
     planned = material.protocol.model.analyses.get(material.line(estimate))
     estimand = material.protocol.model.estimands.get(planned.estimand) if planned is not None else None
@@ -40,14 +40,14 @@ def _within(material: Material, estimate: Estimate, derived: Derived) -> dict[st
     assert periods is not None
     table = derived.raw if derived.raw is not None else derived.values
     values = table[comparison.rows][:, periods.visits]
-    out = {}
+    out: dict[str, fmt.Cell] = {}
     for name, number in ((comparison.reference, 0), (comparison.arm, 1)):
         mine = values[periods.treatment == number]
         if derived.shape == "repeated-score":
             out[name] = _mean(mine, mine.size)
             continue
         seen = int((~np.isnan(mine)).sum())
-        out[name] = fmt.count(fmt.Count(int(np.nansum(mine)), seen, show_denominator=seen < mine.size))
+        out[name] = fmt.Count(int(np.nansum(mine)), seen, show_denominator=seen < mine.size)
     return out
 
 
