@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from equipoise.conduct.rules import adverse_events, dose, eligibility, forms, infusion, stock, weight, windows, wording
-from equipoise.conduct.rules.branching import asked, parse_condition
 from equipoise.conduct.rules.status import Course, after, follow, refusals
 from equipoise.protocol import Protocol, read_protocol_text
+from equipoise.protocol.language.conditions import asked, parse_condition
 from equipoise.workflow.library import protocol_path
 
 D = Decimal

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.conduct.rules import dose, eligibility, forms, infusion, stock, weight, windows
-from equipoise.conduct.rules.branching import asked, parse_condition
 from equipoise.conduct.rules.status import NEEDS_REASON, STEPS, Course, after, refusals
 from equipoise.protocol import Protocol
+from equipoise.protocol.language.conditions import asked, parse_condition
 from equipoise.workflow.library import read_protocol
 
 QUICK = settings(max_examples=80, deadline=None)

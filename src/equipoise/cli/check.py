@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from equipoise.cli.console import console, print_json, print_problems, reported
@@ -18,11 +20,14 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
 
     Example: `equipoise check my-trial.yaml`
     """
+    from equipoise.conduct.rules.surroundings import check_conditions
     from equipoise.foundation.errors import ProtocolError
     from equipoise.workflow.checks import check_protocol
 
     with reported(as_json=as_json):
         found = check_protocol(protocol)
+        if found.protocol is not None and not found.problems:
+            found = replace(found, problems=tuple(check_conditions(found.protocol)))
     if as_json:
         print_json(found.as_dict())
     elif found.problems:

@@ -71,7 +71,8 @@ def form(
     with reported(as_json=as_json):
         from equipoise.conduct.rules.forms import forms
 
-        known = forms(_protocol(protocol))
+        whole = _protocol(protocol)
+        known = forms(whole)
         if name and name not in known:
             guess = nearest(name, known)
             raise UsageError(
@@ -83,7 +84,9 @@ def form(
                     f"Did you mean {guess}?" if guess else "",
                 )
             )
-        rows = [_described(made) for id, made in known.items() if not name or id == name]
+        rows = [
+            {**_described(made), "checks": _checks(whole, id)} for id, made in known.items() if not name or id == name
+        ]
     if as_json:
         print_json({"ok": True, "forms": rows})
         return
@@ -97,6 +100,8 @@ def form(
             when = f", asked when {item['when']}" if item["when"] else ""
             unit = f" {item['unit']}" if item["unit"] else ""
             out.print(f"  {item['item']}: {item['label']}; {item['expected']}{unit}{need}{when}", markup=False)
+        for check in row["checks"]:
+            out.print(f"  {check['does']} if {check['if']}: {check['words']}", markup=False)
         out.print(f"  {row['example']}", markup=False)
 
 
@@ -113,6 +118,22 @@ def _protocol(named: str) -> Any:
     return read_protocol(named)
 
 
+def _checks(protocol: Any, form: str) -> list[dict[str, str]]:
+    """Checks of the protocol that look at the form."""
+    from equipoise.protocol.language.conditions import Place
+
+    return [
+        {
+            "check": id,
+            "if": str(check.if_),
+            "does": "refused" if check.refuse else "asked",
+            "words": check.refuse or check.ask,
+        }
+        for id, check in protocol.model.conduct.checks.items()
+        if any((place := Place.read(item)) and place.form == form for item in check.if_.items)
+    ]
+
+
 def _described(made: Any) -> dict[str, Any]:
     items = [
         {
@@ -122,10 +143,7 @@ def _described(made: Any) -> dict[str, Any]:
             "expected": item.expected,
             "unit": item.unit,
             "required": item.required,
-            "when": " or ".join(
-                " and ".join(f"{term.item} {term.operator or '='} {term.bound or 'yes'}" for term in terms)
-                for terms in (item.when.alternatives if item.when is not None else ())
-            ),
+            "when": str(item.when) if item.when is not None else "",
         }
         for item in made.items
     ]

@@ -13,10 +13,12 @@ import polars as pl
 
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
-from equipoise.conduct.rules import dose, infusion, windows
+from equipoise.conduct.rules import dose, forms, infusion, windows
 from equipoise.conduct.rules.partial_dates import PartialDate, within
+from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
+from equipoise.protocol.language.conditions import asked
 from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
@@ -158,6 +160,23 @@ class _Cut:
         """Values of a filling; what is missing is left out."""
         found = self.ledger.items.get((id, form["visit"], form["form"], form["repeat"]), {})
         return {item: row["value"] for item, row in found.items() if not row["missing"]}
+
+    def asked(self, id: str, visit: str, form: str) -> tuple[str, ...]:
+        """Items that a form asks of a participant at a visit, by what was answered there and elsewhere."""
+        made = forms.form_of(self.protocol, form)
+        items = tuple(item.id for item in made.items)
+        if all(item.when is None for item in made.items):
+            return items
+
+        def read(at: str, name: str) -> dict[str, str]:
+            rows = [row for row in self.forms.get((id, name), []) if row["visit"] == at]
+            return self.values(id, rows[-1]) if rows else {}
+
+        around = surroundings(self.protocol, made, visit, read)
+        own = read(visit, form)
+        if around is None:
+            return asked({item.id: item.when for item in made.items}, own)
+        return asked({item.id: item.when for item in made.items}, own, around.elsewhere)
 
     def is_shown(self, blinding: str) -> bool:
         """Whether what has this blinding class belongs to the edition."""
@@ -314,7 +333,8 @@ def _urine(cut: _Cut) -> list[Row]:
                     continue
                 result = item["value"] if item is not None and not item["missing"] else None
                 if result is None:
-                    result = "not_expected" if visit["state"] == "not_expected" else "missed"
+                    due = visit["state"] != "not_expected" and substance in cut.asked(id, visit["visit"], name)
+                    result = "missed" if due else "not_expected"
                 out.append(
                     {
                         "participant_id": id,

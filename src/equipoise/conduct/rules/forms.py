@@ -7,16 +7,17 @@ ranges and scores are those of the instruments room; the wording of a questionna
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Literal
 
-from equipoise.conduct.rules.branching import Condition, asked, parse_condition
+from equipoise.conduct.rules.surroundings import Surroundings
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
+from equipoise.protocol.language.conditions import Condition, asked, parse_condition
 from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention, Blinding
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
@@ -97,6 +98,7 @@ class Filling:
     soft: tuple[Problem, ...] = ()
     accepted: tuple[Problem, ...] = ()
     scores: Mapping[str, str | None] = field(default_factory=dict)
+    fired: Mapping[str, Problem] = field(default_factory=dict)  # checks of the protocol that the answers run into
 
 
 _D = Decimal
@@ -148,9 +150,39 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
     label = entry.label or assessment
     if entry.type == "instrument":
         instrument = require_instrument_of(protocol, assessment)
-        return Form(assessment, label, entry.blinding, _instrument_items(instrument), instrument, "instrument")
-    items = _MAKERS[entry.type](entry)
+        items = _branched(_instrument_items(instrument), entry)
+        return Form(assessment, label, entry.blinding, items, instrument, "instrument")
+    items = _branched(_MAKERS[entry.type](entry), entry)
     return Form(assessment, label, entry.blinding, items, None, entry.type)
+
+
+def _branched(items: tuple[FormItem, ...], entry: Assessment) -> tuple[FormItem, ...]:
+    """The items with the conditions of the protocol under which they are asked."""
+    if not entry.asked_when:
+        return items
+    everywhere = entry.asked_when.get("all")
+    out = []
+    for item in items:
+        when = item.when
+        for condition in (everywhere, entry.asked_when.get(item.id)):
+            when = condition.also(when) if condition is not None else when
+        out.append(replace(item, when=when))
+    return tuple(out)
+
+
+def baseline_item(id: str, variable: BaselineVariable) -> FormItem:
+    """A baseline variable as an item."""
+    kind: ItemType = {"number": "decimal", "yes-no": "yes-no"}.get(variable.type, "choice")  # type: ignore[assignment]
+    return FormItem(id, variable.label or id, kind, choices=tuple(variable.levels) if kind == "choice" else ())
+
+
+def asks_something(form: Form, around: Surroundings | None) -> bool:
+    """Whether the form asks anything before it is filled in: a form whose every item hangs on what does not hold is
+    not due.
+    """
+    if around is None:
+        return True
+    return bool(asked({item.id: item.when for item in form.items}, {}, around.elsewhere))
 
 
 def check_blinding(protocol: Protocol) -> list[Problem]:
@@ -300,14 +332,15 @@ def fill(
     *,
     confirmed: Collection[str] = (),
     excused: Collection[str] = (),
+    around: Surroundings | None = None,
 ) -> Filling:
     """Hold answers (texts; ``None`` or empty: left out) against a form.
 
-    ``excused`` items have no answer for a reason that is told: nobody asks for it any more. Every hard and soft problem
-    comes at once; a soft one whose item is in ``confirmed`` is passed. Items that the answers put out of question are
-    listed as cleared when they had an answer.
+    ``excused`` items have no answer for a reason that is told: nobody asks for it any more. ``around`` holds what other
+    forms say, and the protocol's checks. Every hard and soft problem comes at once; a soft one whose item is in
+    ``confirmed`` is passed. Items that the answers put out of question are listed as cleared when they had an answer.
     """
-    if _AHEAD and not excused:
+    if _AHEAD and not excused and around is None:
         ahead = _AHEAD.pop(_asked_for(form, answers, confirmed), None)
         if ahead is not None:
             return ahead[1]
@@ -326,7 +359,7 @@ def fill(
                 )
             )
     given = {item.id: _tidy(answers.get(item.id)) for item in form.items}
-    shown = asked({item.id: item.when for item in form.items}, given)
+    shown = asked({item.id: item.when for item in form.items}, given, around.elsewhere if around is not None else {})
     cleared = tuple(id for id, value in given.items() if value is not None and id not in shown)
     clean = {id: given[id] for id in shown}
     soft: list[Problem] = []
@@ -336,9 +369,13 @@ def fill(
     if not hard:
         told = {id: value for id, value in clean.items() if value is not None or id not in excused}
         _check_together(form, told, hard, soft)
+    fired = around.fired(form, clean) if around is not None and not hard else {}
+    for problem in fired.values():
+        (hard if problem.code == "C581" else soft).append(problem)
     pending = tuple(problem for problem in soft if item_of(form, problem) not in confirmed)
     accepted = tuple(problem for problem in soft if item_of(form, problem) in confirmed)
-    return Filling(clean, cleared, tuple(hard), pending, accepted, _scores(form, clean) if not hard else {})
+    scores = _scores(form, clean) if not hard else {}
+    return Filling(clean, cleared, tuple(hard), pending, accepted, scores, fired)
 
 
 def check_dates(form: Form, filling: Filling, on: date) -> list[Problem]:

@@ -20,6 +20,7 @@ from equipoise.conduct.keys.vault import Vault, fingerprint_of, write_key
 from equipoise.conduct.rules.accounts import check_name, check_roles
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
+from equipoise.conduct.rules.surroundings import check_conditions
 from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.ledger import Writer, writing
@@ -93,7 +94,7 @@ def create_trial(
     if database == "sqlite":
         require_local(directory)
     # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
-    raise_if_any(ConductError, [*check_infusions(protocol), *check_blinding(protocol)])
+    raise_if_any(ConductError, [*check_infusions(protocol), *check_blinding(protocol), *check_conditions(protocol)])
     _require_accounts(accounts)
     randomizes = protocol.model.randomization is not None
     lists = None

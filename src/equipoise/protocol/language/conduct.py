@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from equipoise.foundation.errors import listed
+from equipoise.protocol.language.conditions import Condition
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Sourced, Whole, kebab
 from equipoise.protocol.language.notation import Criterion, Duration, Fault
 from equipoise.protocol.notation_amounts import Deadline, Mass, Percent, Volume
@@ -108,6 +109,28 @@ class Validity(Sourced):
         return self
 
 
+class CrossCheck(Sourced):
+    """Answers that contradict one another, of one form or of several: refused, or asked about."""
+
+    if_: Condition = Field(
+        description="What is wrong, over items named with their form: `urine.cocaine = positive and craving.score = 0`."
+    )
+    refuse: str | None = Field(None, description="What the person is told, where such answers are refused.")
+    ask: str | None = Field(
+        None, description="What the person is asked, where such answers are taken once confirmed; a query is opened."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CrossCheck:
+        if (self.refuse is None) == (self.ask is None):
+            raise Fault(
+                f"A check has {'both' if self.refuse else 'neither'} of refuse and ask",
+                "refuse: words, or ask: words",
+                "Write refuse for what cannot be, ask for what is unusual.",
+            )
+        return self
+
+
 class Conduct(Frozen):
     """The running trial."""
 
@@ -116,4 +139,7 @@ class Conduct(Frozen):
     reporting: Mapping[Id, ReportingClock] = Field({}, description="Time limits for adverse events.")
     validity: Annotated[Validity, LATER] = Field(
         Validity(), description="How long decisions, dose sheets and typed dates hold."
+    )
+    checks: Annotated[Mapping[Id, CrossCheck], LATER] = Field(
+        {}, description="Answers of forms that contradict one another."
     )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from equipoise.foundation.calendar import days_between, study_day
 from equipoise.foundation.errors import listed
+from equipoise.protocol.language.conditions import Condition
 from equipoise.protocol.language.facts import (
     LATER,
     Fact,
@@ -423,6 +424,11 @@ class Assessment(Sourced):
     )
     yes: Annotated[str | None, LATER] = Field(None, description="Of a finding: what yes is, in words.")
     no: Annotated[str | None, LATER] = Field(None, description="Of a finding: what no is, in words.")
+    asked_when: Annotated[Mapping[str, Condition], LATER] = Field(
+        {},
+        description="Items that are asked only where a condition over earlier items, other forms or baseline holds: "
+        "`{item: amount > 0}`; `all` stands for every item.",
+    )
     blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
     words: str | None = Field(None, description="What is assessed.")
 

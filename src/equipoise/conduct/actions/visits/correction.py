@@ -23,7 +23,7 @@ from equipoise.conduct.actions.infusion.infusion import (
     time_of,
 )
 from equipoise.conduct.actions.safety.adverse_event import FORM as ADVERSE_EVENT
-from equipoise.conduct.actions.visits.query import asked_by_checks
+from equipoise.conduct.actions.visits.query import asked_by_checks, settled_by
 from equipoise.conduct.actions.visits.recording import (
     filled_rows,
     form_of,
@@ -33,6 +33,7 @@ from equipoise.conduct.actions.visits.recording import (
     require_may_record,
     roles_of,
     sealed_cell,
+    surroundings_of,
     values_of,
 )
 from equipoise.conduct.actions.visits.visit import forms_on, only_substance, texts_of, visit_row
@@ -41,6 +42,7 @@ from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules import forms
 from equipoise.conduct.rules import infusion as running
 from equipoise.conduct.rules.status import Turn, columns_of, standing_after
+from equipoise.conduct.rules.surroundings import AT_VISITS
 from equipoise.foundation.errors import listed
 
 CODES = {
@@ -140,9 +142,13 @@ def _form(
         _correct_quarantined(act, visit, made, told, repeat, confirm)
         return
     before: dict[str, str | None] = dict(values_of(act, visit, form, repeat))
-    filling = forms.fill(made, {**before, **told}, confirmed=[*confirm, *_unchanged(before, told)])
+    around = surroundings_of(act, visit, made) if made.kind in AT_VISITS else None
+    filling = forms.fill(made, {**before, **told}, confirmed=[*confirm, *_unchanged(before, told)], around=around)
     asked_on = date.fromisoformat(row.date) if row.date else act.now.local_date
-    raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, day or asked_on)])
+    stood = around.fired(made, before) if around is not None else {}
+    new = [problem for id, problem in filling.fired.items() if id not in stood]  # of which nobody was asked before
+    unasked = [p for p in new if p in filling.accepted and forms.item_of(made, p) not in confirm]
+    raise_problems([*filling.hard, *filling.soft, *unasked, *forms.check_dates(made, filling, day or asked_on)])
     changed = {id: value for id, value in filling.answers.items() if value != before.get(id)}
     if not changed and not filling.cleared and day is None:
         act.refuse("C602", form, "Nothing would change.", "another answer")
@@ -151,10 +157,13 @@ def _form(
     old = {id: before.get(id, "") for id in [*changed, *filling.cleared]}
     if day is not None:
         old["(date)"] = row.date
-    asked = asked_by_checks(act, visit, made, filling, repeat, items=set(told))
+    about = {*told, *(forms.item_of(made, problem) for problem in new)}
+    asked = asked_by_checks(act, visit, made, filling, repeat, items=about)
+    looked_at = around.checks if around is not None else ()
+    settled_queries = settled_by(act, visit, made, filling, repeat, looked_at)
     act.record(
         subject=f"{visit} {form}",
-        what={"before": old, "put": joined(rows, asked)},
+        what={"before": old, "put": joined(rows, asked, settled_queries)},
         answer={
             "participant": act.participant.participant,
             "changed": [*sorted(changed), *(["date"] if day is not None else [])],
@@ -334,7 +343,8 @@ def _correct_quarantined(
         before = {}
     met = stop_rules_of(act, {**before, **answers}) if form.kind == "vitals" else []
     passed_over = [*confirm, *_unchanged(before, answers), *(answers if met else ())]
-    filling = forms.fill(form, {**before, **answers}, confirmed=passed_over)
+    around = surroundings_of(act, visit, form) if form.kind in AT_VISITS else None
+    filling = forms.fill(form, {**before, **answers}, confirmed=passed_over, around=around)
     raise_problems([*filling.hard, *filling.soft])
     rows = filled_rows(act, visit, form, filling, repeat=repeat, is_new=False)
     answer: dict[str, Any] = {"participant": act.participant.participant, "form": form.id}
@@ -390,6 +400,8 @@ def entered_in_error(
             "C631", "duplicate_of", f"There is no other {form} {duplicate_of}.", "the number of the one that stays"
         )
     rows = _taken_back(act, visit, form, repeat)
+    if made is not None and made.blinding == "open":
+        rows = joined(rows, settled_by(act, visit, made, None, repeat))
     answer: dict[str, Any] = {
         "participant": act.participant.participant,
         "visit": visit,

@@ -11,7 +11,13 @@ from equipoise.conduct.actions.grounds import SHEET
 from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
-from equipoise.conduct.actions.visits.recording import due_of, form_of, repeats_of, values_of
+from equipoise.conduct.actions.visits.recording import (
+    due_of,
+    form_of,
+    repeats_of,
+    surroundings_of,
+    values_of,
+)
 from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
@@ -131,6 +137,8 @@ def open_forms(act: Act, visit: str) -> list[str]:
             continue
         if made.kind == "daily-use":
             continue  # its days are listed by themselves
+        if not forms.asks_something(made, surroundings_of(act, visit, made)):
+            continue
         if made.kind == "vitals" and act.trial.rows(
             "SELECT 1 FROM form WHERE participant = %s AND form = %s LIMIT 1", (act.participant.participant, form)
         ):

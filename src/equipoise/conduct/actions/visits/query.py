@@ -57,12 +57,61 @@ def asked_by_checks(
         if items is not None and item not in items:
             continue
         text = f"{problem.found} Expected: {problem.expected}. It was confirmed when it was entered."
+        rule = next((_rule(id) for id, found in filling.fired.items() if found is problem), problem.code)
+        if rule.startswith(_CHECK) and _is_asked(act, visit, item, rule):
+            continue
         rows.append(
-            new_query(
-                act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=problem.code, text=text
-            )
+            new_query(act, len(rows) + 1, visit=visit, form=form.id, repeat=repeat, item=item, rule=rule, text=text)
         )
     return {"query": rows} if rows else {}
+
+
+def _is_asked(act: Act, visit: str, item: str, rule: str) -> bool:
+    """Whether the check has asked about the item already, and is not answered for good."""
+    found = act.trial.rows(
+        "SELECT 1 FROM query WHERE participant = %s AND visit = %s AND item = %s AND rule = %s AND state <> 'closed'",
+        (act.participant.participant, visit, item, rule),
+    )
+    return bool(found)
+
+
+UNUSUAL = "C575"
+_CHECK = "check "
+
+
+def _rule(id: str) -> str:
+    """The rule of a query that a check of the protocol asked."""
+    return f"{_CHECK}{id}"
+
+
+def settled_by(
+    act: Act, visit: str, form: Form, filling: Filling | None, repeat: int = 1, checks: Collection[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows that close queries which a check asked and whose cause is gone: the answers are no longer unusual.
+
+    ``checks`` are those of the protocol that were looked at again. Without ``filling`` the form was taken back, and
+    what was asked about it is closed.
+    """
+    rows = act.trial.rows(
+        "SELECT query, form, repeat, item, rule, first_event FROM query WHERE participant = %s AND visit = %s"
+        " AND state <> 'closed' AND blinding = 'open' AND asked_by = ''",
+        (act.participant.participant, visit),
+    )
+    unusual = {item_of(form, p) for p in filling.accepted if p.code == UNUSUAL} if filling is not None else set()
+    out = []
+    for query, of, number, item, rule, first_event in rows:
+        mine = of == form.id and number == repeat
+        if filling is None:
+            gone = mine and (rule == UNUSUAL or rule.startswith(_CHECK))
+        elif rule.startswith(_CHECK):
+            id = rule.removeprefix(_CHECK)
+            gone = id in checks and id not in filling.fired
+        else:
+            gone = mine and rule == UNUSUAL and item not in unusual
+        if gone:
+            who = {"query": query, "participant": act.participant.participant, "first_event": first_event}
+            out.append({**who, "state": "closed", "closed_by": "", "closed_at": act.now.text})
+    return {"query": out} if out else {}
 
 
 @action("query", states=_RUNNING)

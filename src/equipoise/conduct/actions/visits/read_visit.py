@@ -9,7 +9,14 @@ from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.query import queries_shown
-from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, due_of, form_of, raise_problems, repeats_of
+from equipoise.conduct.actions.visits.recording import (
+    READS_QUARANTINED,
+    due_of,
+    form_of,
+    raise_problems,
+    repeats_of,
+    surroundings_of,
+)
 from equipoise.conduct.actions.visits.visit import require_begun, visit_row
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules import forms, windows
@@ -76,6 +83,9 @@ def _form(act: Act, visit: str, name: str, held: date | None) -> dict[str, Any]:
     }
     if made.kind == "daily-use":
         return shown | {"state": "", "days": _days(act, visit, name, held)}
+    if (around := surroundings_of(act, visit, made)) is not None:
+        # what the conditions of its items and the protocol's checks look at elsewhere
+        shown |= {"asks": forms.asks_something(made, around), "elsewhere": dict(around.elsewhere)}
     row = form_of(act, visit, name)
     shown["state"] = row.state if row is not None else ""
     if made.kind in _OWN:

@@ -11,6 +11,7 @@ from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items, place_of_item
 from equipoise.conduct.rules import windows
 from equipoise.conduct.rules.forms import Filling, Form, item_of
+from equipoise.conduct.rules.surroundings import Surroundings, surroundings
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
@@ -228,6 +229,22 @@ def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str
         for item, value, number in rows
     ]
     return {cell["item"]: cell["value"] for cell in opened_items(cells, key) if not cell["missing"]}
+
+
+def surroundings_of(act: Act, visit: str, form: Form) -> Surroundings | None:
+    """What a form at a visit is looked at together with; answers of open forms alone."""
+
+    def read(at: str, name: str) -> dict[str, str]:
+        if form_of(act, at, name) is None:
+            return {}
+        rows = act.trial.rows(
+            "SELECT item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = 1"
+            " AND missing = '' AND blinding = 'open'",
+            (act.participant.participant, at, name),
+        )
+        return dict(rows)
+
+    return surroundings(act.protocol, form, visit, read)
 
 
 def all_values_of(act: Act, visit: str, form: str) -> dict[int, dict[str, str]]:

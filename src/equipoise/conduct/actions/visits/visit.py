@@ -22,6 +22,7 @@ from equipoise.conduct.actions.visits.recording import (
     raise_problems,
     repeats_of,
     require_may_record,
+    surroundings_of,
     values_of,
 )
 from equipoise.conduct.audit_trail.tables import IN_ERROR
@@ -213,7 +214,13 @@ def record(
     told = texts_of(answers)
     reasons, wrong = forms.reasons_of(made, told, {id: str(reason) for id, reason in (missing or {}).items()})
     raise_problems(wrong)
-    filling = forms.fill(made, told, confirmed=confirm or (), excused=reasons)
+    around = surroundings_of(act, visit, made)
+    if not forms.asks_something(made, around):
+        why = listed([str(item.when) for item in made.items[:1]])
+        act.refuse(
+            "C577", form, "Nothing of it is asked of this participant.", f"a participant of whom it holds: {why}"
+        )
+    filling = forms.fill(made, told, confirmed=confirm or (), excused=reasons, around=around)
     raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, day)])
     rows = joined(
         filled_rows(act, visit, made, filling, on=day, is_new=before is None, reasons=reasons),
