@@ -10,7 +10,7 @@ from equipoise.analysis.results import Results
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
-from equipoise.reporting import findings, methods, words
+from equipoise.reporting import consort, findings, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.answer import build_answer
@@ -19,6 +19,7 @@ from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
+from equipoise.reporting.manuscript import for_a_manuscript
 from equipoise.reporting.missing_data import missing_data, reasons_table
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
 from equipoise.reporting.stages import by_stage
@@ -46,9 +47,11 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections.add("Safety", _safety(material))
     sections.add("Missing data", [*by_stage(material, _missing), *missing_data(material)])
     sections.add("Methods", _methods(material))
+    sections.add("Statements of the authors", consort.statements(material))
     sections.add("Unknown facts and assumptions", methods.unknown_and_assumed(material))
     sections.add("How to reproduce this report", methods.reproduce(material))
     sections.add("References", methods.references(material))
+    sections.add("CONSORT 2025", [consort.checklist(material, sections.blocks)])
     provenance = results.provenance
     short = f"protocol {provenance.protocol_hash[:12]} · records {provenance.data_hash[:12]}"
     version = f" · equipoise {provenance.version}" if provenance.version else ""
@@ -172,4 +175,6 @@ def _methods(material: Material) -> list[Block | None]:
         *methods.endpoints_and_estimands(material),
         Heading("Analyses", 2),
         *methods.analyses(material),
+        Heading("For a manuscript", 2),
+        *for_a_manuscript(material),
     ]

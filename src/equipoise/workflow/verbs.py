@@ -186,8 +186,10 @@ def write_outputs(
     """Write results, report and records into a folder that is being made; the paths of what was written."""
     from equipoise.reporting.context import Material
     from equipoise.reporting.figure_files import png_files, write_figures
+    from equipoise.reporting.rtf import write_tables
     from equipoise.reporting.statistics import ard_csv, report_value
     from equipoise.reporting.trial_report import build_report
+    from equipoise.reporting.word import render_docx
 
     material = Material(protocol, records, results)
     told = document if document is not None else build_report(protocol, records, results)
@@ -215,7 +217,11 @@ def write_outputs(
         if with_records:
             write_records(records, folder / "records")
         if document is not None and pictures is not None:
-            written += write_figures(document, folder, pictures.result())
+            drawn = pictures.result()
+            written += write_figures(document, folder, drawn)
+            written += write_tables(document, folder)
+            written.append(folder / "report.docx")
+            written[-1].write_bytes(render_docx(document, drawn))
         if paper is not None:
             written.append(folder / "report.pdf")
             written[-1].write_bytes(paper.result())

@@ -101,9 +101,11 @@ def test_the_flagship_report_has_every_section_of_the_plan(flagship_report: Docu
         "Safety",
         "Missing data",
         "Methods",
+        "Statements of the authors",
         "Unknown facts and assumptions",
         "How to reproduce this report",
         "References",
+        "CONSORT 2025",
     ]
     captions = [figure.caption for figure in flagship_report.figures]
     for wanted in (

@@ -39,6 +39,24 @@ Scheme = Literal[
 Blinding = Literal["open", "quarantined", "sealed"]
 
 
+class Statements(Frozen):
+    """What only people can write; reports print it where CONSORT 2025 asks for it."""
+
+    objective: str | None = Field(None, description="The objective, as the protocol states it.")
+    rationale: str | None = Field(None, description="Background: why the trial was done, and what was known.")
+    involvement: str | None = Field(None, description="How patients and the public took part in design and conduct.")
+    sample_size: str | None = Field(None, description="How the number of participants was determined.")
+    interim: str | None = Field(None, description="Interim analyses and rules for stopping.")
+    changes: str | None = Field(None, description="Changes to the protocol after the start, with reasons.")
+    protocol_access: str | None = Field(None, description="Where protocol and analysis plan can be read.")
+    data_sharing: str | None = Field(None, description="Whether and how data, code and materials can be had.")
+    funding: str | None = Field(None, description="Who paid, and what they had a part in.")
+    conflicts: str | None = Field(None, description="Financial and other interests of the authors.")
+    concomitant_care: str | None = Field(None, description="Care that the arms had beside the treatments compared.")
+    interpretation: str | None = Field(None, description="What the results mean, benefits and harms weighed.")
+    limitations: str | None = Field(None, description="Limitations: bias, imprecision, generalisability.")
+
+
 class Trial(Frozen):
     """Identity and registration."""
 
@@ -60,6 +78,7 @@ class Trial(Frozen):
     dates: Mapping[Id, Fact[str]] = Field({}, description="First received, started, stopped ... by name.")
     planned_n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants planned.")
     stopping: Fact[str] = Field(default_factory=Fact[str], description="How the trial ended, in words.")
+    statements: Annotated[Statements | None, LATER] = Field(None, description="Texts for reports, by name.")
 
 
 class Source(Frozen):
