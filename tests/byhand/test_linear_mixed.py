@@ -9,7 +9,9 @@ import pytest
 from scipy.optimize import minimize
 
 from equipoise.stats.codes import FitCode
+from equipoise.stats.linear import fit_linear
 from equipoise.stats.linear_mixed import estimate_contrast, fit_linear_mixed
+from equipoise.stats.nothing_within import fit_limit
 from equipoise.stats.packing import offsets_from_sizes
 
 # Four participants, two visits each; two in either arm.
@@ -143,3 +145,56 @@ def test_one_participant_one_visit_each_and_two_visits_for_a_slope_are_named() -
     assert FitCode.ONE_VISIT_EACH in FitCode(int(once.codes[0]))
     twice = fit_linear_mixed(y[:40], x[:40], np.arange(0, 41, 2), [0, 20], slope=week[:40])
     assert FitCode.TOO_FEW_VISITS in FitCode(int(twice.codes[0]))
+
+
+def people_who_never_change(seed: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Outcome, design (ones, arm, a covariate, week, arm by week), rows of each of 12 people, one number each."""
+    rng = np.random.default_rng(seed)
+    visits = rng.integers(1, 5, 12)
+    who = np.repeat(np.arange(12), visits)
+    arm, x, level = np.arange(12) % 2.0, rng.normal(size=12), rng.normal(size=12)
+    week = np.concatenate([np.arange(v, dtype=float) for v in visits])
+    design = np.column_stack([np.ones(who.size), arm[who], x[who], week, arm[who] * week])
+    return (level + arm)[who], design, np.concatenate([[0], np.cumsum(visits)]), who
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.7])
+def test_of_people_who_never_change_it_is_least_squares_over_people(drift: float) -> None:
+    y, design, rows, who = people_who_never_change()
+    y = y + drift * design[:, 3]  # a change that all share is explained exactly
+    fits = fit_linear_mixed(y, design, rows, [0, 12])
+    first = np.array([np.flatnonzero(who == k)[0] for k in range(12)])
+    alone = fit_linear(y[first] - drift * design[first, 3], design[first, :3], [0, 12])
+    np.testing.assert_allclose(fits.coefficients[0], [*alone.coefficients[0], drift, 0.0], atol=1e-9)
+    np.testing.assert_allclose(fits.covariance[0, :3, :3], alone.covariance[0], rtol=1e-9)
+    assert (fits.covariance[0, 3:] == 0.0).all()
+    assert fits.df[0, 1] == pytest.approx(9, rel=1e-12)
+    assert fits.sd_residual[0] == 0.0
+    assert FitCode(int(fits.codes[0])) == FitCode.VARIANCE_UNBOUNDED
+    contrast = estimate_contrast(fits, np.array([0.0, 1.0, 0.0, 0.0, 2.0]))
+    np.testing.assert_allclose([contrast.estimate[0], contrast.df[0]], [alone.coefficients[0, 1], 9], rtol=1e-9)
+
+
+def test_people_who_hardly_change_have_the_limit_that_newton_comes_near_to() -> None:
+    y, design, rows, _ = people_who_never_change()
+    y = y + 3e-4 * np.random.default_rng(4).normal(size=y.size)
+    near = fit_linear_mixed(y, design, rows, [0, 12])  # Newton still settles
+    limit = fit_limit(y, design, rows)
+    assert near.codes[0] == 0
+    assert limit is not None
+    np.testing.assert_allclose(near.coefficients[0], limit.coefficients, atol=1e-6)
+    np.testing.assert_allclose(near.covariance[0], limit.between + limit.within, rtol=1e-4, atol=1e-12)
+    for smaller in (1e-4, 1e-6):
+        y = people_who_never_change()[0] + smaller * np.random.default_rng(4).normal(size=y.size)
+        beyond = fit_linear_mixed(y, design, rows, [0, 12])  # it does not
+        assert beyond.codes[0] == 0
+        np.testing.assert_allclose(beyond.standard_errors[0, :3], near.standard_errors[0, :3], rtol=1e-3)
+        np.testing.assert_allclose(beyond.df[0], near.df[0], rtol=1e-3)
+
+
+def test_with_a_random_slope_people_who_never_change_have_none() -> None:
+    y, design, rows, _ = people_who_never_change()
+    alone = fit_linear_mixed(y, design[:, :4], rows, [0, 12])
+    fits = fit_linear_mixed(y, design[:, :4], rows, [0, 12], slope=design[:, 3])
+    np.testing.assert_allclose(fits.coefficients[0], alone.coefficients[0], atol=1e-12)
+    assert fits.sd_slope[0] == 0.0

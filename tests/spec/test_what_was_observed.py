@@ -69,7 +69,8 @@ def diary(word: str, first: int = 1) -> list[dict[str, Any]]:
     return [{"day": day, "substance": "cocaine", "asked": True, "used": letter == "+"} for day, letter in days]
 
 
-ENTRY_AND_WEEKS = came(("entry", 1), ("week-1", 8), ("week-2", 15))
+ENTRY = (("entry", 1), ("week-1", 8), ("week-2", 15))
+ENTRY_AND_WEEKS = came(*ENTRY)
 
 
 @pytest.mark.parametrize("since", ["last-attended", "last-planned"])
@@ -385,3 +386,48 @@ def test_the_end_of_follow_up_of_a_run_of_days_is_the_last_day_known() -> None:
     it = derive(RUN % "", records(visits=ENTRY_AND_WEEKS))
     assert it.time is not None
     assert np.isnan(it.time[0])
+
+
+SCORES = """
+schedule:
+  entry: {day: 1, assess: [urine]}
+  weekly: {days: [8, 15], named: "week-{n}", assess: [urine, mood]}
+use: {sampled: {substances: [cocaine], by: [urine]}}
+endpoints: {it: {kind: score, words: it, assessment: mood, at: weekly}}
+"""
+
+
+def mood(visit: str, value: float) -> dict[str, Any]:
+    return {"visit": visit, "instrument": "mood", "item": "total", "value": value}
+
+
+def codes_of(given: Records) -> list[tuple[str, str]]:
+    head = HEAD.replace(
+        "assessments: {",
+        "instruments: {mood: {total: 0..63, better: lower}}\nassessments: {mood: "
+        "{type: instrument, instrument: mood}, ",
+    )
+    protocol = read_protocol_text(f"{head}{SCORES}")
+    try:
+        require_records(protocol, given)
+    except RecordsError as error:
+        return [(problem.code, problem.found) for problem in error.problems if problem.code in ("R053", "R061")]
+    return []
+
+
+def test_a_result_at_a_visit_that_the_protocol_does_not_have_is_no_missed_visit() -> None:
+    both = [mood("week-1", 3), mood("week-2", 4)]
+    assert codes_of(records(assessments=both)) == []
+    found = codes_of(records(assessments=[mood("week-1", 3), mood("week2", 4)]))
+    assert [code for code, _ in found] == ["R053"]
+    assert "Is 'week-2' meant?" in found[0][1]
+    found = codes_of(records(assessments=both, urine=[sample(8, "+", "week 1")]))
+    assert [code for code, _ in found] == ["R053"]
+    # A contact that nobody planned has a row of its own.
+    extra = [*both, mood("crisis", 9)]
+    assert codes_of(records(assessments=extra, visits=came(("crisis", 11), *ENTRY[1:]))) == []
+
+
+def test_a_series_of_scores_of_which_nothing_is_there_was_hardly_held() -> None:
+    found = codes_of(records(assessments=[mood("day-8", 3), mood("day-15", 4)]))
+    assert sorted(code for code, _ in found) == ["R053", "R053", "R061"]

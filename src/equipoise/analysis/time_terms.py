@@ -22,6 +22,7 @@ from equipoise.foundation.calendar import day_index, study_day
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.protocol.language.notation import Days
 from equipoise.protocol.vocabulary.scales import SCALES
+from equipoise.stats.codes import FitCode
 
 # Weights (k,) on chosen columns of a fit -> its value, standard error and degrees of freedom (None: normal).
 Contrast = Callable[[Floats, Ints], tuple[float, float, float | None]]
@@ -209,7 +210,8 @@ def _test(main: Outcome, active: Ints, contrast: Contrast, k: int) -> Outcome:
         n_analysed=main.n_analysed,
         n_events=main.n_events,
         n_missed=main.n_missed,
-        codes=main.codes,
+        # Where nothing varies within participants a change with time is known without error: nothing to test against.
+        codes=main.codes if np.isfinite(p) else main.codes | np.uint32(FitCode.ERROR_UNKNOWN),
         event=main.event,
         arm=main.arm,
         reference=main.reference,
@@ -227,6 +229,8 @@ def _joint(active: Ints, contrast: Contrast, k: int) -> tuple[float, float, floa
     for i in range(k):
         value, error, df = contrast(unit[i], active)
         values[i], covariance[i, i] = value, error**2
+    if not (np.isfinite(values).all() and np.isfinite(np.diagonal(covariance)).all() and covariance[0, 0] > 0.0):
+        return math.nan, math.nan, math.nan, {}
     if k == 1:
         t = values[0] / math.sqrt(covariance[0, 0])
         if df is None:

@@ -66,8 +66,10 @@ def facts_of(protocol: Protocol) -> TrialFacts:
 
 
 def _counted_series(protocol: Protocol) -> list[str]:
-    """Visit series by which an endpoint of use tells a missed visit from a kept one."""
-    return sorted({name for endpoint in protocol.model.endpoints.values() for name in endpoint.counted_series})
+    """Visit series by which an endpoint tells a missed visit from a kept one, or at which it takes its values."""
+    endpoints = protocol.model.endpoints.values()
+    counted = {name for endpoint in endpoints for name in endpoint.counted_series}
+    return sorted(counted | {endpoint.at for endpoint in endpoints if getattr(endpoint, "at", None) is not None})
 
 
 def event_terms(protocol: Protocol) -> tuple[str, ...]:

@@ -92,8 +92,8 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.HORIZON_BEYOND_FOLLOW_UP: "The horizon lies beyond the follow-up of an arm.",
     FitCode.LIMIT_NOT_FOUND: "A confidence limit could not be located and is given as absent.",
     FitCode.CONSTANT_OUTCOME: "Everybody has the same outcome.",
-    FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes: the variance between participants is estimated "
-    "as infinite.",
+    FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes, but for a change that all share: beside the "
+    "variance within participants that between them is infinite.",
     FitCode.TOO_FEW_VISITS: "There are too few visits for each participant to tell the variances apart.",
     FitCode.IMPUTATION_PENALISED: "An imputation model was separated or had too few rows; a weakly informative prior "
     "held its coefficients.",

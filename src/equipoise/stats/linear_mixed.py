@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode
 from equipoise.stats.logistic_mixed import require_packed
+from equipoise.stats.nothing_within import fit_limit
 from equipoise.stats.nuisance import refit_without_nuisance, tell_apart
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 from equipoise.stats.standardise import standardise
@@ -193,7 +194,39 @@ def fit_linear_mixed(
         ),
     )
     _without_error(fits, outcome, given, rows, trials)
+    _without_residual(fits, outcome, given, rows, trials)
     return fits
+
+
+def _without_residual(
+    fits: LinearMixedFits, y: FloatArray, design: FloatArray, rows: IntArray, trials: IntArray
+) -> None:
+    """The limit where nobody's scores change but for what all share, which no iteration reaches; eq. (LMM-10)."""
+    has_slope = fits.covariance_jacobian.shape[1] > 2
+    for trial in np.flatnonzero((fits.codes & FitCode.NOT_CONVERGED) != 0):
+        bounds = rows[int(trials[trial]) : int(trials[trial + 1]) + 1]
+        part = slice(int(bounds[0]), int(bounds[-1]))
+        found = fit_limit(y[part], design[part], bounds - bounds[0], reml=fits.reml, exact=has_slope)
+        if found is None:
+            continue
+        fits.codes[trial] &= ~np.uint32(FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
+        if found.variance_within == 0.0:
+            fits.codes[trial] |= np.uint32(FitCode.VARIANCE_UNBOUNDED)
+        fits.coefficients[trial], fits.covariance[trial] = found.coefficients, found.between + found.within
+        fits.sd_intercept[trial], fits.sd_residual[trial] = np.sqrt([found.variance_between, found.variance_within])
+        fits.sd_slope[trial] = 0.0 if has_slope else np.nan
+        # Two variances, each known like that of a regression.
+        fits.covariance_jacobian[trial], fits.variance_parameter_covariance[trial] = 0.0, 0.0
+        fits.covariance_jacobian[trial, 0], fits.covariance_jacobian[trial, 1] = found.between, found.within
+        fits.variance_parameter_covariance[trial, 0, 0] = 2.0 / found.df_between
+        fits.variance_parameter_covariance[trial, 1, 1] = 2.0 / found.df_within
+        one = slice(trial, trial + 1)
+        fits.df[one] = _satterthwaite(
+            np.full_like(fits.df[one], np.nan),
+            fits.covariance[one],
+            fits.covariance_jacobian[one],
+            fits.variance_parameter_covariance[one],
+        )
 
 
 def _without_error(fits: LinearMixedFits, y: FloatArray, design: FloatArray, rows: IntArray, trials: IntArray) -> None:
