@@ -343,8 +343,8 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
         _known(faults, "allocations", allocations, column, facts.arms, "R050", "arm")
     not_kept = tables["visits"].with_row_index("_at").filter(pl.col("state") != ATTENDED)
     _known(faults, "visits", not_kept, "visit", facts.visits, "R053", "visit")
-    # A contact that was not planned has a row of its own among the visits; any other name is a slip of the pen, and what
-    # was found at that visit would pass for missed.
+    # A contact that was not planned has a row of its own among the visits; any other name is a slip of the pen, and
+    # what was found at that visit would pass for missed.
     held = tables["visits"]["visit"].unique().implode()
     for name in ("urine", "assessments"):
         others = tables[name].with_row_index("_at").filter(~pl.col("visit").is_in(held))
