@@ -244,10 +244,11 @@ def test_what_is_allowed_runs_from_the_analysis_to_the_report(bare, shape, tmp_p
         # A number, or a reason why there is none.
         assert estimate.estimate is not None or estimate.p_value is not None or estimate.warnings, estimate.id
     assert build_report(protocol, records, results).blocks
-    if any(endpoint.looks_at_use for endpoint in protocol.model.endpoints.values()):
-        found = explore_multiverse(protocol, records, sets=2)
+    found = explore_multiverse(protocol, records, sets=2)
+    assert len(found.universes) + len(found.left_out) >= 2
+    if any(endpoint.is_about_use for endpoint in protocol.model.endpoints.values()):
         assert len(found.universes) + len(found.left_out) >= len(kept) / 4
-        assert not [why for _, why in found.left_out if "Traceback" in why]
+    assert not [why for _, why in found.left_out if "Traceback" in why]
     # What the simulator cannot make is refused by name, never with a traceback.
     with suppress(DesignError, SimulationError):
         assert power(protocol, replicates=2).cells

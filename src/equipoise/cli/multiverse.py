@@ -20,6 +20,10 @@ def multiverse(
     records: RecordsArgument,
     out: OutOption,
     sets: Annotated[int, typer.Option("--sets", min=2, max=1000, help="Imputed data sets of each imputed row.")] = 20,
+    line: Annotated[
+        str | None,
+        typer.Option("--line", help="Line of the plan whose outcome is varied; the first on use by default."),
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +37,7 @@ def multiverse(
     from equipoise.workflow.multiverse import explore_multiverse, write_multiverse
 
     with reported(as_json=as_json), working(f"multiverse of {protocol}", quiet=as_json) as say:
-        found = explore_multiverse(protocol, records, sets=sets, progress=say)
+        found = explore_multiverse(protocol, records, sets=sets, line=line, progress=say)
         files = write_multiverse(found, out, force=force)
     if as_json:
         print_json(

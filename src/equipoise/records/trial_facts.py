@@ -67,9 +67,11 @@ def facts_of(protocol: Protocol) -> TrialFacts:
 
 def _counted_series(protocol: Protocol) -> list[str]:
     """Visit series by which an endpoint tells a missed visit from a kept one, or at which it takes its values."""
-    endpoints = protocol.model.endpoints.values()
-    counted = {name for endpoint in endpoints for name in endpoint.counted_series}
-    return sorted(counted | {endpoint.at for endpoint in endpoints if getattr(endpoint, "at", None) is not None})
+    out: set[str] = set()
+    for endpoint in protocol.model.endpoints.values():
+        at = getattr(endpoint, "at", None)
+        out |= {*endpoint.counted_series, *(() if at is None else (at,))}
+    return sorted(out)
 
 
 def event_terms(protocol: Protocol) -> tuple[str, ...]:

@@ -29,31 +29,34 @@ def explore_multiverse(
     records: Records | str | Path,
     *,
     sets: int = 20,
+    line: str | None = None,
     progress: Progress | None = None,
 ) -> Multiverse:
     """Carry out every universe on one trial's records.
 
-    Definitions are the protocol's own endpoints of use and the library's that fit its pattern; ``sets`` are the
-    imputed data sets of each universe with multiple imputation. A universe that cannot be fitted is named with the
-    reason, not left out silently.
+    What is varied is the outcome of ``line``, by default of the first line of the plan that compares two arms on use,
+    or on anything. Definitions are the protocol's own endpoints of use and the library's that fit its pattern; of
+    another outcome the protocol's endpoints that look at the same assessment or events. ``sets`` are the imputed data
+    sets of each universe with multiple imputation. A universe that cannot be fitted is named with the reason, not left
+    out silently.
     """
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     data = records if isinstance(records, Records) else read_records(records)
     require_records(chosen, data)
-    library, without = library_endpoints(chosen)
+    library, without = library_endpoints(chosen, line)
     wide = Protocol(
         chosen.model.model_copy(update={"endpoints": {**chosen.model.endpoints, **library}}),
         lines=chosen.lines,
         path=chosen.path,
         text=chosen.text,
     )
-    _, main = main_line(chosen)
+    name, main = main_line(chosen, line)
     asked = chosen.model.estimands[main.estimand]
     published = {entry.analysis for entry in chosen.model.published.values() if entry.analysis}
     plan = Plan(wide, read_lattice(wide, data))
     rows: list[Universe] = []
     left_out: list[tuple[str, str]] = []
-    for planned, rule in planned_universes(wide, sets=sets):
+    for planned, rule in planned_universes(wide, sets=sets, line=name):
         if progress is not None:
             progress(planned.id)
         try:
@@ -63,7 +66,7 @@ def explore_multiverse(
         except EquipoiseError as error:
             left_out.append((planned.id, error.problems[0].found))
             continue
-        line = line_of(chosen, planned)
+        own = line_of(chosen, planned)
         endpoint = wide.model.endpoints[planned.estimand.endpoint]
         rows.append(
             Universe(
@@ -84,9 +87,10 @@ def explore_multiverse(
                 reference=str(estimate.reference),
                 favours=favoured(wide, planned.estimand, estimate),
                 n_analysed=estimate.n_analysed,
-                planned=line,
-                prespecified=bool(line and chosen.model.analyses[line].prespecified),
-                published=line in published,
+                planned=own,
+                prespecified=bool(own and chosen.model.analyses[own].prespecified),
+                published=own in published,
+                analysis_set=planned.analysis.analysis_set,
                 warnings=estimate.warnings,
             )
         )

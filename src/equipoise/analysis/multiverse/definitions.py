@@ -31,17 +31,57 @@ class Source:
     last: int
 
 
-def main_line(protocol: Protocol) -> tuple[str, Analysis]:
-    """The primary analysis of two arms (the first of its kind), which says what is compared and adjusted for."""
+def main_line(protocol: Protocol, line: str | None = None) -> tuple[str, Analysis]:
+    """The line that says what is compared and adjusted for: ``line``, or the primary analysis of two arms.
+
+    Where several lines compare two arms the first on use is taken, since the library's definitions are of use.
+    """
     order = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
     lines = sorted(protocol.model.analyses.items(), key=lambda item: order.index(item[1].level))
-    for id, analysis in lines:
-        estimand = protocol.model.estimands[analysis.estimand]
-        endpoint = protocol.model.endpoints[estimand.endpoint]
-        if estimand.treatments.reference is not None and endpoint.is_about_use:
-            return id, analysis
-    raise AnalysisError(
-        Problem("A010", "analyses", "No analysis compares two arms on use.", "at least one", "Add one to the plan.")
+    two_arms = [
+        (id, analysis)
+        for id, analysis in lines
+        if protocol.model.estimands[analysis.estimand].treatments.reference is not None
+    ]
+    if line is not None:
+        chosen = [(id, analysis) for id, analysis in two_arms if id == line]
+        if not chosen:
+            found = "compares no arms" if line in protocol.model.analyses else "is not in the plan"
+            names = ", ".join(id for id, _ in two_arms) or "there is none"
+            raise AnalysisError(
+                Problem("A010", "analyses", f"The line {line} {found}.", f"a line that compares two arms: {names}")
+            )
+        return chosen[0]
+    if not two_arms:
+        raise AnalysisError(
+            Problem("A010", "analyses", "No analysis compares two arms.", "at least one", "Add one to the plan.")
+        )
+    return next((entry for entry in two_arms if is_about_use(protocol, entry[1])), two_arms[0])
+
+
+def is_about_use(protocol: Protocol, analysis: Analysis) -> bool:
+    """Whether the endpoint of a line rests on a definition of use."""
+    return protocol.model.endpoints[protocol.model.estimands[analysis.estimand].endpoint].is_about_use
+
+
+def outcome_of(endpoint: Any) -> frozenset[str]:
+    """What an endpoint that is not about use looks at: an assessment, or outcome events."""
+    assessment = getattr(endpoint, "assessment", None)
+    scores = (getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ()))
+    return frozenset(filter(None, (assessment, *scores, *endpoint.event_terms)))
+
+
+def definitions_of(protocol: Protocol, main: Analysis) -> tuple[str, ...]:
+    """The protocol's endpoints that define the outcome of a line: all that are about use, or that look at the same."""
+    chosen = protocol.model.estimands[main.estimand].endpoint
+    endpoints = protocol.model.endpoints
+    if endpoints[chosen].is_about_use:
+        return tuple(id for id, endpoint in endpoints.items() if endpoint.is_about_use)
+    mine = outcome_of(endpoints[chosen])
+    return tuple(
+        id
+        for id, endpoint in endpoints.items()
+        if id == chosen or (not endpoint.is_about_use and mine & outcome_of(endpoint))
     )
 
 
@@ -104,9 +144,14 @@ def _last_of_weeks(first: int, last: int) -> int:
     return first + 7 * ((day_index(last) - day_index(first) + 1) // 7) - 1
 
 
-def library_endpoints(protocol: Protocol) -> tuple[dict[str, PatternEndpoint], tuple[tuple[str, str], ...]]:
+def library_endpoints(
+    protocol: Protocol, line: str | None = None
+) -> tuple[dict[str, PatternEndpoint], tuple[tuple[str, str], ...]]:
     """Definitions that the protocol's days supply, as endpoints; and those that they do not, each with why."""
-    source = find_source(protocol, main_line(protocol)[1])
+    id, main = main_line(protocol, line)
+    if not is_about_use(protocol, main):
+        return {}, tuple((name, f"it is a definition of use, and {id} is not about use") for name in definitions())
+    source = find_source(protocol, main)
     out: dict[str, PatternEndpoint] = {}
     without: list[tuple[str, str]] = []
     for name, entry in definitions().items():

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.analysis.multiverse.definitions import LIBRARY, main_line
+from equipoise.analysis.multiverse.definitions import LIBRARY, definitions_of, is_about_use, main_line
 from equipoise.analysis.plan import PlannedFit
 from equipoise.endpoints.patterns.library import require_definition
 from equipoise.protocol import Protocol
@@ -54,6 +54,7 @@ class Universe:
     prespecified: bool
     published: bool
     warnings: tuple[str, ...]
+    analysis_set: str | None = None  # everybody randomized where there is none
 
     def as_row(self) -> dict[str, Any]:
         """Plain values, warnings as a list."""
@@ -131,14 +132,41 @@ def _suited(shape: Shape, *, from_library: bool) -> list[Estimator]:
     return [row for row in estimators_for(shape) if row.role == "effect"]
 
 
-def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[PlannedFit, str]]:
+def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | None]:
+    """The analysis sets that an endpoint is tried in.
+
+    Of use it is one, since definitions and rules are many; of another outcome every set of the plan, and everybody.
+    """
+    own = _group(protocol, endpoint, main)
+    if is_about_use(protocol, main):
+        return [own]
+    sets = protocol.model.analysis_sets
+    stage = sets[own].stage if own else 1
+    others = [name for name, entry in sets.items() if entry.stage == stage]
+    return list(dict.fromkeys([own, *([None] if stage == 1 else []), *others]))
+
+
+# What a line says of its model that a universe of another estimator, with the same option, keeps.
+_OF_THE_MODEL = ("time", "effect-at", "visit", "random-slope", "nodes", "time-unit")
+
+
+def _model_options(main: Analysis, estimator: Estimator) -> dict[str, Any]:
+    """Options of the main line that suit the estimator; a method and a rule for ties belong to its own alone."""
+    names = [*_OF_THE_MODEL, *(("method", "ties") if estimator.id == main.estimator else ())]
+    stated = main.model_dump(by_alias=True, exclude_unset=True)
+    return {name: stated[name] for name in names if name in stated and name in estimator.options}
+
+
+def planned_universes(
+    protocol: Protocol, *, sets: int = 20, line: str | None = None
+) -> Iterator[tuple[PlannedFit, str]]:
     """Every fit of the multiverse with its missing rule in words; ``protocol`` holds the library's endpoints too."""
-    _, main = main_line(protocol)
+    _, main = main_line(protocol, line)
     asked = protocol.model.estimands[main.estimand]
+    of_use = is_about_use(protocol, main)
     horizons = [a.horizon for a in protocol.model.analyses.values() if a.horizon is not None]
-    for id, endpoint in protocol.model.endpoints.items():
-        if not endpoint.is_about_use:
-            continue
+    for id in definitions_of(protocol, main):
+        endpoint = protocol.model.endpoints[id]
         rules = [OWN_RULE, *sorted(rule for rule in endpoint.missing_rules if endpoint.takes_rule(rule))]
         own = getattr(endpoint, "missed", None)
         rules = [rule for rule in rules if rule != own]
@@ -149,16 +177,18 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
         # While-on-treatment and the like belong to the estimand of the plan, where this endpoint has one.
         mine = next((e for e in protocol.model.estimands.values() if e.endpoint == id), None)
         intercurrent = mine.intercurrent if mine is not None else {}
-        group = _group(protocol, id, main)
+        groups = _groups(protocol, id, main)
         for estimator in sorted(row.id for row in _suited(endpoint.shape, from_library=id.startswith(LIBRARY))):
             row = ESTIMATORS[estimator]
             sets_of_covariates: list[tuple[str, ...]] = [()]
             if main.covariates and "covariates" in row.options:
                 sets_of_covariates.append(main.covariates)
-            for rule, covariates in itertools.product(rules, sets_of_covariates):
+            for rule, covariates, group in itertools.product(rules, sets_of_covariates, groups):
                 if rule == IMPUTED and not row.imputable:
                     continue
                 values: dict[str, Any] = {"estimand": main.estimand, "estimator": estimator, "covariates": covariates}
+                if not of_use:
+                    values |= _model_options(main, row)
                 if "horizon" in row.options:
                     if not horizons:
                         continue
@@ -177,10 +207,10 @@ def planned_universes(protocol: Protocol, *, sets: int = 20) -> Iterator[tuple[P
                         "stage": mine.stage if mine is not None else asked.stage,
                     }
                 )
-                words = "+".join(covariates) or "none"
+                words = ["+".join(covariates) or "none", *([group or "everybody"] if len(groups) > 1 else [])]
                 yield (
                     PlannedFit(
-                        f"{id} | {rule} | {estimator} | {words}",
+                        " | ".join([id, rule, estimator, *words]),
                         id,
                         Analysis.model_validate(values),
                         main.estimand,
@@ -203,10 +233,19 @@ def line_of(protocol: Protocol, planned: PlannedFit) -> str | None:
             and (analysis.imputation is None) == (planned.analysis.imputation is None)
             and not (analysis.imputation and any(analysis.imputation.delta.values()))
             and analysis.analysis_set == planned.analysis.analysis_set
+            and _same_model(protocol, analysis, planned.analysis)
         )
         if same:
             return id
     return None
+
+
+def _same_model(protocol: Protocol, analysis: Analysis, other: Analysis) -> bool:
+    """Whether time, visit and random effects are taken alike; of lines on use the universes take the defaults."""
+    if is_about_use(protocol, analysis):
+        return True
+    fields = [name.replace("-", "_") for name in (*_OF_THE_MODEL, "method", "ties")]
+    return all(getattr(analysis, name) == getattr(other, name) for name in fields)
 
 
 def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str | None:

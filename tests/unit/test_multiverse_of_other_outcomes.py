@@ -1,0 +1,102 @@
+"""The multiverse of scores, findings and events: what is varied, what is marked as planned, and when it is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from equipoise.foundation.errors import AnalysisError
+from equipoise.protocol.read import read_protocol_text
+from equipoise.workflow.multiverse import explore_multiverse
+from equipoise.workflow.verbs import analyse
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "spec"))
+from outcome_trial import TRIAL, records_of
+
+PEOPLE = {
+    str(k): {
+        "sex": "male" if k % 3 else "female",
+        "mood": [30 + k, 20 + 2 * (k % 5), 18 + k % 4 if k % 6 else None, 15 + 3 * (k % 3) if k % 4 else None],
+        "swab": [1, k % 2, 1 - k % 2, k % 3 == 0],
+        "events": [("death", 10 + 5 * k, True)] if k % 3 == 0 else [("death", 85, False)],
+    }
+    for k in range(12)
+}
+PLAN = """
+endpoints:
+  mood: {kind: score, words: w, assessment: mood, at: weekly}
+  change: {kind: score, words: w, assessment: mood, at: weekly, value: change, baseline: entry}
+  remission: {kind: score-criterion, words: w, assessment: mood, at-most: 18, at: weekly}
+  germs: {kind: finding, words: w, assessment: swab, at: weekly, better: lower}
+  survival: {kind: time-to-event, words: w, time-zero: day 1, first-of: [{event: death}], until: day 85}
+  died: {kind: event, words: w, events: [death], days: 1..85, better: lower}
+analysis-sets: {men: {words: whoever attended, attended: weekly}}
+estimands:
+  mood: {endpoint: mood, treatments: active v usual, summary: mean-difference}
+  germs: {endpoint: germs, treatments: active v usual, summary: odds-ratio}
+  survival: {endpoint: survival, treatments: active v usual, summary: hazard-ratio}
+  alone: {endpoint: died, treatments: active, summary: proportion}
+analyses:
+  mood: {estimand: mood, estimator: linear-mixed, covariates: [sex], time: category, level: primary,
+    alpha-two-sided: 0.05}
+  germs: {estimand: germs, estimator: gee, method: independence, level: secondary}
+  survival: {estimand: survival, estimator: cox, level: secondary}
+  alone: {estimand: alone, estimator: proportion, level: secondary}
+"""
+
+
+def protocol_of(plan: str = PLAN):  # type: ignore[no-untyped-def]
+    return read_protocol_text(TRIAL[: TRIAL.index("endpoints:")] + plan.lstrip())
+
+
+RECORDS = records_of(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("line", "definitions", "estimators"),
+    [
+        ("mood", {"mood", "change", "remission"}, {"linear", "linear-mixed", "gee", "logistic-mixed"}),
+        ("germs", {"germs"}, {"gee", "logistic-mixed"}),
+        ("survival", {"survival", "died"}, {"cox", "logistic", "risk-difference"}),
+    ],
+)
+def test_endpoints_of_the_same_outcome_are_tried_by_every_way_that_suits(line, definitions, estimators) -> None:
+    protocol = protocol_of()
+    found = explore_multiverse(protocol, RECORDS, sets=2, line=line)
+    assert {row.definition for row in found.universes} == definitions
+    assert estimators <= {row.estimator for row in found.universes}
+    assert {row.analysis_set for row in found.universes} == {None, "men"}
+    planned = [row for row in found.universes if row.planned == line]
+    assert len(planned) == 1
+    answer = next(e for e in analyse(protocol, RECORDS).estimates if e.id == line)
+    assert planned[0].estimate == pytest.approx(answer.estimate, rel=1e-12)
+    assert (planned[0].ci_lower, planned[0].p_value) == pytest.approx((answer.ci_lower, answer.p_value), rel=1e-9)
+    assert all("of use" in why for _, why in found.not_applicable)
+
+
+def test_without_a_line_on_use_the_first_of_two_arms_is_varied() -> None:
+    assert {row.definition for row in explore_multiverse(protocol_of(), RECORDS, sets=2).universes} == {
+        "mood",
+        "change",
+        "remission",
+    }
+
+
+@pytest.mark.parametrize(("line", "said"), [("alone", "compares no arms"), ("mod", "is not in the plan")])
+def test_a_line_that_cannot_be_varied_is_refused_by_name(line: str, said: str) -> None:
+    with pytest.raises(AnalysisError, match=said) as refused:
+        explore_multiverse(protocol_of(), RECORDS, line=line)
+    assert refused.value.problems[0].code == "A010"
+
+
+def test_a_plan_that_compares_no_arms_has_nothing_to_vary() -> None:
+    plan = """
+endpoints:
+  died: {kind: event, words: w, events: [death], days: 1..85, better: lower}
+estimands: {died: {endpoint: died, treatments: active, summary: proportion}}
+analyses: {died: {estimand: died, estimator: proportion, level: primary, alpha-two-sided: 0.05}}
+"""
+    with pytest.raises(AnalysisError, match="No analysis compares two arms"):
+        explore_multiverse(protocol_of(plan), RECORDS)
