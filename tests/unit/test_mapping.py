@@ -247,7 +247,7 @@ BROKEN: dict[str, tuple[Change, str, str, int | None]] = {
     # the files it names, and their columns
     "file not there": (lambda f: (f / "urine.csv").unlink(), "R014", M, None),
     "file a folder": (mapping("file: urine.csv", "file: ."), "R014", M, None),
-    "file parted by semicolons": (table("people.csv", PEOPLE, PEOPLE.replace(",", ";")), "R106", M, None),
+    "file parted by semicolons": (table("people.csv", PEOPLE, PEOPLE.replace(",", ";")), "R018", "people.csv", 1),
     "column not there": (mapping("amount: cigarettes", "amount: cigs"), "R106", M, None),
     "where column not there": (mapping("where: {who_asked", "where: {who_ask"), "R106", M, None),
     "long column not there": (mapping("week2: week-2}\n", "week3: week-2}\n"), "R106", M, None),
