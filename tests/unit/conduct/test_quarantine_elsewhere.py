@@ -67,6 +67,17 @@ def test_urine_for_the_study_drugs_and_a_quarantined_calendar_are_sealed_like_th
     assert dict(found.select("substance", "result").rows()) == results
     use = records["daily_use"].filter((records["daily_use"]["substance"] == "ketamine") & records["daily_use"]["asked"])
     assert use.select("day", "used", "amount").rows() == [(-2, False, None), (-1, True, 0.5), (1, False, None)]
+    day = {"participant": "P-1", "visit": "calendar", "form": "ketamine-days", "on": "2027-01-10"}
+    corrected = trial.do("sam", "correct", **day, answers={"ketamine": "no"}, why="misheard")
+    unknown = trial.do("sam", "correct", **day, answers={"ketamine": None}, why="nobody knows after all")
+    assert unknown.answer == corrected.answer  # nothing open tells the one from the other
+    puts = trial.rows("SELECT what FROM event WHERE action = 'correct' ORDER BY number")
+    shapes = [[(row["item"], len(row["value"])) for row in json.loads(what)["put"]["item"]] for (what,) in puts]
+    assert sorted(shapes[0]) == sorted(shapes[1])
+    records = cut_records(trial.trial, **{**sources, "at": trial.clock.now()}, safety=trial.safety)
+    use = records["daily_use"].filter((records["daily_use"]["substance"] == "ketamine") & records["daily_use"]["asked"])
+    assert use.select("day", "used").rows() == [(-2, False), (1, False)]
+    trial.do("sam", "correct", **day, answers={"ketamine": "yes"}, why="the diary turned up")
     for edition in ("blinded", "unblinded"):
         less = cut_records(trial.trial, **{**sources, "edition": edition}, without_quarantined=True)
         assert not set(results) & set(less["urine"]["substance"].to_list())

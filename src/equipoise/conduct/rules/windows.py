@@ -23,7 +23,7 @@ CODES = {
     "C531": "A visit outside its window, without a reason.",
     "C532": "A visit called missed while its window is still open.",
     "C533": "Study day 1 of the participant is not known yet.",
-    "C534": "A contact in the future, or before the participant was screened.",
+    "C534": "A day that has not come yet where it happened.",
 }
 
 Timing = Literal["on_target", "in_window", "early", "late"]

@@ -25,6 +25,7 @@ from equipoise.conduct.actions.infusion.infusion import (
 from equipoise.conduct.actions.safety.adverse_event import FORM as ADVERSE_EVENT
 from equipoise.conduct.actions.visits.query import asked_by_checks, settled_by
 from equipoise.conduct.actions.visits.recording import (
+    CONFIRMED,
     filled_rows,
     form_of,
     form_rows,
@@ -134,7 +135,7 @@ def _form(
         act.refuse("C602", form, "Nothing would change.", "another answer")
     if made.kind == "daily-use":
         substance = next(iter(told)).split(".")[0]
-        if made.blinding == "open" and told == {substance: None}:
+        if told == {substance: None}:
             _not_known(act, visit, made, repeat, substance)
             return
         made = only_substance(made, substance)
@@ -173,14 +174,24 @@ def _form(
 
 
 def _not_known(act: Act, visit: str, made: forms.Form, repeat: int, substance: str) -> None:
-    """Take a day of the calendar back: it is not known, and can be told anew."""
+    """Take a day of the calendar back: it is not known, and can be told anew (of a quarantined one, by correct)."""
+    if made.blinding != "open":
+        act.hide("answers", "confirm")
+        items: dict[str, tuple[str, str | None, str]] = {
+            item.id: (item.type, None, item.unit) for item in only_substance(made, substance).items
+        }
+        items[CONFIRMED] = ("text", "none", "")  # rows as of any correction, whatever it says
+        rows = form_rows(
+            act, visit, made.id, items, repeat=repeat, blinding=made.blinding, is_new=False, missing="not-known"
+        )
+        answer = {"participant": act.participant.participant, "form": made.id}
+        act.record(subject=f"{visit} {made.id}", what={"put": rows}, answer=answer)
+        return
     before = values_of(act, visit, made.id, repeat)
     ids = [item.id for item in only_substance(made, substance).items if item.id in before]
     if not ids:
         act.refuse("C602", made.id, "Nothing is recorded there.", "a day that was told")
-    items: dict[str, tuple[str, str | None, str]] = {
-        item.id: (item.type, None, item.unit) for item in made.items if item.id in ids
-    }
+    items = {item.id: (item.type, None, item.unit) for item in made.items if item.id in ids}
     rows = form_rows(act, visit, made.id, items, repeat=repeat, is_new=False, missing="not-known")
     act.record(
         subject=f"{visit} {made.id}",
