@@ -168,6 +168,62 @@ def test_bolus_and_drip_share_the_bag_as_they_share_the_dose(text: str) -> None:
     assert dose.sealed_sheet(protocol, "ketamine", 2, D(70)).prepared_mg == D("49.7")
 
 
+def test_a_bolus_of_saline_keeps_the_arms_alike_and_carries_no_milligrams() -> None:
+    from equipoise.workflow.library import read_protocol
+
+    protocol = read_protocol("ketamine-met-alcohol")
+    assert dose.check_infusions(protocol) == []
+    sheet = dose.open_sheet(protocol, 1)
+    # 8 mL in 2 min, 42 mL in 50: 240 and 50.4 mL/h in both arms.
+    assert [step.rate_ml_per_hour for step in sheet.steps] == [240, Fraction(252, 5)]
+    ketamine = dose.sealed_sheet(protocol, "ketamine", 1, D(70))
+    midazolam = dose.sealed_sheet(protocol, "midazolam", 1, D(70))
+    assert ketamine.by_step(sheet) == ("7.7 mg in 8 mL", "42 mg in 42 mL")  # 0.11 and 0.60 mg/kg
+    assert midazolam.by_step(sheet) == ("0 mg in 8 mL", "1.75 mg in 42 mL")
+    assert (ketamine.mg_per_minute(sheet), midazolam.mg_per_minute(sheet)) == (Fraction(77, 20), 0)
+    # Stopped halfway through the drip: all of the first step and half of the second.
+    run = [infusion.Interval(0, 120, Fraction(240)), infusion.Interval(120, 1620, Fraction(252, 5))]
+    given = infusion.delivered(run)
+    assert given.volume_ml == 29
+    assert infusion.delivered_mg(given, sheet, D("49.7"), ketamine.shares) == D("28.70")  # 7.7 + 21
+    assert infusion.delivered_mg(given, sheet, D("1.75"), midazolam.shares) == D("0.88")
+    only = infusion.delivered(run[:1])
+    assert infusion.delivered_mg(only, sheet, D("1.75"), midazolam.shares) == 0
+    # Without stated volumes the dose goes as the volume does, in any number of steps.
+    assert infusion.delivered_mg(given, sheet, D(50), (Fraction(8, 50), Fraction(42, 50))) == 29
+
+
+def test_volumes_of_steps_are_those_of_the_bag_and_differing_ones_tell_the_arms_apart() -> None:
+    from equipoise.workflow.library import protocol_path
+
+    text = protocol_path("ketamine-met-alcohol").read_text("utf-8")
+    less = changed(
+        text,
+        (
+            "over: 50 min, volume: 42 mL}\n    rounding: {value: null, assumed: 0.1 mg",
+            "over: 50 min, volume: 40 mL}\n    rounding: {value: null, assumed: 0.1 mg",
+        ),
+    )
+    assert [(p.code, p.place) for p in dose.check_infusions(less)] == [
+        ("C520", "interventions.ketamine-infusion.phases")
+    ]
+    other = changed(
+        text,
+        ("{dose: null, over: 2 min, volume: 8 mL}", "{dose: null, over: 2 min, volume: 10 mL}"),
+        ("{dose: 0.025 mg/kg, over: 50 min, volume: 42 mL}", "{dose: 0.025 mg/kg, over: 50 min, volume: 40 mL}"),
+    )
+    assert [p.code for p in dose.check_infusions(other)] == ["C521"]
+
+
+def test_a_crossover_gives_in_each_period_what_the_sequence_says() -> None:
+    from equipoise.workflow.library import read_protocol
+
+    protocol = read_protocol("ketamine-cocaine-crossover")
+    assert [dose.is_due(protocol, "ketamine-first", day) for day in (3, 4, 18)] == ["ketamine", None, "midazolam"]
+    assert [dose.is_due(protocol, "midazolam-first", day) for day in (3, 18)] == ["midazolam", "ketamine"]
+    assert dose.sealed_sheet(protocol, "midazolam-first", 18, D(70)).prepared_mg == D("49.7")
+
+
 def test_a_rate_or_day_that_tells_the_arms_apart_is_named(text: str, flagship: Protocol) -> None:
     assert dose.check_infusions(flagship) == []
     longer = changed(

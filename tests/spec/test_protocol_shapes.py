@@ -168,3 +168,25 @@ def test_drinking_by_day_and_heavy_drinking_by_sex_can_be_said() -> None:
     assert alcohol.model.calendar.first_day == -14
     counts = {arm: fact.value for arm, fact in alcohol.model.published["abstinence"].arms.items()}
     assert {arm: round(100 * c.count / c.total) for arm, c in counts.items() if c} == {"ketamine": 82, "midazolam": 65}
+
+
+@pytest.mark.parametrize(
+    ("phases", "words"),
+    [
+        ("[{dose: 0.1 mg/kg, over: 2 min, volume: 8 mL}, {dose: 0.6 mg/kg, over: 50 min}]", "volume"),
+        ("[{dose: null, over: 2 min}, {dose: 0.6 mg/kg, over: 50 min}]", "volume"),
+        ("[{dose: 0.1 mg/kg, over: 2 min, volume: 8 mg}, {dose: 0.6 mg/kg, over: 50 min, volume: 42 mL}]", "mL"),
+        ("[{dose: null, over: 2 min, volume: 8 mL}, {dose: null, over: 50 min, volume: 42 mL}]", "dose"),
+    ],
+)
+def test_steps_of_an_infusion_state_all_their_volumes_or_none(phases: str, words: str) -> None:
+    from equipoise.foundation.errors import ProtocolError
+    from equipoise.protocol.read import read_protocol_text
+
+    text = (FOLDER / "cocaine-crossover.yaml").read_text("utf-8")
+    old = "    dose: 0.71 mg/kg\n    over: 52 min\n"
+    assert old in text
+    with pytest.raises(ProtocolError) as error:
+        read_protocol_text(text.replace(old, f"    phases: {phases}\n"), file="trial.yaml")
+    assert words in str(error.value)
+    assert ".phases" in str(error.value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from equipoise.foundation.calendar import day_index, days_between, study_day
 from equipoise.instruments import Instrument, find_instrument_of
 from equipoise.protocol import Protocol
@@ -26,7 +24,7 @@ def planned_doses_of(protocol: Protocol, arm: str) -> tuple[PlannedInfusion, ...
         amount = None if dose is None or scale is None else float(dose.amount) * scale
         by_weight = dose is not None and dose.is_per_kg
         days = [day for span in drug.days for day in days_from(span.first, span.last)] or _days_of_visits(protocol, id)
-        days = [day for day in days if _given_on(protocol, arm, id, day)]
+        days = [day for day in days if protocol.gives_on(arm, id, day)]
         for number, day in enumerate(days):
             out.append(
                 PlannedInfusion(
@@ -49,15 +47,6 @@ def _days_of_visits(protocol: Protocol, intervention: str) -> list[int]:
     """Target days of the visits at which an intervention without days of its own is given."""
     entries = protocol.model.schedule.values()
     return sorted({day for visit in entries if intervention in visit.gives for day in visit.target_days})
-
-
-def _given_on(protocol: Protocol, arm: str, intervention: str, day: int) -> bool:
-    """Whether an arm that gives other things stage by stage gives this one on that day."""
-    gives = protocol.model.arms[arm].gives
-    if not isinstance(gives, Mapping):
-        return True
-    stages = [protocol.model.stages[stage] for stage, names in gives.items() if intervention in names]
-    return any(stage.day_1 is None and stage.days.first <= day <= stage.days.last for stage in stages)
 
 
 def days_from(first: int, last: int) -> list[int]:

@@ -19,7 +19,7 @@ from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol.language.conditions import asked
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.records.schema import TABLES
 
 if TYPE_CHECKING:
@@ -460,7 +460,9 @@ def _exposure(cut: _Cut) -> list[Row]:
                 entries.append((datetime.fromisoformat(values["at"]), Decimal(values["rate"])))
         given = infusion.delivered(infusion.intervals_of(entries, plan))
         intervention, prepared = _given(cut, id, day, sheet)
-        mg = infusion.delivered_mg(given, plan, prepared) if prepared is not None else None
+        by = cut.version(sheet["protocol_hash"]).model.interventions.get(intervention)
+        shares = dose.shares_of(by) if isinstance(by, DrugIntervention) else None
+        mg = infusion.delivered_mg(given, plan, prepared, shares) if prepared is not None else None
         weight = Decimal(cut.values(id, sheet)["weight"])
         drug = cut.protocol.model.interventions.get(intervention)
         out.append(

@@ -69,11 +69,19 @@ class SealedSheet:
     unrounded_mg: Decimal
     prepared_mg: Decimal
     is_capped: bool
+    shares: tuple[Fraction, ...] = (Fraction(1),)
+    """Of the dose, by step."""
 
     def mg_per_minute(self, sheet: OpenSheet) -> Fraction:
         """Milligrams a minute at the rate of the first step, exact."""
-        first = sheet.steps[0]
-        return Fraction(self.prepared_mg) * first.volume_ml / sheet.volume_ml / first.minutes
+        return Fraction(self.prepared_mg) * self.shares[0] / sheet.steps[0].minutes
+
+    def by_step(self, sheet: OpenSheet) -> tuple[str, ...]:
+        """What is prepared for each step, where steps are prepared by themselves: milligrams in so many mL."""
+        return tuple(
+            f"{decimal_text(Fraction(self.prepared_mg) * share)} mg in {decimal_text(step.volume_ml)} mL"
+            for share, step in zip(self.shares, sheet.steps, strict=True)
+        )
 
 
 def decimal_text(value: Fraction, places: int = 3) -> str:
@@ -126,15 +134,27 @@ def infusion_days(drug: DrugIntervention) -> tuple[int, ...]:
 
 
 def is_due(protocol: Protocol, arm: str, day: int) -> str | None:
-    """The infusion that the arm gets on that study day, if one."""
-    return next((id for id, drug in infusions(protocol, arm).items() if day in infusion_days(drug)), None)
+    """The infusion that the arm gets on that study day, in the stage that it then is in, if one."""
+    found = (id for id, drug in infusions(protocol, arm).items() if day in infusion_days(drug))
+    return next((id for id in found if protocol.gives_on(arm, id, day)), None)
+
+
+def shares_of(drug: DrugIntervention) -> tuple[Fraction, ...]:
+    """Share of the dose that each step has."""
+    doses = [Fraction(dose) for dose in drug.dose_shares]
+    total = sum(doses, Fraction(0))
+    return tuple(dose / total for dose in doses)
 
 
 def _steps(drug: DrugIntervention, volume: Fraction) -> tuple[Step, ...] | None:
+    """Steps by the volumes that the protocol states, else by their shares of the dose."""
     if drug.phases:
-        total = sum((Fraction(phase.dose.amount) for phase in drug.phases), Fraction(0))
         return tuple(
-            Step(Fraction(phase.over.minutes), volume * Fraction(phase.dose.amount) / total) for phase in drug.phases
+            Step(
+                Fraction(phase.over.minutes),
+                volume * share if phase.volume is None else Fraction(phase.volume.amount),
+            )
+            for phase, share in zip(drug.phases, shares_of(drug), strict=True)
         )
     return (Step(Fraction(drug.over.minutes), volume),) if drug.over is not None else None
 
@@ -161,7 +181,7 @@ def sealed_sheet(protocol: Protocol, arm: str, day: int, weight_kg: Decimal) -> 
         raise ValueError(f"the arm gets no infusion on day {day}")
     drug = infusions(protocol, arm)[id]
     amount, prepared, capped = dose_mg(drug, weight_kg)
-    return SealedSheet(id, drug.drug, weight_kg, amount, prepared, capped)
+    return SealedSheet(id, drug.drug, weight_kg, amount, prepared, capped, shares_of(drug))
 
 
 def check_infusions(protocol: Protocol) -> list[Problem]:
@@ -192,8 +212,22 @@ def check_infusions(protocol: Protocol) -> list[Problem]:
         "weighing.valid-days": conduct.weighing.valid_days.usable,
     }
     out += [_absent(f"conduct.{key}", "a value, or assumed with its basis") for key, v in stated.items() if v is None]
+    volume = conduct.infusing.volume.usable
+    for id, drug in seen.items():
+        stated_ml = sum((Fraction(p.volume.amount) for p in drug.phases if p.volume is not None), Fraction(0))
+        if stated_ml and volume is not None and stated_ml != Fraction(volume.amount):
+            out.append(
+                Problem(
+                    "C520",
+                    f"interventions.{id}.phases",
+                    f"The volumes of the steps come to {decimal_text(stated_ml)} mL.",
+                    f"{decimal_text(Fraction(volume.amount))} mL, as conduct.infusing.volume says",
+                    "Correct the volumes of the steps, or the volume of the infusion.",
+                )
+            )
     if not out:
-        out += _telling(by_arm, Fraction(conduct.infusing.volume.usable.amount))  # type: ignore[union-attr]
+        assert volume is not None
+        out += _telling(protocol, by_arm, Fraction(volume.amount))
     return out
 
 
@@ -201,13 +235,18 @@ def _absent(place: str, expected: str) -> Problem:
     return Problem("C520", place, "The protocol does not say.", expected, "Add it: infusions cannot be given without.")
 
 
-def _telling(by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -> list[Problem]:
+def _telling(protocol: Protocol, by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -> list[Problem]:
     """Days or rates that differ between arms."""
     plans: dict[tuple[tuple[int, tuple[Step, ...] | None], ...], list[str]] = {}
     for arm, found in by_arm.items():
         plan = tuple(
             sorted(
-                ((day, _steps(drug, volume)) for drug in found.values() for day in infusion_days(drug)),
+                (
+                    (day, _steps(drug, volume))
+                    for id, drug in found.items()
+                    for day in infusion_days(drug)
+                    if protocol.gives_on(arm, id, day)
+                ),
                 key=lambda entry: entry[0],
             )
         )
@@ -221,6 +260,7 @@ def _telling(by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -
             "interventions",
             f"The infusions of {listed(groups, conjunction='and')} differ in day, length, steps or rate.",
             "the same days, steps and rates in every arm",
-            "Give the comparison in the same steps; state in masking who cannot be blinded otherwise.",
+            "Give the comparison in the same steps, with the volume of each step stated (volume: 8 mL) and no dose in "
+            "those that run without drug (dose: null).",
         )
     ]

@@ -133,9 +133,19 @@ def delivered(intervals: Sequence[Interval]) -> Delivered:
     )
 
 
-def delivered_mg(given: Delivered, sheet: OpenSheet, prepared_mg: Decimal) -> Decimal:
-    """Milligrams that went in, to a hundredth with half up, never above the prepared dose."""
+def delivered_mg(
+    given: Delivered, sheet: OpenSheet, prepared_mg: Decimal, shares: Sequence[Fraction] | None = None
+) -> Decimal:
+    """Milligrams that went in, to a hundredth with half up, never above the prepared dose.
+
+    ``shares`` are those of the dose by step, which run in one after the other; by default as the volume goes.
+    """
     share = min(Fraction(1), given.volume_ml / sheet.volume_ml)
+    if shares is not None:
+        share, left = Fraction(0), given.volume_ml
+        for step, part in zip(sheet.steps, shares, strict=True):
+            share += part * min(Fraction(1), max(Fraction(0), left) / step.volume_ml)
+            left -= step.volume_ml
     exact = Fraction(prepared_mg) * share
     hundredths = (exact.numerator * 200 + exact.denominator) // (exact.denominator * 2)
     return min(Decimal(hundredths) / 100, prepared_mg)

@@ -137,8 +137,16 @@ class Tidier(Frozen):
 class DosePhase(Frozen):
     """One step of an infusion given in steps."""
 
-    dose: Dose = Field(description="Dose of the step; every step of a drug in one unit.")
+    dose: Dose | None = Field(
+        description="Dose of the step; every step of a drug in one unit. Null where it runs without the drug, as the "
+        "saline that stands for the bolus of another arm; its volume is then stated."
+    )
     over: Duration = Field(description="Length of the step.")
+    volume: Annotated[Dose | None, LATER] = Field(
+        None,
+        description="What runs in at the step, in mL, prepared by itself; without it, as much of the infusion as the "
+        "step has of the dose. Arms whose doses are split otherwise are alike to see where the volumes are.",
+    )
 
 
 class DrugIntervention(Sourced):
@@ -176,7 +184,8 @@ class DrugIntervention(Sourced):
                 "both, or neither",
                 "Add what is absent, for example over: 40 min.",
             )
-        units = list(dict.fromkeys(phase.dose.unit for phase in self.phases))
+        self._check_volumes()
+        units = list(dict.fromkeys(phase.dose.unit for phase in self.phases if phase.dose is not None))
         if len(units) > 1:
             raise Fault(
                 f"The phases are in different units ({listed(units, conjunction='and')})",
@@ -198,12 +207,37 @@ class DrugIntervention(Sourced):
             )
         return self
 
+    def _check_volumes(self) -> None:
+        """Volumes of all steps or of none, in mL; a step without drug needs one, and not every step is without."""
+        if not self.phases:
+            return
+        volumes = [phase.volume for phase in self.phases]
+        if any(volume is not None and volume.unit != "mL" for volume in volumes):
+            raise Fault("A volume is not in mL", "a volume such as 8 mL", "Write it in mL.", "phases")
+        if None in volumes and any(phase.dose is None or phase.volume is not None for phase in self.phases):
+            raise Fault(
+                "Some steps have a volume, or no dose, and others no volume",
+                "a volume for each step, or a dose for each and no volume",
+                "Add volume to each step, for example volume: 8 mL.",
+                "phases",
+            )
+        if all(phase.dose is None for phase in self.phases):
+            raise Fault("No step has a dose", "a dose for one step at least", "Add the dose.", "phases")
+
     @property
     def total_dose(self) -> Dose | None:
         """Dose of one administration, its steps added up."""
-        if not self.phases:
+        doses = [phase.dose for phase in self.phases if phase.dose is not None]
+        if not doses:
             return self.dose
-        return Dose(sum((phase.dose.amount for phase in self.phases), Decimal(0)), self.phases[0].dose.unit)
+        return Dose(sum((dose.amount for dose in doses), Decimal(0)), doses[0].unit)
+
+    @property
+    def dose_shares(self) -> tuple[Decimal, ...]:
+        """Dose of each step, in order; one where there are no steps."""
+        return tuple(phase.dose.amount if phase.dose is not None else Decimal(0) for phase in self.phases) or (
+            Decimal(1),
+        )
 
     @property
     def minutes(self) -> Decimal | None:

@@ -174,6 +174,14 @@ class Protocol:
             entry = self.model.interventions.get(arm)
         return (entry.label if entry is not None else None) or arm
 
+    def gives_on(self, arm: str, intervention: str, day: int) -> bool:
+        """Whether an arm gives an intervention on a study day: always, or in the stages whose list names it."""
+        gives = self.model.arms[arm].gives
+        if not isinstance(gives, Mapping):
+            return intervention in gives
+        stages = [self.model.stages[stage] for stage, names in gives.items() if intervention in names]
+        return any(stage.day_1 is None and stage.days.first <= day <= stage.days.last for stage in stages)
+
     def is_within(self, estimand: Any) -> bool:
         """Whether interventions of a crossover are compared within participants; its arms are their sequences."""
         first = estimand.treatments.experimental

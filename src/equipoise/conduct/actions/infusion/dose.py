@@ -170,6 +170,9 @@ def dose_sheet(
         "drawn_mg": shelf,
         "wasted_mg": wasted,
     }
+    drug = protocol.model.interventions[sealed.intervention]
+    if any(phase.volume is not None for phase in getattr(drug, "phases", ())):
+        made["steps"] = list(sealed.by_step(sheet))
     act.seal(
         {
             "kind": "stock",
@@ -192,6 +195,7 @@ def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
         "capped": dose["capped"],
         "weight_kg": format(Decimal(dose["weight_kg"]), "f"),
         "fill_to_ml": rules.decimal_text(sheet.volume_ml),
+        **({"steps": ", then ".join(dose["steps"])} if "steps" in dose else {}),
     }
 
 

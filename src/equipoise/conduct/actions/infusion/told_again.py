@@ -37,6 +37,7 @@ def sheet_again(act: Act, numbers: Sequence[int]) -> str:
             "capped": told["capped"],
             "weight_kg": told["weight_kg"],
             "fill_to_ml": dose.decimal_text(sheet.volume_ml),
+            **({"steps": ", then ".join(told["steps"])} if "steps" in told else {}),
         }
     )
     return ""
