@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.results import SurvivalCurve
@@ -298,14 +298,16 @@ def fit_restricted_means(derived: Derived, comparison: Comparison, analysis: Ana
     ]
 
 
-def draw_curves(derived: Derived, arms: Sequence[str]) -> tuple[SurvivalCurve, ...]:
-    """Kaplan-Meier curves of every arm of one trial, for the report."""
+def draw_curves(derived: Derived, arms: Sequence[str], among: Mask | None = None) -> tuple[SurvivalCurve, ...]:
+    """Kaplan-Meier curves of every arm of one trial, for the report; ``among`` chooses participants."""
     from equipoise.stats.kaplan_meier import fit_kaplan_meier
 
     assert derived.time is not None
     assert derived.event is not None
     label = derived.participants.arm
     known = np.isin(label, list(arms)) & np.isfinite(derived.time)
+    if among is not None:
+        known &= among
     if not known.any():
         return ()
     group = np.array([arms.index(str(name)) for name in label[known]], dtype=np.int64)

@@ -8,7 +8,7 @@ number can never differ between the web page and the PDF.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -210,7 +210,53 @@ class Answer:
                 raise ValueError(f"the row {row.label!r} has {len(row.cells)} cells for {len(self.arms)} arms")
 
 
-Block = Answer | Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
+@dataclass(frozen=True, slots=True)
+class RuleAxis:
+    """One thing to choose: its title, and the names of its values, the planned one first."""
+
+    title: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What some choices give: the measure, estimate with interval and p as text, results by arm, the curves' key."""
+
+    measure: str
+    effect: str
+    by_arm: tuple[str, ...]
+    curve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCurve:
+    """A curve of one arm: steps with limits."""
+
+    time: tuple[float, ...]
+    survival: tuple[float, ...]
+    lower: tuple[float | None, ...]
+    upper: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class ChangeRule:
+    """Choices that a reader of the web page may change; results by the places of the choices, ``0.0.1``.
+
+    It is on the web page alone: what it offers stands in the tables of choices too.
+    """
+
+    title: str
+    lead: str
+    axes: tuple[RuleAxis, ...]
+    results: Mapping[str, RuleResult]
+    curves: Mapping[str, tuple[RuleCurve, ...]]
+    arms: tuple[tuple[str, str], ...]
+    end: float
+
+
+Block = (
+    Answer | ChangeRule | Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +381,8 @@ def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp
     match block:
         case Answer():
             return _lay_out_answer(block)
+        case ChangeRule():
+            return _lay_out_change_rule(block, stamp)
         case Heading():
             return {
                 "block": "heading",
@@ -409,6 +457,41 @@ def _lay_out_answer(answer: Answer) -> dict[str, Any]:
         "caution": None
         if caution is None
         else {"title": clean(caution.title), "spans": spans(caution.text), "kind": caution.kind},
+    }
+
+
+def _lay_out_change_rule(block: ChangeRule, stamp: str | None) -> dict[str, Any]:
+    """Choices as the page shows them, and the data of its script: curves in thousandths, limits as estimates."""
+
+    def whole(values: Sequence[float | None]) -> list[int | None]:
+        return [None if v is None else round(1000 * v) for v in values]
+
+    data = {
+        "results": {
+            key: [clean(r.measure), clean(r.effect), [clean(text) for text in r.by_arm], r.curve]
+            for key, r in block.results.items()
+        },
+        "curves": {
+            key: [[list(c.time), whole(c.survival), whole(c.lower), whole(c.upper)] for c in pair]
+            for key, pair in block.curves.items()
+        },
+        "arms": [[clean(label), token] for label, token in block.arms],
+        "end": block.end,
+        "stamp": stamp or "",
+    }
+    start = ".".join("0" for _ in block.axes)
+    planned = block.results[start]
+    return {
+        "block": "change-rule",
+        "title": _titled(block.title, stamp),
+        "lead": clean(block.lead),
+        "axes": [{"title": clean(a.title), "values": [clean(v) for v in a.values]} for a in block.axes],
+        "arms": [{"label": clean(label), "token": token} for label, token in block.arms],
+        "measure": clean(planned.measure),
+        "effect": clean(planned.effect),
+        "by_arm": [clean(text) for text in planned.by_arm],
+        "has_curves": bool(block.curves),
+        "data": data,
     }
 
 

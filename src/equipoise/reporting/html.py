@@ -1,11 +1,15 @@
 """A document as one HTML file that needs nothing else: styles and figures are inside, nothing is fetched.
 
 All text passes through Jinja2's escaping; the only markup let through is the SVG of figures, whose text was escaped
-when it was drawn, and the style sheet. A content security policy in the file forbids scripts and requests besides.
+when it was drawn, and the style sheet. A content security policy in the file forbids requests, and every script but
+the one that is named by its hash.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -41,14 +45,31 @@ def _style() -> str:
     )
 
 
+@cache
+def _script() -> str:
+    return resources.files("equipoise.reporting").joinpath("templates/change-rule.js").read_text(encoding="utf-8")
+
+
+def _hash_of(script: str) -> str:
+    """The script as a content security policy names it; nothing else may run on the page."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'" if script else ""
+
+
 def render_html(document: Document) -> str:
     """The document as one HTML file, UTF-8; the same document gives the same text."""
     from markupsafe import Markup
 
     laid_out = lay_out(document)
+    script = ""
     for block in laid_out["blocks"]:
+        if block["block"] == "change-rule":
+            script = _script()
+            # inside a script element nothing is escaped but what could end it
+            text = json.dumps(block["data"], ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+            block["data"] = Markup(text)
         if block["block"] == "figure":
             block["svg"] = Markup(block["svg"])
         for row in block.get("strip", ()):
             row["svg"] = Markup(row["svg"])
-    return _template().render(**laid_out, style=Markup(_style()))
+    return _template().render(**laid_out, style=Markup(_style()), script=Markup(script), script_hash=_hash_of(script))

@@ -17,6 +17,7 @@ from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
+from equipoise.reporting.change_rule import change_rule
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.manuscript import for_a_manuscript
@@ -129,6 +130,7 @@ def _column(records: Records, id: str) -> str:
 def _results(material: Material) -> list[Block | None]:
     return [
         findings.results_table(material),
+        change_rule(material),
         *course.survival_figures(material),
         findings.times_table(material),
         *findings.forest_figures(material),
