@@ -35,7 +35,10 @@ LOAD = """
 import time, numba
 from equipoise.stats.kernels import warm_up
 start = time.perf_counter(), time.process_time()
-warm_up.compile_everything(rooms=("equipoise.stats.kernels", "equipoise.simulation"))
+warm_up.compile_everything(
+    rooms=("equipoise.stats.kernels", "equipoise.simulation"),
+    beside=(("equipoise.simulation.streams", "equipoise.simulation._course"), ("equipoise.simulation._totals",)),
+)
 print(time.perf_counter() - start[0], time.process_time() - start[1])
 """
 

@@ -1,4 +1,4 @@
-"""Compiled code kept on disk never outlives the sources it came from, and is made in shares that do no work twice."""
+"""Compiled code kept on disk never outlives the sources it came from, and is made in families that do no work twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from numba import njit
 
 import equipoise
-from equipoise.stats.kernels.warm_up import _families, kernel_modules
+from equipoise.stats.kernels.warm_up import FAMILIES, FLOOR
 
 _SCRIPT = """
 from pathlib import Path
@@ -58,19 +58,20 @@ def test_compiled_code_follows_every_source_it_was_made_from_without_a_warm_up(t
     assert written() > first
 
 
-def test_modules_that_import_one_another_are_one_family_the_longest_first_and_none_is_left_out() -> None:
-    modules = [*kernel_modules("equipoise.stats.kernels"), *kernel_modules("equipoise.simulation")]
-    families = _families(modules)
-    assert sorted(name for family in families for name in family) == sorted(modules)
-    owner = {name: number for number, family in enumerate(families) for name in family}
-    assert owner["equipoise.simulation.streams"] == owner["equipoise.simulation._course"]
-    assert owner["equipoise.stats.kernels.quadrature_batch"] < owner["equipoise.stats.kernels.survival_curve"]
+def test_every_module_with_kernels_is_warmed_up_and_none_twice() -> None:
+    from equipoise.cli.warm_up import _BESIDE
 
-
-def test_modules_that_hold_only_parts_of_kernels_are_not_compiled_on_their_own() -> None:
-    modules = kernel_modules("equipoise.stats.kernels")
-    assert "equipoise.stats.kernels.quadrature_batch" in modules
-    assert "equipoise.stats.kernels.quadrature" not in modules
+    named = [*FLOOR, *(module for family in (*FAMILIES, *_BESIDE) for module in family if ":" not in module)]
+    assert len(named) == len(set(named))
+    package = Path(equipoise.__file__).parent
+    compiled = {
+        "equipoise." + ".".join(path.relative_to(package).with_suffix("").parts)
+        for folder in ("stats/kernels", "simulation")
+        for path in (package / folder).glob("*.py")
+        if "\n@kernel(" in (text := path.read_text("utf-8")) or "cache=True,\n" in text
+    }
+    assert compiled - set(named) == {"equipoise.stats.kernels.cox_exact"}  # before its first use
+    assert set(named) <= compiled
 
 
 def test_a_part_called_from_python_says_so_and_kernels_go_on_calling_it() -> None:

@@ -10,7 +10,11 @@ from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
 
 _ROOMS = ("equipoise.stats.kernels", "equipoise.simulation")
-_BESIDE = ("equipoise.endpoints.patterns.warm_up:compile_patterns",)
+_BESIDE = (
+    ("equipoise.simulation.streams", "equipoise.simulation._course"),
+    ("equipoise.simulation._totals",),
+    ("equipoise.endpoints.patterns.warm_up:compile_patterns",),
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -12,176 +12,86 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
-import re
-import subprocess
-import sys
-from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 
 from equipoise.stats.packing import default_threads
 
 Progress = Callable[[str, int, int], None]
 
 _ROOM = "equipoise.stats.kernels"
-# Called by kernels of several families and by Python: compiled before the families, or each process would do it.
-_FLOOR = (f"{_ROOM}.linear_algebra",)
-# No default analysis needs these; each is compiled in the few seconds before its first use.
-_RARE = frozenset({f"{_ROOM}.cox_exact"})
-_DECLARES = ("@njit(", "@kernel(")
+# What several families call, then the families: modules that are compiled one after another, the longest family first.
+# Ties by permutation (cox_exact) are left out: no usual analysis needs them, and they are compiled before their first.
+FLOOR = (f"{_ROOM}.linear_algebra",)
+FAMILIES: tuple[tuple[str, ...], ...] = tuple(
+    tuple(f"{_ROOM}.{name}" for name in family)
+    for family in (
+        ("quadrature_batch",),
+        ("linear_mixed",),
+        ("binary_imputation",),
+        ("normal_imputation",),
+        ("far_columns", "cox", "cox_residuals"),
+        ("separation", "logistic"),
+        ("sorting",),
+        ("survival_curve",),
+    )
+)
 _MARK = "kernels.sha256"
-# The longest family takes a third of all the time, and each process needs 200 MB.
-_MOST_PROCESSES = 4
-# A helper does what each line it is given says, and answers whether it could.
-_HELPER = """
-import sys
-from equipoise.stats.kernels.warm_up import _carry_out
-for line in sys.stdin:
-    try:
-        for name in line.split():
-            _carry_out(name)
-    except Exception:
-        print("failed", flush=True)
-    else:
-        print("done", flush=True)
-"""
-
-
-def kernel_modules(room: str = _ROOM) -> tuple[str, ...]:
-    """Full names of a room's modules of kernels, rare ones left out, what the others build on first.
-
-    Modules that hold only parts (see ``compile``) are not among them: parts are compiled into kernels.
-    """
-    found = {
-        f"{room}.{path.stem}"
-        for path in _folder(room).glob("*.py")
-        if path.stem != "warm_up" and any(f"\n{word}" in path.read_text("utf-8") for word in _DECLARES)
-    }
-    floor = tuple(name for name in _FLOOR if _room_of(name) == room)
-    return (*floor, *sorted(found - set(floor) - _RARE))
+_MOST_PROCESSES = 4  # each needs 200 MB, and the longest family takes a third of all the time
 
 
 def compile_everything(
-    progress: Progress | None = None, *, rooms: Sequence[str] = (_ROOM,), beside: Sequence[str] = ()
+    progress: Progress | None = None,
+    *,
+    rooms: Sequence[str] = (_ROOM,),
+    beside: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Leave the kernels of ``rooms`` compiled in the cache; ``progress(what, done, total)``.
+    """Leave the kernels compiled in the cache, and load them; ``progress(what, done, total)``.
 
-    From the cache they are loaded into this process, which takes about a second. The first time, one process a core
-    takes families of modules off one list, the longest first, whenever it is free; modules that import one another
-    are a family. ``beside`` names what else leaves compiled code on disk, as ``module:function``; it joins the list.
+    The first time each core takes a family whenever it is free. ``beside`` names families of other rooms, modules or
+    ``module:function``; ``rooms`` are all folders whose compiled code is dropped first where its sources changed.
     """
     for room in rooms:
         drop_stale_code(room)
-    modules = [module for room in rooms for module in kernel_modules(room)]
-    rest = [name for name in modules if name not in _FLOOR]
-    n_helpers = 0
-    work = [[name] for name in beside]
-    if all(_has_code(name) for name in modules):
-        work += [[name] for name in rest]
-    else:
-        work += _families([name for name in rest if name not in sys.modules])
-        n_helpers = min(default_threads(), _MOST_PROCESSES, len(work)) - 1
-    floor = [name for name in modules if name in _FLOOR]
-    n_names = len(floor) + sum(map(len, work))
-    waiting = deque(work)
-    n_done = 0
+    families = [*FAMILIES, *map(tuple, beside)]
+    n_all = len(FLOOR) + sum(map(len, families))
+    done = 0
 
-    def carry_out(name: str) -> None:
-        nonlocal n_done
+    def note(family: Sequence[str]) -> None:
+        nonlocal done
+        done += len(family)
         if progress is not None:
-            progress(name.partition(":")[0].rpartition(".")[2].strip("_").replace("_", " "), n_done, n_names)
-        _carry_out(name)
-        n_done += 1
+            progress(family[-1].partition(":")[0].rpartition(".")[2].strip("_").replace("_", " "), done, n_all)
 
-    failed: list[str] = []
-    helpers = [Thread(target=_run_helper, args=(waiting, failed), daemon=True) for _ in range(n_helpers)]
-    for helper in helpers:
-        helper.start()
-    for name in floor:
-        carry_out(name)
-    while waiting:
-        try:
-            family = waiting.popleft()
-        except IndexError:  # a helper was quicker
-            break
-        for name in family:
-            carry_out(name)
-        n_done = n_names - sum(map(len, list(waiting)))
-    for helper in helpers:
-        helper.join()
-    for name in failed:
-        carry_out(name)
+    carry_out(FLOOR)
+    note(FLOOR)
+    n_processes = min(default_threads(), _MOST_PROCESSES)
+    if n_processes > 1 and not all(map(_has_code, (module for family in FAMILIES for module in family))):
+        with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
+            waiting = {pool.submit(carry_out, family): family for family in families}
+            for future in as_completed(waiting):
+                future.result()
+                note(waiting[future])
+        for family in families:
+            carry_out(family)  # into this process, from the cache
+    else:
+        for family in families:
+            carry_out(family)
+            note(family)
     for room in rooms:
         _mark_code(room)
-    if progress is not None:
-        progress("ready", n_names, n_names)
 
 
-def _carry_out(name: str) -> None:
-    """Import a module, or call ``module:function``."""
-    module, _, function = name.partition(":")
-    imported = importlib.import_module(module)
-    if function:
-        getattr(imported, function)()
-
-
-def _families(modules: Sequence[str]) -> list[list[str]]:
-    """Families of modules that import one another, those with the longest sources first.
-
-    The length of the source, parts included, tells how long compilation takes.
-    """
-    texts = {name: _text(name) for name in modules}
-    family = {name: name for name in modules}
-    for name, text in texts.items():
-        for other in re.findall(r"^from (\S+) import", text, re.MULTILINE):
-            if other in family:
-                old, new = family[other], family[name]
-                family = {key: new if value == old else value for key, value in family.items()}
-    groups = [[name for name in modules if family[name] == head] for head in sorted(set(family.values()))]
-    return sorted(groups, key=lambda group: -sum(_length(name) for name in group))
-
-
-def _length(module: str) -> int:
-    """Characters of a module's source and of those of the room's modules that it imports."""
-    seen: set[str] = set()
-    ahead = [module]
-    while ahead:
-        name = ahead.pop()
-        if name not in seen:
-            seen.add(name)
-            ahead += re.findall(rf"^from ({re.escape(_room_of(module))}\.\w+) import", _text(name), re.MULTILINE)
-    return sum(len(_text(name)) for name in seen)
-
-
-def _run_helper(waiting: deque[list[str]], failed: list[str]) -> None:
-    """Hand families to another process, one whenever it has done the last; ``failed`` receives what it could not do."""
-    family: list[str] = []
-    try:
-        with subprocess.Popen(
-            [sys.executable, "-c", _HELPER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as helper:
-            assert helper.stdin is not None
-            assert helper.stdout is not None
-            while waiting:
-                family = waiting.popleft()
-                helper.stdin.write(" ".join(family) + "\n")
-                helper.stdin.flush()
-                answer = helper.stdout.readline().strip()
-                if answer != "done":
-                    failed += family
-                if not answer:
-                    return
-                family = []
-    except IndexError:  # another was quicker
-        pass
-    except OSError:
-        failed += family
+def carry_out(family: Sequence[str]) -> None:
+    """Import modules, and call what stands as ``module:function``."""
+    for name in family:
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
 
 
 def _has_code(module: str) -> bool:
@@ -199,12 +109,6 @@ def _folder(room: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"{room} is not a package")
     return Path(spec.submodule_search_locations[0])
-
-
-def _text(module: str) -> str:
-    """Source of a module; empty if it is a package."""
-    path = _folder(_room_of(module)) / f"{module.rpartition('.')[2]}.py"
-    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _cache_folders(room: str) -> list[Path]:
