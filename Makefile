@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format mutants characteristics bench clean docs
+.PHONY: demo web-demo test check format mutants characteristics bench clean docs
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/equipoise run smoking-cessation --out out/smoking-cessation --force
 	$(BIN)/equipoise run ketamine-mbrp-cocaine --seed 20190624 --out out/ketamine-mbrp-cocaine --force
+
+web-demo: $(READY)
+	$(BIN)/equipoise demo $(P)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not characteristics"

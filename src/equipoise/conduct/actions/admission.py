@@ -25,6 +25,7 @@ _FORMULA = frozenset("=+-@\t\r")
 _TIMELESS = frozenset(
     {
         "read",
+        "read-eligibility",
         "read-visit",
         "participants",
         "queries",

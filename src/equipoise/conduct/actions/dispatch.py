@@ -95,7 +95,7 @@ def perform(
             ready = _laid_ready(act, receipt)
     except ConductError as error:
         if error.problems[0].code in _RIGHTS:
-            _note_refusal(trial, session, name, error.problems[0], clock, entropy)
+            note_refusal(trial, session, name, error.problems[0], clock, entropy)
         raise
     warnings = [warning for done in act.later if (warning := done(receipt))]
     if ready is not None and not warnings:
@@ -158,7 +158,8 @@ def find_action(name: str) -> Action:
     return chosen
 
 
-def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, clock: Clock, entropy: Entropy) -> None:
+def note_refusal(trial: Trial, session: Session, name: str, problem: Problem, clock: Clock, entropy: Entropy) -> None:
+    """Note in the ledger that somebody tried what is not theirs."""
     with writing(trial) as writer:
         now = Moment.of(clock, "")
         put = {"put": wrong_passphrase(trial, session.account, now)} if problem.code == "C010" else {}
@@ -181,4 +182,4 @@ def _note_refusal(trial: Trial, session: Session, name: str, problem: Problem, c
         )
 
 
-__all__ = ["find_action", "perform"]
+__all__ = ["find_action", "note_refusal", "perform"]

@@ -114,6 +114,7 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -

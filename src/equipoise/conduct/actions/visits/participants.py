@@ -14,24 +14,29 @@ _ALWAYS = ("open", "paused", "frozen", "locked")
 
 
 @action("participants", states=_ALWAYS, again=run_again)
-def participants(act: Act) -> None:
-    """List everybody screened at the account's sites: where each stands, on which study day, and what is due next."""
+def participants(act: Act, participant: str | None = None) -> None:
+    """List everybody screened at the account's sites, or one of them: where each stands, on which study day, and what
+    is due next.
+    """
     account = act.trial.row("account", account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
     known = act.trial.rows("SELECT participant, site FROM participant")
-    rows = [_standing(act, id) for id, site in sorted(known) if not sites or site in sites]
-    act.load_none()
+    rows = [
+        standing(act, id) for id, site in sorted(known) if (not sites or site in sites) and participant in (None, id)
+    ]
+    act.load_none() if participant is None else act.load(participant)
     act.record(subject="participants", what={"listed": len(rows)})
     act.tell({"participants": rows})
 
 
-def _standing(act: Act, id: str) -> dict[str, Any]:
+def standing(act: Act, id: str) -> dict[str, Any]:
     """One participant as blinded people see them."""
     person = act.load(id)
     today = today_at(act, person.site)
     due = [] if person.status == "not_enrolled" else list(rows_of(act, id, 60))
+    ahead = [row for row in due if row.get("kind") != "queries"]
     order = {"overdue": 0, "due": 1, "open": 2, "coming": 3}
-    due.sort(key=lambda row: (order[row["state"]], row["by"]))
+    ahead.sort(key=lambda row: (order[row["state"]], row["by"]))
     return {
         "participant": id,
         "site": person.site,
@@ -44,7 +49,7 @@ def _standing(act: Act, id: str) -> dict[str, Any]:
         "consented_on": person.consented_on,
         "day_1": person.day_1,
         "study_day": windows.study_day_of(today, date.fromisoformat(person.day_1)) if person.day_1 else None,
-        "next": due[0] if due else None,
+        "next": ahead[0] if ahead else None,
         "overdue": sum(row["state"] == "overdue" for row in due),
         "open": sum(row["state"] == "open" for row in due),
     }

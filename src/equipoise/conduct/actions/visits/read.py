@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.query import SEALED, queries_shown
-from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, roles_of
+from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, due_of, is_seen, roles_of
+from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -69,12 +72,46 @@ def read(act: Act, participant: str, visit: str = "") -> None:
             "follow_up": person.follow_up,
             "day_1": person.day_1,
             "consent": person.consent_version,
+            "standing": standing(act, participant),
+            "planned": _planned(act),
             "visits": dict(sorted(visits.items())),
             "forms": merged,
+            **_about_forms(act, wanted),
             "queries": queries_shown(act, "participant = %s", (participant,)),
             "signatures": _signatures(act, participant),
         }
     )
+
+
+def _about_forms(act: Act, wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Of open forms: the dates they stand for, which were not done, and which are calendars of days."""
+    from equipoise.conduct.trial.models import Form
+
+    open_ = {id for id, entry in act.protocol.model.assessments.items() if entry.blinding == "open"}
+    therapies = set(act.protocol.model.interventions)
+    rows = [row for row in Form.objects.filter(**wanted) if row.form in open_ | therapies]
+    return {
+        "daily": sorted(id for id in open_ if act.protocol.model.assessments[id].type == "daily-use"),
+        "dates": {f"{row.visit} {row.form} {row.repeat}": row.date for row in rows if row.date},
+        "not_done": {f"{row.visit} {row.form}": row.reason for row in rows if row.state == NOT_DONE},
+    }
+
+
+def _planned(act: Act) -> list[dict[str, Any]]:
+    """The planned visits in dates, with what each asks; none while study day 1 is not known."""
+    if not act.participant.day_1:
+        return []
+    return [
+        {
+            "visit": due.name,
+            "target_day": due.visit.target_day,
+            "first": due.first.isoformat(),
+            "target": due.target.isoformat(),
+            "last": due.last.isoformat(),
+            "assess": [name for name in due.visit.assess if is_seen(act, name)],
+        }
+        for due in due_of(act).values()
+    ]
 
 
 def _signatures(act: Act, participant: str) -> list[dict[str, Any]]:

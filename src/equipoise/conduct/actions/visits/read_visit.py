@@ -8,11 +8,13 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.query import queries_shown
 from equipoise.conduct.actions.visits.recording import (
     READS_QUARANTINED,
     due_of,
     form_of,
+    is_seen,
     raise_problems,
     repeats_of,
     surroundings_of,
@@ -39,14 +41,12 @@ def read_visit(act: Act, participant: str, visit: str) -> None:
     row = visit_row(act, visit)
     today = act.now.local_date
     held = date.fromisoformat(row.date) if row is not None and row.date else None
-    person = act.participant
-    first = date.fromisoformat(person.day_1)
-    asked = [name for name in forms.forms_at(act.protocol, visit) if _is_seen(act, name)]
+    first = date.fromisoformat(act.participant.day_1)
+    asked = [name for name in forms.forms_at(act.protocol, visit) if is_seen(act, name)]
     act.record(subject=f"reading {visit}", what={"forms": asked})
     act.tell(
         {
-            "participant": participant,
-            "site": person.site,
+            "standing": standing(act, participant),
             "visit": visit,
             "planned": due is not None,
             "state": row.state if row is not None else "",
@@ -58,18 +58,14 @@ def read_visit(act: Act, participant: str, visit: str) -> None:
             "timing": due.timing(held or today) if due is not None else "unscheduled",
             "window": [day.isoformat() for day in (due.first, due.target, due.last)] if due is not None else [],
             "may_hold": row is None and bool(act.roles & MATRIX["visit"]),
-            "forms": [_form(act, visit, name, held) for name in asked],
+            "forms": [form_told(act, visit, name, held) for name in asked],
             "queries": queries_shown(act, "participant = %s AND visit = %s", (participant, visit)),
         }
     )
 
 
-def _is_seen(act: Act, name: str) -> bool:
-    """Who rates outcomes sees nothing of the infusion, not even that something is asked there."""
-    return not (act.roles <= {"rater"} and forms.form_of(act.protocol, name).blinding != "open")
-
-
-def _form(act: Act, visit: str, name: str, held: date | None) -> dict[str, Any]:
+def form_told(act: Act, visit: str, name: str, held: date | None) -> dict[str, Any]:
+    """One form of a visit: whether the account records it, its state, and what may be seen of it."""
     made = forms.form_of(act.protocol, name)
     is_open = made.blinding == "open"
     mine = act.roles - READS_QUARANTINED if is_open else act.roles & {"infusion", "safety"}

@@ -61,6 +61,11 @@ def require_may_record(act: Act, form: Form) -> None:
         )
 
 
+def is_seen(act: Act, form: str) -> bool:
+    """Whether a form is named to the account: who rates outcomes sees nothing of an infusion, not what it asks."""
+    return not (act.roles <= {"rater"} and act.protocol.model.assessments[form].blinding != "open")
+
+
 def day_of(act: Act, on: date | None) -> date:
     """The local date meant: today at the site unless said; never in the future (C534)."""
     today = act.now.local_date

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from equipoise.conduct.actions.visits.recording import (
 )
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.rules import forms, windows
+from equipoise.conduct.rules.forms import item_of
 from equipoise.foundation.errors import ConductError, Problem, listed
 from equipoise.protocol.language.design import BehaviouralIntervention
 
@@ -252,14 +254,21 @@ def not_done(act: Act, participant: str, visit: str, form: str) -> None:
 
 @action("visit-forms", private=("forms",))
 def visit_forms(
-    act: Act, participant: str, visit: str, forms: dict[str, Any], on: date | None = None, by: str = ""
+    act: Act,
+    participant: str,
+    visit: str,
+    forms: dict[str, Any],
+    on: date | None = None,
+    by: str = "",
+    left_open: list[str] | None = None,
 ) -> None:
     """Record all forms of a visit at once, from one file: ``forms=@visit.json``, all of them or none.
 
     The file holds for each form its answers, or ``{"answers": ..., "missing": ..., "confirm": [...]}``, or
     ``{"not-done": "the reason"}``; for a daily-use calendar ``{"days": {"2027-03-01": "yes", ...}}`` with yes, no or
     not-known for each day told, and with ``amounts`` and ``unit`` where they are. ``by`` (person or telephone) and
-    ``on`` record the visit itself with them. Everything that is wrong with any of the forms is told at once.
+    ``on`` record the visit itself with them. Where ``left_open`` names forms for another time, every other one that the
+    account could record and tells nothing of is refused. Everything that is wrong is told at once.
     """
     if not forms and not by:
         act.refuse("C577", "forms", "No form is told.", "the forms of the visit")
@@ -274,6 +283,8 @@ def visit_forms(
                 raise
             problems += error.problems
         act.why = ""  # the reason is that of the visit, and is not repeated for each of its forms
+    if left_open is not None:
+        problems += _untold(act, visit, {*forms, *left_open})
     scores: dict[str, Any] = {}
     for form, told in forms.items():
         try:
@@ -289,6 +300,22 @@ def visit_forms(
         what={"forms": sorted(forms)},
         answer={"participant": participant, "visit": visit, "form": sorted(forms), "scores": scores},
     )
+
+
+def _untold(act: Act, visit: str, told: set[str]) -> list[Problem]:
+    """C573 for each form that is asked at a visit, not recorded, the account's to record, and not among ``told``."""
+    out = []
+    for name in forms.forms_at(act.protocol, visit):
+        made = forms.form_of(act.protocol, name)
+        if made.kind in ("vitals", "daily-use") or name in told or form_of(act, visit, name) is not None:
+            continue
+        try:
+            require_may_record(act, made)
+        except ConductError:
+            continue
+        step = "Fill it in, mark the form not done, or leave it open for later."
+        out.append(Problem("C573", name, "Nothing is answered.", "", step))
+    return out
 
 
 def _hold(act: Act, participant: str, name: str, on: date | None, by: str) -> None:
@@ -446,7 +473,10 @@ def _day_rows(
         reasons = {what: NOT_KNOWN}
     else:
         filling = forms.fill(only_substance(made, what), said)
-        raise_problems([*filling.hard, *filling.soft])
+        raise_problems(
+            replace(problem, place=f"{made.id}.{day}.{item_of(made, problem)}")
+            for problem in (*filling.hard, *filling.soft)
+        )
         kept = forms.Filling({id: value for id, value in filling.answers.items() if value is not None})
     ordinal = day.toordinal()
     return filled_rows(act, "calendar", made, kept, repeat=ordinal, on=day, is_new=is_new, reasons=reasons)

@@ -1,0 +1,50 @@
+"""`equipoise serve`: a trial in the browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.console import console, reported
+from equipoise.cli.trial_options import PharmacyOption, SafetyOption, TrialArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    directory: TrialArgument,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at; of this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = 8321,
+    behind_tls: Annotated[
+        list[str] | None,
+        typer.Option("--behind-tls", help="Name under which a proxy of this machine with a certificate is reached."),
+    ] = None,
+    pharmacy: PharmacyOption = None,
+    safety: SafetyOption = None,
+) -> None:
+    """Show a running trial in the browser, for people with accounts. Ctrl+C stops it.
+
+    Without further options it answers on this machine alone. The pharmacy's folder is named where the pharmacist works.
+
+    Example: `equipoise serve trial`
+    """
+    with reported(as_json=False):
+        from equipoise.conduct.trial.trial import Trial
+        from equipoise.web.serve import address_of, make_server
+        from equipoise.web.served import Served
+
+        trial = Trial.open(directory)
+        served = Served(trial, str(pharmacy) if pharmacy else None, str(safety) if safety else None)
+        server = make_server(served, host, port, tuple(behind_tls or ()))
+    out = console()
+    out.print(f"{trial.config.trial}: {address_of(server, host)}  (Ctrl+C stops it)", markup=False)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        out.print("stopped")
+    finally:
+        server.close()

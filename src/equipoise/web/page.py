@@ -1,0 +1,199 @@
+"""A page: its address and name, who opens it, and what becomes of everything that can go wrong in it.
+
+Deny by default: nobody signed in, no role of the account in the page's row of ``policy.py``, a participant of another
+site, each is refused before the page's own code runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+
+from equipoise.conduct.entropy import SystemEntropy
+from equipoise.conduct.trial.trial import Trial
+from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
+from equipoise.web.policy import POLICY, PUBLIC, may
+from equipoise.web.render import render
+from equipoise.web.served import Served
+from equipoise.web.sessions import SignedIn
+from equipoise.web.words import problem_words, role_words
+
+LOG = logging.getLogger("equipoise.web")
+COOKIE = "equipoise-session"
+SERVED = "equipoise.served"
+# What is not there, or is of another site: one page for all of them.
+_NOT_THERE = ("C014", "C530", "C577")
+_CAUSES = ("C007", "C020", "C021", "C022", "C024", "C025", "C026", "C027")
+PAGES: dict[str, Page] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page by name: its address as Django writes it, and its view."""
+
+    name: str
+    address: str
+    view: Callable[..., HttpResponse]
+
+
+class Asked(HttpRequest):
+    """A request to a page, as its view gets it."""
+
+    served: Served
+    who: SignedIn
+    roles: tuple[str, ...]
+    sites: tuple[str, ...]
+    person: str
+    page: str
+
+
+def page(name: str, address: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Make a function the page of that name at that address."""
+
+    def register(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: Any, **place: str) -> HttpResponse:
+            served: Served = request.META[SERVED]
+            request.served, request.page, request.who = served, name, None
+            with served.trial.use():
+                try:
+                    return _admitted(view, request, name, place)
+                except EquipoiseError as error:
+                    return refused(request, error)
+                except Exception as error:
+                    return broken(request, error)
+
+        PAGES[name] = Page(name, address, guarded)
+        return guarded
+
+    return register
+
+
+def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place: dict[str, str]) -> HttpResponse:
+    if request.method not in ("GET", "HEAD", "POST"):
+        return HttpResponseNotAllowed(["GET", "POST"])
+    served = request.served
+    request.who = served.sessions.find(request.COOKIES.get(COOKIE, ""))
+    account = served.trial.row("account", account=request.who.account) if request.who else None
+    if account is not None and not _in_use(served, account):
+        served.sessions.end_of(account.account)
+        request.who = account = None
+    if account is None:
+        if name in PUBLIC:
+            return view(request, **place)
+        return _sign_in_first(view, request, place)
+    request.roles = tuple(account.roles.split(","))
+    request.sites = tuple(site for site in account.sites.split(",") if site)
+    request.person = account.person or account.account
+    if not may(name, request.roles):
+        LOG.warning("page %s refused to account %s", name, account.account)
+        return not_allowed(request, POLICY.get(name, frozenset()))
+    if "participant" in place:
+        _require_known(request, place["participant"])
+    return view(request, **place)
+
+
+def _in_use(served: Served, account: Any) -> bool:
+    today = served.now("").local_date.isoformat()
+    return account.state == "active" and not (account.expires_on and today > account.expires_on)
+
+
+def _sign_in_first(view: Any, request: Any, place: dict[str, str]) -> HttpResponse:
+    """To the sign-in page, and back afterwards; what an ended session's author was typing is kept as a draft."""
+    kept = ""
+    whose = request.served.sessions.whose(request.COOKIES.get(COOKIE, ""))
+    if request.method == "POST" and whose and hasattr(view, "keep_draft"):
+        view.keep_draft(request, whose, **place)
+        kept = "&kept=1"
+    ended = "&ended=1" if whose else ""
+    return HttpResponseRedirect(f"/sign-in/?next={quote(request.path)}{ended}{kept}")
+
+
+def _require_known(request: Any, participant: str) -> None:
+    """Refuse a participant that there is not, or of another site (C014); that it was tried is in the ledger."""
+    from equipoise.conduct.actions.dispatch import note_refusal
+    from equipoise.conduct.actions.sign_in import Session
+    from equipoise.conduct.clock import usual_clock
+
+    served: Served = request.served
+    row = served.trial.row("participant", participant=participant)
+    if row is not None and (not request.sites or row.site in request.sites):
+        return
+    problem = Problem("C014", participant[:40], "There is no such participant here.")
+    LOG.warning("participant of no site of account %s asked for on page %s", request.who.account, request.page)
+    session = Session(request.who.account, request.who.device)
+    sources = served.clock or usual_clock(served.trial.mode), served.entropy or SystemEntropy()
+    if participant.isprintable():
+        note_refusal(served.trial, session, f"page {request.page}", problem, *sources)
+    raise ConductError(problem)
+
+
+# ------------------------------------------------------------------ what can go wrong
+
+
+def refused(request: Any, error: EquipoiseError) -> HttpResponse:
+    """The page that says that an action was refused, where the page itself does not show it at its fields."""
+    codes = {problem.code for problem in error.problems}
+    if codes & set(_NOT_THERE):
+        return not_there(request)
+    if "C013" in codes:
+        return render(request, "stopped.html", _said("This is not yours to do", error.problems), status=403)
+    if codes & set(_CAUSES):
+        LOG.error("the trial cannot be reached: %s", ", ".join(sorted(codes)))
+        return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=503)
+    return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=422)
+
+
+def _said(title: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    return {"title": title, "said": [problem_words(problem) for problem in problems]}
+
+
+def not_allowed(request: Any, roles: frozenset[str]) -> HttpResponse:
+    """403: the page is another role's."""
+    mine, theirs = role_words(request.roles), role_words(sorted(roles))
+    said = [f"Your role, {mine}, does not open this page.", f"It is for: {theirs}." if theirs else ""]
+    return render(request, "stopped.html", {"title": "Not your page", "said": list(filter(None, said))}, status=403)
+
+
+def not_there(request: Any, exception: Exception | None = None) -> HttpResponse:
+    """404: not there, or of another site; nobody is told which."""
+    said = ["There is no such page, or it is of another site.", "Check the code, or go to Today."]
+    return render(request, "stopped.html", {"title": "There is no such page", "said": said}, status=404)
+
+
+def forged(request: Any, reason: str = "") -> HttpResponse:
+    """403: a post that did not come from a page of this server, or from one that is too old."""
+    LOG.warning("a post without the token of a page was refused")
+    request.served, request.who, request.page = request.META.get(SERVED), None, ""
+    said = [
+        "This was sent from a page that is too old, or not from here. Nothing was recorded.",
+        "Go back, load the page again, and submit once more.",
+    ]
+    return render(request, "stopped.html", {"title": "Nothing was recorded", "said": said}, status=403)
+
+
+def broken(request: Any, error: Exception) -> HttpResponse:
+    """500: a fault of the program. The log gets the places in the program, never what was typed or read."""
+    reference = secrets.token_hex(4)
+    places = " < ".join(f"{one.filename.rpartition('equipoise/')[2]}:{one.lineno}" for one in _frames(error)[-6:][::-1])
+    LOG.error("fault %s on page %s: %s at %s", reference, getattr(request, "page", "?"), type(error).__name__, places)
+    said = [
+        "The program has a fault here. What you submitted may not have been recorded: look before you submit again.",
+        f"Tell the administrator the reference {reference}.",
+    ]
+    return render(request, "stopped.html", {"title": "This page has failed", "said": said}, status=500)
+
+
+def _frames(error: Exception) -> list[traceback.FrameSummary]:
+    return list(traceback.extract_tb(error.__traceback__))
+
+
+__all__ = ["COOKIE", "PAGES", "SERVED", "Asked", "Page", "Trial", "broken", "forged", "not_there", "page"]

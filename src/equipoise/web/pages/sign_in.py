@@ -1,0 +1,122 @@
+"""Signing in and out, and one's own pass-phrase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from equipoise.foundation.errors import ConductError
+from equipoise.web.page import COOKIE, LOG, page
+from equipoise.web.policy import may
+from equipoise.web.render import NAVIGATION, render
+from equipoise.web.sessions import ABSOLUTE, SignedIn
+
+# One text for every failure: an account that there is not, a wrong pass-phrase, an account that waits.
+WRONG = (
+    "Account or pass-phrase is not right. Type both again. After five wrong ones an account waits a quarter of an hour."
+)
+_LONGEST = 400
+
+
+@page("home", "")
+def home(request: Any) -> HttpResponse:
+    """To the first page of the role."""
+    return HttpResponseRedirect(first_page(request.roles))
+
+
+def first_page(roles: tuple[str, ...]) -> str:
+    """The page that somebody in these roles begins with."""
+    return next((address for name, _, address in NAVIGATION if may(name, roles)), "/passphrase/")
+
+
+@page("sign-in", "sign-in/")
+def sign_in_page(request: Any) -> HttpResponse:
+    """Sign in; afterwards back to the page that was asked for."""
+    to = _safe(request.POST.get("next") or request.GET.get("next") or "/")
+    said = {"next": to, "ended": "ended" in request.GET, "kept": "kept" in request.GET, "account": "", "wrong": ""}
+    if request.method != "POST":
+        return render(request, "sign_in.html", said)
+    served, address = request.served, request.META.get("REMOTE_ADDR", "")
+    account, passphrase = request.POST.get("account", "").strip(), request.POST.get("passphrase", "")
+    said |= {"account": account[:80], "wrong": WRONG}
+    if served.throttle.waits(address):
+        LOG.warning("too many wrong pass-phrases from one address")
+        return render(request, "sign_in.html", said, status=429)
+    from equipoise.conduct.actions.sign_in import sign_in
+
+    device = f"browser at {address}"
+    try:
+        if not account or not passphrase or len(account) > 80 or len(passphrase) > _LONGEST:
+            return render(request, "sign_in.html", said, status=403)
+        sign_in(served.trial, account, passphrase, device=device, clock=served.clock, entropy=served.entropy)
+    except ConductError as error:
+        if error.problems[0].code not in ("C010", "C011"):
+            raise
+        served.throttle.failed(address)
+        return render(request, "sign_in.html", said, status=403)
+    served.sessions.end(request.COOKIES.get(COOKIE, ""))
+    rotate_token(request)
+    response = HttpResponseRedirect(to)
+    response.set_cookie(
+        COOKIE,
+        served.sessions.begin(account, device),
+        max_age=ABSOLUTE,
+        httponly=True,
+        samesite="Lax",
+        secure=served.secure,
+    )
+    return response
+
+
+def _safe(to: str) -> str:
+    ok = to.startswith("/") and url_has_allowed_host_and_scheme(to, allowed_hosts=None) and "/sign-" not in to
+    return to if ok and to.isprintable() else "/"
+
+
+@page("sign-out", "sign-out/")
+def sign_out(request: Any) -> HttpResponse:
+    """Sign out, after a button: a link that somebody sends signs nobody out."""
+    if request.method != "POST":
+        return render(request, "sign_out.html", {})
+    who: SignedIn = request.who
+    request.served.do(who, "sign-out")
+    request.served.sessions.end(request.COOKIES.get(COOKIE, ""))
+    response = HttpResponseRedirect("/sign-in/")
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@page("passphrase", "passphrase/")
+def passphrase(request: Any) -> HttpResponse:
+    """Set one's own pass-phrase; every other session of the account ends."""
+    said: dict[str, Any] = {"wrong": [], "done": False}
+    if request.method == "POST":
+        from equipoise.conduct.actions.sign_in import check_again
+        from equipoise.web.words import problem_words
+
+        new = request.POST.get("new", "")
+        try:
+            if new != request.POST.get("again", ""):
+                said["wrong"] = ["The two new ones differ. Type both again."]
+            else:
+                served, who = request.served, request.who
+                check_again(served.trial, who.account, request.POST.get("old", ""), served.now(""))
+                served.do(who, "passphrase", {"new": new})
+                served.sessions.end_of(who.account)
+                response = render(request, "passphrase.html", {"done": True, "wrong": []})
+                response.set_cookie(
+                    COOKIE,
+                    served.sessions.begin(who.account, who.device),
+                    max_age=ABSOLUTE,
+                    httponly=True,
+                    samesite="Lax",
+                    secure=served.secure,
+                )
+                return response
+        except ConductError as error:
+            request.served.throttle.failed(request.META.get("REMOTE_ADDR", ""))
+            said["wrong"] = [problem_words(problem) for problem in error.problems]
+    return render(request, "passphrase.html", said, status=422 if said["wrong"] else 200)

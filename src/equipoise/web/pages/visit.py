@@ -1,0 +1,241 @@
+"""A visit: all its forms on one page, one submission, all or nothing; what was typed is kept as a draft meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import date
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseRedirect
+
+from equipoise.conduct.rules import forms
+from equipoise.foundation.errors import ConductError, UsageError
+from equipoise.web.fields import Summary
+from equipoise.web.page import page
+from equipoise.web.pages.participants import bar
+from equipoise.web.receipts import receipt_of
+from equipoise.web.render import render
+from equipoise.web.visit_sheet import Section, fill_in, sections_of, show_problems, submission
+from equipoise.web.words import counted, day_words, long_day, problem_words, typed_date, visit_words, window_words
+
+_NO_DRAFT = ("csrfmiddlewaretoken", "key", "act")
+
+
+@page("visit", "p/<participant>/visit/<visit>/")
+def visit(request: Any, participant: str, visit: str) -> HttpResponse:
+    """Fill in a visit, submit it, or look at what is recorded."""
+    told = request.served.do(request.who, "read-visit", {"participant": participant, "visit": visit}).told
+    protocol = _protocol(request, participant)
+    sections = sections_of(protocol, told)
+    sheet = Sheet(request, participant, visit, told, sections)
+    if request.method != "POST":
+        draft = request.served.drafts.find(request.who.account, participant, visit)
+        if draft is not None:
+            sheet.fill(draft.fields)
+            sheet.saved(draft.count, draft.at)
+        return sheet.page()
+    sheet.fill(request.POST)
+    _keep(request, request.who.account, participant, visit, sections)
+    if request.POST.get("act") == "drop":
+        request.served.drafts.drop(request.who.account, participant, visit)
+        return HttpResponseRedirect(f"/p/{participant}/")
+    draft = request.served.drafts.find(request.who.account, participant, visit)
+    if draft is not None:
+        sheet.saved(draft.count, draft.at)
+    if request.POST.get("act") == "draft":
+        return sheet.page()
+    if request.POST.get("act") == "store":
+        return sheet.stored()
+    return sheet.submit()
+
+
+def _protocol(request: Any, participant: str) -> Any:
+    trial = request.served.trial
+    row = trial.row("participant", participant=participant)
+    return trial.protocol(row.protocol_hash or trial.protocol_hash)
+
+
+def _keep(request: Any, account: str, participant: str, visit: str, sections: list[Section]) -> None:
+    """Keep what was typed as a draft; nothing of quarantined forms."""
+    sealed = {section.form for section in sections if section.blinding != "open"}
+    fields = {
+        name: request.POST.getlist(name)
+        for name in request.POST
+        if name not in _NO_DRAFT and name.partition(".")[0].partition(":")[0] not in sealed
+    }
+    trial = request.served.trial
+    site = trial.row("participant", participant=participant).site
+    at = request.served.now(trial.row("site", site=site).zone).local
+    typed = {name: values for name, values in fields.items() if name not in ("on", "by")}
+    if any(any(value.strip() for value in values) for values in typed.values()):
+        request.served.drafts.keep(account, participant, visit, fields, at)
+    else:
+        request.served.drafts.drop(account, participant, visit)
+
+
+def keep_draft(request: Any, account: str, participant: str, visit: str) -> None:
+    """Keep what the author of an ended session was typing."""
+    row = request.served.trial.row("participant", participant=participant)
+    known = request.served.trial.row("account", account=account)
+    if row is None or known is None or known.state != "active":
+        return
+    sites = [site for site in known.sites.split(",") if site]
+    if sites and row.site not in sites:
+        return
+    protocol = _protocol(request, participant)
+    every = forms.forms(protocol).values()
+    _keep(request, account, participant, visit, [_bare(made) for made in every])
+
+
+def _bare(made: forms.Form) -> Section:
+    return Section(made.id, made.label, made.kind, "", False, made.blinding)
+
+
+visit.__wrapped__.keep_draft = keep_draft  # type: ignore[attr-defined]
+
+
+class Sheet:
+    """The page of one visit, under way."""
+
+    def __init__(self, request: Any, participant: str, visit: str, told: Any, sections: list[Section]) -> None:
+        self.request = request
+        self.participant = participant
+        self.visit = visit
+        self.told = told
+        self.sections = sections
+        self.summary = Summary()
+        self.key = secrets.token_urlsafe(12)
+        self.on = day_words(told["today"], week=False)
+        self.by = "telephone" if "call" in visit else "person"
+        self.why = ""
+        self.say = ""
+        self.note: dict[str, Any] = {}
+        self.status = 200
+
+    def fill(self, typed: Any) -> None:
+        """What was typed, into the fields."""
+        fill_in(self.sections, typed)
+
+        def one(name: str) -> str:
+            values = typed.getlist(name) if hasattr(typed, "getlist") else typed.get(name, [])
+            return str(values[-1]).strip() if values else ""
+
+        self.key = one("key")[:40] or self.key
+        self.on, self.by = one("on") or self.on, one("by") or self.by
+        self.why = one("why")
+
+    def saved(self, count: int, at: Any) -> None:
+        """What the line of the draft says."""
+        self.note = {"count": counted(count, "field"), "at": f"{at:%H:%M:%S}"}
+
+    def stored(self) -> HttpResponse:
+        """The line of the draft alone, for the script."""
+        words = f"{self.note['count']} stored {self.note['at']} · not yet in the record" if self.note else ""
+        return HttpResponse(words, content_type="text/plain; charset=utf-8")
+
+    def submit(self) -> HttpResponse:
+        """Submit everything that was typed, all or nothing; then to the receipt."""
+        served, request = self.request.served, self.request
+        account, digest = request.who.account, _digest(request.POST)
+        if (made := receipt_of(served.trial, account, self.key)) is not None:
+            if served.sent.get((account, self.key)) == digest:
+                return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
+            return self._answered(made)
+        today = date.fromisoformat(self.told["today"])
+        told = submission(self.sections, lambda text: typed_date(text, today))
+        given: dict[str, Any] = {"participant": self.participant, "visit": self.visit, "forms": told}
+        if self.told["may_hold"]:
+            given |= {"by": self.by, "on": typed_date(self.on, today)}
+        given["left_open"] = [section.form for section in self.sections if section.leave]
+        try:
+            served.do(request.who, "visit-forms", given, why=self.why, key=self.key)
+        except (ConductError, UsageError) as error:
+            return self._refused(error)
+        served.note_sent(account, self.key, digest)
+        served.drafts.drop(account, self.participant, self.visit)
+        return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
+
+    def _refused(self, error: ConductError | UsageError) -> HttpResponse:
+        """The page again, with everything typed, and every refusal at its field."""
+        self.status = 422
+        codes = {problem.code for problem in error.problems}
+        if codes & {"C014", "C530"}:
+            raise error
+        if "C015" in codes:
+            return self._answered(receipt_of(self.request.served.trial, self.request.who.account, self.key))
+        for problem in error.problems:
+            if problem.code in ("C531", "C016") or problem.place in ("on", "by"):
+                words = problem_words(problem)
+                self.say = words
+                self.summary.lines.append((words, "f-why" if problem.code in ("C531", "C016") else "f-on", False))
+            else:
+                show_problems(self.sections, [problem], self.summary)
+        return self.page()
+
+    def _answered(self, made: Any) -> HttpResponse:
+        """This very page was submitted before: what is in the record is the first, and the receipt says what."""
+        self.status = 422
+        words = "This page was submitted before, and what was typed then is in the record. Nothing was changed."
+        self.summary.lines.append((words, "", False))
+        return self.page(before=made)
+
+    def page(self, before: Any = None) -> HttpResponse:
+        """The page as it stands."""
+        told, visit = self.told, self.visit
+        standing = told["standing"]
+        title = visit_words(visit)
+        ready = [section for section in self.sections if section.editable]
+        window = told["window"]
+        return render(
+            self.request,
+            "visit.html",
+            {
+                "title": f"Not submitted: {title}" if self.summary.lines else f"{title}, {self.participant}",
+                "heading": title,
+                "bar": bar(standing),
+                "told": told,
+                "sections": self.sections,
+                "summary": self.summary,
+                "can": bool(ready) or told["may_hold"],
+                "may_hold": told["may_hold"],
+                "held": _held(told),
+                "window": window_words(window[0], window[2]) if window else "",
+                "timing": told["timing"].replace("_", " "),
+                "key": self.key,
+                "on": self.on,
+                "by": self.by,
+                "why": self.why,
+                "say": self.say,
+                "ask_why": bool(self.why or self.say) or told["timing"] in ("early", "late"),
+                "reasons": list(_REASONS),
+                "draft": self.note,
+                "before": before,
+                "queries": [row for row in told["queries"] if not row["form"] and row["state"] != "closed"],
+                "missed": told["state"] == "missed",
+                "today": long_day(date.fromisoformat(told["today"])),
+            },
+            status=self.status,
+        )
+
+
+def _digest(post: Any) -> str:
+    """What a post says, whichever token of the page it came with."""
+    told = sorted((name, post.getlist(name)) for name in post if name != "csrfmiddlewaretoken")
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+_REASONS = (
+    ("refused", "Refused"),
+    ("no-answer", "Asked, no answer"),
+    ("not-known", "Not known"),
+    ("not-asked", "Not asked"),
+    ("lost", "Sheet lost or unreadable"),
+)
+
+
+def _held(told: Any) -> str:
+    if told["state"] != "attended":
+        return ""
+    how = "by telephone" if told["by"] == "telephone" else "in person"
+    return f"Held on {day_words(told['date'])}, day {told['study_day']}, {how}"

@@ -1,0 +1,76 @@
+"""Which role opens which page: one row a page, one column a role. What is not marked Y is refused.
+
+A page that records something names an action; who may do that is decided by the action's own row. A test fails where a
+page has no row, a row has no page, a cell is neither Y nor a dash, or a page is open to a role that no action of it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+COLUMNS = (
+    "administrator",
+    "coordinator",
+    "investigator",
+    "infusion",
+    "rater",
+    "pharmacist",
+    "safety",
+    "monitor",
+    "data-manager",
+    "statistician",
+    "unblinded-statistician",
+)
+PUBLIC = frozenset({"sign-in"})  # open to who is not signed in
+
+# Columns:            adm coo inv inf rat pha saf mon dat sta uns
+_PAGES = """
+home                   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+sign-in                Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+receipt                Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+today                  -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+participants           -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+participant            -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+visit                  -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+screen                 -   Y   Y   -   -   -   -   -   -   -   -
+consent                -   Y   Y   -   -   -   -   -   -   -   -
+baseline               -   Y   Y   -   -   -   -   -   -   -   -
+eligibility            -   Y   Y   -   -   -   Y   Y   Y   -   -
+day-1                  -   Y   Y   -   -   -   -   -   -   -   -
+screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
+reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
+randomize              -   Y   Y   -   -   -   -   -   -   -   -
+visit-missed           -   Y   Y   -   -   -   -   -   -   -   -
+session                -   Y   Y   -   -   -   -   -   -   -   -
+weight                 -   Y   Y   Y   -   -   -   -   -   -   -
+adverse-event          -   Y   Y   Y   -   -   -   -   -   -   -
+adverse-event-update   -   Y   Y   -   -   -   -   -   -   -   -
+adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -   -
+discontinue            -   -   Y   -   -   -   -   -   -   -   -
+withdraw               -   Y   Y   -   -   -   -   -   -   -   -
+lost                   -   Y   Y   -   -   -   -   -   -   -   -
+found-again            -   Y   Y   -   -   -   -   -   -   -   -
+death                  -   Y   Y   -   -   -   -   -   -   -   -
+complete               -   Y   Y   -   -   -   -   -   -   -   -
+"""
+
+
+def read_policy(text: str = _PAGES) -> dict[str, frozenset[str]]:
+    """Page to the roles that open it; ``ValueError`` where a row is not whole."""
+    out: dict[str, frozenset[str]] = {}
+    for line in text.strip().splitlines():
+        name, *cells = line.split()
+        if len(cells) != len(COLUMNS) or set(cells) - {"Y", "-"} or name in out:
+            raise ValueError(f"the row of {name} is not whole")
+        out[name] = frozenset(role for role, cell in zip(COLUMNS, cells, strict=True) if cell == "Y")
+    return out
+
+
+POLICY = read_policy()
+
+
+def may(page: str, roles: Collection[str]) -> bool:
+    """Whether an account with these roles opens a page; a page without a row is nobody's."""
+    return bool(POLICY.get(page, frozenset()) & set(roles))

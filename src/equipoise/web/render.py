@@ -1,0 +1,104 @@
+"""Templates filled in: what every page shows around its own content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.http import HttpResponse
+from django.template import engines
+
+from equipoise.foundation.version import program_version
+from equipoise.web.policy import may
+from equipoise.web.words import day_words, role_words, zone_words
+
+NAVIGATION = (
+    ("today", "Today", "/today/"),
+    ("participants", "Participants", "/p/"),
+    ("pharmacy", "Pharmacy", "/pharmacy/"),
+    ("queries", "Queries", "/queries/"),
+    ("audit", "Audit trail", "/audit/"),
+    ("accounts", "Accounts", "/accounts/"),
+    ("closing", "Freeze and lock", "/lock/"),
+)
+_UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})
+
+
+def render(request: Any, template: str, context: Mapping[str, Any], status: int = 200) -> HttpResponse:
+    """A page of a template, within the frame that every page has."""
+    whole = {**_frame(request), **context}
+    text = engines["django"].get_template(template).render(whole, request)
+    response = HttpResponse(_tight(text), status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _tight(text: str) -> str:
+    """Without the blank lines that template tags leave."""
+    return re.sub(r"\n\s*\n+", "\n", text)
+
+
+def _frame(request: Any) -> dict[str, Any]:
+    served, who = getattr(request, "served", None), getattr(request, "who", None)
+    roles = getattr(request, "roles", ()) if who else ()
+    out: dict[str, Any] = {
+        "who": who,
+        "navigation": [entry for entry in NAVIGATION if may(entry[0], roles)],
+        "page": getattr(request, "page", ""),
+        "version": program_version(),
+    }
+    if served is None:
+        return out
+    out |= {"trial": served.trial.config.trial, "training": served.trial.mode == "training"}
+    if who:
+        out |= {
+            "me": request.person,
+            "my_roles": role_words(roles),
+            "my_sites": ", ".join(request.sites),
+            "unblinded": bool(_UNBLINDED & set(roles)),
+            "foot": _foot(served, request.sites),
+        }
+    return out
+
+
+def _foot(served: Any, sites: tuple[str, ...]) -> dict[str, Any]:
+    """Where this page came from: time with zone, version of the protocol, the ledger's end."""
+    with served.trial.use():
+        number, hash = served.trial.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
+        zones = served.trial.rows("SELECT site, zone FROM site ORDER BY site")
+        version = served.trial.rows(
+            "SELECT v.version, v.hash FROM protocol_version v JOIN trial_state t ON t.protocol_hash = v.hash"
+        )[0]
+    zone = next((zone for site, zone in zones if not sites or site in sites), "UTC")
+    now = served.now(zone)
+    return {
+        "now": now_words(now),
+        "protocol": f"{version[0]}",
+        "hash": version[1][:12],
+        "events": number,
+        "anchor": f"{number}-{hash[:16]}",
+    }
+
+
+def now_words(now: Any) -> str:
+    """A moment on the wall with its zone."""
+    local: datetime = now.local
+    return f"{day_words(local.date())}, {local:%H:%M} {zone_words(now.offset_minutes, now.zone, local)}"
+
+
+@cache
+def static_mark() -> str:
+    """A mark of the style sheet and script as they are, so that a new version is fetched."""
+    import hashlib
+    from importlib.resources import files
+
+    made = hashlib.sha256()
+    for name in ("equipoise.css", "keys.js"):
+        made.update(files("equipoise.web").joinpath("static", name).read_bytes())
+    return made.hexdigest()[:10]
+
+
+__all__ = ["now_words", "render", "static_mark"]

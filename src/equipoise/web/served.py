@@ -1,0 +1,70 @@
+"""The trial that a server shows: with its sessions, its drafts, and the keys that were named when it was started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from equipoise.conduct.clock import Clock, Moment, usual_clock
+from equipoise.conduct.entropy import Entropy
+from equipoise.conduct.trial.trial import Trial
+from equipoise.web.drafts import Drafts
+from equipoise.web.sessions import Sessions, SignedIn
+from equipoise.web.throttle import Throttle
+
+if TYPE_CHECKING:
+    from equipoise.conduct.actions.context import Receipt
+
+_MOST_SENT = 5_000
+DRAFTS_FILE = "drafts.sqlite3"
+
+
+@dataclass
+class Served:
+    """One trial behind one server. ``pharmacy`` and ``safety`` are the key folders it may use, where it may."""
+
+    trial: Trial
+    pharmacy: str | None = None
+    safety: str | None = None
+    clock: Clock | None = None
+    entropy: Entropy | None = None
+    secure: bool = False
+    sessions: Sessions = field(default_factory=Sessions)
+    throttle: Throttle = field(default_factory=Throttle)
+    sent: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def drafts(self) -> Drafts:
+        """What was typed and not submitted."""
+        return Drafts(self.trial.directory / DRAFTS_FILE)
+
+    def do(
+        self, who: SignedIn, action: str, given: Mapping[str, Any] | None = None, *, why: str = "", key: str = ""
+    ) -> Receipt:
+        """An action of somebody signed in."""
+        from equipoise.conduct.actions.dispatch import perform
+        from equipoise.conduct.actions.sign_in import Session
+
+        return perform(
+            self.trial,
+            Session(who.account, who.device),
+            action,
+            given or {},
+            why=why,
+            key=key or None,
+            clock=self.clock,
+            entropy=self.entropy,
+            pharmacy=self.pharmacy,
+            safety=self.safety,
+        )
+
+    def note_sent(self, account: str, key: str, digest: str) -> None:
+        """Remember what a request sent, so that the very same one, sent again, is known."""
+        while len(self.sent) >= _MOST_SENT:
+            self.sent.pop(next(iter(self.sent)), None)
+        self.sent[(account, key)] = digest
+
+    def now(self, zone: str) -> Moment:
+        """The moment at a place."""
+        return Moment.of(self.clock or usual_clock(self.trial.mode), zone)

@@ -1,0 +1,105 @@
+/* What the keyboard adds. Without this file every field is an ordinary field and every form posts. */
+(() => {
+  const all = (s, e = document) => [...e.querySelectorAll(s)];
+  const rows = all(".q");
+  const count = form => {
+    const own = all(".q", form), out = form.querySelector("[data-count]");
+    own.forEach(r => r.classList.toggle("open", !r.querySelector(":checked")));
+    if (out) out.textContent = `${own.filter(r => r.querySelector(":checked")).length} of ${own.length} answered`;
+  };
+  const goto = row => row && (row.querySelector(":checked") || row.querySelector("input")).focus();
+  rows.forEach((row, i) => {
+    row.addEventListener("keydown", e => {
+      if (e.ctrlKey || e.metaKey || e.altKey) return;
+      const value = e.key === "m" ? "left-out" : e.key;
+      const radio = all("input", row).find(x => x.value === value);
+      if (radio) {
+        e.preventDefault(); radio.checked = true; radio.dispatchEvent(new Event("change", {bubbles: true}));
+        const next = rows[i + 1];
+        if (next && next.closest("fieldset") === row.closest("fieldset")) goto(next); else radio.focus();
+      } else if (e.key === "Backspace") { e.preventDefault(); goto(rows[i - 1]); }
+    });
+    row.addEventListener("change", () => count(row.closest("fieldset")));
+  });
+  all("fieldset[data-grid]").forEach(count);
+
+  all("[data-letters]").forEach(set => set.addEventListener("keydown", e => {
+    const radio = all("input", set).find(x => x.dataset.key === e.key.toLowerCase());
+    if (radio) { e.preventDefault(); radio.checked = true; radio.focus(); radio.dispatchEvent(new Event("change", {bubbles: true})); }
+  }));
+
+  all(".vas").forEach(vas => {
+    const line = vas.querySelector("input"), box = document.getElementById(line.dataset.box);
+    vas.hidden = false;
+    line.addEventListener("input", () => { line.classList.remove("unmarked"); box.value = line.value; line.removeAttribute("aria-valuetext"); });
+    box.addEventListener("input", () => { line.classList.toggle("unmarked", box.value === ""); if (box.value !== "") line.value = box.value; });
+  });
+
+  const days = all(".day input");
+  const show = box => {
+    const cell = box.closest(".day"), v = box.value.trim().toLowerCase();
+    cell.classList.toggle("nouse", v === "0" || v === "none");
+    cell.classList.toggle("unk", v === "?");
+    cell.classList.toggle("used", v !== "" && !["0", "none", "?"].includes(v));
+  };
+  days.forEach((box, i) => {
+    const step = n => { const to = days[i + n]; if (to) { to.focus(); to.select(); } };
+    box.addEventListener("input", () => show(box));
+    box.addEventListener("keydown", e => {
+      const put = (v, n = 1) => { e.preventDefault(); box.value = v; show(box); box.dispatchEvent(new Event("change", {bubbles: true})); step(n); };
+      if (e.key === "n" || e.key === "0" && box.value === "") put("none");
+      else if (e.key === "u") put("used");
+      else if (e.key === "?" || e.key === "x") put("?");
+      else if (e.key === "=") put(document.querySelector(`[data-date="${box.dataset.weekago}"]`)?.value ?? box.dataset.lastweek ?? "");
+      else if (e.key === "Enter" && !e.ctrlKey || e.key === "ArrowRight") { e.preventDefault(); step(1); }
+      else if (e.key === "ArrowLeft") { e.preventDefault(); step(-1); }
+      else if (e.key === "ArrowDown") { e.preventDefault(); step(7); }
+      else if (e.key === "ArrowUp") { e.preventDefault(); step(-7); }
+    });
+  });
+
+  const acts = all("table.list tbody tr:not(.group)").map(r => all("a, button", r).pop()).filter(Boolean);
+  document.addEventListener("keydown", e => {
+    if (!acts.length || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, select, textarea")) return;
+    const at = acts.indexOf(document.activeElement), go = document.getElementById("go");
+    if (e.key === "j") acts[Math.min(at + 1, acts.length - 1)].focus();
+    else if (e.key === "k") acts[Math.max(at - 1, 0)].focus();
+    else if (e.key === "/" && go) { e.preventDefault(); go.focus(); }
+  });
+
+  document.addEventListener("keydown", e => {
+    if ((e.ctrlKey || e.metaKey) && e.key === "Enter") { e.preventDefault(); (document.activeElement?.form || document.querySelector("form.main"))?.requestSubmit(); }
+  });
+
+  const summary = document.getElementById("summary");
+  if (summary) summary.focus();
+
+  // What is typed is stored as a draft a moment later; only the server's answer says that it is.
+  const kept = document.querySelector("form[data-draft]"), line = document.getElementById("draft-line");
+  if (kept && line) {
+    let waiting = 0, away = false;
+    const store = () => {
+      const body = new FormData(kept); body.set("act", "store");
+      fetch(location.pathname, {method: "POST", body, redirect: "manual"}).then(r => {
+        if (!r.ok) throw new Error(); return r.text();
+      }).then(said => {
+        away = false; line.textContent = said;
+      }).catch(() => {
+        away = true; line.textContent = "Not stored: no answer from the server. What you typed is on this screen alone.";
+        setTimeout(store, 5000);
+      });
+    };
+    kept.addEventListener("change", () => { clearTimeout(waiting); waiting = setTimeout(store, 300); });
+    addEventListener("beforeunload", e => { if (away) e.preventDefault(); });
+    kept.addEventListener("submit", () => { clearTimeout(waiting); away = false; });
+  }
+
+  // One submission a form: a second press while the first is under way does nothing. Coming back makes it a form again.
+  all("form[method=post]").forEach(form => form.addEventListener("submit", e => {
+    if (form.dataset.sent) { e.preventDefault(); return; }
+    form.dataset.sent = "1";
+    const button = e.submitter;
+    setTimeout(() => { if (button) button.textContent = "Recording…"; }, 400);
+  }));
+  addEventListener("pageshow", e => { if (e.persisted) location.reload(); });
+})();

@@ -1,0 +1,362 @@
+"""The forms of a visit as fields of one page, and what was typed into them as one submission to the actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from equipoise.conduct.rules import forms
+from equipoise.foundation.errors import Problem
+from equipoise.protocol import Protocol
+from equipoise.web.fields import SOFT, Field, Summary
+from equipoise.web.words import REASON_WORDS, day_words, long_day
+
+_ASKED = (("none", "None, asked"), ("yes", "Yes, report after this"), ("did-not-ask", "Did not ask"))
+LEFT_OUT = "left-out"  # what the sixth choice of a grid says
+_GRID = 5  # items from which on a questionnaire is a grid
+_MOST_BOXES = 8  # numbers drawn as boxes; more are typed
+_BOX_WORDS = {
+    "yes": "Yes",
+    "no": "No",
+    "positive": "Positive",
+    "negative": "Negative",
+    "not_evaluable": "Not evaluable",
+}
+
+
+@dataclass
+class Day:
+    """One cell of the calendar: `value` is what was typed, `told` what is in the record."""
+
+    date: str
+    label: str
+    long: str
+    name: str
+    told: str = ""
+    value: str = ""
+    week_ago: str = ""
+    last_week: str = ""
+    editable: bool = True
+    level: str = ""
+    say: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its mark on the page."""
+        return f"f-{self.name.replace('.', '-')}"
+
+    @property
+    def kind(self) -> str:
+        """How it is drawn: used, without, not known, or blank."""
+        said = (self.value or self.told).strip().lower()
+        return {"": "", "0": "nouse", "none": "nouse", "?": "unk", "not known": "unk"}.get(said, "used")
+
+
+@dataclass
+class Section:
+    """One form on the page: what it asks, or what is recorded of it."""
+
+    form: str
+    label: str
+    kind: str
+    state: str
+    may: bool
+    blinding: str
+    grid: bool = False
+    top: int = 0  # the highest choice of a grid, for the hint
+    low: int = 0
+    fields: list[Field] = field(default_factory=list)
+    days: list[Day] = field(default_factory=list)
+    substance: str = ""
+    recorded: list[tuple[str, str]] = field(default_factory=list)
+    by: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    queries: list[dict[str, Any]] = field(default_factory=list)
+    why: str = ""
+    rest: bool = False
+    not_done: bool = False
+    not_done_why: str = ""
+    leave: bool = False
+    blank: bool = False  # nothing was typed, and the page asks whether it is left open
+    says: list[tuple[str, str, str]] = field(default_factory=list)  # level, words, item to confirm
+    confirmed: set[str] = field(default_factory=set)
+    unit: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its mark on the page."""
+        return f"s-{self.form}"
+
+    @property
+    def editable(self) -> bool:
+        """Whether it can be filled in here and now."""
+        if self.kind == "daily-use":
+            return self.may and any(day.editable for day in self.days)
+        return self.may and not self.state
+
+    @property
+    def answered(self) -> int:
+        """How many items have an answer."""
+        return sum(bool(one.value) for one in self.fields) + sum(bool(day.value) for day in self.days)
+
+    @property
+    def columns(self) -> str:
+        """How many columns a row of the calendar has."""
+        return f"n{max(3, min(len(self.days), 8))}"
+
+    @property
+    def chip(self) -> tuple[str, str]:
+        """Its state beside its name in the rail."""
+        if any(level == "bad" for level, *_ in self.says):
+            return ("late", "look")
+        if self.blinding != "open" and self.state:
+            return ("sealed", "sealed")
+        if self.queries:
+            return ("query", "query")
+        if self.state == "not-done":
+            return ("missed", "not done")
+        if self.state or (self.kind == "daily-use" and self.days and not self.editable):
+            return ("done", "recorded")
+        if not self.may:
+            return ("none", "by others")
+        total = len(self.days) if self.kind == "daily-use" else len(self.fields)
+        return ("draft", f"{self.answered} of {total}") if self.answered else ("due", "to ask")
+
+
+def sections_of(protocol: Protocol, told: Mapping[str, Any]) -> list[Section]:
+    """The forms that a visit asks for, as the action tells them; what an action of its own records is left out."""
+    out = []
+    for one in told["forms"]:
+        made = forms.form_of(protocol, one["form"])
+        section = Section(one["form"], one["label"], one["kind"], one["state"], one["may"], one["blinding"])
+        section.queries = [row for row in told["queries"] if row["form"] == one["form"] and row["state"] != "closed"]
+        if made.kind == "vitals":
+            continue
+        if made.kind == "daily-use":
+            section.substance = protocol.model.assessments[made.id].substances[0]
+            section.days = _days(made.id, one["days"])
+        elif section.state:
+            section.by, section.reason = one, one.get("reason", "")
+            section.recorded = _recorded(made, one)
+        else:
+            _ask(section, made)
+        out.append(section)
+    return out
+
+
+def _ask(section: Section, made: forms.Form) -> None:
+    items = list(made.items)
+    if made.kind == "event":
+        hint = "“None” is recorded as asked, none. What there was is reported on a page of its own."
+        section.fields = [Field(f"{made.id}.told", "Anything since the last visit?", "pick", hint=hint, choices=_ASKED)]
+        return
+    whole = all(item.type == "integer" and not item.levels and _boxes(item) for item in items)
+    section.grid = len(items) >= _GRID and whole and len({(item.lowest, item.highest) for item in items}) == 1
+    if section.grid:
+        section.low, section.top = int(items[0].lowest or 0), int(items[0].highest or 0)
+    section.fields = [_field(made, item) for item in items]
+
+
+def _boxes(item: forms.FormItem) -> bool:
+    return item.lowest is not None and item.highest is not None and item.highest - item.lowest < _MOST_BOXES
+
+
+def _field(made: forms.Form, item: forms.FormItem) -> Field:
+    name, label = f"{made.id}.{item.id}", item.label
+    if item.type == "yes-no":
+        return Field(name, label, "pick", choices=[("yes", "Yes"), ("no", "No")], hint=_when(item))
+    if item.choices:
+        choices = [
+            (value, _BOX_WORDS.get(value, value.replace("-", " ").replace("_", " ").capitalize()))
+            for value in item.choices
+        ]
+        return Field(name, label, "pick", choices=choices, hint=_when(item))
+    if item.levels and len(item.levels) <= _MOST_BOXES:
+        return Field(name, label, "pick", choices=[(str(level), str(level)) for level in item.levels])
+    if item.type == "integer" and _boxes(item):
+        numbers = range(int(item.lowest or 0), int(item.highest or 0) + 1)
+        return Field(name, label, "pick", choices=[(str(number), str(number)) for number in numbers])
+    if item.type == "date":
+        return Field(name, label, "date", hint="6 Apr 2027, or today")
+    if item.type in ("integer", "decimal"):
+        line = made.kind == "instrument" and item.lowest == 0 and item.highest == 100
+        return Field(name, label, "line" if line else "number", hint=item.expected, unit=item.unit)
+    return Field(name, label, "text", hint=_when(item))
+
+
+def _when(item: forms.FormItem) -> str:
+    if item.when is None:
+        return "" if item.required else "May be left out"
+    asked = " or ".join(
+        " and ".join(f"{term.item.replace('-', ' ')} is {term.bound or 'yes'}" for term in terms)
+        for terms in item.when.alternatives
+    )
+    return f"Only where {asked}"
+
+
+def _days(form: str, told: Iterable[Mapping[str, Any]]) -> list[Day]:
+    out = []
+    values: dict[str, str] = {}
+    for row in told:
+        on = date.fromisoformat(row["date"])
+        said = ""
+        if row["told"]:
+            said = {"yes": "used", "no": "none"}.get(row["used"], "not known")
+            if row["amount"]:
+                said = f"{row['amount']} {row['unit']}".strip()
+        values[row["date"]] = said
+        before = (on - timedelta(days=7)).isoformat()
+        out.append(
+            Day(
+                row["date"],
+                day_words(on, year=False),
+                f"{long_day(on)}, day {row['study_day']}",
+                f"{form}.{row['date']}",
+                told=said,
+                week_ago=f"{form}.{before}",
+                last_week={"not known": "?"}.get(values.get(before, ""), values.get(before, "").partition(" ")[0]),
+                editable=not row["told"] or said == "not known",
+            )
+        )
+    return out
+
+
+def _recorded(made: forms.Form, told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "values" not in told:
+        return []
+    values, missing = told["values"], told["missing"]
+    if len(made.items) >= _GRID:
+        words = [(f"{len(values)} answers", "")]
+        return [*words, (f"{len(missing)} left out", "")] if missing else words
+    out = []
+    for item in made.items:
+        if item.id in values:
+            said = _BOX_WORDS.get(values[item.id], values[item.id])
+            out.append((item.label, f"{said} {item.unit}".strip()))
+        elif item.id in missing:
+            out.append((item.label, REASON_WORDS.get(missing[item.id], missing[item.id]).lower()))
+    return out
+
+
+# ------------------------------------------------------------------ what was typed
+
+
+def fill_in(sections: Iterable[Section], typed: Any) -> None:
+    """Put what was typed (a post, or a draft) into the fields."""
+
+    def one(name: str) -> str:
+        values = typed.getlist(name) if hasattr(typed, "getlist") else typed.get(name, [])
+        return str(values[-1]).strip() if values else ""
+
+    def many(name: str) -> list[str]:
+        return list(typed.getlist(name) if hasattr(typed, "getlist") else typed.get(name, []))
+
+    for section in sections:
+        if not section.editable:
+            continue
+        for asked in section.fields:
+            asked.value = one(asked.name)
+        for day in section.days:
+            if day.editable:
+                day.value = one(day.name)
+        section.why, section.unit = one(f"{section.form}:why"), one(f"{section.form}:unit")
+        section.rest = bool(one(f"{section.form}:rest"))
+        section.not_done = bool(one(f"{section.form}:not-done"))
+        section.not_done_why = one(f"{section.form}:not-done-why")
+        section.leave = bool(one(f"{section.form}:leave"))
+        section.confirmed = set(many(f"{section.form}:confirm"))
+
+
+def submission(sections: Iterable[Section], to_iso: Any) -> dict[str, Any]:
+    """What was typed, as the action for a whole visit takes it; forms of which nothing was typed are left out."""
+    out: dict[str, Any] = {}
+    for section in sections:
+        if not section.editable:
+            continue
+        if section.not_done:
+            out[section.form] = {"not-done": section.not_done_why}
+        elif section.kind == "daily-use":
+            days = {day.date: day.value for day in section.days if day.editable and day.value}
+            if days:
+                out[section.form] = _told_days(days, section)
+        elif section.answered or section.why:
+            out[section.form] = _told_form(section, to_iso)
+    return out
+
+
+def _told_form(section: Section, to_iso: Any) -> dict[str, Any]:
+    if section.kind == "event":
+        said = section.fields[0].value
+        events = {"none": {"asked": "yes", "any": "no"}, "yes": {"asked": "yes", "any": "yes"}, "": {}}
+        told: dict[str, Any] = {"answers": events.get(said, {"asked": "no"})}
+        return told | {"missing": {"all": section.why}} if section.why and not said else told
+    answers = {}
+    left: list[str] = []
+    for asked in section.fields:
+        item = asked.name.removeprefix(f"{section.form}.")
+        if asked.value == LEFT_OUT:
+            left.append(item)
+        elif asked.value:
+            answers[item] = to_iso(asked.value) if asked.kind == "date" else asked.value
+        elif section.rest:
+            left.append(item)
+    missing = dict.fromkeys(left, section.why) if section.why else {}
+    if section.why and not answers:
+        missing = {"all": section.why}
+    out: dict[str, Any] = {"answers": answers}
+    if missing:
+        out["missing"] = missing
+    if section.confirmed:
+        out["confirm"] = sorted(section.confirmed)
+    return out
+
+
+def _told_days(days: Mapping[str, str], section: Section) -> dict[str, Any]:
+    """Cells of the calendar: none or 0, used, ? for not known, or an amount."""
+    told, amounts = {}, {}
+    for day, text in days.items():
+        said = text.lower()
+        if said in ("none", "n", "no", "0"):
+            told[day] = "no"
+        elif said in ("?", "x", "not known"):
+            told[day] = "not-known"
+        else:
+            told[day] = "yes"
+            if said not in ("used", "u", "yes", "y"):
+                amounts[day] = text
+    out: dict[str, Any] = {"days": told, "substance": section.substance}
+    return out | {"amounts": amounts, "unit": section.unit or "g"} if amounts else out
+
+
+def show_problems(sections: Iterable[Section], problems: Iterable[Problem], summary: Summary) -> None:
+    """Each problem at its field or its form, and on top."""
+    known = {section.form: section for section in sections}
+    for problem in problems:
+        form, _, item = problem.place.partition(".")
+        section = known.get(form) or known.get(problem.place.rpartition(" ")[2])
+        if section is None:
+            summary.add(problem, None)
+            continue
+        asked = next((one for one in section.fields if one.name == problem.place), None)
+        day = next((one for one in section.days if item and one.date == item[:10]), None)
+        soft = problem.code == SOFT
+        if soft and section.grid:
+            asked = None  # it is about the whole questionnaire
+        if asked is not None:
+            asked.confirm = item if soft else ""
+            summary.add(problem, asked, f"{section.label}, {asked.label}" if len(section.fields) > 1 else section.label)
+            if soft:
+                section.says.append(("ask", "", ""))
+            continue
+        section.blank = section.blank or (problem.place == section.form and problem.code == "C573")
+        before = len(summary.lines)
+        summary.add(problem, None, section.label)
+        words = summary.lines[-1][0].removeprefix(f"{section.label}: ")
+        target = day.id if day is not None else section.id
+        if len(summary.lines) > before:
+            summary.lines[-1] = (summary.lines[-1][0], target, soft)
+        if day is not None:
+            day.level, day.say = "bad", words
+        section.says.append(("ask" if soft else "bad", words, item if soft else ""))

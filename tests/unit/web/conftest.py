@@ -1,0 +1,93 @@
+"""A trial in a browser: people who sign in at pages of a real trial, over Django's client or a server that listens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from conduct.conftest import PASSPHRASE, Staged, _cheap_pass_phrases, _template, staged  # noqa: F401
+from conduct.driven import hire
+
+DAY_1 = date(2027, 3, 8)
+
+
+@dataclass
+class Desk:
+    """A staged trial as a server shows it."""
+
+    staged: Staged
+    served: Any
+    ticks: list[float] = field(default_factory=lambda: [0.0])
+
+    def client(self, who: str = "") -> Any:
+        """A browser without scripts; signed in as ``who``."""
+        from django.test import Client
+
+        from equipoise.web.application import set_up_pages
+
+        set_up_pages()
+        client = Client(headers={"host": "localhost"}, **{"equipoise.served": self.served})
+        if who:
+            passphrase = self.staged.passphrases.get(who, PASSPHRASE)
+            answered = client.post("/sign-in/", {"account": who, "passphrase": passphrase})
+            assert answered.status_code == 302, answered.content.decode()
+        return client
+
+    def at(self, day: int, hour: int = 14, minute: int = 0) -> None:
+        """The clock to a study day of the first participant (1 is day 1)."""
+        on = DAY_1 + timedelta(days=day - 1)
+        self.staged.clock.at = datetime(on.year, on.month, on.day, hour, minute, tzinfo=UTC)
+
+    def do(self, who: str, action: str, **given: Any) -> Any:
+        return self.staged.do(who, action, **given)
+
+    def events(self) -> int:
+        return int(self.staged.rows("SELECT count(*) FROM event")[0][0])
+
+    def enrolled(self, participant: str = "P-1") -> None:
+        """Somebody randomized on day 2."""
+        self.at(1)
+        self.do("carol", "screen", participant=participant, site="main")
+        self.do("carol", "consent", participant=participant, version="1.0")
+        self.do("carol", "baseline", participant=participant, values={"age": 41, "route": "intranasal"})
+        self.do("ivan", "eligibility", participant=participant, attested={"dependent": True, "seeking": True})
+        self.do("carol", "day-1", participant=participant)
+        self.do("carol", "visit", participant=participant, visit="admission")
+        self.at(2)
+        self.do("carol", "randomize", participant=participant)
+
+
+def desk_of(made: Staged) -> Desk:
+    """A desk for a staged trial, whose seconds are counted by hand."""
+    from equipoise.web.served import Served
+    from equipoise.web.sessions import Sessions
+    from equipoise.web.throttle import Throttle
+
+    ticks = [0.0]
+    served = Served(
+        made.trial,
+        pharmacy=str(made.pharmacy),
+        clock=made.clock,
+        entropy=made.entropy,
+        sessions=Sessions(lambda: ticks[0]),
+        throttle=Throttle(lambda: ticks[0]),
+    )
+    return Desk(made, served, ticks)
+
+
+@pytest.fixture
+def desk(staged: Callable[..., Staged]) -> Desk:  # noqa: F811
+    made = staged()
+    hire(made)
+    return desk_of(made)
+
+
+def key_of(page: Any) -> str:
+    """The name of the request that a page would send."""
+    found = re.search(r'name="key" value="([^"]+)"', page.content.decode())
+    assert found is not None, page.content.decode()[:3000]
+    return found[1]

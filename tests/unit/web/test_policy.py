@@ -1,0 +1,132 @@
+"""Who opens what: the matrix is whole, every page has a row, and every page is tried by every role, and by nobody."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from equipoise.web.policy import COLUMNS, POLICY, PUBLIC, may, read_policy
+
+from .conftest import Desk
+
+PEOPLE = {
+    "administrator": "alice",
+    "coordinator": "carol",
+    "investigator": "ivan",
+    "infusion": "nina",
+    "rater": "ruth",
+    "pharmacist": "phil",
+    "safety": "sam",
+    "monitor": "mona",
+    "data-manager": "dana",
+    "statistician": "stan",
+    "unblinded-statistician": "uma",
+}
+
+
+def pages() -> dict[str, Any]:
+    from equipoise.web.application import set_up_pages
+    from equipoise.web.page import PAGES
+
+    set_up_pages()
+    return dict(PAGES)
+
+
+def address(page: Any) -> str:
+    filled = {"participant": "P-1", "visit": "day-9", "key": "none-such", "query": "Q-0001"}
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: filled[found[1]], page.address)
+
+
+def test_every_page_has_a_row_and_every_row_a_page() -> None:
+    assert set(pages()) == set(POLICY)
+    from equipoise.conduct.actions.permissions import ROLES
+
+    assert set(COLUMNS) == set(ROLES)
+
+
+@pytest.mark.parametrize("text", ["today Y", "today " + "? " * 11, "today " + "Y " * 11 + "\ntoday " + "Y " * 11])
+def test_a_row_that_is_not_whole_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_policy(text)
+
+
+def test_a_page_without_a_row_is_nobodys() -> None:
+    assert not may("no-such-page", COLUMNS)
+
+
+def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else() -> None:
+    from equipoise.conduct.actions.permissions import MATRIX
+    from equipoise.web.pages.acts import ACTS
+
+    for one in ACTS:
+        assert POLICY[one.action] == MATRIX[one.action], one.action
+    for page, action in {
+        "today": "due",
+        "participants": "participants",
+        "participant": "read",
+        "visit": "read-visit",
+    }.items():
+        assert POLICY[page] <= MATRIX[action], page
+    assert POLICY["randomize"] == MATRIX["randomize"]
+    assert POLICY["eligibility"] == MATRIX["read-eligibility"]
+
+
+def test_every_page_by_every_role_and_by_nobody(desk: Desk) -> None:
+    desk.enrolled()
+    desk.at(9)
+    nobody = desk.client()
+    for name, page in pages().items():
+        answered = nobody.get(address(page))
+        assert answered.status_code == (200 if name in PUBLIC else 302), name
+        if name not in PUBLIC:
+            assert answered["Location"].startswith("/sign-in/?next="), name
+    assert set(PEOPLE) == set(COLUMNS)
+    for role, who in PEOPLE.items():
+        client = desk.client(who)
+        for name, page in pages().items():
+            answered = client.get(address(page))
+            if name == "receipt":
+                assert answered.status_code == 404
+            elif role in POLICY[name]:
+                assert answered.status_code in (200, 302), (name, role, answered.content.decode())
+            else:
+                assert answered.status_code == 403, (name, role)
+            if role not in POLICY[name] and name not in PUBLIC:
+                # what may not be opened may not be posted to either
+                before = desk.events()
+                assert client.post(address(page), {"participant": "P-1"}).status_code == 403, (name, role)
+                assert desk.events() == before, (name, role)
+
+
+def test_participants_of_other_sites_and_none_such_are_not_there_and_that_it_was_tried_is_in_the_ledger(
+    staged: Any,
+) -> None:
+    from conduct.driven import hire
+
+    from equipoise.conduct.actions.sign_in import Session
+    from equipoise.protocol import read_protocol_text
+    from equipoise.workflow.library import definitions_of, protocol_path
+
+    from .conftest import desk_of
+
+    text = protocol_path("ketamine-mbrp-cocaine").read_text("utf-8")
+    protocol = read_protocol_text(text.replace("\ncalendar:", "\nsites: [north, south]\ncalendar:", 1))
+    made = staged(protocol=protocol.with_definitions(definitions_of(protocol)))
+    hire(made)
+    desk = desk_of(made)
+    told = made.do("alice", "add-account", account="noor", person="Noor", roles=["coordinator"], sites=["north"])
+    made.sessions["noor"], made.passphrases["noor"] = Session("noor"), told.told["passphrase"]
+    made.do("carol", "screen", participant="P-S1", site="south")
+    client = desk.client("noor")
+    for name, page in pages().items():
+        if "<participant>" not in page.address or "coordinator" not in POLICY[name]:
+            continue
+        for code in ("P-S1", "P-none"):
+            at = address(page).replace("P-1", code)
+            before = made.rows("SELECT count(*) FROM event WHERE action = 'refused'")[0][0]
+            got, posted = client.get(at), client.post(at, {"participant": code, "act": "submit"})
+            assert (got.status_code, posted.status_code) == (404, 404), at
+            assert made.rows("SELECT count(*) FROM event WHERE action = 'refused'")[0][0] == before + 2, at
+    assert "P-S1" not in client.get("/p/").content.decode()

@@ -1,0 +1,177 @@
+"""Signing in and out: limits, throttle, one text for every failure, headers, forged posts, what a fault shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from equipoise.web.sessions import ABSOLUTE, IDLE
+from equipoise.web.throttle import TRIES, WITHIN
+
+from .conftest import PASSPHRASE, Desk
+
+
+def test_signing_in_is_an_event_and_leads_back_to_the_page_asked_for(desk: Desk) -> None:
+    client = desk.client()
+    assert client.get("/p/")["Location"] == "/sign-in/?next=/p/"
+    answered = client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE, "next": "/p/"})
+    assert (answered.status_code, answered["Location"]) == (302, "/p/")
+    cookie = client.cookies["equipoise-session"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert desk.staged.rows("SELECT account, device FROM event WHERE action = 'sign-in' ORDER BY number DESC")[0] == (
+        "carol",
+        "browser at 127.0.0.1",
+    )
+    assert client.get("/p/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "to", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example", "/sign-out/"]
+)
+def test_signing_in_leads_nowhere_else(desk: Desk, to: str) -> None:
+    answered = desk.client().post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE, "next": to})
+    assert answered["Location"] == "/"
+
+
+def test_every_failure_says_the_same(desk: Desk) -> None:
+    client = desk.client()
+    texts = set()
+    tried = [("carol", "wrong words here"), ("nobody", PASSPHRASE), ("", ""), ("carol", ""), ("x" * 200, "y" * 900)]
+    for account, passphrase in tried + [("carol", "wrong words here")] * 6:
+        answered = client.post("/sign-in/", {"account": account, "passphrase": passphrase})
+        assert answered.status_code == 403
+        text = answered.content.decode()
+        start = text.index('<div class="note err"')
+        texts.add(text[start : text.index("</div>", start)])
+        assert passphrase == "" or passphrase not in text
+    assert len(texts) == 1
+    # the account waits now, with the right words too
+    assert client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE}).status_code == 403
+
+
+def test_one_address_that_tries_many_accounts_waits(desk: Desk) -> None:
+    client = desk.client()
+    for number in range(TRIES):
+        assert client.post("/sign-in/", {"account": f"x{number}", "passphrase": "some words"}).status_code == 403
+    before = desk.events()
+    assert client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE}).status_code == 429
+    assert desk.events() == before
+    desk.ticks[0] += WITHIN + 1
+    assert client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE}).status_code == 302
+
+
+def test_a_session_ends_by_idling_by_age_by_sign_out_and_with_the_account(desk: Desk) -> None:
+    client = desk.client("carol")
+    desk.ticks[0] += IDLE - 1
+    assert client.get("/p/").status_code == 200
+    desk.ticks[0] += IDLE
+    ended = client.get("/p/")
+    assert "ended=1" in ended["Location"]
+    assert "Your session has ended" in client.get(ended["Location"]).content.decode()
+
+    client = desk.client("carol")
+    for _ in range(ABSOLUTE // (IDLE - 10)):
+        desk.ticks[0] += IDLE - 10
+        client.get("/passphrase/")
+    desk.ticks[0] += IDLE - 10
+    assert client.get("/p/").status_code == 302
+
+    client = desk.client("carol")
+    token = client.cookies["equipoise-session"].value
+    assert client.get("/sign-out/").status_code == 200  # asks; a link signs nobody out
+    assert client.get("/p/").status_code == 200
+    assert client.post("/sign-out/").status_code == 302
+    client.cookies["equipoise-session"] = token
+    assert client.get("/p/").status_code == 302
+
+    client = desk.client("cody")
+    desk.do("alice", "disable-account", account="cody", why="left")
+    assert client.get("/p/").status_code == 302
+
+
+def test_signing_in_gives_a_token_of_its_own(desk: Desk) -> None:
+    client = desk.client()
+    client.cookies["equipoise-session"] = "chosen-by-somebody-else"
+    client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE})
+    assert client.cookies["equipoise-session"].value != "chosen-by-somebody-else"
+    first = client.cookies["equipoise-session"].value
+    client.post("/sign-in/", {"account": "carol", "passphrase": PASSPHRASE})
+    other = desk.client()
+    other.cookies["equipoise-session"] = first
+    assert other.get("/p/").status_code == 302
+
+
+def test_a_new_pass_phrase_ends_every_other_session(desk: Desk) -> None:
+    one, other = desk.client("carol"), desk.client("carol")
+    given = {"old": "not this one", "new": "nine lamps under rain", "again": "nine lamps under rain"}
+    assert one.post("/passphrase/", given).status_code == 422
+    assert one.post("/passphrase/", {**given, "old": PASSPHRASE, "again": "another"}).status_code == 422
+    assert one.post("/passphrase/", {**given, "old": PASSPHRASE, "new": "short", "again": "short"}).status_code == 422
+    assert one.post("/passphrase/", {**given, "old": PASSPHRASE}).status_code == 200
+    assert one.get("/p/").status_code == 200
+    assert other.get("/p/").status_code == 302
+
+
+def test_every_answer_has_its_headers_and_no_script_or_style_inside(desk: Desk) -> None:
+    desk.enrolled()
+    desk.at(9)
+    client = desk.client("carol")
+    for at in ("/", "/today/", "/p/", "/p/P-1/", "/p/P-1/visit/day-9/", "/nowhere/", "/sign-in/"):
+        answered = client.get(at)
+        policy = answered["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answered["X-Content-Type-Options"] == "nosniff"
+        assert answered["Referrer-Policy"] == "same-origin"
+        assert answered["Cache-Control"] == "no-store"
+        assert "Server" not in answered
+        text = answered.content.decode()
+        assert " style=" not in text
+        assert " on" not in "".join(part for part in text.split("<") if part.startswith("button"))
+        assert "<script>" not in text
+
+
+def test_a_post_without_the_token_of_a_page_records_nothing(desk: Desk) -> None:
+    from django.test import Client
+
+    signed_in = desk.client("carol")
+    forger = Client(enforce_csrf_checks=True, headers={"host": "localhost"}, **{"equipoise.served": desk.served})
+    forger.cookies = signed_in.cookies
+    before = desk.events()
+    given = {"participant": "P-9", "site": "main", "result": "continues"}
+    for headers in ({}, {"origin": "https://evil.example"}):
+        answered = forger.post("/screen/", given, headers=headers)
+        assert answered.status_code == 403
+        assert "Nothing was recorded" in answered.content.decode()
+    assert desk.events() == before
+    page = forger.get("/screen/").content.decode()
+    token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    assert forger.post("/screen/", {**given, "csrfmiddlewaretoken": token}).status_code == 303
+
+
+def test_a_host_that_is_not_the_servers_is_refused(desk: Desk) -> None:
+    assert desk.client().get("/sign-in/", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_a_fault_shows_no_trace_and_its_log_no_data(desk: Desk, caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = desk.client("carol")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("P-1 is in the arm ketamine")
+
+    monkeypatch.setattr(desk.served, "do", fail)
+    answered = client.get("/p/")
+    text = answered.content.decode()
+    assert answered.status_code == 500
+    assert "Traceback" not in text
+    assert "ketamine" not in text.replace("ketamine-mbrp-cocaine", "")
+    assert "ketamine" not in caplog.text
+    reference = text.partition("the reference ")[2][:8]
+    assert reference in caplog.text
+
+
+def test_other_methods_are_refused(desk: Desk) -> None:
+    client = desk.client("carol")
+    for method in ("put", "delete", "patch", "options"):
+        assert getattr(client, method)("/p/").status_code == 405

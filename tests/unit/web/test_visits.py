@@ -1,0 +1,216 @@
+"""A visit in the browser without scripts: one submission, every refusal at its field, drafts, double and lost posts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from equipoise.web.sessions import IDLE
+
+from .conftest import Desk, key_of
+
+AT = "/p/P-1/visit/day-9/"
+
+
+def answers(**more: Any) -> dict[str, Any]:
+    """Everything of the visit of day 9, answered."""
+    given: dict[str, Any] = {"act": "submit", "on": "16 Mar 2027", "by": "person", "urine.cocaine": "negative"}
+    given |= {f"calendar.2027-03-{day}": "none" for day in (13, 14, 15, 16)}
+    given |= {"craving.score": "38", "adverse-events.told": "none", "calendar:unit": "g"}
+    given |= {f"mindfulness.{item}": str(1 + item % 5) for item in range(1, 40)}
+    given |= {f"stress.{item}": str(item % 5) for item in range(1, 11)}
+    return {**given, **more}
+
+
+@pytest.fixture
+def at_visit(desk: Desk) -> Desk:
+    desk.enrolled()
+    desk.at(9)
+    return desk
+
+
+def submit(client: Any, given: dict[str, Any], key: str = "") -> Any:
+    return client.post(AT, {**given, "key": key or key_of(client.get(AT))})
+
+
+def values(desk: Desk, form: str) -> dict[str, str]:
+    return dict(desk.staged.rows("SELECT item, value FROM item WHERE form = %s AND missing = ''", form))
+
+
+def test_a_whole_visit_is_one_submission_and_its_receipt_says_what_stands(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    answered = submit(client, answers(**{"calendar.2027-03-14": "1.5"}))
+    assert answered.status_code == 303, answered.content.decode()
+    page = client.get(answered["Location"]).content.decode()
+    assert "✓ Recorded: P-1, Visit, day 9" in page
+    for words in (
+        "Tue 16 Mar 2027, in person",
+        "13 to 16 Mar: 1 day of use, 3 without",
+        "39 answers",
+        "Score 38",
+    ):
+        assert words in page, words
+    assert values(at_visit, "craving") == {"score": "38"}
+    assert len(values(at_visit, "mindfulness")) == 39
+    assert values(at_visit, "adverse-events") == {"asked": "yes", "any": "no"}
+    assert at_visit.staged.rows("SELECT state, date FROM visit WHERE visit = 'day-9'") == [("attended", "2027-03-16")]
+    # the page now shows what is recorded, and takes nothing more
+    page = client.get(AT).content.decode()
+    assert "Submit visit" not in page
+    assert "Held on Tue 16 Mar 2027" in page
+
+
+def test_nothing_is_recorded_while_anything_is_refused_and_everything_typed_is_still_there(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    given = answers(**{"craving.score": "162", "calendar.2027-03-14": "two"})
+    del given["urine.cocaine"]
+    del given["stress.4"]
+    before = at_visit.staged.rows("SELECT count(*) FROM item")
+    answered = submit(client, given)
+    assert answered.status_code == 422
+    page = answered.content.decode()
+    assert "<title>Not submitted" in page
+    summary = page[page.index('id="summary"') : page.index("</ul></div>", page.index('id="summary"'))]
+    for words in (
+        "Urine toxicology: Nothing is answered.",
+        "Craving (VAS): Found 162. Expected: a number from 0 to 100.",
+        "Daily-use calendar: Found &#x27;two&#x27;.",
+        "1 of 10 items are left out.",
+    ):
+        assert words in summary, (words, summary)
+    for where in ("#s-urine", "#f-craving-score", "#f-calendar-2027-03-14", "#s-stress"):
+        assert f'href="{where}"' in summary
+    assert 'value="162"' in page
+    assert page.count(" checked") >= 39 + 9
+    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
+
+
+def test_a_soft_check_stops_once_and_what_stood_opens_a_query(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    given = answers()
+    given |= {f"mindfulness.{item}": "3" for item in range(1, 40)}
+    answered = submit(client, given)
+    page = answered.content.decode()
+    assert answered.status_code == 422
+    assert "Every item is 3, reversed ones too." in page
+    assert 'name="mindfulness:confirm" value="1"' in page
+    answered = submit(client, {**given, "mindfulness:confirm": "1"})
+    assert answered.status_code == 303
+    assert "opened by itself" in client.get(answered["Location"]).content.decode()
+
+
+def test_left_out_items_have_one_reason_and_a_form_can_be_not_done_or_left_open(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    given = answers(**{"stress.3": "left-out", "stress:why": "refused", "craving.score": "", "urine.cocaine": ""})
+    given |= {"craving:not-done": "1", "craving:not-done-why": "no time", "urine:leave": "1"}
+    assert submit(client, given).status_code == 303
+    assert at_visit.staged.rows("SELECT missing FROM item WHERE form = 'stress' AND item = '3'") == [("refused",)]
+    assert at_visit.staged.rows("SELECT state, reason FROM form WHERE form = 'craving'") == [("not-done", "no time")]
+    assert values(at_visit, "urine") == {}
+    # what was left open can be filled in later, by itself
+    assert submit(client, {"act": "submit", "urine.cocaine": "positive"}).status_code == 303
+    assert values(at_visit, "urine") == {"cocaine": "positive"}
+
+
+def test_a_late_visit_asks_for_its_reason(at_visit: Desk) -> None:
+    at_visit.at(11)
+    client = at_visit.client("carol")
+    given = answers(on="today")
+    assert "late: the window runs" in submit(client, given).content.decode()
+    assert submit(client, {**given, "why": "bus strike"}).status_code == 303
+    assert at_visit.staged.rows("SELECT reason FROM visit WHERE visit = 'day-9'") == [("bus strike",)]
+
+
+def test_the_same_submission_again_is_answered_and_never_recorded_twice(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    key = key_of(client.get(AT))
+    first = submit(client, answers(), key)
+    n = at_visit.staged.rows("SELECT count(*) FROM item")
+    again = submit(client, answers(), key)
+    assert again["Location"] == first["Location"]
+    assert at_visit.staged.rows("SELECT count(*) FROM item") == n
+    # with other answers: what is in the record is the first, and the page says so
+    other = submit(client, answers(**{"craving.score": "99"}), key)
+    assert other.status_code in (303, 422)
+    assert values(at_visit, "craving") == {"score": "38"}
+
+
+def test_two_tabs_cannot_both_record(at_visit: Desk) -> None:
+    one, two = at_visit.client("carol"), at_visit.client("cody")
+    keys = key_of(one.get(AT)), key_of(two.get(AT))
+    assert submit(one, answers(), keys[0]).status_code == 303
+    answered = submit(two, answers(**{"craving.score": "70"}), keys[1])
+    assert answered.status_code == 422
+    assert values(at_visit, "craving") == {"score": "38"}
+
+
+def test_what_is_typed_is_a_draft_until_it_is_submitted(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    before = at_visit.staged.rows("SELECT count(*) FROM item")
+    answered = client.post(AT, {"act": "store", "craving.score": "41", "stress.1": "2", "on": "16 Mar 2027"})
+    assert answered.content.decode().endswith("not yet in the record")
+    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
+    page = at_visit.client("carol").get(AT).content.decode()
+    assert 'value="41"' in page
+    assert "not yet in the record" in page
+    others = at_visit.client("cody").get(AT).content.decode()
+    assert 'value="41"' not in others
+    today = at_visit.client("cody").get("/today/").content.decode()
+    assert "begun by carol" in today
+    assert "41" not in today.partition("Drafts")[2].partition("Queries")[0].replace("14:", "")
+    assert submit(client, answers()).status_code == 303
+    assert "begun by carol" not in at_visit.client("cody").get("/today/").content.decode()
+    assert at_visit.served.drafts.every() == []
+
+
+def test_a_draft_can_be_dropped(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    client.post(AT, {"act": "draft", "craving.score": "41"})
+    assert client.post(AT, {"act": "drop"}).status_code == 302
+    assert at_visit.served.drafts.every() == []
+
+
+def test_nothing_typed_is_lost_when_a_session_ends(at_visit: Desk) -> None:
+    client = at_visit.client("carol")
+    at_visit.ticks[0] += IDLE
+    before = at_visit.staged.rows("SELECT count(*) FROM item")
+    answered = client.post(AT, answers())
+    assert answered.status_code == 302
+    assert "kept=1" in answered["Location"]
+    assert "What you typed is kept as a draft" in client.get(answered["Location"]).content.decode()
+    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
+    page = at_visit.client("carol").get(AT).content.decode()
+    assert 'value="38"' in page
+    # a token that nobody had keeps nothing
+    stranger = at_visit.client()
+    stranger.cookies["equipoise-session"] = "made-up"
+    assert "kept" not in stranger.post(AT, answers(**{"craving.score": "77"}))["Location"]
+    assert 'value="77"' not in at_visit.client("carol").get(AT).content.decode()
+
+
+def test_quarantined_forms_are_recorded_by_their_roles_and_never_drafted(at_visit: Desk) -> None:
+    at_visit.at(2, 16)
+    at_visit.do("carol", "visit", participant="P-1", visit="infusion")
+    nina, at = at_visit.client("nina"), "/p/P-1/visit/infusion/"
+    assert 'name="dissociation.score"' in nina.get(at).content.decode()
+    nina.post(at, {"act": "store", "dissociation.score": "41"})
+    assert at_visit.served.drafts.every() == []
+    given = {"act": "submit", "dissociation.score": "41", "key": "abc", "adverse-events:leave": "1"}
+    assert nina.post(at, given).status_code == 303
+    receipt = nina.get("/receipt/abc/").content.decode()
+    assert "recorded, sealed until the lock" in receipt
+    for who in ("carol", "ruth", "mona"):
+        page = at_visit.client(who).get(at).content.decode()
+        assert "41" not in page.replace("2041", ""), who
+        assert 'name="dissociation.score"' not in page
+    assert "issociation" not in at_visit.client("ruth").get(at).content.decode()
+    forged = at_visit.client("carol").post(at, {"act": "submit", "dissociation.score": "10", "key": "z"})
+    assert forged.status_code == 422
+    assert b"dissociation" not in at_visit.served.drafts.file.read_bytes()
+
+
+def test_a_receipt_is_its_owners_alone(at_visit: Desk) -> None:
+    submit(at_visit.client("carol"), answers(), "mine")
+    assert at_visit.client("carol").get("/receipt/mine/").status_code == 200
+    assert at_visit.client("cody").get("/receipt/mine/").status_code == 404
