@@ -9,7 +9,12 @@ from typing import Any
 from equipoise.foundation.errors import Problem
 from equipoise.web.words import problem_words
 
-SOFT = "C575"  # the code of checks that only ask
+_SOFT = ("C575", "C582")  # checks that only ask
+
+
+def is_soft(problem: Problem) -> bool:
+    """Whether a problem only asks, and is passed by confirming."""
+    return problem.code in _SOFT
 
 
 @dataclass
@@ -46,9 +51,9 @@ class Field:
 
     def tell(self, problem: Problem) -> None:
         """Show a problem at the field; of several the first that refuses."""
-        if self.level == "bad" or (self.level and problem.code == SOFT):
+        if self.level == "bad" or (self.level and is_soft(problem)):
             return
-        self.level = "ask" if problem.code == SOFT else "bad"
+        self.level = "ask" if is_soft(problem) else "bad"
         self.say = problem_words(problem)
 
 
@@ -69,7 +74,7 @@ class Summary:
             where.tell(problem)
         words = problem_words(problem)
         said = f"{label or (where.label if where else '')}: {words}" if label or where else words
-        line = (said, where.id if where else "", problem.code == SOFT)
+        line = (said, where.id if where else "", is_soft(problem))
         if line not in self.lines:
             self.lines.append(line)
 
@@ -81,7 +86,7 @@ def place_problems(problems: Iterable[Problem], fields: Mapping[str, Field]) -> 
         name = problem.place.removeprefix("--").partition(" ")[0]
         last = problem.place.rpartition(".")[2].rpartition(" ")[2]
         where = fields.get(problem.place) or fields.get(name) or fields.get(last)
-        if where is not None and problem.code == SOFT:
+        if where is not None and is_soft(problem):
             where.confirm = last
         summary.add(problem, where)
     return summary

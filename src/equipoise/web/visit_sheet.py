@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
-from equipoise.web.fields import SOFT, Field, Summary
+from equipoise.web.fields import Field, Summary, is_soft
 from equipoise.web.words import REASON_WORDS, day_words, long_day
 
 _ASKED = (("none", "None, asked"), ("yes", "Yes, report after this"), ("did-not-ask", "Did not ask"))
@@ -79,6 +79,7 @@ class Section:
     not_done: bool = False
     not_done_why: str = ""
     leave: bool = False
+    asks: bool = True  # whether anything of it is asked of this participant, by the protocol's conditions
     blank: bool = False  # nothing was typed, and the page asks whether it is left open
     says: list[tuple[str, str, str]] = field(default_factory=list)  # level, words, item to confirm
     confirmed: set[str] = field(default_factory=set)
@@ -94,7 +95,7 @@ class Section:
         """Whether it can be filled in here and now."""
         if self.kind == "daily-use":
             return self.may and any(day.editable for day in self.days)
-        return self.may and not self.state
+        return self.may and self.asks and not self.state
 
     @property
     def answered(self) -> int:
@@ -119,8 +120,8 @@ class Section:
             return ("missed", "not done")
         if self.state or (self.kind == "daily-use" and self.days and not self.editable):
             return ("done", "recorded")
-        if not self.may:
-            return ("none", "by others")
+        if not self.may or not self.asks:
+            return ("none", "by others" if self.asks else "not asked")
         total = len(self.days) if self.kind == "daily-use" else len(self.fields)
         return ("draft", f"{self.answered} of {total}") if self.answered else ("due", "to ask")
 
@@ -131,6 +132,7 @@ def sections_of(protocol: Protocol, told: Mapping[str, Any]) -> list[Section]:
     for one in told["forms"]:
         made = forms.form_of(protocol, one["form"])
         section = Section(one["form"], one["label"], one["kind"], one["state"], one["may"], one["blinding"])
+        section.asks = one.get("asks", True)
         section.queries = [row for row in told["queries"] if row["form"] == one["form"] and row["state"] != "closed"]
         if made.kind == "vitals":
             continue
@@ -341,7 +343,7 @@ def show_problems(sections: Iterable[Section], problems: Iterable[Problem], summ
             continue
         asked = next((one for one in section.fields if one.name == problem.place), None)
         day = next((one for one in section.days if item and one.date == item[:10]), None)
-        soft = problem.code == SOFT
+        soft = is_soft(problem)
         if soft and section.grid:
             asked = None  # it is about the whole questionnaire
         if asked is not None:

@@ -313,6 +313,8 @@ def _untold(act: Act, visit: str, told: set[str]) -> list[Problem]:
             require_may_record(act, made)
         except ConductError:
             continue
+        if not forms.asks_something(made, surroundings_of(act, visit, made)):
+            continue
         step = "Fill it in, mark the form not done, or leave it open for later."
         out.append(Problem("C573", name, "Nothing is answered.", "", step))
     return out
