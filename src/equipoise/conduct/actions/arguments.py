@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -90,6 +91,8 @@ def _as(kind: Any, value: Any) -> Any:
     if choices and getattr(kind, "__origin__", None) not in (list, dict):
         return None if value is None else _as(choices[0], value)
     base = getattr(kind, "__origin__", kind)
+    if base in (dict, list) and isinstance(value, base):
+        return _without_fractions(value)
     if base is PartialDate and isinstance(value, (str, date)):
         return PartialDate(value)
     if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
@@ -117,6 +120,19 @@ def _as(kind: Any, value: Any) -> Any:
     if not isinstance(made, base):
         raise ValueError(value)
     return made
+
+
+def _without_fractions(value: Any) -> Any:
+    """Binary fractions in a list or mapping as the decimals they were written as; ``ValueError`` for no number."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(value)
+        return Decimal(repr(value))
+    if isinstance(value, dict):
+        return {key: _without_fractions(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_fractions(entry) for entry in value]
+    return value
 
 
 def said_of(chosen: Action, name: str) -> str:

@@ -170,7 +170,7 @@ def absences(trial: Trial) -> list[Problem]:
         "again from the ledger, with the number of the last receipt that any site has: renew-receipts."
     )
     try:
-        there = set(os.listdir(folder))
+        there = _whole(folder)
     except OSError as error:
         found = f"The folder of receipts and anchors cannot be read ({(error.strerror or 'not there').lower()})."
         return [Problem("C077", str(folder), found, "the folder with every receipt and anchor", step)]
@@ -201,6 +201,19 @@ def absences(trial: Trial) -> list[Problem]:
                 if number not in on_receipts
             ]
     return out
+
+
+_LEAST = 100  # bytes of a receipt; one that holds less was cut short
+
+
+def _whole(folder: Path) -> set[str]:
+    """Names of the files in the folder; a receipt that is empty or cut short is as good as none."""
+    with os.scandir(folder) as entries:
+        return {
+            entry.name
+            for entry in entries
+            if not entry.name.startswith("receipt-") or (entry.is_file() and entry.stat().st_size >= _LEAST)
+        }
 
 
 def _laid_ready(folder: Path, names: set[str], noted: Mapping[int, tuple[str, str, str]]) -> tuple[set[int], set[int]]:
@@ -270,7 +283,7 @@ def place(trial: Trial, anchor: Anchor, receipt: Mapping[str, Any] | None) -> No
 def renew(trial: Trial) -> tuple[list[int], list[int]]:
     """What :func:`renewed` will write again: numbers of receipts, and of events whose anchors are missing."""
     folder = trial.receipts
-    there = set(os.listdir(folder)) if folder.is_dir() else set()
+    there = _whole(folder) if folder.is_dir() else set()
     receipts = [number for number in numbers_given(trial) if receipt_path(folder, number).name not in there]
     known = {anchor.number for anchor in read_anchors(folder)} | set(_anchors_of_receipts(folder, there))
     anchors = sorted(anchors_noted(trial).keys() - known)

@@ -203,7 +203,7 @@ def refusals(course: Course, step: str, *, reason: str = "", current_consent: st
         found.append(Problem("C501", words, "They were randomized in error.", "one who belongs in the trial"))
     elif step in ("prepare_dose", "start_dose") and course.treatment == "discontinued":
         found.append(Problem("C501", words, "The treatment was discontinued.", "a treatment that goes on"))
-    elif step == "start_dose" and course.infusing:
+    elif (step == "start_dose" and course.infusing) or (step == "complete" and course.infusing):
         found.append(Problem("C501", words, "An infusion is running.", "none", "Record its end first."))
     elif step == "record_dose" and not course.infusing:
         found.append(Problem("C501", words, "No infusion is running.", "one that was started", "Record its start."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from equipoise.conduct.actions.context import Act, action
@@ -44,6 +45,9 @@ def add_site(act: Act, site: str, zone: str) -> None:
     """Add a site with its time zone; it enrols nobody before it is activated."""
     if Site.objects.filter(site=site).exists():
         act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", site):
+        expected = "up to 40 letters, digits, dots, dashes and underscores, without blanks"
+        act.refuse("C100", "site", f"{site!r} is no name for a site.", expected)
     raise_if_any(ConductError, check_name("site", site, Site.objects.values_list("site", flat=True)))
     _require_zone(act, zone)
     randomization = act.protocol.model.randomization

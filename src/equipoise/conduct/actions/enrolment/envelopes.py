@@ -7,13 +7,14 @@ nobody else. The site knows numbers and opaque codes.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
 from equipoise.conduct.actions.enrolment.randomize import first_day, levels_of, note_receipt
 from equipoise.conduct.actions.grounds import grounds_of
-from equipoise.conduct.actions.history import require_day
+from equipoise.conduct.actions.history import require_day, standing_of
 from equipoise.conduct.actions.infusion.dose import require_witness
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import raise_problems
@@ -175,7 +176,7 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
     require_day(act, "opening of an envelope", day, "at")
     plan = _plan(act)
     unusual = _unusual(act, one, plan, opened)
-    changed, in_error = _path(act)
+    changed, in_error = _path(act, day)
     if (unusual or in_error) and not act.why.strip():
         step = "Is the code right? If it happened so, say why: --why TEXT."
         raise_problems(Problem("C642", one.text, words, "what the plan for envelopes says", step) for words in unusual)
@@ -191,6 +192,8 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
         "state": "given",
     }
     anchored = first_day(act, day)
+    stages = act.protocol.model.stages
+    begun = day_1_rows(act, one.stage, day) if one.stage in stages and stages[one.stage].day_1 is not None else {}
     act.record(
         subject=f"envelope {one.text}",
         what={
@@ -203,6 +206,7 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
             "put": {
                 "allocation": [row],
                 "participant": [{"participant": participant, "stratum": one.stream, **changed, **anchored}],
+                **begun,
             },
         },
         answer={
@@ -277,10 +281,10 @@ def _unusual(act: Act, one: Envelope, plan: PlannedRandomization, opened: dateti
     return out
 
 
-def _path(act: Act) -> tuple[dict[str, str], list[Problem]]:
-    """The columns that change; and, where somebody was randomized who should not have been, why."""
+def _path(act: Act, day: date) -> tuple[dict[str, str], list[Problem]]:
+    """The columns that change; and, where somebody was randomized on ``day`` who should not have been, why."""
     course = act.course
-    problems = refusals(course, "randomize", current_consent=act.state.consent_version or None)
+    problems = refusals(standing_of(act, day), "randomize")
     if not problems:
         problems = [p for p in check_randomization(grounds_of(act), act.why) if p.code not in ("C515", "C535")]
     if not problems:

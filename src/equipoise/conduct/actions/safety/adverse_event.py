@@ -46,6 +46,9 @@ def _study_day(told: PartialDate, day_1: date | None) -> int | None:
 def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> None:
     event = event_of(values, act.participant.day_1)
     raise_problems(rules.check_event(event))
+    onset, end = PartialDate(values["onset"]), PartialDate(values.get("end", "unknown"))
+    if onset.first is not None and end.last is not None and end.last < onset.first:
+        act.refuse("C550", "end", f"It ended ({end}) before it began ({onset}).", "an end from the onset on")
     types = {
         "onset": "date",
         "end": "date",

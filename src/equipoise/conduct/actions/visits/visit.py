@@ -223,7 +223,8 @@ def record(
             "C577", form, "Nothing of it is asked of this participant.", f"a participant of whom it holds: {why}"
         )
     filling = forms.fill(made, told, confirmed=confirm or (), excused=reasons, around=around)
-    raise_problems([*filling.hard, *filling.soft, *forms.check_dates(made, filling, day)])
+    stray = _not_asked(made, filling, missing or {})
+    raise_problems([*filling.hard, *filling.soft, *stray, *forms.check_dates(made, filling, day)])
     rows = joined(
         filled_rows(act, visit, made, filling, on=day, is_new=before is None, reasons=reasons),
         asked_by_checks(act, visit, made, filling),
@@ -234,6 +235,24 @@ def record(
         what={"put": rows},
         answer={"participant": participant, "visit": visit, "form": form, "scores": shown},
     )
+
+
+def _not_asked(made: forms.Form, filling: forms.Filling, missing: Mapping[str, Any]) -> list[Problem]:
+    """Answers, and reasons for absent ones, of items that the other answers put out of question (C574)."""
+    if filling.hard:  # what is wrong with the others comes first
+        return []
+    told = [*filling.cleared, *(id for id in missing if id != "all" and id not in filling.answers)]
+    return [
+        Problem(
+            "C574",
+            f"{made.id}.{id}",
+            "It is not asked, by the other answers.",
+            f"an answer where it holds: {item.when}",
+            "Leave it out, or correct the other answer.",
+        )
+        for id in dict.fromkeys(told)
+        if (item := made.item(id)) is not None
+    ]
 
 
 @action("not-done", why=True)

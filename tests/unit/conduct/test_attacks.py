@@ -1,0 +1,108 @@
+"""What a stranger's habit would do to the actions: it comes out right, or is refused with a code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from equipoise.conduct.integrity.verify import verify
+from equipoise.foundation.errors import EquipoiseError, UsageError
+
+from .driven import hire
+from .test_clinical_actions import Refused, consented, eligible, infusing, randomized
+
+
+@pytest.fixture
+def trial(staged: Any) -> Any:
+    out = staged()
+    hire(out)
+    return out
+
+
+def visited(trial: Any) -> None:
+    randomized(trial)
+    trial.clock.at += timedelta(days=7)
+    trial.do("carol", "visit", participant="P-1", visit="day-9")
+
+
+DAY_9 = {"participant": "P-1", "visit": "day-9"}
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_binary_fractions_are_taken_as_written_and_what_is_no_number_is_refused(trial: Any, number: float) -> None:
+    """A program that sends JSON sends binary fractions; a dose or score written as one would be another."""
+    consented(trial)
+    with pytest.raises(UsageError):
+        trial.do("carol", "baseline", participant="P-1", values={"age": number})
+    trial.do("carol", "baseline", participant="P-1", values={"age": 40.5, "use-days-30": 0.1})
+    assert trial.rows("SELECT value FROM item WHERE form = 'baseline' ORDER BY item") == [("40.5",), ("0.1",)]
+
+
+def test_amounts_and_scores_may_be_binary_fractions_too(trial: Any) -> None:
+    visited(trial)
+    trial.do("ruth", "record", **DAY_9, form="craving", answers={"score": 40.5})
+    days = {"first": "2027-01-12", "last": "2027-01-18", "used": ["2027-01-13"], "unit": "g"}
+    trial.do("ruth", "calendar", participant="P-1", **days, amounts={"2027-01-13": 0.1})
+    rows = trial.rows("SELECT value FROM item WHERE item IN ('score', 'cocaine.amount') ORDER BY item")
+    assert [Decimal(value) for (value,) in rows] == [Decimal("0.1"), Decimal("40.5")]
+
+
+@pytest.mark.parametrize("site", ["main ", "", " ", "a/b", "../x", "x" * 41, "north,south", "nörd", "a b"])
+def test_a_site_has_a_name_that_stands_in_files_and_lists(trial: Any, site: str) -> None:
+    with pytest.raises(EquipoiseError) as error:
+        trial.do("alice", "add-site", site=site, zone="America/New_York")
+    assert error.value.problems[0].code in ("C100", "C114")
+
+
+def test_an_answer_to_what_is_not_asked_is_refused_and_never_dropped(trial: Any) -> None:
+    visited(trial)
+    with Refused("C574"):
+        trial.do("ruth", "record", **DAY_9, form="adverse-events", answers={"asked": "no", "any": "yes"})
+    told = {"answers": {"asked": "no"}, "missing": {"any": "refused"}}
+    with Refused("C574"):
+        trial.do("ruth", "record", **DAY_9, form="adverse-events", **told)
+    trial.do("ruth", "record", **DAY_9, form="adverse-events", answers={"asked": "no"}, missing={"all": "not-asked"})
+
+
+def test_nobody_completes_while_an_infusion_runs(trial: Any) -> None:
+    infusing(trial)
+    trial.clock.at += timedelta(minutes=41)
+    with Refused("C501"):
+        trial.do("carol", "complete", participant="P-1")
+    trial.do("nina", "infusion-stop", participant="P-1", why="the bag was empty")
+    trial.do("carol", "complete", participant="P-1")
+
+
+def test_an_event_does_not_begin_after_it_ended_however_little_is_known_of_either(trial: Any) -> None:
+    randomized(trial)
+    trial.clock.at += timedelta(days=60)
+    event = {"participant": "P-1", "term": "rash", "severity": "mild", "onset": "2027-02-10"}
+    trial.do("ivan", "adverse-event", **event, end="2027-02")
+    update = {"participant": "P-1", "event": 1, "why": "told otherwise"}
+    for onset in ("2027-03", "2027-03-01"):
+        with Refused("C550"):
+            trial.do("ivan", "adverse-event-update", **update, onset=onset)
+    trial.do("ivan", "adverse-event-update", **update, onset="2027")
+    trial.do("ivan", "adverse-event-update", **update, onset="unknown")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"equipoise-receipt": 1}'])
+def test_a_receipt_cut_short_is_no_receipt(trial: Any, content: str) -> None:
+    """A disk that filled up leaves files with nothing in them: as good as none, and named like one that is missing."""
+    for id in ("P-1", "P-2"):
+        eligible(trial, id)
+        trial.do("carol", "day-1", participant=id)
+    trial.do("carol", "randomize", participant="P-1")
+    path = trial.trial.receipts / "receipt-00001.json"
+    whole = path.read_text()
+    path.write_text(content)
+    with Refused("C077"):
+        trial.do("carol", "randomize", participant="P-2")
+    assert "C077" in {problem.code for problem in verify(trial.trial).findings}
+    trial.do("alice", "renew-receipts", last=1, why="the disk was full")
+    assert path.read_text() == whole
+    trial.do("carol", "randomize", participant="P-2")
+    assert verify(trial.trial).findings == []
