@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rules.forms import form_of, forms_at
 from equipoise.conduct.rules.windows import calendar_days, date_of, due_visits
 from equipoise.foundation.errors import ConductError
@@ -214,6 +215,13 @@ def test_one_participant_to_six_months_with_every_form_leaves_nothing_open(trial
         if state != "closed":
             trial.do("mona", "query-close", query=query, why="settled by telephone")
     assert _due(trial, days=400) == []
+    recorded = {form for (form,) in trial.rows("SELECT DISTINCT form FROM form WHERE state <> 'not-done'")}
+    assert set(protocol.model.assessments) <= recorded  # every form of the flagship was filled in
+    trial.do("ivan", "sign-off", participant="P-1")
+    trial.do("alice", "freeze")
+    trial.do("alice", "lock")
+    report = verify(trial.trial, vault=trial.trial.vault(str(trial.pharmacy)))
+    assert report.findings == []
 
 
 def test_a_pause_halts_who_comes_in_and_nobody_who_is_in(trial: Any) -> None:
@@ -258,8 +266,6 @@ def test_a_lock_is_opened_by_two_people_with_the_reason(trial: Any) -> None:
 
 
 def test_a_participant_goes_on_at_another_site(trial: Any) -> None:
-    from equipoise.conduct.integrity.verify import verify
-
     trial.do("alice", "add-site", site="north", zone="America/New_York")
     with pytest.raises(ConductError) as caught:
         trial.do("ivan", "transfer", participant="P-1", to="north", why="moved house")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,14 +197,8 @@ def _of_sqlite(error: BaseException, folder: Path | None) -> Problem | None:
 
 
 def _sqlite_name(error: BaseException) -> str:
-    """SQLite's own name of an error, from it or from what it was raised from; empty where none is told."""
-    seen: BaseException | None = error
-    while seen is not None:
-        name = getattr(seen, "sqlite_errorname", None)
-        if name:
-            return str(name)
-        seen = seen.__cause__
-    return ""
+    """SQLite's own name of an error; empty where none is told."""
+    return _told(error, "sqlite_errorname")
 
 
 def _full_or(folder: Path | None, said: str) -> Problem | None:
@@ -258,7 +253,7 @@ _LOST = (
 
 
 def _of_postgres(error: BaseException, *, sent: bool) -> Problem | None:
-    state, said = _sqlstate(error), _words(error)
+    state, said = _told(error, "sqlstate"), _words(error)
     lower = said.lower()
     if state == "53100" or "no space left" in lower:
         return full("the server of the database", said)
@@ -278,17 +273,20 @@ def _of_postgres(error: BaseException, *, sent: bool) -> Problem | None:
 
 
 def _is_of_postgres(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None and not type(seen).__module__.startswith("psycopg"):
-        seen = seen.__cause__
-    return seen is not None
+    return any(type(seen).__module__.startswith("psycopg") for seen in _raised_from(error))
 
 
-def _sqlstate(error: BaseException) -> str:
+# ---------------------------------------------------------------------- what an error was raised from
+
+
+def _raised_from(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on: a driver's own words lie below those of the layer above."""
     seen: BaseException | None = error
     while seen is not None:
-        state = getattr(seen, "sqlstate", None)
-        if state:
-            return str(state)
+        yield seen
         seen = seen.__cause__
-    return ""
+
+
+def _told(error: BaseException, attribute: str) -> str:
+    """The first that an error, or what it was raised from, says under that name; empty where none does."""
+    return next((str(said) for seen in _raised_from(error) if (said := getattr(seen, attribute, None))), "")

@@ -56,6 +56,7 @@ def add_account(
     if not account or not account.replace("-", "").replace(".", "").isalnum():
         act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
     raise_if_any(ConductError, check_name("account", account, Account.objects.values_list("account", flat=True)))
+    roles = list(dict.fromkeys(roles))
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
         act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
