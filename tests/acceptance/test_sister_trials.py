@@ -27,6 +27,8 @@ SISTERS = (
     "ketamine-depression-course",
     "ketamine-depression-withdrawal",
     "ketamine-cocaine-crossover",
+    "ketamine-kpt-heroin-dose",
+    "ketamine-kpt-heroin-repeated",
 )
 
 
@@ -208,3 +210,24 @@ def test_a_crossover_keeps_its_level_and_its_report_stands_by_treatment(tmp_path
     html = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Ketamine and midazolam in each of 20 participants" in html
     assert ">not planned<" not in html
+
+
+def test_heroin_repeated_sessions_the_shares_at_twelve_months_are_those_published() -> None:
+    shares = _shares(read_protocol("ketamine-kpt-heroin-repeated"), "relapsed", 300)
+    # Published 50 and 22.2 % without relapse; bands 46 to 54 and 18 to 26 with 4 Monte Carlo SE of 300 trials.
+    assert 0.46 - 4 * 0.5 / math.sqrt(7800) < 1 - shares["three-sessions"] < 0.54 + 4 * 0.5 / math.sqrt(7800)
+    assert 0.18 - 4 * 0.42 / math.sqrt(8100) < 1 - shares["one-session"] < 0.26 + 4 * 0.42 / math.sqrt(8100)
+
+
+def test_heroin_dose_the_high_dose_is_better_in_nearly_every_trial() -> None:
+    from equipoise.analysis.plan import Plan, planned_fits
+
+    protocol = read_protocol("ketamine-kpt-heroin-dose")
+    lattice = simulate_batch(protocol, read_scenario(protocol), seed=1, replicates=range(300)).lattice
+    plan = Plan(protocol, lattice)
+    ratios = {fit.id: plan.fit(fit)[0].estimate for fit in planned_fits(protocol) if fit.line == "relapse"}
+    assert (ratios["relapse"] < 1).mean() >= 0.95
+    assert np.median(ratios["relapse"]) == pytest.approx(0.56, abs=0.05)
+    # Six visits: Breslow's rule draws the ratio towards 1, Efron's does not.
+    breslow = np.median(ratios["relapse[ties=breslow,time-unit=visit]"])
+    assert np.median(ratios["relapse[ties=efron,time-unit=visit]"]) + 0.03 < breslow < 0.68

@@ -191,3 +191,84 @@ def test_an_amount_rule_without_amounts_is_refused() -> None:
     text += "\nassumptions: {by-parts: {parts: {use: {alcohol: {level: -3}}}}}\n"
     with pytest.raises(SimulationError, match="no amounts"):
         read_scenario(read_protocol_text(text, file="heavy.yaml"))
+
+
+EVENTS = """
+equipoise: 2
+trial: {id: events, title: Events}
+calendar: {day-1: admission, randomization-day: 5, epochs: {all: {days: -10..125}}}
+interventions:
+  a: {type: injection, drug: a, dose: 1 mg, days: [-3, 5]}
+  b: {type: injection, drug: b, dose: 1 mg, days: [5]}
+arms: {a: {role: active-control, gives: [a]}, b: {role: experimental, gives: [b]}}
+eligibility: {include: null, exclude: null}
+randomization: {ratio: {a: 1, b: 1}}
+assessments: {outcomes: {type: events, terms: [relapse]}}
+schedule: {visit: {every: 30, first: 5, last: 125, assess: [outcomes], named: "visit-{n}"}}
+endpoints:
+  relapse: {kind: time-to-event, words: relapse, time-zero: day 5, first-of: [{event: relapse}], until: day 125}
+estimands: {relapse: {endpoint: relapse, treatments: b v a, summary: hazard-ratio}}
+analyses: {relapse: {estimand: relapse, estimator: cox, level: primary, alpha-two-sided: 0.05}}
+assumptions:
+  one:
+    n: {a: 40, b: 40}
+    parts: {attendance: {level: -20, missed: 0, severity: 0}, events: {relapse: {PART}}}
+"""
+
+
+@pytest.mark.parametrize("shape", ["1", "0.7", "2"])
+def test_a_share_without_event_by_a_day_comes_out_and_no_event_falls_before_it_can(shape: str) -> None:
+    part = f"event-free: 40 % at day 95, shape: {shape}, effect: {{b: -0.7}}"
+    protocol = read_protocol_text(EVENTS.replace("PART", part), file="trial.yaml")
+    batch = simulate_batch(protocol, read_scenario(protocol), seed=1, replicates=range(150))
+    made = derive_endpoint(batch.lattice, "relapse")
+    assert made.time is not None
+    assert made.event is not None
+    assert made.time.min() >= 1  # from the day after randomization on
+    for arm, wanted in (("a", 0.4), ("b", 0.4 ** np.exp(-0.7))):
+        mine = batch.lattice.participants.arm == arm
+        free = ~((made.time <= 90) & made.event)[mine]
+        assert free.mean() == pytest.approx(wanted, abs=4 * 0.5 / np.sqrt(mine.sum()))
+
+
+def test_an_event_learnt_of_at_visits_has_the_day_of_the_first_that_took_place() -> None:
+    text = EVENTS.replace("missed: 0", "missed: 30 %")
+    at_once, at_visit = (
+        read_protocol_text(text.replace("PART", f"hazard: 0.01 per day{seen}"), file="trial.yaml")
+        for seen in ("", ", seen: at-visit")
+    )
+    one, two = (run_course(_parts_scenario(protocol), seed=3, replicates=[0, 1]) for protocol in (at_once, at_visit))
+    days = np.array([4, 34, 64, 94, 124])
+    for k in range(one.n):
+        known = [day for v, day in enumerate(days) if two.attended[k, v] and day >= one.events["relapse"][k]]
+        assert two.events["relapse"][k] == (known[0] if known else NEVER)
+
+
+def _parts_scenario(protocol: Protocol) -> PartsScenario:
+    scenario = read_scenario(protocol)
+    assert isinstance(scenario, PartsScenario)
+    return scenario
+
+
+def test_a_dose_before_randomization_is_given_to_everybody_of_the_arm() -> None:
+    protocol = read_protocol_text(EVENTS.replace("PART", "hazard: 0.01 per day"), file="trial.yaml")
+    given = simulate(protocol, seed=1)["exposure"].filter(pl.col("day") == -3)
+    assert given.height == 40
+    assert set(given["intervention"]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("event-free: 40 %", "70 % at day 84"),
+        ("event-free: 40 % at day 5", "70 % at day 84"),
+        ("event-free: 100 % at day 50", "70 % at day 84"),
+        ("event-free: 40 % at day 50, hazard: 0.1", "one of the two"),
+        ("hazard: 0.01, seen: sometimes", "at-visit"),
+        ("hazard: 0.01, effect: {b: -1}, fades: 30 days", "without it"),
+    ],
+)
+def test_what_an_event_cannot_be_is_refused(part: str, words: str) -> None:
+    with pytest.raises(SimulationError, match="S050") as error:
+        read_scenario(read_protocol_text(EVENTS.replace("PART", part), file="trial.yaml"))
+    assert words in str(error.value)

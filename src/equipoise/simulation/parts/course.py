@@ -184,6 +184,9 @@ def run_course(scenario: PartsScenario, *, seed: int, replicates: Sequence[int])
     for id, event in scenario.parts.events.items():
         course.events[id] = _event_days(course, id, event)
     _Days(course).run()
+    for id, event in scenario.parts.events.items():
+        if event.seen_at_visit:
+            course.events[id] = _seen_at_visits(course, course.events[id])
     for id, score in scenario.parts.score.items():
         if id not in course.scores:
             course.scores[id] = _scores(course, id, score)
@@ -199,7 +202,10 @@ def _asks(scenario: PartsScenario, assessment: str) -> Mask:
 
 
 def _event_days(course: Course, id: str, event: Event) -> NDArray[np.int64]:
-    """(N,) day index of an event, by inversion of its cumulative hazard; effects act from the start of their arm."""
+    """(N,) day index of an event, by inversion of its cumulative hazard from randomization on, whole days up.
+
+    Effects act from the start: nobody has an event on the day of randomization itself.
+    """
     instance = instance_of("event", id)
     log_hazard = event.person_sd * course.person("event", id, event.severity) - event.person_sd**2 / 2
     log_hazard = log_hazard + event.effect.by_arm[course.arm]
@@ -208,8 +214,16 @@ def _event_days(course: Course, id: str, event: Event) -> NDArray[np.int64]:
     if event.shape != 1.0:
         scale = np.log(2.0) / event.hazard / np.log(2.0) ** (1.0 / event.shape)
     days = scale * (draws * np.exp(-log_hazard)) ** (1.0 / event.shape)
-    last = course.scenario.n_days
-    return np.asarray(np.where(days < last, np.floor(days), NEVER), dtype=np.int64)
+    last, start = course.scenario.n_days, day_index(course.scenario.randomization_day)
+    index = start + np.maximum(np.ceil(np.minimum(days, float(last))), 1.0)
+    return np.asarray(np.where(index < last, index, NEVER), dtype=np.int64)
+
+
+def _seen_at_visits(course: Course, days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) day index of the first visit attended on the day of an event or after it; NEVER without one."""
+    targets = np.array([day_index(visit.target_day) for visit in course.scenario.visits], dtype=np.int64)
+    known = course.attended & (targets[None, :] >= days[:, None])
+    return np.asarray(np.where(known, targets[None, :], NEVER).min(axis=1, initial=NEVER), dtype=np.int64)
 
 
 class _Days:
@@ -253,6 +267,11 @@ class _Days:
         for arm_number, planned in enumerate(self.s.doses.values()):
             for dose in planned:
                 doses.setdefault(day_index(dose.day), []).append((arm_number, dose))
+        for index in sorted(i for i in doses if i < 0):
+            for arm_number, dose in doses[index]:  # before day 1 everybody who is to be randomized is there
+                c.given[dose.intervention, dose.day] = c.given.get(
+                    (dose.intervention, dose.day), np.zeros(c.n, dtype=np.bool_)
+                ) | (c.arm == arm_number)
         last_visits = {0}
         for index in range(self.s.n_days):
             for id, part in self.parts.use.items():

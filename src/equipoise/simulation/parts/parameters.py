@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.simulation.quantities import Place, n_days, plain_number, rate_per_day, share, shown
+from equipoise.simulation.quantities import Place, at_day, n_days, plain_number, rate_per_day, share, shown
 
 CODES = {
     "S050": "A part, or a value in it, that cannot be read or cannot be.",
@@ -131,13 +132,14 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An event of disposition with its hazard: Weibull, in days from day 1."""
+    """An event with its hazard: Weibull, in days from randomization."""
 
     hazard: float  # a day, at shape 1; otherwise that of the exponential with the same median
     shape: float = 1.0
     severity: float = 0.5
     person_sd: float = 0.0
     effect: Effect
+    seen_at_visit: bool = False  # known at the first visit attended from then on, with that day; else on its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,15 +363,46 @@ class PartsReader:
     def event(self, id: str, values: Any) -> Event:
         """An event."""
         p = self.part(f"events.{id}", values)
-        p.known(("hazard", "shape", "severity", "person-sd", *self.EFFECT_KEYS))
-        expected = "a rate above 0 such as 0.001 per day"
+        p.known(("hazard", "event-free", "shape", "severity", "person-sd", "seen", *self.EFFECT_KEYS))
+        if "effect" in p.values and ({"builds", "fades", "per-dose", "effect-on"} & set(p.values)):
+            odd = next(key for key in ("builds", "fades", "per-dose", "effect-on") if key in p.values)
+            p.problem(odd, "The effect on a hazard holds from the first day on.", "an effect without it")
+        effect = self.effect(p)
+        if effect.by_intervention:
+            p.problem("effect", "The effect on a hazard goes by arm.", listed(self.arms, conjunction="and"))
+        shape = self.default(p, "shape", 1.0, lowest=0.01, highest=50)
+        seen = p.values.get("seen", "at-once")
+        if seen not in ("at-once", "at-visit"):
+            p.problem("seen", f"Found {shown(seen)}.", "at-once, or at-visit")
         return Event(
-            hazard=p.number("hazard", read=rate_per_day, lowest=0, highest=10, open_ends=True, expected=expected),
-            shape=self.default(p, "shape", 1.0, lowest=0.01, highest=50),
+            hazard=self._hazard(p, shape),
+            shape=shape,
             severity=p.number("severity", 0.5, lowest=-1, highest=1),
             person_sd=p.number("person-sd", 0.0, lowest=0),
-            effect=self.effect(p),
+            effect=effect,
+            seen_at_visit=seen == "at-visit",
         )
+
+    def _hazard(self, p: Place, shape: float) -> float:
+        """The rate stated, or that at which a stated share has no event by a study day (with nobody unlike another)."""
+        if "hazard" in p.values and "event-free" in p.values:
+            p.problem("event-free", "hazard and event-free both stand here.", "one of the two")
+        if "event-free" not in p.values:
+            expected = "a rate above 0 such as 0.001 per day, or event-free: 70 % at day 84"
+            return p.number("hazard", read=rate_per_day, lowest=0, highest=10, open_ends=True, expected=expected)
+        pair = at_day(p.values["event-free"])
+        start = day_index(self.protocol.model.calendar.randomization_day or 1)
+        if pair is None or pair[0] is None or not 0.0 < pair[0] < 1.0 or day_index(pair[1]) <= start:
+            p.problem(
+                "event-free", f"Found {shown(p.values['event-free'])}.", "a share by a day, such as 70 % at day 84"
+            )
+            return math.nan
+        cumulative, days = -math.log(pair[0]), float(day_index(pair[1]) - start)
+        if shape == 1.0:
+            return cumulative / days
+        # The exponential with the same median as the Weibull.
+        median = days * (math.log(2.0) / cumulative) ** (1.0 / shape)
+        return float(math.log(2.0) / median)
 
 
 def _names(use: Any, substance: str) -> bool:
