@@ -6,6 +6,8 @@ import pytest
 
 from equipoise.foundation.errors import ConductError, UsageError
 
+from .conftest import PASSPHRASE
+
 
 def _code(error: pytest.ExceptionInfo[ConductError]) -> str:
     return error.value.problems[0].code
@@ -169,21 +171,25 @@ def test_the_protocol_is_read_before_the_write_lock_is_had(staged, monkeypatch) 
     assert held == [False]
 
 
-def test_a_form_filled_ahead_is_that_of_the_very_same_answers(staged) -> None:
-    from equipoise.conduct.rules.forms import fill, fill_ahead, form_of
+def test_a_pass_phrase_held_before_the_lock_counts_for_its_own_account_and_hash_alone(staged) -> None:
+    from equipoise.conduct.actions.sign_in import check_again, hold_passphrase
+    from equipoise.conduct.clock import Moment
 
     trial = staged()
-    form = form_of(trial.trial.protocol(trial.trial.protocol_hash), "stress")
-    one = {item.id: "1" for item in form.items}
-    two = {**one, form.items[0].id: "3"}
-    plain = [fill(form, answers, confirmed=confirmed) for answers in (one, two) for confirmed in ((), ("x",))]
-    ahead = []
-    for answers in (one, two):
-        for confirmed in ((), ("x",)):
-            fill_ahead(form, one)
-            ahead.append(fill(form, answers, confirmed=confirmed))
-    assert ahead == plain
-    assert ahead[0] != ahead[2]
+    right = hold_passphrase(trial.trial, "carol", PASSPHRASE)
+    wrong = hold_passphrase(trial.trial, "carol", "another one altogether")
+    of_ivan = hold_passphrase(trial.trial, "ivan", PASSPHRASE)
+    assert [held and held.is_right for held in (right, wrong, of_ivan)] == [True, False, True]
+    assert PASSPHRASE not in repr(right)
+    assert hold_passphrase(trial.trial, "nobody", PASSPHRASE) is None
+    now = Moment.of(trial.clock, "UTC")
+    with trial.trial.use():
+        check_again(trial.trial, "carol", PASSPHRASE, now, held=right)
+        check_again(trial.trial, "carol", PASSPHRASE, now)
+        with pytest.raises(ConductError):  # found wrong before the lock
+            check_again(trial.trial, "carol", PASSPHRASE, now, held=wrong)
+        with pytest.raises(ConductError):  # what was found of another account says nothing here
+            check_again(trial.trial, "carol", "another one altogether", now, held=of_ivan)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from equipoise.foundation.errors import ConductError, Problem
 from equipoise.foundation.version import program_version
 
 if TYPE_CHECKING:
-    from equipoise.conduct.actions.sign_in import Session
+    from equipoise.conduct.actions.sign_in import HeldPassphrase, Session
     from equipoise.protocol import Protocol
 
 CODES = {
@@ -53,7 +53,6 @@ class Action:
     allocates: bool
     private: tuple[str, ...]
     protocol: bool = True
-    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None
     again: Callable[[Act, Sequence[int]], str] | None = None
     of_pharmacy: bool = False
 
@@ -89,7 +88,6 @@ def action(
     allocates: bool = False,
     private: tuple[str, ...] = (),
     protocol: bool = True,
-    ahead: Callable[[Protocol, Mapping[str, Any]], None] | None = None,
     again: Callable[[Act, Sequence[int]], str] | None = None,
     of_pharmacy: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -102,14 +100,13 @@ def action(
     ``again`` tells once more what the action told to one person alone, when the request is repeated; it is given the
     numbers of the events of the first time, and returns a warning where it cannot.
 
-    Before the write lock is had, the protocol is read unless ``protocol`` is false (an action that never asks for it),
-    and ``ahead`` may work out what follows from the protocol and the arguments alone, and keep it for the action.
+    Before the write lock is had, the protocol is read unless ``protocol`` is false (an action that never asks for it).
     """
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
         goes_on = "open" in states and "paused" not in states and name not in HALTED
         allowed = (*states, "paused") if goes_on else states
-        REGISTERED[name] = Action(name, run, allowed, why, allocates, private, protocol, ahead, again, of_pharmacy)
+        REGISTERED[name] = Action(name, run, allowed, why, allocates, private, protocol, again, of_pharmacy)
         return run
 
     return register
@@ -169,6 +166,7 @@ class Act:
         self.asked = ""
         self.given: Mapping[str, Any] = {}
         self.hidden: tuple[str, ...] = ()
+        self.passphrase: HeldPassphrase | None = None  # typed with the action, compared before the lock was had
         self.pharmacy: str | None = None
         self.safety: str | None = None
         self.writer = writer

@@ -8,7 +8,7 @@ commit. What is refused leaves nothing behind but, where it was a question of ri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from equipoise.conduct.actions.admission import admit
 from equipoise.conduct.actions.arguments import converted, require_visible
 from equipoise.conduct.actions.context import Act, Action, Receipt, asked_of
 from equipoise.conduct.actions.repeat import answer_of, answered
-from equipoise.conduct.actions.sign_in import Session, held_early, wrong_passphrase
+from equipoise.conduct.actions.sign_in import Session, hold_passphrase, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
@@ -66,12 +66,13 @@ def perform(
     require_visible(chosen, given, why, key or "")
     clock = clock or usual_clock(trial.mode)
     if chosen.protocol:
-        _read_ahead(trial, chosen, given)
+        _read_ahead(trial, given)
     typed = given.get("passphrase") if "passphrase" in chosen.private else None
-    early = held_early(trial, session.account, typed) if typed else nullcontext()
+    early = hold_passphrase(trial, session.account, typed) if typed else None
     try:
-        with early, writing(trial) as writer:
+        with writing(trial) as writer:
             act = Act(trial, writer, session, entropy, why, request)
+            act.passphrase = early
             act.action, act.given, act.pharmacy, act.safety = chosen, given, pharmacy, safety
             act.repeatable = bool(key)
             earlier = answered(act, clock) if key else None
@@ -123,19 +124,15 @@ def _laid_ready(act: Act, receipt: Receipt) -> Path | None:
         return None
 
 
-def _read_ahead(trial: Trial, chosen: Action, given: Mapping[str, Any]) -> None:
-    """Have the protocol read, and what follows from it worked out, while others may still write."""
+def _read_ahead(trial: Trial, given: Mapping[str, Any]) -> None:
+    """Have the protocol read while others may still write."""
     person = given.get("participant")
     with trial.use():
         found = trial.rows("SELECT protocol_hash FROM participant WHERE participant = %s", (person,)) if person else []
         if not found or not found[0][0]:
             found = trial.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
     if found and found[0][0]:
-        protocol = trial.protocol(found[0][0])
-        if chosen.ahead is not None:
-            # whatever is wrong with the arguments the action says itself, in its turn
-            with suppress(Exception):
-                chosen.ahead(protocol, given)
+        trial.protocol(found[0][0])
 
 
 def find_action(name: str) -> Action:

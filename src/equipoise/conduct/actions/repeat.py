@@ -37,7 +37,7 @@ def answered(act: Act, clock: Clock) -> Receipt | None:
     require_same(act, rows[0][1], contents[0])
     admit(act, act.given, clock, again=True)
     if "passphrase" in act.action.private and "passphrase" in act.given:
-        check_again(act.trial, act.session.account, act.given["passphrase"], act.now)
+        check_again(act.trial, act.session.account, act.given["passphrase"], act.now, held=act.passphrase)
     if act.action.allocates:
         put_in_place(act.trial)  # whoever died before its receipt was written is asked again
     numbers = tuple(row[0] for row in rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,39 +107,37 @@ def _refusals(trial: Trial, account: str, now: Moment) -> int:
     return int(row.refusals)
 
 
-_HELD: dict[tuple[str, str], bool] = {}
+@dataclass(frozen=True, slots=True)
+class HeldPassphrase:
+    """What became of a pass-phrase held against an account's stored hash; the pass-phrase itself is not kept."""
+
+    account: str
+    encoded: str
+    is_right: bool
 
 
-@contextmanager
-def held_early(trial: Trial, account: str, passphrase: str) -> Iterator[None]:
+def hold_passphrase(trial: Trial, account: str, passphrase: str) -> HeldPassphrase | None:
     """Hold a pass-phrase against the account's own before the write lock is had: it takes a quarter of a second, in
     which nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
     """
-    from django.contrib.auth.hashers import check_password
-
     with trial.use():
         kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
-    key = (kept[0][0], passphrase) if kept else None
-    if key is not None:
-        _HELD[key] = check_password(passphrase, key[0])
-    try:
-        yield
-    finally:
-        if key is not None:
-            _HELD.pop(key, None)
+    return HeldPassphrase(account, kept[0][0], _is_right(passphrase, kept[0][0])) if kept else None
 
 
 def _is_right(passphrase: str, encoded: str) -> bool:
     from django.contrib.auth.hashers import check_password
 
-    held = _HELD.get((encoded, passphrase))
-    return check_password(passphrase, encoded) if held is None else held
+    return check_password(passphrase, encoded)
 
 
-def check_again(trial: Trial, account: str, passphrase: str, now: Moment) -> None:
+def check_again(
+    trial: Trial, account: str, passphrase: str, now: Moment, *, held: HeldPassphrase | None = None
+) -> None:
     """Hold the pass-phrase of an account against the one typed at signing: C010 where it is another, C011 after five.
 
-    What is refused is noted by the door.
+    ``held`` is what was found before the lock was had; it counts while the account's hash is still the same. What is
+    refused is noted by the dispatch.
     """
     row = trial.row("account", account=account)
     kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
@@ -148,7 +145,10 @@ def check_again(trial: Trial, account: str, passphrase: str, now: Moment) -> Non
         raise _refused()
     if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
         raise _waits(account, row.refusals)
-    if credential_digest(kept[0][0]) != row.credential or not _is_right(passphrase, kept[0][0]):
+    encoded = kept[0][0]
+    is_known = held is not None and (held.account, held.encoded) == (account, encoded)
+    is_right = held.is_right if held is not None and is_known else _is_right(passphrase, encoded)
+    if credential_digest(encoded) != row.credential or not is_right:
         raise ConductError(
             Problem(
                 "C010",

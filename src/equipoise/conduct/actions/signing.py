@@ -41,7 +41,7 @@ def signature_row(
     repeat: int = 1,
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
-    check_again(act.trial, act.session.account, passphrase, act.now)
+    check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
     content = digest_signed(act.trial, participant, visit, form, repeat)
     account = act.trial.row("account", account=act.session.account)
     assert account is not None

@@ -311,21 +311,6 @@ def _session_form(id: str, entry: BehaviouralIntervention) -> Form:
     return Form(id, entry.label or id, "open", items, None, "session")
 
 
-# One filling worked out ahead, by what it depends on; the form is kept so that its items stay the ones they were.
-_AHEAD: dict[tuple[object, ...], tuple[Form, Filling]] = {}
-
-
-def fill_ahead(form: Form, answers: Mapping[str, str | None], confirmed: Collection[str] = ()) -> None:
-    """Work a filling out before it is asked for; the next :func:`fill` of the same has it at once."""
-    found = fill(form, answers, confirmed=confirmed)
-    _AHEAD.clear()
-    _AHEAD[_asked_for(form, answers, confirmed)] = form, found
-
-
-def _asked_for(form: Form, answers: Mapping[str, str | None], confirmed: Collection[str]) -> tuple[object, ...]:
-    return form.id, form.label, form.blinding, form.kind, id(form.items), tuple(answers.items()), tuple(confirmed)
-
-
 def fill(
     form: Form,
     answers: Mapping[str, str | None],
@@ -340,10 +325,6 @@ def fill(
     forms say, and the protocol's checks. Every hard and soft problem comes at once; a soft one whose item is in
     ``confirmed`` is passed. Items that the answers put out of question are listed as cleared when they had an answer.
     """
-    if _AHEAD and not excused and around is None:
-        ahead = _AHEAD.pop(_asked_for(form, answers, confirmed), None)
-        if ahead is not None:
-            return ahead[1]
     hard: list[Problem] = []
     known = {item.id for item in form.items}
     for id in answers:

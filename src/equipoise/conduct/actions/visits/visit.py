@@ -33,7 +33,7 @@ from equipoise.foundation.errors import ConductError, Problem, listed
 from equipoise.protocol.language.design import BehaviouralIntervention
 
 if TYPE_CHECKING:
-    from equipoise.protocol import Protocol
+    pass
 
 NOT_KNOWN = "not-known"  # of a day: asked, and the person does not know
 NOT_DONE = "not-done"  # the state of a form that was left out on purpose, with the reason
@@ -173,11 +173,7 @@ def texts_of(answers: dict[str, Any]) -> dict[str, str | None]:
     return out
 
 
-def _fill_ahead(protocol: Protocol, given: Mapping[str, Any]) -> None:
-    forms.fill_ahead(forms.form_of(protocol, given["form"]), texts_of(given["answers"]), given.get("confirm") or ())
-
-
-@action("record", ahead=_fill_ahead)
+@action("record")
 def record(
     act: Act,
     participant: str,
