@@ -10,6 +10,8 @@ import pytest
 
 from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import EquipoiseError, UsageError
+from equipoise.protocol import read_protocol_text
+from equipoise.workflow.library import definitions_of, protocol_path
 
 from .driven import hire
 from .test_clinical_actions import Refused, consented, eligible, infusing, randomized
@@ -105,4 +107,35 @@ def test_a_receipt_cut_short_is_no_receipt(trial: Any, content: str) -> None:
     trial.do("alice", "renew-receipts", last=1, why="the disk was full")
     assert path.read_text() == whole
     trial.do("carol", "randomize", participant="P-2")
+    assert verify(trial.trial).findings == []
+
+
+def test_vital_signs_at_a_visit_without_an_infusion_are_recorded_there(staged: Any) -> None:
+    """A second form of vital signs, which stands first in the file, takes no reading of the infusion."""
+    text = protocol_path("ketamine-mbrp-cocaine").read_text("utf-8")
+    text = text.replace("\nassessments:\n", "\nassessments:\n  pressure: {type: vitals, label: Blood pressure}\n", 1)
+    text = text.replace("    assess: [urine, calendar, craving,", "    assess: [pressure, urine, calendar, craving,", 1)
+    protocol = read_protocol_text(text)
+    trial = staged(protocol=protocol.with_definitions(definitions_of(protocol)), slots=10)
+    hire(trial)
+    infusing(trial)
+    trial.clock.at += timedelta(minutes=5)
+    trial.do("nina", "infusion-vitals", participant="P-1", systolic=120, diastolic=80)
+    assert trial.rows("SELECT form, state FROM form WHERE form IN ('pressure', 'infusion-vitals')") == [
+        ("infusion-vitals", "recorded")
+    ]
+    trial.clock.at += timedelta(minutes=36)
+    trial.do("nina", "infusion-stop", participant="P-1", why="the bag was empty")
+    with Refused("C577"):  # those of the infusion have an action of their own
+        trial.do("nina", "record", participant="P-1", visit="infusion", form="infusion-vitals", answers={"systolic": 1})
+    trial.clock.at += timedelta(days=7)
+    trial.do("carol", "visit", participant="P-1", visit="day-9")
+    assert any(row["what"] == "day-9: pressure" for row in trial.do("carol", "due").told["due"])
+    with Refused("C574"):
+        trial.do("carol", "record", **DAY_9, form="pressure", answers={"systolic": 80, "diastolic": 90})
+    with Refused("C570"):
+        trial.do("carol", "record", **DAY_9, form="pressure", answers={"systolic": 120, "minute": 5})
+    trial.do("carol", "record", **DAY_9, form="pressure", answers={"systolic": 120, "diastolic": 80})
+    trial.do("carol", "correct", **DAY_9, form="pressure", answers={"systolic": 130}, why="misread")
+    assert not any("pressure" in row["what"] for row in trial.do("carol", "due").told["due"])
     assert verify(trial.trial).findings == []

@@ -13,12 +13,15 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Literal
 
+from equipoise.conduct.rules import windows
+from equipoise.conduct.rules.dose import infusion_days, infusions
 from equipoise.conduct.rules.surroundings import Surroundings
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.conditions import Condition, asked, parse_condition
 from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention, Blinding
+from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
 CODES = {
@@ -154,6 +157,35 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
         return Form(assessment, label, entry.blinding, items, instrument, "instrument")
     items = _branched(_MAKERS[entry.type](entry), entry)
     return Form(assessment, label, entry.blinding, items, None, entry.type)
+
+
+SIGNS = "signs"  # the kind of a form of vital signs at a visit without an infusion
+
+
+def form_at(protocol: Protocol, assessment: str, visit: str) -> Form:
+    """The form of one assessment as a visit asks it: where no infusion is given, vital signs have no minute of it."""
+    form = form_of(protocol, assessment)
+    if form.kind != "vitals" or visit.startswith("infusion-day-"):
+        return form
+    planned = windows.find_visit(protocol, visit)
+    if planned is not None and _gives_infusion(protocol, planned):
+        return form
+    return replace(form, items=tuple(item for item in form.items if item.id != "minute"), kind=SIGNS)
+
+
+def _gives_infusion(protocol: Protocol, visit: PlannedVisit) -> bool:
+    """Whether an infusion is planned, in some arm, for the day of a visit."""
+    days = (infusion_days(drug) for arm in protocol.arm_ids for drug in infusions(protocol, arm).values())
+    return visit.stage is None and visit.target_day in {day for some in days for day in some}
+
+
+def infusion_signs(protocol: Protocol) -> Form | None:
+    """The form of vital signs of an infusion: the one that its visit asks for, else the first that there is."""
+    found = [id for id, entry in protocol.model.assessments.items() if entry.type == "vitals"]
+    at = [visit for visit in protocol.planned_visits if _gives_infusion(protocol, visit)]
+    asked_there = [id for id in found if any(id in visit.assess for visit in at)]
+    chosen = next(iter([*asked_there, *found]), None)
+    return form_of(protocol, chosen) if chosen is not None else None
 
 
 def _branched(items: tuple[FormItem, ...], entry: Assessment) -> tuple[FormItem, ...]:
@@ -443,7 +475,7 @@ def _check_item(form: Form, item: FormItem, value: str | None, hard: list[Proble
 
 
 def _check_together(form: Form, answers: Mapping[str, str | None], hard: list[Problem], soft: list[Problem]) -> None:
-    if form.kind == "vitals":
+    if form.kind in ("vitals", SIGNS):
         systolic, diastolic = answers.get("systolic"), answers.get("diastolic")
         if systolic is not None and diastolic is not None and Decimal(diastolic) >= Decimal(systolic):
             found = f"Diastolic {diastolic} is not below systolic {systolic}."

@@ -194,10 +194,10 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
 
 
 def _form(act: Act) -> forms.Form:
-    found = [form for form in forms.forms(act.protocol).values() if form.kind == "vitals"]
-    if not found:
+    found = forms.infusion_signs(act.protocol)
+    if found is None:
         act.refuse("C608", "vitals", "The protocol asks for no vital signs.", "an assessment of type vitals")
-    return found[0]
+    return found
 
 
 def require_minute(act: Act, minute: Decimal, start: datetime) -> None:

@@ -68,7 +68,7 @@ def _signs_again(act: Act, numbers: Sequence[int]) -> str:
     """Stop rules that a corrected reading meets: what was told again, over what was sealed before where that opens."""
     given = act.given
     made = forms.forms(act.protocol).get(given["form"])
-    if made is not None and made.kind == "vitals":
+    if made is not None and made.kind == "vitals" and given["visit"].startswith("infusion-day-"):
         before = values_of(act, given["visit"], given["form"], given.get("repeat", 1)) if act.quarantine else {}
         met = stop_rules_of(act, {**before, **texts_of(given.get("answers") or {})})
         act.tell({"stop_rules": [problem.found for problem in met]})
@@ -121,6 +121,8 @@ def _form(
     made = forms.forms(act.protocol).get(form)
     if made is not None and made.kind == "daily-use" and on is not None:
         repeat = on.toordinal()
+    if made is not None and made.kind == "vitals":
+        made = forms.form_at(act.protocol, form, visit)
     row = form_of(act, visit, form, repeat)
     if row is None or made is None:
         where = f"{visit} {form}" + (f" {on}" if on is not None else "")

@@ -131,7 +131,7 @@ def open_forms(act: Act, visit: str) -> list[str]:
     """Forms that a visit which took place asks for, and of which nothing is recorded: neither filled nor not done."""
     out = []
     for form in forms.forms_at(act.protocol, visit):
-        made = forms.form_of(act.protocol, form)
+        made = forms.form_at(act.protocol, form, visit)
         found = form_of(act, visit, form)
         if found is not None and found.state != IN_ERROR:
             continue

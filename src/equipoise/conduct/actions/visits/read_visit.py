@@ -66,7 +66,7 @@ def read_visit(act: Act, participant: str, visit: str) -> None:
 
 def form_told(act: Act, visit: str, name: str, held: date | None) -> dict[str, Any]:
     """One form of a visit: whether the account records it, its state, and what may be seen of it."""
-    made = forms.form_of(act.protocol, name)
+    made = forms.form_at(act.protocol, name, visit)
     is_open = made.blinding == "open"
     mine = act.roles - READS_QUARANTINED if is_open else act.roles & {"infusion", "safety"}
     right = "calendar" if made.kind == "daily-use" else "record"

@@ -192,7 +192,7 @@ def record(
     asked = forms.forms_at(protocol, visit)
     if form not in asked or form not in protocol.model.assessments:
         act.refuse("C577", form, f"The visit {visit} does not ask for it.", listed(asked))
-    made = forms.form_of(protocol, form)
+    made = forms.form_at(protocol, form, visit)
     if made.kind in ("daily-use", "vitals"):
         act.refuse(
             "C577",
@@ -321,7 +321,7 @@ def _untold(act: Act, visit: str, told: set[str]) -> list[Problem]:
     """C573 for each form that is asked at a visit, not recorded, the account's to record, and not among ``told``."""
     out = []
     for name in forms.forms_at(act.protocol, visit):
-        made = forms.form_of(act.protocol, name)
+        made = forms.form_at(act.protocol, name, visit)
         if made.kind in ("vitals", "daily-use") or name in told or form_of(act, visit, name) is not None:
             continue
         try:
