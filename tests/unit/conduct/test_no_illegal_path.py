@@ -9,11 +9,21 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError
 
 from .driven import hire
 
-AFTER_FREEZE = ("sign-off", "sign", "query", "query-answer", "query-close", "query-reopen", "correct")
+AFTER_FREEZE = (
+    "sign-off",
+    "sign",
+    "query",
+    "query-answer",
+    "query-close",
+    "query-reopen",
+    "correct",
+    "entered-in-error",
+)
 CHANGE_NOTHING = ("sign-off", "sign", "query", "query-answer", "query-close", "query-reopen")
 SYSTOLIC = st.sampled_from([185, 120])  # the first meets a stop rule
 WHO = st.sampled_from(["P-1", "P-2"])
@@ -82,7 +92,7 @@ class Machine(RuleBasedStateMachine):
             expected = expected and self.state == "open"
         self.trial.session(who)
         before = self.trial.rows("SELECT count(*) FROM event WHERE action <> 'refused'")
-        sealed = action in ("dose-sheet", "dose-check")
+        sealed = action in ("dose-sheet", "dose-check", "dose-sheet-cancel")
         self.asked += 1
         request = {"why": "because", "sealed": sealed, "key": f"request {self.asked}", **given}
         try:
@@ -178,6 +188,21 @@ class Machine(RuleBasedStateMachine):
         if self.attempt(person.phase == "eligible" and person.follow == "in", "carol", "randomize", id):
             person.phase = "randomized"
 
+    @precondition(lambda self: self.state == "open")
+    @rule(id=WHO)
+    def open_envelope(self, id: str) -> None:
+        """Somebody is randomized on paper: what happened is recorded, whoever it was, once they had consented."""
+        person = self.people[id]
+        reserved = self.trial.do("phil", "envelopes-reserve", site="main", n=1, sealed=True, why="a power cut")
+        code = reserved.answer["envelopes"][0].split()[1]
+        given = {"envelope": code, "at": self.trial.clock.now().isoformat()}
+        # whatever ended the follow-up did so today, and the envelope was opened before it
+        if self.attempt(person.phase in ("consented", "eligible"), "carol", "envelope-opened", id, **given):
+            person.phase = "randomized"
+        else:
+            back = {"envelopes": [code], "witness": "petra", "sealed": True}
+            self.trial.do("phil", "envelopes-returned", **back)
+
     @rule(id=WHO)
     def weigh(self, id: str) -> None:
         person = self.people[id]
@@ -203,6 +228,14 @@ class Machine(RuleBasedStateMachine):
         possible = self.treatable(person) and person.sheet == "prepared" and by == "petra"
         if self.attempt(possible, by, "dose-check", id):
             person.sheet = "checked"
+
+    @rule(id=WHO, bag=st.sampled_from(["never-made", "destroyed"]))
+    def cancel(self, id: str, bag: str) -> None:
+        """A sheet is taken back before its infusion, and can be made anew."""
+        person = self.people[id]
+        possible = person.sheet in ("prepared", "checked")
+        if self.attempt(possible and bool(person.day_1), "phil", "dose-sheet-cancel", id, bag=bag, witness="petra"):
+            person.sheet = ""
 
     @rule(id=WHO)
     def start(self, id: str) -> None:
@@ -254,11 +287,19 @@ class Machine(RuleBasedStateMachine):
         self.attempt(False, "ruth", "record", id, visit="infusion", form="urine", answers={"cocaine": "negative"})
         assert "urine" not in person.done  # the schedule asks for none at the infusion
 
-    @rule(id=WHO)
-    def report_event(self, id: str) -> None:
+    @rule(id=WHO, known=st.sampled_from(["day", "month", "year", "nothing"]), ahead=st.sampled_from([0, 0, 1]))
+    def report_event(self, id: str, known: str, ahead: int) -> None:
+        """An event is told by as much of its date as is known; none of its days may be one to come."""
         person = self.people[id]
-        possible = person.phase in ("consented", "eligible", "randomized", "out")
-        self.attempt(possible, "carol", "adverse-event", id, term="nausea", onset=self.today, severity="mild")
+        month = f"{self.today.year + ahead}-{self.today.month:02d}"
+        onset = {
+            "day": (self.today + timedelta(days=ahead)).isoformat(),
+            "month": month,
+            "year": month[:4],
+            "nothing": "unknown",
+        }[known]
+        possible = person.phase in ("consented", "eligible", "randomized", "out") and not (ahead and known != "nothing")
+        self.attempt(possible, "carol", "adverse-event", id, term="nausea", onset=onset, severity="mild")
 
     @rule(id=WHO)
     def discontinue(self, id: str) -> None:
@@ -317,6 +358,15 @@ class Machine(RuleBasedStateMachine):
         minutes = self.trial.rows(wanted, id)
         other = {"minutes": "50" if minutes == [("60",)] else "60"}
         if self.attempt("session" in person.done, "carol", "correct", id, answers=other, **place):
+            person.session_signed = False
+
+    @rule(id=WHO)
+    def take_session_back(self, id: str) -> None:
+        """What was entered in error can be entered anew."""
+        person = self.people[id]
+        place = {"visit": "session", "form": "mindfulness-based-relapse-prevention"}
+        if self.attempt("session" in person.done, "carol", "entered-in-error", id, **place):
+            person.done.discard("session")
             person.session_signed = False
 
     # One rule, for few walks would meet both a question and its answer.
@@ -380,11 +430,16 @@ class Machine(RuleBasedStateMachine):
         order: dict[str, list[str]] = {}
         for event in ledger.events:
             order.setdefault(event.participant, []).append(event.action)
+        given = self.trial.rows("SELECT stream, position FROM allocation ORDER BY position")
+        assert len(set(given)) == len(given)
+        assert verify(self.trial.trial).findings == []
         for id, steps in order.items():
             if id and "randomize" in steps:
                 assert {"consent", "eligibility"} <= set(steps[: steps.index("randomize")])
             if "infusion-start" in steps:
-                assert {"randomize", "dose-sheet", "dose-check"} <= set(steps[: steps.index("infusion-start")])
+                before = set(steps[: steps.index("infusion-start")])
+                assert {"dose-sheet", "dose-check"} <= before
+                assert before & {"randomize", "envelope-opened"}
 
 
 def test_no_walk_through_the_actions_finds_an_illegal_path(staged: Any) -> None:
