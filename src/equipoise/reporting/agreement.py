@@ -9,6 +9,7 @@ choices are in the tables of choices, and other populations answer another quest
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from equipoise.analysis.estimate import Estimate
@@ -157,8 +158,8 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
     with_arm = words.lowered(material.arm_label(arm))
     if way:
         word = more if way > 0 else less
-        text = f"{words.lowered(label)} {_verb(planned.scale)} {_frequent(word)} with {with_arm}"
-        if _reads_as_adjective(label):
+        text = f"{words.lowered(label)} {_verb(planned.scale, label)} {_frequent(word)} with {with_arm}"
+        if _counts_participants(label, planned.scale):
             text = f"{more if way > 0 else 'fewer'} participants were {words.lowered(label)} with {with_arm}"
     else:
         trial = "the simulated trial" if opening else "the trial"
@@ -175,9 +176,10 @@ def _quoted(label: str) -> str:
     return f"\N{LEFT DOUBLE QUOTATION MARK}{words.lowered(label)}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
-def _reads_as_adjective(label: str) -> bool:
-    """Whether a label continues the sentence "participants were ..."."""
-    return label.lower().startswith(("abstinent", "free of", "retained", "in remission", "alive"))
+def _counts_participants(label: str, scale: str) -> bool:
+    """Whether participants are counted, and the label continues the sentence "participants were ..."."""
+    begins = ("abstinent", "free of", "retained", "in remission", "alive")
+    return _comparatives(scale)[0] == "more" and label.lower().startswith(begins)
 
 
 def _comparatives(scale: str) -> tuple[str, str]:
@@ -195,17 +197,23 @@ def _frequent(word: str) -> str:
     return f"{word} frequent" if word in ("more", "less") else word
 
 
-def _verb(scale: str) -> str:
+def _verb(scale: str, label: str) -> str:
     more, _ = _comparatives(scale)
-    return {"sooner": "came", "later": "came", "higher": "was"}.get(more, "was")
+    return {"sooner": "came", "later": "came"}.get(more, "were" if _is_plural(label) else "was")
+
+
+def _is_plural(label: str) -> bool:
+    """Whether a label is of several things: its noun ends in s (``abstinent days``, ``days of use``)."""
+    head = re.split(r" of | at | in |,| \(", label)[0]
+    return head.endswith("s") and not head.endswith(("ss", "us", "is"))
 
 
 def _open_question(label: str, scale: str, with_arm: str, material: Material, other: str | None) -> str:
     more, _ = _comparatives(scale)
     second = words.lowered(material.arm_label(other))
-    if _reads_as_adjective(label):
+    if _counts_participants(label, scale):
         return f"more participants are {words.lowered(label)} with {with_arm} or with {second}"
-    verb = {"sooner": "comes", "later": "comes"}.get(more, "is")
+    verb = {"sooner": "comes", "later": "comes"}.get(more, "are" if _is_plural(label) else "is")
     return f"{words.lowered(label)} {verb} {_frequent(more)} with {with_arm} or with {second}"
 
 

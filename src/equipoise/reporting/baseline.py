@@ -7,11 +7,13 @@ data; Senn 1994, Statistics in Medicine 13:1715).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from equipoise.instruments import find_instrument
 from equipoise.records.records import Records
 from equipoise.reporting import format as fmt
 from equipoise.reporting.document import Column, Row, Table
@@ -33,7 +35,27 @@ _STANDARD = {"participant_id", "site", "screened_day", "consented", "eligible", 
 def baseline_variables(records: Records) -> list[BaselineVariable]:
     """The variables that the participants table carries beyond its fixed columns."""
     frame = records["participants"]
-    return [BaselineVariable(c, c.replace("_", " ").capitalize()) for c in frame.columns if c not in _STANDARD]
+    return [BaselineVariable(c, column_label(c)) for c in frame.columns if c not in _STANDARD]
+
+
+def column_label(column: str) -> str:
+    """The name of a column that the protocol does not describe, as words: ``heroin_days_30``, ``used_iv``, ``ftnd``."""
+    instrument = find_instrument(column.replace("_", "-"))
+    if instrument is not None:
+        return instrument.name
+    found = re.fullmatch(r"(.+)_days_(\d+)", column)
+    if found:
+        return f"{_as_words(found[1])}, days of the last {found[2]}"
+    text = _as_words(column.removeprefix("is_"))
+    if len(text) < 6 and not re.search("[aeiouy]", text, re.IGNORECASE):
+        return text.upper()  # the letters of a scale
+    return re.sub(r"\b(iv|hiv|bmi|dsm|icd)\b", lambda m: m[1].upper(), text, flags=re.IGNORECASE)
+
+
+def _as_words(text: str) -> str:
+    """An id or a level as words: its first letter a capital, the others as they are."""
+    words = text.replace("-", " ").replace("_", " ") if re.fullmatch(r"[a-z0-9_-]+", text) else text
+    return words[:1].upper() + words[1:]
 
 
 def build_baseline_table(
@@ -103,7 +125,7 @@ def _category_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> l
     rows = [Row((variable.label,), "group")]
     for level in levels:
         cells = [fmt.Count(int((t == level).sum()), t.len() - t.null_count()) for t in texts]
-        rows.append(Row((level.replace("-", " ").replace("_", " ").capitalize(), *cells), indent=1))
+        rows.append(Row((_as_words(level), *cells), indent=1))
     return rows + _missing_row(series)
 
 

@@ -24,6 +24,12 @@ FALLBACKS = ("firth", "fisher-exact")
 LEADING = ("primary", "secondary")
 
 
+def _as_name(label: str, id: str) -> str:
+    """A label; where the protocol has none and an id stands for it, the id's words with a capital."""
+    words = id.replace("-", " ")
+    return words[:1].upper() + words[1:] if label in (id, words) else label
+
+
 @dataclass(frozen=True)
 class Material:
     """Protocol, records and results of one trial."""
@@ -56,7 +62,7 @@ class Material:
     def arms(self) -> Mapping[str, str]:
         """Arms that were randomized to, in the protocol's order (the reference first), with their names."""
         present = set(self.records.arms) or set(self.protocol.arm_ids)
-        return {arm: self.protocol.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
+        return {arm: self.arm_label(arm) for arm in self.protocol.arm_ids if arm in present}
 
     @cached_property
     def sides(self) -> Mapping[str, str]:
@@ -112,11 +118,11 @@ class Material:
 
     def arm_label(self, arm: str | None) -> str:
         """Name of an arm, or of the level of a factor."""
-        return self.protocol.arm_label(arm) if arm else ""
+        return _as_name(self.protocol.arm_label(arm), arm) if arm else ""
 
     def endpoint_label(self, endpoint: str) -> str:
         """Short name of an endpoint."""
-        return self.protocol.endpoint_label(endpoint)
+        return _as_name(self.protocol.endpoint_label(endpoint), endpoint)
 
     def line(self, estimate: Estimate) -> str:
         """The line of the plan that an estimate belongs to."""

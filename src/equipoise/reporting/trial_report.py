@@ -10,11 +10,11 @@ from equipoise.analysis.results import Results
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
-from equipoise.reporting import consort, findings, methods, words
+from equipoise.reporting import consort, findings, layouts, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.answer import build_answer
-from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
+from equipoise.reporting.baseline import BaselineVariable, baseline_variables, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.change_rule import change_rule
@@ -109,6 +109,8 @@ def _participants(material: Material) -> list[Block | None]:
                 column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels
             )
         )
+    known = {variable.column for variable in variables}
+    variables += [v for v in baseline_variables(material.records) if v.column not in known]
     baseline = build_baseline_table(material.records, material.arms, variables, everybody=material.everybody)
     return [
         course.flow_figure(material),
@@ -129,6 +131,8 @@ def _column(records: Records, id: str) -> str:
 
 def _results(material: Material) -> list[Block | None]:
     return [
+        layouts.by_arm_table(material),
+        *layouts.factorial_tables(material),
         findings.results_table(material),
         change_rule(material),
         *course.survival_figures(material),
@@ -136,6 +140,7 @@ def _results(material: Material) -> list[Block | None]:
         *findings.forest_figures(material),
         *by_stage(material, lambda mine: [course.use_figure(mine)]),
         *course.score_figures(material),
+        *layouts.over_time_tables(material),
     ]
 
 

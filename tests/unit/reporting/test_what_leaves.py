@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 
+import pandas
 import pytest
 
 import equipoise
@@ -126,3 +128,47 @@ def test_the_same_run_writes_the_same_files(flagship, tmp_path):
     again = equipoise.run("ketamine-mbrp-cocaine", seed=7, out=tmp_path / "again", pdf=False)
     for name in ("results.json", "results.csv", "ard.csv", "figures/figure-01-time-to-first-use-or-dropout.png"):
         assert (again.folder / name).read_bytes() == (flagship.folder / name).read_bytes(), name
+
+
+def test_every_number_that_a_program_reads_from_the_page_is_that_of_the_results(flagship, smoking):
+    """Tables of the page, read by pandas, are the tables of results.json: no digit is there for alignment alone."""
+    for run in (flagship, smoking):
+        tables = results(run)["tables"]
+        html = (run.folder / "report.html").read_text("utf-8")
+        frames = pandas.read_html(io.StringIO(html), keep_default_na=False, thousands=None)[-len(tables) :]
+        n = 0
+        for frame, table in zip(frames, tables, strict=True):
+            assert frame.shape == (len(table["rows"]), len(table["columns"]))
+            for values, row in zip(frame.to_numpy().tolist(), table["rows"], strict=True):
+                cells = row["cells"] if row["kind"] != "group" else row["cells"][:1]
+                for position, (value, cell) in enumerate(zip(values, cells, strict=row["kind"] != "group")):
+                    marks = row["footnotes"] if position == 0 else ""
+                    assert reads_as(value, cell["text"] + marks), (table["caption"], value, cell["text"])
+                    n += any(c.isdigit() for c in cell["text"])
+        assert n > 60
+
+
+def reads_as(value, text: str) -> bool:
+    """Whether a program's value is the text: as it stands, or as the number that it is."""
+    plain = " ".join(text.split()).replace("\N{MINUS SIGN}", "-").replace("\N{NARROW NO-BREAK SPACE}", "")
+    if isinstance(value, str):
+        return " ".join(value.split()).replace("\N{MINUS SIGN}", "-").replace("\u202f", "") == plain
+    return float(plain) == value
+
+
+def test_texts_are_the_values_by_the_formatter(flagship):
+    """What a table prints of a mean, a count or a p value is that number, rounded once."""
+    n = 0
+    for table in results(flagship)["tables"]:
+        for cell in (cell for row in table["rows"] for cell in row["cells"]):
+            values = cell.get("values", {})
+            if set(values) == {"p.value"} and values["p.value"] is not None:
+                assert cell["text"] == fmt.p_value(values["p.value"])
+            elif set(values) == {"n", "N", "p"}:
+                assert cell["text"] in (
+                    fmt.count(fmt.Count(values["n"], values["N"], shown)) for shown in (True, False)
+                )
+            else:
+                continue
+            n += 1
+    assert n > 100

@@ -1,0 +1,102 @@
+"""Trials of other shapes than two arms; results over time; every baseline variable recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import equipoise
+from equipoise.reporting import format as fmt
+from equipoise.reporting.agreement import _counts_participants, _is_plural
+from equipoise.reporting.baseline import column_label
+from equipoise.reporting.context import Material
+from equipoise.reporting.document import Table
+from equipoise.reporting.layouts import by_arm_table, factorial_tables, over_time_tables
+
+
+@pytest.fixture(scope="module")
+def kare():
+    protocol = equipoise.read_protocol("kare")
+    records = equipoise.simulate(protocol, seed=3)
+    return Material(protocol, records, equipoise.analyse(protocol, records))
+
+
+@pytest.fixture(scope="module")
+def flagship():
+    protocol = equipoise.read_protocol("ketamine-mbrp-cocaine")
+    records = equipoise.simulate(protocol, seed=7)
+    return Material(protocol, records, equipoise.analyse(protocol, records))
+
+
+def test_four_arms_have_a_column_each(kare):
+    table = by_arm_table(kare)
+    assert [c.head for c in table.columns[1:]] == [
+        "Saline education",
+        "Saline therapy",
+        "Ketamine education",
+        "Ketamine therapy",
+    ]
+    derived = kare.results.endpoints["abstinent-days"]
+    for cell, arm in zip(table.rows[0].cells[1:], kare.arms, strict=True):
+        values = derived.value[derived.participants.arm == arm]
+        assert cell.mean == pytest.approx(np.nanmean(values))
+
+
+def test_margins_of_a_factorial_are_what_the_effects_compare(kare):
+    days, _ = factorial_tables(kare)
+    saline, ketamine, either = days.rows
+    effect = next(e for e in kare.results.estimates if e.id == "drug")
+    means = [row.cells[-1].mean for row in (saline, ketamine)]
+    assert means[1] - means[0] == pytest.approx(effect.estimate)
+    assert saline.cells[-1].n + ketamine.cells[-1].n == either.cells[-1].n
+    talk = next(e for e in kare.results.estimates if e.id == "talk")
+    assert either.cells[2].mean - either.cells[1].mean == pytest.approx(talk.estimate)
+
+
+def test_two_arms_have_neither(flagship):
+    assert by_arm_table(flagship) is None
+    assert factorial_tables(flagship) == []
+
+
+def test_results_over_time_by_arm_add_up(flagship):
+    tables = {t.caption: t for t in over_time_tables(flagship)}
+    assert set(tables) == {
+        "Over time: use at each visit",
+        "Over time: craving",
+        "Over time: mindfulness (FFMQ total)",
+        "Over time: perceived stress",
+    }
+    use = tables["Over time: use at each visit"]
+    derived = flagship.results.endpoints["use-over-time"]
+    assert len(use.rows) == len(derived.visit_names)
+    for position, arm in enumerate(flagship.arms, 1):
+        cells = [row.cells[position] for row in use.rows if isinstance(row.cells[position], fmt.Count)]
+        mine = derived.values[derived.participants.arm == arm]
+        assert sum(c.n for c in cells) == np.nansum(mine)
+        assert sum(c.of for c in cells) == np.isfinite(mine).sum()
+
+
+def test_baseline_holds_what_was_recorded_and_the_protocol_does_not_name(flagship):
+    assert column_label("heroin_days_30") == "Heroin, days of the last 30"
+    assert column_label("used_iv") == "Used IV"
+    assert column_label("stable_housing") == "Stable housing"
+    assert column_label("is_smoker") == "Smoker"
+    assert column_label("ftnd") == "FTND"
+    protocol, records = flagship.protocol, flagship.records
+    table = records["participants"]
+    more = table.with_columns(years_of_use=np.arange(table.height))
+    changed = type(records)(tables={**records.tables, "participants": more}, source=records.source)
+    report = equipoise.report(protocol, changed, flagship.results)
+    baseline = next(b for b in report.blocks if isinstance(b, Table) and b.caption == "Baseline characteristics")
+    labels = [row.cells[0] for row in baseline.rows]
+    assert "Years of use" in labels
+    assert not {"Participant id", "Site", "Eligible", "Consented"} & set(labels)
+
+
+def test_sentences_of_the_verdict_agree_in_number():
+    assert _is_plural("abstinent days")
+    assert _is_plural("choices of cocaine")
+    assert not _is_plural("perceived stress")
+    assert not _is_plural("relapse")
+    assert _counts_participants("Abstinent at six months", "odds_ratio")
+    assert not _counts_participants("Abstinent days", "mean_difference"), "days are higher, participants are not"
