@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -164,6 +165,70 @@ def render_records() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _where(thing: object) -> str:
+    """The module in which something is written, below the package."""
+    return "`" + str(getattr(thing, "__module__", "")).removeprefix("equipoise.") + "`"
+
+
+def render_rooms() -> str:
+    """The rooms from the top down, by the import contract, with what each says of itself."""
+    text = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = text["tool"]["importlinter"]["contracts"]
+    rooms = next(c for c in contracts if c["name"] == "Rooms import downwards only")["layers"]
+    lines = ["| room | holds |", "| --- | --- |"]
+    for room in (layer.strip("()") for layer in rooms):
+        tree = ast.parse((SOURCE / room / "__init__.py").read_text(encoding="utf-8"))
+        said = (ast.get_docstring(tree) or "").split("\n", 1)[0].rstrip(".")
+        if not said:
+            raise ValueError(f"{room}/__init__.py does not say what the room holds")
+        lines.append(f"| `{room}` | {said} |")
+    return "\n".join(lines)
+
+
+def render_kinds() -> str:
+    """What there is of each kind that a user may add, with the places where each is written."""
+    from equipoise.analysis.fits import FITS
+    from equipoise.endpoints.derivation import DERIVE
+    from equipoise.instruments import INSTRUMENTS
+    from equipoise.protocol.language.analysis import ENDPOINT_KINDS
+    from equipoise.protocol.vocabulary.estimators import ESTIMATORS
+    from equipoise.protocol.vocabulary.scales import SCALES
+    from equipoise.randomization.registry import SCHEMES
+
+    lines = ["| endpoint kind | model class | derivation |", "| --- | --- | --- |"]
+    for kind, model in ENDPOINT_KINDS.items():
+        lines.append(f"| `{kind}` | `{model.__name__}` in {_where(model)} | {_where(DERIVE[kind])} |")
+    lines += ["", "| estimator | gives | page | imputed |", "| --- | --- | --- | --- |"]
+    if FITS.keys() != ESTIMATORS.keys():
+        raise ValueError(f"estimators with a row or an adapter alone: {FITS.keys() ^ ESTIMATORS.keys()}")
+    for row in ESTIMATORS.values():
+        gives = ", ".join(sorted(row.measures | row.alone))
+        page = f"[{row.page}](docs/methods/{row.page}.md)"
+        lines.append(f"| `{row.id}` | {gives} | {page} | {'yes' if row.imputable else 'no'} |")
+    lines += [
+        "",
+        f"Scales ({len(SCALES)}): {', '.join(f'`{name}`' for name in SCALES)}.",
+        "",
+        f"Schemes ({len(SCHEMES)}): {', '.join(f'`{name}`' for name in SCHEMES)}.",
+        "",
+        f"Instruments ({len(INSTRUMENTS)}): [the library](docs/instruments.md).",
+    ]
+    return "\n".join(lines)
+
+
+def render_contributing() -> str:
+    """CONTRIBUTING with its tables as the code has them; what stands outside the marks is written by hand."""
+    path = DOCS.parent / "CONTRIBUTING.md"
+    text = path.read_text(encoding="utf-8")
+    for name, made in (("rooms", render_rooms()), ("kinds", render_kinds())):
+        begin, end = f"<!-- generated: {name} -->\n", f"\n<!-- end: {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"CONTRIBUTING.md has no place for the table {name}")
+        before, rest = text.split(begin)
+        text = before + begin + "\n" + made + "\n" + end + rest.split(end, 1)[1]
+    return text
+
+
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
@@ -177,6 +242,7 @@ def pages() -> dict[Path, str]:
         DOCS / "instruments.md": render_instruments(),
         DOCS / "records.md": render_records(),
         DOCS / "methods" / "warnings.md": render_warnings(),
+        DOCS.parent / "CONTRIBUTING.md": render_contributing(),
         DOCS / "methods" / "scales.md": render_scales(),
     }
 

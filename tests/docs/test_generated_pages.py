@@ -99,3 +99,27 @@ def test_no_methods_page_names_a_warning_that_does_not_exist() -> None:
                 unknown += [(path.name, slug) for slug in found if slug not in known]
     assert n_named > 10
     assert unknown == []
+
+
+def test_contributing_has_a_row_for_every_room() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", GENERATE.render_rooms(), re.MULTILINE)
+    source = ROOT / "src" / "equipoise"
+    folders = {path.parent.name for path in source.glob("*/__init__.py")} - {"protocols", "examples"}
+    assert sorted(rows) == sorted(folders)
+
+
+def test_an_endpoint_kind_without_a_derivation_makes_contributing_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    from equipoise.endpoints import derivation
+
+    monkeypatch.setattr(derivation, "DERIVE", {k: v for k, v in derivation.DERIVE.items() if k != "finding"})
+    with pytest.raises(KeyError, match="finding"):
+        GENERATE.render_contributing()
+
+
+def test_contributing_without_a_place_for_a_table_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8").replace("<!-- end: kinds -->", "")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(GENERATE, "DOCS", tmp_path / "docs")
+    with pytest.raises(ValueError, match="no place for the table kinds"):
+        GENERATE.render_contributing()

@@ -115,7 +115,9 @@ def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
             )
         )
     if any(not column for column in header):
-        problems.append(Problem("R019", "header", "A column has no name.", "a name for each column", file=file, line=1))
+        hint = "Name it, or leave it out (R's row names: write.csv(..., row.names = FALSE))."
+        found = "A column has no name."
+        problems.append(Problem("R019", "header", found, "a name for each column", hint, file=file, line=1))
     return problems
 
 
