@@ -7,6 +7,7 @@ of any records; each problem is told with the line of the user's file, or of the
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -232,12 +233,17 @@ class _Work:
             texts = self.recoded(cell, texts, lines, entry.file, yes_or_no=is_yes_or_no(TABLES[entry.table], name))
         if cell.date is not None:
             return self.study_days(entry, cell, texts, frame, lines)
-        if cell.counted_from is not None:
-            base = cell.counted_from
+        if cell.counted_from is not None and cell.times is not None:
+            # The file counts in its own unit, weeks or years: what it counts from is in that unit too.
+            base, factor = cell.counted_from, cell.times
             texts = self.each(
-                cell, texts, lines, entry.file, lambda text: str(study_day(_whole(text) - base)), "a whole number"
+                cell, texts, lines, entry.file, lambda text: str(study_day(_day(text, base, factor))), "a number"
             )
-        if cell.times is not None:
+        elif cell.counted_from is not None:
+            base = cell.counted_from
+            words = "a whole number, or times: with the days of the file's unit"
+            texts = self.each(cell, texts, lines, entry.file, lambda text: str(study_day(_whole(text) - base)), words)
+        elif cell.times is not None:
             factor = cell.times
             texts = self.each(cell, texts, lines, entry.file, lambda text: repr(float(text) * factor), "a number")
         if name == "participant_id" and self.spec.prefix:
@@ -515,6 +521,14 @@ class _Work:
 
 def _ordinal(text: str, form: str) -> int:
     return datetime.strptime(text, form).toordinal()
+
+
+def _day(text: str, base: int, factor: float) -> int:
+    """Days since study day 1 of a time in another unit, to the nearest whole day; halves to the later one."""
+    days = (float(text) - base) * factor
+    if not math.isfinite(days):
+        raise ValueError(text)
+    return math.floor(days + 0.5)
 
 
 def _whole(text: str) -> int:

@@ -383,6 +383,7 @@ class _SpecReader:
             found = f"There are {listed(sources, conjunction='and')}." if sources else "No source is named."
             self.wrong("R110", at, found, "one of column, date, long, value")
             return None
+        self.idle_keys(parts, sources[0], at)
         recode: dict[str, str | None] | None = None
         if "recode" in parts:
             pairs = self.mapping(parts["recode"], (*at, "recode"), "texts of the file and what they become")
@@ -419,6 +420,20 @@ class _SpecReader:
             format=self.string(parts, "format", at, "%Y-%m-%d"),
             times=None if times is None else float(times),
         )
+
+    def idle_keys(self, parts: Mapping[str, Any], source: str, at: Where) -> None:
+        """Keys that would say nothing beside the others: whoever wrote them meant something."""
+        idle = {
+            "value": ("recode", "otherwise", "empty", "counted-from", "format", "times"),
+            "date": ("counted-from", "times"),
+            "column": ("format",),
+            "long": ("format",),
+        }[source]
+        beside = {key: source for key in idle if key in parts}
+        if "otherwise" in parts and "recode" not in parts and source != "value":
+            beside["otherwise"] = "no recode"
+        for key, other in beside.items():
+            self.wrong("R103", (*at, key), f"{key} says nothing beside {other}.", "keys that go together")
 
     def spans(self, value: Any, at: Where) -> Spans | None:
         keys = ("participant_id", "substance", "from-day", "until", "event")
