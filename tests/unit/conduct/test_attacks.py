@@ -139,3 +139,20 @@ def test_vital_signs_at_a_visit_without_an_infusion_are_recorded_there(staged: A
     trial.do("carol", "correct", **DAY_9, form="pressure", answers={"systolic": 130}, why="misread")
     assert not any("pressure" in row["what"] for row in trial.do("carol", "due").told["due"])
     assert verify(trial.trial).findings == []
+
+
+def test_a_serious_event_learnt_of_after_the_freeze_is_reported_in_time(trial: Any) -> None:
+    randomized(trial)
+    trial.clock.at += timedelta(days=30)
+    trial.do("alice", "freeze")
+    event = {"participant": "P-1", "term": "fall", "onset": "2027-02", "severity": "severe", "serious": ["disability"]}
+    done = trial.do("ivan", "adverse-event", **event)
+    assert [report["report"] for report in done.answer["reports"]]
+    assert any("report" in row["what"] for row in trial.do("ivan", "due").told["due"])
+    trial.do("ivan", "adverse-event-reported", participant="P-1", event=1, report=done.answer["reports"][0]["report"])
+    with Refused("C017"):  # nothing else comes in
+        trial.do("carol", "visit", participant="P-1", visit="day-9")
+    trial.do("ivan", "sign-off", participant="P-1")
+    trial.do("alice", "lock")
+    with Refused("C017"):
+        trial.do("ivan", "adverse-event", **event)

@@ -23,6 +23,7 @@ AFTER_FREEZE = (
     "query-reopen",
     "correct",
     "entered-in-error",
+    "adverse-event",
 )
 CHANGE_NOTHING = ("sign-off", "sign", "query", "query-answer", "query-close", "query-reopen")
 SYSTOLIC = st.sampled_from([185, 120])  # the first meets a stop rule
@@ -52,8 +53,13 @@ class Machine(RuleBasedStateMachine):
     count = 0
     asked = 0
 
-    @initialize(steps=st.sampled_from([10, 9, 11, 0, 3, 5, 7]), systolic=SYSTOLIC)
-    def begin(self, steps: int, systolic: int) -> None:
+    @initialize(
+        steps=st.sampled_from([12, 11, 13, 0, 3, 5, 7, 8]),
+        systolic=SYSTOLIC,
+        on_paper=st.booleans(),
+        remade=st.booleans(),
+    )
+    def begin(self, steps: int, systolic: int, on_paper: bool, remade: bool) -> None:
         """Walks begin somewhere along the usual path, or few would ever see an infusion."""
         Machine.count += 1
         self.trial = Machine.make(name=f"walk-{Machine.count}")
@@ -69,9 +75,11 @@ class Machine(RuleBasedStateMachine):
             self.consent,
             self.set_day_1,
             lambda id: self.decide(id=id, fit=True),
-            self.randomize,
+            self.open_envelope if on_paper else self.randomize,
             self.weigh,
             self.prepare,
+            lambda id: self.cancel(id=id, bag="destroyed") if remade else None,
+            lambda id: self.prepare(id=id) if remade else None,
             lambda id: self.check(id=id, by="petra"),
             self.start,
             lambda id: self.read_signs(id=id, systolic=systolic),

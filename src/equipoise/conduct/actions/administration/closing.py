@@ -43,7 +43,9 @@ def _named(ids: list[str]) -> str:
 
 @action("freeze")
 def freeze(act: Act) -> None:
-    """Freeze the data: from now on only corrections, queries and signatures; nothing may be under way."""
+    """Freeze the data: from now on only corrections, queries, signatures and adverse events that are learnt of late;
+    nothing may be under way.
+    """
     matters = _under_way(act)
     if matters:
         act.refuse("C620", "freeze", f"{'; '.join(matters)}.", "nothing under way", "Settle it first.")

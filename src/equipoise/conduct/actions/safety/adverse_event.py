@@ -78,7 +78,7 @@ def _record(act: Act, number: int, values: dict[str, str], *, is_new: bool) -> N
     )
 
 
-@action("adverse-event")
+@action("adverse-event", states=("open", "frozen"))
 def adverse_event(
     act: Act,
     participant: str,
