@@ -33,6 +33,15 @@ def test_xbot_proportions_relapsed_lie_within_two_points_of_the_published(xbot: 
     assert xbot["relapse-proportion.bup-nx"].estimate == pytest.approx(0.57, abs=0.02)
 
 
+def test_a_reading_of_xbot_returns_the_published_ratios_and_limits_as_printed(xbot: Results) -> None:
+    for id, printed in (
+        ("relapse-as-printed", ["1.36", "1.10", "1.68"]),
+        ("relapse-odds-inducted-as-printed", ["0.87", "0.60", "1.25"]),
+    ):
+        row = xbot[id]
+        assert [f"{value:.2f}" for value in (row.estimate, row.ci_lower, row.ci_upper)] == printed
+
+
 def test_xbot_induction_is_exactly_the_published(xbot: Results) -> None:
     for arm, events, total in (("xr-ntx", 204, 283), ("bup-nx", 270, 287)):
         row = xbot[f"induction.proportion.{arm}"]
