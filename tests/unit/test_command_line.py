@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import equipoise
 from equipoise.cli.main import app
 
 runner = CliRunner()
@@ -31,7 +32,7 @@ def test_protocols_are_listed_for_people_and_for_machines() -> None:
 
 
 def test_show_draws_the_schedule_as_a_grid() -> None:
-    out = runner.invoke(app, ["show", "ketamine-mbrp-cocaine"]).stdout
+    out = runner.invoke(app, ["show", "ketamine-mbrp-cocaine", "--all"]).stdout
     grid = out[out.index("Schedule of activities") : out.index("Endpoints")]
     urine = next(line for line in grid.splitlines() if line.startswith("Urine toxicology"))
     assert urine.count("X") == 2  # admission and the clinic visits
@@ -175,7 +176,7 @@ def test_a_narrow_terminal_breaks_no_word_and_no_number(
     told = " ".join(analysed.stdout.split())
     assert "0.546 (0.358 to 0.834)" in told
     assert "relapse-curve.triple.median" in told
-    shown = runner.invoke(app, ["show", "ketamine-mbrp-cocaine"]).stdout
+    shown = runner.invoke(app, ["show", "ketamine-mbrp-cocaine", "--all"]).stdout
     assert {"Telephone", "Admission", "quarantined", "intravenous"} <= {word.strip(";(),") for word in shown.split()}
     grid = shown[shown.index("Schedule of activities") : shown.index("Endpoints")]
     assert max(map(len, grid.splitlines())) <= width
@@ -185,7 +186,7 @@ def test_show_names_dose_and_day_of_what_is_given_between_visits(tmp_path: Path)
     tour = Path("docs/writing-a-protocol.md").read_text("utf-8")
     smallest = tmp_path / "my-trial.yaml"
     smallest.write_text(tour.split("```yaml\n")[1].split("```")[0], "utf-8")
-    out = runner.invoke(app, ["show", str(smallest)]).stdout
+    out = runner.invoke(app, ["show", str(smallest), "--all"]).stdout
     assert "ketamine 0.5 mg/kg, 40 min" in out
     assert "ketamine (day 1)" in out
     assert "1 endpoint, 1 analysis, 0 assurance cases hold." in runner.invoke(app, ["check", str(smallest)]).stdout
@@ -201,3 +202,54 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         check=False,
     )
     assert (piped.returncode, piped.stderr) == (0, "")
+
+
+PROTOCOLS = Path(equipoise.__file__).parent / "protocols"
+BUNDLED = [path.stem for path in sorted(PROTOCOLS.glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_show_fits_one_screen_and_says_where_the_rest_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = runner.invoke(app, ["show", name]).stdout.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert lines[-1].startswith("Everything: --all")
+    assert any(line.startswith("Arms") for line in lines)
+
+
+def test_problems_of_one_cause_are_one(tmp_path: Path) -> None:
+    text = (PROTOCOLS / "xbot.yaml").read_text("utf-8").replace("estimator: cox", "estimator: coxx")
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, "utf-8")
+    result = runner.invoke(app, ["check", str(path)])
+    assert result.exit_code == 3
+    assert result.stderr.count("Did you mean cox?") == 1
+    assert "The same on lines " in result.stderr
+    n = len(json.loads(runner.invoke(app, ["check", str(path), "--json"]).stdout)["problems"])
+    assert f"1 problem, in {n} places." in result.stderr
+
+
+def test_open_finds_the_report_of_a_folder_or_says_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    out = tmp_path / "runs" / "smoking"
+    assert runner.invoke(app, ["run", "smoking-cessation", "--out", str(out), "--no-pdf"]).exit_code == 0
+    assert runner.invoke(app, ["open", str(out)]).exit_code == 0
+    assert opened == [(out / "report.html").resolve().as_uri()]
+    above = runner.invoke(app, ["open", str(tmp_path / "runs")])
+    assert above.exit_code == 2
+    assert str(out) in " ".join(above.stderr.split())
+    assert "no such folder" in runner.invoke(app, ["open", str(tmp_path / "nowhere")]).stderr.lower()
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    assert "yourself" in runner.invoke(app, ["open", str(out)]).stderr
+
+
+def test_a_folder_of_results_says_where_its_records_are(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert runner.invoke(app, ["run", "smoking-cessation", "--out", str(out), "--no-pdf"]).exit_code == 0
+    result = runner.invoke(app, ["report", "smoking-cessation", str(out), "--out", str(tmp_path / "again")])
+    assert result.exit_code != 0
+    assert str(out / "records") in result.stderr

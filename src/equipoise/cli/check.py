@@ -40,5 +40,6 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
             f"{len(model.analyses)} {'analysis' if len(model.analyses) == 1 else 'analyses'}, "
             f"{found.n_assurance} assurance case{' holds' if found.n_assurance == 1 else 's hold'}."
         )
+        console().print(f"Next: equipoise show {protocol}")
     if found.problems:
         raise typer.Exit(ProtocolError.exit_code)

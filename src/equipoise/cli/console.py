@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,9 @@ from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.foundation.printable import escaped, is_unseen, unseen
 
 AMBER = "#B45309"
+
+
+_MOST_PLACES = 10  # of one cause, by line
 
 
 class _Console(Console):
@@ -60,13 +63,33 @@ def print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
         print_json({"ok": False, "problems": [problem.as_dict() for problem in problems]})
         return
     out = console(error=True)
+    groups: dict[tuple[str | None, ...], list[Problem]] = {}
     for problem in problems:
-        head, *body = problem.render().splitlines()
+        cause = (problem.code, problem.file, problem.found, problem.expected, problem.next_step)
+        groups.setdefault(cause, []).append(problem)
+    for same in groups.values():
+        head, *body = same[0].render().splitlines()
         out.print(Text(head, style="bold"))
         for line in body:
             out.print(Text(line))
-    n = len(problems)
-    out.print(Text(f"{n} problem{'s' if n != 1 else ''}.", style=AMBER))
+        if len(same) > 1:
+            out.print(Text(f"  {_elsewhere(same[1:])}"))
+    n = len(groups)
+    places = f", in {len(problems)} places" if n < len(problems) else ""
+    out.print(Text(f"{n} problem{'s' if n != 1 else ''}{places}.", style=AMBER))
+
+
+def _elsewhere(others: Sequence[Problem]) -> str:
+    """Where else the same stands: ``The same on lines 182 and 191.``"""
+    lines = [str(problem.line) for problem in others if problem.line is not None]
+    places = lines if len(lines) == len(others) else [problem.place for problem in others if problem.place]
+    if len(places) != len(others):
+        return f"The same in {len(others)} more places."
+    what = ("on lines " if len(lines) > 1 else "on line ") if places is lines else "at "
+    more = f", and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    shown = places[:_MOST_PLACES]
+    joined = ", ".join(shown) if more or len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return f"The same {what}{joined}{more}."
 
 
 @contextmanager

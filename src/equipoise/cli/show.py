@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from equipoise.cli.console import console, print_json, reported
@@ -13,8 +15,14 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
-def show(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
-    """Show a protocol: arms, schedule of activities, endpoints, analyses.
+def show(
+    protocol: ProtocolArgument,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Schedule of activities, definitions and every analysis.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a protocol on one screen: arms, endpoints, visits; with `--all` everything.
 
     Example: `equipoise show ketamine-mbrp-cocaine`
     """
@@ -27,7 +35,12 @@ def show(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
                 {"id": chosen.id, "hash": chosen.hash, "file_hash": chosen.file_hash, "protocol": chosen.resolved}
             )
             return
-        _print(chosen)
+        if everything:
+            _print(chosen)
+        else:
+            from equipoise.cli.protocol_text import print_protocol
+
+            print_protocol(chosen)
 
 
 def _print(protocol: object) -> None:

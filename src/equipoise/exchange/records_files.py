@@ -174,16 +174,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
         hint = "Name the folder that holds records.json."
         raise RecordsError(Problem("R010", "", found, "a folder of records", hint, file=str(folder)))
     if not file.exists():
-        raise RecordsError(
-            Problem(
-                "R011",
-                "",
-                f"The folder has no {MANIFEST}.",
-                "a folder that equipoise wrote",
-                "For tables of your own, write a mapping file and say: equipoise import table MAPPING.yaml --out DIR.",
-                file=str(folder),
-            )
-        )
+        hint = "For tables of your own, write a mapping file and say: equipoise import table MAPPING.yaml --out DIR."
+        if (folder / "records" / MANIFEST).exists():
+            hint = f"Its folder records has one: name {folder / 'records'}."
+        found = f"The folder has no {MANIFEST}."
+        raise RecordsError(Problem("R011", "", found, "a folder that equipoise wrote", hint, file=str(folder)))
     try:
         value = json.loads(file.read_text("utf-8"))
     except json.JSONDecodeError as error:

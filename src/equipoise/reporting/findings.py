@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.estimators import estimator_label
@@ -155,10 +154,19 @@ def _line_label(material: Material, estimate: Estimate) -> str:
     return f"{label} ({qualifier})" if qualifier else label
 
 
+def measure_words(material: Material, estimate: Estimate) -> str:
+    """The scale; of an odds ratio over repeated visits whether it is of one participant or of the arms."""
+    scale = scale_label(estimate.scale).removesuffix(", points")
+    if estimate.scale != "odds_ratio" or estimate.estimator not in ("logistic-mixed", "gee"):
+        return scale
+    is_marginal = estimate.estimator == "gee" or material.suffix(estimate).startswith("marginal")
+    return f"{scale} {'between arms (marginal)' if is_marginal else 'within a participant (conditional)'}"
+
+
 def _measure(material: Material, estimate: Estimate) -> str:
     """The scale, with the direction where it is not that of the heads of the table."""
     arms = list(material.sides)
-    scale = scale_label(estimate.scale).removesuffix(", points")
+    scale = measure_words(material, estimate)
     if len(arms) != 2 or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         return f"{scale}, {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
     return scale
@@ -443,7 +451,7 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
         draw_forest(panels, obtained_word="simulated" if material.records.is_simulated else "obtained"),
         f"{'Treatments' if material.is_crossover else 'Arms'} of {fmt.thousands(material.n_randomized)} randomized "
         "participants; lines are 95% confidence intervals",
-        "Marker size is proportional to precision; an arrow marks an interval that extends beyond the axis.",
+        "Marks are of one size, as rows are not independent; an arrow marks an interval that extends beyond the axis.",
     )
 
 
@@ -465,10 +473,8 @@ def _forest_label(material: Material, estimate: Estimate) -> str:
 def _panel(
     material: Material, family: str, left: str, right: str, pairs: Sequence[tuple[Estimate, ForestRow]]
 ) -> ForestPanel:
-    """A panel whose left and right ends favour these arms; weights are relative precision within the panel."""
-    errors = [e.standard_error for e, _ in pairs if e.standard_error]
-    smallest = min(errors, default=0.0)
-    rows = [replace(row, weight=(smallest / e.standard_error) ** 2 if e.standard_error else 0.2) for e, row in pairs]
+    """A panel whose left and right ends favour these arms."""
+    rows = [row for _, row in pairs]
     low, high = material.arm_label(left), material.arm_label(right)
     # say it of the arm under trial: the one that stands later in the protocol
     order = material.protocol.arm_ids

@@ -31,14 +31,13 @@ LIMITS = tuple[float | None, float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
-    """One effect: what it is, on which scale, estimate with limits, its weight (0 to 1), and the published one."""
+    """One effect: what it is, on which scale, estimate with limits, and the published one."""
 
     label: str
     scale: str
     obtained: LIMITS
     published: LIMITS | None = None
     detail: str = ""
-    weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
             high,
             token,
             round_=True,
-            radius=3.4 + 3.0 * math.sqrt(min(max(row.weight, 0), 1)),
+            radius=5,
         )
         drawing.text(WIDTH, y, fmt.interval(fmt.Interval(*row.obtained, row.scale)), anchor="end", size=12)
         if row.published:
