@@ -156,3 +156,21 @@ def test_a_serious_event_learnt_of_after_the_freeze_is_reported_in_time(trial: A
     trial.do("alice", "lock")
     with Refused("C017"):
         trial.do("ivan", "adverse-event", **event)
+
+
+def test_a_redaction_takes_out_what_was_typed_and_never_what_the_records_are_kept_by(trial: Any) -> None:
+    """With its handle taken out of an allocation, nobody could be told the arm, and a slot could be given twice."""
+    randomized(trial)
+    (handle,) = trial.rows("SELECT handle FROM allocation")[0]
+    held = trial.rows("SELECT * FROM allocation"), trial.rows("SELECT * FROM participant")
+    for text in (handle, "trial:all", "eligible", "P-1", "main", "given"):
+        with Refused("C129"):
+            trial.do("alice", "redact", participant="P-1", text=text, why="tried")
+    assert held == (trial.rows("SELECT * FROM allocation"), trial.rows("SELECT * FROM participant"))
+    trial.do("carol", "withdraw", participant="P-1", scope="visits", why=f"told {handle} to Jane Roe in main street")
+    trial.do("alice", "redact", participant="P-1", text=handle, why="typed where all can read it")
+    assert trial.rows("SELECT handle FROM allocation") == [(handle,)]
+    (reason,) = trial.rows("SELECT value FROM item WHERE item = 'reason'")[0]
+    assert reason == ""
+    assert trial.do("ivan", "unblind", participant="P-1", why="an overdose", sealed=True).told["arm"]
+    assert verify(trial.trial).findings == []

@@ -12,6 +12,44 @@ from equipoise.conduct.keys.quarantine import is_sealed, place_of_item, place_of
 
 CODES = {"C129": "There is nothing to redact."}
 REDACTED = "redacted"
+# Columns that hold what people typed. All others are what the records are kept by (handles, streams, codes, states,
+# dates): without them a slot would be given twice, or nobody found again.
+_TYPED = {
+    "participant": ("reason", "in_error"),
+    "visit": ("reason", "note"),
+    "form": ("reason",),
+    "item": ("value",),
+    "query": ("text", "answer"),
+    "unblinding": ("reason", "told"),
+}
+# The same in what an event says besides its rows.
+_KEPT_NAMES = frozenset(
+    {
+        "handle",
+        "stream",
+        "stage",
+        "profile",
+        "participant",
+        "randomization",
+        "receipt",
+        "envelope",
+        "envelopes",
+        "opened_at",
+        "on",
+        "decided_on",
+        "site",
+        "visit",
+        "form",
+        "item",
+        "query",
+        "signature",
+        "content",
+        "hidden",
+        "asked",
+        "asked_private",
+        "asked_key",
+    }
+)
 
 
 @action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",), protocol=False)
@@ -47,8 +85,8 @@ def redact(act: Act, participant: str, text: str) -> None:
         act.refuse(
             "C129",
             "text",
-            f"Nothing recorded of {participant} holds it.{unread}",
-            "the text as it was typed",
+            f"Nothing that was typed of {participant} holds it.{unread}",
+            "the text as it was typed: codes, dates and the names by which records are kept stay",
             "Add --safety FOLDER to search what is sealed." if unread else "",
         )
     if act.trial.is_sqlite:
@@ -89,17 +127,31 @@ class _Search:
         self.unopened = 0
 
     def without(self, value: Any, number: int) -> Any:
-        """The content of event ``number`` without the text."""
+        """The content of event ``number`` without the text, but for the names by which the records are kept."""
         if isinstance(value, dict):
+            if "put" in value and isinstance(value["put"], dict):
+                rest = {key: entry for key, entry in value.items() if key != "put"}
+                put = {name: [self._row(name, row, number) for row in rows] for name, rows in value["put"].items()}
+                return {**self.without(rest, number), "put": put}
             if value.get("blinding", "open") != "open":
                 return self.without_sealed(value, number)
-            out = {key: self.without(entry, number) for key, entry in value.items()}
+            out = {key: entry if key in _KEPT_NAMES else self.without(entry, number) for key, entry in value.items()}
             if value.get("value") != out.get("value") and "missing" in value:
                 out["missing"], out["value"] = REDACTED, ""
             return out
         if isinstance(value, list):
             return [self.without(entry, number) for entry in value]
         return value.replace(self.text, f"[{REDACTED}]") if isinstance(value, str) else value
+
+    def _row(self, table: str, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """A row that an event wrote, without the text where somebody typed it."""
+        if row.get("blinding", "open") != "open":
+            return self.without_sealed(row, number)
+        typed = {name: row[name] for name in _TYPED.get(table, ()) if isinstance(row.get(name), str)}
+        left = {name: text.replace(self.text, f"[{REDACTED}]") for name, text in typed.items()}
+        if table == "item" and left.get("value") != typed.get("value"):
+            left |= {"value": "", "missing": REDACTED}
+        return {**row, **left}
 
     def without_text(self, words: str, number: int) -> str:
         """What an earlier redaction kept of event ``number``, without the text."""
@@ -141,7 +193,7 @@ def _rows(act: Act, participant: str, search: _Search) -> dict[str, list[dict[st
             else:
                 changed = {
                     name: row[name].replace(search.text, f"[{REDACTED}]")
-                    for name in table.columns
+                    for name in _TYPED.get(table.name, ())
                     if isinstance(row[name], str) and search.text in row[name]
                 }
                 if table.name == "item" and "value" in changed:
