@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from equipoise.conduct.integrity.backup import back_up, restore
 from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import EquipoiseError, UsageError
 from equipoise.protocol import read_protocol_text
@@ -174,3 +176,22 @@ def test_a_redaction_takes_out_what_was_typed_and_never_what_the_records_are_kep
     assert reason == ""
     assert trial.do("ivan", "unblind", participant="P-1", why="an overdose", sealed=True).told["arm"]
     assert verify(trial.trial).findings == []
+
+
+def test_the_date_on_a_receipt_typed_in_after_a_restore_has_bounds(trial: Any, tmp_path: Path) -> None:
+    for id in ("P-1", "P-2"):
+        eligible(trial, id)
+        trial.do("carol", "day-1", participant=id)
+    back_up(trial.trial, tmp_path / "b", clock=trial.clock, entropy=trial.entropy)
+    handle = trial.do("carol", "randomize", participant="P-1").answer["handle"]
+    again = restore(tmp_path / "b", tmp_path / "restored", database="sqlite", clock=trial.clock, entropy=trial.entropy)
+    old, trial.trial = trial.trial, again
+    trial.sessions.clear()
+    asked = {"last": 1, "why": "the site was telephoned"}
+    for on, code in (("2027-01-12", "C534"), ("2099-01-01", "C534"), ("2027-01-10", "C535"), ("2027-13-01", "C131")):
+        with Refused(code):
+            trial.do("alice", "lift-fence", receipts=[f"1 P-1 {handle} on={on}"], **asked)
+    trial.do("alice", "lift-fence", receipts=[f"1 P-1 {handle} on=2027-01-11"], **asked)
+    assert trial.rows("SELECT participant, handle FROM allocation") == [("P-1", handle)]
+    old.close()
+    again.close()

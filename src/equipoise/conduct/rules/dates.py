@@ -86,6 +86,9 @@ BOUNDS: Mapping[str, Bounds] = {
     "withdrawal from visits": Bounds(("the first consent", "the last recorded visit in person"), ("the death",)),
     "loss": Bounds(("the randomization", "the last recorded contact"), ("the death",)),
     "completion": Bounds(("the randomization", "the last recorded visit in person"), ("the death",)),
+    "randomization on a receipt": Bounds(
+        ("the activation of the site", "the first consent"), ("the death",), usual_days=None
+    ),
     "opening of an envelope": Bounds(("the activation of the site", "the first consent"), ("the death",), 14),
     "death": Bounds(("the first consent", "the last recorded contact", "the onset of a recorded event")),
 }

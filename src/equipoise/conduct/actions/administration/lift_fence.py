@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
+from equipoise.conduct.actions.history import landmarks
+from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
 from equipoise.conduct.keys.folders import pharmacy_folder
-from equipoise.conduct.rules.windows import anchor_is_randomization
+from equipoise.conduct.rules.dates import check_day
+from equipoise.conduct.rules.windows import anchor_is_randomization, local_date
 from equipoise.conduct.trial.envelopes import RESERVED, Envelope, entry_of, read_envelopes
 from equipoise.conduct.trial.models import Allocation, Participant, Slot
 from equipoise.conduct.trial.receipts import GivenSlot, read_given
 from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
-from equipoise.foundation.errors import listed
+from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
     "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
@@ -260,12 +264,25 @@ def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
     return sorted(out, key=lambda one: one.number)
 
 
+def _require_possible(act: Act, one: GivenSlot, person: Participant | None) -> None:
+    """Refuse a date on a receipt that has not come yet where it was given, or lies before the consent."""
+    if one.on is None:
+        return
+    site = act.trial.row("site", site=person.site) if person is not None else None
+    # of somebody who is not in the backup the site is not known: the date may be ahead there
+    today = local_date(act.now.utc, zone_of(site.zone)) if site is not None else act.now.utc.date() + timedelta(days=1)
+    known = landmarks(act) if person is not None else {}
+    problems = check_day("randomization on a receipt", one.on, today, known, place=f"receipt {one.number}")
+    raise_if_any(ConductError, problems)
+
+
 def _give_back(act: Act, one: GivenSlot) -> None:
     from equipoise.randomization import planned_randomizations
     from equipoise.randomization.plan import WHOLE_TRIAL, stream_name
 
     person = Participant.objects.filter(participant=one.participant).first()
     act.load(one.participant) if person is not None else act.load_none()
+    _require_possible(act, one, person)
     plans = {plan.stage: plan for plan in planned_randomizations(act.protocol)}
     slot = Slot.objects.filter(handle=one.handle).first()
     new = []
