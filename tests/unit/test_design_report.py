@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -44,11 +45,11 @@ def test_the_report_holds_every_part_and_says_simulated(written):
     for heading in (
         "What the trial can show, and what it cannot",
         "Over sizes and effects",
-        "How fragile it is",
-        "Would a replication succeed?",
+        "Robustness to the assumptions",
+        "Probability that a replication succeeds",
         "Interim looks",
-        "A stop that no rule foresaw",
-        "What the randomization gives away",
+        "Stopping early without a planned rule",
+        "Predictability of the allocation",
         "Where the assumptions come from",
         "How this was worked out",
     ):
@@ -125,3 +126,20 @@ def test_a_grid_of_two_axes_is_drawn_as_curves_and_maps():
     assert "Power of relapse by n" in titles
     assert any(isinstance(block, Table) for block in blocks)
     assert any(isinstance(block, Heading) for block in blocks)
+
+
+def test_the_report_opens_with_a_paragraph_to_take_and_sizes_to_choose_from(written):
+    page = (written / "report.html").read_text("utf-8")
+    design = json.loads((written / "design.json").read_text("utf-8"))
+    assert "Sample size, for a protocol or a grant" in page
+    assert "in 100 such trials succeed on" in page
+    assert "[For you to write: why this effect is worth finding]" in page
+    found = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])["results"]
+    for cell in design["grid"]:
+        n, effect = round(cell["grid"]["n"]), cell["grid"]["effect"]
+        sizes = [55, *sorted({round(c["grid"]["n"]) for c in design["grid"]} - {55})]
+        effects = [1.0, *sorted({c["grid"]["effect"] for c in design["grid"]} - {1.0}, reverse=True)]
+        shown = found[f"{sizes.index(n)}.{effects.index(effect)}.0"][1]
+        rows = {row["row"]["id"]: row for row in cell["rows"]}
+        row = rows.get("abstinence.as-planned", rows["abstinence"])  # with the estimator that stands in
+        assert shown.startswith(f"{100 * row['significant']['value']:.1f} (")

@@ -470,3 +470,21 @@ def test_the_last_tasks_are_cut_smaller_and_every_replicate_is_still_done_once()
     assert max(stop - first for first, stop in cut[-5:]) == 250
     assert cut_last([], 2) == []
     assert cut_last([(0, 60)], 2) == [(0, 50), (50, 60)]
+
+
+def test_power_prints_one_screen_and_all_of_it_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = ["power", "ketamine-mbrp-cocaine", "-r", "20", "--scenario", "for-power", "--scenario", "null"]
+    made = CliRunner().invoke(app, command)
+    assert made.exit_code == 0, made.output
+    lines = made.stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("SIMULATED")
+    told = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    for cell in told["cells"]:
+        row = next(r for r in cell["rows"] if r["row"]["id"] == "relapse")
+        assert f"{100 * row['significant']['value']:.1f} (" in made.stdout
+    everything = CliRunner().invoke(app, [*command, "--all"]).stdout
+    assert "relapse-log-rank" in everything
+    assert "relapse-log-rank" not in made.stdout

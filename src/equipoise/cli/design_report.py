@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import textwrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from equipoise.cli.console import console, print_json, reported, simulated_line
 from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption, ProtocolArgument, SeedOption
 from equipoise.cli.power import _bar
+
+if TYPE_CHECKING:
+    from equipoise.reporting.design_report import DesignMaterial
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +57,39 @@ def design_report(
         print_json({"ok": True, "simulated": True, "files": [str(path) for path in run.files], "left_out": left_out})
         return
     simulated_line(True)
-    for path in run.files:
-        console().print(str(path))
+    _print_answer(run.material)
     for section, why in run.left_out:
-        console().print(f"Left out, {section}: {why}")
+        for line in textwrap.wrap(f"Left out, {section}: {why}", 80):
+            console().print(line)
+    report = next((path for path in run.files if path.name == "report.html"), None)
+    if report is not None:
+        console().print(f"Report: {report}")
+
+
+def _print_answer(material: DesignMaterial) -> None:
+    """Successful trials in 100 of the first primary analysis, scenario by scenario."""
+    from equipoise.reporting.format import percentage, shortened
+    from equipoise.reporting.power_report import primaries_of
+
+    out = console()
+    first = material.worlds[0]
+    primary = next((s for s in primaries_of(first) if s.significant is not None), None)
+    for line in textwrap.wrap(material.protocol.model.trial.title, 80):
+        out.print(Text(line, style="bold"))
+    if primary is None:
+        return
+    n = sum(first.arm_sizes.values())
+    out.print()
+    label = material.protocol.endpoint_label(primary.row.endpoint)
+    out.print(Text(f"{shortened(label, 40):<44}Successful trials in 100, {n} participants"))
+    out.print("-" * 80)
+    for world in material.worlds:
+        share = world[primary.row.id].significant
+        name = world.cell.spec.name.removeprefix(f"{first.cell.spec.name}+").replace("-", " ")
+        shown = "not estimable" if share is None else f"{percentage(share.value, 0):>4}"
+        if share is not None:
+            shown += f" ({percentage(share.lower, 0)} to {percentage(share.upper, 0)})"
+        out.print(Text(f"{shortened(name, 40):<44}{shown}"))
+    out.print()
+    if first.n_replicates < 500:
+        out.print(f"{first.n_replicates} trials each: use -r 1000 for a protocol.")

@@ -64,6 +64,7 @@ def power(
     replay: Annotated[
         int | None, typer.Option("--replay", help="Write this replicate as records in --out, and do nothing else.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print every analysis, with bias and coverage.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Power, type I error, bias and coverage of the whole analysis plan, with every failed fit accounted for.
@@ -93,7 +94,10 @@ def power(
     if as_json:
         print_json(run.as_dict())
         return
-    print_power(run)
+    from equipoise.cli.power_text import print_power_screen
+
+    if everything or not print_power_screen(run):
+        print_power(run)
 
 
 def _replay(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from equipoise.cli.console import console, print_json, reported, simulated_line, working
 from equipoise.cli.options import JsonOption, ProtocolArgument
@@ -79,40 +81,44 @@ def size(
 
 
 def _print(run: SizeRun) -> None:
-    from equipoise.cli.tables import add_rows, plain_table
-
     out = console()
+
+    def say(text: str, style: str = "") -> None:
+        for line in textwrap.wrap(text, 80):
+            out.print(Text(line, style=style))
+
     simulated_line(True)
     first = run.answers[0].simulated
-    out.print(
-        f"{run.protocol.id}, {first.analysis}: power {run.power:g} at two-sided {run.alpha_two_sided:g}, "
-        f"scenario {run.scenario}, {run.replicates:,} trials a size, seed {run.seed}"
-    )
+    endpoint = run.protocol.model.estimands[run.protocol.model.analyses[first.analysis].estimand].endpoint
+    say(f"{run.protocol.model.trial.title}: {run.protocol.endpoint_label(endpoint)}")
     for answer in run.answers:
         found = answer.simulated
-        arms = ", ".join(f"{arm} {n}" for arm, n in found.at.arm_sizes.items())
+        arms = ", ".join(f"{run.protocol.arm_label(arm)} {n}" for arm, n in found.at.arm_sizes.items())
         at = found.at.power
         out.print()
-        out.print(
-            f"allocation {answer.allocation}: {found.n_total} participants ({arms}); Monte Carlo interval of the size "
-            f"{found.lower} to {found.upper}; power there {100 * at.value:.1f}% "
-            f"({100 * at.lower:.1f} to {100 * at.upper:.1f})"
+        say(f"{found.n_total} participants for {100 * run.power:g}% power ({arms})", "bold")
+        say(
+            f"Monte Carlo interval of the size {found.lower} to {found.upper}; power there {100 * at.value:.1f}% "
+            f"({100 * at.lower:.1f} to {100 * at.upper:.1f}); allocation {answer.allocation}."
         )
         if answer.inflation is not None and answer.expected_share is not None:
-            out.print(
+            say(
                 f"With the looks: at most {answer.n_maximum} (inflation {answer.inflation:.4f}), on average "
                 f"{answer.expected_share * answer.n_maximum:.1f} under the effect."
             )
-        table = plain_table(("n", "right"), ("power %", "right"), ("Monte Carlo", "right"), ("trials", "right"))
-        rows = [
-            (
-                str(t.n_total),
-                f"{100 * t.power.value:.1f}",
-                f"{100 * t.power.lower:.1f} to {100 * t.power.upper:.1f}",
-                f"{t.power.n:,}",
-            )
-            for t in found.tried
-        ]
-        out.print(add_rows(table, rows))
+        out.print()
+        out.print("Participants    Power (95% Monte Carlo interval)    Trials")
+        out.print("-" * 80)
+        for t in found.tried:
+            shown = f"{100 * t.power.value:.1f}% ({100 * t.power.lower:.1f} to {100 * t.power.upper:.1f})"
+            out.print(f"{t.n_total:>12}    {shown:<32}    {t.power.n:>6}")
+        out.print()
+        say("By formula:")
         for words in answer.differences:
-            out.print(words)
+            for line in textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="    "):
+                out.print(line)
+    say(
+        f"Two-sided {run.alpha_two_sided:g}, scenario {run.scenario}, {run.replicates} trials per size, "
+        f"seed {run.seed}. Dropout is in the numbers: add nothing for it."
+    )
+    say(f"Next: equipoise design-report {run.protocol.id} --scenario {run.scenario} --out design")

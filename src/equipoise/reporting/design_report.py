@@ -16,6 +16,7 @@ from equipoise.randomization.predictability import FUNCTIONAL_UNBLINDING, Predic
 from equipoise.reporting.document import (
     Block,
     Bullets,
+    ChangeRule,
     Column,
     DefinitionList,
     Document,
@@ -24,10 +25,12 @@ from equipoise.reporting.document import (
     KeyFigures,
     Paragraph,
     Row,
+    RuleAxis,
+    RuleResult,
     Table,
 )
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
-from equipoise.reporting.format import percentage
+from equipoise.reporting.format import joined, percentage
 from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, primaries_of
 
 BOUNDARY_NAMES = {
@@ -85,16 +88,18 @@ def build_design_report(material: DesignMaterial) -> Document:
     in_full = [block for block in whole.blocks[:cut] if block not in opening]
     blocks: list[Block] = [
         *opening,
+        *_for_a_protocol(material),
+        *_size_and_effect(material),
         Heading("What the trial can show, and what it cannot"),
         *_worlds(material),
         *_section("Over sizes and effects", _grid(material)),
-        Heading("How fragile it is"),
+        Heading("Robustness to the assumptions"),
         *_dropout(material),
         *_missing_rules(material),
-        *_section("Would a replication succeed?", _replications(material)),
+        *_section("Probability that a replication succeeds", _replications(material)),
         *_section("Interim looks", _looks(material)),
-        *_section("A stop that no rule foresaw", _stopped(material)),
-        *_section("What the randomization gives away", _randomization(material)),
+        *_section("Stopping early without a planned rule", _stopped(material)),
+        *_section("Predictability of the allocation", _randomization(material)),
         *_section("Where the assumptions come from", _assumptions(material)),
         *in_full,
         *whole.blocks[cut:],
@@ -108,6 +113,83 @@ def build_design_report(material: DesignMaterial) -> Document:
         provenance=whole.provenance,
         footer=f"{material.protocol.id}, seed {first.seed}, protocol {material.protocol.hash[:12]}",
     )
+
+
+def _at(material: DesignMaterial, n: int, effect: float) -> OperatingCharacteristics | None:
+    """The cell of the grid at a size and an effect."""
+    for cell in material.grid:
+        if round(cell.cell.grid["n"]) == n and abs(cell.cell.grid["effect"] - effect) < 1e-9:
+            return cell
+    return None
+
+
+def _in_100(cell: OperatingCharacteristics | None, id: str) -> str | None:
+    share = cell[id].significant if cell is not None else None
+    return None if share is None else percentage(share.value, 0)
+
+
+def _for_a_protocol(material: DesignMaterial) -> list[Block]:
+    """The sample size as a paragraph for a protocol or a grant; what only a person can write is in brackets."""
+    first = material.worlds[0]
+    primary = next((s for s in primaries_of(first) if s.significant is not None), None)
+    if primary is None or primary.significant is None:
+        return []
+    n = sum(first.arm_sizes.values())
+    arms = joined([f"{material.protocol.arm_label(arm)} {k}" for arm, k in first.arm_sizes.items()])
+    gone = joined(
+        [f"{percentage(share, 0)}% with {material.protocol.arm_label(arm)}" for arm, share in first.dropout.items()]
+    )
+    label = material.protocol.endpoint_label(primary.row.endpoint)
+    share = primary.significant
+    text = (
+        f"With {n} participants ({arms}), about {percentage(share.value, 0)} in 100 such trials succeed on "
+        f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK} if the treatment works as assumed "
+        f"(95% Monte Carlo interval {percentage(share.lower)} to {percentage(share.upper)})"
+    )
+    half = _in_100(_at(material, n, 0.5), primary.row.id)
+    text += f", and about {half} if it works half as well. " if half is not None else ". "
+    text += (
+        f"These numbers are from {first.n_replicates} simulated trials per scenario, each analysed by the whole "
+        f"analysis plan; expected dropout ({gone}) is in them. [For you to write: why this effect is worth finding]"
+    )
+    return [Heading("Sample size, for a protocol or a grant", 2), Paragraph(text)]
+
+
+def _size_and_effect(material: DesignMaterial) -> list[Block]:
+    """Sizes by effects to choose from on the page; the same numbers stand in the heat maps."""
+    if not material.grid:
+        return []
+    planned = sum(material.worlds[0].arm_sizes.values())
+    sizes = sorted({round(cell.cell.grid["n"]) for cell in material.grid}, key=lambda n: (n != planned, n))
+    effects = sorted({cell.cell.grid["effect"] for cell in material.grid}, key=lambda e: (e != 1.0, -e))
+    ids = [s.row.id for s in primaries_of(material.grid[0])]
+    results = {}
+    for i, n in enumerate(sizes):
+        for j, effect in enumerate(effects):
+            cell = _at(material, n, effect)
+            for k, id in enumerate(ids):
+                share = cell[id].significant if cell is not None else None
+                if share is not None:
+                    limits = f"(95% Monte Carlo interval {percentage(share.lower)} to {percentage(share.upper)})"
+                    results[f"{i}.{j}.{k}"] = RuleResult(
+                        "Successful trials in 100", f"{percentage(share.value)} {limits}", ()
+                    )
+    if "0.0.0" not in results or sizes[0] != planned or effects[0] != 1.0:
+        return []
+    endpoints = [material.protocol.endpoint_label(material.grid[0][id].row.endpoint) for id in ids]
+    axes = (
+        RuleAxis("Participants", tuple(str(n) for n in sizes)),
+        RuleAxis("Effect", tuple(_effect_words(effect) for effect in effects)),
+        RuleAxis("Endpoint", tuple(endpoints)),
+    )
+    lead = "Choose a size and an effect; every number was simulated beforehand."
+    return [ChangeRule("Size and effect", lead, axes, results, {}, (), 0.0)]
+
+
+def _effect_words(effect: float) -> str:
+    """How an effect stands to the assumed one."""
+    known = {1.0: "as assumed", 0.0: "none", 0.5: "half as large"}
+    return known.get(effect, f"{effect:g} times as large")
 
 
 def _section(title: str, blocks: list[Block]) -> list[Block]:
@@ -134,18 +216,18 @@ def _worlds(material: DesignMaterial) -> list[Block]:
             )
         )
     table = Table(
-        "Significant results, by what the world is like",
+        "Power by scenario",
         (
             Column("Scenario"),
-            *(Column(id, "decimal", "%") for id in ids),
+            *(Column(material.protocol.endpoint_label(first[id].row.endpoint), "decimal", "%") for id in ids),
             Column("all, Holm", "decimal", "%"),
             Column("any, Holm", "decimal", "%"),
-            Column("gone", "decimal", "%"),
+            Column("lost to follow-up", "decimal", "%"),
             Column("What is assumed", wide=True),
         ),
         tuple(rows),
-        f"{first.n_replicates:,} simulated trials a scenario, the same random numbers in all",
-        ("A missing p value counts as not significant. In a world without effect these are type I errors.",),
+        f"{first.n_replicates:,} simulated trials per scenario, with common random numbers",
+        ("A missing p value counts as not significant. Where there is no effect, these are type I errors.",),
     )
     said = []
     for summary in primaries_of(first):
@@ -195,7 +277,7 @@ def _dropout(material: DesignMaterial) -> list[Block]:
             if (share := cell[id].significant) is not None
         ]
         lines.append(PowerLine(id, points))
-    drawing = draw_power_curve(lines, axis="share of participants gone by the last visit", title="Power by dropout")
+    drawing = draw_power_curve(lines, axis="percentage lost to follow-up by the last visit", title="Power by dropout")
     return [
         Paragraph(
             "Dropout as the scenario has it, more often or more rarely. Where it counts as an event it moves the "

@@ -32,7 +32,7 @@ from equipoise.reporting.figures.heat_map import draw_heat_map
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
 from equipoise.reporting.format import percentage
 
-BANNER = replace(SIMULATED, sentence="Simulated trials: a possible world under stated assumptions, not evidence.")
+BANNER = replace(SIMULATED, sentence="Simulated trials: simulated under the stated assumptions; not evidence.")
 MOST_DISTRIBUTIONS = 6
 NOTHING_TESTED = (
     "One arm, and nothing is held against a goal: there is no hypothesis, and so no power. A goal of a line of the "

@@ -1,0 +1,92 @@
+"""Power on one screen of 80 columns: successful trials in 100 by primary endpoint and scenario, dropout, the report."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from equipoise.cli.console import console, simulated_line
+from equipoise.design.operating import OperatingCharacteristics
+from equipoise.design.summary import primary_rows
+from equipoise.reporting import format as fmt
+from equipoise.reporting.format import percentage
+from equipoise.workflow.power import PowerRun
+
+_WIDTH = 80
+_CELL = 22
+_MOST = 2  # scenarios beside one another
+
+
+def print_power_screen(run: PowerRun) -> bool:
+    """Print the screen; false, and nothing printed, where there is a grid, no primary test or too narrow a terminal."""
+    out = console()
+    first = run.cells[0]
+    primaries = [first.rows[k].row for k in primary_rows(tuple(s.row for s in first.rows))]
+    if not primaries or any(cell.cell.grid for cell in run.cells) or out.width < _WIDTH:
+        return False
+    simulated_line(True)
+    for line in textwrap.wrap(run.protocol.model.trial.title, _WIDTH):
+        out.print(Text(line, style="bold"))
+    n = sum(first.arm_sizes.values())
+    for line in textwrap.wrap(
+        f"Successful trials in 100 (95% Monte Carlo interval), {n} participants, {first.n_replicates} trials each",
+        _WIDTH,
+    ):
+        out.print(line)
+    for start in range(0, len(run.cells), _MOST):
+        _table(run, [row.id for row in primaries], run.cells[start : start + _MOST])
+    out.print()
+    notes = ["Success: p below the stated level. Where there is no effect these are type I errors, in 100."]
+    failed = {
+        s.row.id for cell in run.cells for s in cell.rows if s.row in primaries and s.power_lower != s.power_upper
+    }
+    if failed:
+        notes.append(f"Some fits failed ({fmt.joined(sorted(failed))}): --all shows the bounds.")
+    if first.left_out:
+        lines = f"{len(first.left_out)} {'line' if len(first.left_out) == 1 else 'lines'}"
+        notes.append(f"Not run: {lines} by multiple imputation (--imputation runs them).")
+    others = len(first.rows) - len(primaries)
+    if others:
+        notes.append(f"{others} more analyses: --all.")
+    for note in notes:
+        for line in textwrap.wrap(note, _WIDTH):
+            out.print(line)
+    report = next((path for path in run.files if path.name == "report.html"), None)
+    out.print(f"Report: {report}" if report else "Tables, figures and a report: --out FOLDER.")
+    return True
+
+
+def _table(run: PowerRun, ids: Sequence[str], cells: Sequence[OperatingCharacteristics]) -> None:
+    out = console()
+    width = _WIDTH - (_CELL + 2) * len(cells)
+
+    def line(name: str, values: Sequence[str]) -> None:
+        wrapped = textwrap.wrap(name, width) or [""]
+        first = wrapped[0].ljust(width) + "".join(value.rjust(_CELL + 2) for value in values)
+        for text in (first.rstrip(), *(f"  {rest}" for rest in wrapped[1:])):
+            out.print(Text(text))
+
+    out.print()
+    line("", [fmt.shortened(cell.cell.spec.name, _CELL) for cell in cells])
+    out.print("-" * _WIDTH)
+    for id in ids:
+        rows = [next((s for s in cell.rows if s.row.id == id), None) for cell in cells]
+        label = run.protocol.endpoint_label(next(s for s in rows if s is not None).row.endpoint)
+        shown = []
+        for summary in rows:
+            share = summary.significant if summary is not None else None
+            if share is None:
+                shown.append("not estimable")
+            else:
+                limits = f"{percentage(share.lower)} to {percentage(share.upper)}"
+                shown.append(f"{percentage(share.value)} ({limits})")
+        line(label, shown)
+    if len(ids) > 1:
+        holm = [next((rule for rule in cell.rules if rule.rule == "holm"), None) for cell in cells]
+        if all(rule is not None for rule in holm):
+            line("All of them, by Holm", [percentage(rule.all_rejected.value) for rule in holm if rule is not None])
+    for arm in cells[0].arm_sizes:
+        gone = [f"{percentage(cell.dropout.get(arm))}%" for cell in cells]
+        line(f"Drop out, {run.protocol.arm_label(arm)}", gone)
