@@ -278,3 +278,23 @@ def test_conditions_hold_as_written(text: str, answers: dict[str, str | None], h
     condition = parse_condition(text)
     assert condition.holds(answers) is holds
     assert parse_condition(str(condition)) == condition
+
+
+def test_an_item_may_hang_on_the_same_form_at_an_earlier_visit(staged: Any) -> None:
+    """At that visit itself nothing is known of it yet, so the item is not asked there."""
+    trial = staged(protocol=made(checks="", branches={"stress": 'asked-when: {"2": admission/stress.1 > 0}'}), slots=9)
+    hire(trial)
+    consented(trial)
+    trial.do("carol", "baseline", participant="P-1", values={"age": 40, "route": "intranasal", "sex": "male"})
+    trial.do("ivan", "eligibility", participant="P-1", attested={"dependent": True, "seeking": True})
+    trial.do("carol", "day-1", participant="P-1")
+    trial.do("carol", "visit", participant="P-1", visit="admission")
+    asked = {str(item): 1 + item % 2 for item in range(1, 11)}
+    with Refused("C574"):
+        record(trial, "P-1", "admission", "stress", asked)
+    record(trial, "P-1", "admission", "stress", {k: v for k, v in asked.items() if k != "2"})
+    trial.clock.at += timedelta(days=1)
+    trial.do("carol", "randomize", participant="P-1")
+    trial.clock.at += timedelta(days=7)
+    trial.do("carol", "visit", participant="P-1", visit="day-9")
+    record(trial, "P-1", "day-9", "stress", asked)

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from equipoise.cli.main import app
 from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError, EquipoiseError
 from equipoise.randomization import read_allocations, replay
 
+from .conftest import PASSPHRASE
 from .test_clinical_actions import Refused
 from .test_randomization_running import close, companion_of, enrol, exported, flagship_text, made, sealed_file
 
@@ -287,3 +290,22 @@ def test_after_a_restore_no_envelope_is_given_twice(
     assert verify(restored).findings == []
     old.close()
     restored.close()
+
+
+def test_the_terminal_writes_the_list_and_the_pages_for_the_pharmacy_alone(
+    trial: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = reserve(trial, 2)
+    monkeypatch.setenv("EQUIPOISE_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("EQUIPOISE_CLOCK", "2027-01-11T15:00Z")
+    out = tmp_path / "printed"
+    given = ["envelopes", str(trial.trial.directory), "--site", "main", "--out", str(out), "--as", "phil"]
+    said = CliRunner().invoke(app, [*given, "--pharmacy", str(trial.pharmacy)])
+    assert said.exit_code == 0, said.output
+    shown = {path.name: path.read_text("utf-8") for path in out.glob("*.html")}
+    assert set(shown) == {"list.html", "pages.html"}
+    assert all(code in text for code in codes for text in shown.values())
+    assert "Ketamine" not in shown["list.html"]
+    assert "TRAINING" in shown["list.html"]
+    assert [path for path in (out, *out.rglob("*")) if path.stat().st_mode & 0o077] == []
+    assert CliRunner().invoke(app, given).exit_code != 0  # without the pharmacy's folder, and a folder that is there

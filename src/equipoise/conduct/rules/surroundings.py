@@ -85,7 +85,10 @@ def surroundings(protocol: Protocol, form: Form, visit: str, read: Read) -> Surr
     elsewhere: dict[str, str | None] = {}
     for name in wanted:
         place = Place.read(name)
-        if place is None or (place.form == form.id and place.visit in ("", visit)):
+        if place is None:
+            continue
+        if place.form == form.id and place.visit in ("", visit):
+            elsewhere[name] = None  # at the visit that it names the form itself is not filled in yet
             continue
         at = BASELINE if place.form == BASELINE else place.visit or visit
         elsewhere[name] = read(at, place.form).get(place.item)
