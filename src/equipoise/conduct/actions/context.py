@@ -21,9 +21,8 @@ from equipoise.conduct.audit_trail.canonical import canonical
 from equipoise.conduct.audit_trail.events import Entry
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
-from equipoise.conduct.keys.folders import pharmacy_folder
 from equipoise.conduct.keys.quarantine import Quarantine, Sealer
-from equipoise.conduct.keys.vault import Vault
+from equipoise.conduct.keys.vault import Vault, pharmacy_folder
 from equipoise.conduct.rules.status import Course, after, columns_of, course_of, refusals
 from equipoise.conduct.trial.ledger import Writer
 from equipoise.conduct.trial.request_key import fingerprint, keyed_digest

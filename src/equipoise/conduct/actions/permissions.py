@@ -85,7 +85,7 @@ eligibility            -   -   Y   -   -   -   -   -   -   -   -
 entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
 enter-stage            -   -   Y   -   -   -   -   -   -   -   -
 envelope-opened        -   Y   Y   -   -   -   -   -   -   -   -
-envelopes              Y   Y   Y   -   -   Y   -   Y   Y   -   -
+envelopes              -   Y   Y   -   -   Y   -   Y   Y   -   -
 envelopes-print        -   -   -   -   -   Y   -   -   -   -   -
 envelopes-reserve      -   -   -   -   -   Y   -   -   -   -   -
 envelopes-returned     -   -   -   -   -   Y   -   -   -   -   -

@@ -106,6 +106,11 @@ def write_key(path: Path, key: bytes, *, trial: str, mode: str, instance: str) -
 UNNAMED = Path("pharmacy-folder-not-named")
 
 
+def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
+    """The pharmacy's folder: as named, or that of EQUIPOISE_PHARMACY."""
+    return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or UNNAMED)
+
+
 def read_vault(path: Path, *, trial: str, mode: str, instance: str, fingerprint: str) -> Vault:
     """The vault of the key file at ``path``; C040 where it is absent or belongs elsewhere."""
     problem = Problem(

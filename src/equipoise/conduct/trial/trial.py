@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.conduct.audit_trail.canonical import canonical, genesis
 from equipoise.conduct.audit_trail.tables import TABLES
-from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.trial import django_settings as settings
 from equipoise.conduct.trial.local_disk import require_local
 from equipoise.conduct.trial.protocol_versions import is_read, note_reading, read_version

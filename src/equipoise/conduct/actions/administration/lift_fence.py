@@ -17,7 +17,7 @@ from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
-from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.rules.dates import check_day
 from equipoise.conduct.rules.windows import anchor_is_randomization, local_date
 from equipoise.conduct.trial.envelopes import RESERVED, Envelope, entry_of, read_envelopes

@@ -10,7 +10,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.repeat import run_again
-from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion

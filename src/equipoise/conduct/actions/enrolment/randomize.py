@@ -9,7 +9,7 @@ from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_entered
 from equipoise.conduct.actions.grounds import grounds_of, version_in_force
 from equipoise.conduct.actions.visits.recording import raise_problems, values_of
-from equipoise.conduct.keys.folders import pharmacy_folder
+from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.preconditions import check_order, check_randomization
 from equipoise.conduct.rules.windows import anchor_is_randomization
