@@ -431,3 +431,14 @@ def test_a_result_at_a_visit_that_the_protocol_does_not_have_is_no_missed_visit(
 def test_a_series_of_scores_of_which_nothing_is_there_was_hardly_held() -> None:
     found = codes_of(records(assessments=[mood("day-8", 3), mood("day-15", 4)]))
     assert sorted(code for code, _ in found) == ["R053", "R053", "R061"]
+
+
+def test_a_participant_without_leading_zeros_is_the_one_with_the_same_number() -> None:
+    people = [{"participant_id": f"{k:02}", "consented": True, "sex": "man"} for k in (1, 2, 10, 11, 12)]
+    result = {"participant_id": "1", **sample(8, "+", "week-1")}
+    given = records(participants=people, urine=[result])
+    protocol = read_protocol_text(
+        f"{HEAD}{SCHEDULE}endpoints:\n  it: {{words: it, kind: repeated-use, use: sampled, at: weekly}}\n"
+    )
+    with pytest.raises(RecordsError, match="Is '01' meant"):
+        require_records(protocol, given)

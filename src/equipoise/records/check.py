@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,7 +94,11 @@ def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
         marked = frame.join(here, on=key, how="left", maintain_order="left")
 
         def unknown(row: dict[str, Any]) -> str:
-            near = nearest(str(row["participant_id"]), known) if len(known) < 2000 else None
+            near = None
+            if len(known) < 2000:
+                # Spreadsheets take leading zeros away: 1 is 01 rather than 12.
+                given = str(row["participant_id"])
+                near = next((name for name in known if _bare(name) == _bare(given)), None) or nearest(given, known)
             hint = f" Is {near!r} meant?" if near else ""
             return f"Participant {said(row['participant_id'])} is not in the table participants.{hint}"
 
@@ -309,6 +314,11 @@ def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
         _outcome_events(full, faults)
     _units(full["daily_use"], faults)
     return faults
+
+
+def _bare(name: str) -> str:
+    """A participant's name without the zeros that stand before its numbers."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name)
 
 
 def _known(
