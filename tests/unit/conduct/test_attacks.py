@@ -195,3 +195,13 @@ def test_the_date_on_a_receipt_typed_in_after_a_restore_has_bounds(trial: Any, t
     assert trial.rows("SELECT participant, handle FROM allocation") == [("P-1", handle)]
     old.close()
     again.close()
+
+
+@pytest.mark.parametrize("day", ["2020-01-01", "2027-01-09", "2207-01-11"])
+def test_the_last_day_of_an_account_has_bounds(trial: Any, day: str) -> None:
+    with Refused("C535"):
+        trial.do("alice", "expire-account", account="carol", last_day=day, why="contract ends")
+    with Refused("C535"):
+        trial.do("alice", "add-account", account="tess", person="Tess", roles=["rater"], expires=day)
+    trial.do("alice", "add-account", account="tess", person="Tess", roles=["rater", "rater"], expires="2027-01-11")
+    assert trial.rows("SELECT roles FROM account WHERE account = 'tess'") == [("rater",)]

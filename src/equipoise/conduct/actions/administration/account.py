@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import ROLES
@@ -20,6 +20,16 @@ CODES = {
     "C112": "The last administrator cannot be shut out.",
 }
 _ALWAYS = ("open", "paused", "frozen", "locked")
+MOST_DAYS = 3660  # ahead that a last day can lie: ten years
+
+
+def _require_last_day(act: Act, day: date, place: str) -> None:
+    """Refuse a last day that has passed (C535) or lies so far ahead that it is a slip."""
+    today = act.now.local_date
+    first, last = today - timedelta(days=1), today + timedelta(days=MOST_DAYS)
+    if not first <= day <= last:
+        step = "To end it at once: disable-account." if day < first else "Leave it out where there is no last day."
+        act.refuse("C535", place, f"{day} is no last day to come.", f"a day from {first} to {last}", step)
 
 
 def _known(act: Act, account: str) -> Account:
@@ -57,6 +67,8 @@ def add_account(
         act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
     raise_if_any(ConductError, check_name("account", account, Account.objects.values_list("account", flat=True)))
     roles = list(dict.fromkeys(roles))
+    if expires is not None:
+        _require_last_day(act, expires, "expires")
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
         act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
@@ -103,6 +115,7 @@ def disable_account(act: Act, account: str) -> None:
 def expire_account(act: Act, account: str, last_day: date) -> None:
     """Set the last day on which an account can be used."""
     _known(act, account)
+    _require_last_day(act, last_day, "last_day")
     _require_administrator_left(act, account)
     act.record(
         subject=f"account {account}",
