@@ -81,7 +81,7 @@ def _print_answer(material: DesignMaterial) -> None:
     n = sum(first.arm_sizes.values())
     out.print()
     label = material.protocol.endpoint_label(primary.row.endpoint)
-    out.print(Text(f"{shortened(label, 40):<44}Successful trials in 100, {n} participants"))
+    out.print(Text(f"{shortened(label, 40):<44}Successful trials in 100, n={n}"))
     out.print("-" * 80)
     for world in material.worlds:
         share = world[primary.row.id].significant

@@ -516,8 +516,11 @@ def _lay_out_table(table: Table, number: int, stamp: str | None) -> dict[str, An
             }
         )
     body_of_first = [row[0] for row, kind in zip(texts, table.rows) if kind.kind != "group"]
+    cells_of = [[row[j] for row in texts if j < len(row)] if j else body_of_first for j in range(len(table.columns))]
+    widths, is_small = _fitted_widths(table, cells_of)
     return {
         "block": "table",
+        "small": is_small,
         "number": number,
         "caption": _titled(table.caption, stamp),
         "subtitle": clean(table.subtitle),
@@ -528,13 +531,50 @@ def _lay_out_table(table: Table, number: int, stamp: str | None) -> dict[str, An
                 "unit": clean(c.unit),
                 "align": c.align,
                 "wide": c.wide,
-                "width": _natural_width(c, [row[j] for row in texts if j < len(row)] if j else body_of_first),
-                "flexible": c.wide or (j == 0 and not any(k.wide for k in table.columns)),
+                "width": widths[j],
+                "flexible": _is_flexible(table, j),
             }
             for j, c in enumerate(table.columns)
         ],
         "rows": rows,
     }
+
+
+def _is_flexible(table: Table, j: int) -> bool:
+    """Whether a column takes what the others leave of a page."""
+    return table.columns[j].wide or (j == 0 and not any(column.wide for column in table.columns))
+
+
+# What a printed page holds in em of a table's type: of up to five columns, of more, and of the smallest type.
+_PAGE_EM, _DENSE_PAGE_EM, _SMALL_PAGE_EM = 57.0, 61.0, 69.0
+_LEAST_EM = 9.0  # of a column that holds words
+
+
+def _fitted_widths(table: Table, cells: Sequence[Sequence[str]]) -> tuple[list[float], bool]:
+    """Natural widths, and whether the table needs the smallest type on paper.
+
+    Where they leave a flexible column no room, columns of words give way to their longest word; then the type is
+    smaller, and columns of numbers, whose widths are guessed on the wide side, give way by a tenth.
+    """
+    widths = [_natural_width(column, cells[j]) for j, column in enumerate(table.columns)]
+    n = len(widths)
+    loose = [_is_flexible(table, j) for j in range(n)]
+
+    def excess(page: float) -> float:
+        return sum(w for w, f in zip(widths, loose) if not f) + 1.3 * n + _LEAST_EM * sum(loose) - page
+
+    page = _DENSE_PAGE_EM if n > 5 else _PAGE_EM
+    for j, column in enumerate(table.columns):
+        if excess(page) > 0 and column.align == "left" and not loose[j]:
+            pieces = [piece for text in (column.head, *cells[j]) for piece in text.split(" ")]
+            longest = max((text_width(piece, 1.0) for piece in pieces), default=1.0)
+            widths[j] = round(max(longest, widths[j] - excess(page)), 2)
+    if excess(page) <= 0:
+        return widths, False
+    over = excess(_SMALL_PAGE_EM)
+    fixed = sum(w for w, f in zip(widths, loose) if not f)
+    share = max(0.9, 1 - over / fixed) if over > 0 and fixed else 1.0
+    return [w if f else round(share * w, 2) for w, f in zip(widths, loose)], True
 
 
 def _natural_width(column: Column, cells: Sequence[str]) -> float:

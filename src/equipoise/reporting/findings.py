@@ -74,6 +74,10 @@ def results_table(material: Material) -> Table | None:
                 *last,
             )
             method = [words.capitalized(f"{estimate.method.rstrip('.')}.")] if estimate.method else []
+            if measure_words(material, estimate).startswith("conditional"):
+                method.append(
+                    "Conditional: for one and the same participant, further from 1 than the ratio of the arms."
+                )
             if material.suffix(estimate):
                 method.insert(0, f"The planned estimator gave no finite estimate; {used_instead(estimate)} is shown.")
             rows.append(Row(cells, indent=1, marks=_marks(material, estimate, notes, method)))
@@ -155,12 +159,12 @@ def _line_label(material: Material, estimate: Estimate) -> str:
 
 
 def measure_words(material: Material, estimate: Estimate) -> str:
-    """The scale; of an odds ratio over repeated visits whether it is of one participant or of the arms."""
+    """The scale; an odds ratio over repeated visits is conditional (of one participant) or marginal (of the arms)."""
     scale = scale_label(estimate.scale).removesuffix(", points")
     if estimate.scale != "odds_ratio" or estimate.estimator not in ("logistic-mixed", "gee"):
         return scale
     is_marginal = estimate.estimator == "gee" or material.suffix(estimate).startswith("marginal")
-    return f"{scale} {'between arms (marginal)' if is_marginal else 'within a participant (conditional)'}"
+    return f"{'marginal' if is_marginal else 'conditional'} {scale}"
 
 
 def _measure(material: Material, estimate: Estimate) -> str:

@@ -150,3 +150,13 @@ def test_texts_of_the_authors_fill_the_report_and_keep_old_hashes(tmp_path):
     rows = {r.cells[0]: r.cells[2] for r in equipoise.report(protocol, records).blocks[-1].rows if r.kind == "body"}
     assert rows["5a"] == rows["4"] == rows["7"] == rows["16a"] == "Statements of the authors"
     assert rows["5b"] == FOR_YOU
+
+
+def test_the_columns_of_every_table_fit_a_printed_page_and_leave_words_room(report):
+    for block in (b for b in lay_out(report)["blocks"] if b["block"] == "table"):
+        columns = block["columns"]
+        page = 69.0 if block["small"] else 61.0 if len(columns) > 5 else 57.0
+        fixed = sum(c["width"] for c in columns if not c["flexible"])
+        left = page - fixed - 1.3 * len(columns)
+        loose = sum(c["flexible"] for c in columns)
+        assert left >= 5.0 * loose, block["caption"]
