@@ -52,6 +52,7 @@ VARIANCES = (
 
 def plan(levels: str, covariates: str) -> str:
     lines = [(id, how, "") for id, how in LINES.items()]
+    lines.append(("clean", "estimator: firth", ""))
     lines += [("mood", "estimator: linear", extra) for extra in VARIANCES]
     return (TRIAL % levels) + "".join(
         f"  line-{k}: {{estimand: {id}, {how}, covariates: [{covariates}], level: primary, alpha-two-sided: 0.05, "
@@ -100,7 +101,7 @@ def estimates(levels: str, covariates: str, people: pl.DataFrame, *, turned: boo
 
 def numbers(found: list[Estimate]) -> np.ndarray:
     out = [[e.estimate, e.ci_lower, e.ci_upper, e.p_value] for e in found]
-    assert len(out) == 5
+    assert len(out) == 6
     return np.array(out, dtype=float)
 
 

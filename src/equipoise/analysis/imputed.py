@@ -212,7 +212,7 @@ class ImputationModel:
     @classmethod
     def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> ImputationModel:
         """The model of the comparison's trials."""
-        given = {name for name, _ in comparison.factors}
+        given = {name.split(": ")[0] for name in comparison.names}  # columns of a category are named by its levels
         others = tuple(name for name in imputation.covariates if name not in given)
         extra, extra_names = covariate_columns(lattice, others, comparison.rows)
         kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
@@ -370,6 +370,7 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
         reference=outcome.reference,
         suffix=outcome.suffix,
         method=f"{_words(analysis.imputation, completed)}; in each set {_plain_method(outcome)}",
+        left_out=completed.left_out,
         details={
             "imputed_sets": sets,
             "imputed_sets_used": int(pooled.n_used[0]),
@@ -602,7 +603,12 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
     combined = None
     if np.isfinite(out.estimate[0]):
         sets = np.arange(chosen.size) if counted.where is None else counted.where
-        inputs = BinomialInput.of(counted.y, counted.design, counted.offsets, counted.weights)
+        # Every set has the same people: a column that repeats another does so in each. Profiles are of the columns kept.
+        alike = bool((fits.kept == fits.kept[:1]).all())
+        design = np.ascontiguousarray(counted.design[:, fits.kept[0]]) if alike else counted.design
+        if design.shape[1] < counted.design.shape[1]:
+            fits = fit_firth(counted.y, design, counted.offsets, weights=counted.weights)
+        inputs = BinomialInput.of(counted.y, design, counted.offsets, counted.weights)
         combined = combine_likelihoods(fits, inputs, sets, level=analysis.ci_level)
     if combined is None or np.isnan([combined.ci_lower, combined.ci_upper, combined.p_value]).any():
         return replace(out, remarks=("wald-interval-of-separated-sets",), method=f"{out.method}, Wald limits")
