@@ -68,6 +68,7 @@ def test_endpoints_of_the_same_outcome_are_tried_by_every_way_that_suits(line, d
     assert {row.definition for row in found.universes} == definitions
     assert estimators <= {row.estimator for row in found.universes}
     assert {row.analysis_set for row in found.universes} == {None, "men"}
+    assert not [row.id for row in found.universes if row.rule == "is-missing"]  # their own rule already
     planned = [row for row in found.universes if row.planned == line]
     assert len(planned) == 1
     answer = next(e for e in analyse(protocol, RECORDS).estimates if e.id == line)

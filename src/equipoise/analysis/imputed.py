@@ -603,7 +603,7 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
     combined = None
     if np.isfinite(out.estimate[0]):
         sets = np.arange(chosen.size) if counted.where is None else counted.where
-        # Every set has the same people: a column that repeats another does so in each. Profiles are of the columns kept.
+        # Every set has the same people: a column that repeats another does so in each; profiles go without it.
         alike = bool((fits.kept == fits.kept[:1]).all())
         design = np.ascontiguousarray(counted.design[:, fits.kept[0]]) if alike else counted.design
         if design.shape[1] < counted.design.shape[1]:

@@ -168,7 +168,8 @@ def planned_universes(
     for id in definitions_of(protocol, main):
         endpoint = protocol.model.endpoints[id]
         rules = [OWN_RULE, *sorted(rule for rule in endpoint.missing_rules if endpoint.takes_rule(rule))]
-        own = getattr(endpoint, "missed", None)
+        # An endpoint that states no rule leaves what is missing as it is; a run of weeks has its own.
+        own = getattr(endpoint, "missed", None) or (None if of_use else "is-missing")
         rules = [rule for rule in rules if rule != own]
         if endpoint.kind == "pattern" and endpoint.definition and require_definition(endpoint.definition).contact:
             rules = [OWN_RULE]  # who stayed in contact is not for a rule about use to say
