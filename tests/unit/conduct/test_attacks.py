@@ -205,3 +205,11 @@ def test_the_last_day_of_an_account_has_bounds(trial: Any, day: str) -> None:
         trial.do("alice", "add-account", account="tess", person="Tess", roles=["rater"], expires=day)
     trial.do("alice", "add-account", account="tess", person="Tess", roles=["rater", "rater"], expires="2027-01-11")
     assert trial.rows("SELECT roles FROM account WHERE account = 'tess'") == [("rater",)]
+
+
+def test_a_session_that_did_not_take_place_has_no_date(trial: Any) -> None:
+    """The date would stand nowhere: what is typed is kept, or refused."""
+    randomized(trial)
+    with Refused("C574"):
+        trial.do("carol", "session", participant="P-1", session=1, delivered=False, on="2027-01-12")
+    trial.do("carol", "session", participant="P-1", session=1, delivered=False)

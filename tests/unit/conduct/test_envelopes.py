@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.cli.main import app
+from equipoise.conduct.cut.cut import cut_records
 from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError, EquipoiseError
 from equipoise.randomization import read_allocations, replay
@@ -309,3 +310,16 @@ def test_the_terminal_writes_the_list_and_the_pages_for_the_pharmacy_alone(
     assert "TRAINING" in shown["list.html"]
     assert [path for path in (out, *out.rglob("*")) if path.stat().st_mode & 0o077] == []
     assert CliRunner().invoke(app, given).exit_code != 0  # without the pharmacy's folder, and a folder that is there
+
+
+def test_a_cut_dates_an_allocation_on_paper_by_the_envelope(trial: Any) -> None:
+    people(trial, "P-1")
+    trial.do("carol", "day-1", participant="P-1")
+    codes = reserve(trial, 1)
+    opened_at = trial.clock.at + timedelta(hours=1)
+    trial.clock.at += timedelta(days=3)
+    trial.do("carol", "envelope-opened", participant="P-1", envelope=codes[0], at=opened_at.isoformat())
+    trial.clock.at += timedelta(minutes=1)
+    found = cut_records(trial.trial, at=trial.clock.at, edition="sham", pharmacy=trial.pharmacy)["allocations"]
+    (row,) = found.to_dicts()
+    assert (row["participant_id"], row["day"], row["stratum"]) == ("P-1", 1, "route intranasal")

@@ -530,6 +530,8 @@ def session(
     confirm: list[str] | None = None,
 ) -> None:
     """Record a therapy session by its number: delivered or not, its length, practice at home, fidelity."""
+    if on is not None and not delivered:
+        act.refuse("C574", "on", "A session that did not take place has no date.", "no date, or delivered=yes")
     act.take("hold_session", on=on) if delivered else act.take("miss_visit")
     made = {id: form for id, form in forms.forms(act.protocol).items() if form.kind == "session"}
     chosen = therapy or next(iter(made), "")
