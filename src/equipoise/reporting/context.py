@@ -39,6 +39,8 @@ class Material:
     results: Results
     stage: int | None = None
     """The stage that is looked at, where the trial randomized again; its records hold that stage's allocations."""
+    endings: frozenset[str] | None = None
+    """Ways of leaving that the whole trial's records hold, where these are of one stage."""
 
     @property
     def stage_id(self) -> str | None:

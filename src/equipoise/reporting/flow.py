@@ -7,13 +7,14 @@ that contradict themselves (somebody excluded and randomized) are counted by wha
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from equipoise.records.records import Records
 
 Reasons = Sequence[tuple[str, int]]
+_WAYS_OF_LEAVING = frozenset({"lost_to_follow_up", "study_withdrawal", "treatment_discontinuation"})
 NO_REASON = "reason not recorded"
 
 
@@ -33,6 +34,7 @@ class ArmFlow:
     n_analysed: int | None = None
     not_analysed: Reasons = ()
     has_disposition: bool = True
+    not_recorded: frozenset[str] = frozenset()  # ways of leaving that these records hold of nobody, and may not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,13 @@ def count_flow(
     reason_words: Mapping[str, str] | None = None,
     is_randomized: bool = True,
     is_again: bool = False,
+    endings: Collection[str] | None = None,
 ) -> FlowCounts:
     """Count the diagram.
 
     ``arms`` maps arm ids to names, reference first; ``analysed`` gives by arm who (or how many) entered the primary
-    analysis, ``not_analysed`` why others did not; ``reason_words`` puts coded reasons into words. The first stage of
+    analysis, ``not_analysed`` why others did not; ``endings`` are ways of leaving that the records know of, where these
+    are a part of them; ``reason_words`` puts coded reasons into words. The first stage of
     allocation is counted.
     """
     words = reason_words or {}
@@ -80,7 +84,8 @@ def count_flow(
     for arm, label in arms.items():
         members = allocations.filter(pl.col("arm") == arm)
         ids = members["participant_id"].to_list()
-        flows.append(_count_arm(records, arm, label, members, ids, analysed, not_analysed, words))
+        counted = _count_arm(records, arm, label, members, ids, analysed, not_analysed, words)
+        flows.append(replace(counted, not_recorded=_not_recorded(records, endings)))
     return FlowCounts(
         n_screened=participants.height if has_screening else None,
         n_excluded=others.height if has_screening else None,
@@ -138,6 +143,16 @@ def _count_arm(
         not_analysed=(not_analysed or {}).get(arm, ()),
         has_disposition=records["disposition"].height > 0,
     )
+
+
+def _not_recorded(records: Records, endings: Collection[str] | None) -> frozenset[str]:
+    """Ways of leaving that imported files hold of nobody: whether they were looked for, nobody knows.
+
+    In records of our own making (simulated, or of a trial run here) none recorded is none.
+    """
+    if records.source.origin != "imported":
+        return frozenset()
+    return _WAYS_OF_LEAVING - set(records["disposition"]["event"].to_list() if endings is None else endings)
 
 
 def _event(disposition: pl.DataFrame, event: str, words: Mapping[str, str]) -> Reasons:

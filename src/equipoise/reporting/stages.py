@@ -21,7 +21,11 @@ def stages_of(material: Material) -> tuple[Material, ...]:
     stages = material.records["allocations"]["stage"].drop_nulls().unique().sort().to_list()
     if len(stages) < 2:
         return (material,)
-    return tuple(replace(material, records=_records_of(material.records, number), stage=number) for number in stages)
+    endings = frozenset(material.records["disposition"]["event"].drop_nulls().to_list())
+    return tuple(
+        replace(material, records=_records_of(material.records, number), stage=number, endings=endings)
+        for number in stages
+    )
 
 
 def _records_of(records: Records, number: int) -> Records:

@@ -171,7 +171,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return value
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def statistics(material: Material, document: Document) -> Iterator[Statistic]:

@@ -66,6 +66,7 @@ def flow_counts(material: Material) -> FlowCounts:
         primary=primary,
         is_randomized=material.protocol.model.randomization is not None,
         is_again=material.stage is not None and material.stage > 1,
+        endings=material.endings,
     )
 
 

@@ -117,3 +117,15 @@ def test_sums_hold_in_any_trial(records: Records):
         if arm.n_received is not None:
             assert sum(n for _, n in arm.not_received) == arm.n_allocated - arm.n_received
     draw_consort(flow).svg()
+
+
+def test_a_way_of_leaving_that_imported_files_never_hold_is_not_recorded_and_not_none():
+    records = demo_records()
+    tables = dict(records.tables)
+    tables["disposition"] = tables["disposition"].filter(pl.col("event") != "treatment_discontinuation")
+    imported = count_flow(Records(tables, SOURCE), ARMS)
+    assert "Discontinued treatment: not recorded" in draw_consort(imported).svg()
+    own = count_flow(Records(tables, DataSource("captured", "a test", "demo", "0" * 64)), ARMS)
+    assert "Discontinued treatment (n=0)" in draw_consort(own).svg()
+    of_stage = count_flow(Records(tables, SOURCE), ARMS, endings={"treatment_discontinuation", "lost_to_follow_up"})
+    assert "Discontinued treatment (n=0)" in draw_consort(of_stage).svg()

@@ -112,12 +112,15 @@ def _follow_up(arm: ArmFlow) -> list[_Line]:
     if not arm.has_disposition:
         return [_Line("Follow-up: disposition not recorded", token="muted")]
     lines: list[_Line] = []
-    for words, reasons in (
-        ("Lost to follow-up", arm.lost),
-        ("Withdrew from the study", arm.withdrew),
-        ("Died", arm.died),
-        ("Discontinued treatment", arm.discontinued),
+    for words, event, reasons in (
+        ("Lost to follow-up", "lost_to_follow_up", arm.lost),
+        ("Withdrew from the study", "study_withdrawal", arm.withdrew),
+        ("Died", "death", arm.died),
+        ("Discontinued treatment", "treatment_discontinuation", arm.discontinued),
     ):
+        if event in arm.not_recorded:
+            lines.append(_Line(f"{words}: not recorded", token="muted"))
+            continue
         n = sum(count for _, count in reasons)
         if words == "Died" and n == 0:
             continue
