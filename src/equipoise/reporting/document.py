@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from equipoise.reporting import format as fmt
@@ -110,6 +110,11 @@ class Table:
                     f"a row of {self.caption!r} has {len(row.cells)} cells, the table {len(self.columns)} columns"
                 )
 
+    def _repr_html_(self) -> str:
+        from equipoise.reporting.html import render_table
+
+        return render_table(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -131,6 +136,17 @@ class Figure:
             raise ValueError(f"the figure {self.caption!r} has no alternative text")
         if self.drawing.width > 672:
             raise ValueError(f"the figure {self.caption!r} is wider than 7 inches (672 px)")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure as a notebook shows it: its title, and the drawing with its stamp."""
+
+    title: str
+    svg: str
+
+    def _repr_svg_(self) -> str:
+        return self.svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +303,17 @@ class Document:
     def figures(self) -> tuple[Figure, ...]:
         """The figures, in order."""
         return tuple(block for block in self.blocks if isinstance(block, Figure))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables, in order, each title saying what the data are: a notebook shows them as the report does."""
+        found = (block for block in self.blocks if isinstance(block, Table))
+        return tuple(replace(table, caption=self.titled(table.caption)) for table in found)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The figures as a notebook shows them, stamped where the data are not of people."""
+        return tuple(Picture(self.titled(f.caption), f.drawing.svg(self.stamp)) for f in self.figures)
 
     @property
     def answer(self) -> Answer | None:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from equipoise.reporting.document import Document, lay_out
+from equipoise.reporting.document import Document, Table, lay_out
 from equipoise.reporting.palette import css_figure_classes, css_variables
 
 if TYPE_CHECKING:
@@ -73,3 +73,37 @@ def render_html(document: Document) -> str:
         for row in block.get("strip", ()):
             row["svg"] = Markup(row["svg"])
     return _template().render(**laid_out, style=Markup(_style()), script=Markup(script), script_hash=_hash_of(script))
+
+
+def render_table(table: Table) -> str:
+    """One table as a fragment of HTML, by the formatter of the report; for notebooks."""
+    from markupsafe import escape
+
+    block = lay_out(Document("", (table,)))["blocks"][0]
+    heads = "".join(
+        f'<th style="text-align:left">{escape(" ".join(part for part in (c["head"], c["unit"]) if part))}</th>'
+        for c in block["columns"]
+    )
+    rows = []
+    for row in block["rows"]:
+        first = row["cells"][0]["text"]
+        marks = f"<sup>{escape(row['marks'])}</sup>" if row["marks"] else ""
+        if row["kind"] == "group":
+            rows.append(
+                f'<tr><th colspan="{len(block["columns"])}" style="text-align:left">{escape(first)}{marks}</th></tr>'
+            )
+            continue
+        indent = f' style="text-align:left;padding-left:{row["indent"] + 0.5:g}em"'
+        rest = "".join(
+            f'<td style="text-align:left">{chr(0x2007) * len(c["pad"])}{escape(c["text"])}</td>'
+            for c in row["cells"][1:]
+        )
+        rows.append(f"<tr><td{indent}>{escape(first)}{marks}</td>{rest}</tr>")
+    notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in block["footnotes"])
+    caption = f"<strong>{escape(block['caption'])}</strong>"
+    if block["subtitle"]:
+        caption += f"<br>{escape(block['subtitle'])}"
+    return (
+        f'<table><caption style="text-align:left">{caption}</caption><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>{notes}"
+    )

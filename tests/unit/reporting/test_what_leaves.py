@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas
 import pytest
@@ -172,3 +173,21 @@ def test_texts_are_the_values_by_the_formatter(flagship):
                 continue
             n += 1
     assert n > 100
+
+
+def test_a_notebook_shows_tables_and_figures_as_the_report_does(flagship):
+    report = equipoise.report(flagship.protocol, flagship.records, flagship.results)
+    assert len(report.tables) == len(results(flagship)["tables"])
+    for table, told in zip(report.tables, results(flagship)["tables"], strict=True):
+        html = table._repr_html_()
+        assert "simulated" in html
+        frame = pandas.read_html(io.StringIO(html), keep_default_na=False, thousands=None)[0]
+        assert frame.shape == (len(told["rows"]), len(told["columns"]))
+        for values, row in zip(frame.to_numpy().tolist(), told["rows"], strict=True):
+            for value, cell in list(zip(values, row["cells"]))[1:]:
+                assert reads_as(value, cell["text"]) or row["kind"] == "group"
+    for picture, figure in zip(report.pictures, report.figures, strict=True):
+        assert picture._repr_svg_().startswith("<svg")
+        assert "SIMULATED" in picture._repr_svg_()
+        assert picture.title == f"{figure.caption}, simulated"
+    assert "<script>" not in replace(report.tables[0], caption="<script>")._repr_html_()
