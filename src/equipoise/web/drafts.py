@@ -32,8 +32,8 @@ class Draft:
 
     @property
     def count(self) -> int:
-        """How many fields hold something."""
-        return sum(any(values) for values in self.fields.values())
+        """How many answers it holds; where and how a visit was held stands on the page by itself."""
+        return sum(any(values) for name, values in self.fields.items() if "." in name)
 
 
 class Drafts:

@@ -41,13 +41,14 @@ class Field:
 
     @property
     def keyed(self) -> list[tuple[str, str, str]]:
-        """Choices with the key that chooses each: its first letter where no other begins so, its number otherwise."""
-        first = [label[:1].lower() for _, label in self.choices]
-        alone = len(set(first)) == len(first) and all(one.isalpha() for one in first)
-        return [
-            (value, label, key if alone else str(number))
-            for number, ((value, label), key) in enumerate(zip(self.choices, first, strict=True), 1)
-        ]
+        """Choices with the key that chooses each: what it begins with, or the first letter of it that is free."""
+        out: list[tuple[str, str, str]] = []
+        for value, label in self.choices:
+            taken = {key for *_, key in out}
+            initials = [word[0] for word in label.lower().split()]
+            tries = [*initials, *label.lower()]
+            out.append((value, label, next((one for one in tries if one.isalnum() and one not in taken), "")))
+        return out
 
     def tell(self, problem: Problem) -> None:
         """Show a problem at the field; of several the first that refuses."""

@@ -89,6 +89,10 @@
         setTimeout(store, 5000);
       });
     };
+    if (!summary && !location.hash) {
+      const first = all(".sheet[id] input:not([type=checkbox]), .sheet[id] textarea", kept).find(x => !x.closest("details") && (x.type === "radio" ? !all(`[name="${CSS.escape(x.name)}"]`, kept).some(y => y.checked) : !x.value));
+      if (first) first.focus();
+    }
     kept.addEventListener("change", () => { clearTimeout(waiting); waiting = setTimeout(store, 300); });
     addEventListener("beforeunload", e => { if (away) e.preventDefault(); });
     kept.addEventListener("submit", () => { clearTimeout(waiting); away = false; });

@@ -1,0 +1,226 @@
+"""Pages in Chromium over a server that listens: keys counted, drafts, double submissions, scripts off, axe."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from .conftest import PASSPHRASE, Desk
+
+CHROMIUM = os.environ.get("EQUIPOISE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+MOST_KEYS = 80  # of a clinic visit with five forms and eight days of calendar, everything answered
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
+    if not CHROMIUM:
+        pytest.skip("needs Chromium (apt-get install chromium), which is not on this machine")
+    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as running:
+        # the driver has a loop in this thread, where the tests look at their trials; nothing of those runs in it
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def address(desk: Desk) -> Iterator[str]:
+    from equipoise.web.serve import address_of, make_server
+
+    server = make_server(desk.served, "127.0.0.1", 0)
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    yield address_of(server, "127.0.0.1").rstrip("/")
+    server.close()
+    thread.join(5)
+
+
+@pytest.fixture
+def at_day_16(desk: Desk) -> Desk:
+    desk.enrolled()
+    desk.at(9)
+    desk.do("ruth", "calendar", participant="P-1", first="2027-03-13", last="2027-03-15")
+    desk.at(16)
+    return desk
+
+
+VISIT = "/p/P-1/visit/day-16/"
+
+
+def signed_in(browser: Any, address: str, who: str = "carol", **options: Any) -> Any:
+    """A page of somebody signed in; what the page complains of fails the test."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: page.complaints.append(said.text) if "Content Security" in said.text else None)
+    page.goto(f"{address}/sign-in/")
+    page.fill("#acc", who)
+    page.fill("#pp", PASSPHRASE)
+    page.click("text=Sign in >> nth=-1")
+    page.wait_for_url(re.compile(r"/(today|pharmacy|accounts|passphrase)/"))
+    return page
+
+
+class Keyboard:
+    """A keyboard that counts."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.count = 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.count += len(key.split("+")) if len(key) > 1 else 1
+
+    def to(self, name: str) -> None:
+        """Tab to the field of that name."""
+        for _ in range(6):
+            if self.page.evaluate("document.activeElement.name || ''").startswith(name):
+                return
+            self.press("Tab")
+        raise AssertionError(f"{name} is not reached; at {self.page.evaluate('document.activeElement.outerHTML')}")
+
+
+def test_a_clinic_visit_takes_at_most_eighty_keys_and_every_value_arrives(
+    browser: Any, address: str, at_day_16: Desk
+) -> None:
+    page = signed_in(browser, address)
+    page.goto(address + VISIT)
+    keys = Keyboard(page)
+    keys.to("urine.")
+    keys.press("n")
+    keys.to("calendar.")
+    keys.press(*"nn1", "Enter", *"nuxnn")
+    keys.to("craving.")
+    keys.press("3", "8")
+    keys.to("mindfulness.")
+    keys.press(*(str(1 + k % 5) for k in range(39)))
+    keys.to("stress.")
+    keys.press(*(str(k % 5) for k in range(10)))
+    keys.to("adverse-events.")
+    keys.press("n")
+    keys.press("Control+Enter")
+    page.wait_for_url(re.compile("/receipt/"))
+    assert page.inner_text("h1") == "✓ Recorded: P-1, Visit, day 16"
+    assert keys.count <= MOST_KEYS, keys.count
+    assert page.complaints == []
+    rows = at_day_16.staged.rows(
+        "SELECT form, item, value, missing FROM item WHERE visit IN ('day-16', 'calendar') AND participant = 'P-1'"
+    )
+    told = {(form, item): value for form, item, value, _ in rows if form != "calendar"}
+    assert told[("urine", "cocaine")] == "negative"
+    assert told[("craving", "score")] == "38"
+    assert [told[("mindfulness", str(k + 1))] for k in range(39)] == [str(1 + k % 5) for k in range(39)]
+    assert [told[("stress", str(k + 1))] for k in range(10)] == [str(k % 5) for k in range(10)]
+    days = at_day_16.staged.rows(
+        "SELECT f.date, i.value, i.missing FROM form f JOIN item i USING (participant, visit, form, repeat)"
+        " WHERE f.form = 'calendar' AND i.item = 'cocaine' AND f.date > '2027-03-15' ORDER BY f.date"
+    )
+    assert [(value or missing) for _, value, missing in days] == [
+        "no",
+        "no",
+        "yes",
+        "no",
+        "yes",
+        "not-known",
+        "no",
+        "no",
+    ]
+    page.context.close()
+
+
+def test_what_is_typed_is_stored_as_it_is_typed_and_said_so_only_then(
+    browser: Any, address: str, at_day_16: Desk
+) -> None:
+    page = signed_in(browser, address)
+    page.goto(address + VISIT)
+    page.fill("[name='craving.score']", "41")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#draft-line:has-text('1 field stored')")
+    assert "not yet in the record" in page.inner_text("#draft-line")
+    page.context.set_offline(True)
+    page.fill("[name='craving.score']", "42")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#draft-line:has-text('on this screen alone')")
+    page.context.set_offline(False)
+    page.wait_for_selector("#draft-line:has-text('1 field stored')", timeout=9000)
+    page.context.close()
+    page = signed_in(browser, address)
+    page.goto(address + VISIT)
+    assert page.input_value("[name='craving.score']") == "42"
+    assert at_day_16.staged.rows("SELECT count(*) FROM item WHERE form = 'craving'") == [(0,)]
+    page.context.close()
+
+
+def test_double_click_and_back_record_nothing_twice(browser: Any, address: str, desk: Desk) -> None:
+    desk.at(1)
+    page = signed_in(browser, address)
+    page.goto(f"{address}/screen/")
+    page.fill("[name=participant]", "P-7")
+    page.dblclick("text=Record screening")
+    page.wait_for_url(re.compile("/receipt/"))
+    first = page.url
+    page.go_back()
+    page.click("text=Record screening")
+    page.wait_for_load_state()
+    assert page.url == first or "Not recorded" in page.title()
+    assert desk.staged.rows("SELECT count(*) FROM event WHERE action = 'screen' AND participant = 'P-7'") == [(1,)]
+    page.context.close()
+
+
+def test_a_visit_without_scripts(browser: Any, address: str, at_day_16: Desk) -> None:
+    page = signed_in(browser, address, java_script_enabled=False)
+    page.goto(address + VISIT)
+    page.check("[name='urine.cocaine'][value=positive]", force=True)
+    page.fill("[name='craving.score']", "162")
+    for form in ("mindfulness", "stress", "adverse-events"):
+        page.click(f"#s-{form} summary")
+        page.check(f"[name='{form}:leave']")
+    page.click("text=Submit visit")
+    assert page.title().startswith("Not submitted")
+    assert page.input_value("[name='craving.score']") == "162"
+    page.fill("[name='craving.score']", "62")
+    page.click("text=Submit visit")
+    assert page.inner_text("h1") == "✓ Recorded: P-1, Visit, day 16"
+    page.context.close()
+
+
+def test_no_page_breaks_a_rule_of_wcag_or_scrolls_sideways(browser: Any, address: str, at_day_16: Desk) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    at_day_16.do("carol", "screen", participant="P-2", site="main")
+    at_day_16.do("mona", "query", participant="P-1", text="Which day is right?")
+    wanted = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    places = {
+        "carol": (
+            "/today/",
+            "/p/",
+            "/p/P-1/",
+            VISIT,
+            "/p/P-2/",
+            "/p/P-2/consent/",
+            "/p/P-1/adverse-event/",
+            "/nowhere/",
+        ),
+    }
+    for scheme in ("light", "dark"):
+        for who, addresses in places.items():
+            page = signed_in(browser, address, who, color_scheme=scheme)
+            for at in addresses if scheme == "light" else ("/today/", VISIT):
+                page.goto(address + at)
+                found = axe.run(page, options=wanted).response["violations"]
+                said = [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
+                assert said == [], (at, scheme)
+                for width in (390, 500, 1024, 1280) if scheme == "light" else ():
+                    page.set_viewport_size({"width": width, "height": 800})
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, (at, width)
+            assert page.complaints == []
+            page.context.close()
