@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .conftest import Desk, key_of
@@ -62,16 +63,20 @@ def test_two_coordinators_press_randomize_at_once(desk: Desk) -> None:
     clients = [(desk.client("carol"), "P-1"), (desk.client("cody"), "P-1"), (desk.client("ivan"), "P-2")]
     keys = [key_of(client.get(f"/p/{name}/randomize/")) for client, name in clients]
 
+    said: dict[tuple[str, int], str] = {}
+
     def press(number: int) -> int:
         client, name = clients[number]
         try:
-            return int(client.post(f"/p/{name}/randomize/", {"key": keys[number], "participant": name}).status_code)
+            answered = client.post(f"/p/{name}/randomize/", {"key": keys[number], "participant": name})
+            said[name, number] = answered.content.decode()
+            return int(answered.status_code)
         finally:
             desk.staged.trial.close()
 
     with ThreadPoolExecutor(3) as pool:
         found = sorted(pool.map(press, range(3)))
-    assert found == [303, 303, 422]
+    assert found == [303, 303, 422], said
     rows = desk.staged.rows("SELECT participant, handle FROM allocation ORDER BY participant")
     assert [row[0] for row in rows] == ["P-1", "P-2"]
     assert len({row[1] for row in rows}) == 2
@@ -89,3 +94,17 @@ def test_who_is_excluded_is_counted_with_the_reason(desk: Desk) -> None:
     assert "used already" in post(carol, "/screen/", participant="P-3", site="main").content.decode().replace(
         "in use already", "used already"
     )
+
+
+def test_threads_of_one_server_that_write_the_same_receipt_do_not_take_it_from_each_other(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from equipoise.conduct.trial.receipts import write_private
+
+    def write(number: int) -> None:
+        for _ in range(40):
+            write_private(tmp_path / "receipt-1.json", "the same text" * 50)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    assert [path.name for path in tmp_path.iterdir()] == ["receipt-1.json"]

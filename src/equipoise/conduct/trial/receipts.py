@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.audit_trail.anchors import Anchor
@@ -98,8 +99,11 @@ def write_receipt(trial: Trial, receipt: Any) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner alone: there whole, or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Write a file for its owner alone: there whole, or not at all.
+
+    Two who write the same one at once, processes or threads of a server, do not share what is half written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.partial")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             out.write(text)
