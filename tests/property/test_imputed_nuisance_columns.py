@@ -146,3 +146,12 @@ def test_a_place_without_events_leaves_the_effect_near_that_of_the_others(as_it_
     assert np.log(found.estimate / without.estimate) == pytest.approx(
         0, abs=0.5 * np.log(without.ci_upper / without.estimate) / 1.96
     )
+
+
+def test_people_without_a_covariate_are_counted_in_each_estimate_that_goes_without_them() -> None:
+    people = generated()[0].with_columns(site=pl.when(pl.int_range(pl.len()) < 2).then(None).otherwise(pl.col("site")))
+    for estimate in estimates(SITES, "year, site", people):
+        assert "covariate-missing" in estimate.warnings
+        assert estimate.details["warning_counts"]["covariate-missing"] == 2
+    for estimate in estimates(SITES, "year", people):
+        assert "covariate-missing" not in estimate.warnings

@@ -133,10 +133,12 @@ def _estimate(
 ) -> Estimate:
     derived = plan.derived_for(planned)
     warnings = [*outcome.warning_slugs(), *derived.warnings]
-    rows = plan.compared(planned).rows
-    counts = {code: n for code, who in derived.marks.items() if (n := int(who[rows].sum()))}
-    warnings += counts
+    comparison = plan.compared(planned)
+    counts = {code: n for code, who in derived.marks.items() if (n := int(who[comparison.rows].sum()))}
     compared = outcome.reference is not None
+    if compared and (n := int(comparison.incomplete.sum())):
+        counts["covariate-missing"] = n
+    warnings += counts
     n_events = int(outcome.n_events[0])
     main = planned.choices == () and outcome.suffix == "" and not planned.added
     details: dict[str, Any] = {

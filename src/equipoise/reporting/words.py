@@ -59,6 +59,7 @@ ENDPOINT_WARNINGS: dict[str, str] = {
     "event-on-day-zero": "An event on the day of time zero is not counted, as the endpoint says.",
     "percent-of-nothing": "Of a baseline score of 0 there are no per cent, and no result.",
     "cells-not-known": "Visits, weeks or days of which nothing is known are not counted in this number.",
+    "covariate-missing": "Who has no value of a covariate of the model is not in this estimate.",
     "amount-not-recorded": "Days of use without a recorded amount are not known.",
 }
 
