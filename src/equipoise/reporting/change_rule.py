@@ -34,7 +34,7 @@ from equipoise.reporting.findings import used_instead
 from equipoise.reporting.palette import arm_token
 
 MOST = 600  # combinations; beyond them no more than two choices are changed at once
-# Fitted anew by random numbers or with its own rule: no choice to combine with others.
+# Choices of the planned estimator alone.
 _VARIED = ("ties", "time-unit", "covariates", "floor")
 
 
@@ -69,7 +69,7 @@ def change_rule(material: Material) -> ChangeRule | None:
     arm, other = experimental(material, planned)
     results: dict[str, RuleResult] = {}
     curves: dict[str, tuple[RuleCurve, ...]] = {}
-    texts: dict[tuple[Any, ...], Any] = {}
+    seen: dict[tuple[Any, ...], tuple[list[str], str]] = {}  # by rule: results by arm, and the key of its curves
     for picked in _combinations(axes):
         key = ".".join(map(str, picked))
         chosen = {axis.key: axis.values[k][0] for axis, k in zip(axes, picked)}
@@ -77,15 +77,13 @@ def change_rule(material: Material) -> ChangeRule | None:
         if found is None:
             continue
         estimate, fit = found
-        seen = (fit.estimand.endpoint, fit.analysis.missed, fit.analysis.analysis_set, fit.floor)
-        if seen not in texts:
-            texts[seen] = _seen(material, plan, fit, planned)
-            if texts[seen][1]:
-                curves[str(len(curves))] = texts[seen][1]
-                texts[seen] = (texts[seen][0], texts[seen][1], str(len(curves) - 1))
-            else:
-                texts[seen] = (texts[seen][0], (), "")
-        by_arm, _, curve = texts[seen]
+        rule = (fit.estimand.endpoint, fit.analysis.missed, fit.analysis.analysis_set, fit.floor)
+        if rule not in seen:
+            by_arm, drawn = _seen(material, plan, fit, planned)
+            seen[rule] = by_arm, str(len(curves)) if drawn else ""
+            if drawn:
+                curves[str(len(curves))] = drawn
+        by_arm, curve = seen[rule]
         limits = oriented(estimate, arm)
         scale = words.capitalized(scale_label(estimate.scale).removesuffix(", points"))
         if material.suffix(estimate):
@@ -94,9 +92,6 @@ def change_rule(material: Material) -> ChangeRule | None:
         results[key] = RuleResult(scale, text, tuple(by_arm), curve)
     start = ".".join("0" for _ in axes)
     if start not in results or len(results) < 2:
-        return None
-    used = [k for k, axis in enumerate(axes) if len(_offered(results, k)) > 1]
-    if not used:
         return None
     names = (words.lowered(material.arm_label(arm)), words.lowered(material.arm_label(other)))
     return ChangeRule(
@@ -108,10 +103,6 @@ def change_rule(material: Material) -> ChangeRule | None:
         arms=tuple((label, arm_token(k)) for k, label in enumerate(_compared(material, planned).values())),
         end=max((t for pair in curves.values() for curve in pair for t in curve.time), default=0.0),
     )
-
-
-def _offered(results: dict[str, RuleResult], axis: int) -> set[str]:
-    return {key.split(".")[axis] for key in results}
 
 
 def _compared(material: Material, planned: Estimate) -> dict[str, str]:

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 
 from equipoise.protocol.language.design import Statements
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import Block, Bullets, Column, Document, Heading, Paragraph, Row, Table, strong
+from equipoise.reporting.document import (
+    Block,
+    Bullets,
+    Column,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Row,
+    Table,
+    strong,
+)
 
 FOR_YOU = "[For you to write]"
 
@@ -32,31 +43,21 @@ class Checked:
 
     material: Material
     headings: frozenset[str]
-    captions: tuple[str, ...]
+    captions: tuple[tuple[str, str], ...]  # number and caption of every table and figure
 
     def said(self, name: str) -> str:
-        """``Statements of the protocol`` where the protocol has that text; else nothing."""
+        """``Statements of the authors`` where the protocol file has that text; else nothing."""
         return "Statements of the authors" if statement(self.material, name) else ""
 
     def section(self, *names: str) -> str:
         """The first of some sections that the report has."""
-        return next(
-            (
-                f"Section \N{LEFT DOUBLE QUOTATION MARK}{n}\N{RIGHT DOUBLE QUOTATION MARK}"
-                for n in names
-                if n in self.headings
-            ),
-            "",
-        )
+        there = [name for name in names if name in self.headings]
+        return f"Section \N{LEFT DOUBLE QUOTATION MARK}{there[0]}\N{RIGHT DOUBLE QUOTATION MARK}" if there else ""
 
     def block(self, *openings: str) -> str:
         """Numbers of the tables and figures whose captions open so."""
-        found = [number for number, caption in self.captions_numbered() if caption.startswith(openings)]
+        found = [number for number, caption in self.captions if caption.startswith(openings)]
         return ", ".join(found)
-
-    def captions_numbered(self) -> list[tuple[str, str]]:
-        """Number and caption of every table and figure."""
-        return [tuple(text.split("\t", 1)) for text in self.captions]  # type: ignore[misc]
 
 
 def statement(material: Material, name: str) -> str:
@@ -201,14 +202,15 @@ def _title(check: Checked) -> str:
 def checklist(material: Material, blocks: Sequence[Block]) -> Table:
     """The checklist of a report made of ``blocks``."""
     document = Document("", tuple(blocks))
-    captions, tables = [], 0
+    captions: list[tuple[str, str]] = []
+    tables = 0
     figures = {id(figure): k for k, figure in enumerate(document.figures, 1)}
     for block in blocks:
         if isinstance(block, Table):
             tables += 1
-            captions.append(f"Table {tables}\t{block.caption}")
-        elif id(block) in figures:
-            captions.append(f"Figure {figures[id(block)]}\t{block.caption}")  # type: ignore[union-attr]
+            captions.append((f"Table {tables}", block.caption))
+        elif isinstance(block, Figure):
+            captions.append((f"Figure {figures[id(block)]}", block.caption))
     headings = frozenset(b.text for b in blocks if isinstance(b, Heading))
     check = Checked(material, headings, tuple(captions))
     rows: list[Row] = []
