@@ -54,6 +54,17 @@ lost                   -   Y   Y   -   -   -   -   -   -   -   -
 found-again            -   Y   Y   -   -   -   -   -   -   -   -
 death                  -   Y   Y   -   -   -   -   -   -   -   -
 complete               -   Y   Y   -   -   -   -   -   -   -   -
+infusion-start         -   -   -   Y   -   -   -   -   -   -   -
+infusion-rate          -   -   -   Y   -   -   -   -   -   -   -
+infusion-vitals        -   -   -   Y   -   -   -   -   -   -   -
+infusion-stop          -   -   -   Y   -   -   -   -   -   -   -
+queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
+query                  -   -   -   -   -   -   Y   Y   Y   -   -
+query-answer           -   Y   Y   Y   Y   -   Y   -   -   -   -
+query-close            -   -   -   -   -   -   Y   Y   Y   -   -
+query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
+sign                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+sign-off               -   -   Y   -   -   -   -   -   -   -   -
 """
 
 

@@ -69,6 +69,7 @@ def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else(
         "visit": "read-visit",
     }.items():
         assert POLICY[page] <= MATRIX[action], page
+    assert POLICY["queries"] == MATRIX["queries"]
     assert POLICY["randomize"] == MATRIX["randomize"]
     assert POLICY["eligibility"] == MATRIX["read-eligibility"]
 

@@ -151,7 +151,7 @@ def _missed_fields(request: Any, participant: str) -> tuple[Field, ...]:
     return (Field("visit", "Visit", "choice", choices=choices, value=value, hint=hint, needed=True),)
 
 
-ACTS = (
+ACTS: tuple[OneAct, ...] = (
     OneAct(
         "screen",
         "Screen somebody",
@@ -307,6 +307,103 @@ ACTS = (
     ),
 )
 
+_PASSPHRASE = Field(
+    "passphrase", "Your pass-phrase, again", "secret", hint="Shows that it is you who signs", needed=True
+)
+_MEANINGS = (
+    ("authored", "Authored"),
+    ("reviewed", "Reviewed"),
+    ("approved", "Approved"),
+    ("responsible", "Responsible"),
+)
+_AT = Field("at", "At", hint="Time of the site, as 2027-04-06T10:40; left blank it is now")
+_QUERY = Field("query", "Query", hint="Its number, as Q-0041", needed=True)
+
+ACTS += (
+    OneAct("infusion-start", "Start the infusion", "Start infusion", "At the rate of the checked sheet.", (_AT,)),
+    OneAct(
+        "infusion-rate",
+        "Change the rate",
+        "Record rate",
+        "0 interrupts. Slower than prepared, or an interruption, needs its reason.",
+        (Field("ml_per_hour", "Rate from then on", "number", unit="mL/h", needed=True), _AT),
+        "optional",
+    ),
+    OneAct(
+        "infusion-vitals",
+        "Vital signs",
+        "Record reading",
+        "Sealed as soon as it is recorded. Where a stop rule is met, the receipt says so at once.",
+        (
+            Field("systolic", "Systolic", "number", unit="mmHg"),
+            Field("diastolic", "Diastolic", "number", unit="mmHg"),
+            Field("pulse", "Pulse", "number", unit="1/min"),
+            Field("saturation", "Saturation", "number", unit="%"),
+            Field("minute", "Minutes since the start", "number", hint="Left blank it is now", unit="min"),
+        ),
+    ),
+    OneAct(
+        "infusion-stop",
+        "End of the infusion",
+        "Record the end",
+        "Where less than the bag went in, with the reason.",
+        (_AT,),
+        "optional",
+    ),
+    OneAct(
+        "query",
+        "Ask a query",
+        "Ask",
+        "About the participant in general, or about a visit, a form or an item. It changes no value.",
+        (
+            Field("text", "Question", "area", needed=True),
+            Field("visit", "Visit", hint="By its name, as day-16"),
+            Field("form", "Form", hint="By its name, as urine"),
+            Field("item", "Item"),
+        ),
+    ),
+    OneAct(
+        "query-answer",
+        "Answer a query",
+        "Answer",
+        "The answer changes no value.",
+        (_QUERY, Field("text", "Answer", "area", needed=True)),
+        of_participant=False,
+    ),
+    OneAct(
+        "query-close",
+        "Close a query",
+        "Close query",
+        "One that nobody answered is closed with the reason.",
+        (_QUERY,),
+        "optional",
+        of_participant=False,
+    ),
+    OneAct("query-reopen", "Ask again", "Ask again", "", (_QUERY,), "needed", of_participant=False),
+    OneAct(
+        "sign",
+        "Sign",
+        "Sign",
+        "All records of the participant as they stand, or one form at one visit. A signature is never taken back; when "
+        "what it covers changes, it says that it is superseded.",
+        (
+            Field("meaning", "Meaning", "pick", choices=_MEANINGS, needed=True),
+            Field("visit", "Visit", hint="By its name; left blank with the form: all records"),
+            Field("form", "Form"),
+            _PASSPHRASE,
+        ),
+        final=True,
+    ),
+    OneAct(
+        "sign-off",
+        "Sign off",
+        "Sign off",
+        "All records of the participant, as the responsible investigator: the lock asks for it, as they then stand.",
+        (_PASSPHRASE,),
+        final=True,
+    ),
+)
+
 
 def _register(one: OneAct) -> None:
     address = f"p/<participant>/{one.action}/" if one.of_participant else f"{one.action}/"
@@ -327,6 +424,8 @@ def act_page(request: Any, one: OneAct, participant: str = "", **more: Any) -> H
         by_name["why"] = Field("why", one.why_label, "area", needed=one.why == "needed")
     key = (request.POST.get("key", "") if request.method == "POST" else "")[:40] or secrets.token_urlsafe(12)
     if request.method != "POST":
+        for name in by_name.keys() & request.GET.keys():
+            by_name[name].value = request.GET[name][:80]
         return _shown(request, one, participant, by_name, key, Summary(), **more)
     for field in by_name.values():
         typed(field, request.POST)

@@ -27,6 +27,13 @@ _ACTS = (
     ("lost", "Lost to follow-up", ("randomized",)),
     ("found-again", "Found again", ("randomized",)),
     ("death", "Death", ("consented", "eligible", "randomized")),
+    ("infusion-start", "Start infusion", ("randomized",)),
+    ("infusion-vitals", "Vital signs", ("randomized",)),
+    ("infusion-rate", "Rate", ("randomized",)),
+    ("infusion-stop", "End of infusion", ("randomized",)),
+    ("query", "Ask a query", ("screened", "consented", "eligible", "randomized", "not_enrolled")),
+    ("sign", "Sign", ("consented", "eligible", "randomized")),
+    ("sign-off", "Sign off", ("randomized",)),
     ("screening-failure", "Screening failure", ("screened", "consented", "eligible")),
     ("reopen-screening", "Reopen screening", ("not_enrolled",)),
 )

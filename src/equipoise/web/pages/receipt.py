@@ -25,6 +25,9 @@ def receipt_page(
     made = receipt_of(request.served.trial, request.who.account, key)
     if made is None:
         return not_there(request)
+    told = {
+        name: "; ".join(map(str, value)) if isinstance(value, list) else value for name, value in (told or {}).items()
+    }
     private = [
         (name.replace("_", " ").capitalize(), value)
         for name, value in (told or {}).items()

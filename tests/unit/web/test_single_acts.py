@@ -1,0 +1,63 @@
+"""Pages of one action: an infusion at the bedside, a query as a conversation, a signature."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import PASSPHRASE, Desk
+from .test_enrolment import post
+
+
+@pytest.fixture
+def prepared(desk: Desk) -> Desk:
+    desk.enrolled()
+    desk.do("nina", "weight", participant="P-1", kg=70)
+    desk.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    desk.do("petra", "dose-check", participant="P-1", sealed=True)
+    return desk
+
+
+def test_an_infusion_by_pages_and_a_stop_rule_is_told_at_once_to_the_nurse_alone(prepared: Desk) -> None:
+    nina = prepared.client("nina")
+    assert post(nina, "/p/P-1/infusion-start/").status_code == 303
+    prepared.at(2, 14, 30)
+    signs = {"systolic": "128", "diastolic": "82", "pulse": "74", "saturation": "98"}
+    calm = post(nina, "/p/P-1/infusion-vitals/", **signs)
+    assert calm.status_code in (200, 303), calm.content.decode()
+    prepared.at(2, 14, 35)
+    found = post(nina, "/p/P-1/infusion-vitals/", **{**signs, "systolic": "195"})
+    assert "Stop rules" in found.content.decode()
+    assert "195" in found.content.decode()
+    for who in ("carol", "ruth", "mona"):
+        page = prepared.client(who).get("/p/P-1/").content.decode()
+        assert "195" not in page
+        assert "held" not in page.partition("<main")[2]
+    refused = post(nina, "/p/P-1/infusion-stop/")
+    assert refused.status_code == 422
+    assert post(nina, "/p/P-1/infusion-stop/", why="a stop rule").status_code == 303
+
+
+def test_a_query_is_asked_answered_and_closed(desk: Desk) -> None:
+    desk.enrolled()
+    mona, carol = desk.client("mona"), desk.client("carol")
+    assert post(mona, "/p/P-1/query/", text="Which day is right?").status_code == 303
+    assert "Which day is right?" in carol.get("/queries/").content.decode()
+    assert 'value="Q-0001"' in carol.get("/query-answer/?query=Q-0001").content.decode()
+    assert post(carol, "/query-answer/", query="Q-0001", text="").status_code == 422
+    assert post(carol, "/query-answer/", query="Q-0001", text="The 8th, as recorded.").status_code == 303
+    assert carol.post("/query-close/", {"query": "Q-0001", "key": "k"}).status_code == 403
+    assert post(mona, "/query-close/", query="Q-0001").status_code == 303
+    assert "No queries" in mona.get("/queries/").content.decode()
+    assert post(mona, "/query-close/", query="Q-9999").status_code == 404
+
+
+def test_a_signature_needs_the_pass_phrase_again(desk: Desk) -> None:
+    desk.enrolled()
+    carol = desk.client("carol")
+    wrong = post(carol, "/p/P-1/sign/", meaning="authored", passphrase="not this one")
+    assert wrong.status_code == 422
+    assert "not this one" not in wrong.content.decode()
+    assert desk.staged.rows("SELECT count(*) FROM signature") == [(0,)]
+    assert post(carol, "/p/P-1/sign/", meaning="authored", passphrase=PASSPHRASE).status_code == 303
+    assert desk.staged.rows("SELECT meaning, state FROM signature") == [("authored", "valid")]
+    assert "authored by Carol" in carol.get("/p/P-1/").content.decode()
