@@ -69,7 +69,7 @@ def _description(material: Material) -> Answer | None:
         )
         published = next((p for p in model.published.values() if p.endpoint == estimate.endpoint and p.printed), None)
         if published is not None and published.printed:
-            rows.append(AnswerRow("published", (published.printed,), indent=True))
+            rows.append(AnswerRow("published", (fmt.closed_up(published.printed),), indent=True))
     rows += _missing_rows(material)
     endpoints = list(dict.fromkeys(e.endpoint for e in leading))
     return Answer(
@@ -179,7 +179,9 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
     for estimate in primary:
         published = material.published_for(estimate)
         if published is not None:
-            text = published.printed or (str(published.effect.value) if published.effect is not None else "")
+            text = fmt.closed_up(published.printed or "") or (
+                str(published.effect.value) if published.effect is not None else ""
+            )
             if text:
                 label = words.lowered(material.endpoint_label(estimate.endpoint))
                 rows.append(AnswerRow(f"Published: {label}" if len(primary) > 1 else "Published", (text,)))

@@ -370,7 +370,7 @@ def published_table(material: Material) -> Table | None:
             parts.append(words.effect_words(obtained))
         elif obtained is not None and obtained.p_value is not None:
             parts.append(words.p_words(obtained))
-        printed = entry.printed or (
+        printed = fmt.closed_up(entry.printed or "") or (
             f"{entry.effect.summary.replace('-', ' ')} {entry.effect.value}" if entry.effect else ""
         )
         mark = ""

@@ -8,6 +8,7 @@ closed up, as the NEJM, the BMJ and The Lancet print it.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -136,6 +137,11 @@ def ratio(value: float) -> str:
 def percent(share: float, decimals: int = 0) -> str:
     """A share, 0 to 1, as ``48 %``."""
     return f"{fixed(100 * share, decimals)}%"
+
+
+def closed_up(text: str) -> str:
+    """A printed result with its percent signs closed up, as the report prints its own; every figure as it stands."""
+    return re.sub(r"(?<=\d)[ \N{NO-BREAK SPACE}]%", "%", text)
 
 
 def on_scale(value: float, scale: str) -> str:

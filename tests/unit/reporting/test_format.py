@@ -111,3 +111,10 @@ def test_a_limit_next_to_no_difference_is_never_rounded_onto_it():
 
 def test_footnotes_beyond_the_alphabet_go_on_with_two_letters():
     assert [fmt.letter(k) for k in (0, 25, 26, 27, 51, 52, 701, 702)] == ["a", "z", "aa", "ab", "az", "ba", "zz", "aaa"]
+
+
+def test_percent_signs_of_printed_results_are_closed_up_and_figures_kept():
+    assert fmt.closed_up("48.2 % v 10.7 %; odds ratio 5.7, 95 % CI 1.3 to 25.1") == (
+        "48.2% v 10.7%; odds ratio 5.7, 95% CI 1.3 to 25.1"
+    )
+    assert fmt.closed_up("44% v none") == "44% v none"
