@@ -25,6 +25,9 @@ def queries(request: Any) -> HttpResponse:
     for row in rows:
         places = [visit_words(row["visit"]) if row["visit"] else "", row["form"].replace("-", " "), row["item"]]
         row["place"] = ", ".join(part for part in places if part) or "in general"
+        row["asked_by"] = (
+            "a check" if row["asked_by"][:1] == "C" and row["asked_by"][1:].isdecimal() else row["asked_by"]
+        )
         row["acts"] = [
             (f"/{name}/?query={row['query']}", words)
             for name, words, states in _DO
