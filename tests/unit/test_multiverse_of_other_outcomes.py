@@ -10,7 +10,7 @@ import pytest
 from equipoise.foundation.errors import AnalysisError
 from equipoise.protocol.read import read_protocol_text
 from equipoise.workflow.multiverse import explore_multiverse
-from equipoise.workflow.verbs import analyse
+from equipoise.workflow.verbs import analyse, report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "spec"))
 from outcome_trial import TRIAL, records_of
@@ -101,3 +101,13 @@ analyses: {died: {estimand: died, estimator: proportion, level: primary, alpha-t
 """
     with pytest.raises(AnalysisError, match="No analysis compares two arms"):
         explore_multiverse(protocol_of(plan), RECORDS)
+
+
+def test_a_mixed_model_without_errors_has_a_report_without_its_band() -> None:
+    # Everybody of an arm has one and the same score at every visit: the estimate stands, its error does not.
+    people = {str(k): {"mood": [30, 12 if k < 6 else 9, 12 if k < 6 else 9, 12 if k < 6 else 9]} for k in range(12)}
+    protocol, records = protocol_of(PLAN.replace("covariates: [sex], time: category", "time: none")), records_of(people)
+    results = analyse(protocol, records)
+    assert "error-unknown" in results["mood"].warnings
+    assert results["mood"].estimate == pytest.approx(-3)
+    assert report(protocol, records, results).blocks

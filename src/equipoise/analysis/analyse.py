@@ -236,7 +236,8 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
     names = list(estimate.details["columns"])
     beta = np.asarray(estimate.details["coefficients"])
     covariance = np.asarray(estimate.details["covariance"])
-    if not np.isfinite(beta).all() or derived.visit_weeks is None:
+    # Where nothing is left to vary the means stand without errors: a band of no width would claim them known.
+    if not (np.isfinite(beta).all() and np.isfinite(covariance).all()) or derived.visit_weeks is None:
         return []
     analysis = plan.protocol.model.analyses[estimate.details["line"]]
     from equipoise.analysis.dataset import compare
@@ -253,7 +254,7 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
             rows.append([1.0, value, *time, *crossed, *means])
         x = np.asarray(rows)
         fitted = x @ beta
-        half = 1.959963984540054 * np.sqrt(np.einsum("ij,jk,ik->i", x, covariance, x))
+        half = 1.959963984540054 * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", x, covariance, x), 0.0))
         change = np.exp if derived.logarithm else np.asarray
         out.append(
             ModelCurve(

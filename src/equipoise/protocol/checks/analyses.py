@@ -38,7 +38,7 @@ def check_analysis(c: Checker) -> None:
 
 
 def _baseline(c: Checker) -> None:
-    """Baseline variables that are scores: an instrument, at one visit before randomization that asks for it."""
+    """Baseline variables from an instrument or finding, at one visit before randomization that asks for it."""
     model = c.model
     for id, variable in model.baseline.items():
         if variable.from_ is None or variable.visit is None:
@@ -46,13 +46,13 @@ def _baseline(c: Checker) -> None:
         path: Path_ = ("baseline", id)
         if c.ref((*path, "from"), variable.from_, model.assessments, "assessments"):
             kind = model.assessments[variable.from_].type
-            if kind != "instrument":
+            if kind not in ("instrument", "finding"):
                 c.add(
                     "P027",
                     (*path, "from"),
                     f"{variable.from_} is of type {kind}.",
-                    "an assessment of type instrument",
-                    "Name an instrument of the assessments.",
+                    "an assessment of type instrument or finding",
+                    "Name an instrument or a finding of the assessments.",
                 )
         if c.ref((*path, "visit"), variable.visit, model.schedule, "schedule"):
             baseline_visit(c, (*path, "visit"), variable.visit)
