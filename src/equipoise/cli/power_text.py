@@ -37,6 +37,7 @@ def print_power_screen(run: PowerRun) -> bool:
         out.print(line)
     for start in range(0, len(run.cells), _MOST):
         _table(run, [row.id for row in primaries], run.cells[start : start + _MOST])
+    named = _others(run, [row.id for row in primaries])
     out.print()
     notes = ["Success: p below the stated level. Where there is no effect these are type I errors, in 100."]
     failed = {
@@ -47,7 +48,7 @@ def print_power_screen(run: PowerRun) -> bool:
     if first.left_out:
         lines = f"{len(first.left_out)} {'line' if len(first.left_out) == 1 else 'lines'}"
         notes.append(f"Not run: {lines} by multiple imputation (--imputation runs them).")
-    others = len(first.rows) - len(primaries)
+    others = len(first.rows) - len(primaries) - named
     if others:
         notes.append(f"{others} more analyses: --all.")
     for note in notes:
@@ -56,6 +57,24 @@ def print_power_screen(run: PowerRun) -> bool:
     report = next((path for path in run.files if path.name == "report.html"), None)
     out.print(f"Report: {report}" if report else "Tables, figures and a report: --out FOLDER.")
     return True
+
+
+_FEW = 8  # other lines that one screen still has room for
+
+
+def _others(run: PowerRun, primaries: Sequence[str]) -> int:
+    """Print other lines of the plan by name: all where they are few, else secondary and unfitted ones; how many."""
+    first = run.cells[0]
+    rest = [s for s in first.rows if s.row.id not in primaries]
+    lines = [s for s in rest if s.never_fitted or (s.row.is_tested and "." not in s.row.id and "[" not in s.row.id)]
+    few = lines if len(lines) <= _FEW else [s for s in lines if s.never_fitted or s.row.level == "secondary"]
+    chosen = rest if len(rest) <= _FEW else few
+    for summary in chosen:
+        share = summary.significant
+        words = "no power: not a test" if share is None else percentage(share.value)
+        said = "no trial could be fitted" if summary.never_fitted else f"{words} ({first.cell.spec.name})"
+        console().print(Text(fmt.shortened(f"{summary.row.id}  {said}", _WIDTH)))
+    return len(chosen)
 
 
 def _table(run: PowerRun, ids: Sequence[str], cells: Sequence[OperatingCharacteristics]) -> None:
