@@ -229,6 +229,40 @@ def render_contributing() -> str:
     return text
 
 
+def classes_by_room() -> dict[str, list[tuple[str, str, str]]]:
+    """Room to its public classes: name, module within the room, first sentence of its docstring."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        room, *rest = path.relative_to(SOURCE).with_suffix("").parts
+        if "migrations" in rest:
+            continue  # written by the database layer's own rules
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                first = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+                sentence = (
+                    re.split(r"(?<=[.:]) (?=[A-Z`])", first)[0].rstrip(":.").replace("``", "`").replace("|", "\\|")
+                )
+                found.setdefault(room, []).append((node.name, ".".join(rest), sentence))
+    return found
+
+
+def render_names() -> str:
+    """The page of names: every public class by room."""
+    lines = [
+        "# Names of the code",
+        "",
+        "This page is generated from the code by `python docs/generate.py`.",
+        "",
+        "Every public class, by room, with what it stands for. Words of the field and of the protocol language are in "
+        "the [glossary](../GLOSSARY.md). A name that stands in two rooms is listed in `tests/docs/names_twice.txt`, "
+        "which may only get shorter.",
+    ]
+    for room, classes in classes_by_room().items():
+        lines += ["", f"## {room}", "", "| name | where | what it is |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | `{where}` | {meaning} |" for name, where, meaning in sorted(classes)]
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     from equipoise.endpoints.patterns.page import render_library
@@ -241,6 +275,7 @@ def pages() -> dict[Path, str]:
         DOCS / "endpoint-library.md": render_library(),
         DOCS / "instruments.md": render_instruments(),
         DOCS / "records.md": render_records(),
+        DOCS / "names.md": render_names(),
         DOCS / "methods" / "warnings.md": render_warnings(),
         DOCS.parent / "CONTRIBUTING.md": render_contributing(),
         DOCS / "methods" / "scales.md": render_scales(),
