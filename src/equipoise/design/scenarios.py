@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from equipoise.design import changes_of_parts as of_parts
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol import Protocol
@@ -162,7 +163,9 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
 def apply_change(protocol: Protocol, spec: ScenarioSpec, name: str) -> ScenarioSpec:
     """A scenario with one more named change."""
     change, words = CHANGES[name]
-    if name not in _OF_EVERY_LEVEL:
+    if level_of(spec.settings) == "parts" and name in _OF_PARTS:
+        change, words = _OF_PARTS[name]
+    elif name not in _OF_EVERY_LEVEL:
         _require_level(spec, name)
     return spec.changed(name, words, change(protocol, spec))
 
@@ -351,7 +354,7 @@ def _unblinding(protocol: Protocol, spec: ScenarioSpec) -> Settings:
 
 
 # Changes that assumptions of every level know.
-_OF_EVERY_LEVEL = ("null", "attenuated", "published")
+_OF_EVERY_LEVEL = ("null", "attenuated", "published", "fewer-sites")
 Change = Callable[[Protocol, ScenarioSpec], Settings]
 # Name of a change -> how it is made, and what it is in words.
 CHANGES: dict[str, tuple[Change, str]] = {
@@ -391,6 +394,41 @@ CHANGES: dict[str, tuple[Change, str]] = {
         _unblinding,
         "Knowing the arm moves what is told and not what is used: craving falls by a fifth, the log-odds of reporting "
         "abstinence by telephone rise by 0.5, a mindfulness item rises and a stress item falls by 0.1.",
+    ),
+}
+
+
+def _lost_alike(strongly: bool) -> Change:
+    def change(protocol: Protocol, spec: ScenarioSpec) -> Settings:
+        lost = of_parts.share_lost(build_scenario(protocol, spec))
+        return of_parts.dropout_depends(spec.settings, lost, strongly=strongly)
+
+    return change
+
+
+# Changes that a set of parts knows too, each in its own words.
+_OF_PARTS: dict[str, tuple[Change, str]] = {
+    "effect-fades": (
+        lambda p, s: of_parts.effect_fades(s.settings),
+        "Every effect on use, scores and answers fades, to 1/e two weeks after the last dose (or after randomization).",
+    ),
+    "dropout-uninformative": (_lost_alike(False), "Dropout depends on nothing; as many drop out as before."),
+    "dropout-informative": (
+        _lost_alike(True),
+        "Dropout depends strongly on use (log-odds 2.5), or without any on the first score (1 for an SD worse); as "
+        "many drop out as before.",
+    ),
+    "dropout-equal": (
+        lambda p, s: of_parts.dropout_equal(s.settings),
+        "Dropout does not differ by arm other than through what people use or feel.",
+    ),
+    "under-reporting": (
+        lambda p, s: of_parts.under_reporting(s.settings, 0.5, "under-reporting"),
+        "Half of all days of use are not reported.",
+    ),
+    "full-reporting": (
+        lambda p, s: of_parts.under_reporting(s.settings, 0.0, "full-reporting"),
+        "Every day of use is reported.",
     ),
 }
 

@@ -31,7 +31,7 @@ from equipoise.reporting.document import (
 )
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
 from equipoise.reporting.format import joined, percentage
-from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, primaries_of
+from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, level_table, primaries_of
 
 BOUNDARY_NAMES = {
     "lan-demets-obrien-fleming": "spending of O'Brien-Fleming type",
@@ -92,6 +92,7 @@ def build_design_report(material: DesignMaterial) -> Document:
         *_size_and_effect(material),
         Heading("What the trial can show, and what it cannot"),
         *_worlds(material),
+        *_levels(material),
         *_section("Over sizes and effects", _grid(material)),
         Heading("Robustness to the assumptions"),
         *_dropout(material),
@@ -194,6 +195,11 @@ def _effect_words(effect: float) -> str:
 
 def _section(title: str, blocks: list[Block]) -> list[Block]:
     return [Heading(title), *blocks] if blocks else []
+
+
+def _levels(material: DesignMaterial) -> list[Block]:
+    null = next((world for world in material.worlds if world.is_null), None)
+    return level_table(material.worlds[0], null) if null is not None else []
 
 
 def _worlds(material: DesignMaterial) -> list[Block]:

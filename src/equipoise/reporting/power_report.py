@@ -10,6 +10,7 @@ import numpy as np
 from equipoise.design.decisions import RULES
 from equipoise.design.operating import OperatingCharacteristics, row_values
 from equipoise.design.summary import RowSummary, Share, primary_rows
+from equipoise.foundation.errors import listed
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM
 from equipoise.protocol.vocabulary.scales import SCALES
@@ -17,6 +18,7 @@ from equipoise.reporting.document import (
     SIMULATED,
     Block,
     Bullets,
+    Callout,
     Column,
     DefinitionList,
     Document,
@@ -47,6 +49,11 @@ def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacterist
     has_grid = any(cell.cell.grid for cell in cells)
     if has_grid:
         blocks += [Heading("Over the grid"), *_grid(protocol, cells)]
+    null = next((cell for cell in cells if cell.is_null), None)
+    if null is not None and not has_grid:
+        for cell in cells:
+            if not cell.is_null:
+                blocks += level_table(cell, null)
     for cell in cells if not has_grid else cells[:1]:
         blocks += [Heading(f"Scenario {cell.cell.name}"), *_scenario(protocol, cell)]
     blocks += [Heading("How this was worked out"), *_method(protocol, cells)]
@@ -275,6 +282,51 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
     if warned:
         blocks += [Paragraph("Shares of replicates in which a fit carries a warning:"), Bullets(tuple(warned))]
     return [*blocks, *_distributions(protocol, cell)]
+
+
+def level_table(world: OperatingCharacteristics, null: OperatingCharacteristics) -> list[Block]:
+    """Every line of the plan: its power, and how often it rejects all the same where nothing depends on the arm."""
+    beside = {summary.row.id: summary for summary in null.rows}
+    rows, too_often = [], []
+    for summary in world.rows:
+        other = beside.get(summary.row.id)
+        if other is None or summary.significant is None or other.significant is None:
+            continue
+        level = 100 * summary.row.alpha_two_sided
+        if other.significant.lower > summary.row.alpha_two_sided:
+            too_often.append(f"{summary.row.id} ({_limits(other.significant)}% where {level:g}% is claimed)")
+        rows.append(
+            Row(
+                (
+                    summary.row.id,
+                    _percent(summary.significant),
+                    _limits(summary.significant),
+                    _percent(other.significant),
+                    _limits(other.significant),
+                    f"{level:g}",
+                )
+            )
+        )
+    if not rows:
+        return []
+    columns = (
+        Column("Analysis"),
+        Column("Power", "decimal", "%"),
+        Column("Monte Carlo", "left", "95%"),
+        Column("Type I error", "decimal", "%"),
+        Column("Monte Carlo", "left", "95%"),
+        Column("Claimed", "decimal", "%"),
+    )
+    subtitle = f"Scenarios {world.cell.spec.name} and {null.cell.spec.name}, {null.n_replicates:,} replicates each"
+    note = (
+        "A test whose interval lies above what it claims does not hold its level under these assumptions: part of its "
+        "power is false positives."
+    )
+    blocks: list[Block] = [Table("Power, and false positives beside it", columns, tuple(rows), subtitle, (note,))]
+    if too_often:
+        said = f"Without any effect more is rejected than claimed by {listed(too_often, conjunction='and')}."
+        blocks.append(Callout(said, "The level is not held.", "warning"))
+    return blocks
 
 
 def _distributions(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:

@@ -102,11 +102,15 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
     return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
 
 
-def records_of_parts(course: Course, replicates: Sequence[int]) -> Records:
-    """Records of some replicates of a course, as :func:`simulate` would give them."""
+def records_of_parts(course: Course, replicates: Sequence[int], *, protocol: Protocol | None = None) -> Records:
+    """Records of some replicates of a course, as :func:`simulate` would give them.
+
+    ``protocol`` is the one that the records are of, where the scenario is a change of its assumptions.
+    """
     from equipoise.simulation.parts.records import tables_of
 
-    scenario, protocol = course.scenario, course.scenario.protocol
+    scenario = course.scenario
+    of = protocol or scenario.protocol
     several = len(replicates) > 1
     tables: dict[str, list[pl.DataFrame]] = {}
     truth: dict[str, list[pl.DataFrame]] = {}
@@ -122,14 +126,14 @@ def records_of_parts(course: Course, replicates: Sequence[int]) -> Records:
             f"The simulator of parts under the assumptions {scenario.name!r}, seed {course.seed}, {what}; "
             "the participants are fictional."
         ),
-        protocol=protocol.id,
-        protocol_hash=protocol.hash,
+        protocol=of.id,
+        protocol_hash=of.hash,
         details={
             "model": "parts",
             "scenario": scenario.name,
             "seed": course.seed,
             "replicates": list(replicates),
-            "parts": plain(dict(protocol.assumption_set(scenario.name).parts)),
+            "parts": plain(dict(scenario.protocol.assumption_set(scenario.name).parts)),
             "assumed": list(scenario.assumed),
         },
     )

@@ -172,10 +172,20 @@ def _made(
 
 
 def _world(protocol: Protocol, spec: ScenarioSpec, name: str) -> ScenarioSpec | None:
-    """A change of the scenario; a set of the protocol wins over a change of its name."""
+    """A change of the scenario; a set of the protocol wins over a change of its name.
+
+    ``None`` where assumptions of this level do not know the change, and for one arm alone under no effect.
+    """
+    if name == "null" and len(protocol.arm_ids) < 2:
+        return None
     if name in protocol.model.assumptions:
         return resolve_scenario(protocol, name)[0]
-    return resolve_scenario(protocol, f"{spec.name}+{name}")[0]
+    try:
+        return resolve_scenario(protocol, f"{spec.name}+{name}")[0]
+    except DesignError as error:
+        if all(problem.code == "D016" for problem in error.problems):
+            return None
+        raise
 
 
 def _only_primaries(protocol: Protocol) -> Protocol:

@@ -304,8 +304,10 @@ def replay(
     The same scenario, grid point, seed and number give the trial whose numbers the run counted.
     """
     from equipoise.simulation.day_level import simulate_day_level
+    from equipoise.simulation.parts.course import run_course
+    from equipoise.simulation.parts.scenario import PartsScenario
     from equipoise.simulation.scenario import require_day_level
-    from equipoise.simulation.simulate import records_of
+    from equipoise.simulation.simulate import records_of, records_of_parts
 
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     cells: list[Cell] = make_cells(chosen, _specs(chosen, scenarios), read_grid(grid))
@@ -316,6 +318,9 @@ def replay(
     if isinstance(replicate, bool) or not isinstance(replicate, int) or replicate < 0:
         problems.append(Problem("D014", "--replay", f"Found {replicate!r}.", "a whole number of 0 or more"))
     raise_if_any(DesignError, problems)
-    scenario = require_day_level(build_scenario(chosen, cells[0].spec), "--replay")
+    made = build_scenario(chosen, cells[0].spec)
+    if isinstance(made, PartsScenario):
+        return records_of_parts(run_course(made, seed=seed, replicates=[replicate]), [replicate], protocol=chosen)
+    scenario = require_day_level(made, "--replay")
     trials = simulate_day_level(scenario.design, scenario.parameters, seed=seed, replicates=[replicate])
     return records_of(chosen, scenario, trials, [replicate])

@@ -334,7 +334,7 @@ class _Days:
             score = self.parts.score[self.followed]
             column = _score_at(c, self.followed, score, v)
             c.scores.setdefault(self.followed, np.full(c.attended.shape, np.nan))[:, v] = column
-            eta = eta + a.current_result * (column - score.mean) / max(score.sd, 1e-9)
+            eta = eta + a.current_result * self._worse(self.followed, score, column)
         here = c.gone_from > index
         leaves = here & (c.uniform(Purpose.DROPOUT, index, v) < special.expit(eta))
         dead = np.zeros(c.n, dtype=np.bool_)
@@ -345,6 +345,13 @@ class _Days:
         comes = c.uniform(Purpose.MISSED_VISIT, index, v) >= chance
         c.attended[:, v] = (c.gone_from > index) & comes & ~dead
         self._ask(v, index)
+
+    def _worse(self, id: str, score: Score, column: Floats) -> Floats:
+        """(N,) standard deviations by which a score is worse than its mean."""
+        instrument = self.s.instruments[id]
+        value = np.log(np.maximum(column, 0.5)) if score.log else column
+        apart = (value - score.mean) / max(score.sd, 1e-9)
+        return np.asarray(-apart if instrument.better == "higher" else apart)
 
     def _ask(self, v: int, index: int) -> None:
         """What is told and found of use at a visit that took place."""

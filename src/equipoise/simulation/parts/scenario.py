@@ -114,6 +114,10 @@ def read_parts(
         baseline={str(k): dict(v) for k, v in settings.baseline.items() if isinstance(v, Mapping)},
         assumed=tuple(reader.assumed),
     )
+    if attendance.current_result and scores and next(iter(scores.values())).binomial:
+        found = f"Dropout follows {next(iter(scores))}, which is a count out of so many: it has no standard deviation."
+        where = f"{place}.parts.attendance.current-result"
+        problems.append(Problem("S050", where, found, "a score by mean and sd first, or after-use"))
     _refuse_baseline(protocol, settings, place, problems)
     _refuse_missing_parts(protocol, parts, settings, place, problems)
     if len(problems) > before:
