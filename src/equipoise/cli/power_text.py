@@ -9,13 +9,13 @@ from rich.text import Text
 
 from equipoise.cli.console import console, simulated_line
 from equipoise.design.operating import OperatingCharacteristics
-from equipoise.design.summary import primary_rows
+from equipoise.design.summary import RowSummary, primary_rows
 from equipoise.reporting import format as fmt
 from equipoise.reporting.format import percentage
 from equipoise.workflow.power import PowerRun
 
 _WIDTH = 80
-_CELL = 22
+_CELL = 24
 _MOST = 2  # scenarios beside one another
 
 
@@ -35,9 +35,9 @@ def print_power_screen(run: PowerRun) -> bool:
         _WIDTH,
     ):
         out.print(line)
+    others = _others(run, [row.id for row in primaries])
     for start in range(0, len(run.cells), _MOST):
-        _table(run, [row.id for row in primaries], run.cells[start : start + _MOST])
-    named = _others(run, [row.id for row in primaries])
+        _table(run, [row.id for row in primaries], others, run.cells[start : start + _MOST])
     out.print()
     notes = ["Success: p below the stated level. Where there is no effect these are type I errors, in 100."]
     failed = {
@@ -48,9 +48,9 @@ def print_power_screen(run: PowerRun) -> bool:
     if first.left_out:
         lines = f"{len(first.left_out)} {'line' if len(first.left_out) == 1 else 'lines'}"
         notes.append(f"Not run: {lines} by multiple imputation (--imputation runs them).")
-    others = len(first.rows) - len(primaries) - named
-    if others:
-        notes.append(f"{others} more analyses: --all.")
+    more = len(first.rows) - len(primaries) - len(others)
+    if more:
+        notes.append(f"{more} more {'analysis' if more == 1 else 'analyses'}: --all.")
     for note in notes:
         for line in textwrap.wrap(note, _WIDTH):
             out.print(line)
@@ -62,22 +62,29 @@ def print_power_screen(run: PowerRun) -> bool:
 _FEW = 8  # other lines that one screen still has room for
 
 
-def _others(run: PowerRun, primaries: Sequence[str]) -> int:
-    """Print other lines of the plan by name: all where they are few, else secondary and unfitted ones; how many."""
-    first = run.cells[0]
-    rest = [s for s in first.rows if s.row.id not in primaries]
+def _others(run: PowerRun, primaries: Sequence[str]) -> list[str]:
+    """Other lines that the screen has room for: all where they are few, else secondary and unfitted ones."""
+    rest = [s for s in run.cells[0].rows if s.row.id not in primaries]
+    if len(rest) <= _FEW:
+        return [s.row.id for s in rest]
     lines = [s for s in rest if s.never_fitted or (s.row.is_tested and "." not in s.row.id and "[" not in s.row.id)]
-    few = lines if len(lines) <= _FEW else [s for s in lines if s.never_fitted or s.row.level == "secondary"]
-    chosen = rest if len(rest) <= _FEW else few
-    for summary in chosen:
-        share = summary.significant
-        words = "no power: not a test" if share is None else percentage(share.value)
-        said = "no trial could be fitted" if summary.never_fitted else f"{words} ({first.cell.spec.name})"
-        console().print(Text(fmt.shortened(f"{summary.row.id}  {said}", _WIDTH)))
-    return len(chosen)
+    if len(lines) > _FEW:
+        lines = [s for s in lines if s.never_fitted or s.row.level == "secondary"]
+    return [s.row.id for s in lines]
 
 
-def _table(run: PowerRun, ids: Sequence[str], cells: Sequence[OperatingCharacteristics]) -> None:
+def _share(summary: RowSummary | None) -> str:
+    if summary is None:
+        return "not run"
+    if summary.never_fitted:
+        return "no trial could be fitted"
+    share = summary.significant
+    if share is None:
+        return "not a test" if not summary.row.is_tested else "not estimable"
+    return f"{percentage(share.value)} ({percentage(share.lower)} to {percentage(share.upper)})"
+
+
+def _table(run: PowerRun, ids: Sequence[str], others: Sequence[str], cells: Sequence[OperatingCharacteristics]) -> None:
     out = console()
     width = _WIDTH - (_CELL + 2) * len(cells)
 
@@ -93,19 +100,13 @@ def _table(run: PowerRun, ids: Sequence[str], cells: Sequence[OperatingCharacter
     for id in ids:
         rows = [next((s for s in cell.rows if s.row.id == id), None) for cell in cells]
         label = run.protocol.endpoint_label(next(s for s in rows if s is not None).row.endpoint)
-        shown = []
-        for summary in rows:
-            share = summary.significant if summary is not None else None
-            if share is None:
-                shown.append("not estimable")
-            else:
-                limits = f"{percentage(share.lower)} to {percentage(share.upper)}"
-                shown.append(f"{percentage(share.value)} ({limits})")
-        line(label, shown)
+        line(label, [_share(summary) for summary in rows])
     if len(ids) > 1:
         holm = [next((rule for rule in cell.rules if rule.rule == "holm"), None) for cell in cells]
         if all(rule is not None for rule in holm):
             line("All of them, by Holm", [percentage(rule.all_rejected.value) for rule in holm if rule is not None])
+    for id in others:
+        line(id, [_share(next((s for s in cell.rows if s.row.id == id), None)) for cell in cells])
     for arm in cells[0].arm_sizes:
         gone = [f"{percentage(cell.dropout.get(arm))}%" for cell in cells]
         line(f"Drop out, {run.protocol.arm_label(arm)}", gone)
