@@ -94,7 +94,7 @@ def results_table(material: Material) -> Table | None:
         f"estimator; results by {'treatment' if material.is_crossover else 'arm'} as observed"
     )
     return Table(
-        "Primary and secondary endpoints", tuple(columns), tuple(rows), subtitle, (_GENERAL, *_lettered(notes))
+        "Primary and secondary endpoints", tuple(columns), tuple(rows), subtitle, (_general(lines), *_lettered(notes))
     )
 
 
@@ -103,12 +103,14 @@ def supplementary_table(material: Material) -> Table | None:
     leading = {id(e) for e in material.answers(*LEADING)}
     notes: list[str] = []
     rows: list[Row] = []
+    told: list[Estimate] = []
     two = len(material.sides) == 2
     for endpoint in dict.fromkeys(e.endpoint for e in material.comparisons):
         chosen = [e for e in material.comparisons if e.endpoint == endpoint and id(e) not in leading]
         if not chosen:
             continue
         rows.append(Row((material.endpoint_label(endpoint),), "group"))
+        told += chosen
         for estimate in chosen:
             label = _row_label(material, estimate, two)
             level = words.LEVEL_WORDS.get(estimate.level, estimate.level)
@@ -123,14 +125,18 @@ def supplementary_table(material: Material) -> Table | None:
         Column("p", "decimal"),
     )
     subtitle = "By endpoint, then by what was changed from the planned analysis"
-    return Table("All other planned analyses", columns, tuple(rows), subtitle, (_GENERAL, *_lettered(notes)))
+    return Table("All other planned analyses", columns, tuple(rows), subtitle, (_general(told), *_lettered(notes)))
 
 
 NOT_PLANNED = "not planned"
-_GENERAL = (
-    "CI, confidence interval. Differences are in percentage points. p values are two-sided and not adjusted for "
-    "multiplicity."
-)
+
+
+def _general(estimates: Sequence[Estimate]) -> str:
+    """The first footnote of a table of effects: what its columns mean."""
+    shares = (
+        "Differences of proportions are in percentage points. " if any(is_share(e.scale) for e in estimates) else ""
+    )
+    return f"CI, confidence interval. {shares}p values are two-sided and not adjusted for multiplicity."
 
 
 def used_instead(estimate: Estimate) -> str:
@@ -480,9 +486,11 @@ def _panel(
     """A panel whose left and right ends favour these arms."""
     rows = [row for _, row in pairs]
     low, high = material.arm_label(left), material.arm_label(right)
-    # say it of the arm under trial: the one that stands later in the protocol
-    order = material.protocol.arm_ids
-    is_right = left not in order or right not in order or order.index(right) > order.index(left)
+    # say it of the arm under trial: the one that stands later in the protocol, or first in the comparison
+    order: Sequence[str | None] = material.protocol.arm_ids
+    if left not in order or right not in order:  # levels of a factor, treatments of a crossover
+        order = (pairs[0][0].reference, pairs[0][0].arm)
+    is_right = order.index(right) > order.index(left)
     favoured, above = (high, True) if is_right else (low, False)
     if family == "ratio":
         title = f"Ratios {'above' if above else 'below'} 1 favour {favoured}"

@@ -77,7 +77,7 @@ def draw_row(axis: StripAxis, limits: Limits, *, kind: str, alt: str) -> Drawing
     token = {"differs": "amber", "published": "published"}.get(kind, "ink")
     y = HEIGHT / 2
     value, low, high = limits
-    if value is not None or low is not None or high is not None:
+    if low is not None or high is not None:  # printed without limits, an estimate is a mark alone
         left = _EDGE if low is None else axis.place(low)
         right = WIDTH - _EDGE if high is None else axis.place(high)
         dash = "3 2" if kind == "published" else None
