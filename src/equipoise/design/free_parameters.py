@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.design.scenarios import ScenarioSpec
+from equipoise.design.scenarios import ScenarioSpec, level_of
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.protocol import Protocol
 from equipoise.simulation.parameters import DayLevelParameters
@@ -81,12 +81,68 @@ def _back(value: float, scale: str) -> float:
     return math.exp(value) if scale == "log" else value
 
 
+# Of a set of parts: keys of shares, and keys of what is above zero; all other numbers are log-odds or scores.
+_SHARES = frozenset(
+    (
+        "lost",
+        "missed",
+        "missed-with-use",
+        "under-reporting",
+        "before",
+        "specificity",
+        "share",
+        "reached",
+        "within-person",
+        "per-dose",
+        "held",
+    )
+)
+_ABOVE_ZERO = frozenset(["sd", "person-sd", "day-sd", "site-sd", "hazard", "shape"])
+
+
+def _movable_of_parts(protocol: Protocol, spec: ScenarioSpec) -> dict[str, tuple[str, str | None, str, float]]:
+    """What can be moved in a set of parts: every number it states, by its path (``use.alcohol.effect.ketamine``).
+
+    What is added by arm stays as it is in the reference arm when it is 0 there.
+    """
+    out: dict[str, tuple[str, str | None, str, float]] = {}
+
+    def walk(values: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        for key, value in values.items():
+            if isinstance(value, Mapping):
+                walk(value, (*path, str(key)))
+                continue
+            scale = "logit" if key in _SHARES else "log" if key in _ABOVE_ZERO else "identity"
+            number = _number_of(value, is_share=scale == "logit")
+            is_reference = "effect" in path and key == protocol.arm_ids[0] and number == 0.0
+            if number is not None and not is_reference:
+                id = ".".join((*path, str(key)))
+                out[id] = (id, None, scale, number)
+
+    walk(plain(spec.settings["parts"]), ())
+    return out
+
+
+def _number_of(value: Any, *, is_share: bool) -> float | None:
+    """A number as it stands, or a share written in per cent."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    if is_share and isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value)):
+        return float(match[1]) / 100.0
+    return None
+
+
 def movable(protocol: Protocol, spec: ScenarioSpec) -> dict[str, tuple[str, str | None, str, float]]:
     """What can be moved in a set: id to name, arm, scale and value.
 
     Everything that stands among its parameters and is a number or one by arm. What is added by arm stays as it is in
-    the reference arm when it is 0 there: the level has a parameter of its own.
+    the reference arm when it is 0 there: the level has a parameter of its own. Of a set of parts, every
+    number that it states.
     """
+    if level_of(spec.settings) == "parts":
+        return _movable_of_parts(protocol, spec)
     expected = {row["name"]: row["expected"] for row in parameter_table(DayLevelParameters)}
     out: dict[str, tuple[str, str | None, str, float]] = {}
     for name, value in plain(spec.settings["parameters"]).items():
@@ -112,6 +168,9 @@ def free_parameters(
     """
     known = movable(protocol, spec)
     wanted = stated or dict.fromkeys(known)
+    if not wanted:
+        found = f"The set {spec.name} states no number that could be moved."
+        raise DesignError(Problem("D142", f"assumptions.{spec.name}", found, "numbers among its parts or parameters"))
     out: dict[str, FreeParameter] = {}
     problems: list[Problem] = []
     for text, bounds in wanted.items():
@@ -162,7 +221,7 @@ def read_free(texts: Sequence[str]) -> dict[str, tuple[float, float] | None]:
     problems = []
     for text in texts:
         match = re.fullmatch(
-            r"\s*([a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)?)\s*(?:=\s*([^\s.]\S*?)\s*\.\.\s*(\S+)\s*)?", text
+            r"\s*([a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*)\s*(?:=\s*([^\s.]\S*?)\s*\.\.\s*(\S+)\s*)?", text
         )
         bounds: tuple[float, float] | None = None
         try:
@@ -180,6 +239,17 @@ def read_free(texts: Sequence[str]) -> dict[str, tuple[float, float] | None]:
 
 def with_values(spec: ScenarioSpec, free: Sequence[FreeParameter], positions: Floats) -> ScenarioSpec:
     """The scenario with the free parameters at ``positions``."""
+    if level_of(spec.settings) == "parts":
+        parts: dict[str, Any] = plain(spec.settings["parts"])
+        for item, position in zip(free, positions, strict=True):
+            *path, last = item.name.split(".")
+            inner = parts
+            for key in path:
+                inner = inner[key]
+            inner[last] = item.natural(float(position))
+        return ScenarioSpec(
+            spec.name, spec.words, {**spec.settings, "parts": parts}, spec.base, (*spec.changes, "calibrated")
+        )
     parameters: dict[str, Any] = plain(spec.settings["parameters"])
     for item, position in zip(free, positions, strict=True):
         value = item.natural(float(position))

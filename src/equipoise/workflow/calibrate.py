@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.design.calibration import Calibrated, Search, calibrate
-from equipoise.design.free_parameters import free_parameters, read_free
+from equipoise.design.free_parameters import free_parameters, movable, read_free
 from equipoise.design.operating import check_request
-from equipoise.design.scenarios import build_scenario, resolve_scenario
+from equipoise.design.scenarios import build_scenario, level_of, resolve_scenario
 from equipoise.design.targets import KINDS, targets_of
 from equipoise.foundation.errors import DesignError, OutputError, Problem, listed, nearest, raise_if_any
 from equipoise.foundation.version import program_version
@@ -19,6 +19,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.read import read_protocol_text
 from equipoise.protocol.text.rewrite import set_values
+from equipoise.simulation.reading import plain
 from equipoise.simulation.simple import SimpleScenario
 from equipoise.workflow.library import read_protocol
 
@@ -198,6 +199,27 @@ def words_of(name: str, found: Calibrated) -> str:
     )
 
 
+def _changes_of_parts(protocol: Protocol, name: str, found: Calibrated) -> list[tuple[tuple[str, ...], Any]]:
+    """Values found, by their place in the set's own ``parts``; D145 where the set takes a part from another."""
+    changes: list[tuple[tuple[str, ...], Any]] = []
+    elsewhere = []
+    for item, at in zip(found.search.free, found.best.position, strict=True):
+        keys = item.name.split(".")
+        own: Any = plain(protocol.model.assumptions[name].parts)
+        for key in keys:
+            own = own.get(key) if isinstance(own, Mapping) else None
+        if own is None:
+            elsewhere.append(item.name)
+        changes.append((("assumptions", name, "parts", *keys), item.natural(float(at))))
+    if elsewhere:
+        said = f"{name} takes {listed(elsewhere)} from the set that it extends."
+        step = "Calibrate that set, or write these numbers into this one."
+        raise DesignError(
+            Problem("D145", f"assumptions.{name}.parts", said, "numbers that the set states itself", step)
+        )
+    return changes
+
+
 def _text_with(protocol: Protocol, name: str, found: Calibrated, not_aimed_at: Sequence[str]) -> str:
     """The protocol's text with the values found, and where they come from; read again to be sure."""
     search = found.search
@@ -206,7 +228,10 @@ def _text_with(protocol: Protocol, name: str, found: Calibrated, not_aimed_at: S
     top = ("assumptions", name)
     changes: list[tuple[tuple[str, ...], Any]] = []
     whole: dict[str, dict[str, Any]] = {}
-    for item, at in zip(search.free, found.best.position, strict=True):
+    of_parts = level_of(search.spec.settings) == "parts"
+    if of_parts:
+        changes += _changes_of_parts(protocol, name, found)
+    for item, at in zip(search.free, found.best.position, strict=True) if not of_parts else ():
         path, value = (*top, "parameters", item.name), item.natural(float(at))
         if item.arm is None:
             changes.append((path, value))
@@ -227,19 +252,18 @@ def _text_with(protocol: Protocol, name: str, found: Calibrated, not_aimed_at: S
     if asked is None or Calibration.model_validate(stated) != asked:
         changes.append(((*top, "calibration"), stated))
     try:
-        text = set_values(protocol.text, changes, before="parameters")
+        text = set_values(protocol.text, changes, before="parts" if of_parts else "parameters")
     except KeyError as error:
         raise DesignError(
             Problem("D145", str(error.args[0]), "The file has no mapping here.", "the set's parameters, written out")
         ) from None
-    again = resolve_scenario(read_protocol_text(text), name)[0].settings
-    wanted = {item.id: item.natural(float(at)) for item, at in zip(search.free, found.best.position, strict=True)}
-    for item in search.free:
-        value = again["parameters"][item.name]
-        got = value if item.arm is None else value[item.arm]
-        if not math.isclose(float(got), wanted[item.id], rel_tol=1e-9, abs_tol=1e-9):
+    written = read_protocol_text(text)
+    again = movable(written, resolve_scenario(written, name)[0])
+    for item, at in zip(search.free, found.best.position, strict=True):
+        got = again[item.id][3] if item.id in again else 0.0  # an effect of 0 in the reference arm is none that moves
+        if not math.isclose(got, item.natural(float(at)), rel_tol=1e-9, abs_tol=1e-9):
             raise DesignError(
-                Problem("D145", f"assumptions.{name}.parameters.{item.id}", f"The file says {got} after the change.")
+                Problem("D145", f"assumptions.{name}.{item.id}", f"The file says {got} after the change.")
             )
     return text
 
