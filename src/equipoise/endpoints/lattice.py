@@ -179,9 +179,13 @@ class Lattice:
         known = rows.filter(begins.is_not_null())
         return known.with_columns(day=elapsed + (elapsed >= 0).cast(pl.Int64))
 
+    def table(self, name: str) -> pl.DataFrame:
+        """A table of the records."""
+        return self.records[name]
+
     def rows_of(self, table: str, chosen: pl.Expr) -> pl.DataFrame:
         """The rows of a table for which ``chosen`` holds, of these participants, with the number of their ``row``."""
-        return self._rows(self.records[table].filter(chosen))
+        return self._rows(self.table(table).filter(chosen))
 
     def cells(self, source: str, substances: tuple[str, ...]) -> Cells:
         """(n, n_days) what ``source`` (urine, self-report) says of the substances, day by day."""
@@ -379,13 +383,13 @@ class Lattice:
 
     def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
         """Row and day index of the dated events of disposition named."""
-        table = self.records["disposition"].filter(pl.col("event").is_in(list(events)) & pl.col("day").is_not_null())
+        table = self.table("disposition").filter(pl.col("event").is_in(list(events)) & pl.col("day").is_not_null())
         rows = self._rows(table)
         return rows["row"].to_numpy().astype(np.int64), day_indices(rows["day"].to_numpy().astype(np.int64))
 
     def n_events_without_day(self, event: str) -> int:
         """Events of disposition of this name whose day is not recorded."""
-        table = self.records["disposition"].filter((pl.col("event") == event) & pl.col("day").is_null())
+        table = self.table("disposition").filter((pl.col("event") == event) & pl.col("day").is_null())
         return self._rows(table).height
 
 

@@ -32,6 +32,8 @@ from equipoise.records.schema import REPLICATE
 from equipoise.simulation.parts.course import Course
 from equipoise.simulation.parts.people import baseline_frame, days_before
 
+_OF_EVENTS = ("events", "disposition")
+
 
 class PartsLattice(Lattice):
     """A :class:`~equipoise.endpoints.lattice.Lattice` over the arrays of a course."""
@@ -68,6 +70,17 @@ class PartsLattice(Lattice):
         from equipoise.simulation.simulate import records_of_parts
 
         return records_of_parts(self.course, self.course.replicates.tolist())
+
+    @cached_property
+    def _event_records(self) -> Records:
+        """Tables of events alone: they are long to write out, and the others longer."""
+        from equipoise.simulation.simulate import records_of_parts
+
+        return records_of_parts(self.course, self.course.replicates.tolist(), wanted=("participants", *_OF_EVENTS))
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table of every replicate."""
+        return (self._event_records if name in _OF_EVENTS else self.records)[name]
 
     def _columns(self, n_days: int) -> tuple[slice, slice]:
         """Columns of the lattice and of an array from day 1 that lie in both."""

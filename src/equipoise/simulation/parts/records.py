@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
@@ -130,25 +131,28 @@ class TrialOfParts(OneTrial):
         return split_into_items(scores, self.course.scenario.instruments[assessment], uniform)
 
 
-def tables_of(course: Course, replicate: int) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Tables of one replicate, and its truth."""
+def tables_of(
+    course: Course, replicate: int, wanted: Collection[str] = ()
+) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
+    """Tables of one replicate, and its truth; with ``wanted`` those tables alone, and no truth."""
     trial = TrialOfParts(course, replicate)
-    tables = {
-        "participants": _participants(trial),
-        "allocations": _allocations(trial),
-        "visits": _visits(trial),
-        "urine": _urine(trial),
-        "daily_use": _daily_use(trial),
-        "assessments": _assessments(trial),
-        "exposure": exposure_table(trial),
-        "sessions": sessions_table(trial),
-        "adverse_events": _adverse_events(trial),
-        "events": _events(trial),
-        "disposition": _disposition(trial),
+    makers: dict[str, Callable[[TrialOfParts], pl.DataFrame]] = {
+        "participants": _participants,
+        "allocations": _allocations,
+        "visits": _visits,
+        "urine": _urine,
+        "daily_use": _daily_use,
+        "assessments": _assessments,
+        "exposure": exposure_table,
+        "sessions": sessions_table,
+        "adverse_events": _adverse_events,
+        "events": _events,
+        "disposition": _disposition,
     }
     if any(a.type == "vitals" for a in course.scenario.protocol.model.assessments.values()):
-        tables["vitals"] = vitals_table(trial)
-    return {name: table for name, table in tables.items() if table.width}, _truth(trial)
+        makers["vitals"] = vitals_table
+    tables = {name: make(trial) for name, make in makers.items() if not wanted or name in wanted}
+    return {name: table for name, table in tables.items() if table.width}, {} if wanted else _truth(trial)
 
 
 def _participants(trial: TrialOfParts) -> pl.DataFrame:
