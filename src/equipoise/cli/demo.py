@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.console import console, reported, working
+from equipoise.cli.serve import run_until_stopped
 
 CODES = {"U040": "A rehearsal of nobody, or of more people than are simulated."}
 MOST = 60
@@ -67,9 +68,4 @@ def demo(
         import webbrowser
 
         webbrowser.open(address)
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        out.print("stopped")
-    finally:
-        server.close()
+    run_until_stopped(server)

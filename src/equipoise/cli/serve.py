@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,9 +42,14 @@ def serve(
         server = make_server(served, host, port, tuple(behind_tls or ()))
     out = console()
     out.print(f"{trial.config.trial}: {address_of(server, host)}  (Ctrl+C stops it)", markup=False)
+    run_until_stopped(server)
+
+
+def run_until_stopped(server: Any) -> None:
+    """Answer requests until Ctrl+C, and say that it came."""
     try:
         server.run()
     except KeyboardInterrupt:
-        out.print("stopped")
+        console().print("stopped")
     finally:
         server.close()

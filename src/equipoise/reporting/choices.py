@@ -16,6 +16,7 @@ class MissingRule:
     name: str
     becomes: str
     otherwise: str = ""
+    other_name: str = ""
 
     def becomes_of(self, *, about_use: bool) -> str:
         """What a missing result becomes, of use or of something else."""
@@ -23,8 +24,15 @@ class MissingRule:
 
 
 MISSING_RULES: dict[str, MissingRule] = {
-    "is-use": MissingRule("missing results count as use", "counts as use", "counts as the worse one"),
-    "is-no-use": MissingRule("missing results count as no use", "counts as no use", "counts as the better one"),
+    "is-use": MissingRule(
+        "missing results count as use", "counts as use", "counts as the worse one", "missing results count as worse"
+    ),
+    "is-no-use": MissingRule(
+        "missing results count as no use",
+        "counts as no use",
+        "counts as the better one",
+        "missing results count as better",
+    ),
     "is-missing": MissingRule("missing results excluded", "is left out"),
     "is-no": MissingRule("missing results count as no", "counts as no"),
     "is-yes": MissingRule("missing results count as yes", "counts as yes"),
@@ -54,9 +62,7 @@ def rule_name(rule: str, *, about_use: bool) -> str:
     if rule not in MISSING_RULES:
         return rule.replace("-", " ")
     known = MISSING_RULES[rule]
-    if about_use or rule not in ("is-use", "is-no-use"):
-        return known.name
-    return f"missing results count as {'worse' if rule == 'is-use' else 'better'}"
+    return known.name if about_use else known.other_name or known.name
 
 
 def rule_sentence(rule: str, *, about_use: bool) -> str:

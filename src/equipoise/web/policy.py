@@ -8,19 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-COLUMNS = (
-    "administrator",
-    "coordinator",
-    "investigator",
-    "infusion",
-    "rater",
-    "pharmacist",
-    "safety",
-    "monitor",
-    "data-manager",
-    "statistician",
-    "unblinded-statistician",
-)
+from equipoise.conduct.actions.permissions import read_matrix
+
 PUBLIC = frozenset({"sign-in"})  # open to who is not signed in
 
 # Columns:            adm coo inv inf rat pha saf mon dat sta uns
@@ -68,18 +57,7 @@ sign-off               -   -   Y   -   -   -   -   -   -   -   -
 """
 
 
-def read_policy(text: str = _PAGES) -> dict[str, frozenset[str]]:
-    """Page to the roles that open it; ``ValueError`` where a row is not whole."""
-    out: dict[str, frozenset[str]] = {}
-    for line in text.strip().splitlines():
-        name, *cells = line.split()
-        if len(cells) != len(COLUMNS) or set(cells) - {"Y", "-"} or name in out:
-            raise ValueError(f"the row of {name} is not whole")
-        out[name] = frozenset(role for role, cell in zip(COLUMNS, cells, strict=True) if cell == "Y")
-    return out
-
-
-POLICY = read_policy()
+POLICY = read_matrix(_PAGES)
 
 
 def may(page: str, roles: Collection[str]) -> bool:

@@ -24,6 +24,7 @@ from equipoise.design.stopping_rules import TESTS, RuleOutcome, rules_for, stopp
 from equipoise.foundation.errors import DesignError, Problem, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
+from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.stats.design.group_sequential import GroupSequentialDesign, characterize
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
@@ -146,10 +147,10 @@ def looks(
     # Not the scenario's own null: a baseline fixed unequally would be an effect to an unadjusted look.
     nothing = outcomes_of_protocol(chosen, name, scenario="null", seed=seed + 1, n_replicates=replicates)
     better = getattr(chosen.model.endpoints[name], "better", "higher")
-    higher = better == "higher"
+    # Looks compare shares, or hazards: of a later event that is better fewer count for the arm.
+    higher = larger_is_better("risk_difference", better, is_time_to_event=found.shape == "time-to-event")
     if found.shape == "time-to-event":
         assert found.event is not None
-        higher = not higher  # a later event is better, so fewer events count for the arm
         if n_events is None:
             n_events = max(int(found.event.sum(axis=1).mean()), 2)
     target = found.n if found.shape == "binary" else n_events

@@ -30,6 +30,14 @@ def go_to(trial: Any, day: date, hour: int = 9) -> None:
     trial.clock.at = datetime(day.year, day.month, day.day, hour, tzinfo=SITE).astimezone(UTC)
 
 
+def admit(trial: Any) -> None:
+    """Admitted today, randomized on the next day."""
+    trial.do("carol", "day-1", participant="P-1")
+    trial.do("carol", "visit", participant="P-1", visit="admission")
+    trial.clock.at += timedelta(days=1)
+    trial.do("carol", "randomize", participant="P-1")
+
+
 def due_visits(trial: Any) -> dict[str, windows.DueVisit]:
     first = date.fromisoformat(str(trial.rows("SELECT day_1 FROM participant")[0][0]))
     protocol = trial.trial.protocol(trial.trial.protocol_hash)
@@ -104,10 +112,7 @@ def test_a_weight_of_the_protocols_age_still_doses_and_one_a_day_older_does_not(
     eligible(trial)
     trial.do("nina", "weight", participant="P-1", kg="82.4")
     trial.clock.at += timedelta(days=valid - 1)
-    trial.do("carol", "day-1", participant="P-1")
-    trial.do("carol", "visit", participant="P-1", visit="admission")
-    trial.clock.at += timedelta(days=1)
-    trial.do("carol", "randomize", participant="P-1")
+    admit(trial)
     trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
 
 
@@ -116,10 +121,7 @@ def test_a_weight_a_day_too_old_makes_no_sheet(trial: Any) -> None:
     eligible(trial)
     trial.do("nina", "weight", participant="P-1", kg="82.4")
     trial.clock.at += timedelta(days=valid)
-    trial.do("carol", "day-1", participant="P-1")
-    trial.do("carol", "visit", participant="P-1", visit="admission")
-    trial.clock.at += timedelta(days=1)
-    trial.do("carol", "randomize", participant="P-1")
+    admit(trial)
     with Refused("C528"):
         trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
 
@@ -136,10 +138,7 @@ def test_the_cuts_weight_at_baseline_is_the_first_one_taken_until_a_dose_was_mad
     trial.clock.at += timedelta(days=1)
     trial.do("nina", "weight", participant="P-1", kg="81.5")
     assert weight() == 80.0
-    trial.do("carol", "day-1", participant="P-1")
-    trial.do("carol", "visit", participant="P-1", visit="admission")
-    trial.clock.at += timedelta(days=1)
-    trial.do("carol", "randomize", participant="P-1")
+    admit(trial)
     trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
     assert weight() == 81.5  # the one that the first dose was made by
 

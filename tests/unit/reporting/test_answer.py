@@ -23,13 +23,6 @@ MISSING = "how missing results are counted"
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
-    protocol = equipoise.read_protocol("ketamine-mbrp-cocaine")
-    records = equipoise.simulate(protocol, seed=20190624)
-    return Material(protocol, records, equipoise.analyse(protocol, records))
-
-
-@pytest.fixture(scope="module")
 def smoking() -> Material:
     protocol = equipoise.read_protocol("smoking-cessation")
     mapping = Path(equipoise.__file__).parent / "examples" / "smoking-cessation" / "mapping.yaml"

@@ -6,18 +6,15 @@ import math
 from copy import copy
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
 
-import equipoise
 from equipoise.analysis.multiverse.universes import favoured
 from equipoise.design.operating import published_values
 from equipoise.endpoints.missing import settle
-from equipoise.exchange.own_tables.convert import import_table
 from equipoise.protocol.language.analysis import PublishedEffect
 from equipoise.protocol.language.notation import Interval, Versus
 from equipoise.protocol.vocabulary.scales import larger_is_better
@@ -27,21 +24,6 @@ from equipoise.reporting.context import Material
 from equipoise.reporting.figures.forest import ForestPanel
 from equipoise.reporting.figures.specification_curve import draw_specification_curve
 from equipoise.reporting.palette import colour
-
-
-@pytest.fixture(scope="module")
-def material() -> Material:
-    protocol = equipoise.read_protocol("ketamine-mbrp-cocaine")
-    records = equipoise.simulate(protocol, seed=20190624)
-    return Material(protocol, records, equipoise.analyse(protocol, records))
-
-
-@pytest.fixture(scope="module")
-def smoking() -> Material:
-    protocol = equipoise.read_protocol("smoking-cessation")
-    mapping = Path(equipoise.__file__).parent / "examples" / "smoking-cessation" / "mapping.yaml"
-    records = import_table(mapping, protocol_hash=protocol.hash)
-    return Material(protocol, records, equipoise.analyse(protocol, records))
 
 
 @pytest.mark.parametrize(

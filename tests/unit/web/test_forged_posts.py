@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from equipoise.web.policy import COLUMNS, POLICY
+from equipoise.conduct.actions.permissions import COLUMNS
+from equipoise.web.policy import POLICY
 
 from .conftest import Desk
 from .test_policy import PEOPLE, address, pages

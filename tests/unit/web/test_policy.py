@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from equipoise.web.policy import COLUMNS, POLICY, PUBLIC, may, read_policy
+from equipoise.conduct.actions.permissions import COLUMNS, read_matrix
+from equipoise.web.policy import POLICY, PUBLIC, may
 
 from .conftest import Desk
 
@@ -49,7 +50,7 @@ def test_every_page_has_a_row_and_every_row_a_page() -> None:
 @pytest.mark.parametrize("text", ["today Y", "today " + "? " * 11, "today " + "Y " * 11 + "\ntoday " + "Y " * 11])
 def test_a_row_that_is_not_whole_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):
-        read_policy(text)
+        read_matrix(text)
 
 
 def test_a_page_without_a_row_is_nobodys() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 def test_a_rehearsal_is_a_whole_trial_up_to_last_night_that_every_role_can_open(tmp_path: Path) -> None:
     from django.test import Client
 
+    from equipoise.conduct.actions.permissions import COLUMNS
     from equipoise.conduct.clock import SetClock
     from equipoise.conduct.integrity.verify import verify
     from equipoise.web.application import set_up_pages
-    from equipoise.web.policy import COLUMNS
     from equipoise.web.rehearsal import PEOPLE, rehearse
     from equipoise.web.served import Served
     from equipoise.workflow.library import read_protocol

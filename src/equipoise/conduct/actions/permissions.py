@@ -36,7 +36,7 @@ HALTED = frozenset(
     }
 )
 
-_COLUMNS = (
+COLUMNS = (
     "administrator",
     "coordinator",
     "investigator",
@@ -149,15 +149,15 @@ wording                -   Y   Y   -   -   -   -   -   -   -   -
 """
 
 
-def read_matrix(text: str = _RIGHTS) -> dict[str, frozenset[str]]:
-    """Action to the roles that may do it; ``ValueError`` where a row is not whole."""
+def read_matrix(text: str) -> dict[str, frozenset[str]]:
+    """What stands in each row (an action, a page) to the roles that may; ``ValueError`` where a row is not whole."""
     out: dict[str, frozenset[str]] = {}
     for line in text.strip().splitlines():
         name, *cells = line.split()
-        if len(cells) != len(_COLUMNS) or set(cells) - {"Y", "-"} or name in out:
+        if len(cells) != len(COLUMNS) or set(cells) - {"Y", "-"} or name in out:
             raise ValueError(f"the row of {name} is not whole")
-        out[name] = frozenset(role for role, cell in zip(_COLUMNS, cells, strict=True) if cell == "Y")
+        out[name] = frozenset(role for role, cell in zip(COLUMNS, cells, strict=True) if cell == "Y")
     return out
 
 
-MATRIX = read_matrix()
+MATRIX = read_matrix(_RIGHTS)
