@@ -251,6 +251,6 @@ def _limit(root, centre: float | None, side: float, towards: int) -> float:  # t
             if abs(outside - centre) > _FURTHEST:
                 return float("nan")
     try:
-        return float(brentq(root, inside, outside, xtol=_CLOSE, rtol=1e-14))
+        return float(brentq(root, inside, outside, xtol=_CLOSE, rtol=1e-14, maxiter=1000))
     except ValueError:
         return float("nan")

@@ -320,7 +320,11 @@ def _decay(total: FloatArray, count: FloatArray, distance: FloatArray) -> float:
     left, right = max(grid[max(lowest - 1, 0)], 1e-9), grid[min(lowest + 1, grid.size - 1)]
     if half_slope(left) >= 0.0:
         return 0.0
-    return float(right) if half_slope(right) <= 0.0 else float(brentq(half_slope, left, right, xtol=1e-14, rtol=1e-14))
+    return (
+        float(right)
+        if half_slope(right) <= 0.0
+        else float(brentq(half_slope, left, right, xtol=1e-14, rtol=1e-14, maxiter=1000))
+    )
 
 
 def _sandwiches(score: FloatArray, gram: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

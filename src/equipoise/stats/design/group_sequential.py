@@ -330,7 +330,7 @@ def _fixed_drift(power: float, alpha_one_sided: float) -> float:
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(optimize.brentq(function, low, high, **_PRECISE))
+    return float(optimize.brentq(function, low, high, maxiter=1000, **_PRECISE))
 
 
 def _monotone_root(function: Callable[[float], float], low: float, high: float) -> float:

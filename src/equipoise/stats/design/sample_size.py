@@ -342,4 +342,4 @@ def _falling_root(function: Callable[[float], float], low: float, high: float) -
         low, high = high, 2.0 * high
         if high > 1e15:
             return math.inf
-    return float(optimize.brentq(function, low, high, xtol=1e-12, rtol=1e-14))
+    return float(optimize.brentq(function, low, high, xtol=1e-12, rtol=1e-14, maxiter=1000))

@@ -103,7 +103,7 @@ def fit_exact(x1: ArrayLike, n1: ArrayLike, x0: ArrayLike, n0: ArrayLike, *, lev
     reach = 60.0
 
     def root(function: Any) -> float:
-        return float(optimize.brentq(function, -reach, reach, xtol=1e-13))
+        return float(optimize.brentq(function, -reach, reach, xtol=1e-13, maxiter=1000))
 
     estimate = (
         -math.inf if at_low else math.inf if at_high else root(lambda t: float(probabilities(t) @ values) - total)
@@ -138,7 +138,8 @@ def fit_stratified_logistic(
     def excess(theta: float) -> float:
         return float(a.sum() - expected_count(m1, m0, t, math.exp(theta)).sum())
 
-    estimate = float(optimize.brentq(excess, -40, 40, xtol=1e-14))
+    # At an estimate of 0 the tolerance is finer than the sum can be: the bracket must be halved to its end.
+    estimate = float(optimize.brentq(excess, -40, 40, xtol=1e-14, maxiter=1000))
     e = expected_count(m1, m0, t, math.exp(estimate))
     information = float(table_variance(m1, m0, t, e).sum())
     return normal_tables(estimate, 1 / information, level, ("odds_ratio", "logistic, study intercepts", int(a.size)))

@@ -289,7 +289,9 @@ def _solve_q(y: FloatArray, v: FloatArray, x: FloatArray, target: float) -> floa
     high = _upper_bound(y, v)
     while generalised_q(y, v, x, high) > target:
         high *= 10
-    return float(optimize.brentq(lambda t: generalised_q(y, v, x, t) - target, 0.0, high, xtol=1e-15, rtol=8.9e-16))
+    return float(
+        optimize.brentq(lambda t: generalised_q(y, v, x, t) - target, 0.0, high, xtol=1e-15, rtol=8.9e-16, maxiter=1000)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -85,7 +85,9 @@ def combine_likelihoods(
                 return float("nan")
         try:
             return (
-                float(brentq(lambda b: mean_at(b) - tail, inside, outside, xtol=1e-9)) if inside != outside else middle
+                float(brentq(lambda b: mean_at(b) - tail, inside, outside, xtol=1e-9, maxiter=1000))
+                if inside != outside
+                else middle
             )
         except ValueError:
             return float("nan")
