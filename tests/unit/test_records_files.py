@@ -17,7 +17,7 @@ from equipoise.records import DataSource, Records
 from equipoise.records.check import check_records
 from equipoise.records.trial_facts import TrialFacts, facts_of
 from equipoise.workflow.library import read_protocol
-from equipoise.workflow.verbs import simulate
+from equipoise.workflow.verbs import import_records, simulate
 
 SOURCE = DataSource("simulated", "made for a test", "trial", "hash", {"seed": 7})
 TABLES = {
@@ -222,7 +222,8 @@ def replace_in(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 def append(file: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / file).write_text((folder / file).read_text() + text + "\n") and None
+    """A row more, which says of itself that it is simulated, as all rows here do."""
+    return lambda folder: (folder / file).write_text((folder / file).read_text() + text + ",true\n") and None
 
 
 def bytes_of(file: str, raw: bytes) -> Callable[[Path], None]:
@@ -400,7 +401,7 @@ def test_a_fault_in_every_row_is_shown_twenty_times_and_then_counted(folder: Pat
 
 def test_a_line_is_right_below_a_cell_with_line_breaks(folder: Path) -> None:
     text = (folder / "participants.csv").read_text()
-    (folder / "participants.csv").write_text(text + "P4,,,perhaps,,,,,,\n")
+    (folder / "participants.csv").write_text(text + "P4,,,perhaps,,,,,,,\n")
     (problem,) = problems_of(folder)
     assert problem.code == "R032"
     # the cell of P2 holds a line break: five rows, six lines and the header
@@ -507,3 +508,77 @@ def test_the_hash_in_the_manifest_is_that_of_the_file(folder: Path) -> None:
     entry = json.loads((folder / "records.json").read_text())["tables"]["urine"]
     assert entry["sha256"] == hashlib.sha256((folder / "urine.csv").read_bytes()).hexdigest()
     assert entry["rows"] == 3
+
+
+# What each row says of its origin
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("origin", ["simulated", "imported"])
+def test_every_table_that_leaves_says_of_each_row_whether_it_is_simulated(
+    tmp_path: Path, form: str, origin: str
+) -> None:
+    made = replace(records(days=pl.DataFrame({"participant_id": ["P1"], "use": [0.5]})), source=replace(SOURCE, origin=origin))
+    write_records(made, tmp_path / "r", tables_as=form)
+    files = [*(tmp_path / "r").rglob(f"*.{form}")]
+    assert len(files) == len(TABLES) + 1
+    for file in files:
+        frame = pl.read_csv(file) if form == "csv" else pl.read_parquet(file)
+        assert frame.columns[-1] == "simulated"
+        assert frame["simulated"].unique().to_list() == [origin == "simulated"]
+    back = read_records(tmp_path / "r")
+    assert back.data_hash == json.loads((tmp_path / "r" / "records.json").read_text("utf-8"))["data_hash"]
+    assert all("simulated" not in table.columns for table in (*back.tables.values(), *back.truth.values()))
+
+
+def test_a_folder_from_before_the_column_is_read(folder: Path) -> None:
+    before = read_records(folder)
+    for file in folder.rglob("*.csv"):
+        pl.read_csv(file, infer_schema=False).drop("simulated").write_csv(file)
+    assert read_records(folder).data_hash == before.data_hash
+
+
+def test_simulated_rows_are_not_taken_for_real_ones(folder: Path) -> None:
+    manifest = json.loads((folder / "records.json").read_text("utf-8"))
+    manifest["source"]["origin"] = "imported"
+    (folder / "records.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(RecordsError) as caught:
+        read_records(folder)
+    found = [problem for problem in caught.value.problems if problem.code == "R023"]
+    assert len(found) == len(caught.value.problems) == len([*folder.rglob("*.csv")])
+    assert all(problem.line is not None for problem in found)
+
+
+def test_one_real_row_among_simulated_ones_is_named_by_its_line(folder: Path) -> None:
+    file = folder / "visits.csv"
+    lines = file.read_text("utf-8").splitlines()
+    lines[2] = lines[2].removesuffix("true") + "FALSE"
+    lines[3] = lines[3].removesuffix("true")  # a row added by hand, which says nothing
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    with pytest.raises(RecordsError) as caught:
+        read_records(folder)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.line) == ("R023", 3)
+    assert "One row says simulated: false" in problem.found
+
+
+def test_a_column_of_that_name_of_ones_own_is_refused(tmp_path: Path) -> None:
+    tables = records().tables
+    own = {**tables, "participants": tables["participants"].with_columns(simulated=pl.lit("perhaps"))}
+    with pytest.raises(RecordsError, match="R024"):
+        write_records(Records(own, SOURCE), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("said", ["", "origin: simulated\n"])
+def test_a_mapping_cannot_make_simulated_tables_real(folder: Path, said: str) -> None:
+    mapping = (
+        f"equipoise-mapping: 1\nprotocol: trial\n{said}tables:\n  participants:\n    - file: participants.csv\n"
+        "      columns: {participant_id: participant_id, consented: consented}\n"
+    )
+    (folder / "mapping.yaml").write_text(mapping, "utf-8")
+    if said:
+        assert import_records("table", folder / "mapping.yaml").is_simulated
+        return
+    with pytest.raises(RecordsError, match="R023"):
+        import_records("table", folder / "mapping.yaml")

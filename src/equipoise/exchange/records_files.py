@@ -2,8 +2,8 @@
 
 ``records.json`` says the version of the format, where the records come from, and for each table its file, rows,
 SHA-256 and the types of the columns. CSV is UTF-8 with a header, commas, ``true`` and ``false``, nothing where nothing
-is known, rows sorted by the table's key: the same records give the same bytes. What only a simulator knows stands
-below ``truth/``.
+is known, rows sorted by the table's key: the same records give the same bytes. The last column, ``simulated``, says
+whether the participants are fictional. What only a simulator knows stands below ``truth/``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.output_folder import OutputFolder
+from equipoise.exchange.simulated_column import SIMULATED, simulated_problems, with_simulated
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.records.cells import TYPE_WORDS, TYPES_BY_WORD, Fault, type_cells
 from equipoise.records.check import find_faults, find_faults_of_trial
@@ -103,11 +104,13 @@ def write_records(
         listing: dict[str, Any] = {}
         truth: dict[str, Any] = {}
         plain = {n: plain_frame(n, frame, TABLES[n].key) for n, frame in records.tables.items() if frame.height}
+        said = records.is_simulated
         for name, frame in plain.items():
-            listing[name] = _entry(partial, f"{name}.{tables_as}", frame)
+            listing[name] = _entry(partial, f"{name}.{tables_as}", with_simulated(name, frame, said))
         for name, frame in sorted(records.truth.items()):
             (partial / "truth").mkdir(exist_ok=True)
-            truth[name] = _entry(partial, f"truth/{name}.{tables_as}", plain_frame(name, frame))
+            whole = with_simulated(name, plain_frame(name, frame), said)
+            truth[name] = _entry(partial, f"truth/{name}.{tables_as}", whole)
         manifest = {
             "equipoise_records": FORMAT,
             "source": records.source.as_dict(),
@@ -401,7 +404,18 @@ class _Reader:
         if recorded is None or hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
             found = f"The file {path.name} is not as it was written: it was edited, replaced or added."
             self.notes.append(Problem("R071", path.relative_to(self.folder).as_posix(), found, file=str(path)))
-        return frame
+        return self._without_simulated(name, frame)
+
+    def _without_simulated(self, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """The table without what each row says of its origin, which is held against the manifest's."""
+        if SIMULATED not in frame.columns:
+            return frame
+        file, lines = self.where[name]
+        hint = "Keep simulated and real participants in folders of their own, with the records.json that was written."
+        self.problems += simulated_problems(
+            frame[SIMULATED], self.manifest["source"]["origin"] == "simulated", file=file, lines=lines, hint=hint
+        )
+        return frame.drop(SIMULATED)
 
     def _unknown_columns(self, name: str, unknown: list[str], known: list[str], file: str) -> None:
         for column in unknown:

@@ -32,6 +32,7 @@ from equipoise.exchange.own_tables.mapping_file import (
     same_text,
 )
 from equipoise.exchange.records_files import _guess
+from equipoise.exchange.simulated_column import SIMULATED, simulated_problems
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 from equipoise.records.cells import TYPES_BY_WORD, Fault, type_cells
@@ -119,7 +120,17 @@ class _Work:
             self.files[name] = table
             if table is not None:
                 self.hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                self.hold_against_origin(table, str(path))
         return self.files[name]
+
+    def hold_against_origin(self, table: TextTable, file: str) -> None:
+        """Tables that equipoise wrote say of each row whether it is simulated: the mapping must say so too."""
+        if SIMULATED in table.columns:
+            is_simulated = self.spec.origin == "simulated"
+            hint = "Write origin: simulated in the mapping, and keep real participants in files of their own."
+            self.problems += simulated_problems(
+                table.frame[SIMULATED], is_simulated, file=file, lines=table.lines, hint=hint
+            )
 
     def has_columns(self, table: TextTable, file: str, wanted: list[tuple[str, Where]]) -> bool:
         """Whether the file has the columns the mapping names; each that it has not is a problem."""
