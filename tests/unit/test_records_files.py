@@ -518,7 +518,9 @@ def test_the_hash_in_the_manifest_is_that_of_the_file(folder: Path) -> None:
 def test_every_table_that_leaves_says_of_each_row_whether_it_is_simulated(
     tmp_path: Path, form: str, origin: str
 ) -> None:
-    made = replace(records(days=pl.DataFrame({"participant_id": ["P1"], "use": [0.5]})), source=replace(SOURCE, origin=origin))
+    made = replace(
+        records(days=pl.DataFrame({"participant_id": ["P1"], "use": [0.5]})), source=replace(SOURCE, origin=origin)
+    )
     write_records(made, tmp_path / "r", tables_as=form)
     files = [*(tmp_path / "r").rglob(f"*.{form}")]
     assert len(files) == len(TABLES) + 1
