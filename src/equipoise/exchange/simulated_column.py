@@ -6,9 +6,9 @@ and neither their hash nor a trial's ledger knows the column. Files without it a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from equipoise.foundation.errors import Problem, RecordsError
 
@@ -32,7 +32,7 @@ def with_simulated(name: str, frame: pl.DataFrame, is_simulated: bool) -> pl.Dat
 
 
 def simulated_problems(
-    cells: pl.Series, is_simulated: bool, *, file: str, lines: Sequence[int] | None, hint: str
+    cells: pl.Series, is_simulated: bool, *, file: str, lines: NDArray[np.int64] | None, hint: str
 ) -> list[Problem]:
     """The first row that contradicts the origin, and how many do; rows that say nothing are of the origin.
 
