@@ -75,7 +75,7 @@ def print_answer(run: Run) -> bool:
     print_notes(run.results.provenance.notes)
     n_more = len(run.results.estimates) - len(lines)
     if n_more:
-        _wrapped(f"{n_more} more rows: --all, or results.csv.")
+        _wrapped(f"{n_more} more {'row' if n_more == 1 else 'rows'}: --all, or results.csv.")
     report = next((path for path in run.files if path.name == "report.html"), None)
     out.print(f"Report: {report}" if report else f"Results: {run.folder}")
     return True

@@ -77,10 +77,10 @@ def size(
     if as_json:
         print_json(run.as_dict())
         return
-    _print(run)
+    _print(run, protocol)
 
 
-def _print(run: SizeRun) -> None:
+def _print(run: SizeRun, named: str) -> None:
     out = console()
 
     def say(text: str, style: str = "") -> None:
@@ -121,4 +121,4 @@ def _print(run: SizeRun) -> None:
         f"Two-sided {run.alpha_two_sided:g}, scenario {run.scenario}, {run.replicates} trials per size, "
         f"seed {run.seed}. Dropout is in the numbers: add nothing for it."
     )
-    say(f"Next: equipoise design-report {run.protocol.id} --scenario {run.scenario} --out design")
+    out.print(f"Next: equipoise design-report {named} --scenario {run.scenario} --out design", markup=False, soft_wrap=True)
