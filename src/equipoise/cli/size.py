@@ -121,4 +121,6 @@ def _print(run: SizeRun, named: str) -> None:
         f"Two-sided {run.alpha_two_sided:g}, scenario {run.scenario}, {run.replicates} trials per size, "
         f"seed {run.seed}. Dropout is in the numbers: add nothing for it."
     )
-    out.print(f"Next: equipoise design-report {named} --scenario {run.scenario} --out design", markup=False, soft_wrap=True)
+    out.print(
+        f"Next: equipoise design-report {named} --scenario {run.scenario} --out design", markup=False, soft_wrap=True
+    )
