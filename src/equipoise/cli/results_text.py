@@ -97,8 +97,8 @@ def print_results(run: Run) -> None:
         said = (_said(w) + (f" ({counts[w]} participants)" if w in counts else "") for w in e.warnings)
         out.print(f"{e.id}: {', '.join(said)}")
     if varied:
-        rows, are = ("row shows", "it is") if varied == 1 else ("rows show", "they are")
-        out.print(f"{varied} more {rows} what varied choices do; {are} in the report and in results.csv.")
+        noun, are = ("row shows", "it is") if varied == 1 else ("rows show", "they are")
+        out.print(f"{varied} more {noun} what varied choices do; {are} in the report and in results.csv.")
     provenance = run.results.provenance
     print_notes(provenance.notes)
     out.print(
