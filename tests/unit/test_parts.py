@@ -272,3 +272,95 @@ def test_what_an_event_cannot_be_is_refused(part: str, words: str) -> None:
     with pytest.raises(SimulationError, match="S050") as error:
         read_scenario(read_protocol_text(EVENTS.replace("PART", part), file="trial.yaml"))
     assert words in str(error.value)
+
+
+COUNTS = (
+    EVENTS.split("endpoints:", maxsplit=1)[0]
+    + """endpoints:
+  relapses: {kind: event-count, words: relapses, events: [relapse], days: 5..124, as: rate, per-days: 30}
+  first: {kind: time-to-event, words: relapse, time-zero: day 5, first-of: [{event: relapse}], until: day 125}
+estimands: {relapses: {endpoint: relapses, treatments: b v a, summary: mean-difference}}
+analyses: {relapses: {estimand: relapses, estimator: linear, level: primary, alpha-two-sided: 0.05}}
+assumptions:
+  one:
+    n: {a: 40, b: 40}
+    parts: {attendance: {LEAVING}, events: {relapse: {PART}}}
+"""
+)
+
+
+def counts(part: str, leaving: str = "level: -20, missed: 0, severity: 0") -> Protocol:
+    return read_protocol_text(COUNTS.replace("PART", part).replace("LEAVING", leaving), file="trial.yaml")
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.5, 2.0])
+def test_events_that_come_again_have_the_rate_and_spread_stated(dispersion: float) -> None:
+    protocol = counts(f"rate: 2 per 30 days, dispersion: {dispersion}, effect: {{b: -0.7}}")
+    made = derive_endpoint(
+        simulate_batch(protocol, read_scenario(protocol), seed=1, replicates=range(100)).lattice, "relapses"
+    )
+    assert made.value is not None
+    assert made.exposure is not None
+    assert (made.exposure == 120).all()
+    for arm, rate in (("a", 2 / 30), ("b", 2 / 30 * np.exp(-0.7))):
+        count = made.value[made.participants.arm == arm] * 120 / 30
+        mu, k = 120 * rate, dispersion
+        # By gamma mixing of days that count once each: m days, variance mu + k mu^2 less E of the squared chance.
+        wanted = mu + k * mu**2 - 120 * rate**2 * (1 + k)
+        assert count.mean() == pytest.approx(mu, abs=4 * np.sqrt(wanted / count.size))
+        assert count.var() == pytest.approx(wanted, rel=0.15)
+        assert (count == np.rint(count)).all()
+
+
+def test_who_is_seen_for_less_has_fewer_events_and_the_same_rate() -> None:
+    protocol = counts("rate: 3 per 30 days, dispersion: 0", "lost: 40 %, severity: 0, missed: 0")
+    batch = simulate_batch(protocol, read_scenario(protocol), seed=2, replicates=range(100))
+    made = derive_endpoint(batch.lattice, "relapses")
+    assert made.value is not None
+    assert made.exposure is not None
+    partly = (made.exposure > 0) & (made.exposure < 120)
+    assert 0.1 < partly.mean() < 0.5
+    days = made.exposure[partly]
+    n_events = (made.value[partly] * days / 30).sum()
+    assert n_events / days.sum() == pytest.approx(0.1, abs=4 * np.sqrt(0.1 / days.sum()))
+
+
+def test_events_that_come_again_are_the_same_in_records_and_whatever_the_batch() -> None:
+    protocol = counts("rate: 2 per 30 days", "lost: 20 %")
+    scenario = read_scenario(protocol)
+    many = derive_endpoint(simulate_batch(protocol, scenario, seed=5, replicates=[3, 4, 9]).lattice, "relapses")
+    assert isinstance(scenario, PartsScenario)
+    records = records_of_parts(run_course(scenario, seed=5, replicates=[4]), [4])
+    one = derive_endpoint(read_lattice(protocol, records), "relapses")
+    assert many.value is not None
+    assert one.value is not None
+    assert (many.value[80:160] == one.value).all()
+    events = records["events"]
+    assert events.group_by("participant_id").len()["len"].max() > 1
+    assert not events.select("participant_id", "term", "day").is_duplicated().any()
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "words"),
+    [
+        ("hazard: 0.07 per day", "S052", "the first of each participant alone"),
+        ("rate: 2 per 30 days, hazard: 0.1", "S050", "many times"),
+        ("rate: often", "S050", "2 per 28 days"),
+        ("rate: 1 per day", "S050", "counted by the day"),
+        ("rate: 0.3 per day, dispersion: 1", "S050", "of the events be lost"),
+        ("rate: 0.07 per day, effect: {b: 2.5}", "S050", "a day in b"),
+        ("rate: 2 per 30 days, seen: at-visit", "S050", "a hazard (once)"),
+        ("hazard: 0.1, dispersion: 1", "S050", "goes with a rate"),
+        ("rate: 2 per 30 days, dispersion: -1", "S050", "Poisson"),
+    ],
+)
+def test_what_a_count_cannot_be_is_refused(part: str, code: str, words: str) -> None:
+    with pytest.raises(SimulationError, match=code) as error:
+        read_scenario(counts(part))
+    assert words in str(error.value)
+
+
+def test_death_comes_once() -> None:
+    text = COUNTS.replace("PART", "rate: 2 per 30 days}, death: {rate: 0.001 per day").replace("LEAVING", "lost: 10 %")
+    with pytest.raises(SimulationError, match="happens once"):
+        read_scenario(read_protocol_text(text, file="trial.yaml"))

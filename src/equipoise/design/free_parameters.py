@@ -97,7 +97,7 @@ _SHARES = frozenset(
         "held",
     )
 )
-_ABOVE_ZERO = frozenset(["sd", "person-sd", "day-sd", "site-sd", "hazard", "shape"])
+_ABOVE_ZERO = frozenset(["sd", "person-sd", "day-sd", "site-sd", "hazard", "rate", "dispersion", "shape"])
 
 
 def _movable_of_parts(protocol: Protocol, spec: ScenarioSpec) -> dict[str, tuple[str, str | None, str, float]]:

@@ -49,6 +49,7 @@ class Course:
     reports: dict[str, Floats] = field(default_factory=dict)  # (N, V), NaN where not given
     given: dict[tuple[str, int], Mask] = field(default_factory=dict)  # (N,) by intervention and day
     events: dict[str, NDArray[np.int64]] = field(default_factory=dict)  # (N,) day index; NEVER
+    recurrent: dict[str, NDArray[np.int64]] = field(default_factory=dict)  # (N, K) day indices, then NEVER
     stopped: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # day index; NEVER
 
     @property
@@ -182,7 +183,10 @@ def run_course(scenario: PartsScenario, *, seed: int, replicates: Sequence[int])
         stopped=np.full(n, NEVER, dtype=np.int64),
     )
     for id, event in scenario.parts.events.items():
-        course.events[id] = _event_days(course, id, event)
+        if event.rate is None:
+            course.events[id] = _event_days(course, id, event)
+        else:
+            course.recurrent[id] = _days_of_recurrent(course, id, event)
     _Days(course).run()
     for id, event in scenario.parts.events.items():
         if event.seen_at_visit:
@@ -217,6 +221,31 @@ def _event_days(course: Course, id: str, event: Event) -> NDArray[np.int64]:
     last, start = course.scenario.n_days, day_index(course.scenario.randomization_day)
     index = start + np.maximum(np.ceil(np.minimum(days, float(last))), 1.0)
     return np.asarray(np.where(index < last, index, NEVER), dtype=np.int64)
+
+
+def _days_of_recurrent(course: Course, id: str, event: Event) -> NDArray[np.int64]:
+    """(N, K) day indices of what may happen again, in order, from the day of randomization on; NEVER fills up.
+
+    A participant's rate is the stated one times a gamma number, correlated with the severity that parts share. On each
+    day the event happens or not with that chance, as records count it (a term once a day), so the gaps are geometric.
+    Counts over any number of days have the mean stated and the spread of a negative binomial, less that of days that
+    cannot count twice.
+    """
+    assert event.rate is not None
+    instance = instance_of("event", id)
+    person = np.ones(course.n)
+    if event.dispersion > 0:
+        below = special.ndtr(course.person("event", id, event.severity))
+        person = event.dispersion * special.gammaincinv(1.0 / event.dispersion, below)
+    chance = np.clip(event.rate * person * np.exp(event.effect.by_arm[course.arm]), 1e-12, 1.0)
+    log_none = np.log1p(-np.minimum(chance, 1.0 - 1e-12))
+    at = np.full(course.n, day_index(course.scenario.randomization_day) - 1.0)
+    columns: list[NDArray[np.int64]] = []
+    while (at < course.scenario.n_days).any():
+        draw = course.uniform(Purpose.COUNT, draw=len(columns), instance=instance)
+        at = at + np.maximum(np.ceil(np.log(draw) / log_none), 1.0)
+        columns.append(np.where(at < course.scenario.n_days, at, NEVER).astype(np.int64))
+    return np.stack(columns, axis=1)
 
 
 def _seen_at_visits(course: Course, days: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
+from equipoise.records.schema import DISPOSITION_EVENTS
 from equipoise.simulation.quantities import Place, at_day, n_days, plain_number, rate_per_day, share, shown
 
 CODES = {
@@ -132,9 +134,11 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An event with its hazard: Weibull, in days from randomization."""
+    """An event with its hazard: Weibull, in days from randomization; or one that may come again, with its rate."""
 
-    hazard: float  # a day, at shape 1; otherwise that of the exponential with the same median
+    hazard: float = 0.0  # a day, at shape 1; otherwise that of the exponential with the same median
+    rate: float | None = None  # a day, of what may happen many times: on so many days of a hundred ...
+    dispersion: float = 0.5  # ... times a gamma number of the participant with mean 1 and this variance
     shape: float = 1.0
     severity: float = 0.5
     person_sd: float = 0.0
@@ -361,15 +365,15 @@ class PartsReader:
         )
 
     def event(self, id: str, values: Any) -> Event:
-        """An event."""
+        """An event, once a participant by its hazard, or again and again by its rate."""
         p = self.part(f"events.{id}", values)
-        p.known(("hazard", "event-free", "shape", "severity", "person-sd", "seen", *self.EFFECT_KEYS))
-        if "effect" in p.values and ({"builds", "fades", "per-dose", "effect-on"} & set(p.values)):
-            odd = next(key for key in ("builds", "fades", "per-dose", "effect-on") if key in p.values)
-            p.problem(odd, "The effect on a hazard holds from the first day on.", "an effect without it")
-        effect = self.effect(p)
-        if effect.by_intervention:
-            p.problem("effect", "The effect on a hazard goes by arm.", listed(self.arms, conjunction="and"))
+        keys = ("hazard", "event-free", "shape", "person-sd", "seen")
+        p.known((*keys, "rate", "dispersion", "severity", *self.EFFECT_KEYS))
+        if "rate" in p.values:
+            return self._recurrent(id, p, keys)
+        if "dispersion" in p.values:
+            p.problem("dispersion", "It goes with a rate, and there is none.", "rate, or person-sd with a hazard")
+        effect = self._event_effect(p)
         shape = self.default(p, "shape", 1.0, lowest=0.01, highest=50)
         seen = p.values.get("seen", "at-once")
         if seen not in ("at-once", "at-visit"):
@@ -382,6 +386,44 @@ class PartsReader:
             effect=effect,
             seen_at_visit=seen == "at-visit",
         )
+
+    def _event_effect(self, p: Place) -> Effect:
+        """The effect on a hazard or rate: by arm, from the first day on."""
+        if "effect" in p.values and ({"builds", "fades", "per-dose", "effect-on"} & set(p.values)):
+            odd = next(key for key in ("builds", "fades", "per-dose", "effect-on") if key in p.values)
+            p.problem(odd, "The effect on a hazard holds from the first day on.", "an effect without it")
+        effect = self.effect(p)
+        if effect.by_intervention:
+            p.problem("effect", "The effect on a hazard goes by arm.", listed(self.arms, conjunction="and"))
+        return effect
+
+    def _recurrent(self, id: str, p: Place, of_hazards: tuple[str, ...]) -> Event:
+        """An event that may come again: a rate, how much participants differ in it, an effect on its logarithm."""
+        for key in of_hazards:
+            if key in p.values:
+                p.problem(key, f"rate and {key} both stand here.", "a rate (many times), or a hazard (once)")
+        if id in DISPOSITION_EVENTS:
+            p.problem("rate", f"{id} happens once.", "a hazard such as 0.001 per day", "Write hazard in place of rate.")
+        expected = "a rate above 0 and below 1 per day (events are counted by the day), such as 2 per 28 days"
+        event = Event(
+            rate=p.number("rate", read=rate_per_day, lowest=0, highest=1, open_ends=True, expected=expected),
+            dispersion=self.default(p, "dispersion", 0.5, lowest=0, highest=20, expected="from 0 (Poisson) to 20"),
+            severity=self.default(p, "severity", 0.5, lowest=-1, highest=1),
+            effect=self._event_effect(p),
+        )
+        assert event.rate is not None
+        rates = event.rate * np.exp(event.effect.by_arm)
+        kept = [rate_by_day(rate, event.dispersion) / rate for rate in rates]
+        if min(kept) < 0.99:
+            worst = int(np.argmin(kept))
+            found = (
+                f"{rates[worst]:.3g} a day in {self.arms[worst]} with a dispersion of {event.dispersion:g}: some "
+                f"participants would have more than one a day, and {100 * (1 - kept[worst]):.0f} % of the events be lost."
+            )
+            p.problem(
+                "rate", found, "a lower rate or dispersion", "Events are counted by the day; count days of use as use."
+            )
+        return event
 
     def _hazard(self, p: Place, shape: float) -> float:
         """The rate stated, or that at which a stated share has no event by a study day (with nobody unlike another)."""
@@ -403,6 +445,14 @@ class PartsReader:
         # The exponential with the same median as the Weibull.
         median = days * (math.log(2.0) / cumulative) ** (1.0 / shape)
         return float(math.log(2.0) / median)
+
+
+def rate_by_day(rate: float, dispersion: float) -> float:
+    """Mean events a day where none counts twice: of the least of 1 and ``rate`` times a gamma number of this variance."""
+    if dispersion <= 0:
+        return min(rate, 1.0)
+    shape, most = 1.0 / dispersion, 1.0 / (rate * dispersion)
+    return float(rate * special.gammainc(shape + 1.0, most) + special.gammaincc(shape, most))
 
 
 def _names(use: Any, substance: str) -> bool:

@@ -316,13 +316,21 @@ def _adverse_events(trial: TrialOfParts) -> pl.DataFrame:
 def _events(trial: TrialOfParts) -> pl.DataFrame:
     """Outcome events that are no events of disposition, each on its day, of who was still there and alive.
 
-    That nothing happened is told by the end of taking part, in the table disposition.
+    That nothing happened is told by the end of taking part, in the table disposition. What may happen again is known
+    up to that day, so that events and the days in which they could have been known go together.
     """
     course, rows = trial.course, trial.rows
     never = np.full(trial.n, NEVER, dtype=np.int64)
     died = course.events["death"][rows] if "death" in course.events else never
     ends = np.minimum(died, np.where(trial.is_gone, course.gone_from[rows], never))
     frames = []
+    for term, every in course.recurrent.items():
+        last = max(visit.target_day for visit in course.scenario.visits)
+        left = np.where(trial.is_gone, _left_on(trial), last)
+        known_to = np.array([day_index(int(day)) for day in left])
+        who, which = np.nonzero(every[rows] <= np.minimum(known_to, died)[:, None])
+        day = [study_day(int(index)) for index in every[rows][who, which]]
+        frames.append(pl.DataFrame({"participant_id": trial.ids[who], "term": term, "day": day, "happened": True}))
     for term, days in course.events.items():
         if term not in DISPOSITION_EVENTS:
             who = np.flatnonzero(days[rows] < ends)
@@ -332,6 +340,11 @@ def _events(trial: TrialOfParts) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(frame, schema=schema) for frame in frames]) if frames else pl.DataFrame()
 
 
+def _left_on(trial: TrialOfParts) -> NDArray[np.int64]:
+    """(n,) study day after the last contact, on which whoever is gone is recorded to have left."""
+    return np.array([study_day(day_index(int(day)) + 1) for day in trial.last_contact], dtype=np.int64)
+
+
 def _disposition(trial: TrialOfParts) -> pl.DataFrame:
     """Completion on the last planned day; withdrawal or loss on the day after the last contact; events on their day."""
     course, rows, s = trial.course, trial.rows, trial.course.scenario
@@ -339,6 +352,7 @@ def _disposition(trial: TrialOfParts) -> pl.DataFrame:
     dead = course.events["death"][rows] < NEVER if "death" in course.events else np.zeros(trial.n, dtype=np.bool_)
     withdrew = trial.uniform(Purpose.DISPOSITION) < trial.accompanying.withdrawal_share
     last = max(visit.target_day for visit in s.visits)
+    left_on = _left_on(trial)
     found: list[dict[str, Any]] = []
     for i in range(trial.n):
         who = str(trial.ids[i])
@@ -370,8 +384,7 @@ def _disposition(trial: TrialOfParts) -> pl.DataFrame:
                     "could not be reached",
                 )
             )
-            day = study_day(day_index(int(trial.last_contact[i])) + 1)
-            found.append({"participant_id": who, "event": event, "day": day, "reason": reason})
+            found.append({"participant_id": who, "event": event, "day": int(left_on[i]), "reason": reason})
         else:
             found.append({"participant_id": who, "event": "completion", "day": last, "reason": None})
     schema = {"participant_id": pl.String, "event": pl.String, "day": pl.Int64, "reason": pl.String}

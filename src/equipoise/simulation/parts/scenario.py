@@ -15,6 +15,8 @@ from equipoise.instruments import Instrument
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import DrugIntervention
 from equipoise.protocol.language.protocol import PlannedVisit
+from equipoise.records.schema import DEATH, DISPOSITION_EVENTS
+from equipoise.records.trial_facts import event_terms
 from equipoise.simulation.design import PlannedInfusion, PlannedTherapy
 from equipoise.simulation.items import score_range
 from equipoise.simulation.parts.parameters import Parts, PartsReader, Score
@@ -80,9 +82,6 @@ def read_parts(
     }
     scores = _scores(reader, instruments)
     reports = {id: reader.report(id, values) for id, values in _group(reader, "report", tuple(instruments)).items()}
-    from equipoise.records.schema import DISPOSITION_EVENTS
-    from equipoise.records.trial_facts import event_terms
-
     happens = tuple(dict.fromkeys((*DISPOSITION_EVENTS, *event_terms(protocol))))
     events = {id: reader.event(id, values) for id, values in _group(reader, "events", happens).items()}
     doses = reader.part("doses", settings.parts.get("doses", {}))
@@ -286,6 +285,9 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
         for term in endpoint.event_terms:
             if term not in parts.events:
                 need(f"events.{term}", f"{id} reads {term}, which no part draws.", "a hazard")
+            elif endpoint.kind == "event-count" and parts.events[term].rate is None and term != DEATH:
+                found = f"{id} counts {term}, and the part has a hazard: it draws the first of each participant alone."
+                need(f"events.{term}.rate", found, "a rate such as 2 per 28 days, in place of the hazard")
         for event in getattr(endpoint, "first_of", ()):
             names = set(getattr(event, "disposition", ())) - {"study_withdrawal", "lost_to_follow_up", "completion"}
             for name in sorted(names - set(parts.events) - {"treatment_discontinuation"}):
