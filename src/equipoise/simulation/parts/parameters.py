@@ -417,8 +417,9 @@ class PartsReader:
         if min(kept) < 0.99:
             worst = int(np.argmin(kept))
             found = (
-                f"{rates[worst]:.3g} a day in {self.arms[worst]} with a dispersion of {event.dispersion:g}: some "
-                f"participants would have more than one a day, and {100 * (1 - kept[worst]):.0f} % of the events be lost."
+                f"{rates[worst]:.3g} a day in {self.arms[worst]} with a dispersion of {event.dispersion:g}: "
+                f"some participants would have more than one a day, and {100 * (1 - kept[worst]):.0f} % of the events "
+                "be lost."
             )
             p.problem(
                 "rate", found, "a lower rate or dispersion", "Events are counted by the day; count days of use as use."
@@ -448,7 +449,7 @@ class PartsReader:
 
 
 def rate_by_day(rate: float, dispersion: float) -> float:
-    """Mean events a day where none counts twice: of the least of 1 and ``rate`` times a gamma number of this variance."""
+    """Mean events a day where none counts twice: of the least of 1 and ``rate`` times a gamma number of mean 1."""
     if dispersion <= 0:
         return min(rate, 1.0)
     shape, most = 1.0 / dispersion, 1.0 / (rate * dispersion)
