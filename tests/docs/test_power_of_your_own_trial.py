@@ -34,9 +34,7 @@ def test_there_are_four_trials_each_with_its_power_in_ten_lines_of_assumptions()
         assert len(trial.split("assumptions:\n")[1].splitlines()) <= 10
 
 
-@pytest.mark.parametrize(
-    ("trial", "power"), list(zip(TRIALS, POWERS, strict=True)), ids=NAMES
-)
+@pytest.mark.parametrize(("trial", "power"), list(zip(TRIALS, POWERS, strict=True)), ids=NAMES)
 def test_a_trial_of_the_page_is_right_and_has_the_power_printed(tmp_path: Path, trial: str, power: float) -> None:
     path = written(tmp_path, trial)
     checked = RUN.invoke(app, ["check", path])
