@@ -42,6 +42,7 @@ class Page:
     name: str
     address: str
     view: Callable[..., HttpResponse]
+    tells_arm: bool = False
 
 
 class Asked(HttpRequest):
@@ -55,8 +56,10 @@ class Asked(HttpRequest):
     page: str
 
 
-def page(name: str, address: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
-    """Make a function the page of that name at that address."""
+def page(
+    name: str, address: str, *, tells_arm: bool = False
+) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Make a function the page of that name at that address; one that ``tells_arm`` locks after three minutes."""
 
     def register(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
@@ -71,7 +74,7 @@ def page(name: str, address: str) -> Callable[[Callable[..., HttpResponse]], Cal
                 except Exception as error:
                     return broken(request, error)
 
-        PAGES[name] = Page(name, address, guarded)
+        PAGES[name] = Page(name, address, guarded, tells_arm)
         return guarded
 
     return register
@@ -81,7 +84,7 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "POST"])
     served = request.served
-    request.who = served.sessions.find(request.COOKIES.get(COOKIE, ""))
+    request.who = served.sessions.find(request.COOKIES.get(COOKIE, ""), f"{name} {place.get('participant', '')}")
     account = served.trial.row("account", account=request.who.account) if request.who else None
     if account is not None and not _in_use(served, account):
         served.sessions.end_of(account.account)
@@ -98,6 +101,10 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
         return not_allowed(request, POLICY.get(name, frozenset()))
     if "participant" in place:
         _require_known(request, place["participant"])
+    if PAGES[name].tells_arm and served.sessions.is_locked(request.who):
+        from equipoise.web.passphrase_again import unlocked
+
+        return unlocked(request)
     return view(request, **place)
 
 

@@ -47,6 +47,12 @@ infusion-start         -   -   -   Y   -   -   -   -   -   -   -
 infusion-rate          -   -   -   Y   -   -   -   -   -   -   -
 infusion-vitals        -   -   -   Y   -   -   -   -   -   -   -
 infusion-stop          -   -   -   Y   -   -   -   -   -   -   -
+pharmacy               -   -   -   -   -   Y   -   -   -   -   -
+dose                   -   -   -   -   -   Y   -   -   -   -   -
+bag-label              -   -   -   -   -   Y   -   -   -   -   -
+register               -   -   -   -   -   Y   -   -   -   -   -
+slots                  -   -   -   -   -   Y   -   -   -   -   -
+awake                  -   -   -   -   -   Y   -   -   -   -   Y
 queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
 query                  -   -   -   -   -   -   Y   Y   Y   -   -
 query-answer           -   Y   Y   Y   Y   -   Y   -   -   -   -

@@ -13,12 +13,15 @@ from django.template import engines
 
 from equipoise.foundation.version import program_version
 from equipoise.web.policy import may
+from equipoise.web.sessions import LOCK
 from equipoise.web.words import day_words, role_words, zone_words
 
 NAVIGATION = (
     ("today", "Today", "/today/"),
     ("participants", "Participants", "/p/"),
-    ("pharmacy", "Pharmacy", "/pharmacy/"),
+    ("pharmacy", "Dose sheets", "/pharmacy/"),
+    ("register", "Drug register", "/pharmacy/register/"),
+    ("slots", "Slots", "/pharmacy/slots/"),
     ("queries", "Queries", "/queries/"),
     ("audit", "Audit trail", "/audit/"),
     ("accounts", "Accounts", "/accounts/"),
@@ -60,8 +63,16 @@ def _frame(request: Any) -> dict[str, Any]:
             "my_sites": ", ".join(request.sites),
             "unblinded": bool(_UNBLINDED & set(roles)),
             "foot": _foot(served, request.sites),
+            "tells_arm": _tells_arm(request.page),
+            "lock_after": LOCK + 2,
         }
     return out
+
+
+def _tells_arm(name: str) -> bool:
+    from equipoise.web.page import PAGES
+
+    return name in PAGES and PAGES[name].tells_arm
 
 
 def _foot(served: Any, sites: tuple[str, ...]) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def static_mark() -> str:
     from importlib.resources import files
 
     made = hashlib.sha256()
-    for name in ("equipoise.css", "keys.js"):
+    for name in ("equipoise.css", "keys.js", "watch.js"):
         made.update(files("equipoise.web").joinpath("static", name).read_bytes())
     return made.hexdigest()[:10]
 

@@ -3,6 +3,9 @@
 A session ends after a quarter of an hour without a request, after ten hours in any case, at sign-out, and when the
 server stops. For a while it is still known whose an ended session was, so that what was typed meanwhile is kept for
 its author; it opens nothing.
+
+Two things beside that: pages that tell an arm lock three minutes after the last of them was looked at; and one page may
+stay open to a session that has ended (the infusion that its nurse watches), for a time that is said beforehand.
 """
 
 from __future__ import annotations
@@ -11,22 +14,30 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 IDLE = 15 * 60
 ABSOLUTE = 10 * 3600
+LOCK = 3 * 60  # after which pages that tell an arm ask for the pass-phrase
 
 
 @dataclass(slots=True)
 class SignedIn:
-    """One session of one person."""
+    """One session of one person.
+
+    ``looked`` is when a page that tells an arm was last looked at; ``stays`` are the pages that stay open to it, each
+    until when; ``key`` seals what travels with its pages.
+    """
 
     account: str
     device: str
     began: float
     seen: float
+    looked: float = 0.0
     ended: bool = False
+    stays: dict[str, float] = field(default_factory=dict)
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
 class Sessions:
@@ -41,22 +52,55 @@ class Sessions:
         """A new session; its token, which is kept nowhere here."""
         token, now = secrets.token_urlsafe(32), self._tick()
         with self._lock:
-            self._known = {key: one for key, one in self._known.items() if now - one.began < ABSOLUTE}
-            self._known[_key(token)] = SignedIn(account, device, now, now)
+            self._known = {key: one for key, one in self._known.items() if self._is_kept(one, now)}
+            self._known[_key(token)] = SignedIn(account, device, now, now, looked=now)
         return token
 
-    def find(self, token: str) -> SignedIn | None:
-        """The session of a token, which this keeps from idling; ``None`` where there is none or it has ended."""
+    def find(self, token: str, place: str = "") -> SignedIn | None:
+        """The session of a token, which this keeps from idling; ``None`` where there is none or it has ended.
+
+        At a ``place`` that stays open to it, it is found though it has ended, and stays ended for all others.
+        """
         now = self._tick()
         with self._lock:
             one = self._known.get(_key(token))
-            if one is None or one.ended:
+            if one is None:
+                return None
+            if place and one.stays.get(place, 0.0) > now and (one.ended or now - one.seen >= IDLE):
+                one.ended = True
+                return one
+            if one.ended:
                 return None
             if now - one.seen >= IDLE or now - one.began >= ABSOLUTE:
                 one.ended = True
                 return None
             one.seen = now
             return one
+
+    def stay(self, one: SignedIn, place: str, seconds: float) -> None:
+        """Let a page stay open to a session for so many seconds from now, whether it idles or not; 0 ends it."""
+        with self._lock:
+            if seconds > 0:
+                one.stays[place] = max(one.stays.get(place, 0.0), self._tick() + seconds)
+            else:
+                one.stays.pop(place, None)
+
+    def is_locked(self, one: SignedIn) -> bool:
+        """Whether nobody has looked at a page that tells an arm for three minutes; otherwise this counts as a look."""
+        now = self._tick()
+        with self._lock:
+            if now - one.looked >= LOCK:
+                return True
+            one.looked = now
+            return False
+
+    def unlock(self, one: SignedIn) -> None:
+        """Open the pages that tell an arm again, after the pass-phrase."""
+        with self._lock:
+            one.looked = self._tick()
+
+    def _is_kept(self, one: SignedIn, now: float) -> bool:
+        return now - one.began < ABSOLUTE or any(until > now for until in one.stays.values())
 
     def whose(self, token: str) -> str:
         """Whose an ended session was, while that is still known; empty otherwise."""

@@ -80,6 +80,7 @@ dose-check             -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet-cancel      -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet-read        -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet             -   -   -   -   -   Y   -   -   -   -   -
+dose-sheets            -   -   -   -   -   Y   -   -   -   -   -
 due                    -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -   -
 entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
@@ -115,6 +116,7 @@ randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -
+read-infusion          -   -   -   Y   -   -   -   -   -   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
@@ -129,6 +131,7 @@ session                -   Y   Y   -   -   -   -   -   -   -   -
 sign                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 sign-off               -   -   Y   -   -   -   -   -   -   -   -
 sign-out               Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+slots-read             -   -   -   -   -   Y   -   -   -   -   -
 stock                  -   -   -   -   -   Y   -   -   -   -   -
 stock-count            -   -   -   -   -   Y   -   -   -   -   -
 transfer               -   Y   Y   -   -   -   -   -   Y   -   -

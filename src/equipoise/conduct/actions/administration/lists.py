@@ -55,6 +55,19 @@ def add_slots(act: Act, slots: int | None = None) -> None:
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
+@action("slots-read", states=("open", "paused", "frozen", "locked"), again=run_again)
+def slots_read(act: Act) -> None:
+    """Read how many slots each stream holds and how many are given or set aside: for the pharmacy alone.
+
+    Who knows how full a block is could guess the next arm. That it was read is recorded, no number is.
+    """
+    held: dict[str, int] = dict(act.trial.rows("SELECT stream, COUNT(*) FROM slot GROUP BY stream"))
+    given: dict[str, int] = dict(act.trial.rows("SELECT stream, given FROM stream"))
+    act.record(subject="randomization", what={"read": "slots"})
+    streams = sorted(held.keys() | given.keys())
+    act.tell({"streams": [{"stream": one, "held": held.get(one, 0), "given": given.get(one, 0)} for one in streams]})
+
+
 def given_rows(act: Act) -> list[dict[str, Any]]:
     """Every allocation with its arm, in the order of streams and slots; with minimization the levels it went by.
 

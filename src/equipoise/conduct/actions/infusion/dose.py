@@ -23,6 +23,8 @@ CODES = {
     "C607": "A drug of the register that the trial does not give.",
 }
 
+_READ = ("open", "paused", "frozen", "locked")
+
 
 def infusion_visit(day: int) -> str:
     """Where the records of the infusion of a study day stand."""
@@ -41,11 +43,15 @@ def planned_days(protocol: Protocol) -> tuple[int, ...]:
 
 
 def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
-    """What the sealed ledger holds of one kind, in order; needs the pharmacy's folder."""
+    """What the sealed ledger holds of one kind, in order, each with the ``event`` it belongs to; needs the pharmacy's
+    folder.
+    """
     from equipoise.conduct.trial.models import SealedEvent
 
     rows = SealedEvent.objects.order_by("number").values_list("number", "event_number", "content")
-    opened = (act.vault.open(f"event {number} of {event}", content) for number, event, content in rows)
+    opened = (
+        {"event": event, **act.vault.open(f"event {number} of {event}", content)} for number, event, content in rows
+    )
     return [entry for entry in opened if entry.get("kind") == kind]
 
 
@@ -199,7 +205,7 @@ def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
     }
 
 
-@action("dose-sheet-read", again=run_again)
+@action("dose-sheet-read", states=_READ, again=run_again)
 def dose_sheet_read(act: Act, participant: str, day: int | None = None) -> None:
     """Read a dose sheet again, as it was made: nothing is drawn, nothing changes. That it was read is recorded."""
     planned = _planned(act, day)
@@ -267,9 +273,15 @@ def last_dose(act: Act, participant: str, day: int) -> dict[str, Any]:
     return found[-1]
 
 
-@action("dose-check", again=check_again_told)
-def dose_check(act: Act, participant: str, day: int | None = None) -> None:
-    """Check a dose sheet, by another account than the one that prepared it: the dose is worked out again."""
+@action("dose-check", private=("kg", "mg"), again=check_again_told, of_pharmacy=True)
+def dose_check(
+    act: Act, participant: str, day: int | None = None, kg: Decimal | None = None, mg: Decimal | None = None
+) -> None:
+    """Check a dose sheet, by another account than the one that prepared it: the dose is worked out again.
+
+    ``kg`` and ``mg`` are what the second person read and worked out by hand; where they are given they must agree with
+    the sheet.
+    """
     protocol = act.protocol
     act.take("prepare_dose")
     planned = _planned(act, day)
@@ -294,6 +306,15 @@ def dose_check(act: Act, participant: str, day: int | None = None) -> None:
             "the same dose twice",
             "Make the sheet anew.",
         )
+    differs = [
+        name
+        for name, found, held in (("kg", kg, dose["weight_kg"]), ("mg", mg, dose["prepared_mg"]))
+        if found is not None and found != Decimal(held)
+    ]
+    raise_problems(
+        Problem("C606", name, "It is not what stands on the sheet.", "the same twice", "Read and work it out again.")
+        for name in differs
+    )
     items: dict[str, tuple[str, str | None, str]] = {"checked-by": ("text", act.session.account, "")}
     act.record(
         subject=visit,
@@ -321,14 +342,16 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
     act.tell({"shelf_mg": _shelf([*lines, entry])})
 
 
-@action("stock-register", again=run_again)
+@action("stock-register", states=_READ, again=run_again)
 def stock_register(act: Act) -> None:
     """Read the drug register: its lines by number, and what the shelf should hold. That it was read is recorded."""
     lines = register(act)
     act.record(subject="drug register", what={"read": "drug register"}, answer={"lines": len(lines)})
+    entered = _entered(act)
     shown = [
         {
             "line": number,
+            **entered[number - 1],
             "drug": line.drug,
             "movement": line.movement,
             "mg": format(line.mg, "f"),
@@ -353,6 +376,17 @@ def stock_reverse(act: Act, line: int) -> None:
     said = {"drug": back.drug, "movement": back.movement, "mg": back.mg, "reverses": line}
     act.seal({"kind": "stock", "lines": [said]})
     act.tell({"shelf_mg": _shelf([*lines, back])})
+
+
+def _entered(act: Act) -> list[dict[str, str]]:
+    """Of each line of the register: when it was entered, by whom, and for whose dose."""
+    out: list[dict[str, str]] = []
+    for entry in sealed_entries(act, "stock"):
+        ((at, account),) = act.trial.rows("SELECT at, account FROM event WHERE number = %s", (entry["event"],))
+        of_dose = entry.get("dose") or entry.get("cancelled") or {}
+        said = {"at": at, "account": account, "participant": of_dose.get("participant", "")}
+        out += [said] * len(entry["lines"])
+    return out
 
 
 def _shelf(lines: list[stock.Entry]) -> dict[str, str]:

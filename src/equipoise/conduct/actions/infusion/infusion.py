@@ -178,7 +178,7 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
         {"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "ended", "reason": act.why}
     )
     missing = rules.missing_readings(
-        sheet, act.protocol.model.conduct.infusing, _minutes(act, visit), Decimal(given.seconds) / 60
+        sheet, act.protocol.model.conduct.infusing, minutes_taken(act, visit), Decimal(given.seconds) / 60
     )
     act.record(
         subject=visit,
@@ -246,7 +246,8 @@ def stop_rows(
     return rows
 
 
-def _minutes(act: Act, visit: str) -> list[Decimal]:
+def minutes_taken(act: Act, visit: str) -> list[Decimal]:
+    """Minutes since the start at which readings of an infusion were taken, in the order recorded."""
     form = next((form for form in forms.forms(act.protocol).values() if form.kind == "vitals"), None)
     return _readings(act, visit, form) if form is not None else []
 

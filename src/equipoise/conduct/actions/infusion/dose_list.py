@@ -1,0 +1,81 @@
+"""Dose sheets to make and to check: what the pharmacy has before it, for who may know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.grounds import SHEET, grounds_of
+from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
+from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.visits.due import everybody, today_at
+from equipoise.conduct.actions.visits.recording import form_of, values_of
+from equipoise.conduct.rules import dose as rules
+from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
+from equipoise.conduct.rules.windows import date_of
+from equipoise.foundation.errors import ConductError, Problem
+
+_ALWAYS = ("open", "paused", "frozen", "locked")
+_GONE = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
+TO_MAKE = "to make"
+
+
+@action("dose-sheets", states=_ALWAYS, again=run_again)
+def dose_sheets(act: Act, days: int = 7) -> None:
+    """List the doses of the account's sites whose day has come or comes within ``days``, each with its sheet's state.
+
+    Where the pharmacy's folder is named, nobody is listed whose arm gets nothing on the day. How many are listed is
+    not recorded: it could tell an arm.
+    """
+    if not 0 <= days <= 400:
+        act.refuse("C611", "days", f"Found {days}.", "0 to 400 days")
+    rows = [row for id in everybody(act) for row in _rows(act, id, days)]
+    rows.sort(key=lambda row: (row["date"], row["participant"]))
+    act.load_none()
+    act.record(subject="dose sheets", what={"read": "dose sheets"})
+    act.tell({"sheets": rows})
+
+
+def _rows(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
+    person = act.load(participant)
+    if person.status != "randomized" or not person.day_1:
+        return
+    protocol, first = act.protocol, date.fromisoformat(person.day_1)
+    until = today_at(act, person.site) + timedelta(days=days)
+    goes_on = person.treatment != "discontinued" and person.follow_up not in _GONE and not person.in_error
+    for day in planned_days(protocol):
+        visit, on = infusion_visit(day), date_of(day, first)
+        sheet = form_of(act, visit, SHEET)
+        if on > until or (sheet is None and not (goes_on and _gets_one(act, participant, day))):
+            continue
+        state = sheet.state if sheet is not None else TO_MAKE
+        values = values_of(act, visit, SHEET) if sheet is not None else {}
+        yield {
+            "participant": participant,
+            "site": person.site,
+            "day": day,
+            "date": on.isoformat(),
+            "state": "running" if state == "held" else state,
+            "prepared_on": sheet.date if sheet is not None else "",
+            "prepared_by": values.get("prepared-by", ""),
+            "checked_by": values.get("checked-by", ""),
+            "label": rules.open_sheet(protocol, day).label if not rules.check_infusions(protocol) else "",
+            "in_the_way": [f"{one.found} {one.next_step}".strip() for one in _in_the_way(act, visit, state)],
+        }
+
+
+def _gets_one(act: Act, participant: str, day: int) -> bool:
+    """Whether the participant's arm gets something on the day; yes where the pharmacy's folder is not named."""
+    try:
+        arm = act.arm_of(participant)
+    except ConductError:
+        return True
+    return rules.is_due(act.protocol, arm, day) is not None
+
+
+def _in_the_way(act: Act, visit: str, state: str) -> list[Problem]:
+    if state in (TO_MAKE, "void", "cancelled"):
+        return check_sheet(grounds_of(act, visit))
+    return check_sheet_holds(grounds_of(act, visit)) if state in ("prepared", "checked") else []

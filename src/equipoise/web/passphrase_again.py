@@ -1,0 +1,79 @@
+"""The pass-phrase again, in place: of who is signed in, to open what was locked; of a second person beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseRedirect
+
+from equipoise.conduct.actions.sign_in import Session, check_again, sign_in
+from equipoise.conduct.clock import usual_clock
+from equipoise.conduct.entropy import SystemEntropy
+from equipoise.foundation.errors import ConductError, Problem
+from equipoise.web.render import render
+from equipoise.web.words import problem_words
+
+_LONGEST = 400
+WRONG = "This is not your pass-phrase. Type it again."
+
+
+def require_again(request: Any, typed: str) -> None:
+    """Refuse where what was typed is not the pass-phrase of who is signed in (C010); each wrong one is counted."""
+    from equipoise.conduct.actions.dispatch import note_refusal
+
+    served, who = request.served, request.who
+    address = request.META.get("REMOTE_ADDR", "")
+    if served.throttle.waits(address):
+        raise ConductError(Problem("C011", "passphrase", "Too many wrong pass-phrases.", "a pause of a quarter hour"))
+    try:
+        if not typed or len(typed) > _LONGEST:
+            raise ConductError(Problem("C010", "passphrase", WRONG))
+        check_again(served.trial, who.account, typed, served.now(""))
+    except ConductError as error:
+        problem = error.problems[0]
+        if problem.code == "C010":
+            served.throttle.failed(address)
+            session = Session(who.account, who.device)
+            sources = served.clock or usual_clock(served.trial.mode), served.entropy or SystemEntropy()
+            note_refusal(served.trial, session, f"page {request.page}", problem, *sources)
+            raise ConductError(Problem("C010", "passphrase", WRONG)) from None
+        raise
+
+
+def second_person(request: Any, account: str, typed: str) -> Session:
+    """The session of a second person at the same screen, for one signature; one's own account is refused (C606)."""
+    served, mine = request.served, request.who.account
+    if not account:
+        raise ConductError(Problem("C606", "account", "Nobody signed.", "the account of the second person"))
+    if account.casefold() == mine.casefold():
+        found = "This is the account that is signed in. Somebody else checks."
+        raise ConductError(Problem("C606", "account", found))
+    address = request.META.get("REMOTE_ADDR", "")
+    if served.throttle.waits(address):
+        raise ConductError(Problem("C011", "passphrase", "Too many wrong pass-phrases.", "a pause of a quarter hour"))
+    try:
+        if not typed or len(account) > 80 or len(typed) > _LONGEST:
+            raise ConductError(Problem("C010", "passphrase", ""))
+        device = f"beside {mine}, {request.who.device}"
+        return sign_in(served.trial, account, typed, device=device, clock=served.clock, entropy=served.entropy)
+    except ConductError as error:
+        if error.problems[0].code in ("C010", "C011"):
+            served.throttle.failed(address)
+            found = "Account or pass-phrase of the second person is not right. Type both again."
+            raise ConductError(Problem("C010", "passphrase", found)) from None
+        raise
+
+
+def unlocked(request: Any) -> HttpResponse:
+    """The page that stands where one that tells an arm was locked; the pass-phrase opens it again."""
+    wrong = ""
+    if request.method == "POST" and "unlock" in request.POST:
+        try:
+            require_again(request, request.POST.get("passphrase", ""))
+            request.served.sessions.unlock(request.who)
+            return HttpResponseRedirect(request.path, status=303)
+        except ConductError as error:
+            wrong = " ".join(problem_words(problem) for problem in error.problems)
+    lost = request.method == "POST" and "unlock" not in request.POST
+    status = 422 if wrong else 403 if lost else 200
+    return render(request, "locked.html", {"title": "Locked", "wrong": wrong, "lost": lost}, status=status)
