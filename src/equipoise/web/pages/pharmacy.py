@@ -83,10 +83,10 @@ def awake(request: Any) -> HttpResponse:
 @page("dose", "pharmacy/<participant>/day-<int:day>/", tells_arm=True)
 def dose(request: Any, participant: str, day: int) -> HttpResponse:
     """Make a dose sheet, read it, have it checked by a second person, or take it back."""
-    return Dose(request, participant, day).answer()
+    return DosePage(request, participant, day).answer()
 
 
-class Dose:
+class DosePage:
     """The page of one dose, under way."""
 
     def __init__(self, request: Any, participant: str, day: int) -> None:
