@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from equipoise.conduct.actions.permissions import read_matrix
+from equipoise.conduct.actions.permissions import PARTICIPANT, read_matrix
 
 PUBLIC = frozenset({"sign-in"})  # open to who is not signed in
 
@@ -27,6 +27,9 @@ screen                 -   Y   Y   -   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -   -
 eligibility            -   Y   Y   -   -   -   Y   Y   Y   -   -
+diary                  -   Y   Y   -   Y   -   -   Y   Y   -   -
+diary-link             -   Y   Y   -   -   -   -   -   -   -   -
+diary-link-end         -   Y   Y   -   -   -   -   -   -   -   -
 day-1                  -   Y   Y   -   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
@@ -64,6 +67,11 @@ sign-off               -   -   Y   -   -   -   -   -   -   -   -
 
 
 POLICY = read_matrix(_PAGES)
+# The participants' own pages (web/own.py): found by a personal link, and no role of staff opens them.
+OWN_PAGES = frozenset(
+    {"my", "my-day", "my-state", "my-leave", "my-offline", "my-manifest", "my-worker", "my-icon"},
+)
+POLICY |= {name: frozenset({PARTICIPANT}) for name in OWN_PAGES}
 
 
 def may(page: str, roles: Collection[str]) -> bool:

@@ -107,8 +107,9 @@ def static_mark() -> str:
     from importlib.resources import files
 
     made = hashlib.sha256()
-    for name in ("equipoise.css", "keys.js", "watch.js"):
-        made.update(files("equipoise.web").joinpath("static", name).read_bytes())
+    for file in sorted(files("equipoise.web").joinpath("static").iterdir(), key=lambda file: file.name):
+        if file.is_file():
+            made.update(file.read_bytes())
     return made.hexdigest()[:10]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.actions.permissions import MATRIX, PARTICIPANT
 from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
 from equipoise.conduct.integrity.absences import absences, put_in_place
@@ -25,7 +25,9 @@ _FORMULA = frozenset("=+-@\t\r")
 _TIMELESS = frozenset(
     {
         "read",
+        "read-diary",
         "read-eligibility",
+        "read-own-diary",
         "read-visit",
         "participants",
         "queries",
@@ -76,7 +78,8 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
         person = asked.participant
     if person is not None and not _is_new(act.action):
         found = act.trial.row("participant", participant=person)
-        if found is None or (sites and found.site not in sites):
+        is_other = act.role == PARTICIPANT and account.person != person  # a participant's account reaches nobody else
+        if found is None or is_other or (sites and found.site not in sites):
             act.refuse(
                 "C014",
                 str(person),

@@ -19,6 +19,10 @@ ROLES = {
     "unblinded-statistician": "takes unblinded cuts",
 }
 
+# Participants on a page of their own: the account that a link makes reaches that one participant, and does this alone.
+PARTICIPANT = "participant"
+OWN_ACTIONS = ("diary", "diary-pin", "read-own-diary", "sign-out")
+
 # What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
 HALTED = frozenset(
     {
@@ -75,6 +79,8 @@ cut                    -   -   -   -   -   Y   -   -   -   Y   Y
 day-1                  -   Y   Y   -   -   -   -   -   -   -   -
 death                  -   Y   Y   -   -   -   -   -   -   -   -
 disable-account        Y   -   -   -   -   -   -   -   -   -   -
+diary-link             -   Y   Y   -   -   -   -   -   -   -   -
+diary-link-end         -   Y   Y   -   -   -   -   -   -   -   -
 discontinue            -   -   Y   -   -   -   -   -   -   -   -
 dose-check             -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet-cancel      -   -   -   -   -   Y   -   -   -   -   -
@@ -115,6 +121,7 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+read-diary             -   Y   Y   -   Y   -   -   Y   Y   -   -
 read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -
 read-infusion          -   -   -   Y   -   -   -   -   -   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
@@ -164,3 +171,4 @@ def read_matrix(text: str) -> dict[str, frozenset[str]]:
 
 
 MATRIX = read_matrix(_RIGHTS)
+MATRIX |= {name: MATRIX.get(name, frozenset()) | {PARTICIPANT} for name in OWN_ACTIONS}

@@ -14,6 +14,7 @@ import polars as pl
 from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rules import dose, forms, infusion, windows
+from equipoise.conduct.rules.diary import DIARY
 from equipoise.conduct.rules.partial_dates import PartialDate, within
 from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
@@ -387,11 +388,13 @@ def _assessments(cut: _Cut) -> list[Row]:
         for id in cut.randomized:
             for row in cut.forms.get((id, name), []):
                 found = cut.ledger.items.get((id, row["visit"], name, row["repeat"]), {})
+                day = cut.day(id, row["date"])
                 out += [
                     {
                         "participant_id": id,
-                        "visit": row["visit"],
-                        "day": cut.day(id, row["date"]),
+                        # what was told in the diary belongs to a day, and to no visit of the schedule
+                        "visit": f"{DIARY}-{day}" if row["visit"] == DIARY else row["visit"],
+                        "day": day,
                         "instrument": instrument.id,
                         "item": item,
                         "value": _answer(cell["value"]),

@@ -20,6 +20,7 @@ _ACTS = (
     ("adverse-event", "Adverse event", ("consented", "eligible", "randomized")),
     ("weight", "Weight", ("consented", "eligible", "randomized")),
     ("session", "Session", ("randomized",)),
+    ("diary", "Diary", ("consented", "eligible", "randomized")),
     ("visit-missed", "Visit missed", ("consented", "eligible", "randomized")),
     ("discontinue", "Discontinue treatment", ("randomized",)),
     ("complete", "Completed", ("randomized",)),

@@ -466,7 +466,7 @@ def calendar(
         else:
             said = {what: "yes" if day in on_days else "no"}
             said |= {f"{what}.amount": told[day], f"{what}.unit": unit} if day in told else {}
-        parts.append(_day_rows(act, made, day, said, is_new=day.toordinal() not in earlier))
+        parts.append(day_rows(act, made, day, said, is_new=day.toordinal() not in earlier))
     act.record(
         subject=f"calendar {first} to {last}",
         what={"put": joined(*parts)},
@@ -479,7 +479,7 @@ def calendar(
     )
 
 
-def _day_rows(
+def day_rows(
     act: Act, made: forms.Form, day: date, said: dict[str, str | None], *, is_new: bool
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of one day of the calendar; a day without an answer is one of which the person does not know."""

@@ -1,0 +1,118 @@
+"""The diary in Chromium at the width of a phone: without a connection and back, nothing doubled, nothing lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .conftest import Desk
+from .test_in_a_browser import address, browser  # noqa: F401
+from .test_own_diary import PIN, at_day_9, given_link  # noqa: F401
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def on_a_phone(browser: Any, address: str, link: str, **options: Any) -> Any:  # noqa: F811
+    context = browser.new_context(**PHONE, **options)
+    page = context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: page.complaints.append(said.text) if "Content Security" in said.text else None)
+    page.goto(address + link)
+    page.fill("#pin", PIN)
+    if page.query_selector("#again"):
+        page.fill("#again", PIN)
+    page.click("button.go")
+    page.wait_for_selector("text=Tell a day")
+    return page
+
+
+def tell(page: Any, day: str, used: str = "no", craving: str = "") -> None:
+    page.select_option("#on", day)
+    page.check(f"[name='used.cocaine'][value={used}]", force=True)
+    page.fill("[name='craving.craving']", craving)
+    page.click("text=Send this day")
+
+
+def told(desk: Desk) -> list[Any]:
+    return desk.staged.rows("SELECT subject FROM event WHERE action = 'diary' ORDER BY number")
+
+
+def test_a_day_told_without_a_connection_waits_on_the_phone_and_is_recorded_once(
+    browser: Any,
+    address: str,
+    at_day_9: Desk,  # noqa: F811
+) -> None:
+    link = given_link(at_day_9)
+    page = on_a_phone(browser, address, link)
+    tell(page, "2027-03-15", "yes", "40")
+    page.wait_for_selector("text=✓ Recorded: Yesterday, Mon 15 Mar")
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.wait_for_function(f"caches.match('{link}offline/').then(kept => !!kept)")
+    # the connection is gone: the open page keeps what is told, and says so
+    page.context.set_offline(True)
+    tell(page, "2027-03-14", "no", "12")
+    page.wait_for_selector("text=waiting on this phone")
+    assert told(at_day_9) == [("diary 2027-03-15",)]
+    # the page is opened anew, still without one: the kept page, and what waits
+    page.goto(address + link)
+    page.wait_for_selector("h1:has-text('No connection')")
+    page.wait_for_selector("text=waiting on this phone")
+    assert "Mon 15 Mar" not in page.inner_text("main")
+    # the reply is lost: the day arrives, and is sent again with the same key
+    lost: list[str] = []
+
+    def lose(route: Any) -> None:
+        if len(lost) < 3:
+            route.fetch()
+            lost.append(route.request.post_data or "")
+            route.abort()
+        else:
+            route.continue_()
+
+    page.context.route("**/day/", lose)
+    page.context.set_offline(False)
+    for _ in range(5):
+        if page.is_visible("[data-send]"):
+            page.click("[data-send]")
+            page.wait_for_timeout(150)
+    page.goto(address + link)
+    page.wait_for_selector("text=What was told")
+    page.wait_for_function("localStorage.length === 0")
+    assert told(at_day_9) == [("diary 2027-03-15",), ("diary 2027-03-14",)]
+    assert len(lost) == 3
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_what_waits_is_sent_after_the_pin_and_what_is_refused_stays_until_it_is_taken_off(
+    browser: Any,
+    address: str,
+    at_day_9: Desk,  # noqa: F811
+) -> None:
+    from equipoise.web.sessions import IDLE
+
+    link = given_link(at_day_9)
+    page = on_a_phone(browser, address, link)
+    page.context.set_offline(True)
+    tell(page, "2027-03-14")
+    tell(page, "2027-03-13", "yes", "300")
+    page.wait_for_selector("li >> nth=1")
+    at_day_9.ticks[0] += IDLE
+    page.context.set_offline(False)
+    page.wait_for_selector("text=Type your PIN to send")
+    page.goto(address + link)
+    page.wait_for_selector("text=2 days wait on this phone")
+    page.fill("#pin", PIN)
+    page.click("button.go")
+    page.wait_for_selector("text=Not recorded: Found 300")
+    assert told(at_day_9) == [("diary 2027-03-14",)]
+    page.click("text=Take it off this phone")
+    page.wait_for_function("localStorage.length === 0")
+    page.context.close()
+
+
+def test_the_diary_without_scripts(browser: Any, address: str, at_day_9: Desk) -> None:  # noqa: F811
+    page = on_a_phone(browser, address, given_link(at_day_9), java_script_enabled=False)
+    tell(page, "2027-03-15", "not-known")
+    assert page.inner_text("h1").startswith("✓ Recorded: Yesterday")
+    page.context.close()
