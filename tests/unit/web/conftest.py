@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from conduct.conftest import PASSPHRASE, Staged, _cheap_pass_phrases, _template,
 from conduct.driven import hire
 
 DAY_1 = date(2027, 3, 8)
+CHROMIUM = os.environ.get("EQUIPOISE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass
@@ -90,4 +94,48 @@ def key_of(page: Any) -> str:
     """The name of the request that a page would send."""
     found = re.search(r'name="key" value="([^"]+)"', page.content.decode())
     assert found is not None, page.content.decode()[:3000]
+    return found[1]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
+    if not CHROMIUM:
+        pytest.skip("needs Chromium (apt-get install chromium), which is not on this machine")
+    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as running:
+        # the driver has a loop in this thread, where the tests look at their trials; nothing of those runs in it
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def address(desk: Desk) -> Iterator[str]:
+    from equipoise.web.serve import address_of, make_server
+
+    server = make_server(desk.served, "127.0.0.1", 0)
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    yield address_of(server, "127.0.0.1").rstrip("/")
+    server.close()
+    thread.join(5)
+
+
+@pytest.fixture
+def at_day_9(desk: Desk) -> Desk:
+    """Somebody randomized, on the day of the first clinic visit."""
+    desk.enrolled()
+    desk.at(9)
+    return desk
+
+
+def given_link(desk: Desk, participant: str = "P-1") -> str:
+    """A link given by the coordinator's page, as it stands on the card; without host."""
+    carol = desk.client("carol")
+    at = f"/p/{participant}/diary-link/"
+    answered = carol.post(at, {"key": key_of(carol.get(at))})
+    assert answered.status_code == 200
+    found = re.search(r"http://localhost(/my/[^<]+/)</p>", answered.content.decode())
+    assert found is not None
     return found[1]

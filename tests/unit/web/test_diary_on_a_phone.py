@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import Desk
-from .test_in_a_browser import address, browser  # noqa: F401
-from .test_own_diary import PIN, at_day_9, given_link  # noqa: F401
+from .conftest import Desk, given_link
+from .test_own_diary import PIN
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
-def on_a_phone(browser: Any, address: str, link: str, **options: Any) -> Any:  # noqa: F811
+def on_a_phone(browser: Any, address: str, link: str, **options: Any) -> Any:
     context = browser.new_context(**PHONE, **options)
     page = context.new_page()
     page.complaints = []
@@ -40,7 +39,7 @@ def told(desk: Desk) -> list[Any]:
 def test_a_day_told_without_a_connection_waits_on_the_phone_and_is_recorded_once(
     browser: Any,
     address: str,
-    at_day_9: Desk,  # noqa: F811
+    at_day_9: Desk,
 ) -> None:
     link = given_link(at_day_9)
     page = on_a_phone(browser, address, link)
@@ -87,7 +86,7 @@ def test_a_day_told_without_a_connection_waits_on_the_phone_and_is_recorded_once
 def test_what_waits_is_sent_after_the_pin_and_what_is_refused_stays_until_it_is_taken_off(
     browser: Any,
     address: str,
-    at_day_9: Desk,  # noqa: F811
+    at_day_9: Desk,
 ) -> None:
     from equipoise.web.sessions import IDLE
 
@@ -111,7 +110,7 @@ def test_what_waits_is_sent_after_the_pin_and_what_is_refused_stays_until_it_is_
     page.context.close()
 
 
-def test_the_diary_without_scripts(browser: Any, address: str, at_day_9: Desk) -> None:  # noqa: F811
+def test_the_diary_without_scripts(browser: Any, address: str, at_day_9: Desk) -> None:
     page = on_a_phone(browser, address, given_link(at_day_9), java_script_enabled=False)
     tell(page, "2027-03-15", "not-known")
     assert page.inner_text("h1").startswith("✓ Recorded: Yesterday")

@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from .conftest import PASSPHRASE, Desk
 
-CHROMIUM = os.environ.get("EQUIPOISE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 MOST_KEYS = 80  # of a clinic visit with five forms and eight days of calendar, everything answered
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
-    if not CHROMIUM:
-        pytest.skip("needs Chromium (apt-get install chromium), which is not on this machine")
-    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as running:
-        # the driver has a loop in this thread, where the tests look at their trials; nothing of those runs in it
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def address(desk: Desk) -> Iterator[str]:
-    from equipoise.web.serve import address_of, make_server
-
-    server = make_server(desk.served, "127.0.0.1", 0)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    yield address_of(server, "127.0.0.1").rstrip("/")
-    server.close()
-    thread.join(5)
 
 
 @pytest.fixture

@@ -5,33 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from equipoise.web.policy import OWN_PAGES
 from equipoise.web.sessions import IDLE
 from equipoise.web.throttle import TRIES
 
-from .conftest import Desk, key_of
+from .conftest import Desk, given_link, key_of
 
 PIN = "407192"
-
-
-@pytest.fixture
-def at_day_9(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.at(9)
-    return desk
-
-
-def given_link(desk: Desk, participant: str = "P-1") -> str:
-    """A link given by the coordinator's page, as it stands on the card; without host."""
-    carol = desk.client("carol")
-    at = f"/p/{participant}/diary-link/"
-    answered = carol.post(at, {"key": key_of(carol.get(at))})
-    assert answered.status_code == 200
-    found = re.search(r"http://localhost(/my/[^<]+/)</p>", answered.content.decode())
-    assert found is not None
-    return found[1]
 
 
 def opened(desk: Desk, link: str) -> Any:
