@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo web-demo test check format mutants characteristics bench clean docs
+.PHONY: demo web-demo test check format mutants characteristics bench clean docs release
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,18 +23,24 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not characteristics"
 
 check: $(READY)
-	$(BIN)/ruff format --check src tests benchmarks docs
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs release
+	$(BIN)/ruff check src tests benchmarks docs release
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/docs
 
 format: $(READY)
-	$(BIN)/ruff format src tests benchmarks docs
-	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs release
+	$(BIN)/ruff check --fix src tests benchmarks docs release
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+
+release: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python release/bill_of_materials.py dist/bill-of-materials.cdx.json
+	cp constraints.txt dist/
 
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py
@@ -46,4 +52,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run_all.py
 
 clean:
-	rm -rf $(VENV) out build
+	rm -rf $(VENV) out build dist

@@ -28,6 +28,7 @@ from equipoise.cli import (
     instruments,
     looks,
     multiverse,
+    new,
     open_report,
     power,
     protocols,
@@ -78,6 +79,7 @@ def _options(
 _COMMANDS = (
     protocols,
     show,
+    new,
     check,
     schema,
     simulate,
