@@ -2,9 +2,6 @@
 
 For repeated continuous outcomes (a craving score at each visit). Participants differ in level and, if asked, in their
 change over time; both are normal, as is the residual. Equations and assumptions: ``docs/methods/linear_mixed.md``.
-
-Models with an unstructured covariance of the visits and Kenward-Roger degrees of freedom will stand beside this one
-as ``mmrm.py``: same packing, same ``LinearMixedFits`` (``df`` is where the methods differ), so callers change one name.
 """
 
 from __future__ import annotations

@@ -97,6 +97,9 @@ def refit_without_nuisance(
 _COLUMN_AXES: dict[str, tuple[int, ...]] = {
     "coefficients": (0,),
     "covariance": (0, 1),
+    "covariance_kenward_roger": (0, 1),
+    "covariance_sandwich": (0, 1),
+    "covariance_mancl_derouen": (0, 1),
     "joint_covariance": (0, 1),  # and one entry more, of the standard deviation
     "df": (0,),
     "covariance_jacobian": (1, 2),

@@ -31,6 +31,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
     for family in (
         ("quadrature_batch",),
         ("linear_mixed",),
+        ("mmrm",),
         ("binary_imputation",),
         ("normal_imputation",),
         ("far_columns", "cox", "cox_residuals"),
