@@ -14,6 +14,7 @@ from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, sensitivity_analyses, verdict
 from equipoise.reporting.by_arm import results_of, what_is_shown
 from equipoise.reporting.context import LEADING, Material
+from equipoise.reporting.direction import in_one_direction
 from equipoise.workflow.verbs import Run
 
 _WIDTH = 80
@@ -44,7 +45,7 @@ def print_answer(run: Run) -> bool:
     """Print the answer; false, and nothing printed, where it does not fit: more arms than two, none to compare, or
     a terminal narrower than 80 columns.
     """
-    material = Material(run.protocol, run.records, run.results)
+    material = Material(run.protocol, run.records, in_one_direction(run.protocol, run.results))
     lines = material.answers(*LEADING)
     out = console()
     if len(material.sides) != 2 or not lines or out.width < _WIDTH:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.reporting import words
-from equipoise.reporting.choices import choice_name, is_about_use, planned_choice, rule_name
+from equipoise.reporting.choices import choice_name, is_about_use, planned_choice
 from equipoise.reporting.context import Material
+from equipoise.reporting.missing_rules import imputation_name, rule_name
 
 Limits = tuple[float | None, float | None, float | None]
 
@@ -123,9 +124,7 @@ def _name_of(material: Material, line: str) -> str:
     if analysis.label:
         return analysis.label
     if analysis.imputation is not None:
-        after = analysis.imputation.after_dropout
-        name = "missing results imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}"
-        return f"{name}, delta-adjusted" if any(analysis.imputation.delta.values()) else name
+        return imputation_name(analysis.imputation)
     if analysis.missed is not None:
         return rule_name(analysis.missed, about_use=is_about_use(material, line))
     return estimator_label(analysis.estimator) or line.replace("-", " ")

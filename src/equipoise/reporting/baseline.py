@@ -110,7 +110,7 @@ def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> l
     rows = [
         Row((head,), "group"),
         Row(("Mean (SD)", *(_mean(s, decimals) for s in series)), indent=1),
-        Row(("Median (quartiles)", *(_quartiles(s, decimals) for s in series)), indent=1),
+        Row(("Median (quartiles)", *(_quartiles(s, _measured_decimals(whole, decimals)) for s in series)), indent=1),
     ]
     return rows + _missing_row(series)
 
@@ -139,6 +139,12 @@ def _missing_row(series: Sequence[pl.Series], label: str = "") -> list[Row]:
 def _spread(series: pl.Series) -> float:
     values = series.drop_nulls().cast(pl.Float64)
     return float(values.std() or 0.0) if values.len() > 1 else 1.0  # type: ignore[arg-type]
+
+
+def _measured_decimals(series: pl.Series, most: int) -> int:
+    """Decimals of the values themselves: none of whole numbers, of others no more than ``most``."""
+    values = series.drop_nulls().cast(pl.Float64)
+    return 0 if values.len() and (values == values.round(0)).all() else most
 
 
 def _mean(series: pl.Series, decimals: int) -> fmt.Cell:

@@ -13,6 +13,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Block, Column, Figure, Paragraph, Row, Table
 from equipoise.reporting.figures.published_forest import PublishedPanel, PublishedRow, draw_published_forest
+from equipoise.reporting.findings import line_label, measure_words
 
 # Kinds of endpoints -> the outcome that the evidence names them by.
 _OUTCOMES = {
@@ -158,7 +159,7 @@ def _chances(material: Material, estimates: Sequence[Estimate]) -> Table | None:
         effect, error = limits
         both, towards = chance_of_exclusion(effect, error, level=e.ci_level or 0.95)
         interval = fmt.Interval(e.estimate, e.ci_lower, e.ci_upper, e.scale)
-        label = f"{material.endpoint_label(e.endpoint)}: {scale_label(e.scale)}"
+        label = f"{line_label(material, e)}: {measure_words(material, e)}"
         rows.append(Row((label, interval, fmt.percent(both), fmt.percent(towards))))
     if not rows:
         return None

@@ -19,6 +19,8 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     derived = material.results.endpoints.get(estimate.endpoint)
     if derived is None:
         return {}
+    if _is_interaction(material, estimate):  # it compares effects: the results it rests on are in the table by factors
+        return dict.fromkeys((str(estimate.reference), str(estimate.arm)), "by factors")
     within = _within(material, estimate, derived)
     if within is not None:
         return within
@@ -27,6 +29,12 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
         arm_of = derived.participants.arm
         chosen = {str(arm): arm_of == arm for arm in (estimate.reference, estimate.arm) if arm is not None}
     return {arm: arm_result(derived, mine) for arm, mine in chosen.items()}
+
+
+def _is_interaction(material: Material, estimate: Estimate) -> bool:
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    estimand = material.protocol.model.estimands.get(planned.estimand) if planned is not None else None
+    return estimand is not None and estimand.interaction is not None
 
 
 def _within(material: Material, estimate: Estimate, derived: Derived) -> dict[str, fmt.Cell] | None:

@@ -27,10 +27,11 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.agreement import experimental, oriented
 from equipoise.reporting.by_arm import Mask, arm_result
-from equipoise.reporting.choices import choice_text, planned_choice, rule_name
+from equipoise.reporting.choices import choice_text, planned_choice
 from equipoise.reporting.context import FALLBACKS, Material
 from equipoise.reporting.document import ChangeRule, RuleAxis, RuleCurve, RuleResult
 from equipoise.reporting.findings import used_instead
+from equipoise.reporting.missing_rules import rule_name
 from equipoise.reporting.palette import arm_token
 
 MOST = 600  # combinations; beyond them no more than two choices are changed at once

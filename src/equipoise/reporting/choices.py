@@ -1,75 +1,11 @@
-"""Choices of an analysis in words: the rules for what is missing, and what the plan chose where a choice was varied."""
+"""Choices of an analysis in words, and what the plan chose where a choice was varied."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
-
-
-@dataclass(frozen=True, slots=True)
-class MissingRule:
-    """A rule for missing results: the name of an analysis by it, and what a missing visit (another result) becomes."""
-
-    name: str
-    becomes: str
-    otherwise: str = ""
-    other_name: str = ""
-
-    def becomes_of(self, *, about_use: bool) -> str:
-        """What a missing result becomes, of use or of something else."""
-        return self.becomes if about_use or not self.otherwise else self.otherwise
-
-
-MISSING_RULES: dict[str, MissingRule] = {
-    "is-use": MissingRule(
-        "missing results count as use", "counts as use", "counts as the worse one", "missing results count as worse"
-    ),
-    "is-no-use": MissingRule(
-        "missing results count as no use",
-        "counts as no use",
-        "counts as the better one",
-        "missing results count as better",
-    ),
-    "is-missing": MissingRule("missing results excluded", "is left out"),
-    "is-no": MissingRule("missing results count as no", "counts as no"),
-    "is-yes": MissingRule("missing results count as yes", "counts as yes"),
-    "is-use-after-dropout": MissingRule(
-        "missing results count as use after dropout", "counts as use after dropout, as no use before"
-    ),
-    "last-observation": MissingRule(
-        "last observation carried forward",
-        "takes the value of the last one attended",
-        "takes the value of the last one seen",
-    ),
-    "worst-case": MissingRule(
-        "worst case for missing results",
-        "counts as use in the experimental arm, as no use in the other",
-        "counts as the worse one in the experimental arm, as the better one in the other",
-    ),
-    "best-case": MissingRule(
-        "best case for missing results",
-        "counts as no use in the experimental arm, as use in the other",
-        "counts as the better one in the experimental arm, as the worse one in the other",
-    ),
-}
-
-
-def rule_name(rule: str, *, about_use: bool) -> str:
-    """A rule for missing results as the name of the analysis that follows it, of use or of something else."""
-    if rule not in MISSING_RULES:
-        return rule.replace("-", " ")
-    known = MISSING_RULES[rule]
-    return known.name if about_use else known.other_name or known.name
-
-
-def rule_sentence(rule: str, *, about_use: bool) -> str:
-    """A rule for missing results as a footnote says it, of use or of something else."""
-    subject = "A missed visit" if about_use else "A missing result"
-    known = MISSING_RULES.get(rule)
-    return f"A missed visit: {rule}." if known is None else f"{subject} {known.becomes_of(about_use=about_use)}."
+from equipoise.reporting.missing_rules import MISSING_RULES, rule_name
 
 
 def planned_choice(material: Material, line: str, name: str) -> str:

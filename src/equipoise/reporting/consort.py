@@ -90,11 +90,8 @@ def _missing(check: Checked) -> str:
 
 
 def _harms(check: Checked) -> str:
-    return check.block("Adverse events") or (
-        "Section \N{LEFT DOUBLE QUOTATION MARK}Safety\N{RIGHT DOUBLE QUOTATION MARK}: not collected"
-        if "Safety" in check.headings
-        else ""
-    )
+    """The table of adverse events. Records without one say nothing of harms: the item is not answered."""
+    return check.block("Adverse events")
 
 
 def _eligibility(check: Checked) -> str:
@@ -108,7 +105,7 @@ def _registered(check: Checked) -> str:
 
 
 def _subset(check: Checked) -> str:
-    return check.block("All other planned analyses", "What the choices do")
+    return check.block("All other analyses", "What the choices do")
 
 
 ITEMS: tuple[tuple[str, tuple[Item, ...]], ...] = (
@@ -225,7 +222,10 @@ def checklist(material: Material, blocks: Sequence[Block]) -> Table:
         columns,
         tuple(rows),
         subtitle=f"{written} of {total} items and parts are answered by the protocol and the records",
-        footnotes=("Topics in our words. The texts of the authors are read from the protocol file.",),
+        footnotes=(
+            "Topics are summaries; the wording of each item is in the CONSORT 2025 statement. "
+            "Texts of the authors are read from trial.statements of the protocol file.",
+        ),
     )
 
 

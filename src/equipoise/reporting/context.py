@@ -17,6 +17,7 @@ from equipoise.protocol.vocabulary.endpoint_kinds import TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.records import Records
+from equipoise.reporting.missing_rules import imputation_name, rule_name
 
 # Estimators that stand in, under the same question, where the planned one has no finite answer.
 FALLBACKS = ("firth", "fisher-exact")
@@ -200,12 +201,10 @@ class Material:
         if group:
             parts.append(str(group).replace("-", " "))
         if planned is not None and planned.missed:
-            parts.append(f"missed {planned.missed.replace('-', ' ')}")
+            about_use = self.protocol.model.endpoints[estimate.endpoint].is_about_use
+            parts.append(rule_name(planned.missed, about_use=about_use))
         if planned is not None and planned.imputation is not None:
-            after, shifted = planned.imputation.after_dropout, any(planned.imputation.delta.values())
-            parts.append("imputed" if after == "at-random" else f"imputed, {after.replace('-', ' ')}")
-            if shifted:
-                parts.append("shifted")
+            parts.append(imputation_name(planned.imputation))
         if "effect_at" in estimate.details:
             parts.append(str(estimate.details["effect_at"]))
         elif self.suffix(estimate) == "time-interaction":

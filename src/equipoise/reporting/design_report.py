@@ -435,7 +435,7 @@ def _looks(material: DesignMaterial) -> list[Block]:
             0,
             Paragraph(
                 "The plan has no interim looks unless the protocol says so. This is what two would do, with the data "
-                "that would then be in; whoever has entered and has no result yet is in the pipeline."
+                "that would then be in; participants enrolled without a result yet are in the pipeline."
             ),
         )
     return out
@@ -493,7 +493,7 @@ def _randomization(material: DesignMaterial) -> list[Block]:
                 f"Schemes for {part.n} participants in {part.n_strata} {'stratum' if part.n_strata == 1 else 'strata'}",
                 (
                     Column("Scheme"),
-                    Column("Standing"),
+                    Column("Status"),
                     Column("Guessed", "decimal", "%"),
                     Column("Certain", "decimal", "%"),
                     Column("Beyond chance", "decimal"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.protocol.language.analysis import Published
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.by_arm import results_of, what_is_shown
-from equipoise.reporting.choices import choice_text, planned_choice, rule_sentence
+from equipoise.reporting.choices import choice_text, planned_choice
 from equipoise.reporting.context import LEADING, Material
+from equipoise.reporting.direction import TURNED, as_planned
 from equipoise.reporting.document import (
     Block,
     Callout,
@@ -21,6 +23,7 @@ from equipoise.reporting.document import (
     Table,
 )
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
+from equipoise.reporting.missing_rules import rule_sentence
 
 _LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
 
@@ -41,7 +44,7 @@ def _share(estimate: Estimate) -> str:
     n, of = estimate.n_events, estimate.n_analysed
     if n is None or not of:
         return fmt.NOT_ESTIMABLE
-    return f"{n} of {of} ({fmt.percent(n / of)})"
+    return f"{n} of {of} ({fmt.percent_of(n, of)})"
 
 
 def results_table(material: Material) -> Table | None:
@@ -65,7 +68,7 @@ def results_table(material: Material) -> Table | None:
             last = _published_cell(material, estimate) if has_published else []
             derived = material.results.endpoints.get(estimate.endpoint)
             shown = "" if derived is None else what_is_shown(derived, within=material.is_crossover)
-            label = _line_label(material, estimate) + shown
+            label = line_label(material, estimate) + shown
             cells = (
                 label,
                 *(found.get(arm, NOT_PLANNED) for arm in order),
@@ -125,7 +128,7 @@ def supplementary_table(material: Material) -> Table | None:
         Column("p", "decimal"),
     )
     subtitle = "By endpoint, then by what was changed from the planned analysis"
-    return Table("All other planned analyses", columns, tuple(rows), subtitle, (_general(told), *_lettered(notes)))
+    return Table("All other analyses", columns, tuple(rows), subtitle, (_general(told), *_lettered(notes)))
 
 
 NOT_PLANNED = "not planned"
@@ -154,7 +157,7 @@ def _published_cell(material: Material, estimate: Estimate) -> list[fmt.Cell]:
     return [fmt.Interval(*published, estimate.scale) if published else "none"]
 
 
-def _line_label(material: Material, estimate: Estimate) -> str:
+def line_label(material: Material, estimate: Estimate) -> str:
     """Name of a line of the plan: its own label, else the endpoint's with what sets the analysis apart."""
     planned = material.protocol.model.analyses.get(material.line(estimate))
     if planned is not None and planned.label:
@@ -171,6 +174,19 @@ def measure_words(material: Material, estimate: Estimate) -> str:
         return scale
     is_marginal = estimate.estimator == "gee" or material.suffix(estimate).startswith("marginal")
     return f"{'marginal' if is_marginal else 'conditional'} {scale}"
+
+
+def full_measure(material: Material, estimate: Estimate) -> str:
+    """The measure with the method that gives it: ``odds ratio (Firth)``."""
+    method = estimator_label(estimate.estimator)
+    return measure_words(material, estimate) + (f" ({method})" if method else "")
+
+
+def common_measure(material: Material, estimates: Sequence[Estimate]) -> str:
+    """The measure that heads a column of all these, with a capital; nothing where measure or method differ."""
+    if len({full_measure(material, e) for e in estimates}) != 1:
+        return ""
+    return words.capitalized(measure_words(material, estimates[0]))
 
 
 def _measure(material: Material, estimate: Estimate) -> str:
@@ -190,11 +206,12 @@ def _shares_table(material: Material) -> Table | None:
     for e in shown:
         scale = scale_label(e.scale)
         arm = f", {material.arm_label(e.arm)}" if len(material.arms) > 1 else ""
-        label = f"{_line_label(material, e)}{arm}: {scale}"
-        n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else ""
+        label = f"{line_label(material, e)}{arm}: {scale}"
+        n: fmt.Cell = _count_cell(e) if e.scale == "proportion" else f"n={e.n_analysed}"
         goal = e.details.get("goal")
-        held = "" if goal is None else fmt.on_scale(goal, e.scale) + ("%" if is_share(e.scale) else "")
-        against: list[fmt.Cell] = [held, words.p_text(e.p_value) if held and e.p_value is not None else ""]
+        held = "none set" if goal is None else fmt.on_scale(goal, e.scale) + ("%" if is_share(e.scale) else "")
+        tested = goal is not None and e.p_value is not None
+        against: list[fmt.Cell] = [held, words.p_text(e.p_value) if tested else "not tested"]  # type: ignore[arg-type]
         rows.append(Row((label, n, fmt.Interval(*e.ends, e.scale), *(against if has_goal else []))))
     if not rows:
         return None
@@ -210,12 +227,14 @@ def _row_label(material: Material, estimate: Estimate, two: bool) -> str:
     """Name of a row under its endpoint: what was changed from the planned analysis, the measure and the method."""
     planned = material.protocol.model.analyses.get(material.line(estimate))
     method = estimator_label(estimate.estimator)
-    scale = scale_label(estimate.scale).removesuffix(", points")
+    scale = measure_words(material, estimate)
     what = f"{method} test" if estimate.scale == "test" else f"{scale} ({method})" if method else scale
     arms = list(material.sides)
     if not two or (estimate.arm, estimate.reference) != (arms[1], arms[0]):
         what += f", {material.arm_label(estimate.arm)} v {material.arm_label(estimate.reference)}"
     qualifier = planned.label if planned is not None and planned.label else material.qualifier(estimate)
+    if what.startswith(qualifier.lower()):  # the measure says it already: a marginal odds ratio
+        qualifier = ""
     return f"{words.capitalized(qualifier)}: {what}" if qualifier else words.capitalized(what)
 
 
@@ -245,7 +264,10 @@ def times_table(material: Material) -> Table | None:
         return None
     columns = (Column("Outcome", wide=True), *(Column(label, "decimal") for label in material.arms.values()))
     note = 'Kaplan-Meier estimates, 95% log-log limits; a limit that lies beyond follow-up is "not reached".'
-    return Table("Time to event: median and percentage without event", columns, tuple(rows), footnotes=(note,))
+    shown = {scale for _, scale in found}
+    what = {"median_time": "median", "survival_probability": "percentage without event"}
+    title = f"Time to event: {fmt.joined([text for scale, text in what.items() if scale in shown])}"
+    return Table(title, columns, tuple(rows), footnotes=(note,))
 
 
 def _time_cell(estimate: Estimate) -> fmt.Cell:
@@ -280,6 +302,8 @@ def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequ
         and estimate.n_analysed != estimate.n_randomized
     ):
         mine.append(f"{estimate.n_analysed} of {estimate.n_randomized} randomized entered the analysis.")
+    if estimate.details.get(TURNED):
+        mine.append(f"{_planned_as(material, estimate)}; inverted here, so that all rows have one direction.")
     stage = material.later_stage(estimate)
     if stage is not None:
         mine.append(f"Of {estimate.n_randomized} randomized again, in {stage.replace('-', ' ')}.")
@@ -298,6 +322,12 @@ def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequ
     return ", ".join(letters)
 
 
+def _planned_as(material: Material, estimate: Estimate) -> str:
+    """The comparison of a row that was turned round, as the plan has it."""
+    first, second = (words.lowered(material.arm_label(arm)) for arm in (estimate.reference, estimate.arm))
+    return f"Planned as {first} versus {second}"
+
+
 def choice_tables(material: Material) -> list[Block]:
     """For each line of the plan whose choices were varied: what each choice does to the answer."""
     blocks: list[Block] = []
@@ -310,15 +340,19 @@ def choice_tables(material: Material) -> list[Block]:
             continue
         names = list(dict.fromkeys(name for e in varied for name in material.choices(e)))
         planned = [choice_text(material, line, name, planned_choice(material, line, name)) for name in names]
-        rows = [Row((*planned, *_effect_cells(main), "as planned"), "total")]
+        measure = common_measure(material, [main, *varied])
+        own = [] if measure else [full_measure(material, main)]
+        rows = [Row((*planned, *own, *_effect_cells(main), "as planned"), "total")]
         for estimate in varied:
             texts = [choice_text(material, line, name, material.choices(estimate).get(name, "")) for name in names]
             if texts == list(rows[0].cells[: len(names)]):
                 continue
-            rows.append(Row((*texts, *_effect_cells(estimate), _shift(main, estimate))))
+            own = [] if measure else [full_measure(material, estimate)]
+            rows.append(Row((*texts, *own, *_effect_cells(estimate), _shift(main, estimate))))
         columns = (
             *(Column(words.CHOICE_WORDS.get(name, name), wide=name == "endpoint") for name in names),
-            Column(f"{words.capitalized(scale_label(main.scale))} (95% CI)", "decimal"),
+            *([] if measure else [Column("Measure")]),
+            Column(f"{measure or 'Effect'} (95% CI)", "decimal"),
             Column("p", "decimal"),
             Column("Change"),
         )
@@ -347,7 +381,7 @@ def _shift(main: Estimate, other: Estimate) -> str:
     if main.estimate is None or other.estimate is None:
         return ""
     if main.scale != other.scale:
-        return scale_label(other.scale)
+        return "another measure"
     if words.is_difference(main.scale):
         change = other.estimate - main.estimate
         text = fmt.on_scale(abs(change), main.scale)
@@ -370,22 +404,20 @@ def published_table(material: Material) -> Table | None:
         if entry.analysis and obtained is not None:
             shares = material.proportions_of_line(obtained)
         if shares:
-            # the source's order: the experimental arm first
-            parts.append(" v ".join(_share(shares[a]) for a in reversed(list(material.arms)) if a in shares))
+            # the source's order: the experimental arm, or level of a factor, first
+            order = [a for a in material.arms if a in shares] or list(shares)
+            parts.append(" v ".join(_share(shares[a]) for a in reversed(order)))
         if obtained is not None and entry.effect is not None:
-            parts.append(words.effect_words(obtained))
+            parts.append(words.effect_words(as_planned(obtained)))
         elif obtained is not None and obtained.p_value is not None:
             parts.append(words.p_words(obtained))
-        printed = fmt.closed_up(entry.printed or "") or (
-            f"{entry.effect.summary.replace('-', ' ')} {entry.effect.value}" if entry.effect else ""
-        )
+        printed = _as_published(entry)
         mark = ""
         if entry.note:
             notes.append(entry.note)
             mark = fmt.letter(len(notes) - 1)
-        rows.append(
-            Row((material.endpoint_label(entry.endpoint), printed, "; ".join(parts) or fmt.NOT_ESTIMABLE), marks=mark)
-        )
+        label = _published_label(material, entry.endpoint, obtained)
+        rows.append(Row((label, printed, "; ".join(parts) or fmt.NOT_ESTIMABLE), marks=mark))
     if not rows:
         return None
     return Table(
@@ -394,6 +426,22 @@ def published_table(material: Material) -> Table | None:
         tuple(rows),
         footnotes=tuple(f"{fmt.letter(k)}. {note}" for k, note in enumerate(notes)),
     )
+
+
+def _as_published(entry: Published) -> str:
+    """A published result as printed; else its effect; else what the source says in words."""
+    if entry.printed:
+        return fmt.closed_up(entry.printed)
+    if entry.effect is not None:
+        return f"{entry.effect.summary.replace('-', ' ')} {entry.effect.value}"
+    return entry.words or "no number printed"
+
+
+def _published_label(material: Material, endpoint: str, obtained: Estimate | None) -> str:
+    """The endpoint of a published result, with what sets the analysis that answers it apart."""
+    label = material.endpoint_label(endpoint)
+    qualifier = "" if obtained is None else material.qualifier(obtained)
+    return f"{label} ({qualifier})" if qualifier else label
 
 
 def remarks(material: Material) -> list[Block]:

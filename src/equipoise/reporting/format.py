@@ -135,8 +135,16 @@ def ratio(value: float) -> str:
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """A share, 0 to 1, as ``48 %``."""
+    """A share, 0 to 1, as ``48%``."""
     return f"{fixed(100 * share, decimals)}%"
+
+
+def percent_of(n: int, of: int) -> str:
+    """So many of so many in whole per cent: 0% of nobody and 100% of all alone, ``<1%`` and ``>99%`` next to them."""
+    text = percent(n / of)
+    if text == "0%" and n > 0:
+        return "<1%"
+    return ">99%" if text == "100%" and n < of else text
 
 
 def closed_up(text: str) -> str:
@@ -195,7 +203,7 @@ def count(value: Count) -> str:
         head = f"{head}/{thousands(value.of)}"
     if value.of == 0:
         return head
-    return f"{head} ({percent(value.n / value.of)})"
+    return f"{head} ({percent_of(value.n, value.of)})"
 
 
 def cell(value: Cell) -> str:

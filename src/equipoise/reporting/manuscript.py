@@ -7,10 +7,10 @@ from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
-from equipoise.reporting.choices import rule_sentence
 from equipoise.reporting.consort import statement
 from equipoise.reporting.context import LEADING, Material
 from equipoise.reporting.document import Block, Paragraph, strong
+from equipoise.reporting.missing_rules import rule_sentence
 
 _BESIDE = ("supportive", "sensitivity", "exploratory")
 

@@ -11,7 +11,6 @@ from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
-from equipoise.reporting.choices import rule_sentence
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
     Block,
@@ -26,6 +25,7 @@ from equipoise.reporting.document import (
     Text,
     code,
 )
+from equipoise.reporting.missing_rules import rule_sentence
 from equipoise.reporting.references import GUIDELINES, cited_by, references_for
 
 NOT_KNOWN = "not known"
@@ -232,7 +232,7 @@ def analyses(material: Material) -> list[Block]:
                 )
             )
         )
-    columns = (Column("Endpoint"), Column("Method", wide=True), Column("Standing"))
+    columns = (Column("Endpoint"), Column("Method", wide=True), Column("Status"))
     return [
         Paragraph(
             "All planned analyses were run by equipoise from the records identified in the footer. "
@@ -276,8 +276,8 @@ def unknown_and_assumed(material: Material) -> list[Block]:
             instead = ""
             if isinstance(part, Fact) and part.assumed is not None:
                 instead = f"{_plain(part.assumed)} ({part.basis})" if part.basis else _plain(part.assumed)
-            rows.append(Row((_place(material, place), instead or "nothing", fact.note or "")))
-        has_notes = any(row.cells[2] for row in rows)
+            rows.append(Row((_place(material, place), instead or "none needed", fact.note or "none")))
+        has_notes = any(row.cells[2] != "none" for row in rows)
         columns = [Column("Not known", wide=True), Column("Assumed value")]
         if has_notes:
             columns.append(Column("Note", wide=True))

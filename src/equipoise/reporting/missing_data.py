@@ -8,13 +8,14 @@ from typing import Any
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.protocol.vocabulary.scales import is_share, scale_label
+from equipoise.protocol.vocabulary.scales import is_share
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
-from equipoise.reporting.choices import MISSING_RULES
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Block, Column, Figure, Row, Table
 from equipoise.reporting.figures.tipping_point import draw_tipping_point
+from equipoise.reporting.findings import common_measure, full_measure
+from equipoise.reporting.missing_rules import MISSING_RULES
 from equipoise.reporting.palette import arm_token
 
 # Whose standard error stands beside a reference-based estimate.
@@ -95,59 +96,69 @@ def sensitivity_tables(material: Material) -> list[Table]:
     for (endpoint, _, _), lines in groups.items():
         if len(lines) < 2 or not any(_is_about_missing(material, line) for line in lines):
             continue
-        found = [(line, material.main_estimate(line)) for line in lines]
-        rows, scale = [], None
-        for line, estimate in found:
-            if estimate is None:
-                continue
-            scale = estimate.scale
-            fraction = estimate.details.get("fraction_missing_information")
-            errors = (estimate.monte_carlo_error, estimate.monte_carlo_error_p_value)
-            rows.append(
-                Row(
-                    (
-                        _rule_of(material, estimate) or "",
-                        fmt.Interval(*estimate.ends, estimate.scale),
-                        "" if estimate.p_value is None else fmt.PValue(estimate.p_value),
-                        "" if fraction is None else fmt.percent(float(fraction)),
-                        "" if estimate.imputed_sets is None else estimate.imputed_sets,
-                        _moved(errors, estimate.scale),
-                    ),
-                    "body" if _is_about_missing(material, line) else "total",
-                )
-            )
-        if scale is None:
-            continue
-        columns = (
-            Column("A missing result", wide=True),
-            Column(f"{words.capitalized(scale_label(scale))} (95% CI)", "decimal"),
-            Column("p", "decimal"),
-            Column("Information missing", "right"),
-            Column("Imputed sets", "right"),
-            Column("Monte Carlo error", "right"),
-        )
-        tables.append(
-            Table(
-                f"Sensitivity to missing data: {words.lowered(material.endpoint_label(endpoint))}",
-                columns,
-                tuple(rows),
-                subtitle="Planned analysis, and the same under other rules for missing results",
-                footnotes=(
-                    "Information missing: fraction of missing information, by Rubin's rules. Monte Carlo error: how "
-                    "far the estimate, and p, would move from seed to seed by the imputation's random numbers alone.",
-                ),
-            )
-        )
+        found = [(line, e) for line in lines if (e := material.main_estimate(line)) is not None]
+        if found:
+            tables.append(_sensitivity_table(material, endpoint, found))
     return tables
+
+
+def _sensitivity_table(material: Material, endpoint: str, found: list[tuple[str, Estimate]]) -> Table:
+    """The rules of one endpoint, the planned analysis among them; columns of imputation where something is imputed."""
+    measure = common_measure(material, [estimate for _, estimate in found])
+    has_sets = any(estimate.imputed_sets is not None for _, estimate in found)
+    rows = []
+    for line, estimate in found:
+        cells: list[fmt.Cell] = [_rule_of(material, estimate) or ""]
+        if not measure:
+            cells.append(full_measure(material, estimate))
+        cells.append(fmt.Interval(*estimate.ends, estimate.scale))
+        cells.append("none" if estimate.p_value is None else fmt.PValue(estimate.p_value))
+        if has_sets:
+            cells += _imputation_cells(estimate)
+        rows.append(Row(tuple(cells), "body" if _is_about_missing(material, line) else "total"))
+    columns = [Column("A missing result", wide=True)]
+    if not measure:
+        columns.append(Column("Measure"))
+    columns += [Column(f"{measure or 'Effect'} (95% CI)", "decimal"), Column("p", "decimal")]
+    note = (
+        "Information missing: fraction of missing information, by Rubin's rules. Monte Carlo error: how far the "
+        "estimate, and p, would move from seed to seed by the imputation's random numbers alone."
+    )
+    if has_sets:
+        columns += [Column(h, "right") for h in ("Imputed sets", "Information missing", "Monte Carlo error")]
+    return Table(
+        f"Sensitivity to missing data: {words.lowered(material.endpoint_label(endpoint))}",
+        tuple(columns),
+        tuple(rows),
+        subtitle="Planned analysis, and the same under other rules for missing results",
+        footnotes=(note,) if has_sets else (),
+    )
+
+
+def _imputation_cells(estimate: Estimate) -> list[fmt.Cell]:
+    """Sets, the fraction of missing information and Monte Carlo errors; in words where nothing was imputed."""
+    if estimate.imputed_sets is None:
+        return ["none", "not imputed", "not imputed"]
+    fraction = estimate.details.get("fraction_missing_information")
+    return [
+        estimate.imputed_sets,
+        fmt.NOT_ESTIMABLE if fraction is None else fmt.percent(float(fraction)),
+        _moved((estimate.monte_carlo_error, estimate.monte_carlo_error_p_value), estimate.scale),
+    ]
 
 
 def _moved(errors: tuple[float | None, float | None], scale: str) -> str:
     """``0.10; p 0.003``: Monte Carlo errors of an estimate and of its p value."""
     estimate, p = errors
     if estimate is None:
-        return ""
-    text = fmt.percentage(estimate) if is_share(scale) else f"{estimate:.2g}"
-    return text if p is None else f"{text}; p {p:.1g}"
+        return fmt.NOT_ESTIMABLE
+    text = _one_error(100 * estimate if is_share(scale) else estimate)
+    return text if p is None else f"{text}; p {_one_error(p)}"
+
+
+def _one_error(error: float) -> str:
+    """An error of the last digits: two figures, four decimals at most."""
+    return "<0.0001" if 0 < error < 0.0001 else fmt.fixed(error, 4 if error < 0.01 else 3 if error < 0.1 else 2)
 
 
 def _tip_error(found: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from equipoise.reporting.document import Column, Row, Table
 MEASURES = {
     "systolic": ("Systolic blood pressure, highest", "mmHg", "max"),
     "diastolic": ("Diastolic blood pressure, highest", "mmHg", "max"),
-    "pulse": ("Pulse, highest", "1/min", "max"),
+    "pulse": ("Pulse, highest", "beats/min", "max"),
     "saturation": ("Oxygen saturation, lowest", "%", "min"),
 }
 

@@ -106,7 +106,7 @@ def _effects(material: Material) -> list[Block]:
     """The empty tables of results: primary and secondary endpoints, then all other planned analyses."""
     levels = list(words.LEVEL_WORDS)
     leading = _plan_table(material, "Primary and secondary endpoints", levels[:2])
-    others = _plan_table(material, "All other planned analyses", levels[2:])
+    others = _plan_table(material, "All other analyses", levels[2:])
     return [table for table in (leading, others) if table is not None]
 
 

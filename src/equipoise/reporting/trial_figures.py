@@ -123,9 +123,7 @@ def schedule_figure(material: Material) -> Figure | None:
     anchor = f"Study day 1: {_own_day_1(material) or model.calendar.day_1}."
     left_out = len(planned) - len(ids)
     if left_out:
-        anchor += (
-            f" Of the longer series the first and last visits are drawn; {left_out} alike ones between them are not."
-        )
+        anchor += f" The {left_out} identical visits between the first and last of longer series are omitted."
     quarantined = any(a.blinding == "quarantined" for a in model.assessments.values())
     if quarantined:
         anchor += " Quarantined: seen by the safety role only until the data are locked."
@@ -395,11 +393,11 @@ def exposure_table(material: Material) -> Table | None:
             )
             gives = id in material.protocol.model.arms[arm].interventions
             n = mine["participant_id"].n_unique()
-            cells.append(fmt.Count(n, len(material.members[arm])) if gives or n else "")
+            cells.append(fmt.Count(n, len(material.members[arm])) if gives or n else "not planned")
         rows.append(Row((_drug_label(material, id), *cells), indent=1))
     for column, head, decimals in (
         ("delivered_mg_per_kg", "Dose delivered, mg/kg, median (quartiles)", 3),
-        ("minutes", "Length, min, median (quartiles)", 0),
+        ("minutes", "Duration, minutes, median (quartiles)", 0),
     ):
         if exposure[column].null_count() < exposure.height:
             quartiles = [_quartiles(exposure, material.members[arm], column, decimals) for arm in material.arms]
@@ -416,7 +414,7 @@ def exposure_table(material: Material) -> Table | None:
 
 def _drug_label(material: Material, id: str) -> str:
     intervention = material.protocol.model.interventions.get(id)
-    return getattr(intervention, "label", None) or id.replace("-", " ")
+    return words.capitalized(getattr(intervention, "label", None) or id.replace("-", " "))
 
 
 def _of(frame: pl.DataFrame, members: list[str]) -> fmt.Cell:

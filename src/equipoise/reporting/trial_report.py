@@ -19,6 +19,7 @@ from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.change_rule import change_rule
 from equipoise.reporting.context import Material
+from equipoise.reporting.direction import in_one_direction
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.manuscript import for_a_manuscript
 from equipoise.reporting.missing_data import missing_data, reasons_table
@@ -33,7 +34,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     """
     if records.has_replicates:
         raise ValueError("a report is of one trial: choose a replicate first")
-    material = Material(protocol, records, results)
+    material = Material(protocol, records, in_one_direction(protocol, results))
     answer = build_answer(material)
     sections = Sections([] if answer is None else [answer])
     sections.add("Results", [*findings.notes_on_the_data(material), *_results(material)])

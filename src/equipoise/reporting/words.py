@@ -44,8 +44,7 @@ CHOICE_VALUES: dict[tuple[str, str], str] = {
 ENDPOINT_WARNINGS: dict[str, str] = {
     "baseline-not-used": "The protocol names a baseline visit for this score, and nothing is made of it: the value is "
     "the score itself, and the analysis does not adjust for it.",
-    "baseline-of-zero": "Somebody's score before was 0, of which no change in per cent can be taken; the result is "
-    "missing.",
+    "baseline-of-zero": "A baseline score of 0 has no change in per cent; that participant's result is missing.",
     "strategy-without-events": "The question asks for results up to an event (of stopping treatment, say), and the "
     "records hold no such event with a day: nothing was left out, and this is the result of everybody.",
     "events-without-day": "Some events up to which the question asks for results have no day in the records; results "
@@ -111,7 +110,7 @@ def interval_words(estimate: Estimate) -> str:
     if estimate.ci_lower is None and estimate.ci_upper is None:
         return ""
     low, high = (
-        "infinity" if limit == math.inf else fmt.NOT_FOUND if limit is None else fmt.on_scale(limit, estimate.scale)
+        "infinity" if limit == math.inf else fmt.NOT_FOUND if limit is None else fmt.limit(limit, estimate.scale)
         for limit in estimate.ends[1:]
     )
     return f"{fmt.fixed(100 * (estimate.ci_level or 0.95), 0)}% CI {low} to {high}"

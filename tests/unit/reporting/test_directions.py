@@ -19,10 +19,10 @@ from equipoise.protocol.language.analysis import PublishedEffect
 from equipoise.protocol.language.notation import Interval, Versus
 from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.reporting import beside_known, findings
-from equipoise.reporting.choices import rule_name, rule_sentence
 from equipoise.reporting.context import Material
 from equipoise.reporting.figures.forest import ForestPanel
 from equipoise.reporting.figures.specification_curve import draw_specification_curve
+from equipoise.reporting.missing_rules import rule_name, rule_sentence
 from equipoise.reporting.palette import colour
 
 

@@ -202,8 +202,11 @@ def test_effects_and_published_values_stand_in_one_row_in_one_direction(flagship
     assert published is not None
     assert fmt.cell(row.cells[-1]) == "0.47 (0.24 to 0.92)"
     use = next(r for r in effects.rows if str(r.cells[0]).startswith("Use at each visit"))
-    assert fmt.cell(use.cells[-1]) == "7.80 (1.50 to 39.9)"
-    assert "Midazolam + MBRP v Ketamine + MBRP" in str(use.cells[3])
+    assert fmt.cell(use.cells[-1]) == "0.13 (0.03 to 0.67)"  # printed as 7.8 of the other direction
+    assert use.cells[3] == "conditional odds ratio"
+    note = next(n for n in effects.footnotes if "Planned as" in n)
+    assert "Planned as midazolam + MBRP versus ketamine + MBRP; inverted here" in note
+    assert note.split(".")[0] in use.marks.split(", ")
 
 
 def test_the_flow_diagram_counts_the_records(flagship: Trial, flagship_report: Document):
@@ -393,7 +396,7 @@ def test_a_fallback_is_named_in_the_findings_when_the_planned_answer_is_infinite
     row = next(r for r in leading.rows if str(r.cells[0]).startswith("Abstinent at six months"))
     notes = dict(note.split(". ", 1) for note in leading.footnotes[1:])
     assert "Firth's penalized likelihood is shown." in notes[row.marks.split(", ")[0]]
-    others = table(document, "All other planned analyses")
+    others = table(document, "All other analyses")
     planned = [r for r in others.rows if r.kind == "body" and fmt.cell(r.cells[2]).startswith(("not est", "infinite"))]
     assert planned
 
