@@ -40,9 +40,10 @@ def analyse_records(
     plan = Plan(protocol, lattice, raise_sets=True)
     estimates: list[Estimate] = []
     problems: list[Problem] = []
-    for planned in planned_fits(protocol):
+    fits = tuple(planned_fits(protocol))
+    for place, planned in enumerate(fits, 1):
         if progress is not None:
-            progress(planned.id)
+            progress(f"{planned.id}, {place} of {len(fits)}")
         try:
             outcomes = plan.fit(planned)
         except AnalysisError as error:

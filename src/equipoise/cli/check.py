@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 
@@ -36,10 +37,18 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
         assert found.protocol is not None
         model = found.protocol.model
         console().print(
-            f"{found.file} is right: {len(model.endpoints)} endpoint{'s' * (len(model.endpoints) != 1)}, "
+            f"{Path(str(found.file)).name}: no problems. {len(model.endpoints)} "
+            f"endpoint{'s' * (len(model.endpoints) != 1)}, "
             f"{len(model.analyses)} {'analysis' if len(model.analyses) == 1 else 'analyses'}, "
-            f"{found.n_assurance} assurance case{' holds' if found.n_assurance == 1 else 's hold'}."
+            f"{_cases(found.n_assurance)}."
         )
         console().print(f"Next: equipoise show {protocol}")
     if found.problems:
         raise typer.Exit(ProtocolError.exit_code)
+
+
+def _cases(n: int) -> str:
+    """``5 assurance cases (all hold)``."""
+    if not n:
+        return "no assurance cases"
+    return "1 assurance case (it holds)" if n == 1 else f"{n} assurance cases (all hold)"

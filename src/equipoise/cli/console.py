@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import textwrap
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +24,9 @@ AMBER = "#B45309"
 
 
 _MOST_PLACES = 10  # of one cause, by line
+_MOST_OF_A_CODE = 8  # of one code, each with a cause of its own
+_LINE = 80
+_KEEP: dict[str, Any] = {"break_on_hyphens": False, "drop_whitespace": True, "replace_whitespace": False}
 
 
 class _Console(Console):
@@ -67,13 +74,19 @@ def print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
     for problem in problems:
         cause = (problem.code, problem.file, problem.found, problem.expected, problem.next_step)
         groups.setdefault(cause, []).append(problem)
+    of_code: Counter[str] = Counter()
     for same in groups.values():
+        of_code[same[0].code] += 1
+        if of_code[same[0].code] > _MOST_OF_A_CODE:
+            continue
         head, *body = same[0].render().splitlines()
         out.print(Text(head, style="bold"))
-        for line in body:
-            out.print(Text(line))
-        if len(same) > 1:
-            out.print(Text(f"  {_elsewhere(same[1:])}"))
+        for line in [*body, *([f"  {_elsewhere(same[1:])}"] if len(same) > 1 else [])]:
+            for part in textwrap.wrap(line, _LINE, subsequent_indent="  ", break_long_words=False, **_KEEP) or [""]:
+                out.print(Text(part))
+    for code, number in of_code.items():
+        if number > _MOST_OF_A_CODE:
+            out.print(Text(f"{number - _MOST_OF_A_CODE} more problems {code} of the same kind: --json lists them all."))
     n = len(groups)
     places = f", in {len(problems)} places" if n < len(problems) else ""
     out.print(Text(f"{n} problem{'s' if n != 1 else ''}{places}.", style=AMBER))
@@ -135,18 +148,51 @@ def _cause_of(error: Exception) -> Problem | None:
 
 @contextmanager
 def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """A line that says what is going on and for how long, on a terminal only; yields a function to update it."""
+    """A line that says what is going on, for how long and how long it will take, on a terminal only.
+
+    Yields a function to update it; of a text that counts (``312 of 500``) the time left is worked out.
+    """
     out = console(error=True)
     if quiet or not out.is_terminal:
         yield lambda text: None
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    left = TimeLeft(time.monotonic)
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True
     ) as bar:
         task = bar.add_task(what)
-        yield lambda text: bar.update(task, description=f"{what}: {text}")
+        yield lambda text: bar.update(task, description=f"{what}: {text}{left.after(text)}")
+
+
+class TimeLeft:
+    """How long work will take that counts ``k of n``, from the time that the first k took; anew when n changes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.total = self.first = -1
+        self.begun = 0.0
+
+    def after(self, text: str) -> str:
+        """``, about 12 s left`` for the text; nothing where it does not count, or nothing has been done yet."""
+        found = re.search(r"\b(\d+) of (\d+)\b", text)
+        if found is None:
+            return ""
+        done, total = int(found[1]), int(found[2])
+        if total != self.total or done < self.first:
+            self.total, self.first, self.begun = total, done, self.clock()
+        if done <= self.first or done >= total:
+            return ""
+        seconds = (self.clock() - self.begun) * (total - done) / (done - self.first)
+        return f", about {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: ``12 s``, ``3 min``, ``1.5 h``."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def simulated_line(is_simulated: bool) -> None:

@@ -222,7 +222,8 @@ def _tail(checks: tuple[Sensitivity, ...], way: int) -> str:
     if not checks:
         return ""
     if not bad:
-        return "; the one sensitivity analysis agrees" if m == 1 else f"; all {m} sensitivity analyses agree"
+        every = "both" if m == 2 else f"all {m}"
+        return "; the one sensitivity analysis agrees" if m == 1 else f"; {every} sensitivity analyses agree"
     changed = {check.changed for check in bad}
     if len(bad) == 1:
         [only] = bad

@@ -283,7 +283,8 @@ def _strip_subtitle(material: Material, estimate: Estimate, checks: Sequence[Sen
     m = len(checks)
     analyses = "sensitivity analysis" if m == 1 else "sensitivity analyses"
     if not bad:
-        text = f"{'The' if m == 1 else f'All {m}'} {analyses} {'agrees' if m == 1 else 'agree'}"
+        every = {1: "The", 2: "Both"}.get(m, f"All {m}")
+        text = f"{every} {analyses} {'agrees' if m == 1 else 'agree'}"
     else:
         text = f"{m - len(bad)} of {m} {analyses} agree"
         changed = {check.changed for check in bad}

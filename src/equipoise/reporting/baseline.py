@@ -110,7 +110,7 @@ def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> l
     rows = [
         Row((head,), "group"),
         Row(("Mean (SD)", *(_mean(s, decimals) for s in series)), indent=1),
-        Row(("Median (quartiles)", *(_quartiles(s, _measured_decimals(whole, decimals)) for s in series)), indent=1),
+        Row(("Median (quartiles)", *_quartile_cells(series, decimals)), indent=1),
     ]
     return rows + _missing_row(series)
 
@@ -141,18 +141,20 @@ def _spread(series: pl.Series) -> float:
     return float(values.std() or 0.0) if values.len() > 1 else 1.0  # type: ignore[arg-type]
 
 
-def _measured_decimals(series: pl.Series, most: int) -> int:
-    """Decimals of the values themselves: none of whole numbers, of others no more than ``most``."""
-    values = series.drop_nulls().cast(pl.Float64)
-    return 0 if values.len() and (values == values.round(0)).all() else most
-
-
 def _mean(series: pl.Series, decimals: int) -> fmt.Cell:
     values = series.drop_nulls().cast(pl.Float64)
     if values.len() == 0:
         return "no values"
     mean, sd = values.mean(), values.std() if values.len() > 1 else None
     return fmt.MeanSD(float(mean), None if sd is None else float(sd), decimals)  # type: ignore[arg-type]
+
+
+def _quartile_cells(series: Sequence[pl.Series], decimals: int) -> list[fmt.Cell]:
+    """Medians and quartiles of the groups: as measured where all of them are whole numbers, else with ``decimals``."""
+    known = [values for s in series if (values := s.drop_nulls().cast(pl.Float64)).len()]
+    ends = [v.quantile(q, interpolation="linear") for v in known for q in (0.25, 0.5, 0.75)]
+    are_whole = all(float(end or 0.0).is_integer() for end in ends)
+    return [_quartiles(s, 0 if are_whole else decimals) for s in series]
 
 
 def _quartiles(series: pl.Series, decimals: int) -> fmt.Cell:

@@ -56,9 +56,10 @@ def explore_multiverse(
     plan = Plan(wide, read_lattice(wide, data))
     rows: list[Universe] = []
     left_out: list[tuple[str, str]] = []
-    for planned, rule in planned_universes(wide, sets=sets, line=name):
+    universes = tuple(planned_universes(wide, sets=sets, line=name))
+    for number, (planned, rule) in enumerate(universes, 1):
         if progress is not None:
-            progress(planned.id)
+            progress(f"{planned.id}, {number} of {len(universes)}")
         try:
             answers = estimate_planned(wide, plan, planned)
             # Where the likelihood has no maximum, the penalised answer stands in, and says so.

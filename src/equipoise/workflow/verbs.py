@@ -87,16 +87,12 @@ def import_records(
 
 def require_records(protocol: Protocol, records: Records) -> None:
     """Raise every contradiction between records and protocol: arms, days, visits, substances, units."""
-    problems: list[Problem] = []
     if records.source.protocol and records.source.protocol != protocol.id:
-        problems.append(
-            Problem(
-                "R070",
-                "records.json",
-                f"The records are of {records.source.protocol!r}, the protocol is {protocol.id!r}.",
-                next_step="Name the protocol that the records belong to.",
-            )
-        )
+        # whatever else does not fit has this one cause
+        found = f"The records are of {records.source.protocol!r}, the protocol is {protocol.id!r}."
+        hint = f"Say {records.source.protocol} for the protocol, or name a folder of records of {protocol.id}."
+        raise RecordsError(Problem("R070", "records.json", found, f"records of {protocol.id}", hint))
+    problems: list[Problem] = []
     problems += check_records(records, facts_of(protocol))
     problems += find_due_visits(protocol, records).problems
     if problems:
