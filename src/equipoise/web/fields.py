@@ -32,6 +32,7 @@ class Field:
     values: Sequence[str] = ()
     say: str = ""
     level: str = ""  # bad: refused; ask: please look
+    keys: Sequence[str] = ()  # the key of each choice, where it is not a letter of its own
     confirm: str = ""  # the name under which an unusual answer is confirmed
 
     @property
@@ -42,6 +43,8 @@ class Field:
     @property
     def keyed(self) -> list[tuple[str, str, str]]:
         """Choices with the key that chooses each: what it begins with, or the first letter of it that is free."""
+        if self.keys:
+            return [(value, label, key) for (value, label), key in zip(self.choices, self.keys, strict=True)]
         out: list[tuple[str, str, str]] = []
         for value, label in self.choices:
             taken = {key for *_, key in out}

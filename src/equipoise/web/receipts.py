@@ -99,7 +99,7 @@ def _said(value: Any) -> str:
 def _title(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     if event["action"] in ("visit-forms", "visit", "visit-missed") and "visit" in answer:
         return f"{event['participant']}, {visit_words(answer['visit'])}"
-    words = event["action"].replace("-", " ")
+    words = {"correct": "correction"}.get(event["action"], event["action"].replace("-", " "))
     return f"{event['participant']}, {words}" if event["participant"] else words.capitalize()
 
 
@@ -124,7 +124,8 @@ def _lines(event: Mapping[str, Any]) -> list[dict[str, Any]]:
         elif any(row.get("blinding", "open") != "open" for row in rows):
             out.append(_line(event, _name(form), "recorded, sealed until the lock"))
         else:
-            out.append(_line(event, _name(form), _values(rows), _scores(scores)))
+            before = event["content"].get("before", {})
+            out.append(_line(event, _name(form), _changes(rows, before) or _values(rows), _scores(scores)))
     told = {row["form"] for row in put.get("item", [])}
     for row in put.get("form", []):
         if row.get("state") == "not-done" and row["form"] not in told:
@@ -150,6 +151,17 @@ def _values(rows: Sequence[Mapping[str, Any]]) -> str:
     words = counted(len(given), "answer")
     reasons = sorted({_reason(row) for row in absent})
     return f"{words}, {len(absent)} absent ({joined_words(reasons)})" if absent else words
+
+
+def _changes(rows: Sequence[Mapping[str, Any]], before: Mapping[str, Any]) -> str:
+    """Of a correction each item with what it was."""
+    parts = [
+        f"{_name(row['item'])} {row.get('value') or _reason(row)} {row.get('unit', '')}".strip()
+        + f" (before: {before[row['item']] or 'no answer'})"
+        for row in rows
+        if row["item"] in before
+    ]
+    return ", ".join(parts)
 
 
 def _reason(row: Mapping[str, Any]) -> str:

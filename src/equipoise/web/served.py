@@ -15,6 +15,7 @@ from equipoise.web.throttle import Throttle
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Receipt
+    from equipoise.conduct.actions.dispatch import Preview
 
 _MOST_SENT = 5_000
 DRAFTS_FILE = "drafts.sqlite3"
@@ -58,6 +59,14 @@ class Served:
             pharmacy=self.pharmacy,
             safety=self.safety,
         )
+
+    def preview(self, who: SignedIn, action: str, given: Mapping[str, Any], *, why: str = "") -> Preview:
+        """What an action of somebody signed in would record; nothing of it is kept."""
+        from equipoise.conduct.actions.dispatch import preview
+        from equipoise.conduct.actions.sign_in import Session
+
+        session = Session(who.account, who.device)
+        return preview(self.trial, session, action, given, why=why, clock=self.clock, entropy=self.entropy)
 
     def note_sent(self, account: str, key: str, digest: str) -> None:
         """Remember what a request sent, so that the very same one, sent again, is known."""

@@ -158,14 +158,15 @@ def _ask(section: Section, made: forms.Form) -> None:
     section.grid = len(items) >= _GRID and whole and len({(item.lowest, item.highest) for item in items}) == 1
     if section.grid:
         section.low, section.top = int(items[0].lowest or 0), int(items[0].highest or 0)
-    section.fields = [_field(made, item) for item in items]
+    section.fields = [field_of(made, item) for item in items]
 
 
 def _boxes(item: forms.FormItem) -> bool:
     return item.lowest is not None and item.highest is not None and item.highest - item.lowest < _MOST_BOXES
 
 
-def _field(made: forms.Form, item: forms.FormItem) -> Field:
+def field_of(made: forms.Form, item: forms.FormItem) -> Field:
+    """The field that asks for one item of a form."""
     name, label = f"{made.id}.{item.id}", item.label
     if item.type == "yes-no":
         return Field(name, label, "pick", choices=[("yes", "Yes"), ("no", "No")], hint=_when(item))
@@ -203,11 +204,7 @@ def _days(form: str, told: Iterable[Mapping[str, Any]]) -> list[Day]:
     values: dict[str, str] = {}
     for row in told:
         on = date.fromisoformat(row["date"])
-        said = ""
-        if row["told"]:
-            said = {"yes": "used", "no": "none"}.get(row["used"], "not known")
-            if row["amount"]:
-                said = f"{row['amount']} {row['unit']}".strip()
+        said = day_told(row)
         values[row["date"]] = said
         before = (on - timedelta(days=7)).isoformat()
         out.append(
@@ -223,6 +220,15 @@ def _days(form: str, told: Iterable[Mapping[str, Any]]) -> list[Day]:
             )
         )
     return out
+
+
+def day_told(row: Mapping[str, Any]) -> str:
+    """What is told of a day, in words: none, used, an amount, not known; empty where nothing is."""
+    if not row["told"]:
+        return ""
+    if row["amount"]:
+        return f"{row['amount']} {row['unit']}".strip()
+    return {"yes": "used", "no": "none"}.get(row["used"], "not known")
 
 
 def _recorded(made: forms.Form, told: Mapping[str, Any]) -> list[tuple[str, str]]:

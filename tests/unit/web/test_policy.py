@@ -74,8 +74,11 @@ def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else(
         "bag-label": "dose-sheets",
         "register": "stock-register",
         "slots": "slots-read",
+        "records": "read",
     }.items():
         assert POLICY[page] <= MATRIX[action], page
+    assert POLICY["correct"] == MATRIX["correct"]
+    assert POLICY["entered-in-error"] == MATRIX["entered-in-error"]
     assert POLICY["queries"] == MATRIX["queries"]
     assert POLICY["randomize"] == MATRIX["randomize"]
     assert POLICY["eligibility"] == MATRIX["read-eligibility"]

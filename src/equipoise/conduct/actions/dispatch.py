@@ -7,8 +7,9 @@ commit. What is refused leaves nothing behind but, where it was a question of ri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CODES = {
 }
 
 
+# Actions of which can be asked what they would record: they tell nobody anything, and give nothing away.
+PREVIEWED = frozenset({"correct", "entered-in-error", "visit"})
 _RIGHTS = ("C010", "C011", "C013", "C014")  # refusals that are noted in the ledger
 
 
@@ -106,6 +109,69 @@ def perform(
         return receipt
     values = {name: getattr(receipt, name) for name in Receipt.__slots__}
     return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an action would record: the rows it would write by table, and its answer. Nothing of it is kept."""
+
+    put: Mapping[str, Sequence[Mapping[str, Any]]]
+    answer: Mapping[str, Any]
+
+
+class _TakenBack(Exception):
+    """Ends a transaction of which nothing is to be kept."""
+
+    def __init__(self, found: Preview) -> None:
+        self.found = found
+
+
+def preview(
+    trial: Trial,
+    session: Session,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    why: str = "",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Preview:
+    """What action ``name`` would record, worked out by the action itself and taken back; refused as it would be.
+
+    Of what is sealed nothing is told. For actions in :data:`PREVIEWED` alone.
+    """
+    chosen = find_action(name)
+    if name not in PREVIEWED:
+        raise ValueError(f"{name} is not worked out beforehand")
+    given, why = converted(chosen, arguments), why.strip()
+    require_visible(chosen, given, why, "")
+    entropy, clock = entropy or SystemEntropy(), clock or usual_clock(trial.mode)
+    _read_ahead(trial, given)
+    try:
+        with writing(trial) as writer:
+            act = Act(trial, writer, session, entropy, why, code(entropy, 6))
+            act.action, act.given = chosen, given
+            act.asked = asked_of(chosen, given, why)
+            admit(act, given, clock)
+            chosen.run(act, **given)
+            supersede_signatures(act)
+            raise _TakenBack(_shown(act))
+    except _TakenBack as taken:
+        return taken.found
+    except ConductError as error:
+        if error.problems[0].code in _RIGHTS:
+            note_refusal(trial, session, name, error.problems[0], clock, entropy)
+        raise
+
+
+def _shown(act: Act) -> Preview:
+    if act.hidden:
+        return Preview({}, {})
+    put: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in act.events:
+        for table, rows in entry.content.get("put", {}).items():
+            put.setdefault(table, []).extend(rows)
+    return Preview(put, answer_of([entry.content for entry in act.events]))
 
 
 def _laid_ready(act: Act, receipt: Receipt) -> Path | None:
@@ -179,4 +245,4 @@ def note_refusal(trial: Trial, session: Session, name: str, problem: Problem, cl
         )
 
 
-__all__ = ["find_action", "note_refusal", "perform"]
+__all__ = ["PREVIEWED", "Preview", "find_action", "note_refusal", "perform", "preview"]

@@ -32,6 +32,7 @@ _ACTS = (
     ("infusion-vitals", "Vital signs", ("randomized",)),
     ("infusion-rate", "Rate", ("randomized",)),
     ("infusion-stop", "End of infusion", ("randomized",)),
+    ("records", "Records and corrections", ("screened", "consented", "eligible", "randomized", "not_enrolled")),
     ("query", "Ask a query", ("screened", "consented", "eligible", "randomized", "not_enrolled")),
     ("sign", "Sign", ("consented", "eligible", "randomized")),
     ("sign-off", "Sign off", ("randomized",)),

@@ -9,11 +9,14 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
+from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, UsageError
+from equipoise.web.conflicts import Conflict, conflicts
 from equipoise.web.fields import Summary
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
+from equipoise.web.policy import may
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
 from equipoise.web.visit_sheet import Section, fill_in, sections_of, show_problems, submission
@@ -111,6 +114,7 @@ class Sheet:
         self.why = ""
         self.say = ""
         self.note: dict[str, Any] = {}
+        self.conflicts: list[Conflict] = []
         self.status = 200
 
     def fill(self, typed: Any) -> None:
@@ -142,6 +146,13 @@ class Sheet:
             if served.sent.get((account, self.key)) == digest:
                 return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
             return self._answered(made)
+        if found := conflicts(request, _protocol(request, self.participant), self.told):
+            self.conflicts, self.status = found, 422
+            self.summary.lines += [
+                (f"{one.label} was recorded by {one.by} while you typed.", f"conflict-{one.form}", False)
+                for one in found
+            ]
+            return self.page()
         today = date.fromisoformat(self.told["today"])
         told = submission(self.sections, lambda text: typed_date(text, today))
         given: dict[str, Any] = {"participant": self.participant, "visit": self.visit, "forms": told}
@@ -210,6 +221,9 @@ class Sheet:
                 "ask_why": bool(self.why or self.say) or told["timing"] in ("early", "late"),
                 "reasons": list(_REASONS),
                 "draft": self.note,
+                "conflicts": self.conflicts,
+                "may_correct": may("correct", self.request.roles),
+                "may_visit": may("correct", self.request.roles) and bool(MATRIX["visit"] & set(self.request.roles)),
                 "before": before,
                 "queries": [row for row in told["queries"] if not row["form"] and row["state"] != "closed"],
                 "missed": told["state"] == "missed",

@@ -47,16 +47,17 @@ from equipoise.conduct.rules.surroundings import AT_VISITS
 from equipoise.foundation.errors import listed
 
 CODES = {
+    "C632": "A correction of values that somebody changed meanwhile.",
     "C631": "Something that cannot be taken back as entered in error, or has a way of its own.",
 }
 # Forms that have an action of their own, and who corrects which of the others.
-_ELSEWHERE = {
+ELSEWHERE = {
     "eligibility": "eligibility decides anew; reopen-screening takes an end of screening back",
     SHEET: "dose-sheet with a witness, or dose-sheet-cancel",
     ADVERSE_EVENT: "adverse-event-update",
     "stage-entry": "enter-stage, with a reason",
 }
-_WHO = {
+WHO = {
     "baseline": {"coordinator", "investigator"},
     "weight": {"coordinator", "investigator", "infusion"},
     "disposition": {"coordinator", "investigator"},
@@ -85,20 +86,27 @@ def correct(
     repeat: int = 1,
     confirm: list[str] | None = None,
     on: date | None = None,
+    as_of: int | None = None,
 ) -> None:
     """Correct items of a recorded form, with the reason; the form is checked as a whole, and what it no longer asks
     is cleared. Signatures over the participant's records become void.
 
     ``on`` names the day of a calendar, and elsewhere the right date of what has a date of its own (a session, a weight,
     a withdrawal). What rested on the old value is looked at again: eligibility, dose sheets, where somebody stands.
+    ``as_of`` is the event at which the old values stood when they were looked at: where somebody changed the form
+    since, nothing is corrected.
     """
     act.take("correct")
+    if as_of is not None:
+        _require_unchanged(
+            act, visit, form, on.toordinal() if on is not None and visit == "calendar" else repeat, as_of
+        )
     told = texts_of(answers or {})
     if not told and on is None:
         act.refuse("C602", form, "Nothing would change.", "another answer, or another date")
     own: dict[str, Callable[..., None]] = {"weight": _weight, "disposition": _disposition, RUN: _run}
-    if form in _WHO and not roles_of(act) & _WHO[form]:
-        act.refuse("C600", form, "Another role corrects it.", listed(sorted(_WHO[form])))
+    if form in WHO and not roles_of(act) & WHO[form]:
+        act.refuse("C600", form, "Another role corrects it.", listed(sorted(WHO[form])))
     if form == "baseline":
         record_baseline(act, answers or {})
     elif form in own:
@@ -107,6 +115,14 @@ def correct(
         own[form](act, visit, repeat, told, on)
     else:
         _form(act, (visit, form, repeat), told, confirm or [], on)
+
+
+def _require_unchanged(act: Act, visit: str, form: str, repeat: int, as_of: int) -> None:
+    """Refuse where the form is no longer the one that was looked at (C632)."""
+    row = act.trial.row("form", participant=act.participant.participant, visit=visit, form=form, repeat=repeat)
+    if row is not None and row.event_number != as_of:
+        found = f"It was changed meanwhile, by event {row.event_number}."
+        act.refuse("C632", form, found, f"the values of event {as_of}", "Look at it again.")
 
 
 def _form(
@@ -126,7 +142,7 @@ def _form(
     row = form_of(act, visit, form, repeat)
     if row is None or made is None:
         where = f"{visit} {form}" + (f" {on}" if on is not None else "")
-        act.refuse("C602", where, "Nothing is recorded there.", "a form that was recorded", _ELSEWHERE.get(form, ""))
+        act.refuse("C602", where, "Nothing is recorded there.", "a form that was recorded", ELSEWHERE.get(form, ""))
     require_may_record(act, made)
     day = None
     if on is not None and made.kind == "session":
@@ -395,8 +411,8 @@ def entered_in_error(
     if not form:
         _visit_in_error(act, visit)
         return
-    if (form in _ELSEWHERE and form != ADVERSE_EVENT) or form in ("baseline", RUN):
-        step = _ELSEWHERE.get(form, "correct, with the right value")
+    if (form in ELSEWHERE and form != ADVERSE_EVENT) or form in ("baseline", RUN):
+        step = ELSEWHERE.get(form, "correct, with the right value")
         act.refuse("C631", form, "It has a way of its own.", "another form", f"Use: {step}.")
     made = forms.forms(act.protocol).get(form)
     if made is not None and made.kind == "daily-use" and on is not None:
@@ -406,7 +422,7 @@ def entered_in_error(
         act.refuse("C602", f"{visit} {form} {repeat}", "Nothing is recorded there.", "a form that was recorded")
     if made is not None:
         require_may_record(act, made)
-    elif not roles_of(act) & (_WHO.get(form) or {"coordinator", "investigator"}):
+    elif not roles_of(act) & (WHO.get(form) or {"coordinator", "investigator"}):
         act.refuse("C600", form, "Another role takes it back.", "an account that records it")
     if duplicate_of is not None and (duplicate_of == repeat or form_of(act, visit, form, duplicate_of) is None):
         act.refuse(
