@@ -15,7 +15,7 @@ _FEW = 12  # items shown; of a longer questionnaire the first that differ
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class RecordedMeanwhile:
     """One form recorded meanwhile: by whom and when, each item that differs, and what was typed."""
 
     form: str
@@ -26,7 +26,7 @@ class Conflict:
     typed: Sequence[tuple[str, str]]  # item, typed
 
 
-def conflicts(request: Any, protocol: Protocol, told: Mapping[str, Any]) -> list[Conflict]:
+def conflicts(request: Any, protocol: Protocol, told: Mapping[str, Any]) -> list[RecordedMeanwhile]:
     """What a submitted page says otherwise than the record, of forms that were recorded after the page was loaded."""
     found = []
     for one in told["forms"]:
@@ -38,7 +38,7 @@ def conflicts(request: Any, protocol: Protocol, told: Mapping[str, Any]) -> list
     return [one for one in found if one is not None]
 
 
-def _form(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> Conflict | None:
+def _form(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> RecordedMeanwhile | None:
     rows: list[tuple[str, str, str]] = []
     typed: list[tuple[str, str]] = []
     for item in made.items:
@@ -56,17 +56,17 @@ def _form(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> Conflict
         return None
     zone = request.served.trial.rows("SELECT zone FROM event WHERE number = %s", (theirs["event"],))[0][0]
     by = f"{theirs['account']}, {theirs['role']}, {time_words(theirs['at'], theirs['offset_minutes'], zone)}"
-    return Conflict(made.id, made.label, by, theirs["event"], rows[:_FEW], typed)
+    return RecordedMeanwhile(made.id, made.label, by, theirs["event"], rows[:_FEW], typed)
 
 
-def _days(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> Conflict | None:
+def _days(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> RecordedMeanwhile | None:
     """Days of the calendar that are told by now; each is corrected by itself."""
     rows = []
     for day in theirs["days"]:
         mine, recorded = request.POST.get(f"{made.id}.{day['date']}", "").strip(), day_told(day)
         if mine and day["told"] and recorded != "not known" and not _same(mine, recorded):
             rows.append((day_words(day["date"]), recorded, mine))
-    return Conflict(made.id, made.label, "another page or person", 0, rows[:_FEW], ()) if rows else None
+    return RecordedMeanwhile(made.id, made.label, "another page or person", 0, rows[:_FEW], ()) if rows else None
 
 
 def _same(mine: str, recorded: str) -> bool:

@@ -12,7 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, UsageError
-from equipoise.web.conflicts import Conflict, conflicts
+from equipoise.web.conflicts import RecordedMeanwhile, conflicts
 from equipoise.web.fields import Summary
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
@@ -114,7 +114,7 @@ class Sheet:
         self.why = ""
         self.say = ""
         self.note: dict[str, Any] = {}
-        self.conflicts: list[Conflict] = []
+        self.conflicts: list[RecordedMeanwhile] = []
         self.status = 200
 
     def fill(self, typed: Any) -> None:
