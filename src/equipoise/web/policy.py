@@ -63,6 +63,8 @@ query-close            -   -   -   -   -   -   Y   Y   Y   -   -
 query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 sign                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 sign-off               -   -   Y   -   -   -   -   -   -   -   -
+audit                  Y   Y   Y   -   -   -   Y   Y   Y   -   -
+calendar               -   Y   Y   -   Y   -   Y   Y   Y   -   -
 records                -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 correct                -   Y   Y   Y   Y   -   Y   -   -   -   -
 entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -

@@ -25,6 +25,12 @@ def at(mapping: Any, key: str) -> Any:
     return mapping.get(key, "") if mapping else ""
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a text, one by one."""
+    return text.split()
+
+
+register.filter("words", split_words)
 register.filter("short", short)
 register.filter("at", at)
 register.simple_tag(static_mark, name="static_mark")

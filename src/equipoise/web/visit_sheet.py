@@ -41,6 +41,7 @@ class Day:
     editable: bool = True
     level: str = ""
     say: str = ""
+    ordinal: int = 0  # the number under which the ledger keeps the day
 
     @property
     def id(self) -> str:
@@ -215,7 +216,7 @@ def _days(form: str, told: Iterable[Mapping[str, Any]]) -> list[Day]:
                 f"{form}.{row['date']}",
                 told=said,
                 week_ago=f"{form}.{before}",
-                last_week={"not known": "?"}.get(values.get(before, ""), values.get(before, "").partition(" ")[0]),
+                last_week=cell_words(values.get(before, "")),
                 editable=not row["told"] or said == "not known",
             )
         )
@@ -229,6 +230,11 @@ def day_told(row: Mapping[str, Any]) -> str:
     if row["amount"]:
         return f"{row['amount']} {row['unit']}".strip()
     return {"yes": "used", "no": "none"}.get(row["used"], "not known")
+
+
+def cell_words(told: str) -> str:
+    """What is told of a day as it would be typed into a cell."""
+    return "?" if told == "not known" else told.partition(" ")[0]
 
 
 def _recorded(made: forms.Form, told: Mapping[str, Any]) -> list[tuple[str, str]]:

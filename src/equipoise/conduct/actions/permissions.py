@@ -67,6 +67,7 @@ adverse-event-reported -   Y   Y   -   -   -   Y   -   -   -   -
 adverse-event-update   -   Y   Y   -   -   -   -   -   -   -   -
 amend                  Y   -   -   -   -   -   -   -   -   -   -
 ask-unlock             Y   -   -   -   -   -   -   -   -   -   -
+audit-trail            Y   Y   Y   -   -   -   Y   Y   Y   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -   -
 calendar               -   Y   Y   -   Y   -   Y   -   -   -   -
 close-site             Y   -   -   -   -   -   -   -   -   -   -

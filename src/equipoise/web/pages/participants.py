@@ -21,6 +21,7 @@ _ACTS = (
     ("weight", "Weight", ("consented", "eligible", "randomized")),
     ("session", "Session", ("randomized",)),
     ("diary", "Diary", ("consented", "eligible", "randomized")),
+    ("calendar", "Calendar of use", ("randomized",)),
     ("visit-missed", "Visit missed", ("consented", "eligible", "randomized")),
     ("discontinue", "Discontinue treatment", ("randomized",)),
     ("complete", "Completed", ("randomized",)),
@@ -73,6 +74,8 @@ def next_words(row: Mapping[str, Any]) -> str:
         return f"{visit_words(row['visit'])}, {window_words(row['first'], row['last'])}"
     if row.get("kind") == "form":
         return f"{visit_words(row['visit'])}: {row['form'].replace('-', ' ')}"
+    if row.get("kind") == "calendar":
+        return f"Calendar of use, {window_words(row['first'], row['last'])}"
     by = f", {day_words(row['by'][:10], year=False)}" if row["by"] else ""
     return row["what"].replace("-", " ").capitalize() + by
 
@@ -80,6 +83,8 @@ def next_words(row: Mapping[str, Any]) -> str:
 def next_address(row: Mapping[str, Any]) -> str:
     """Where the next due thing is done."""
     person = row["participant"]
+    if row.get("kind") == "calendar":
+        return f"/p/{person}/calendar/"
     return f"/p/{person}/visit/{row['visit']}/" if "visit" in row else f"/p/{person}/"
 
 

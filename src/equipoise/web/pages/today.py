@@ -127,7 +127,12 @@ def _entry(row: Mapping[str, Any], now: date) -> dict[str, Any]:
         }
     elif kind == "calendar":
         span = window_words(row["first"], row["last"])
-        entry |= {"what": "Daily-use calendar", "more": f"days not asked: {span}", "chip": ("due", "days to ask")}
+        entry |= {
+            "what": "Daily-use calendar",
+            "more": f"days not asked: {span}",
+            "chip": ("due", "days to ask"),
+            "to": f"/p/{person}/calendar/",
+        }
     elif kind in ("infusion", "session"):
         late = row["state"] == "overdue"
         entry |= {
@@ -199,7 +204,7 @@ def _drafts(request: Any) -> list[dict[str, Any]]:
             {
                 "participant": draft.participant,
                 "what": visit_words(draft.page),
-                "to": f"/p/{draft.participant}/visit/{draft.page}/",
+                "to": f"/p/{draft.participant}/{'' if draft.page == 'calendar' else 'visit/'}{draft.page}/",
                 "mine": mine,
                 "whose": draft.account,
                 "count": counted(draft.count, "field"),

@@ -43,7 +43,8 @@
     cell.classList.toggle("used", v !== "" && !["0", "none", "?"].includes(v));
   };
   days.forEach((box, i) => {
-    const step = n => { const to = days[i + n]; if (to) { to.focus(); to.select(); } };
+    const at = to => { if (to) { to.focus(); to.select(); } }, step = n => at(days[i + n]);
+    const week = n => at(days.find(x => n < 0 ? x.dataset.date === box.dataset.weekago : x.dataset.weekago === box.dataset.date) ?? days[i + 7 * n]);
     box.addEventListener("input", () => show(box));
     box.addEventListener("keydown", e => {
       const put = (v, n = 1) => { e.preventDefault(); box.value = v; show(box); box.dispatchEvent(new Event("change", {bubbles: true})); step(n); };
@@ -53,8 +54,8 @@
       else if (e.key === "=") put(document.querySelector(`[data-date="${box.dataset.weekago}"]`)?.value ?? box.dataset.lastweek ?? "");
       else if (e.key === "Enter" && !e.ctrlKey || e.key === "ArrowRight") { e.preventDefault(); step(1); }
       else if (e.key === "ArrowLeft") { e.preventDefault(); step(-1); }
-      else if (e.key === "ArrowDown") { e.preventDefault(); step(7); }
-      else if (e.key === "ArrowUp") { e.preventDefault(); step(-7); }
+      else if (e.key === "ArrowDown") { e.preventDefault(); week(1); }
+      else if (e.key === "ArrowUp") { e.preventDefault(); week(-1); }
     });
   });
 

@@ -418,10 +418,11 @@ def calendar(
     unit: str = "",
     form: str = "",
     unknown: list[str] | None = None,
+    skipped: list[str] | None = None,
 ) -> None:
     """Record days of the daily-use calendar, from ``first`` to ``last``: ``used`` lists the dates of use, ``unknown``
-    those of which the person does not know; every other day was told to be without. ``amounts`` may give an amount by
-    date, in ``unit``.
+    those of which the person does not know, ``skipped`` those in between that were not asked about or are told already;
+    every other day was told to be without. ``amounts`` may give an amount by date, in ``unit``.
     """
     protocol = act.protocol
     daily = {id: entry for id, entry in protocol.model.assessments.items() if entry.type == "daily-use"}
@@ -431,7 +432,7 @@ def calendar(
     made = forms.form_of(protocol, chosen)
     require_may_record(act, made)
     if made.blinding != "open":
-        act.hide("used", "amounts", "unit", "unknown")
+        act.hide("used", "amounts", "unit", "unknown", "skipped")
     what = substance or daily[chosen].substances[0]
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
@@ -446,7 +447,11 @@ def calendar(
     begun = landmarks(act)["the first consent"]
     if begun is not None and (begun - first).days > LOOK_BACK_DAYS:
         act.refuse("C611", "first", f"{first} is {(begun - first).days} days before the consent.", "at most 400 days")
-    days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
+    asked = [first + timedelta(days=k) for k in range((last - first).days + 1)]
+    out = {_calendar_date(act, "skipped", text) for text in skipped or []}
+    days = [day for day in asked if day not in out]
+    if not days:
+        act.refuse("C611", "skipped", "No day is left to be told.", f"a day from {first} to {last}")
     on_days = {_calendar_date(act, "used", text) for text in used or []}
     told = {_calendar_date(act, "amounts", text): str(value) for text, value in (amounts or {}).items()}
     not_known = {_calendar_date(act, "unknown", text) for text in unknown or []}

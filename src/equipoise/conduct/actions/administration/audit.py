@@ -1,0 +1,149 @@
+"""Reading the audit trail: every event of the account's sites that its roles may see, the newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.audit_trail.masking import SAFETY, Viewer, line_of
+from equipoise.conduct.clock import zone_of
+from equipoise.foundation.errors import listed
+
+CODES = {"C680": "A part of the audit trail that cannot be asked for."}
+_ALWAYS = ("open", "paused", "frozen", "locked")
+MOST = 5_000  # lines told at once
+_STEP = 500  # events looked at in one go
+_COLUMNS = (
+    *("number", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device", "participant"),
+    *("action", "subject", "why", "what"),
+)
+_READING = frozenset(
+    {"read", "read-visit", "read-eligibility", "participants", "due", "queries", "envelopes", "audit-trail", "progress"}
+)
+_SIGNING_IN = frozenset({"sign-in", "sign-in-refused", "sign-out", "session-ended", "passphrase", "reset-passphrase"})
+_SIGNED = frozenset({"sign", "sign-off", "lock"})
+KINDS = ("everything", "records", "changes", "signatures", "refusals", "reading", "signing-in", "administration")
+_ADMINISTRATION = frozenset(
+    {
+        *("add-account", "disable-account", "expire-account", "reset-passphrase", "review-accounts", "add-site"),
+        *("activate-site", "close-site", "amend", "consent-version", "wording", "freeze", "unfreeze", "lock"),
+        *("ask-unlock", "unlock", "pause", "resume", "cut", "copy", "lift-fence", "acknowledge-loss", "init"),
+    }
+)
+
+
+@action("audit-trail", states=_ALWAYS, again=run_again)
+def audit_trail(
+    act: Act,
+    participant: str | None = None,
+    who: str = "",
+    kind: str = "everything",
+    first: date | None = None,
+    last: date | None = None,
+    before: int = 0,
+    most: int = 50,
+) -> None:
+    """Read the audit trail: of a participant, of one account, of one kind, between two dates (at the account's site),
+    ``most`` lines of those before an event. What is sealed is said to be, and never told.
+    """
+    if kind not in KINDS:
+        act.refuse("C680", "kind", f"Found {kind!r}.", listed(KINDS))
+    if not 1 <= most <= MOST:
+        act.refuse("C680", "most", f"Found {most}.", f"1 to {MOST}")
+    account = act.trial.row("account", account=act.session.account)
+    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    infusing = {name for (name,) in act.trial.rows("SELECT participant FROM participant WHERE infusing = 'yes'")}
+    viewer = Viewer(act.roles, infusing)
+    scope = _Scope(act, sites, participant or "", who)
+    begin, end = _bounds(act, sites, first, last)
+    lines: list[dict[str, Any]] = []
+    more = False
+    for event in scope.events(before, begin, end):
+        line = line_of(event, viewer)
+        if line is None or not _is_of(kind, event, line.why):
+            continue
+        if len(lines) == most:
+            more = True
+            break
+        shown = {name: event[name] for name in _COLUMNS if name not in ("what", "why")}
+        if viewer.is_office and event["participant"]:
+            shown |= {"subject": ""}
+        lines.append({**shown, "parts": [list(part) for part in line.what], "why": line.why, "masked": line.masked})
+    accounts = sorted({row[0] for row in act.trial.rows("SELECT account FROM account")}) if not sites else scope.mine
+    act.record(subject="audit trail", what={"kind": kind, "of": participant or who, "listed": len(lines)})
+    act.tell({"lines": lines, "more": more, "accounts": accounts, "sites": sites, "sees_sealed": SAFETY in act.roles})
+
+
+def _is_of(kind: str, event: Mapping[str, Any], why: str) -> bool:
+    action = event["action"]
+    return {
+        "everything": True,
+        "records": bool(event["participant"]) and action not in _READING and action not in _SIGNED,
+        "changes": bool(why) or action in ("correct", "entered-in-error"),
+        "signatures": action in _SIGNED,
+        "refusals": action in ("refused", "sign-in-refused"),
+        "reading": action in _READING,
+        "signing-in": action in _SIGNING_IN,
+        "administration": action in _ADMINISTRATION,
+    }[kind]
+
+
+def _bounds(act: Act, sites: list[str], first: date | None, last: date | None) -> tuple[str, str]:
+    """Moments between which events lie, as the ledger writes them; empty where there is no bound."""
+    site = act.trial.row("site", site=sites[0]) if sites else None
+    zones = (
+        [site.zone] if site is not None else [zone for (zone,) in act.trial.rows("SELECT zone FROM site ORDER BY site")]
+    )
+    zone = zone_of(zones[0] if zones else "UTC")
+
+    def moment(day: date) -> str:
+        return datetime.combine(day, time(), zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+    return (moment(first) if first else "", moment(last + timedelta(days=1)) if last else "")
+
+
+class _Scope:
+    """The events that an account may know of: of its sites, and what people of its sites did."""
+
+    def __init__(self, act: Act, sites: list[str], participant: str, who: str) -> None:
+        self.rows, self.sites, self.participant, self.who = act.trial.rows, set(sites), participant, who
+        self.at = dict(act.trial.rows("SELECT participant, site FROM participant"))
+        accounts = act.trial.rows("SELECT account, sites FROM account")
+        self.mine = sorted(account for account, at in accounts if at and set(at.split(",")) <= self.sites)
+        if act.session.account not in self.mine:
+            self.mine.append(act.session.account)
+
+    def events(self, before: int, begin: str, end: str) -> Iterator[dict[str, Any]]:
+        """Events in question, the newest first."""
+        where, given = ["number < %s"], [before or 2**62]
+        bounds: list[tuple[str, str]] = [("participant = %s", self.participant), ("account = %s", self.who)]
+        bounds += [("at >= %s", begin), ("at < %s", end)]
+        texts: list[Any] = []
+        for clause, value in bounds:
+            if value:
+                where.append(clause)
+                texts.append(value)
+        number = given[0]
+        while True:
+            chosen = f"SELECT {', '.join(_COLUMNS)} FROM event WHERE {' AND '.join(where)}"
+            rows = self.rows(f"{chosen} ORDER BY number DESC LIMIT {_STEP}", (number, *texts))
+            for row in rows:
+                event = dict(zip(_COLUMNS, row, strict=True))
+                number = event["number"]
+                if self._is_mine(event):
+                    event["content"] = json.loads(event["what"]) if event["what"] else {}
+                    yield event
+            if len(rows) < _STEP:
+                return
+
+    def _is_mine(self, event: Mapping[str, Any]) -> bool:
+        if not self.sites:
+            return True
+        person = event["participant"]
+        if person:
+            return self.at.get(person, event["site"]) in self.sites
+        return event["site"] in self.sites or (not event["site"] and event["account"] in self.mine)
