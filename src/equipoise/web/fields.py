@@ -19,7 +19,9 @@ def is_soft(problem: Problem) -> bool:
 
 @dataclass
 class Field:
-    """One field of a page. ``kind`` is text, number, date, choice, pick (choices as boxes), several, area or secret."""
+    """One field of a page. ``kind`` is text, number, date, choice, pick (choices as boxes), several, area, file
+    or secret.
+    """
 
     name: str
     label: str
@@ -100,5 +102,5 @@ def typed(field_: Field, post: Any) -> None:
     """Put what was typed into a field."""
     if field_.kind == "several":
         field_.values = post.getlist(field_.name)
-    elif field_.kind != "secret":
+    elif field_.kind not in ("secret", "file"):
         field_.value = post.get(field_.name, "").strip()

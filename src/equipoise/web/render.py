@@ -22,10 +22,16 @@ NAVIGATION = (
     ("pharmacy", "Dose sheets", "/pharmacy/"),
     ("register", "Drug register", "/pharmacy/register/"),
     ("slots", "Slots", "/pharmacy/slots/"),
+    ("schedule", "Schedule", "/schedule/"),
     ("queries", "Queries", "/queries/"),
+    ("progress", "Progress", "/progress/"),
     ("audit", "Audit trail", "/audit/"),
+    ("sites", "Sites", "/sites/"),
     ("accounts", "Accounts", "/accounts/"),
+    ("protocol", "Protocol", "/protocol/"),
+    ("cuts", "Cuts", "/cuts/"),
     ("closing", "Freeze and lock", "/lock/"),
+    ("verify", "Ledger", "/verify/"),
 )
 _UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})
 

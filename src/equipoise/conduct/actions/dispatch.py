@@ -38,7 +38,7 @@ CODES = {
 
 
 # Actions of which can be asked what they would record: they tell nobody anything, and give nothing away.
-PREVIEWED = frozenset({"correct", "entered-in-error", "visit"})
+PREVIEWED = frozenset({"amend", "correct", "entered-in-error", "visit"})
 _RIGHTS = ("C010", "C011", "C013", "C014")  # refusals that are noted in the ledger
 
 

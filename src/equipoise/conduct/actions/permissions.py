@@ -114,6 +114,7 @@ open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
 participants           -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 passphrase             Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 pause                  Y   -   -   -   -   -   Y   -   -   -   -
+progress               -   Y   Y   -   -   -   -   Y   Y   Y   -
 queries                Y   Y   Y   Y   Y   -   Y   Y   Y   -   -
 query                  -   -   -   -   -   -   Y   Y   Y   -   -
 query-answer           -   Y   Y   Y   Y   -   Y   -   -   -   -
@@ -123,6 +124,7 @@ randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 read-diary             -   Y   Y   -   Y   -   -   Y   Y   -   -
+read-closing           Y   -   Y   -   -   -   Y   Y   Y   -   -
 read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -
 read-infusion          -   -   -   Y   -   -   -   -   -   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -

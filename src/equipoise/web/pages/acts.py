@@ -39,6 +39,8 @@ class OneAct:
     final: bool = False
     shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     of_participant: bool = True
+    address: str = ""  # where it is, if not under the name of the action
+    home: str = "/"  # where leaving it leads
 
 
 def day(name: str = "on", label: str = "On", needed: bool = False) -> Field:
@@ -405,8 +407,9 @@ ACTS += (
 )
 
 
-def _register(one: OneAct) -> None:
-    address = f"p/<participant>/{one.action}/" if one.of_participant else f"{one.action}/"
+def register_act(one: OneAct) -> None:
+    """Make an action a page."""
+    address = one.address or (f"p/<participant>/{one.action}/" if one.of_participant else f"{one.action}/")
 
     def view(request: Any, participant: str = "") -> HttpResponse:
         return act_page(request, one, participant)
@@ -454,6 +457,8 @@ def _given(request: Any, one: OneAct, participant: str, by_name: Mapping[str, Fi
         if field.kind == "several":
             if field.values:
                 given[name] = list(field.values)
+        elif field.kind == "file":
+            given[name] = file_text(request, name)
         elif field.kind == "secret":
             given[name] = request.POST.get(name, "")
         elif field.value:
@@ -462,6 +467,15 @@ def _given(request: Any, one: OneAct, participant: str, by_name: Mapping[str, Fi
     if confirmed:
         given["confirm"] = confirmed
     return one.shape(given) if one.shape is not None else given
+
+
+def file_text(request: Any, name: str) -> str:
+    """The text of a file that was chosen on the page; empty where none was, or where it is no text."""
+    chosen = request.FILES.get(name)
+    try:
+        return chosen.read().decode("utf-8-sig") if chosen is not None else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def _today(request: Any, participant: str) -> date:
@@ -493,6 +507,7 @@ def _shown(
             "participant": participant,
             "bar": standing_bar(request, participant) if participant else None,
             "fields": list(by_name.values()),
+            "has_file": any(field.kind == "file" for field in by_name.values()),
             "summary": summary,
             "key": key,
             **more,
@@ -510,4 +525,4 @@ def standing_bar(request: Any, participant: str) -> Any:
 
 
 for _one in ACTS:
-    _register(_one)
+    register_act(_one)

@@ -100,7 +100,7 @@
   }
 
   // One submission a form: a second press while the first is under way does nothing. Coming back makes it a form again.
-  all("form[method=post]").forEach(form => form.addEventListener("submit", e => {
+  all("form[method=post]:not([data-download])").forEach(form => form.addEventListener("submit", e => {
     if (form.dataset.sent) { e.preventDefault(); return; }
     form.dataset.sent = "1";
     const button = e.submitter;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
@@ -39,6 +40,45 @@ def _under_way(act: Act) -> list[str]:
 
 def _named(ids: list[str]) -> str:
     return ", ".join(ids[:12]) + (" ..." if len(ids) > 12 else "")
+
+
+@action("read-closing", states=("open", "paused", "frozen", "locked"), again=run_again)
+def read_closing(act: Act) -> None:
+    """Read what stands in the way of the lock, by name: what is under way, who is not signed off, which queries are not
+    closed; and when the data were frozen and locked. Queries on what is quarantined are named to the safety role alone.
+    """
+    account = act.trial.row("account", account=act.session.account)
+    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    at = dict(act.trial.rows("SELECT participant, site FROM participant"))
+    asked = act.trial.rows("SELECT query, participant, blinding FROM query WHERE state <> 'closed' ORDER BY query")
+    sealed = [row for row in asked if row[2] != "open"]
+    safety = "safety" in act.roles
+    last = {
+        name: dict(zip(("account", "at", "offset_minutes", "zone", "why"), row, strict=True))
+        for name in ("freeze", "unfreeze", "lock", "ask-unlock", "unlock", "open-quarantine")
+        for row in act.trial.rows(
+            "SELECT account, at, offset_minutes, zone, why FROM event WHERE action = %s ORDER BY number DESC LIMIT 1",
+            (name,),
+        )
+    }
+    asked_after = act.trial.rows(
+        "SELECT account FROM event WHERE action = 'ask-unlock' AND number > (SELECT COALESCE(MAX(number), 0) FROM event"
+        " WHERE action IN ('lock', 'unlock')) ORDER BY number DESC LIMIT 1"
+    )
+    mine = [name for name in unsigned(act) if not sites or at.get(name) in sites]
+    act.record(subject="closing", what={"state": act.state.state})
+    act.tell(
+        {
+            "state": act.state.state,
+            "under_way": _under_way(act),
+            "unsigned": mine,
+            "randomized": sum(1 for _ in act.trial.rows("SELECT 1 FROM participant WHERE status = 'randomized'")),
+            "queries": [[query, who] for query, who, kind in asked if safety or kind == "open"],
+            "others": bool(sealed) and not safety,
+            "last": last,
+            "unlock_asked_by": asked_after[0][0] if asked_after else "",
+        }
+    )
 
 
 @action("freeze")

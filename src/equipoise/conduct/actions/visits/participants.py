@@ -50,6 +50,14 @@ def standing(act: Act, id: str) -> dict[str, Any]:
         "day_1": person.day_1,
         "study_day": windows.study_day_of(today, date.fromisoformat(person.day_1)) if person.day_1 else None,
         "next": ahead[0] if ahead else None,
+        "visits": _visits(act, id, sum(row.get("kind") == "visit" and row["state"] == "overdue" for row in due)),
         "overdue": sum(row["state"] == "overdue" for row in due),
         "open": sum(row["state"] == "open" for row in due),
     }
+
+
+def _visits(act: Act, id: str, overdue: int) -> tuple[int, int]:
+    """How many visits were held of those due so far: held, missed, and past without an entry."""
+    states = [state for (state,) in act.trial.rows("SELECT state FROM visit WHERE participant = %s", (id,))]
+    held, missed = states.count("attended"), states.count("missed")
+    return held, held + missed + overdue
