@@ -37,8 +37,7 @@ def pages() -> dict[str, Any]:
 
 def address(page: Any) -> str:
     filled = {"participant": "P-1", "visit": "day-9", "key": "none-such", "query": "Q-0001", "day": "2"}
-    filled["link"] = "7-NO-SUCH-LINK"
-    filled = {"participant": "P-1", "visit": "day-9", "key": "none-such", "query": "Q-0001", "name": "cut-1-blinded.zip", "day": "2"}
+    filled |= {"link": "7-NO-SUCH-LINK", "name": "cut-1-blinded.zip"}
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: filled[found[1]], page.address)
 
 
