@@ -30,7 +30,7 @@ NAVIGATION = (
     ("accounts", "Accounts", "/accounts/"),
     ("protocol", "Protocol", "/protocol/"),
     ("cuts", "Cuts", "/cuts/"),
-    ("closing", "Freeze and lock", "/lock/"),
+    ("closing", "Lock", "/lock/"),
     ("verify", "Ledger", "/verify/"),
 )
 _UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})

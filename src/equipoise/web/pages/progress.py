@@ -77,7 +77,8 @@ def _running(months: Any) -> list[tuple[str, int, int]]:
     return out
 
 
-_WIDE, _HIGH, _LEFT, _BASE = 560, 150, 34, 126
+_WIDE, _HIGH, _LEFT, _BASE = 600, 150, 34, 126
+_RIGHT = 90  # room for the words at the end of the lines
 
 
 def _drawing(months: Any, planned: int | None) -> SafeString:
@@ -86,17 +87,17 @@ def _drawing(months: Any, planned: int | None) -> SafeString:
     if not rows:
         return mark_safe("")
     top = max(planned or 0, rows[-1][2], 1)
-    unit = (_WIDE - _LEFT - 60) / len(rows)
+    unit = (_WIDE - _LEFT - _RIGHT) / len(rows)
 
     def y(n: float) -> float:
         return _BASE - (_BASE - 16) * n / top
 
-    parts = [f'<line class="tick" x1="{_LEFT}" x2="{_WIDE - 56}" y1="{_BASE}" y2="{_BASE}"/>']
+    parts = [f'<line class="tick" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{_BASE}" y2="{_BASE}"/>']
     if planned:
         parts.append(
-            f'<line class="limit plan" x1="{_LEFT}" x2="{_WIDE - 56}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>'
+            f'<line class="limit plan" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>'
         )
-        parts.append(f'<text x="{_WIDE - 50}" y="{y(planned) + 4:.1f}">planned {planned}</text>')
+        parts.append(f'<text x="{_WIDE - _RIGHT + 6}" y="{y(planned) + 4:.1f}">planned {planned}</text>')
     path, every = f"M{_LEFT} {y(0):.1f}", max(1, len(rows) // 8)
     for number, (month, _, total) in enumerate(rows):
         x = _LEFT + unit * number

@@ -89,7 +89,7 @@ class _Amendment:
             {
                 "number": number,
                 "hash": hash[:12],
-                "at": time_words(at, 0),
+                "at": time_words(at, 0, "UTC"),
                 "note": note,
                 "now": hash == self.state.protocol_hash,
             }

@@ -142,7 +142,7 @@ def _account(row: Mapping[str, Any], request: Any) -> dict[str, Any]:
     return {
         **row,
         "role_words": role_words(row["roles"].split(",")),
-        "last": "never" if at == "never" else time_words(at, 0),
+        "last": "never" if at == "never" else time_words(at, 0, "UTC"),
         "notes": notes,
         "acts": acts,
     }

@@ -19,6 +19,7 @@ from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
+from equipoise.web.threads import with_threads
 from equipoise.web.visit_sheet import Section, fill_in, sections_of, show_problems, submission
 from equipoise.web.words import counted, day_words, long_day, problem_words, typed_date, visit_words, window_words
 
@@ -197,6 +198,8 @@ class Sheet:
         standing = told["standing"]
         title = visit_words(visit)
         ready = [section for section in self.sections if section.editable]
+        for section in self.sections:
+            section.queries = with_threads(self.request, section.queries)
         window = told["window"]
         return render(
             self.request,
@@ -225,7 +228,9 @@ class Sheet:
                 "may_correct": may("correct", self.request.roles),
                 "may_visit": may("correct", self.request.roles) and bool(MATRIX["visit"] & set(self.request.roles)),
                 "before": before,
-                "queries": [row for row in told["queries"] if not row["form"] and row["state"] != "closed"],
+                "queries": with_threads(
+                    self.request, [row for row in told["queries"] if not row["form"] and row["state"] != "closed"]
+                ),
                 "missed": told["state"] == "missed",
                 "today": long_day(date.fromisoformat(told["today"])),
             },
