@@ -85,6 +85,7 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
         return HttpResponseNotAllowed(["GET", "POST"])
     served = request.served
     request.who = served.sessions.find(request.COOKIES.get(COOKIE, ""), f"{name} {place.get('participant', '')}")
+    _note_ended(served)
     account = served.trial.row("account", account=request.who.account) if request.who else None
     if account is not None and not _in_use(served, account):
         served.sessions.end_of(account.account)
@@ -106,6 +107,14 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
 
         return unlocked(request)
     return view(request, **place)
+
+
+def _note_ended(served: Served) -> None:
+    """Sessions that ended by themselves are events of the ledger, as signing in and out are."""
+    from equipoise.conduct.actions.sign_in import note_end
+
+    for one, why in served.sessions.take_over():
+        note_end(served.trial, one.account, why, device=one.device, clock=served.clock, entropy=served.entropy)
 
 
 def _in_use(served: Served, account: Any) -> bool:

@@ -47,11 +47,13 @@ class Sessions:
         self._tick = tick
         self._lock = Lock()
         self._known: dict[str, SignedIn] = {}
+        self._over: list[tuple[SignedIn, str]] = []
 
     def begin(self, account: str, device: str) -> str:
         """A new session; its token, which is kept nowhere here."""
         token, now = secrets.token_urlsafe(32), self._tick()
         with self._lock:
+            self._sweep(now)
             self._known = {key: one for key, one in self._known.items() if self._is_kept(one, now)}
             self._known[_key(token)] = SignedIn(account, device, now, now, looked=now)
         return token
@@ -63,6 +65,7 @@ class Sessions:
         """
         now = self._tick()
         with self._lock:
+            self._sweep(now)
             one = self._known.get(_key(token))
             if one is None:
                 return None
@@ -76,6 +79,19 @@ class Sessions:
                 return None
             one.seen = now
             return one
+
+    def _sweep(self, now: float) -> None:
+        """End every session whose time is over, whether anybody asks for it or not."""
+        for one in self._known.values():
+            if not one.ended and (now - one.seen >= IDLE or now - one.began >= ABSOLUTE):
+                one.ended = True
+                self._over.append((one, "ten hours" if now - one.began >= ABSOLUTE else "idle"))
+
+    def take_over(self) -> list[tuple[SignedIn, str]]:
+        """Sessions that ended by themselves since this was last asked, each with why; nobody else is told of them."""
+        with self._lock:
+            over, self._over = self._over, []
+            return over
 
     def stay(self, one: SignedIn, place: str, seconds: float) -> None:
         """Let a page stay open to a session for so many seconds from now, whether it idles or not; 0 ends it."""

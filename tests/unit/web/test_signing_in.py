@@ -175,3 +175,18 @@ def test_other_methods_are_refused(desk: Desk) -> None:
     client = desk.client("carol")
     for method in ("put", "delete", "patch", "options"):
         assert getattr(client, method)("/p/").status_code == 405
+
+
+def test_a_session_that_ends_by_itself_is_an_event_whether_anybody_comes_back_or_not(desk: Desk) -> None:
+    desk.client("carol")
+    desk.ticks[0] += IDLE
+    ended = "SELECT account, what FROM event WHERE action = 'session-ended' ORDER BY number"
+    assert desk.staged.rows(ended) == []
+    ruth = desk.client("ruth")  # somebody else's next page
+    assert [(account, "idle" in what) for account, what in desk.staged.rows(ended)] == [("carol", True)]
+    for _ in range(41):
+        desk.ticks[0] += 14 * 60 + 59
+        ruth.get("/today/")
+    assert [account for account, _ in desk.staged.rows(ended)] == ["carol", "ruth"]
+    assert "ten hours" in desk.staged.rows(ended)[1][1]
+    assert "session ended" in desk.client("alice").get("/audit/?kind=signing-in").content.decode()

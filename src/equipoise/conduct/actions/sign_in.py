@@ -89,6 +89,14 @@ def sign_in(
     return Session(account, device)
 
 
+def note_end(
+    trial: Trial, account: str, by: str, *, device: str = "", clock: Clock | None = None, entropy: Entropy | None = None
+) -> None:
+    """Note that a session ended by itself: it idled, or its time was over."""
+    sources = clock or usual_clock(trial.mode), entropy or SystemEntropy()
+    _note(trial, *sources, "session-ended", account, device, lambda: {"signed": "out", "by": by})
+
+
 def _still(trial: Trial, account: str, encoded: str) -> bool:
     """Whether the account's pass-phrase is still the one that was looked at before the write lock was had."""
     return trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,)) == [(encoded,)]
