@@ -28,7 +28,7 @@ def queries(request: Any) -> HttpResponse:
     rows = [row for row in every if (not asked["site"] or row["site"] == asked["site"]) and row["days"] >= older]
     kept = {name: value for name, value in asked.items() if value and name != "query"}
     for row in rows:
-        places = [visit_words(row["visit"]) if row["visit"] else "", row["form"].replace("-", " "), row["item"]]
+        places = [visit_words(row["visit"]) if row["visit"] else "", row["form"].replace("-", " "), _item(row)]
         row["place"] = ", ".join(part for part in places if part) or "in general"
         row["asker"] = asked_by_words(row["asked_by"])
         row["to"] = "?" + urlencode({**kept, "query": row["query"]})
@@ -54,6 +54,10 @@ def queries(request: Any) -> HttpResponse:
             "audit": may("audit", request.roles),
         },
     )
+
+
+def _item(row: dict[str, Any]) -> str:
+    return f"item {row['item']}" if row["item"].isdecimal() else str(row["item"]).replace("-", " ")
 
 
 def _groups(rows: list[dict[str, Any]], *, asks: bool) -> list[tuple[str, list[dict[str, Any]]]]:
