@@ -123,8 +123,10 @@ class Book:
         """Everybody entered, and everything done whose day is past."""
         self._open()
         randomized = list(self.rows["allocations"])[:n]
+        given_on = self.protocol.model.calendar.randomization_day or 1
         for number, id in enumerate(randomized):
-            back = round(span * (n - 1 - number) / max(n - 1, 1))
+            # the newest one is to be randomized and dosed today
+            back = max(round(span * (n - 1 - number) / max(n - 1, 1)), given_on - 1)
             Way(self, id, self.today - timedelta(days=back)).enter()
         others = [id for id in self.rows["participants"] if id not in self.rows["allocations"]][: max(n // 5, 1)]
         for number, id in enumerate(others):

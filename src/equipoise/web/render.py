@@ -22,6 +22,8 @@ NAVIGATION = (
     ("pharmacy", "Dose sheets", "/pharmacy/"),
     ("register", "Drug register", "/pharmacy/register/"),
     ("slots", "Slots", "/pharmacy/slots/"),
+    ("closed", "Closed report", "/closed/"),
+    ("pooled", "Pooled figures", "/pooled/"),
     ("schedule", "Schedule", "/schedule/"),
     ("queries", "Queries", "/queries/"),
     ("progress", "Progress", "/progress/"),
@@ -69,10 +71,23 @@ def _frame(request: Any) -> dict[str, Any]:
             "my_sites": ", ".join(request.sites),
             "unblinded": bool(_UNBLINDED & set(roles)),
             "foot": _foot(served, request.sites),
+            "waits_to_be_told": may("unblind-told", roles) and _waits(served, who.account),
+            "may_report_learned": may("unblinded-by-accident", roles),
             "tells_arm": _tells_arm(request.page),
             "lock_after": LOCK + 2,
         }
     return out
+
+
+def _waits(served: Any, account: str) -> bool:
+    """Whether somebody asked that this account be told an arm."""
+    with served.trial.use():
+        return bool(
+            served.trial.rows(
+                "SELECT 1 FROM unblinding WHERE told = %s AND mode = 'third-party' AND state = 'asked' LIMIT 1",
+                (account,),
+            )
+        )
 
 
 def _tells_arm(name: str) -> bool:

@@ -52,17 +52,20 @@ class Desk:
     def events(self) -> int:
         return int(self.staged.rows("SELECT count(*) FROM event")[0][0])
 
-    def enrolled(self, participant: str = "P-1") -> None:
-        """Somebody randomized on day 2."""
+    def enrolled(self, *participants: str) -> None:
+        """Somebody (P-1 unless named), or several, randomized on day 2."""
+        people = participants or ("P-1",)
         self.at(1)
-        self.do("carol", "screen", participant=participant, site="main")
-        self.do("carol", "consent", participant=participant, version="1.0")
-        self.do("carol", "baseline", participant=participant, values={"age": 41, "route": "intranasal"})
-        self.do("ivan", "eligibility", participant=participant, attested={"dependent": True, "seeking": True})
-        self.do("carol", "day-1", participant=participant)
-        self.do("carol", "visit", participant=participant, visit="admission")
+        for participant in people:
+            self.do("carol", "screen", participant=participant, site="main")
+            self.do("carol", "consent", participant=participant, version="1.0")
+            self.do("carol", "baseline", participant=participant, values={"age": 41, "route": "intranasal"})
+            self.do("ivan", "eligibility", participant=participant, attested={"dependent": True, "seeking": True})
+            self.do("carol", "day-1", participant=participant)
+            self.do("carol", "visit", participant=participant, visit="admission")
         self.at(2)
-        self.do("carol", "randomize", participant=participant)
+        for participant in people:
+            self.do("carol", "randomize", participant=participant)
 
 
 def desk_of(made: Staged) -> Desk:

@@ -24,7 +24,7 @@ def at_day_16(desk: Desk) -> Desk:
 VISIT = "/p/P-1/visit/day-16/"
 
 
-def signed_in(browser: Any, address: str, who: str = "carol", **options: Any) -> Any:
+def signed_in(browser: Any, address: str, who: str = "carol", passphrase: str = PASSPHRASE, **options: Any) -> Any:
     """A page of somebody signed in; what the page complains of fails the test."""
     context = browser.new_context(**options)
     page = context.new_page()
@@ -33,9 +33,9 @@ def signed_in(browser: Any, address: str, who: str = "carol", **options: Any) ->
     page.on("console", lambda said: page.complaints.append(said.text) if "Content Security" in said.text else None)
     page.goto(f"{address}/sign-in/")
     page.fill("#acc", who)
-    page.fill("#pp", PASSPHRASE)
+    page.fill("#pp", passphrase)
     page.click("text=Sign in >> nth=-1")
-    page.wait_for_url(re.compile(r"/(today|pharmacy|accounts|passphrase)/"))
+    page.wait_for_url(re.compile(r"/(today|pharmacy|accounts|passphrase|closed|pooled)/"))
     return page
 
 

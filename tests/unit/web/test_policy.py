@@ -83,6 +83,14 @@ def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else(
         "schedule": "due",
         "audit": "audit-trail",
         "copy": "copy",
+        "infusion": "read-infusion",
+        "events": "read",
+        "leave": "participants",
+        "unblind": "unblind",
+        "unblind-for": "unblind-for",
+        "unblind-told": "unblind-told",
+        "closed": "cut",
+        "pooled": "cut",
     }.items():
         assert POLICY[page] <= MATRIX[action], page
     assert POLICY["correct"] == MATRIX["correct"]

@@ -1,40 +1,9 @@
-"""Pages of one action: an infusion at the bedside, a query as a conversation, a signature."""
+"""Pages of one action: a query as a conversation, a signature."""
 
 from __future__ import annotations
 
-import pytest
-
 from .conftest import PASSPHRASE, Desk
 from .test_enrolment import post
-
-
-@pytest.fixture
-def prepared(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.do("nina", "weight", participant="P-1", kg=70)
-    desk.do("phil", "dose-sheet", participant="P-1", sealed=True)
-    desk.do("petra", "dose-check", participant="P-1", sealed=True)
-    return desk
-
-
-def test_an_infusion_by_pages_and_a_stop_rule_is_told_at_once_to_the_nurse_alone(prepared: Desk) -> None:
-    nina = prepared.client("nina")
-    assert post(nina, "/p/P-1/infusion-start/").status_code == 303
-    prepared.at(2, 14, 30)
-    signs = {"systolic": "128", "diastolic": "82", "pulse": "74", "saturation": "98"}
-    calm = post(nina, "/p/P-1/infusion-vitals/", **signs)
-    assert calm.status_code in (200, 303), calm.content.decode()
-    prepared.at(2, 14, 35)
-    found = post(nina, "/p/P-1/infusion-vitals/", **{**signs, "systolic": "195"})
-    assert "Stop rules" in found.content.decode()
-    assert "195" in found.content.decode()
-    for who in ("carol", "ruth", "mona"):
-        page = prepared.client(who).get("/p/P-1/").content.decode()
-        assert "195" not in page
-        assert "held" not in page.partition("<main")[2]
-    refused = post(nina, "/p/P-1/infusion-stop/")
-    assert refused.status_code == 422
-    assert post(nina, "/p/P-1/infusion-stop/", why="a stop rule").status_code == 303
 
 
 def test_a_query_is_asked_answered_and_closed(desk: Desk) -> None:

@@ -54,7 +54,7 @@ def _reasons_to_leave(what: str) -> str:
 
 
 _SEVERITY = (("mild", "Mild"), ("moderate", "Moderate"), ("severe", "Severe"))
-_SERIOUS = (
+SERIOUS = (
     ("death", "Death"),
     ("life-threatening", "Life-threatening"),
     ("hospitalization", "Hospital stay, or a longer one"),
@@ -63,12 +63,14 @@ _SERIOUS = (
     ("medically-important", "Important medical event"),
 )
 
+SERIOUS_WORDS = dict(SERIOUS)
+
 
 def _event_fields(*, new: bool) -> tuple[Field, ...]:
     from equipoise.conduct.rules import adverse_events as rules
 
     outcomes = [(value, value.capitalize()) for value in rules.OUTCOMES]
-    serious = [(value, dict(_SERIOUS).get(value, value.replace("-", " ").capitalize())) for value in rules.CRITERIA]
+    serious = [(value, SERIOUS_WORDS.get(value, value.replace("-", " ").capitalize())) for value in rules.CRITERIA]
     return (
         *((Field("event", "Number of the event", "number", needed=True),) if not new else ()),
         Field("term", "What happened", "text", hint="In the reporter's own words; never what was given", needed=new),
@@ -318,40 +320,9 @@ _MEANINGS = (
     ("approved", "Approved"),
     ("responsible", "Responsible"),
 )
-_AT = Field("at", "At", hint="Time of the site, as 2027-04-06T10:40; left blank it is now")
 _QUERY = Field("query", "Query", hint="Its number, as Q-0041", needed=True)
 
 ACTS += (
-    OneAct("infusion-start", "Start the infusion", "Start infusion", "At the rate of the checked sheet.", (_AT,)),
-    OneAct(
-        "infusion-rate",
-        "Change the rate",
-        "Record rate",
-        "0 interrupts. Slower than prepared, or an interruption, needs its reason.",
-        (Field("ml_per_hour", "Rate from then on", "number", unit="mL/h", needed=True), _AT),
-        "optional",
-    ),
-    OneAct(
-        "infusion-vitals",
-        "Vital signs",
-        "Record reading",
-        "Sealed as soon as it is recorded. Where a stop rule is met, the receipt says so at once.",
-        (
-            Field("systolic", "Systolic", "number", unit="mmHg"),
-            Field("diastolic", "Diastolic", "number", unit="mmHg"),
-            Field("pulse", "Pulse", "number", unit="1/min"),
-            Field("saturation", "Saturation", "number", unit="%"),
-            Field("minute", "Minutes since the start", "number", hint="Left blank it is now", unit="min"),
-        ),
-    ),
-    OneAct(
-        "infusion-stop",
-        "End of the infusion",
-        "Record the end",
-        "Where less than the bag went in, with the reason.",
-        (_AT,),
-        "optional",
-    ),
     OneAct(
         "query",
         "Ask a query",
@@ -395,6 +366,38 @@ ACTS += (
             _PASSPHRASE,
         ),
         final=True,
+    ),
+    OneAct(
+        "unblinded-by-accident",
+        "Somebody learned the arm",
+        "Report",
+        "For whoever learned an arm and should not have. Blinded people read it: never say which arm it was.",
+        (
+            Field("participant", "Participant", hint="The code", needed=True),
+            Field(
+                "learned_by",
+                "Who learned it",
+                hint="An account, or in words: the participant, a nurse of the ward",
+                needed=True,
+            ),
+            Field(
+                "impact", "What follows from it", "area", hint="Another rater takes over; nothing, and why", needed=True
+            ),
+        ),
+        "needed",
+        "How it was learned",
+        of_participant=False,
+    ),
+    OneAct(
+        "open-arms",
+        "Unblinding for an analysis before the lock",
+        "Record",
+        "From then on the unblinded statistician opens the closed report, and takes unblinded cuts.",
+        (),
+        "needed",
+        "Reason, as the data monitoring committee's meeting of a date",
+        final=True,
+        of_participant=False,
     ),
     OneAct(
         "sign-off",

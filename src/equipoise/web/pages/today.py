@@ -40,6 +40,10 @@ def today(request: Any) -> HttpResponse:
     )
     now = served.now(zone).local_date
     entries = [_entry(row, now) for row in _worth(_by_visit(rows), now)]
+    if may("infusion", request.roles):
+        for entry in entries:
+            if entry["kind"] == "infusion":
+                entry |= {"to": f"/p/{entry['participant']}/infusion/", "do": "To the infusion"}
     groups = [(name, [entry for entry in entries if entry["group"] == name]) for name in _GROUPS]
     due = sum(entry["group"] in ("Overdue", "Due today") for entry in entries)
     return render(
@@ -103,6 +107,7 @@ def _entry(row: Mapping[str, Any], now: date) -> dict[str, Any]:
     """One line of the worklist."""
     kind, person = row.get("kind", ""), row["participant"]
     entry = {
+        "kind": kind,
         "participant": person,
         "day": row["study_day"],
         "what": row["what"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
@@ -178,7 +178,10 @@ def infusion_stop(act: Act, participant: str, at: str = "") -> None:
         {"participant": participant, "visit": visit, "form": SHEET, "repeat": 1, "state": "ended", "reason": act.why}
     )
     missing = rules.missing_readings(
-        sheet, act.protocol.model.conduct.infusing, minutes_taken(act, visit), Decimal(given.seconds) / 60
+        sheet,
+        act.protocol.model.conduct.infusing,
+        [at for _, at in readings_of(act, visit)],
+        Decimal(given.seconds) / 60,
     )
     act.record(
         subject=visit,
@@ -206,18 +209,18 @@ def require_minute(act: Act, minute: Decimal, start: datetime) -> None:
     if minute < 0:
         act.refuse("C535", "minute", f"Minute {minute} is before the start.", "a minute from 0 on", "Correct it.")
     if minute > passed or minute > READINGS_END:
-        most = min(passed, READINGS_END).quantize(Decimal("0.1"))
+        most = min(passed, READINGS_END).quantize(Decimal("0.1"), rounding=ROUND_FLOOR)
         act.refuse("C535", "minute", f"Minute {minute} has not come yet.", f"a minute up to {most}", "Correct it.")
 
 
-def _readings(act: Act, visit: str, form: forms.Form) -> list[Decimal]:
-    """Minutes at which readings were taken, in the order recorded."""
+def _readings(act: Act, visit: str, form: forms.Form) -> list[tuple[int, Decimal]]:
+    """Number and minute of each reading that was taken, in the order recorded."""
     rows = act.trial.rows(
-        "SELECT value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s AND missing = ''"
-        " ORDER BY repeat",
+        "SELECT repeat, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s"
+        " AND missing = '' ORDER BY repeat",
         (act.participant.participant, visit, form.id, TAKEN),
     )
-    return [Decimal(value) for (value,) in rows]
+    return [(number, Decimal(value)) for number, value in rows]
 
 
 def taken_at(act: Act, visit: str, form: forms.Form, number: int, minute: Decimal) -> list[dict[str, Any]]:
@@ -246,8 +249,8 @@ def stop_rows(
     return rows
 
 
-def minutes_taken(act: Act, visit: str) -> list[Decimal]:
-    """Minutes since the start at which readings of an infusion were taken, in the order recorded."""
+def readings_of(act: Act, visit: str) -> list[tuple[int, Decimal]]:
+    """Number and minute since the start of each reading of an infusion, in the order recorded."""
     form = next((form for form in forms.forms(act.protocol).values() if form.kind == "vitals"), None)
     return _readings(act, visit, form) if form is not None else []
 
@@ -282,7 +285,7 @@ def infusion_vitals(
     run = run_of(act, visit)
     if minute is None:
         passed = int((act.now.utc - run[0][0]).total_seconds())
-        minute = (Decimal(passed) / 60).quantize(Decimal("0.1"))
+        minute = (Decimal(passed) / 60).quantize(Decimal("0.1"), rounding=ROUND_FLOOR)  # never ahead of now
     signs = {"systolic": systolic, "diastolic": diastolic, "pulse": pulse, "saturation": saturation}
     answers = {id: None if value is None else format(value, "f") for id, value in {"minute": minute, **signs}.items()}
     require_minute(act, minute, run[0][0])
@@ -291,8 +294,7 @@ def infusion_vitals(
     passed_over = [*(confirm or []), *signs] if met else (confirm or [])
     filling = forms.fill(form, answers, confirmed=passed_over)
     raise_problems([*filling.hard, *filling.soft])
-    taken = _readings(act, visit, form)
-    if minute in taken:
+    if minute in [taken for _, taken in _readings(act, visit, form)]:
         act.refuse("C601", f"minute {minute}", "There is a reading already.", "another minute", "Correct it: correct.")
     number = len(repeats_of(act, visit, form.id)) + 1
     rows = filled_rows(act, visit, form, filling, repeat=number, on=_local_date(act, act.now.utc))

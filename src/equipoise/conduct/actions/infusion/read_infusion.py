@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import SHEET, grounds_of
 from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
-from equipoise.conduct.actions.infusion.infusion import minutes_taken, open_sheet_of, run_of
+from equipoise.conduct.actions.infusion.infusion import open_sheet_of, readings_of, run_of
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.recording import form_of, values_of
@@ -68,7 +68,8 @@ def _infusion(act: Act, day: int, state: str) -> dict[str, Any]:
         "run": [(at.isoformat(), format(rate, "f")) for at, rate in run],
         "given_ml": dose.decimal_text(min(given.volume_ml, sheet.volume_ml), 1),
         "interruptions": given.interruptions,
-        "taken": [format(minute, "f") for minute in minutes_taken(act, visit)],
+        "form": form.id if form is not None else "",
+        "readings": [(number, format(minute, "f")) for number, minute in readings_of(act, visit)],
         "due": [format(minute, "f") for minute in rules.readings_due(sheet, conduct)],
         "signs": [(item.id, item.label, item.unit) for item in form.items if item.id != "minute"] if form else [],
         "stop": [(rule.when.variable, rule.when.operator, rule.when.bound) for rule in conduct.stop.values()],

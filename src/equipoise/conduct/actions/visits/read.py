@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.grounds import SHEET
+from equipoise.conduct.actions.infusion.infusion import RUN
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.query import SEALED, queries_shown
@@ -28,11 +30,15 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     wanted = {"participant": participant, **({"visit": visit} if visit else {})}
     forms: dict[str, dict[str, Any]] = {}
     blinding: dict[str, set[str]] = {}
+    # While an infusion runs others than the nurse read that it does: a rate of 0 may come from a stop rule.
+    under_way = set() if sees_all or "infusion" in roles_of(act) else _under_way(participant)
     rates_only = roles_of(act) <= {"rater"}
     for cell in ItemValue.objects.filter(**wanted).values():
         row = SimpleNamespace(**(opened_items([cell], key)[0] if sees_all else cell))
         # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
         if rates_only and not sees_all and row.visit.startswith("infusion-day-"):
+            continue
+        if row.form == RUN and row.visit in under_way:
             continue
         name = f"{row.visit} {row.form} {row.repeat}"
         blinding.setdefault(name, set()).add(row.blinding)
@@ -81,6 +87,14 @@ def read(act: Act, participant: str, visit: str = "") -> None:
             "signatures": _signatures(act, participant),
         }
     )
+
+
+def _under_way(participant: str) -> set[str]:
+    """Where the records of infusions stand that have begun and not ended."""
+    from equipoise.conduct.trial.models import Form
+
+    found = Form.objects.filter(participant=participant, form=SHEET, state__in=("running", "held"))
+    return {row.visit for row in found}
 
 
 def _about_forms(act: Act, wanted: Mapping[str, str]) -> dict[str, Any]:
