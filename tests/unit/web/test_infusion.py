@@ -117,11 +117,11 @@ def test_a_stop_rule_is_told_to_the_nurse_alone_and_its_reason_says_nothing(runn
         client = desk.client(who)
         for at in ("/p/P-1/", "/today/", "/p/"):
             text = words_of(client.get(at))
-            for canary in ("187", "held", "STOP", "stands", "for the participant's safety"):
+            for canary in ("187", "STOP", "stop rule", "stands", "for the participant's safety"):
                 assert canary not in text, (who, at, canary)
         read = desk.do(who, "read", participant="P-1").told
         if who != "sam":  # who sees what is quarantined sees this too
-            assert "held" not in str(read)
+            assert "'held'" not in str(read)
             assert "infusion-run" not in str(read)
     assert act(nina, "rate", page, ml_per_hour="75").status_code == 422
     page = act(nina, "stop", nina.get(AT), why="for the participant's safety")
