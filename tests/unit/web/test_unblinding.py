@@ -43,7 +43,7 @@ def test_the_code_is_broken_after_the_pass_phrase_and_no_receipt_holds_the_arm(d
     assert told.status_code == 200
     assert len(set(map(str.lower, arms_in(told)))) == 1
     assert "UNBLINDED" in told.content.decode()
-    assert f'data-locks="{LOCK}"' in told.content.decode()
+    assert f'data-locks="{LOCK}">' in told.content.decode()  # and nothing that is typed lengthens it
     again = ivan.post(at, {"key": key, "passphrase": PASSPHRASE, "why": "seizure"})
     assert words_of(again) == words_of(told)
     assert desk.staged.rows("SELECT count(*) FROM unblinding") == [(1,)]

@@ -123,6 +123,7 @@ def _told(request: Any, key: str, told: Mapping[str, Any], participant: str) -> 
         "done": f"{made['events']}, {made['at']}" if made else "",
         "unblinded": True,
         "tells_arm": True,
+        "once": True,
         "lock_after": LOCK,
     }
     return render(request, "arm_told.html", context)

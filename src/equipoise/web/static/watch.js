@@ -10,7 +10,8 @@
     told = Date.now();
     fetch("/pharmacy/awake/", {redirect: "manual"}).then(r => { if (r.status === 204) wait(); else lock(); }).catch(() => {});
   };
-  for (const what of ["keydown", "pointerdown", "input"]) addEventListener(what, alive);
+  // a page that is shown once has no more time than that
+  if (document.body.hasAttribute("data-awake")) for (const what of ["keydown", "pointerdown", "input"]) addEventListener(what, alive);
   addEventListener("visibilitychange", () => { if (!document.hidden && Date.now() - told > after) lock(); });
   wait();
 })();
