@@ -125,18 +125,20 @@ def measure_forms(report: Report) -> None:
 def measure_verify(report: Report) -> None:
     """A ledger of 100,000 events, written past the guards because it is the reading that is measured."""
     from equipoise.conduct.audit_trail.canonical import digest_of, written
-    from equipoise.conduct.audit_trail.events import COLUMNS, hash_of
+    from equipoise.conduct.audit_trail.events import hash_of
     from equipoise.conduct.audit_trail.projection import puts_of
     from equipoise.conduct.drill.stage import staged
     from equipoise.conduct.integrity.verify import verify
-    from equipoise.conduct.trial import guards
+    from equipoise.conduct.rows import guards
+    from equipoise.conduct.rows.statements import filled_at_once, insert_rows, move_head
+    from equipoise.conduct.rows.tables import TABLES, EventRow, LedgerHeadRow
     from equipoise.conduct.trial.trial import Trial
 
     with staged(None, slots=40) as stage:
         owner = Trial(stage.trial.directory, stage.trial.config, as_owner=True)
         with owner.use():
-            number, previous = owner.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
-            at = owner.rows("SELECT at FROM event WHERE number = %s", (number,))[0][0]
+            ((number, previous),) = owner.values(LedgerHeadRow, ("number", "hash"), ledger="open")
+            at = owner.column(EventRow, "at", number=number)[0]
         events, rows = [], {"form": [], "item": []}
         while number < EVENTS:
             number += 1
@@ -144,7 +146,7 @@ def measure_verify(report: Report) -> None:
             items = [{**key, "item": f"q{item}", "type": "integer", "value": str(item)} for item in range(2)]
             what = {"answer": {"form": "stress"}, "put": {"form": [{**key, "state": "recorded"}], "item": items}}
             text = written(what)
-            row = (
+            event = EventRow(
                 number,
                 f"r{number}",
                 0,
@@ -168,27 +170,18 @@ def measure_verify(report: Report) -> None:
                 previous,
                 "",
             )
-            previous = hash_of(row)
-            events.append((*row[:-1], previous))
+            previous = hash_of(event)
+            events.append(event._replace(hash=previous))
             for put in puts_of(json.loads(text)):
                 values = [put.values.get(name, put.table.columns.get(name)) for name in put.table.all[:-1]]
                 rows[put.table.name].append((*values, number))
-        from equipoise.conduct.audit_trail.tables import TABLES
-
         with owner.use():
             guards.remove(owner.connection)
-            with owner.connection.cursor() as cursor:
-                cursor.execute("BEGIN")
-                marks = ", ".join(["%s"] * len(COLUMNS))
-                cursor.executemany(f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({marks})", events)
+            with owner.connection.cursor() as cursor, filled_at_once(cursor):
+                insert_rows(cursor, "event", EventRow._fields, events)
                 for name, several in rows.items():
-                    columns = TABLES[name].all
-                    marks = ", ".join(["%s"] * len(columns))
-                    cursor.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", several)
-                cursor.execute(
-                    "UPDATE ledger_head SET number = %s, hash = %s WHERE ledger = 'open'", [number, previous]
-                )
-                cursor.execute("COMMIT")
+                    insert_rows(cursor, name, TABLES[name].all, several)
+                move_head(cursor, "open", number, previous)
             guards.install(owner.connection)
         del events, rows
         begin, busy = time.perf_counter(), time.process_time()

@@ -21,7 +21,7 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
 
     Example: `equipoise check my-trial.yaml`
     """
-    from equipoise.conduct.rules.surroundings import check_conditions
+    from equipoise.conduct.rules.conditions import check_conditions
     from equipoise.foundation.errors import ProtocolError
     from equipoise.workflow.checks import check_protocol
 

@@ -29,11 +29,12 @@ def restore(
     Example: `equipoise restore trial-2027-01-31.backup trial-restored`
     """
     from equipoise.conduct.integrity.backup import restore as restore_backup
+    from equipoise.conduct.rows.tables import AllocationRow, TrialStateRow
 
     with reported(as_json=as_json), working("restoring", quiet=as_json):
         trial = restore_backup(file, directory, database=database or "sqlite", receipts=receipts)
         with trial.use():
-            n, fence = trial.rows("SELECT (SELECT count(*) FROM allocation), fence FROM trial_state")[0]
+            n, fence = trial.count(AllocationRow), trial.find(TrialStateRow)[0].fence
     if as_json:
         print_json({"ok": True, "directory": str(directory), "fence": fence, "randomized": n})
         return

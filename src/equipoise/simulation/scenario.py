@@ -24,6 +24,7 @@ from equipoise.simulation.design import (
     TrialDesign,
 )
 from equipoise.simulation.parameters import DayLevelParameters
+from equipoise.simulation.parts.levels import solved
 from equipoise.simulation.parts.scenario import PartsScenario, read_parts
 from equipoise.simulation.people import BASELINE_DRAWN
 from equipoise.simulation.planned import instruments_of, planned_doses_of, planned_therapies
@@ -138,7 +139,7 @@ def read_scenario(protocol: Protocol, name: str | None = None) -> AnyScenario:
             collector.take(problem)
         collector.finish()
         assert parts is not None
-        return parts
+        return solved(parts)
     if settings.model != DAY_LEVEL:
         step = f"Write simple:, parts:, or model: {DAY_LEVEL}."
         collector.add("S009", f"{place}.model", f"Found {shown(settings.model)}.", f"{DAY_LEVEL}, or a level", step)

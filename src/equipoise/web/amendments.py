@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.conduct.rows.tables import ParticipantRow
 from equipoise.web.words import counted
 
 # What a change to a part of the protocol does to a trial that runs.
@@ -64,7 +65,7 @@ def differences_of(lines: Sequence[str]) -> list[Difference]:
 
 def who_comes_under(trial: Any) -> list[tuple[str, int, str]]:
     """Participants by when the new version is theirs."""
-    rows = trial.rows("SELECT status, follow_up FROM participant")
+    rows = trial.values(ParticipantRow, ("status", "follow_up"))
     followed = sum(
         status == "randomized" and follow_up in ("in", "withdrawn_from_visits") for status, follow_up in rows
     )

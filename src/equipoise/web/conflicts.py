@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.rules import forms
 from equipoise.protocol import Protocol
 from equipoise.web.visit_sheet import LEFT_OUT, day_told, field_of
@@ -54,7 +55,7 @@ def _form(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> Recorded
             rows.append((asked.label, shown, words.get(mine, mine) or "no answer"))
     if not rows:
         return None
-    zone = request.served.trial.rows("SELECT zone FROM event WHERE number = %s", (theirs["event"],))[0][0]
+    zone = request.served.trial.column(EventRow, "zone", number=theirs["event"])[0]
     by = f"{theirs['account']}, {theirs['role']}, {time_words(theirs['at'], theirs['offset_minutes'], zone)}"
     return RecordedMeanwhile(made.id, made.label, by, theirs["event"], rows[:_FEW], typed)
 

@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.conduct.actions.dispatch import Preview
 from equipoise.conduct.actions.grounds import SHEET
 from equipoise.conduct.actions.infusion.infusion import RUN
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.tables import IN_ERROR
 from equipoise.conduct.rules import forms
 from equipoise.protocol import Protocol
 from equipoise.web.fields import Field

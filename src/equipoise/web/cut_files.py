@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from equipoise.conduct.rows.tables import EventRow
+
 FOLDER = "cuts"
 _EDITION_ROLES = {
     "blinded": frozenset({"statistician", "unblinded-statistician", "pharmacist"}),
@@ -59,8 +61,8 @@ def editions_for(roles: Collection[str], *, make: bool = False) -> list[str]:
 
 def cuts_taken(trial: Any) -> list[CutTaken]:
     """Every cut that was noted, the newest first."""
-    rows = trial.rows(
-        "SELECT number, what, account, at, offset_minutes, zone FROM event WHERE action = 'cut' ORDER BY number DESC"
+    rows = trial.values(
+        EventRow, ("number", "what", "account", "at", "offset_minutes", "zone"), action="cut", order=("-number",)
     )
     out = []
     for number, what, account, at, offset, zone in rows:

@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseNotAllowed
 
 from equipoise.conduct.actions.permissions import PARTICIPANT
+from equipoise.conduct.rows.tables import AccountRow
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.web.page import PAGES, SERVED, Page, broken
 from equipoise.web.render import render
@@ -77,7 +78,7 @@ def _session(request: Any, account: str) -> SignedIn | None:
     found: SignedIn | None = request.served.sessions.find(request.COOKIES.get(OWN_COOKIE, ""))
     if found is None or found.account != account:
         return None
-    row = request.served.trial.row("account", account=account)
+    row = request.served.trial.first(AccountRow, account=account)
     return found if row is not None and row.roles == PARTICIPANT else None
 
 

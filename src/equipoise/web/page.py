@@ -18,6 +18,7 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
 from equipoise.conduct.entropy import SystemEntropy
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.web.policy import POLICY, PUBLIC, may
@@ -54,6 +55,7 @@ class Asked(HttpRequest):
     sites: tuple[str, ...]
     person: str
     page: str
+    tells_arm: bool
 
 
 def page(
@@ -66,6 +68,7 @@ def page(
         def guarded(request: Any, **place: str) -> HttpResponse:
             served: Served = request.META[SERVED]
             request.served, request.page, request.who = served, name, None
+            request.tells_arm = tells_arm
             with served.trial.use():
                 try:
                     return _admitted(view, request, name, place)
@@ -86,7 +89,7 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
     served = request.served
     request.who = served.sessions.find(request.COOKIES.get(COOKIE, ""), f"{name} {place.get('participant', '')}")
     _note_ended(served)
-    account = served.trial.row("account", account=request.who.account) if request.who else None
+    account = served.trial.first(AccountRow, account=request.who.account) if request.who else None
     if account is not None and not _in_use(served, account):
         served.sessions.end_of(account.account)
         request.who = account = None
@@ -102,7 +105,7 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
         return not_allowed(request, POLICY.get(name, frozenset()))
     if "participant" in place:
         _require_known(request, place["participant"])
-    if PAGES[name].tells_arm and served.sessions.is_locked(request.who):
+    if request.tells_arm and served.sessions.is_locked(request.who):
         from equipoise.web.passphrase_again import unlocked
 
         return unlocked(request)
@@ -140,7 +143,7 @@ def _require_known(request: Any, participant: str) -> None:
     from equipoise.conduct.clock import usual_clock
 
     served: Served = request.served
-    row = served.trial.row("participant", participant=participant)
+    row = served.trial.first(ParticipantRow, participant=participant)
     if row is not None and (not request.sites or row.site in request.sites):
         return
     problem = Problem("C014", participant[:40], "There is no such participant here.")

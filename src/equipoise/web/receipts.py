@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.web.words import (
     REASON_WORDS,
@@ -36,7 +37,7 @@ def receipt_of(trial: Trial, account: str, key: str) -> dict[str, Any] | None:
         "what",
         "hash",
     )
-    rows = trial.rows(f"SELECT {', '.join(names)} FROM event WHERE request = %s ORDER BY step", (f"{account}:{key}",))
+    rows = trial.values(EventRow, names, request=f"{account}:{key}", order=("step",))
     if not rows:
         return None
     events = [dict(zip(names, row, strict=True)) for row in rows]

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.template import engines
 
+from equipoise.conduct.rows.tables import LedgerHeadRow, ProtocolVersionRow, SiteRow, UnblindingRow
 from equipoise.foundation.version import program_version
 from equipoise.web.policy import may
 from equipoise.web.sessions import LOCK
@@ -73,7 +74,7 @@ def _frame(request: Any) -> dict[str, Any]:
             "foot": _foot(served, request.sites),
             "waits_to_be_told": may("unblind-told", roles) and _waits(served, who.account),
             "may_report_learned": may("unblinded-by-accident", roles),
-            "tells_arm": _tells_arm(request.page),
+            "tells_arm": getattr(request, "tells_arm", False),
             "lock_after": LOCK + 2,
         }
     return out
@@ -82,28 +83,16 @@ def _frame(request: Any) -> dict[str, Any]:
 def _waits(served: Any, account: str) -> bool:
     """Whether somebody asked that this account be told an arm."""
     with served.trial.use():
-        return bool(
-            served.trial.rows(
-                "SELECT 1 FROM unblinding WHERE told = %s AND mode = 'third-party' AND state = 'asked' LIMIT 1",
-                (account,),
-            )
-        )
-
-
-def _tells_arm(name: str) -> bool:
-    from equipoise.web.page import PAGES
-
-    return name in PAGES and PAGES[name].tells_arm
+        return bool(served.trial.has(UnblindingRow, told=account, mode="third-party", state="asked"))
 
 
 def _foot(served: Any, sites: tuple[str, ...]) -> dict[str, Any]:
     """Where this page came from: time with zone, version of the protocol, the ledger's end."""
     with served.trial.use():
-        number, hash = served.trial.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
-        zones = served.trial.rows("SELECT site, zone FROM site ORDER BY site")
-        version = served.trial.rows(
-            "SELECT v.version, v.hash FROM protocol_version v JOIN trial_state t ON t.protocol_hash = v.hash"
-        )[0]
+        number, hash = served.trial.values(LedgerHeadRow, ("number", "hash"), ledger="open")[0]
+        zones = served.trial.values(SiteRow, ("site", "zone"), order=("site",))
+        in_force = served.trial.protocol_hash
+        version = served.trial.values(ProtocolVersionRow, ("version", "hash"), hash=in_force)[0]
     zone = next((zone for site, zone in zones if not sites or site in sites), "UTC")
     now = served.now(zone)
     return {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import operator
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from equipoise.conduct.rows.tables import EventRow, QueryRow
 from equipoise.web.policy import may
 from equipoise.web.words import role_words, time_words
 
@@ -21,16 +23,14 @@ def asked_by_words(asked_by: str) -> str:
 
 def conversation(trial: Any, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """What was said in a query, the first first; of one that is sealed only what the row tells."""
-    kept = trial.row("query", query=row["query"])
+    kept = trial.first(QueryRow, query=row["query"])
     if kept is None or kept.blinding != "open":
         return _from_row(row)
-    events = trial.rows(
-        "SELECT action, account, role, at, offset_minutes, zone, why, what FROM event WHERE number = %s OR subject = %s"
-        " ORDER BY number",
-        (kept.first_event, f"query {row['query']}"),
-    )
+    opened = trial.find(EventRow, number=kept.first_event)
+    later = trial.find(EventRow, subject=f"query {row['query']}", number__not=kept.first_event)
+    columns = operator.attrgetter("action", "account", "role", "at", "offset_minutes", "zone", "why", "what")
     out = []
-    for action, account, role, at, offset, zone, why, what in events:
+    for action, account, role, at, offset, zone, why, what in map(columns, sorted([*opened, *later])):
         put = json.loads(what).get("put", {}).get("query", []) if what else []
         mine: dict[str, Any] = next((one for one in put if one.get("query") == row["query"]), {})
         who = account if action.startswith("query") else asked_by_words(row["asked_by"])

@@ -106,9 +106,10 @@ class Staged:
         from equipoise.conduct.clock import Moment
         from equipoise.conduct.drill.stage import eligible_rows
         from equipoise.conduct.entropy import code
+        from equipoise.conduct.rows.tables import ParticipantRow
         from equipoise.conduct.trial.ledger import writing
 
-        row = self.trial.row("participant", participant=participant)
+        row = self.trial.first(ParticipantRow, participant=participant)
         with writing(self.trial) as writer:
             now = Moment.of(self.clock, "America/New_York")
             put = eligible_rows(self.trial.protocol(self.trial.protocol_hash), participant, now.local_date)
@@ -134,7 +135,7 @@ class Staged:
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self.trial.use():
-            return self.trial.rows(statement, parameters)
+            return self.trial.run(statement, parameters)
 
 
 PEOPLE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

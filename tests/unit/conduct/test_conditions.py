@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 from equipoise.conduct.cut.cut import cut_records
 from equipoise.conduct.integrity.verify import verify
-from equipoise.conduct.rules.surroundings import check_conditions
+from equipoise.conduct.rules.conditions import check_conditions
 from equipoise.foundation.errors import ConductError, ProtocolError
 from equipoise.protocol import Protocol, read_protocol_text
 from equipoise.protocol.language.conditions import parse_condition

@@ -75,7 +75,7 @@ def test_what_a_copy_holds_and_the_ledger_does_not_is_named(two_sites, tmp_path)
     """The forger has the database, every chain made to fit and every anchor of the machine: a copy is enough."""
     from equipoise.conduct.drill.damage import _mend_head, rewrite
     from equipoise.conduct.integrity.verify import verify
-    from equipoise.conduct.trial import guards
+    from equipoise.conduct.rows import guards
     from equipoise.conduct.trial.trial import Trial
 
     trial = two_sites
@@ -118,7 +118,7 @@ def _seen(owner, damage, copy: Path) -> list[list]:
     from django.db import transaction
 
     from equipoise.conduct.integrity.verify import verify
-    from equipoise.conduct.trial import guards
+    from equipoise.conduct.rows import guards
 
     with owner.use(), transaction.atomic(using=owner.alias), owner.connection.cursor() as cursor:
         guards.remove(owner.connection)
@@ -198,15 +198,15 @@ def _forge(path: Path) -> None:
 
     from equipoise.conduct.audit_trail.canonical import canonical, digest_of
     from equipoise.conduct.audit_trail.events import hash_of
+    from equipoise.conduct.rows.tables import EventRow
 
     head, *lines, _ = path.read_text("utf-8").splitlines()
-    row = json.loads(lines[-1])
-    row[14] = "another reason"
-    row[17] = digest_of(row[16], row[14], row[15])
-    row[21] = hash_of(tuple(row))
-    lines[-1] = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+    event = EventRow(*json.loads(lines[-1]))._replace(why="another reason")
+    event = event._replace(digest=digest_of(event.salt, event.why, event.what))
+    event = event._replace(hash=hash_of(event))
+    lines[-1] = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     text = "".join(f"{line}\n" for line in (head, *lines))
-    end = {"anchor": [row[0], row[21]], "digest": sha256(text.encode()).hexdigest()}
+    end = {"anchor": [event.number, event.hash], "digest": sha256(text.encode()).hexdigest()}
     path.chmod(0o600)
     path.write_text(text + canonical(end) + "\n", "utf-8")
 

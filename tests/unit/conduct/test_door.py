@@ -86,18 +86,14 @@ def test_local_time_and_offset_stand_beside_utc(staged) -> None:
     assert (zone, offset) == ("America/New_York", -300)
 
 
-def test_the_tables_of_the_models_are_those_of_the_projection() -> None:
-    from equipoise.conduct.trial.django_settings import set_up
+def test_the_tables_in_the_database_are_those_that_the_rows_have(staged) -> None:
+    from equipoise.conduct.rows.tables import KINDS, LEDGERS, columns_of, table_of
 
-    set_up()
-    from django.apps import apps
-
-    from equipoise.conduct.audit_trail.tables import TABLES
-
-    models = {model._meta.db_table: model for model in apps.get_app_config("store").get_models()}
-    for name, table in TABLES.items():
-        columns = [entry.column for entry in models[name]._meta.concrete_fields if entry.column]
-        assert sorted(columns) == sorted(table.all), name
+    trial = staged().trial
+    with trial.use(), trial.connection.cursor() as cursor:
+        for kind in (*LEDGERS, *KINDS):
+            there = trial.connection.introspection.get_table_description(cursor, table_of(kind).name)
+            assert sorted(column.name for column in there) == sorted(columns_of(kind)), kind
 
 
 def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatch) -> None:

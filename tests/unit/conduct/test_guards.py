@@ -47,7 +47,7 @@ def test_the_database_refuses_what_no_action_does(prepared) -> None:
 
     allowed = []
     with prepared.trial.use():
-        before = prepared.trial.rows("SELECT number, hash FROM event")
+        before = prepared.trial.run("SELECT number, hash FROM event")
         for name, statement in REFUSED.items():
             try:
                 with transaction.atomic(using=prepared.trial.alias):
@@ -55,7 +55,7 @@ def test_the_database_refuses_what_no_action_does(prepared) -> None:
                 allowed.append(name)
             except DatabaseError:
                 pass
-        after = prepared.trial.rows("SELECT number, hash FROM event")
+        after = prepared.trial.run("SELECT number, hash FROM event")
     assert allowed == []
     assert before == after
 

@@ -416,9 +416,9 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The tables are what the ledger makes, and nobody was randomized or dosed out of order."""
-        from equipoise.conduct.audit_trail.tables import TABLES
         from equipoise.conduct.cut.history import read_ledger
         from equipoise.conduct.keys.quarantine import is_sealed
+        from equipoise.conduct.rows.tables import TABLES
 
         if not hasattr(self, "trial"):
             return

@@ -47,7 +47,7 @@ def test_the_sealed_side_is_opened_with_the_key_and_every_text_has_one_length(st
 
 def test_two_processes_find_what_one_finds(staged, database, monkeypatch) -> None:
     from equipoise.conduct.integrity import replay, verify
-    from equipoise.conduct.trial import guards
+    from equipoise.conduct.rows import guards
     from equipoise.conduct.trial.trial import Trial
 
     trial = staged(database=database, slots=40)

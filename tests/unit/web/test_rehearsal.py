@@ -23,10 +23,10 @@ def test_a_rehearsal_is_a_whole_trial_up_to_last_night_that_every_role_can_open(
     assert {role for *_, role in PEOPLE} == set(COLUMNS)
     trial = made.trial
     with trial.use():
-        assert trial.rows("SELECT count(*) FROM participant WHERE status IN ('randomized', 'eligible')") == [(4,)]
-        assert trial.rows("SELECT max(at) FROM event")[0][0] < "2027-05-03T04:00"  # midnight of the site
-        assert trial.rows("SELECT count(*) FROM item")[0][0] > 500
-        assert trial.rows("SELECT count(*) FROM visit WHERE state = 'attended'")[0][0] > 10
+        assert trial.run("SELECT count(*) FROM participant WHERE status IN ('randomized', 'eligible')") == [(4,)]
+        assert trial.run("SELECT max(at) FROM event")[0][0] < "2027-05-03T04:00"  # midnight of the site
+        assert trial.run("SELECT count(*) FROM item")[0][0] > 500
+        assert trial.run("SELECT count(*) FROM visit WHERE state = 'attended'")[0][0] > 10
     assert verify(trial).ok
     set_up_pages()
     served = Served(trial, str(made.pharmacy), str(made.safety), SetClock(now))

@@ -32,8 +32,8 @@ One file in one of these folders, one row in ``permissions.py``; the command lin
   opens the slot. Both need the pharmacy's folder. What a person alone may see goes to ``act.tell({...})``: it is in the
   reply and nowhere else. Keep sealed entries equal in number in every arm.
 * ``act.now`` is the moment (``utc``, ``local_date`` at the site), ``act.entropy`` the random bytes, ``act.protocol``
-  the version of the protocol that holds for the participant. Read tables by their models, plainly:
-  ``ItemValue.objects.filter(participant=...)``. Never order by text: databases differ.
+  the version of the protocol that holds for the participant. Read rows by their class:
+  ``act.trial.find(ItemRow, participant=...)`` (``rows/find.py``). Never order by text: databases differ.
 * Reasons: ``why=True`` makes one compulsory, ``act.require_why("...")`` does so for a change only.
 * What comes after the commit (a file, an anchor outside): ``act.later.append(lambda receipt: warning_or_empty)``.
 * Refuse by ``act.refuse(code, place, found, expected, next_step)``: nothing of the action is kept.

@@ -12,6 +12,7 @@ from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
 from equipoise.conduct.integrity.absences import absences, put_in_place
 from equipoise.conduct.integrity.losses import disagreement
+from equipoise.conduct.rows.tables import AccountRow, EventRow, ParticipantRow, QueryRow, SiteRow
 from equipoise.conduct.rules.dates import check_clock
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
@@ -48,7 +49,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
 
     Of a request that was answered before (``again``) only the first three are asked: the rest held when it was done.
     """
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     today = Moment.of(clock, "")
     if (
         account is None
@@ -72,12 +73,12 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
     act.site = sites[0] if len(sites) == 1 else ""
     person = given.get("participant")
     if person is None and "query" in given:
-        asked = act.trial.row("query", query=given["query"])
+        asked = act.trial.first(QueryRow, query=given["query"])
         if asked is None:
             act.refuse("C014", given["query"], "There is no such query here.", "a query of the account's sites")
         person = asked.participant
     if person is not None and not _is_new(act.action):
-        found = act.trial.row("participant", participant=person)
+        found = act.trial.first(ParticipantRow, participant=person)
         is_other = act.role == PARTICIPANT and account.person != person  # a participant's account reaches nobody else
         if found is None or is_other or (sites and found.site not in sites):
             act.refuse(
@@ -92,7 +93,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
         if sites and given["site"] not in sites:
             act.refuse("C014", str(given["site"]), "There is no such site here.", "one of the account's sites")
         act.site = given["site"]
-    place = act.trial.row("site", site=act.site) if act.site else None
+    place = act.trial.first(SiteRow, site=act.site) if act.site else None
     zone = place.zone if place is not None else ""
     act.now = Moment(today.utc, zone or "UTC", Moment.of(_Stopped(today), zone or "").offset_minutes)
     if again:
@@ -122,11 +123,8 @@ def _require_clock(act: Act) -> None:
 
 def last_event_at(act: Act) -> datetime | None:
     """When the last event was recorded that the clock is held against."""
-    marks = ", ".join(["%s"] * len(_TIMELESS))
-    found = act.trial.rows(
-        f"SELECT at FROM event WHERE action NOT IN ({marks}) ORDER BY number DESC LIMIT 1", tuple(sorted(_TIMELESS))
-    )
-    return datetime.fromisoformat(found[0][0].replace("Z", "+00:00")) if found else None
+    found = act.trial.column(EventRow, "at", action__not_in=sorted(_TIMELESS), order=("-number",), limit=1)
+    return datetime.fromisoformat(found[0].replace("Z", "+00:00")) if found else None
 
 
 def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:

@@ -14,16 +14,16 @@ from functools import cache
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from equipoise.conduct.actions.history import standing_of
 from equipoise.conduct.actions.permissions import HALTED
+from equipoise.conduct.actions.turns import turns_of
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical
-from equipoise.conduct.audit_trail.events import Entry
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.keys.quarantine import Quarantine, Sealer
 from equipoise.conduct.keys.vault import Vault, pharmacy_folder
-from equipoise.conduct.rules.status import Course, after, columns_of, course_of, refusals
+from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow, TrialStateRow
+from equipoise.conduct.rules.status import Course, Turn, after, columns_of, course_of, refusals, standing_on
 from equipoise.conduct.trial.ledger import Writer
 from equipoise.conduct.trial.request_key import fingerprint, keyed_digest
 from equipoise.conduct.trial.trial import Trial
@@ -155,7 +155,7 @@ class Act:
         self.why = why
         self.request = request
         self.repeatable = False  # the request was named, and may be sent again
-        self.events: list[Entry] = []
+        self.events: list[EventRow] = []
         self.told: dict[str, Any] = {}
         self.later: list[Callable[[Receipt], str]] = []  # done after the commit; each returns a warning, or ""
         self.role = ""
@@ -199,12 +199,12 @@ class Act:
     def state(self) -> Any:
         """The row of the trial's state."""
         if self._state is None:
-            self._state = self.trial.row("trial_state", name="trial")
+            self._state = self.trial.first(TrialStateRow, name="trial")
         return self._state
 
     def load(self, participant: str) -> Any:
         """Make the action one about ``participant``, where the argument that leads there is another."""
-        self._participant = self.trial.row("participant", participant=participant)
+        self._participant = self.trial.first(ParticipantRow, participant=participant)
         if self._participant is None:
             self.refuse("C014", participant, "There is no such participant here.", "a participant of the trial")
         return self._participant
@@ -220,6 +220,18 @@ class Act:
         """Where the participant stands (``rules.participant``); somebody new where there is no row yet."""
         return course_of(self._participant)
 
+    @property
+    def turns(self) -> list[Turn]:
+        """Every change of treatment or follow-up that stands, dated by the day it happened."""
+        return turns_of(self.trial, self.participant.participant)
+
+    def standing_on(self, day: date) -> Course:
+        """Where the participant stood on ``day``; today's standing where nothing ever turned."""
+        course = self.course
+        if course.follow_up == "in" and course.treatment != "discontinued":
+            return course
+        return standing_on(course, self.turns, day)
+
     def take(self, step: str, *, consent: str = "", on: date | None = None) -> dict[str, str]:
         """Take a step of the participant's path: refused with every reason (C501 to C503), else the columns it changes.
 
@@ -227,7 +239,7 @@ class Act:
         taken, where somebody typed one: what was done before a withdrawal can be entered after it.
         """
         in_force = self.state.consent_version or None
-        stood = self.course if on is None else standing_of(self, on)
+        stood = self.course if on is None else self.standing_on(on)
         problems = refusals(stood, step, reason=self.why, current_consent=in_force)
         if problems:
             raise ConductError(problems)
@@ -245,7 +257,7 @@ class Act:
         answer: Mapping[str, Any] | None = None,
         participant: str | None = None,
         why: str | None = None,
-    ) -> Entry:
+    ) -> EventRow:
         """Append one event of this action; see the module ``equipoise.conduct.actions`` on ``what``."""
         content = dict(what)
         if answer:
@@ -325,7 +337,7 @@ class Act:
         """The arm in the sealed slot that was given to a participant."""
         from equipoise.conduct.trial.slots import arm_of
 
-        return arm_of(self.vault, participant, randomization)
+        return arm_of(self.trial, self.vault, participant, randomization)
 
     def tell(self, content: Mapping[str, Any]) -> None:
         """Tell the person what stands nowhere in the open ledger."""
@@ -344,7 +356,7 @@ class Act:
 
     def require_active_site(self) -> None:
         """Refuse where the participant's site has not been activated (C019)."""
-        found = self.trial.row("site", site=self.site)
+        found = self.trial.first(SiteRow, site=self.site)
         if found is None or found.state != "active":
             state = found.state if found is not None else "not known"
             self.refuse(

@@ -23,6 +23,7 @@ from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.integrity.absences import ANCHORED, lay_ready
+from equipoise.conduct.rows.tables import ParticipantRow, TrialStateRow
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.receipts import value_of_answer
 from equipoise.conduct.trial.trial import Trial
@@ -194,9 +195,9 @@ def _read_ahead(trial: Trial, given: Mapping[str, Any]) -> None:
     """Have the protocol read while others may still write."""
     person = given.get("participant")
     with trial.use():
-        found = trial.rows("SELECT protocol_hash FROM participant WHERE participant = %s", (person,)) if person else []
+        found = trial.values(ParticipantRow, ("protocol_hash",), participant=person) if person else []
         if not found or not found[0][0]:
-            found = trial.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
+            found = trial.values(TrialStateRow, ("protocol_hash",), name="trial")
     if found and found[0][0]:
         trial.protocol(found[0][0])
 

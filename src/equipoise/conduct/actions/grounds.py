@@ -9,6 +9,8 @@ from typing import Any
 from equipoise.conduct.actions.context import Act
 from equipoise.conduct.actions.history import instant_of_event, randomized_on
 from equipoise.conduct.actions.visits.recording import form_of, repeats_of, values_of
+from equipoise.conduct.rows.joined import filled_items
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.preconditions import ELIGIBLE_DAYS, Grounds, Sheet
 from equipoise.protocol import Protocol
@@ -70,7 +72,7 @@ def sheet_of(act: Act, visit: str) -> Sheet | None:
 def grounds_of(act: Act, visit: str = "") -> Grounds:
     """What the next step of the participant rests on; ``visit`` is the infusion that it is about."""
     person = act.participant
-    site = act.trial.row("site", site=person.site)
+    site = act.trial.first(SiteRow, site=person.site)
     decided = form_of(act, "screening", "eligibility")
     baseline = values_of(act, "baseline", "baseline")
     protocol = act.protocol
@@ -97,14 +99,11 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
 
 def voided_sheets(act: Act, kg: Decimal | None) -> dict[str, list[dict[str, Any]]]:
     """Rows that make void every sheet not yet given that rests on another weight than ``kg`` (``None``: on any)."""
-    rows = act.trial.rows(
-        "SELECT f.visit, i.value FROM form f JOIN item i ON i.participant = f.participant AND i.visit = f.visit AND"
-        " i.form = f.form AND i.repeat = f.repeat WHERE f.participant = %s AND f.form = %s AND i.item = 'weight' AND"
-        " f.state IN ('prepared', 'checked')",
-        (act.participant.participant, SHEET),
-    )
     who = {"participant": act.participant.participant, "form": SHEET, "repeat": 1, "state": "void"}
-    found = [{**who, "visit": visit} for visit, value in rows if kg is None or Decimal(value) != kg]
+    weights = filled_items(
+        act.trial, act.participant.participant, SHEET, items=("weight",), states=("prepared", "checked")
+    )
+    found = [{**who, "visit": one.visit} for one in weights if kg is None or Decimal(one.value) != kg]
     return {"form": found} if found else {}
 
 

@@ -2,86 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.actions.turns import contents_of, local_date_of
+from equipoise.conduct.rows.joined import filled_items
+from equipoise.conduct.rows.tables import IN_ERROR, AllocationRow, EventRow, FormRow, SiteRow, VisitRow
 from equipoise.conduct.rules.dates import check_day
 from equipoise.conduct.rules.partial_dates import PartialDate
-from equipoise.conduct.rules.status import Course, Turn, standing_on
 from equipoise.foundation.errors import ConductError, raise_if_any
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
 
-# Actions that set the standing anew after something was taken back or dated anew: they are no turn themselves.
-_RECKONED = frozenset({"entered-in-error", "correct"})
 _GIVING = ("randomize", "envelope-opened")
-
-
-def local_date_of(at: str, offset_minutes: int) -> date:
-    """The date on the wall where an event was recorded."""
-    return (datetime.fromisoformat(at.replace("Z", "+00:00")) + timedelta(minutes=offset_minutes)).date()
-
-
-def contents_of(act: Act, *actions: str) -> list[tuple[int, str, date, dict[str, Any]]]:
-    """Events of the participant: number, action, local date, content; of ``actions`` alone where some are named.
-
-    Of an event that was redacted, what the redaction left.
-    """
-    rows = act.trial.rows(
-        "SELECT number, action, at, offset_minutes, what FROM event WHERE participant = %s ORDER BY number",
-        (act.participant.participant,),
-    )
-    kept: dict[int, str] = {}
-    for _, action, _, _, what in rows:
-        if action == "redact" and what:
-            kept.update({int(number): text for number, text in json.loads(what).get("kept", {}).items()})
-    out = []
-    for number, action, at, offset, what in rows:
-        text = what or kept.get(number, "")
-        if not actions or action in actions:
-            out.append((number, action, local_date_of(at, offset), json.loads(text) if text else {}))
-    return out
-
-
-def turns_of(act: Act) -> list[Turn]:
-    """Every change of treatment or follow-up that stands, dated by the day it happened."""
-    dispositions = {
-        first: (state, on)
-        for state, on, first in act.trial.rows(
-            "SELECT state, date, first_event FROM form WHERE participant = %s AND form = 'disposition'",
-            (act.participant.participant,),
-        )
-    }
-    out = []
-    for number, action, day, content in contents_of(act):
-        if action in _RECKONED:
-            continue
-        # an event entered after a later one says what it turned by itself: the row holds what the two come to
-        for row in [content["turn"]] if "turn" in content else content.get("put", {}).get("participant", []):
-            if "follow_up" in row or "treatment" in row:
-                state, on = dispositions.get(number, ("", ""))
-                if state != IN_ERROR:
-                    happened = date.fromisoformat(on) if on else day
-                    out.append(Turn(happened, number, row.get("treatment"), row.get("follow_up")))
-    return out
-
-
-def standing_of(act: Act, day: date) -> Course:
-    """Where the participant stood on ``day``; today's standing where nothing ever turned."""
-    course = act.course
-    if course.follow_up == "in" and course.treatment != "discontinued":
-        return course
-    return standing_on(course, turns_of(act), day)
 
 
 def consents_of(act: Act) -> list[date]:
     """Dates of the consents that stand, in the order recorded; a corrected date in the place of the one it corrects."""
     out: list[date] = []
-    for _, _, _, content in contents_of(act, "consent"):
+    for _, _, _, content in contents_of(act.trial, act.participant.participant, "consent"):
         for row in content.get("put", {}).get("participant", []):
             if "consented_on" in row:
                 if content.get("corrects") and out:
@@ -92,49 +33,45 @@ def consents_of(act: Act) -> list[date]:
 
 def randomized_on(act: Act) -> date | None:
     """The local date of the first randomization: of one told by a receipt after a restore, the date on the receipt."""
-    rows = act.trial.rows(
-        "SELECT e.at, e.offset_minutes, e.what FROM allocation a JOIN event e ON e.number = a.event_number"
-        " WHERE a.participant = %s AND a.randomization = 1 AND a.state = 'given'",
-        (act.participant.participant,),
-    )
-    if not rows:
+    who = act.participant.participant
+    given = act.trial.first(AllocationRow, participant=who, randomization=1, state="given")
+    event = act.trial.first(EventRow, number=given.event_number) if given is not None else None
+    if event is None:
         return None
-    at, offset, what = rows[0]
-    content = json.loads(what) if what else {}
-    return date.fromisoformat(content["on"]) if "on" in content else local_date_of(at, offset)
+    on = event.content.get("on")
+    return date.fromisoformat(on) if on is not None else local_date_of(event.at, event.offset_minutes)
 
 
 def profile_of(act: Act) -> dict[str, str]:
     """The levels of the factors that the participant was first randomized by; empty where none is known."""
-    found = [content.get("profile", {}) for _, _, _, content in contents_of(act, *_GIVING) if "profile" in content]
+    found = [
+        content.get("profile", {})
+        for _, _, _, content in contents_of(act.trial, act.participant.participant, *_GIVING)
+        if "profile" in content
+    ]
     return {name: str(level) for name, level in found[0].items()} if found else {}
 
 
 def landmarks(act: Act) -> dict[str, date | None]:
     """What is known of the participant, by the words that a refusal uses."""
     who = act.participant.participant
-    site = act.trial.row("site", site=act.participant.site)
+    site = act.trial.first(SiteRow, site=act.participant.site)
     consents = consents_of(act)
-    held = act.trial.rows("SELECT date, note FROM visit WHERE participant = %s AND state = 'attended'", (who,))
+    held = act.trial.values(VisitRow, ("date", "note"), participant=who, state="attended")
     in_person = [on for on, by in held if by != "telephone"]
-    forms = act.trial.rows(
-        "SELECT visit, form, state, date FROM form WHERE participant = %s AND date <> '' AND state <> %s",
-        (who, IN_ERROR),
+    forms = act.trial.values(
+        FormRow, ("visit", "form", "state", "date"), participant=who, date__not="", state__not=IN_ERROR
     )
     # at an infusion and in a session somebody was there; a weight or a day of the calendar may stand for an earlier day
     there = [on for visit, form, _, on in forms if visit == "session" or form == "infusion-run"]
     weighed = [on for _, form, _, on in forms if form == "weight"]
     prepared = [on for _, form, state, on in forms if form == "infusion-sheet" and state != "void"]
     decided = [on for _, form, state, on in forms if form == "eligibility" and state != "void"]
-    items = act.trial.rows(
-        "SELECT i.item, i.value FROM item i JOIN form f ON f.participant = i.participant AND f.visit = i.visit AND"
-        " f.form = i.form AND f.repeat = i.repeat WHERE i.participant = %s AND i.form = 'adverse-event'"
-        " AND i.item IN ('onset', 'end') AND i.missing = '' AND f.state <> %s",
-        (who, IN_ERROR),
-    )
-    onsets = [PartialDate(value) for item, value in items if item == "onset"]
-    ends = [PartialDate(value) for item, value in items if item == "end"]
-    deaths = [turn.on for turn in turns_of(act) if turn.follow_up == "dead"] if act.course.follow_up == "dead" else []
+    dates = filled_items(act.trial, who, "adverse-event", items=("onset", "end"))
+    events = [one for one in dates if not one.missing and one.state != IN_ERROR]
+    onsets = [PartialDate(one.value) for one in events if one.item == "onset"]
+    ends = [PartialDate(one.value) for one in events if one.item == "end"]
+    deaths = [turn.on for turn in act.turns if turn.follow_up == "dead"] if act.course.follow_up == "dead" else []
     day = act.participant.day_1
     return {
         "the activation of the site": _date(site.activated_on if site is not None else ""),
@@ -215,5 +152,5 @@ def day_1_kind(act: Act) -> str:
 
 def instant_of_event(act: Act, number: int) -> datetime:
     """When an event was recorded."""
-    at = act.trial.rows("SELECT at FROM event WHERE number = %s", (number,))[0][0]
+    at = act.trial.column(EventRow, "at", number=number)[0]
     return datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(UTC)

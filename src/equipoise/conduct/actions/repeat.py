@@ -18,6 +18,7 @@ from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock
 from equipoise.conduct.integrity.absences import put_in_place
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError, Problem
 
 CODES = {
@@ -28,9 +29,7 @@ CODES = {
 
 def answered(act: Act, clock: Clock) -> Receipt | None:
     """The receipt of the request if it was answered before; C015 where it asked another thing then."""
-    rows = act.trial.rows(
-        "SELECT number, action, at, hash, what FROM event WHERE request = %s ORDER BY step", (act.request,)
-    )
+    rows = act.trial.values(EventRow, ("number", "action", "at", "hash", "what"), request=act.request, order=("step",))
     if not rows:
         return None
     contents = [json.loads(row[4]) if row[4] else {} for row in rows]

@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, is_outdated
+from equipoise.conduct.rows.tables import AccountRow, CredentialRow
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, Problem
@@ -51,24 +52,21 @@ def sign_in(
 
     clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
     with trial.use():
-        known = trial.rows(
-            "SELECT a.state, a.expires_on, a.refusals, a.refused_at, a.credential, c.encoded FROM account a"
-            " JOIN credential c ON c.account = a.account WHERE a.account = %s",
-            (account,),
-        )
+        known = trial.first(AccountRow, account=account)
+        kept = trial.first(CredentialRow, account=account)
     now = Moment.of(clock, "")
-    if not known:
+    if known is None or kept is None:
         # what was typed for a name stands in the ledger, and is shown to whoever reads it
         account = escaped(account, allowed="")[:80]
         make_password(passphrase)  # an unknown account takes as long as a known one
         _note(trial, clock, entropy, "sign-in-refused", account, device, lambda: {"account-known": False})
         raise _refused()
-    state, expires, refusals, refused_at, digest, encoded = known[0]
-    if refusals >= TRIES and now.utc < datetime.fromisoformat(refused_at) + WAIT:
+    refusals, encoded = known.refusals, kept.encoded
+    if refusals >= TRIES and now.utc < datetime.fromisoformat(known.refused_at) + WAIT:
         raise _waits(account, refusals)
-    whole = credential_digest(encoded) == digest  # a hash put into the database by hand opens nothing
+    whole = credential_digest(encoded) == known.credential  # a hash put into the database by hand opens nothing
     right = whole and check_password(passphrase, encoded)
-    if not right or state != "active" or (expires and now.local_date.isoformat() > expires):
+    if not right or known.state != "active" or (known.expires_on and now.local_date.isoformat() > known.expires_on):
 
         def refusal() -> Mapping[str, Any]:
             counted = {"account": account, "refusals": _refusals(trial, account, now) + (not right)}
@@ -99,7 +97,7 @@ def note_end(
 
 def _still(trial: Trial, account: str, encoded: str) -> bool:
     """Whether the account's pass-phrase is still the one that was looked at before the write lock was had."""
-    return trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,)) == [(encoded,)]
+    return trial.values(CredentialRow, ("encoded",), account=account) == [(encoded,)]
 
 
 def _refusals(trial: Trial, account: str, now: Moment) -> int:
@@ -107,7 +105,7 @@ def _refusals(trial: Trial, account: str, now: Moment) -> int:
 
     C011 where others brought them to five while this one was held against the account's.
     """
-    row = trial.row("account", account=account)
+    row = trial.first(AccountRow, account=account)
     if row is None:
         return 0
     if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
@@ -129,7 +127,7 @@ def hold_passphrase(trial: Trial, account: str, passphrase: str) -> HeldPassphra
     which nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
     """
     with trial.use():
-        kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
+        kept = trial.values(CredentialRow, ("encoded",), account=account)
     return HeldPassphrase(account, kept[0][0], _is_right(passphrase, kept[0][0])) if kept else None
 
 
@@ -147,8 +145,8 @@ def check_again(
     ``held`` is what was found before the lock was had; it counts while the account's hash is still the same. What is
     refused is noted by the dispatch.
     """
-    row = trial.row("account", account=account)
-    kept = trial.rows("SELECT encoded FROM credential WHERE account = %s", (account,))
+    row = trial.first(AccountRow, account=account)
+    kept = trial.values(CredentialRow, ("encoded",), account=account)
     if row is None or not kept:
         raise _refused()
     if row.refusals >= TRIES and now.utc < datetime.fromisoformat(row.refused_at) + WAIT:
@@ -169,7 +167,7 @@ def check_again(
 
 def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[dict[str, object]]]:
     """The row that counts a wrong pass-phrase."""
-    row = trial.row("account", account=account)
+    row = trial.first(AccountRow, account=account)
     if row is None:
         return {}
     return {"account": [{"account": account, "refusals": row.refusals + 1, "refused_at": now.text}]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.sign_in import check_again
+from equipoise.conduct.rows.tables import AccountRow, SignatureRow
 from equipoise.conduct.trial.signatures import SUPERSEDED, digest_signed, no_longer_as_signed
 
 if TYPE_CHECKING:
@@ -43,12 +44,18 @@ def signature_row(
     """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
     check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
     content = digest_signed(act.trial, participant, visit, form, repeat)
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     assert account is not None
-    before = act.trial.rows(
-        "SELECT 1 FROM signature WHERE state = 'valid' AND account = %s AND meaning = %s AND participant = %s"
-        " AND visit = %s AND form = %s AND repeat = %s AND content = %s",
-        (account.account, meaning, participant, visit, form, repeat, content),
+    before = act.trial.has(
+        SignatureRow,
+        state="valid",
+        account=account.account,
+        meaning=meaning,
+        participant=participant,
+        visit=visit,
+        form=form,
+        repeat=repeat,
+        content=content,
     )
     if before:
         act.refuse(

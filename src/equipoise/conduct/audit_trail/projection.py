@@ -1,7 +1,7 @@
 """What an event makes of the tables: a pure function, so that anybody can rebuild the tables from the ledger.
 
 An event says itself which rows it writes: ``what["put"]`` maps a table's name to rows, each with the key and the
-columns that change (:mod:`equipoise.conduct.audit_trail.tables`). Columns not named keep their value, or begin with the
+columns that change (:mod:`equipoise.conduct.rows.tables`). Columns not named keep their value, or begin with the
 table's own. So a replay needs no rule of the program that recorded the event: old events mean in ten years what they
 meant on the day, however the rules have changed.
 """
@@ -15,8 +15,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from equipoise.conduct.audit_trail.events import Entry
-from equipoise.conduct.audit_trail.tables import COUNTED_KEYS, TABLES, Table
+from equipoise.conduct.rows.tables import COUNTED_KEYS, TABLES, EventRow, Table
 
 State = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
@@ -85,7 +84,7 @@ _KINDS: dict[str, dict[str, type]] = {
 }
 
 
-def apply(event: Entry, *, kept: Mapping[int, str] | None = None) -> list[Put]:
+def apply(event: EventRow, *, kept: Mapping[int, str] | None = None) -> list[Put]:
     """Rows that ``event`` writes. ``kept`` holds, by event number, what a redaction left of the events it touched."""
     what = event.what or (kept or {}).get(event.number, "")
     if '"put"' not in what:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from equipoise.conduct.rows.tables import SealedEventRow, SlotRow
+
 if TYPE_CHECKING:
     from equipoise.conduct.cut.history import Ledger
     from equipoise.conduct.keys.vault import Vault
@@ -28,23 +30,18 @@ def open_true(trial: Trial, ledger: Ledger, vault: Vault) -> Opened:
     """Arms of the slots given by then, and the doses of the sealed sheets."""
     from decimal import Decimal
 
-    from equipoise.conduct.trial.models import SealedEvent, Slot
     from equipoise.conduct.trial.slots import open_slot
 
     last = ledger.events[-1].number
     with trial.use():
-        slots = {slot.handle: slot for slot in Slot.objects.all()}
-        sealed = SealedEvent.objects.filter(event_number__lte=last).order_by("number")
-        lines = list(sealed.values_list("number", "event_number", "content"))
+        slots = {slot.handle: slot for slot in trial.find(SlotRow)}
+        sealed = trial.find(SealedEventRow, event_number__at_most=last, order=("number",))
     arms = {}
     for row in ledger.tables["allocation"]:
-        slot = slots[row["handle"]]
-        arms[(row["participant"], row["randomization"])] = str(
-            open_slot(vault, slot.handle, slot.stream, slot.position, slot.content)["arm"]
-        )
+        arms[(row["participant"], row["randomization"])] = str(open_slot(vault, slots[row["handle"]])["arm"])
     doses: dict[tuple[str, int], tuple[str, Any]] = {}
-    for number, event, content in lines:
-        entry = vault.open(f"event {number} of {event}", content)
+    for one in sealed:
+        entry = vault.open(f"event {one.number} of {one.event_number}", one.content)
         if "dose" in entry:
             dose = entry["dose"]
             doses[(dose["participant"], dose["day"])] = (dose["intervention"], Decimal(dose["prepared_mg"]))

@@ -9,10 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.audit_trail.events import COLUMNS, Entry
 from equipoise.conduct.audit_trail.projection import apply
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items
+from equipoise.conduct.rows.tables import TABLES, EventRow
 from equipoise.foundation.errors import ConductError, Problem
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ Row = dict[str, Any]
 class Ledger:
     """The ledger up to a moment: its events, and the tables they make, row by row."""
 
-    events: tuple[Entry, ...]
+    events: tuple[EventRow, ...]
     at: datetime
     kept: Mapping[int, str]  # what redactions, later ones too, left of events they touched
     key: Quarantine | None = None  # opens what is quarantined; without it that is withheld
@@ -45,7 +44,7 @@ class Ledger:
                 rows[key] |= {**put.values, "event_number": event.number}
         return {name: [rows[key] for key in sorted(rows)] for name, rows in state.items()}
 
-    def content(self, event: Entry) -> Mapping[str, Any]:
+    def content(self, event: EventRow) -> Mapping[str, Any]:
         """What an event says; of one that was redacted, what the redaction left."""
         text = event.what or self.kept.get(event.number, "")
         return dict(json.loads(text)) if text else {}
@@ -108,7 +107,7 @@ class Ledger:
                     out[(event.participant, row["randomization"])] = (on, content.get("profile", {}))
         return out
 
-    def local_date(self, event: Entry) -> date:
+    def local_date(self, event: EventRow) -> date:
         """The date on the wall where an event was recorded."""
         utc = datetime.fromisoformat(event.at.replace("Z", "+00:00"))
         return (utc + timedelta(minutes=event.offset_minutes)).date()
@@ -124,8 +123,7 @@ def read_ledger(trial: Trial, at: datetime, *, now: datetime | None = None) -> L
             Problem("C622", "--at", f"{text} has not passed: later events would belong to it.", "a moment gone by")
         )
     with trial.use():
-        found = trial.rows(f"SELECT {', '.join(COLUMNS)} FROM event ORDER BY number")
-    entries = [Entry(*row) for row in found]
+        entries = trial.find(EventRow, order=("number",))
     last = max((entry.number for entry in entries if entry.at <= text), default=0)
     if last == 0:
         raise ConductError(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import IN_ERROR
 from equipoise.conduct.rules import dose, forms, infusion, windows
 from equipoise.conduct.rules.diary import DIARY
 from equipoise.conduct.rules.partial_dates import PartialDate, within

@@ -11,6 +11,7 @@ from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, kill, staged, start
 from equipoise.conduct.integrity.absences import absences
 from equipoise.conduct.integrity.verify import verify, verify_directory
+from equipoise.conduct.rows.tables import AllocationRow, EventRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 6  # participants randomized before anything is taken away
@@ -32,7 +33,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         _killed(report, stage)
         _key_folder(report, stage)
         shutil.rmtree(stage.trial.receipts)
-        last = stage.rows("SELECT COUNT(*) FROM allocation")[0][0]
+        last = stage.count(AllocationRow)
         perform(stage.trial, stage.administrator, "renew-receipts", {"last": last}, why="drill")
         report.require(10, "findings of verify after all is written again", len(verify(stage.trial).findings))
         report.require(11, "and the next slot is given", _next(stage, 19), "given")
@@ -67,7 +68,7 @@ def _taken_away(report: DrillReport, stage: Stage, n: int) -> None:
     without(3, "the folder empty, as of a disk not mounted", folder, n + 1, empty=True)
     without(4, "one receipt gone", folder / "receipt-00001.json", 1)
     without(5, "the file of anchors gone", folder / FILE, 1)
-    frozen = stage.rows("SELECT number FROM event WHERE action = 'freeze'")[0][0]
+    frozen = stage.column(EventRow, "number", action="freeze")[0]
     kept = (folder / FILE).read_text("utf-8")
     lines = [line for line in kept.splitlines(keepends=True) if not line.startswith(f"{frozen} ")]
     (folder / FILE).write_text("".join(lines), "utf-8")
@@ -94,7 +95,7 @@ def _killed(report: DrillReport, stage: Stage) -> None:
     report.require(8, "receipts missing after programs were killed", len(missing))
     report.note_value(
         "slots given by programs that were killed",
-        stage.rows("SELECT COUNT(*) FROM allocation WHERE participant LIKE 'K-%%'")[0][0],
+        stage.count(AllocationRow, participant__like="K-%"),
     )
     report.note_value("anchors noted", len(there))
 

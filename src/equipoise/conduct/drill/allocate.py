@@ -12,6 +12,7 @@ from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import AllocationRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 2000  # randomizations
@@ -31,7 +32,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         kills, seconds = _randomize_all(stage, people, acks, processes)
         same = _at_once(stage, at_once)
         told = {words[0]: words[1] for words in acknowledged(acks)}
-        found = stage.rows("SELECT participant, handle, position, event_number, receipt FROM allocation")
+        found = stage.values(AllocationRow, ("participant", "handle", "position", "event_number", "receipt"))
         positions = sorted(row[2] for row in found)
         total = n + 1
         report.require(1, "every participant has one slot", len({row[0] for row in found}), total)

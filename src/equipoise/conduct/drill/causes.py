@@ -9,10 +9,12 @@ from typing import Any
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.server import end_connections, make_read_only
+from equipoise.conduct.rows.statements import limit_growth, refuse_writing
+from equipoise.conduct.rows.tables import LedgerHeadRow
 from equipoise.foundation.errors import ConductError, Problem
 
 SIZE = 3  # writes tried under each cause
-HEADS = "SELECT number, hash FROM ledger_head ORDER BY ledger"
 Heads = list[tuple[Any, ...]]
 Cause = Callable[[Stage], AbstractContextManager[Heads | None]]
 
@@ -32,9 +34,13 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
+def _heads(stage: Stage) -> Heads:
+    return stage.values(LedgerHeadRow, ("number", "hash"), order=("ledger",))
+
+
 def _tried(report: DrillReport, stage: Stage, number: int, words: str, code: str, cause: Cause, n: int) -> None:
     problems: list[Problem] = []
-    standing = stage.rows(HEADS)
+    standing = _heads(stage)
     with cause(stage) as begun:
         before = begun or standing
         for count in range(n):
@@ -47,7 +53,7 @@ def _tried(report: DrillReport, stage: Stage, number: int, words: str, code: str
     report.require(number, f"{words}: called", codes, code)
     sent = sum("restore" in problem.render().lower() or "backup" in problem.render().lower() for problem in problems)
     report.require(number + 1, f"{words}: people sent to a backup", sent)
-    report.require(number + 2, f"{words}: the ledger as before", stage.rows(HEADS) == before, True)
+    report.require(number + 2, f"{words}: the ledger as before", _heads(stage) == before, True)
     receipt = stage.do("screen", participant=f"D{number}", site="main")
     whole = (receipt.events[0] == before[0][0] + 1, verify(stage.trial).ok)
     report.require(
@@ -62,29 +68,28 @@ def _tried(report: DrillReport, stage: Stage, number: int, words: str, code: str
 def _full(stage: Stage) -> Iterator[Heads | None]:
     """The database may not grow, and the room that is left in it is used up (the drill `disk` fills a file system)."""
     with stage.trial.use():
-        pages = stage.trial.rows("PRAGMA page_count")[0][0]
-        stage.trial.rows(f"PRAGMA max_page_count = {pages}")
+        limit_growth(stage.trial, spare=0)
     for count in range(2000):
         try:
             stage.do("screen", participant=f"F-{count}", site="main", result="declined", reason="x" * 2000)
         except ConductError:
             break
     try:
-        yield stage.rows(HEADS)
+        yield _heads(stage)
     finally:
         with stage.trial.use():
-            stage.trial.rows("PRAGMA max_page_count = 1073741823")
+            limit_growth(stage.trial)
 
 
 @contextmanager
 def _query_only(stage: Stage) -> Iterator[Heads | None]:
     with stage.trial.use():
-        stage.trial.rows("PRAGMA query_only = ON")
+        refuse_writing(stage.trial, on=True)
     try:
         yield None
     finally:
         with stage.trial.use():
-            stage.trial.rows("PRAGMA query_only = OFF")
+            refuse_writing(stage.trial, on=False)
 
 
 _OF_FILE: list[tuple[str, str, Cause]] = [
@@ -104,9 +109,7 @@ def _of_server(database: str) -> list[tuple[str, str, Cause]]:
 
     def _end_all(stage: Stage) -> None:
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (_name(stage),)
-            )
+            end_connections(connection, _name(stage))
 
     @contextmanager
     def lost(stage: Stage) -> Iterator[Heads | None]:
@@ -127,17 +130,17 @@ def _of_server(database: str) -> list[tuple[str, str, Cause]]:
 
     @contextmanager
     def read_only(stage: Stage) -> Iterator[Heads | None]:
-        def say(value: str) -> None:
+        def say(*, on: bool) -> None:
             with psycopg.connect(database, autocommit=True) as connection:
-                connection.execute(f'ALTER DATABASE "{_name(stage)}" SET default_transaction_read_only = {value}')
+                make_read_only(connection, _name(stage), on=on)
             _end_all(stage)
             stage.trial.close()
 
-        say("on")
+        say(on=True)
         try:
             yield None
         finally:
-            say("off")
+            say(on=False)
 
     @contextmanager
     def stopped(stage: Stage) -> Iterator[Heads | None]:

@@ -13,6 +13,7 @@ from equipoise.conduct.clock import Moment, SetClock
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 5  # events at each setting of the clock
@@ -50,8 +51,8 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
                     order.append((receipt.events[0], f"P{place}-{count}"))
                     if receipt.warnings:
                         warned.append(name)
-        found = stage.rows(
-            "SELECT number, participant, at, zone, offset_minutes, clock FROM event WHERE action = 'screen'"
+        found = stage.values(
+            EventRow, ("number", "participant", "at", "zone", "offset_minutes", "clock"), action="screen"
         )
         by_number = [(row[0], row[1]) for row in sorted(found)]
         report.require(

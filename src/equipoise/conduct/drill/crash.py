@@ -10,6 +10,7 @@ from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.trial.trial import Trial
 
 SIZE = 200  # processes killed
@@ -34,7 +35,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
             killed += 1
             told = acknowledged(acks)
             known = len(told)
-            there = dict(stage.rows("SELECT number, hash FROM event"))
+            there = dict(stage.values(EventRow, ("number", "hash")))
             lost += sum(int(number) not in there for _, _, number, _ in told)
             changed += sum(there.get(int(number)) != hash for _, _, number, hash in told if int(number) in there)
             broken += sorted(there) != list(range(1, len(there) + 1))

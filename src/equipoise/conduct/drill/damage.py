@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.audit_trail.canonical import digest_of, written
-from equipoise.conduct.audit_trail.events import COLUMNS, hash_of
-from equipoise.conduct.audit_trail.tables import TABLES
+from equipoise.conduct.audit_trail.events import hash_of
 from equipoise.conduct.integrity.verify import Verification, verify
-from equipoise.conduct.trial import guards
+from equipoise.conduct.rows import guards
+from equipoise.conduct.rows.tables import TABLES, EventRow, ItemRow
 from equipoise.conduct.trial.trial import Trial
 
 SEALED = "drill-sealed"  # the quarantined item of the drill
@@ -121,7 +121,7 @@ def _statement(text: str, parameters: list[Any] | None = None) -> Callable[[Any]
 def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
     """Rows swapped, a middle deleted, the tail cut before the last anchor, a chain made anew, a row put in."""
     with trial.use():
-        n = trial.rows("SELECT count(*) FROM event")[0][0]
+        n = trial.count(EventRow)
     middle = max(n // 2, 2)
 
     def swap(cursor: Any) -> None:
@@ -188,7 +188,7 @@ def damaged_ledgers(trial: Trial, *, anchored: int) -> list[Damage]:
 
 def _has_sealed(trial: Trial) -> bool:
     with trial.use():
-        return bool(trial.rows("SELECT count(*) FROM item WHERE item = %s", (SEALED,))[0][0] == 2)
+        return bool(trial.count(ItemRow, item=SEALED) == 2)
 
 
 def _with_sealed(what: dict[str, Any], value: str) -> dict[str, Any]:
@@ -211,20 +211,20 @@ def rewrite(cursor: Any, start: int, change: Callable[[dict[str, Any]], dict[str
     """Change the content of event ``start`` and make the chain from there anew, heads included."""
     import json
 
-    cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM event WHERE number >= %s ORDER BY number", [start])
-    rows = [list(row) for row in cursor.fetchall()]
-    previous = rows[0][20]
-    for row in rows:
-        if row[0] == start:
-            row[15] = written(change(json.loads(row[15])))
-            row[17] = digest_of(row[16], row[14], row[15])
-        row[20] = previous
-        row[21] = previous = hash_of(tuple(row))
+    cursor.execute(f"SELECT {', '.join(EventRow._fields)} FROM event WHERE number >= %s ORDER BY number", [start])
+    events = [EventRow(*row) for row in cursor.fetchall()]
+    previous = events[0].previous
+    for event in events:
+        if event.number == start:
+            what = written(change(json.loads(event.what)))
+            event = event._replace(what=what, digest=digest_of(event.salt, event.why, what))
+        event = event._replace(previous=previous)
+        previous = hash_of(event)
         cursor.execute(
             "UPDATE event SET what = %s, digest = %s, previous = %s, hash = %s WHERE number = %s",
-            [row[15], row[17], row[20], row[21], row[0]],
+            [event.what, event.digest, event.previous, previous, event.number],
         )
-    _mend_head(cursor, rows[-1][0])
+    _mend_head(cursor, events[-1].number)
 
 
 def _mend_head(cursor: Any, number: int) -> None:

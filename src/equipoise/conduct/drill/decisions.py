@@ -6,6 +6,7 @@ from equipoise.conduct.clock import SystemClock
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import AllocationRow, FormRow, ParticipantRow, QueryRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 5  # participants of each kind
@@ -21,7 +22,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
             _found_eligible(stage, id, age=41)
             stage.do("baseline", participant=id, values={"age": 16}, why="birth date misread")
         report.require(1, "randomized after the age was corrected to 16", _randomized(stage, children))
-        void = sum(row[0] == "void" for row in stage.rows("SELECT state FROM form WHERE form = 'eligibility'"))
+        void = sum(row[0] == "void" for row in stage.values(FormRow, ("state",), form="eligibility"))
         report.require(2, "decisions made void by the corrected value", void, n)
         for id in children:
             stage.do("baseline", participant=id, values={"age": 42}, why="it was the other birth date")
@@ -33,14 +34,14 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         report.require(4, "randomized without a covariate and without a reason", _randomized(stage, unasked))
         for id in children:
             stage.do("baseline", participant=id, values={"age": 17}, why="the identity card says so")
-        asked = stage.rows("SELECT count(*) FROM query WHERE rule = 'C514'")[0][0]
+        asked = stage.count(QueryRow, rule="C514")
         report.require(5, "queries after a correction that came after randomization", asked, n)
-        left = stage.rows("SELECT count(*) FROM allocation WHERE state = 'given'")[0][0]
+        left = stage.count(AllocationRow, state="given")
         report.require(6, "allocations that stand", left, n)
         for id in children:
             stage.do("withdraw", participant=id, why="another participant's")
             stage.do("entered-in-error", participant=id, visit="disposition", form="disposition", why="wrong person")
-        back = stage.rows("SELECT count(*) FROM participant WHERE follow_up = 'in' AND status = 'randomized'")[0][0]
+        back = stage.count(ParticipantRow, follow_up="in", status="randomized")
         report.require(7, "participants followed again once a withdrawal was taken back", back, n)
         report.require(8, "findings of verify", len(verify(stage.trial).findings))
     return report.close()

@@ -13,6 +13,8 @@ from pathlib import Path
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.statements import limit_growth
+from equipoise.conduct.rows.tables import EventRow, ParticipantRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 2000  # most writes tried before the disk is full
@@ -37,8 +39,7 @@ def _fill(report: DrillReport, stage: Stage, most: int, folder: Path | None) -> 
     limited = folder is None
     if limited:  # no small disk to be had: SQLite itself is told that there is no room
         with stage.trial.use():
-            pages = stage.trial.rows("PRAGMA page_count")[0][0]
-            stage.trial.rows(f"PRAGMA max_page_count = {pages + 20}")
+            limit_growth(stage.trial, spare=20)
     else:
         free = os.statvfs(folder or "/")
         (stage.folder / "ballast").write_bytes(b"x" * max(free.f_bavail * free.f_frsize - 600_000, 0))
@@ -61,14 +62,14 @@ def _fill(report: DrillReport, stage: Stage, most: int, folder: Path | None) -> 
         except ConductError as error:
             again.add(error.problems[0].code)
     report.require(2, "and again as long as it is full", ", ".join(sorted(again)), "C021")
-    there = {row[0] for row in stage.rows("SELECT number FROM event")}
+    there = {row[0] for row in stage.values(EventRow, ("number",))}
     report.require(3, "acknowledged writes that are not there", sum(number not in there for number in told))
-    found = stage.rows("SELECT count(*) FROM participant")[0][0]
+    found = stage.count(ParticipantRow)
     report.require(4, "participants without acknowledgement", found - len(told))
     report.require(5, "findings of verify on the full disk", len(verify(stage.trial).findings))
     if limited:
         with stage.trial.use():
-            stage.trial.rows("PRAGMA max_page_count = 1073741823")
+            limit_growth(stage.trial)
     else:
         (stage.folder / "ballast").unlink()
     receipt = stage.do("screen", participant="R-1", site="main")

@@ -10,6 +10,7 @@ from equipoise.conduct.actions.sign_in import Session
 from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import AllocationRow
 from equipoise.foundation.errors import ConductError
 
 SIZE = 4  # envelopes of each kind
@@ -31,7 +32,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         codes = [text.split()[1] for text in told]
         for id in people[:n]:
             stage.do("randomize", participant=id)
-        online = {handle for (handle,) in stage.rows("SELECT handle FROM allocation")}
+        online = {handle for (handle,) in stage.values(AllocationRow, ("handle",))}
         report.require(1, "slots in envelopes that the system gave", len(online & set(codes)))
         for id, code in zip(people[n : 2 * n], codes[:n], strict=True):
             _opened(stage, id, code)
@@ -45,7 +46,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         pharmacy("envelopes-returned", "not in the safe", envelopes=codes[3 * n : 4 * n - 1], how="lost")
         for id in people[3 * n : 5 * n]:
             stage.do("randomize", participant=id)
-        given = [handle for (handle,) in stage.rows("SELECT handle FROM allocation")]
+        given = [handle for (handle,) in stage.values(AllocationRow, ("handle",))]
         report.require(4, "slots given twice", len(given) - len(set(given)))
         back = len(set(codes[2 * n : 3 * n]) & set(given))
         report.require(5, "slots of returned envelopes given next", back, n)

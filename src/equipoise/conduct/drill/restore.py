@@ -11,6 +11,7 @@ from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, one_database, staged
 from equipoise.conduct.integrity.backup import back_up, restore
 from equipoise.conduct.integrity.verify import verify
+from equipoise.conduct.rows.tables import AllocationRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError
 
@@ -33,7 +34,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         for pair in zip(known, new, strict=True):
             for participant in pair:
                 stage.do("randomize", participant=participant)
-        given = dict(stage.rows("SELECT participant, handle FROM allocation"))
+        given = dict(stage.values(AllocationRow, ("participant", "handle")))
         receipts = [json.loads(path.read_text("utf-8"))["receipt"] for path in stage.trial.receipts.glob("receipt-*")]
         since = [line for line in receipts if int(line.split()[0]) > len(before)]
         restored = restore(stage.folder / "backup", stage.folder / "restored", database=again)
@@ -82,12 +83,12 @@ def _after(
     stage.enter([*new, "D-1"])
     for participant in (*new, "D-1"):
         stage.do("randomize", participant=participant)
-    now = dict(stage.rows("SELECT participant, handle FROM allocation"))
+    now = dict(stage.values(AllocationRow, ("participant", "handle")))
     report.require(
         4, "participants whose slot is another than before", sum(now.get(who) != given[who] for who in given)
     )
     report.require(5, "slots given twice", len(now) - len(set(now.values())))
-    positions = sorted(row[0] for row in stage.rows("SELECT position FROM allocation"))
+    positions = sorted(row[0] for row in stage.values(AllocationRow, ("position",)))
     report.require(6, "slots are exactly 1 to n", positions == list(range(1, last + 2)), True)
     found = verify(restored)
     report.require(7, "findings of verify after the restore", len(found.findings))

@@ -20,6 +20,8 @@ from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.actions.sign_in import Session, sign_in
 from equipoise.conduct.clock import Clock, Moment, SystemClock
 from equipoise.conduct.entropy import SystemEntropy, code
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.server import create_database, drop_database, drop_owned
 from equipoise.conduct.trial.create import FirstAccount, create_trial
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
@@ -32,7 +34,7 @@ ZONE = "America/New_York"  # of the stage's one site
 
 
 @dataclass
-class Stage:
+class Stage(Rows):
     """A practice trial with its site active, an administrator and an investigator who coordinates."""
 
     folder: Path
@@ -75,10 +77,10 @@ class Stage:
                     entropy=entropy,
                 )
 
-    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
+    def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
         with self.trial.use():
-            return self.trial.rows(statement, parameters)
+            return self.trial.run(statement, parameters)
 
 
 def eligible_rows(protocol: Protocol, participant: str, on: date) -> dict[str, list[dict[str, Any]]]:
@@ -154,21 +156,14 @@ def one_database(database: str | None) -> Iterator[str]:
     head, _, query = database.partition("?")
     address = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        create_database(connection, name)
     try:
         yield address
     finally:
         with psycopg.connect(address, autocommit=True) as connection:
-            roles = connection.execute(
-                "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
-                " WHERE table_name = 'event' AND grantee LIKE 'equipoise_%'"
-            ).fetchall()
-            for (role,) in roles:
-                connection.execute(f'DROP OWNED BY "{role}"')
+            roles = drop_owned(connection)
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            for (role,) in roles:
-                connection.execute(f'DROP ROLE IF EXISTS "{role}"')
+            drop_database(connection, name, roles)
 
 
 def start(stage: Stage, work: Callable[..., None], *arguments: Any) -> Any:

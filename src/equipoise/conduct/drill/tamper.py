@@ -22,6 +22,8 @@ from equipoise.conduct.drill.report import DrillReport
 from equipoise.conduct.drill.stage import Stage, staged
 from equipoise.conduct.integrity.copies import write_increment
 from equipoise.conduct.integrity.verify import source_of, verify, verify_directory
+from equipoise.conduct.rows.statements import empty_log
+from equipoise.conduct.rows.tables import KINDS, LEDGERS, LedgerHeadRow, ParticipantRow
 from equipoise.conduct.trial.trial import SQLITE_FILE, Trial, read_config
 from equipoise.foundation.errors import ConductError
 
@@ -108,9 +110,7 @@ def _prepare(stage: Stage) -> None:
 
 
 def _empty_tables(stage: Stage) -> list[str]:
-    from equipoise.conduct.audit_trail.tables import TABLES
-
-    return [name for name in TABLES if stage.rows(f"SELECT count(*) FROM {name}") == [(0,)]]
+    return [table.name for kind, table in KINDS.items() if not stage.has(kind)]
 
 
 def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
@@ -122,9 +122,9 @@ def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
         "a chain made anew after the last anchor and the last copy cannot be seen; "
         f"here anchors vouch up to event {unseen.anchored_to} of {unseen.n_events}, which verify prints"
     )
-    number, hash = stage.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
+    number, hash = stage.values(LedgerHeadRow, ("number", "hash"), ledger="open")[0]
     copy = stage.folder / "copy"
-    people = frozenset(row[0] for row in stage.rows("SELECT participant FROM participant"))
+    people = frozenset(row[0] for row in stage.values(ParticipantRow, ("participant",)))
     with owner.use():
         last = Anchor(number, hash, "", "copy")
         write_increment(source_of(owner), owner.config, copy, site="main", last=last, participants=people)
@@ -137,7 +137,7 @@ def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
 def _files(report: DrillReport, stage: Stage, n: int) -> None:
     """Bytes flipped in the database and in its log, logs cut: named, or nothing that was recorded is different."""
     chance = random.Random(20260103)
-    number, hash = stage.rows("SELECT number, hash FROM ledger_head WHERE ledger = 'open'")[0]
+    number, hash = stage.values(LedgerHeadRow, ("number", "hash"), ledger="open")[0]
     add_anchor(stage.trial.receipts, Anchor(number, hash, "", "drill"))
 
     def flip(path: Path) -> None:
@@ -154,7 +154,7 @@ def _files(report: DrillReport, stage: Stage, n: int) -> None:
     running, settled = stage.folder / "running", stage.folder / "settled"
     shutil.copytree(stage.trial.directory, running)
     with stage.trial.use():
-        stage.trial.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        empty_log(stage.trial)
     shutil.copytree(stage.trial.directory, settled)
     wal = f"{SQLITE_FILE}-wal"
     cases: list[tuple[int, str, Path, str, Callable[[Path], None]]] = [
@@ -184,12 +184,10 @@ def _content(directory: Path) -> object:
     """Every row of every table; nothing where it cannot be read."""
     from django.db import DatabaseError
 
-    from equipoise.conduct.integrity.backup import TABLES_KEPT
-
     trial = Trial(directory, read_config(directory))
     try:
         with trial.use():
-            return {table: sorted(trial.rows(f"SELECT * FROM {table}")) for table in TABLES_KEPT}
+            return {kind: sorted(trial.find(kind)) for kind in (*LEDGERS, *KINDS)}
     except (DatabaseError, ConductError, UnicodeDecodeError):
         return None
     finally:

@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.audit_trail.anchors import FILE as ANCHORS
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor, read_anchors
 from equipoise.conduct.audit_trail.canonical import canonical
+from equipoise.conduct.rows.joined import LastOfRequest, events_that_gave, last_of_requests, receipts_of
+from equipoise.conduct.rows.tables import AllocationRow, EventRow
+from equipoise.conduct.trial.envelopes import kept_by_redactions
 from equipoise.conduct.trial.receipts import GivenSlot, read_given, receipt_path, receipt_value, write_private
 from equipoise.foundation.errors import Problem
 
@@ -63,6 +66,7 @@ ANCHORED = frozenset(
     }
 )
 _READY = "ready-"
+_GIVE = ("randomize", "envelope-opened", "lift-fence")  # actions that give a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +78,27 @@ class Given:
     anchor: Anchor
 
 
-def _here(trial: Trial) -> tuple[str, tuple[Any, ...]]:
-    """Events whose receipts and anchors are kept on this machine: all of them, but for those of other machines that
-    write to one server.
+def _device(trial: Trial) -> str | None:
+    """Whose receipts and anchors are kept on this machine: this machine's own where several write to one server, and
+    (``None``) everybody's where the database is a file of it.
     """
-    if trial.is_sqlite:
-        return "", ()
-    return " AND device IN ('', %s)", (platform.node(),)
+    return None if trial.is_sqlite else platform.node()
 
 
 def receipts_given(trial: Trial, numbers: Sequence[int] | None = None) -> Iterator[Given]:
     """Every receipt that the ledger knows (of ``numbers``), in the order of its events; of one given anew the last."""
-    where, parameters = _here(trial)
-    marks = "('randomize', 'envelope-opened', 'lift-fence')"
-    statement = (
-        "SELECT e.number, e.participant, e.what, e.at, l.number, l.hash FROM event e JOIN event l ON l.number ="
-        " (SELECT MAX(number) FROM event r WHERE r.request = e.request)"
-        f" WHERE e.action IN {marks} AND e.participant <> ''{where.replace('device', 'e.device')} ORDER BY e.number"
-    )
     found: dict[int, Given] = {}
-    kept: Mapping[str, str] | None = None
-    for number, participant, what, at, last, hash in trial.rows(statement, parameters):
+    kept: Mapping[int, str] | None = None
+    for event in events_that_gave(trial, _GIVE, device=_device(trial)):
+        what = event.what
         if not what:
-            kept = _kept(trial) if kept is None else kept
-            what = kept.get(str(number), "")
+            kept = kept_by_redactions(trial) if kept is None else kept
+            what = kept.get(event.number, "")
         content = json.loads(what) if what else {}
         if not content.get("put", {}).get("allocation"):
             continue
-        given, profile, randomization = _told(content, participant)
-        anchor = Anchor(last, hash, at, f"receipt {given.number}")
+        given, profile, randomization = _told(content, event.participant)
+        anchor = Anchor(event.last, event.hash, event.at, f"receipt {given.number}")
         found[given.number] = Given(given.number, receipt_value(trial, given, randomization, profile, anchor), anchor)
     for one in sorted(found.values(), key=lambda one: one.number):
         if numbers is None or one.number in numbers:
@@ -120,21 +116,11 @@ def _told(content: Mapping[str, Any], participant: str) -> tuple[GivenSlot, dict
     )
 
 
-def _kept(trial: Trial) -> dict[str, str]:
-    """What redactions left of the events they touched."""
-    out: dict[str, str] = {}
-    for (what,) in trial.rows("SELECT what FROM event WHERE action = 'redact' ORDER BY number"):
-        out.update(json.loads(what).get("kept", {}) if what else {})
-    return out
-
-
 def numbers_given(trial: Trial) -> list[int]:
     """Numbers of the receipts that must lie in this machine's folder."""
     if trial.is_sqlite:
-        return sorted(row[0] for row in trial.rows("SELECT receipt FROM allocation"))
-    where, parameters = _here(trial)
-    statement = "SELECT a.receipt FROM allocation a JOIN event e ON e.number = a.event_number"
-    return sorted(row[0] for row in trial.rows(f"{statement}{where.replace('device', 'e.device')}", parameters))
+        return sorted(trial.column(AllocationRow, "receipt"))
+    return receipts_of(trial, device=_device(trial))
 
 
 def anchors_noted(trial: Trial) -> dict[int, tuple[str, str, str]]:
@@ -142,21 +128,13 @@ def anchors_noted(trial: Trial) -> dict[int, tuple[str, str, str]]:
 
     A restored trial has a new folder: what was noted before the restore lies in the old one.
     """
-    where, parameters = _here(trial)
-    names = tuple(sorted(ANCHORED))
-    marks = ", ".join(["%s"] * len(names))
-    rows = trial.rows(
-        "SELECT l.number, l.hash, l.at, l.action FROM event l JOIN (SELECT request, MAX(number) AS last FROM event"
-        f" WHERE action IN ({marks}){where} GROUP BY request) g ON l.number = g.last",
-        (*names, *parameters),
-    )
+    noted = last_of_requests(trial, sorted(ANCHORED), device=_device(trial))
     # the anchor of a new trial stands after the last event of its making
-    rows += trial.rows(
-        "SELECT number, hash, at, action FROM event WHERE action IN ('init', 'lists-sealed')"
-        " ORDER BY number DESC LIMIT 1"
-    )
-    restored = max((number for number, _, _, action in rows if action == "restored"), default=0)
-    return {number: (hash, at, action) for number, hash, at, action in rows if number >= restored}
+    made = trial.first(EventRow, action__in=("init", "lists-sealed"), order=("-number",))
+    if made is not None:
+        noted.append(LastOfRequest(made.number, made.hash, made.at, made.action))
+    restored = max((last.number for last in noted if last.action == "restored"), default=0)
+    return {last.number: (last.hash, last.at, last.action) for last in noted if last.number >= restored}
 
 
 def absences(trial: Trial) -> list[Problem]:
@@ -264,7 +242,7 @@ def put_in_place(trial: Trial) -> None:
         except (ValueError, KeyError, TypeError):  # half written, before a commit that never came
             path.unlink(missing_ok=True)
             continue
-        if trial.rows("SELECT 1 FROM event WHERE number = %s AND hash = %s", (number, hash)):
+        if trial.has(EventRow, number=number, hash=hash):
             place(trial, Anchor(number, hash, said["at"], said["for"]), said["receipt"])
         path.unlink(missing_ok=True)
 

@@ -12,19 +12,20 @@ import os
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical, written
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.integrity.absences import renew, renewed
-from equipoise.conduct.integrity.replay import moment
 from equipoise.conduct.integrity.verify import Verification, source_of, verify
-from equipoise.conduct.trial import guards
-from equipoise.conduct.trial.create import make_tables, make_writer, writer_name
+from equipoise.conduct.rows import guards
+from equipoise.conduct.rows.statements import filled_at_once, heads, insert_rows, make_writer, moment, whole_table
+from equipoise.conduct.rows.tables import TABLES
+from equipoise.conduct.trial.create import make_tables, writer_name
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.local_disk import require_local
 from equipoise.conduct.trial.trial import Config, Trial, write_config
@@ -109,24 +110,25 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
         zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as out,
     ):
         file.chmod(0o600)
-        heads = {
-            name: (number, hash) for name, number, hash in trial.rows("SELECT ledger, number, hash FROM ledger_head")
-        }
+        stood = {name: (number, hash) for name, number, hash in heads(source_of(trial))}
         for table in TABLES_KEPT:
             digest, n = hashlib.sha256(), 0
-            with out.open(f"{table}.jsonl", "w") as handle, trial.connection.cursor() as cursor:
-                cursor.execute(f"SELECT * FROM {table}")
-                head = written([entry[0] for entry in cursor.description]).encode() + b"\n"
+            with (
+                out.open(f"{table}.jsonl", "w") as handle,
+                trial.connection.cursor() as cursor,
+                whole_table(cursor, table) as (columns, batches),
+            ):
+                head = written(columns).encode() + b"\n"
                 handle.write(head)
                 digest.update(head)
-                while rows := cursor.fetchmany(2000):
+                for rows in batches:
                     text = "".join(f"{json.dumps(list(row), ensure_ascii=False)}\n" for row in rows).encode()
                     handle.write(text)
                     digest.update(text)
                     n += len(rows)
             counts[table], digests[table] = n, digest.hexdigest()
         config = trial.config
-        number, hash = heads["open"]
+        number, hash = stood["open"]
         said = {
             "equipoise-backup": 1,
             "at": at,
@@ -137,14 +139,14 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
             "key": config.key,
             "number": number,
             "hash": hash,
-            "sealed": heads["sealed"][0],
+            "sealed": stood["sealed"][0],
             "rows": counts,
             "digests": digests,
         }
         out.writestr("backup.json", canonical(said))
     with open(file, "rb") as handle:
         os.fsync(handle.fileno())
-    return Backup(config, at, number, hash, heads["sealed"][0], counts)
+    return Backup(config, at, number, hash, stood["sealed"][0], counts)
 
 
 def read_backup(file: Path) -> tuple[Backup, dict[str, Any]]:
@@ -169,21 +171,12 @@ def _load(trial: Trial, file: Path) -> None:
     """Fill the empty tables of a trial from a backup, then set the guards."""
     owner = make_tables(trial, guarded=False)
     with owner.use(), zipfile.ZipFile(file) as archive, owner.connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        for table in TABLES_KEPT:
-            with archive.open(f"{table}.jsonl") as handle:
-                columns = json.loads(handle.readline())
-                marks = ", ".join(["%s"] * len(columns))
-                statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-                batch = []
-                for line in handle:
-                    batch.append(json.loads(line))
-                    if len(batch) == 2000:
-                        cursor.executemany(statement, batch)
-                        batch = []
-                if batch:
-                    cursor.executemany(statement, batch)
-        cursor.execute("COMMIT")
+        with filled_at_once(cursor):
+            for table in TABLES_KEPT:
+                with archive.open(f"{table}.jsonl") as handle:
+                    columns = json.loads(handle.readline())
+                    while batch := [json.loads(line) for line in islice(handle, 2000)]:
+                        insert_rows(cursor, table, columns, batch)
         guards.install(owner.connection)
         if trial.config.writer:
             make_writer(cursor, trial.config.writer)

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.audit_trail.canonical import canonical, genesis, linked
-from equipoise.conduct.audit_trail.events import COLUMNS, body_of_row, digest_of_row
-from equipoise.conduct.integrity.replay import Source, loaded
+from equipoise.conduct.audit_trail.events import body_of_event, digest_of_words
+from equipoise.conduct.integrity.replay import loaded
+from equipoise.conduct.rows.statements import Source, events_between
+from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def _read(path: Path, first: int, last: int, copy: Copy | None) -> Copy:
     if sha256("\n".join([head, *lines, ""]).encode()).hexdigest() != close["digest"]:
         raise ValueError("its digest is not that of its lines")
     who = {name: said[name] for name in ("trial", "mode", "instance", "site")}
-    if said["equipoise-copy"] != 1 or said["columns"] != list(COLUMNS):
+    if said["equipoise-copy"] != 1 or said["columns"] != list(EventRow._fields):
         raise ValueError("it is of a version that this program does not know")
     if copy is None:
         copy = Copy(path.parent, **who)
@@ -122,10 +124,11 @@ def _read(path: Path, first: int, last: int, copy: Copy | None) -> Copy:
     if first != copy.number + 1 or said["previous"] != previous or last - first + 1 != len(lines):
         raise ValueError(f"it does not follow event {copy.number}: an increment is missing")
     for number, line in enumerate(lines, first):
-        row = tuple(json.loads(line))
-        if len(row) == len(COLUMNS):
-            body, hash = body_of_row(row), row[21]
-            if row[16] and digest_of_row(row) != row[17]:
+        row = json.loads(line)
+        if len(row) == len(EventRow._fields):
+            event = EventRow(*row)
+            body, hash = body_of_event(event), event.hash
+            if event.salt and digest_of_words(event) != event.digest:
                 raise ValueError(f"the words of event {number} were changed")
             copy.n_full += 1
         else:
@@ -172,7 +175,7 @@ def write_increment(
             "last": last.number,
             "previous": previous,
             "at": last.at,
-            "columns": list(COLUMNS),
+            "columns": list(EventRow._fields),
         }
         digest, n_full = sha256(), 0
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
@@ -198,13 +201,12 @@ def _lines(
     source: Source, head: str, first: int, last: int, site: str, participants: frozenset[str]
 ) -> Iterator[tuple[str, bool]]:
     yield head, False
-    statement = f"SELECT {', '.join(COLUMNS)} FROM event WHERE number >= %s AND number <= %s ORDER BY number"
-    for row in source.rows(statement, (first, last)):
-        own = site == ALL or row[10] == site or row[12] in participants
-        if own and not tells_too_much(row[15]):
-            yield json.dumps(row, separators=(",", ":"), ensure_ascii=False), True
+    for event in events_between(source, first, last):
+        own = site == ALL or event.site == site or event.participant in participants
+        if own and not tells_too_much(event.what):
+            yield json.dumps(event, separators=(",", ":"), ensure_ascii=False), True
         else:
-            yield json.dumps([row[0], body_of_row(row), row[21]], separators=(",", ":")), False
+            yield json.dumps([event.number, body_of_event(event), event.hash], separators=(",", ":")), False
 
 
 def tells_too_much(what: str) -> bool:
@@ -224,7 +226,7 @@ def _is_sealed(value: str) -> bool:
 
 
 def _hash_at(source: Source, number: int) -> str:
-    return next((row[0] for row in source.rows("SELECT hash FROM event WHERE number = %s", (number,))), "")
+    return next(iter(source.column(EventRow, "hash", number=number)), "")
 
 
 def require_same(copy: Copy, config: Config, site: str) -> None:

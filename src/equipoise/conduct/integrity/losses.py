@@ -8,20 +8,17 @@ or one of an event that the backup did hold, is a fault as before.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equipoise.conduct.audit_trail.anchors import Anchor, read_anchors
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.tables import EventRow
 
 if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Trial
-
-_SAID = (
-    "SELECT number, action, account, at, why, what FROM event"
-    " WHERE action IN ('restored', 'lift-fence', 'acknowledge-loss') ORDER BY number"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +37,16 @@ class Loss:
         return anchor.number > self.backup and anchor.text in self.anchors
 
 
-def losses(rows: Iterable[tuple[Any, ...]]) -> list[Loss]:
-    """The losses that a ledger acknowledges, from the rows of :func:`losses_of`'s statement."""
+def losses_of(rows: Rows) -> list[Loss]:
+    """The losses that a ledger acknowledges."""
     out, backup = [], None
-    for number, action, account, at, why, what in rows:
-        content = json.loads(what) if what else {}
-        if action == "restored":
-            backup = int(content["backup_number"])
-        elif backup is not None and content.get("lost"):
-            out.append(Loss(number, account, at, why, backup, frozenset(content["lost"])))
+    for event in rows.find(EventRow, action__in=("restored", "lift-fence", "acknowledge-loss"), order=("number",)):
+        if event.action == "restored":
+            backup = int(event.content["backup_number"])
+        elif backup is not None and event.content.get("lost"):
+            lost = frozenset(event.content["lost"])
+            out.append(Loss(event.number, event.account, event.at, event.why, backup, lost))
     return out
-
-
-def losses_of(rows: Callable[[str], Iterable[tuple[Any, ...]]]) -> list[Loss]:
-    """The losses that the ledger acknowledges; ``rows`` runs a statement."""
-    return losses(rows(_SAID))
 
 
 def read_outside(receipts: Path) -> Iterator[tuple[Anchor, str]]:
@@ -80,7 +72,7 @@ def read_receipt(path: Path) -> tuple[Anchor, str]:
 
 def lost_anchors(trial: Trial) -> list[Anchor]:
     """Anchors of the receipts folder that the ledger does not hold and nobody acknowledged, in order of numbers."""
-    acknowledged = losses_of(trial.rows)
+    acknowledged = losses_of(trial)
     anchors = []
     for anchor, _ in read_outside(trial.receipts):
         if not any(loss.covers(anchor) for loss in acknowledged):
@@ -88,9 +80,7 @@ def lost_anchors(trial: Trial) -> list[Anchor]:
     held: dict[int, str] = {}
     numbers = sorted({anchor.number for anchor in anchors})
     for start in range(0, len(numbers), 500):
-        part = tuple(numbers[start : start + 500])
-        marks = ", ".join(["%s"] * len(part))
-        held.update(trial.rows(f"SELECT number, hash FROM event WHERE number IN ({marks})", part))
+        held.update(trial.values(EventRow, ("number", "hash"), number__in=numbers[start : start + 500]))
     lost = {anchor.text: anchor for anchor in anchors if held.get(anchor.number) != anchor.hash}
     return sorted(lost.values(), key=lambda anchor: (anchor.number, anchor.hash))
 
@@ -101,7 +91,7 @@ def disagreement(trial: Trial, last: Anchor | None, count: int) -> str:
     ``last`` is the newest anchor outside. Where the ledger does not hold it, every anchor is looked at: those that a
     restore lost and somebody acknowledged are no reason.
     """
-    if last is None or trial.rows("SELECT 1 FROM event WHERE number = %s AND hash = %s", (last.number, last.hash)):
+    if last is None or trial.has(EventRow, number=last.number, hash=last.hash):
         return ""
     try:
         lost = lost_anchors(trial)

@@ -16,15 +16,28 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.audit_trail.events import COLUMNS, digest_of_row, hash_of
+from equipoise.conduct.audit_trail.events import digest_of_words, hash_of
 from equipoise.conduct.audit_trail.projection import State, fold
-from equipoise.conduct.audit_trail.tables import OF_PARTICIPANTS, TABLES, Table
+from equipoise.conduct.rows.statements import (
+    MARK,
+    Half,
+    Source,
+    begin,
+    events,
+    heads,
+    only_read,
+    pivot,
+    rows_lacking_a_value,
+    take_role,
+    texts_of,
+)
+from equipoise.conduct.rows.tables import OF_PARTICIPANTS, TABLES, EventRow, Table
 from equipoise.foundation.errors import Problem
 
 if TYPE_CHECKING:
@@ -33,42 +46,7 @@ if TYPE_CHECKING:
 LONG = 20_000  # events from which on a second process earns its start
 _SHARE = 0.38  # of the first process, which looks at everything else too
 _TRIES = 20
-_HEADS = "SELECT ledger, number, hash FROM ledger_head ORDER BY ledger"
-_BEGIN = {False: "BEGIN", True: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
-_MARK = "\x1f"  # the unit separator of ASCII
 _OF_PARTICIPANTS = frozenset(OF_PARTICIPANTS)
-_BATCH = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Rows of a database, by whatever driver: a function that opens a cursor, and what it writes for a parameter."""
-
-    cursor: Callable[[], AbstractContextManager[Any]]
-    is_postgres: bool
-    mark: str = "%s"
-
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows of a statement that is written with ``%s``."""
-        text = statement.replace("%s", self.mark) if self.mark != "%s" else statement
-        with self.cursor() as cursor:
-            cursor.execute(text, tuple(parameters)) if parameters else cursor.execute(text)
-            while rows := cursor.fetchmany(_BATCH):
-                yield from rows
-
-
-@dataclass(frozen=True, slots=True)
-class Half:
-    """Participants before ``pivot`` in the order of their letters' numbers (``upper`` false), or from it on."""
-
-    pivot: str
-    upper: bool
-
-    def condition(self, source: Source) -> tuple[str, tuple[str, ...]]:
-        """The condition in SQL and its parameters."""
-        # the plus keeps SQLite from going by an index: half of a table is read faster in its own order
-        column = 'participant COLLATE "C"' if source.is_postgres else "+participant"
-        return f" WHERE {column} {'>=' if self.upper else '<'} %s", (self.pivot,)
 
 
 @dataclass(slots=True)
@@ -93,23 +71,22 @@ def walk(source: Source, half: Half | None = None) -> Walked:
     out = Walked()
     kept = _kept(source)
     state: State = {}
-    where, parameters = half.condition(source) if half else ("", ())
-    for row in source.rows(f"SELECT {', '.join(COLUMNS)} FROM event{where} ORDER BY number", parameters):
-        number, what, salt = row[0], row[15], row[16]
-        out.links.append((number, row[20], row[21], row[4], row[7]))
-        if hash_of(row) != row[21]:
+    for event in events(source, half):
+        number, what = event.number, event.what
+        out.links.append((number, event.previous, event.hash, event.at, event.clock))
+        if hash_of(event) != event.hash:
             out.add(number, "Its hash is not that of its content: it was changed.")
-        if salt == "":
-            if what or row[14] or number not in kept:
+        if event.salt == "":
+            if what or event.why or number not in kept:
                 out.add(number, "Its words are gone, and no redaction took them out.")
             what = what or kept.get(number, "")
-        elif digest_of_row(row) != row[17]:
+        elif digest_of_words(event) != event.digest:
             out.add(number, "Its words are not those that were recorded.")
         if '"blinding":"quarantined"' in what or '"blinding":"sealed"' in what:
             out.quarantined.append((number, what))
         if '"put"' in what:
             try:
-                _write(out, state, loaded(what).get("put", {}), number, row[12])
+                _write(out, state, loaded(what).get("put", {}), number, event.participant)
             except (KeyError, TypeError, AttributeError) as error:
                 out.add(number, f"What it writes does not fit the tables: {error}.")
     for name in OF_PARTICIPANTS:
@@ -120,7 +97,7 @@ def walk(source: Source, half: Half | None = None) -> Walked:
 def _kept(source: Source) -> dict[int, str]:
     """What redactions left of the events they touched, by the number of the event touched."""
     kept: dict[int, str] = {}
-    for _, what in source.rows("SELECT number, what FROM event WHERE action = 'redact' ORDER BY number"):
+    for what in source.column(EventRow, "what", action="redact", order=("number",)):
         for touched, text in loaded(what).get("kept", {}).items():
             kept[int(touched)] = text
     return kept
@@ -156,23 +133,14 @@ def differences(
     """A table held against what the ledger makes of it: all rows at once, and one by one only where they differ."""
     columns, key, out = table.all, table.key, []
     values_of = itemgetter(*columns)
-    # one text a row: a quarter of the time that eleven values a row take
-    pattern = _MARK.join(["%s"] * len(columns))
+    pattern = MARK.join(["%s"] * len(columns))
     wanted = {pattern % values_of(row) for row in rebuilt.values()}
-    where, parameters = half.condition(source) if half else ("", ())
-    if source.is_postgres:
-        line = f" || '{_MARK}' || ".join(f"CAST({name} AS TEXT)" for name in columns)
-        rows = source.rows(f"SELECT {line} FROM {table.name}{where}", parameters)
-    else:
-        # SQLite would copy the text at every column; an empty value and no value at all are one to it here
-        statement = f"SELECT printf(%s, {', '.join(columns)}) FROM {table.name}{where}"
-        rows = source.rows(statement, (pattern, *parameters))
-        absent = " OR ".join(f"{name} IS NULL" for name in columns)
-        whole = half is None or not half.upper  # what has no participant belongs to neither half
-        for identity in source.rows(f"SELECT {', '.join(key)} FROM {table.name} WHERE {absent}") if whole else ():
+    whole = half is None or not half.upper  # what has no participant belongs to neither half
+    if whole and not source.is_postgres:
+        for identity in rows_lacking_a_value(source, table):
             place = f"{table.name} {' '.join(map(str, identity))}"
             out.append(Problem("C064", place, "The row lacks a value that every row has."))
-    there = {text for (text,) in rows}
+    there = set(texts_of(source, table, half))
     if there == wanted:
         return out
     missing = {_key(text, key): text for text in wanted - there}
@@ -183,7 +151,7 @@ def differences(
         if said is None:
             out.append(Problem("C064", place, "The row is in the table, and no event wrote it."))
             continue
-        for name, now, value in zip(columns, text.split(_MARK), said.split(_MARK), strict=False):
+        for name, now, value in zip(columns, text.split(MARK), said.split(MARK), strict=False):
             if now != value:
                 # values are not shown: the one who verifies may not be one who may see them
                 out.append(Problem("C064", f"{place}, {name}", "The table says another thing than the ledger."))
@@ -193,28 +161,7 @@ def differences(
 
 
 def _key(text: str, key: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text.split(_MARK)[: len(key)])
-
-
-@contextmanager
-def moment(source: Source) -> Iterator[None]:
-    """One moment of the database, whatever is written meanwhile."""
-    begin(source)
-    try:
-        yield
-    finally:
-        with source.cursor() as cursor:
-            cursor.execute("ROLLBACK")
-
-
-def begin(source: Source, *, anew: bool = False) -> list[tuple[Any, ...]]:
-    """Begin to look at one moment of the database (``anew``: leave the one before); returns the heads of it."""
-    with source.cursor() as cursor:
-        if anew:
-            cursor.execute("ROLLBACK")
-        cursor.execute(_BEGIN[source.is_postgres])
-        cursor.execute(_HEADS)
-        return [tuple(row) for row in cursor.fetchall()]
+    return tuple(text.split(MARK)[: len(key)])
 
 
 class Second:
@@ -282,20 +229,18 @@ def second(trial: Trial) -> Second | None:
 
 def share_out(source: Source, other: Second) -> None:
     """Have the other process begin with its half, at the very moment that the first is looking at."""
-    with source.cursor() as cursor:
-        cursor.execute(_HEADS)
-        heads = [tuple(row) for row in cursor.fetchall()]
+    stood = heads(source)
     with suppress(OSError, EOFError, pickle.UnpicklingError):
-        together = other.is_at(heads)
+        together = other.is_at(stood)
         for _ in range(_TRIES):
             if together:
                 break
-            heads = begin(source, anew=True)
-            together = other.is_at(heads)
-        pivot = _pivot(source) if together else ""
-        if pivot:
-            other.send(Half(pivot, upper=True))
-            other.pivot = pivot
+            stood = begin(source, anew=True)
+            together = other.is_at(stood)
+        middle = pivot(source, _SHARE) if together else ""
+        if middle:
+            other.send(Half(middle, upper=True))
+            other.pivot = middle
 
 
 def walk_halves(source: Source, other: Second | None) -> list[Walked]:
@@ -304,14 +249,6 @@ def walk_halves(source: Source, other: Second | None) -> list[Walked]:
         return [walk(source)]
     mine = walk(source, Half(other.pivot, upper=False))
     return [mine, other.walked() or walk(source, Half(other.pivot, upper=True))]
-
-
-def _pivot(source: Source) -> str:
-    """A participant with the first process's share of events before it."""
-    count = next(source.rows("SELECT count(*) FROM event"))[0]
-    column = 'participant COLLATE "C"' if source.is_postgres else "participant"
-    found = list(source.rows(f"SELECT participant FROM event ORDER BY {column} LIMIT 1 OFFSET {int(_SHARE * count)}"))
-    return str(found[0][0]) if found else ""
 
 
 def address_of(trial: Trial) -> dict[str, Any]:
@@ -331,15 +268,14 @@ def _connected(address: dict[str, Any]) -> Iterator[Source]:
         import sqlite3
 
         with closing(sqlite3.connect(address["sqlite"], timeout=60, isolation_level=None)) as lite:
-            lite.execute("PRAGMA query_only = ON")
+            only_read(lite)
             yield Source(lambda: closing(lite.cursor()), is_postgres=False, mark="?")
         return
     import psycopg
-    from psycopg import sql
 
     with psycopg.connect(**address["postgres"], autocommit=True) as connection:
         if address["role"]:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(address["role"])))
+            take_role(connection, address["role"])
         yield Source(connection.cursor, is_postgres=True)
 
 

@@ -21,25 +21,37 @@ from equipoise.conduct.audit_trail.anchors import FILE as ANCHORS
 from equipoise.conduct.audit_trail.anchors import Anchor, read_anchors
 from equipoise.conduct.audit_trail.canonical import chained, digest_of_slots
 from equipoise.conduct.audit_trail.projection import State, fold
-from equipoise.conduct.audit_trail.tables import OF_PARTICIPANTS, TABLES
 from equipoise.conduct.integrity.absences import absences
 from equipoise.conduct.integrity.copies import compare
 from equipoise.conduct.integrity.losses import losses_of, read_receipt
 from equipoise.conduct.integrity.replay import (
     LONG,
     Second,
-    Source,
     differences,
     loaded,
-    moment,
     second,
     share_out,
     walk_halves,
 )
 from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.keys.quarantine import misplaced, unopened
+from equipoise.conduct.rows import guards
+from equipoise.conduct.rows.joined import last_sealed_after
+from equipoise.conduct.rows.statements import Source, damages, heads, moment
+from equipoise.conduct.rows.tables import (
+    OF_PARTICIPANTS,
+    TABLES,
+    AccountRow,
+    AllocationRow,
+    CredentialRow,
+    EventRow,
+    LedgerHeadRow,
+    ProtocolVersionRow,
+    SealedEventRow,
+    SignatureRow,
+    SlotRow,
+)
 from equipoise.conduct.rules.accounts import joined_roles
-from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.envelopes import kept_by_redactions, out_of_order, read_envelopes
 from equipoise.conduct.trial.protocol_versions import read_version
@@ -242,10 +254,10 @@ def source_of(trial: Trial) -> Source:
 def _other(trial: Trial) -> Second | None:
     """A second process where the ledger is long."""
     try:
-        n = trial.rows("SELECT number FROM ledger_head WHERE ledger = 'open'")
+        n = trial.column(LedgerHeadRow, "number", ledger="open")
     except Exception:  # whatever is wrong is found, and said, by the checks
         return None
-    return second(trial) if n and n[0][0] >= LONG else None
+    return second(trial) if n and n[0] >= LONG else None
 
 
 def _guarded(check: Callable[[], object], report: Verification, trial: Trial) -> None:
@@ -268,9 +280,8 @@ def _guarded(check: Callable[[], object], report: Verification, trial: Trial) ->
 
 def _database(trial: Trial, report: Verification) -> None:
     if trial.is_sqlite:
-        for (line,) in trial.rows("PRAGMA integrity_check(20)"):
-            if line != "ok":
-                report.add("C069", "the database", f"Damaged: {line}.")
+        for line in damages(trial):
+            report.add("C069", "the database", f"Damaged: {line}.")
     for name in guards.missing(trial.connection):
         report.add("C004", f"guard {name}", "It is missing, switched off or changed.", "as the program made it")
 
@@ -294,7 +305,7 @@ def _signatures(trial: Trial, report: Verification) -> None:
     """Each valid signature's digest is that of what it signs; the others are shown as superseded."""
     for id, participant, subject in no_longer_as_signed(trial):
         report.add("C072", f"signature {id}", f"{participant or 'The trial'}: {subject}, not what was signed.")
-    superseded = trial.rows("SELECT count(*) FROM signature WHERE state = %s", (SUPERSEDED,))[0][0]
+    superseded = trial.count(SignatureRow, state=SUPERSEDED)
     if superseded:
         report.notes.append(f"{superseded} signatures are superseded: what they cover was changed after signing")
 
@@ -308,14 +319,12 @@ def _ledger_and_tables(
     quarantined += sorted(entry for part in parts for entry in part.quarantined)
     for _, finding in sorted((entry for part in parts for entry in part.findings), key=itemgetter(0)):
         report.add(finding.code, finding.place, finding.found)
-    heads = {
-        ledger: (number, hash) for ledger, number, hash in source.rows("SELECT ledger, number, hash FROM ledger_head")
-    }
-    if heads.get("open") != (report.n_events, report.head):
+    stood = {ledger: (number, hash) for ledger, number, hash in heads(source)}
+    if stood.get("open") != (report.n_events, report.head):
         report.add(
             "C063",
             "the open ledger",
-            f"Its head says event {heads.get('open', ('?',))[0]}.",
+            f"Its head says event {stood.get('open', ('?',))[0]}.",
             f"event {report.n_events}, the last there is",
         )
     state: State = {}
@@ -333,7 +342,7 @@ def _ledger_and_tables(
 
 
 def _protocols(trial: Trial, report: Verification) -> None:
-    for hash, text, file_hash in source_of(trial).rows("SELECT hash, text, file_hash FROM protocol_version"):
+    for hash, text, file_hash in source_of(trial).values(ProtocolVersionRow, ("hash", "text", "file_hash")):
         if hashlib.sha256(text.encode()).hexdigest() != file_hash:
             report.add("C064", f"protocol_version {hash[:12]}", "Its text is not the one adopted.")
             continue
@@ -371,7 +380,7 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
             outside.append(read_receipt(path))
         except ValueError:
             report.add("C065", path.name, "The receipt cannot be read.")
-    acknowledged = losses_of(source.rows)
+    acknowledged = losses_of(source)
     given_up: dict[int, list[Anchor]] = {}
     for anchor, _ in outside:
         place = f"anchor {anchor.text} ({anchor.occasion})"
@@ -396,7 +405,7 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
             )
     given = {
         f"{receipt} {participant} {handle}"
-        for receipt, participant, handle in source.rows("SELECT receipt, participant, handle FROM allocation")
+        for receipt, participant, handle in source.values(AllocationRow, ("receipt", "participant", "handle"))
     }
     for anchor, line in outside:
         if line and " ".join(line.split()[:3]) not in given:
@@ -407,7 +416,7 @@ def _anchors(trial: Trial, report: Verification, hashes: list[str]) -> None:
 
 
 def _copies(trial: Trial, report: Verification, hashes: list[str], against: Sequence[Path]) -> None:
-    acknowledged = losses_of(source_of(trial).rows)
+    acknowledged = losses_of(source_of(trial))
     for folder in against:
         problem, note, upto = compare(folder, trial.config, hashes, acknowledged)
         report.anchored_to = max(report.anchored_to, upto)
@@ -418,14 +427,13 @@ def _copies(trial: Trial, report: Verification, hashes: list[str], against: Sequ
 
 
 def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
-    slots: dict[int, list[tuple[Any, ...]]] = {}
-    for row in source_of(trial).rows("SELECT handle, stream, position, content, sealed_number FROM slot"):
-        slots.setdefault(row[4], []).append(row)
+    source = source_of(trial)
+    slots: dict[int, list[SlotRow]] = {}
+    for slot in source.find(SlotRow):
+        slots.setdefault(slot.sealed_number, []).append(slot)
     previous, expected = trial.genesis("sealed"), 1
-    heads = dict(source_of(trial).rows("SELECT ledger, number FROM ledger_head"))
-    last = dict(source_of(trial).rows("SELECT ledger, hash FROM ledger_head"))
-    statement = "SELECT number, event_number, content, slots, previous, hash FROM sealed_event ORDER BY number"
-    for number, event, content, digest, before, hash in source_of(trial).rows(statement):
+    stood = {ledger: (number, hash) for ledger, number, hash in heads(source)}
+    for number, event, content, digest, before, hash in source.find(SealedEventRow, order=("number",)):
         place = f"sealed event {number}"
         if number != expected:
             report.add("C066", place, f"Sealed event {expected} is missing.")
@@ -439,13 +447,13 @@ def _sealed(trial: Trial, report: Verification, vault: Vault | None) -> None:
             report.add("C067", place, "The slots sealed with it are not those of today.", "every slot as it was sealed")
         if vault is not None:
             _opened(report, vault, f"event {number} of {event}", content)
-            for handle, stream, position, sealed, _ in mine:
-                opened = _opened(report, vault, f"slot {handle}", sealed)
-                if opened is not None and (opened["stream"], opened["position"]) != (stream, position):
-                    report.add("C067", f"slot {handle}", "It was moved to another place of the list.")
+            for slot in mine:
+                opened = _opened(report, vault, f"slot {slot.handle}", slot.content)
+                if opened is not None and (opened["stream"], opened["position"]) != (slot.stream, slot.position):
+                    report.add("C067", f"slot {slot.handle}", "It was moved to another place of the list.")
         previous = hash
     report.n_sealed = expected - 1
-    if (heads.get("sealed"), last.get("sealed")) != (report.n_sealed, previous):
+    if stood.get("sealed") != (report.n_sealed, previous):
         report.add("C063", "the sealed ledger", "Its head is not its last entry.", f"entry {report.n_sealed}")
     for number, mine in slots.items():
         report.add("C067", f"sealed event {number}", f"{len(mine)} slots belong to no entry of the sealed ledger.")
@@ -482,11 +490,7 @@ def _pharmacy(trial: Trial, report: Verification, pharmacy: Path) -> None:
                 expected = "every file that init wrote there"
                 report.add("C077", str(pharmacy / name), "The file is not there.", expected)
     with trial.use():
-        noted = trial.rows(
-            "SELECT MAX(s.number) FROM sealed_event s JOIN event e ON e.number = s.event_number"
-            " WHERE e.action <> 'lists-sealed' AND e.number > (SELECT COALESCE(MAX(number), 0) FROM event"
-            " WHERE action = 'restored')"
-        )[0][0]
+        noted = last_sealed_after(trial, trial.largest(EventRow, "number", action="restored") or 0)
     if noted and max((anchor.number for anchor in read_anchors(pharmacy)), default=0) < noted:
         found = f"The anchor of sealed entry {noted} is not there."
         report.add("C077", str(pharmacy / ANCHORS), found, "an anchor after every sealed entry")
@@ -495,7 +499,7 @@ def _pharmacy(trial: Trial, report: Verification, pharmacy: Path) -> None:
 
 def _sealed_anchors(trial: Trial, report: Verification, pharmacy: Path) -> None:
     with trial.use():
-        hashes = dict(source_of(trial).rows("SELECT number, hash FROM sealed_event"))
+        hashes = dict(source_of(trial).values(SealedEventRow, ("number", "hash")))
     for anchor in read_anchors(pharmacy):
         if hashes.get(anchor.number) != anchor.hash:
             report.add("C065", f"sealed anchor {anchor.number}", "The sealed ledger does not hold this entry.")
@@ -510,14 +514,14 @@ def _opened(report: Verification, vault: Vault, place: str, content: str) -> dic
 
 
 def _allocations(trial: Trial, report: Verification) -> None:
-    slots = {row[0]: row[1:] for row in source_of(trial).rows("SELECT handle, stream, position FROM slot")}
+    source = source_of(trial)
+    slots = {slot.handle: (slot.stream, slot.position) for slot in source.find(SlotRow)}
     places: dict[str, list[int]] = {}
     aside = _envelopes(trial, report, slots)
-    given = "SELECT participant, handle, stream, position FROM allocation ORDER BY receipt"
-    for participant, handle, stream, position in source_of(trial).rows(given):
-        if slots.get(handle) != (stream, position):
-            report.add("C067", f"allocation {participant}", f"There is no slot {handle} at that place.")
-        places.setdefault(stream, []).append(position)
+    for given in source.find(AllocationRow, order=("receipt",)):
+        if slots.get(given.handle) != (given.stream, given.position):
+            report.add("C067", f"allocation {given.participant}", f"There is no slot {given.handle} at that place.")
+        places.setdefault(given.stream, []).append(given.position)
     for stream, positions in places.items():
         paper = aside.get(stream, set())
         usual = [position for position in positions if position not in paper]
@@ -531,7 +535,7 @@ def _allocations(trial: Trial, report: Verification) -> None:
 def _envelopes(trial: Trial, report: Verification, slots: dict[str, tuple[Any, ...]]) -> dict[str, set[int]]:
     """Envelopes that are still out, were lost, or were opened out of order, each named; the slots of all of them."""
     with trial.use():
-        found = read_envelopes(trial.rows, kept_by_redactions(trial.rows))
+        found = read_envelopes(trial, kept_by_redactions(trial))
     aside: dict[str, set[int]] = {}
     for one in found:
         aside.setdefault(one.stream, set()).add(one.position)
@@ -547,12 +551,12 @@ def _envelopes(trial: Trial, report: Verification, slots: dict[str, tuple[Any, .
 
 
 def _credentials(trial: Trial, report: Verification) -> None:
-    accounts = sorted(source_of(trial).rows("SELECT account, roles FROM account WHERE state = 'active'"))
-    for account, roles in accounts:
+    source = source_of(trial)
+    for account, roles in sorted(source.values(AccountRow, ("account", "roles"), state="active")):
         for one, other, why in joined_roles(roles.split(",")):
             report.notes.append(f"account {account} holds {one} and {other}: one {why}; give one of them to another")
-    said = dict(source_of(trial).rows("SELECT account, credential FROM account"))
-    for account, encoded in source_of(trial).rows("SELECT account, encoded FROM credential"):
+    said = dict(source.values(AccountRow, ("account", "credential")))
+    for account, encoded in source.values(CredentialRow, ("account", "encoded")):
         if said.pop(account, None) != credential_digest(encoded):
             report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
     for account in said:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Literal
 
 from equipoise.conduct.rules import windows
 from equipoise.conduct.rules.dose import infusion_days, infusions
+from equipoise.conduct.rules.form_items import Form as Form  # a form is made here, and known by this module
+from equipoise.conduct.rules.form_items import FormItem as FormItem
+from equipoise.conduct.rules.form_items import ItemType
 from equipoise.conduct.rules.surroundings import Surroundings
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.conditions import Condition, asked, parse_condition
-from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention, Blinding
+from equipoise.protocol.language.conditions import asked, parse_condition
+from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention
 from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
@@ -35,57 +37,6 @@ CODES = {
     "C578": "A form that cannot be quarantined.",
     "C579": "A reason for an absent answer that there is not, or of an item that has an answer.",
 }
-
-ItemType = Literal["text", "integer", "decimal", "date", "choice", "yes-no"]
-
-
-@dataclass(frozen=True, slots=True)
-class FormItem:
-    """One item. Bounds are included; ``usual`` bounds only ask. ``when`` says under which answers it is asked."""
-
-    id: str
-    label: str
-    type: ItemType
-    required: bool = True
-    lowest: Decimal | None = None
-    highest: Decimal | None = None
-    usual: tuple[Decimal | None, Decimal | None] = (None, None)
-    choices: tuple[str, ...] = ()
-    levels: tuple[Decimal, ...] = ()  # the numbers there are, where not every one between the bounds is
-    unit: str = ""
-    when: Condition | None = None
-
-    @property
-    def expected(self) -> str:
-        """What an answer looks like."""
-        if self.choices or self.levels:
-            return listed(self.choices or self.levels)
-        if self.type == "yes-no":
-            return "yes or no"
-        if self.type in ("integer", "decimal"):
-            kind = "a whole number" if self.type == "integer" else "a number"
-            if self.lowest is None and self.highest is None:
-                return kind
-            if self.highest is None:
-                return f"{kind} from {self.lowest} on"
-            return f"{kind} from {self.lowest} to {self.highest}"
-        return "a date such as 2026-03-29" if self.type == "date" else "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One form: where it comes from, whom it is shown to, its items in order."""
-
-    id: str
-    label: str
-    blinding: Blinding
-    items: tuple[FormItem, ...]
-    instrument: Instrument | None = None
-    kind: str = ""
-
-    def item(self, id: str) -> FormItem | None:
-        """The item of that id."""
-        return next((item for item in self.items if item.id == id), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,9 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from equipoise.foundation.errors import Problem
-
-if TYPE_CHECKING:
-    from equipoise.conduct.trial.trial import Trial
 
 CODES = {
     "C020": "The database is busy: the write lock was not had in time, and nothing was recorded.",
@@ -50,7 +47,19 @@ _CONNECTION = (
 )
 
 
-def problem_of(error: BaseException, trial: Trial | None = None, *, sent: bool = False) -> Problem | None:
+class Located(Protocol):
+    """What has a database: its folder, and whether the database is a file there."""
+
+    @property
+    def directory(self) -> Path:
+        """The folder."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of the folder."""
+
+
+def problem_of(error: BaseException, trial: Located | None = None, *, sent: bool = False) -> Problem | None:
     """The cause of an error of the database or of the system, or nothing where it is none of these (damage, a bug).
 
     ``sent`` says that the change was on its way when the error came: whether a lost connection kept it is then not
@@ -66,7 +75,7 @@ def problem_of(error: BaseException, trial: Trial | None = None, *, sent: bool =
     return found
 
 
-def cause_of(error: BaseException, trial: Trial | None = None, *, sent: bool = False) -> Problem:
+def cause_of(error: BaseException, trial: Located | None = None, *, sent: bool = False) -> Problem:
     """The same, for a change: what is none of these is a change that the database refused (C022)."""
     return problem_of(error, trial, sent=sent) or Problem(
         "C022",

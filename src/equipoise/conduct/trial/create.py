@@ -17,11 +17,13 @@ from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.keys.quarantine import key_words, write_safety_key
 from equipoise.conduct.keys.vault import Vault, fingerprint_of, write_key
+from equipoise.conduct.rows import guards
+from equipoise.conduct.rows.statements import insert_row, make_writer
+from equipoise.conduct.rows.tables import LedgerHeadRow
 from equipoise.conduct.rules.accounts import check_name, check_roles
+from equipoise.conduct.rules.conditions import check_conditions
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
-from equipoise.conduct.rules.surroundings import check_conditions
-from equipoise.conduct.trial import guards
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.local_disk import require_local
@@ -121,8 +123,7 @@ def create_trial(
             if config.writer:
                 make_writer(cursor, config.writer)
             for ledger in ("open", "sealed"):
-                head = [ledger, trial.genesis(ledger)]
-                cursor.execute("INSERT INTO ledger_head (ledger, number, hash) VALUES (%s, 0, %s)", head)
+                insert_row(cursor, LedgerHeadRow(ledger, 0, trial.genesis(ledger)))
         owner.close()
         write_key(pharmacy / "key.json", key, trial=protocol.id, mode=mode, instance=instance)
         write_safety_key(safety, secret, trial=protocol.id, mode=mode, instance=instance)
@@ -212,16 +213,6 @@ def shown_address(database: str) -> str:
 def writer_name(database: str, entropy: Entropy) -> str:
     """A name for the lesser role of a database, new on its server."""
     return f"equipoise_{entropy.bytes(6).hex()}_{sha256(database.encode()).hexdigest()[:8]}"
-
-
-def make_writer(cursor: Any, role: str) -> None:
-    """The lesser role of PostgreSQL: reads, inserts, updates; owns nothing, deletes nothing, empties nothing."""
-    cursor.execute(f'CREATE ROLE "{role}" NOLOGIN')
-    cursor.execute(f'GRANT "{role}" TO CURRENT_USER')
-    cursor.execute(f'GRANT USAGE ON SCHEMA public TO "{role}"')
-    cursor.execute(f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "{role}"')
-    cursor.execute(f'REVOKE INSERT, UPDATE ON django_migrations FROM "{role}"')
-    cursor.execute(f'REVOKE UPDATE ON sealed_event, slot FROM "{role}"')
 
 
 def _first_events(

@@ -1,14 +1,15 @@
 """Django set up once a process, without a settings file: each trial directory becomes a database of its own.
 
-A router sends every query to the trial whose :meth:`Trial.use` block is running, so models are used plainly
-(``Participant.objects.get(...)``) and can never reach another trial by accident: outside such a block there is no
-database to reach.
+A router sends Django's own queries (those of the migrations) to the trial whose :meth:`Trial.use` block is running:
+outside such a block there is no database to reach.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
+
+from equipoise.conduct.rows.statements import SQLITE_PRAGMAS
 
 CURRENT: ContextVar[str | None] = ContextVar("equipoise_trial", default=None)
 
@@ -58,10 +59,6 @@ def set_up() -> None:
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     )
     django.setup()
-
-
-# A commit that was acknowledged survives a power cut: WAL with synchronous FULL. NORMAL may lose the last ones.
-SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;PRAGMA recursive_triggers=ON;"
 
 
 def sqlite_database(path: str) -> dict[str, Any]:

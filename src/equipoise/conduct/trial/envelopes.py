@@ -7,9 +7,12 @@ aside stands in the ledger; whether one was given stands in the allocations, as 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.tables import AllocationRow, EventRow
 
 RESERVED, OPENED, RETURNED = "envelopes-reserve", "envelope-opened", "envelopes-returned"
 RESTORED = ("lift-fence", "acknowledge-loss")  # set aside again after a restore
@@ -17,7 +20,6 @@ RESTORED = ("lift-fence", "acknowledge-loss")  # set aside again after a restore
 # out: with the site or its pharmacy; opened: given; returned: back unopened, its slot is given next; spoilt: back with
 # a broken seal, or lost: its slot is given to nobody.
 State = Literal["out", "opened", "returned", "spoilt"]
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,16 @@ class Envelope:
         return ", ".join(f"{name} {level}" for name, level in self.profile.items()) or "everybody"
 
 
-def read_envelopes(rows: Read, kept: Mapping[int, str] | None = None) -> list[Envelope]:
+def read_envelopes(rows: Rows, kept: Mapping[int, str] | None = None) -> list[Envelope]:
     """Every envelope that the ledger tells of, in the order in which they were set aside.
 
     ``kept`` is what redactions left of events. A slot that was returned and set aside once more is the newer envelope.
     """
     marks = (RESERVED, OPENED, RETURNED, *RESTORED)
-    statement = "SELECT number, action, at, what FROM event WHERE action IN (%s, %s, %s, %s, %s) ORDER BY number"
-    given: dict[str, str] = dict(rows("SELECT handle, participant FROM allocation", ()))
+    given: dict[str, str] = dict(rows.values(AllocationRow, ("handle", "participant")))
     out: dict[str, Envelope] = {}
-    for number, action, at, what in rows(statement, marks):
+    columns = ("number", "action", "at", "what")
+    for number, action, at, what in rows.values(EventRow, columns, action__in=marks, order=("number",)):
         text = what or (kept or {}).get(number, "")
         content = json.loads(text) if text else {}
         for entry in content.get("envelopes", ()):
@@ -80,11 +82,11 @@ def _given(one: Envelope, given: Mapping[str, str]) -> Envelope:
     return replace(one, participant=given[one.code], state="returned" if one.state == "returned" else "opened")
 
 
-def kept_by_redactions(rows: Read) -> dict[int, str]:
+def kept_by_redactions(rows: Rows) -> dict[int, str]:
     """What redactions left of the events they touched."""
     out: dict[int, str] = {}
-    for (what,) in rows("SELECT what FROM event WHERE action = 'redact' ORDER BY number", ()):
-        out.update({int(number): text for number, text in json.loads(what).get("kept", {}).items()} if what else {})
+    for event in rows.find(EventRow, action="redact", order=("number",)):
+        out.update({int(number): text for number, text in event.content.get("kept", {}).items()})
     return out
 
 
@@ -128,12 +130,12 @@ def _when(one: Envelope) -> tuple[str, int]:
     return one.opened_at, one.recorded
 
 
-def returned_slots(rows: Read, stream: str, given: int) -> list[tuple[str, int]]:
+def returned_slots(rows: Rows, stream: str, given: int) -> list[tuple[str, int]]:
     """Slots of a stream that came back in unopened envelopes and were not given since: code and position, in order.
 
     ``given`` slots of the stream are given or in envelopes: where as many were given, no envelope needs looking at.
     """
-    if rows("SELECT count(*) FROM allocation WHERE stream = %s", (stream,))[0][0] >= given:
+    if rows.count(AllocationRow, stream=stream) >= given:
         return []
     back = [one for one in read_envelopes(rows) if one.stream == stream and one.state == "returned"]
     return sorted(((one.code, one.position) for one in back if not one.participant), key=lambda slot: slot[1])

@@ -6,26 +6,23 @@ UPDATE), so numbers are gapless and the chain has one end. Nothing here knows wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.audit_trail.canonical import chained, digest_of, digest_of_slots, plain, prepared
-from equipoise.conduct.audit_trail.events import COLUMNS, Entry, hash_of
+from equipoise.conduct.audit_trail.events import hash_of
 from equipoise.conduct.audit_trail.projection import check_rows, joined_rows
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.clock import Moment
 from equipoise.conduct.entropy import Entropy
+from equipoise.conduct.rows import statements
+from equipoise.conduct.rows.tables import EventRow, SealedEventRow, SlotRow
 from equipoise.conduct.trial.causes import cause_of
 from equipoise.foundation.errors import ConductError
 
 if TYPE_CHECKING:
     from equipoise.conduct.keys.vault import Vault
     from equipoise.conduct.trial.trial import Trial
-
-_INSERT_EVENT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 
 
 class Writer:
@@ -35,13 +32,8 @@ class Writer:
         self.trial = trial
         self.connection = connection
         self._cursor = connection.cursor()
-        lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
-        self._cursor.execute(f"SELECT ledger, number, hash FROM ledger_head ORDER BY ledger{lock}")
-        self._heads = {ledger: (number, hash) for ledger, number, hash in self._cursor.fetchall()}
-        self.last_at = ""
-        if self.number:
-            self._cursor.execute("SELECT at FROM event WHERE number = %s", [self.number])
-            self.last_at = self._cursor.fetchone()[0]
+        self._heads = statements.lock_heads(self._cursor, is_postgres=connection.vendor == "postgresql")
+        self.last_at = trial.column(EventRow, "at", number=self.number)[0] if self.number else ""
 
     @property
     def number(self) -> int:
@@ -85,7 +77,7 @@ class Writer:
         protocol_hash: str,
         program_version: str,
         entropy: Entropy,
-    ) -> Entry:
+    ) -> EventRow:
         """Append one event and write the rows its ``what["put"]`` names; returns it as it stands."""
         content, text = prepared(what)
         put = content.get("put", {})
@@ -93,36 +85,37 @@ class Writer:
             check_rows(table, changes)
         number = self.number + 1
         why, salt = plain(why), entropy.bytes(16).hex()
-        row: tuple[Any, ...] = (
-            number,
-            request,
-            step,
-            action,
-            now.text,
-            now.zone,
-            now.offset_minutes,
-            self._step_of(now),
-            account,
-            role,
-            site,
-            device,
-            participant,
-            plain(subject),
-            why,
-            text,
-            salt,
-            digest_of(salt, why, text),
-            protocol_hash,
-            program_version,
-            self.head,
-            "",
+        event = EventRow(
+            number=number,
+            request=request,
+            step=step,
+            action=action,
+            at=now.text,
+            zone=now.zone,
+            offset_minutes=now.offset_minutes,
+            clock=self._step_of(now),
+            account=account,
+            role=role,
+            site=site,
+            device=device,
+            participant=participant,
+            subject=plain(subject),
+            why=why,
+            what=text,
+            salt=salt,
+            digest=digest_of(salt, why, text),
+            protocol_hash=protocol_hash,
+            program_version=program_version,
+            previous=self.head,
+            hash="",
         )
-        row = (*row[:-1], hash_of(row))
-        self._cursor.execute(_INSERT_EVENT, row)
-        self._write(put, number)
-        self._move("open", number, row[-1])
+        event = event._replace(hash=hash_of(event))
+        statements.insert_row(self._cursor, event)
+        for table, changes in put.items():
+            statements.put_rows(self._cursor, table, joined_rows(table, changes), number)
+        self._move("open", number, event.hash)
         self.last_at = now.text
-        return Entry(*(*row, content))
+        return event
 
     def _step_of(self, now: Moment) -> str:
         """The flag of a clock that went backwards since the event before; empty where it did not."""
@@ -131,7 +124,7 @@ class Writer:
     def seal(
         self,
         vault: Vault,
-        event: Entry,
+        event: EventRow,
         content: Mapping[str, Any],
         entropy: Entropy,
         slots: Sequence[tuple[str, str, int, str]] = (),
@@ -145,66 +138,22 @@ class Writer:
         sealed = vault.seal(f"event {number} of {event.number}", content, entropy)
         digest = digest_of_slots(slots) if slots else ""
         hash = chained(previous, (number, event.number, sealed, digest))
-        self._cursor.execute(
-            "INSERT INTO sealed_event (number, event_number, content, slots, previous, hash)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            [number, event.number, sealed, digest, previous, hash],
-        )
+        statements.insert_row(self._cursor, SealedEventRow(number, event.number, sealed, digest, previous, hash))
         self._move("sealed", number, hash)
         if slots:
-            self._cursor.executemany(
-                "INSERT INTO slot (handle, stream, position, content, sealed_number) VALUES (%s, %s, %s, %s, %s)",
-                [(*slot, number) for slot in slots],
-            )
+            statements.insert_rows(self._cursor, "slot", SlotRow._fields, [(*slot, number) for slot in slots])
 
     def set_credential(self, account: str, encoded: str, number: int) -> None:
         """Keep the hash of an account's pass-phrase; event ``number`` holds its digest."""
-        self._cursor.execute(
-            "INSERT INTO credential (account, encoded, event_number) VALUES (%s, %s, %s)"
-            " ON CONFLICT (account) DO UPDATE SET encoded = excluded.encoded, event_number = excluded.event_number",
-            [account, encoded, number],
-        )
+        statements.set_credential(self._cursor, account, encoded, number)
 
     def blank(self, number: int) -> None:
         """Take the words out of an event that the newest event, a redaction, names."""
-        self._cursor.execute("UPDATE event SET what = '', why = '', salt = '' WHERE number = %s", [number])
+        statements.blank_event(self._cursor, number)
 
     def _move(self, ledger: str, number: int, hash: str) -> None:
-        self._cursor.execute("UPDATE ledger_head SET number = %s, hash = %s WHERE ledger = %s", [number, hash, ledger])
+        statements.move_head(self._cursor, ledger, number, hash)
         self._heads[ledger] = (number, hash)
-
-    def _write(self, put: Mapping[str, list[dict[str, Any]]], number: int) -> None:
-        for name, rows in put.items():
-            batches: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-            for row in joined_rows(name, rows):
-                columns = tuple(row)
-                _, values_of, begins = _upsert(name, columns)
-                batches.setdefault(columns, []).append((*values_of(row), *begins, number))
-            for columns, batch in batches.items():
-                statement = _upsert(name, columns)[0]
-                if len(batch) == 1:
-                    self._cursor.execute(statement, batch[0])
-                else:
-                    self._cursor.executemany(statement, batch)
-
-
-@cache
-def _upsert(
-    name: str, given: tuple[str, ...]
-) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]], tuple[Any, ...]]:
-    """The statement that writes rows naming the columns ``given``; how to take these from a row; what the others begin
-    with. The number of the event comes last.
-    """
-    table = TABLES[name]
-    begins = {column: value for column, value in table.columns.items() if column not in given}
-    columns = (*given, *begins, "event_number")
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in (*table.key, *begins))
-    statement = (
-        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-        f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
-    )
-    values_of = itemgetter(*given) if len(given) > 1 else lambda row: (row[given[0]],)
-    return statement, values_of, tuple(begins.values())
 
 
 @contextmanager

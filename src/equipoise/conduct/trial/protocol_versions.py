@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.tables import ProtocolVersionRow
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.foundation.version import program_version
 
 if TYPE_CHECKING:
-    from equipoise.conduct.trial.trial import Trial
     from equipoise.protocol import Protocol
 
 CODES = {"C006": "This version of the program reads the trial's protocol differently."}
@@ -44,26 +45,26 @@ def fingerprint() -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
-def _note(trial: Trial, hash: str) -> dict[str, str]:
-    text = trial.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
-    digest = hashlib.sha256(text[0][0].encode()).hexdigest() if text else ""
+def _note(rows: Rows, hash: str) -> dict[str, str]:
+    text = rows.column(ProtocolVersionRow, "text", hash=hash)
+    digest = hashlib.sha256(text[0].encode()).hexdigest() if text else ""
     return {"program": fingerprint(), "protocol": hash, "text": digest}
 
 
-def is_read(trial: Trial, hash: str) -> bool:
+def is_read(rows: Rows, folder: Path, hash: str) -> bool:
     """Whether this program has read the text of the version ``hash`` to that hash before."""
     try:
-        kept = json.loads((trial.directory / _FILE).read_text("utf-8"))
+        kept = json.loads((folder / _FILE).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(kept == _note(trial, hash))
+    return bool(kept == _note(rows, hash))
 
 
-def note_reading(trial: Trial, hash: str) -> None:
+def note_reading(rows: Rows, folder: Path, hash: str) -> None:
     """Note that it has; where the folder cannot be written it is read at the next start again."""
-    path = trial.directory / _FILE
+    path = folder / _FILE
     partial = path.with_name(f"{_FILE}.{os.getpid()}")
-    text = json.dumps(_note(trial, hash))
+    text = json.dumps(_note(rows, hash))
     with suppress(OSError):
         try:
             partial.write_text(text, "utf-8")

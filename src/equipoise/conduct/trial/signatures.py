@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.audit_trail.canonical import canonical
+from equipoise.conduct.rows.tables import FormRow, ItemRow, ParticipantRow, ProtocolVersionRow, SignatureRow, VisitRow
 
 if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Trial
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 CODES = {"C072": "A signature stands as valid and its digest is not that of what it signs."}
 VALID, SUPERSEDED = "valid", "superseded"
 
+# What of a participant's rows a signature covers; the order of columns is part of every digest.
 _CASEBOOK = {
-    "participant": ("participant", "status, screening, reason, consented_on, day_1, treatment, follow_up, in_error"),
-    "visits": ("visit", "visit, repeat, state, date, reason"),
-    "forms": ("form", "visit, form, repeat, state, date"),
-    "items": ("item", "visit, form, repeat, item, value, unit, missing"),
+    "participant": (
+        ParticipantRow,
+        ("status", "screening", "reason", "consented_on", "day_1", "treatment", "follow_up", "in_error"),
+    ),
+    "visits": (VisitRow, ("visit", "repeat", "state", "date", "reason")),
+    "forms": (FormRow, ("visit", "form", "repeat", "state", "date")),
+    "items": (ItemRow, ("visit", "form", "repeat", "item", "value", "unit", "missing")),
 }
 
 
@@ -34,27 +39,27 @@ def casebook_digest(trial: Trial, participant: str) -> str:
     """SHA-256 over every current value, visit and form of a participant."""
     return _digest(
         {
-            name: sorted(trial.rows(f"SELECT {columns} FROM {table} WHERE participant = %s", (participant,)))
-            for name, (table, columns) in _CASEBOOK.items()
+            name: sorted(trial.values(kind, columns, participant=participant))
+            for name, (kind, columns) in _CASEBOOK.items()
         }
     )
 
 
 def form_digest(trial: Trial, participant: str, visit: str, form: str, repeat: int) -> str:
     """SHA-256 over one form as it stands: its date, the version of the protocol it was made under, its items."""
-    where, key = "participant = %s AND visit = %s AND form = %s AND repeat = %s", (participant, visit, form, repeat)
+    key: dict[str, Any] = {"participant": participant, "visit": visit, "form": form, "repeat": repeat}
     return _digest(
         {
-            "form": [*key, sorted(trial.rows(f"SELECT state, date, protocol_hash FROM form WHERE {where}", key))],
-            "items": sorted(trial.rows(f"SELECT item, value, unit, missing FROM item WHERE {where}", key)),
+            "form": [*key.values(), sorted(trial.values(FormRow, ("state", "date", "protocol_hash"), **key))],
+            "items": sorted(trial.values(ItemRow, ("item", "value", "unit", "missing"), **key)),
         }
     )
 
 
 def trial_digest(trial: Trial) -> str:
     """SHA-256 over the records of everybody and the versions of the protocol: what the lock signs."""
-    people = sorted(participant for (participant,) in trial.rows("SELECT participant FROM participant"))
-    versions = sorted(hash for (hash,) in trial.rows("SELECT hash FROM protocol_version"))
+    people = sorted(trial.column(ParticipantRow, "participant"))
+    versions = sorted(trial.column(ProtocolVersionRow, "hash"))
     return _digest({"participants": [[id, casebook_digest(trial, id)] for id in people], "protocol": versions})
 
 
@@ -67,16 +72,11 @@ def digest_signed(trial: Trial, participant: str, visit: str, form: str, repeat:
 
 def no_longer_as_signed(trial: Trial, participant: str | None = None) -> Iterator[tuple[str, str, str]]:
     """Valid signatures whose content changed: id, participant, subject; of one participant and the trial, or of all."""
-    where, given = "state = %s", (VALID,)
-    if participant is not None:
-        where, given = "state = %s AND participant IN (%s, '')", (VALID, participant)  # type: ignore[assignment]
-    columns = "signature, participant, visit, form, repeat, subject, content"
+    whose: dict[str, Any] = {} if participant is None else {"participant__in": (participant, "")}
     known: dict[tuple[Any, ...], str] = {}
-    for id, person, visit, form, repeat, subject, content in sorted(
-        trial.rows(f"SELECT {columns} FROM signature WHERE {where}", given)
-    ):
-        place = (person, visit, form, repeat)
+    for row in sorted(trial.find(SignatureRow, state=VALID, **whose)):
+        place = (row.participant, row.visit, row.form, row.repeat)
         if place not in known:
             known[place] = digest_signed(trial, *place)
-        if known[place] != content:
-            yield id, person, subject
+        if known[place] != row.content:
+            yield row.signature, row.participant, row.subject

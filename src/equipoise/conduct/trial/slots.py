@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.entropy import Entropy, code
 from equipoise.conduct.keys.vault import Vault
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.tables import AllocationRow, SlotRow, StreamRow
 from equipoise.conduct.trial.envelopes import returned_slots
 from equipoise.foundation.errors import ConductError, Problem
 
@@ -67,12 +69,12 @@ def next_slot(writer: Writer, stream: str) -> tuple[str, int, int]:
 def free_slots(writer: Writer, stream: str, n: int) -> tuple[list[tuple[str, int]], int]:
     """The next ``n`` slots of a stream, handle and position, and up to which slot the stream is then taken."""
     trial = writer.trial
-    lock = " FOR UPDATE" if not trial.is_sqlite else ""
-    rows = trial.rows(f"SELECT given FROM stream WHERE stream = %s{lock}", (stream,))
-    given = rows[0][0] if rows else 0
-    back = returned_slots(trial.rows, stream, given)[:n]
-    statement = "SELECT handle, position FROM slot WHERE stream = %s AND position > %s ORDER BY position LIMIT %s"
-    found = [(handle, position) for handle, position in trial.rows(statement, (stream, given, n - len(back)))]
+    taken = trial.values(StreamRow, ("given",), locked=not trial.is_sqlite, stream=stream)
+    given = taken[0][0] if taken else 0
+    back = returned_slots(trial, stream, given)[:n]
+    left = n - len(back)
+    free = trial.find(SlotRow, stream=stream, position__above=given, order=("position",), limit=left) if left else []
+    found = [(slot.handle, slot.position) for slot in free]
     if len(back) + len(found) < n or [position for _, position in found] != list(
         range(given + 1, given + len(found) + 1)
     ):
@@ -90,12 +92,12 @@ def free_slots(writer: Writer, stream: str, n: int) -> tuple[list[tuple[str, int
 
 def require_real(trial: Trial, vault: Vault, handle: str) -> None:
     """Refuse a decoy (C050): the list of its stream has ended."""
-    stream, position, content = trial.rows("SELECT stream, position, content FROM slot WHERE handle = %s", (handle,))[0]
-    if open_slot(vault, handle, stream, position, content)["arm"] is None:
+    slot = trial.find(SlotRow, handle=handle)[0]
+    if open_slot(vault, slot)["arm"] is None:
         raise ConductError(
             Problem(
                 "C050",
-                stream,
+                slot.stream,
                 "The list of this stream has ended: its fixed total was given.",
                 "a slot of it",
                 "Nobody further is randomized in this stratum.",
@@ -116,41 +118,38 @@ def minimized_slot(
 
     Returns the slot (handle, stream, position, ciphertext), to be sealed with the event that gives it.
     """
-    trial = writer.trial
-    rows = trial.rows("SELECT handle, position, content FROM slot WHERE stream = %s ORDER BY position", (stream,))
+    before = writer.trial.find(SlotRow, stream=stream, order=("position",))
     history = []
-    for before, _, content in rows:
-        opened = vault.open(f"slot {before}", content)
+    for slot in before:
+        opened = vault.open(f"slot {slot.handle}", slot.content)
         history.append((opened["profile"], opened["arm"]))
     arm = companion.next_arm(stream, history, profile)
-    handle, position = handle or code(entropy), len(rows) + 1
+    handle, position = handle or code(entropy), len(before) + 1
     content = {"arm": arm, "stream": stream, "position": position, "profile": dict(profile)}
     return handle, stream, position, vault.seal(f"slot {handle}", content, entropy)
 
 
-def arm_of(vault: Vault, participant: str, randomization: int = 1) -> str:
+def arm_of(rows: Rows, vault: Vault, participant: str, randomization: int = 1) -> str:
     """The arm a participant was allocated to, from the sealed slot; ``randomization`` counts from 1."""
-    from equipoise.conduct.trial.models import Allocation, Slot
-
-    found = Allocation.objects.filter(participant=participant, randomization=randomization).first()
-    slot = Slot.objects.filter(handle=found.handle).first() if found is not None else None
+    found = rows.first(AllocationRow, participant=participant, randomization=randomization)
+    slot = rows.first(SlotRow, handle=found.handle) if found is not None else None
     if slot is None:
         raise ConductError(
             Problem("C051", participant, f"Randomization {randomization} has not taken place.", "somebody randomized")
         )
-    return str(open_slot(vault, slot.handle, slot.stream, slot.position, slot.content)["arm"])
+    return str(open_slot(vault, slot)["arm"])
 
 
-def open_slot(vault: Vault, handle: str, stream: str, position: int, content: str) -> dict[str, Any]:
+def open_slot(vault: Vault, slot: SlotRow) -> dict[str, Any]:
     """What a slot holds; C041 where the slot was moved to another place of the list."""
-    opened = vault.open(f"slot {handle}", content)
-    if (opened["stream"], opened["position"]) != (stream, position):
+    opened = vault.open(f"slot {slot.handle}", slot.content)
+    if (opened["stream"], opened["position"]) != (slot.stream, slot.position):
         raise ConductError(
             Problem(
                 "C041",
-                f"slot {handle}",
+                f"slot {slot.handle}",
                 f"It was sealed for position {opened['position']} of {opened['stream']}, "
-                f"and stands at {position} of {stream}.",
+                f"and stands at {slot.position} of {slot.stream}.",
                 "every slot in its own place",
                 "Somebody moved it: keep the database as it is, and restore from a backup.",
             )

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.conduct.audit_trail.canonical import canonical, genesis
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.vault import pharmacy_folder
+from equipoise.conduct.rows import guards
+from equipoise.conduct.rows.find import Rows
+from equipoise.conduct.rows.statements import owner_in_use
+from equipoise.conduct.rows.tables import EventRow, ProtocolVersionRow, TrialStateRow, kind_of
 from equipoise.conduct.trial import django_settings as settings
 from equipoise.conduct.trial.local_disk import require_local
 from equipoise.conduct.trial.protocol_versions import is_read, note_reading, read_version
@@ -81,8 +83,8 @@ def read_config(directory: Path) -> Config:
         ) from None
 
 
-class Trial:
-    """An open trial. ``with trial.use():`` lets its models be read; changes go through the door alone."""
+class Trial(Rows):
+    """An open trial. ``with trial.use():`` lets its rows be read; changes go through the door alone."""
 
     def __init__(self, directory: Path, config: Config, *, as_owner: bool = False) -> None:
         """``as_owner`` connects as who owns the tables: for making them, and for drills that damage them."""
@@ -161,8 +163,8 @@ class Trial:
 
         return connections[self.alias]
 
-    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
+    def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a statement, which the folder of rows alone writes."""
         connection = self.connection
         if self.is_sqlite:
             # an action asks a dozen small questions under the write lock: straight from the driver, at half the time
@@ -173,12 +175,13 @@ class Trial:
             cursor.execute(statement, parameters)
             return list(cursor.fetchall())
 
-    def row(self, table: str, **key: Any) -> SimpleNamespace | None:
-        """The row of a table of the projection with this key, as it stands now; ``None`` where there is none."""
-        columns = TABLES[table].all
-        where = " AND ".join(f"{name} = %s" for name in key)
-        found = self.rows(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", tuple(key.values()))
-        return SimpleNamespace(**dict(zip(columns, found[0], strict=True))) if found else None
+    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a statement: the older way, for the files of ``tests/docs/sql_elsewhere.txt`` alone."""
+        return self.run(statement, parameters)
+
+    def row(self, table: str, **key: Any) -> Any:
+        """The first row of a table by its name: the older way of ``first(SiteRow, ...)``."""
+        return self.first(kind_of(table), **key)
 
     def close(self) -> None:
         """Close the connection."""
@@ -210,17 +213,17 @@ class Trial:
         """A version of the protocol by its hash, as this program reads it; C006 where it reads differently."""
         if hash not in self._protocols:
             with self.use():
-                found = self.rows("SELECT text FROM protocol_version WHERE hash = %s", (hash,))
+                found = self.column(ProtocolVersionRow, "text", hash=hash)
             if not found:
                 raise ConductError(Problem("C006", hash[:12], "The trial has no such version of the protocol."))
-            self._protocols[hash] = read_version(found[0][0], hash)
+            self._protocols[hash] = read_version(found[0], hash)
         return self._protocols[hash]
 
     @property
     def protocol_hash(self) -> str:
         """Hash of the version in force."""
         with self.use():
-            return str(self.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")[0][0])
+            return str(self.column(TrialStateRow, "protocol_hash", name="trial")[0])
 
     def vault(self, pharmacy: str | os.PathLike[str] | None) -> Vault:
         """The vault of the pharmacy's folder (by default that of EQUIPOISE_PHARMACY)."""
@@ -243,8 +246,8 @@ class Trial:
     def safety_words(self) -> dict[str, Any]:
         """What the first event says of the safety role's key; empty where the trial has none."""
         with self.use():
-            found = self.rows("SELECT what FROM event WHERE number = 1")
-        return dict(json.loads(found[0][0]).get("quarantine", {})) if found else {}
+            first = self.first(EventRow, number=1)
+        return dict(first.content.get("quarantine", {})) if first else {}
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -285,8 +288,8 @@ class Trial:
         if folder is not None:
             return read_quarantine(folder, self.sealer.public, **whose)
         with self.use():
-            found = self.rows("SELECT what FROM event WHERE action = 'open-quarantine' ORDER BY number")
-        published = json.loads(found[0][0]).get("secret") if found and found[0][0] else None
+            opened = self.first(EventRow, action="open-quarantine", order=("number",))
+        published = opened.content.get("secret") if opened else None
         return Quarantine(b64decode(published), **whose) if published else None
 
     # ------------------------------------------------------------------ start-up
@@ -295,15 +298,14 @@ class Trial:
         """The checks of start-up that need the database."""
         from django.db import DatabaseError, InterfaceError
 
-        from equipoise.conduct.trial import guards
         from equipoise.conduct.trial.causes import problem_of
 
         try:
             with self.use():
-                first = self.rows("SELECT previous, what FROM event WHERE number = 1")
+                first = self.column(EventRow, "previous", number=1)
                 absent = guards.missing(self.connection)
-                owner = "" if self.is_sqlite else self._owner()
-                hash = self.rows("SELECT protocol_hash FROM trial_state WHERE name = 'trial'")
+                owner = "" if self.is_sqlite else owner_in_use(self)
+                hash = self.column(TrialStateRow, "protocol_hash", name="trial")
         except (DatabaseError, InterfaceError, OSError, UnicodeDecodeError) as error:
             damaged = Problem(
                 "C007",
@@ -313,7 +315,7 @@ class Trial:
                 "Run `equipoise verify DIR`; restore from a backup what is damaged.",
             )
             raise ConductError(problem_of(error, self) or damaged) from error
-        if not first or first[0][0] != self.genesis("open"):
+        if not first or first[0] != self.genesis("open"):
             raise ConductError(
                 Problem(
                     "C003",
@@ -344,24 +346,16 @@ class Trial:
                 )
             )
         if hash:
-            self._require_read(str(hash[0][0]))
+            self._require_read(str(hash[0]))
 
     def _require_read(self, hash: str) -> None:
         """The version in force is one that this program reads as the ledger names it (C006)."""
         with self.use():
-            known = is_read(self, hash)
+            known = is_read(self, self.directory, hash)
         if not known:
             self.protocol(hash)
             with self.use():
-                note_reading(self, hash)
-
-    def _owner(self) -> str:
-        found = self.rows(
-            "SELECT current_user FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.relname = 'event'"
-            " AND c.relkind = 'r' AND (r.rolname = current_user"
-            " OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))"
-        )
-        return str(found[0][0]) if found else ""
+                note_reading(self, self.directory, hash)
 
     def __repr__(self) -> str:
         return f"<Trial {self.config.trial} ({self.mode}) in {self.directory}>"

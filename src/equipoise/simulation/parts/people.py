@@ -11,7 +11,6 @@ from scipy import optimize, special, stats
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import instance_of, uniforms
-from equipoise.simulation.one_trial import OneTrial
 from equipoise.simulation.parts.course import Course
 from equipoise.simulation.parts.parameters import Use
 from equipoise.simulation.parts.scenario import PartsScenario
@@ -126,17 +125,17 @@ def days_before(course: Course, substance: str, part: Use) -> tuple[NDArray[np.b
     return used, amounts
 
 
-def screened_only(trial: OneTrial) -> pl.DataFrame:
-    """Before each participant a geometric number of people who were not randomized, by the protocol's own criteria."""
-    from equipoise.simulation.parts.records import TrialOfParts
+def screened_only(course: Course, replicate: int, u: NDArray[np.float64]) -> pl.DataFrame:
+    """Before each participant a geometric number of people who were not randomized, by the protocol's own criteria.
 
-    assert isinstance(trial, TrialOfParts)
-    reasons = screening_reasons(trial.course.scenario)
-    counts = np.floor(np.log(trial.uniform(Purpose.SCREENING_FAILURES)) / np.log(SCREENED_OUT)).astype(int)
+    ``u`` is uniform, one for each participant, and says how many.
+    """
+    reasons = screening_reasons(course.scenario)
+    counts = np.floor(np.log(u) / np.log(SCREENED_OUT)).astype(int)
     rows: list[dict[str, Any]] = []
     for i, count in enumerate(counts):
         for k in range(int(count)):
-            draw = float(uniforms(trial.course.seed, trial.replicate, i, 0, Purpose.SCREENING_REASON, k))
+            draw = float(uniforms(course.seed, replicate, i, 0, Purpose.SCREENING_REASON, k))
             reason = reasons[min(int(draw * len(reasons)), len(reasons) - 1)]
             declined = reason == DECLINED
             rows.append(

@@ -169,7 +169,8 @@ def _participants(trial: TrialOfParts) -> pl.DataFrame:
         }
     )
     own = baseline_frame(trial.course)[trial.rows]
-    return pl.concat([pl.concat([people, own], how="horizontal"), screened_only(trial)], how="diagonal_relaxed")
+    not_randomized = screened_only(trial.course, trial.replicate, trial.uniform(Purpose.SCREENING_FAILURES))
+    return pl.concat([pl.concat([people, own], how="horizontal"), not_randomized], how="diagonal_relaxed")
 
 
 def _allocations(trial: TrialOfParts) -> pl.DataFrame:

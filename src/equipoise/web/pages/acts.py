@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems, typed
 from equipoise.web.page import page
@@ -109,7 +110,7 @@ def _baseline_shape(given: dict[str, Any]) -> dict[str, Any]:
 
 def _sites(request: Any, _: str) -> tuple[Field, ...]:
     trial = request.served.trial
-    rows = trial.rows("SELECT site FROM site WHERE state = 'active' ORDER BY site")
+    rows = trial.values(SiteRow, ("site",), state="active", order=("site",))
     sites = [site for (site,) in rows if not request.sites or site in request.sites]
     results = (("continues", "Goes on to consent"), ("excluded", "Excluded"), ("declined", "Declined"))
     return (
@@ -123,7 +124,7 @@ def _sites(request: Any, _: str) -> tuple[Field, ...]:
 
 def _therapy_fields(request: Any, participant: str) -> tuple[Field, ...]:
     trial = request.served.trial
-    row = trial.row("participant", participant=participant)
+    row = trial.first(ParticipantRow, participant=participant)
     protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
     from equipoise.conduct.rules.forms import forms
 
@@ -483,9 +484,9 @@ def file_text(request: Any, name: str) -> str:
 
 def _today(request: Any, participant: str) -> date:
     trial = request.served.trial
-    row = trial.row("participant", participant=participant) if participant else None
+    row = trial.first(ParticipantRow, participant=participant) if participant else None
     site = row.site if row is not None else (request.sites[0] if request.sites else "")
-    place = trial.row("site", site=site) if site else None
+    place = trial.first(SiteRow, site=site) if site else None
     found: date = request.served.now(place.zone if place is not None else "").local_date
     return found
 

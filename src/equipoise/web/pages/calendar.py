@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.calendar_sheet import BACK, CalendarSheet, fill_in, given, sheet_of
 from equipoise.web.fields import Summary
@@ -27,9 +28,9 @@ def calendar(request: Any, participant: str) -> HttpResponse:
     """Tell days of use, or look at what was told."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
     trial = request.served.trial
-    row = trial.row("participant", participant=participant)
+    row = trial.first(ParticipantRow, participant=participant)
     protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
-    now = request.served.now(trial.row("site", site=row.site).zone)
+    now = request.served.now(trial.first(SiteRow, site=row.site).zone)
     asked = request.POST if request.method == "POST" else request.GET
     sheet = sheet_of(
         protocol,
@@ -102,7 +103,7 @@ class _CalendarPage:
     def was_answered(self) -> bool:
         """Whether this very page was submitted before: the receipt says what stands."""
         name = f"{self.request.who.account}:{self.key}"
-        return bool(self.request.served.trial.rows("SELECT 1 FROM event WHERE request = %s LIMIT 1", (name,)))
+        return bool(self.request.served.trial.has(EventRow, request=name))
 
     def submit(self) -> HttpResponse:
         """Record every day that was typed, all or none."""

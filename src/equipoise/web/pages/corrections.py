@@ -12,7 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.actions.infusion.infusion import RUN
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.visits.correction import ELSEWHERE, WHO
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, ParticipantRow, SiteRow, VisitRow
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.corrections import (
@@ -144,7 +144,7 @@ def entered_in_error(request: Any, participant: str) -> HttpResponse:
 
 def _protocol(request: Any, participant: str) -> Any:
     trial = request.served.trial
-    row = trial.row("participant", participant=participant)
+    row = trial.first(ParticipantRow, participant=participant)
     return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
@@ -211,7 +211,7 @@ class _Correction:
 
     def _is_answered(self) -> bool:
         name = f"{self.request.who.account}:{self.key}"
-        return bool(self.request.served.trial.rows("SELECT 1 FROM event WHERE request = %s LIMIT 1", (name,)))
+        return bool(self.request.served.trial.has(EventRow, request=name))
 
     def _given(self, found: Recorded) -> tuple[str, dict[str, Any]]:
         """The action, and what it is given."""
@@ -226,13 +226,13 @@ class _Correction:
         return "correct", given | ({"confirm": self.confirm} if self.confirm else {})
 
     def _by(self) -> str:
-        row = self.request.served.trial.row("visit", participant=self.participant, visit=self.place.visit, repeat=1)
+        row = self.request.served.trial.first(VisitRow, participant=self.participant, visit=self.place.visit, repeat=1)
         return row.note if row is not None and row.note in ("person", "telephone") else "person"
 
     def _today(self) -> Any:
         trial = self.request.served.trial
-        site = trial.row("participant", participant=self.participant).site
-        return self.request.served.now(trial.row("site", site=site).zone).local_date
+        site = trial.first(ParticipantRow, participant=self.participant).site
+        return self.request.served.now(trial.first(SiteRow, site=site).zone).local_date
 
     def _look(self, found: Recorded, why: str) -> None:
         """Work out what would change, by the action itself."""
@@ -304,16 +304,14 @@ class _Correction:
         """The event at which the values stand, who recorded it and when."""
         trial, place = self.request.served.trial, self.place
         if place.form == VISIT:
-            row = trial.row("visit", participant=place.participant, visit=place.visit, repeat=1)
+            row = trial.first(VisitRow, participant=place.participant, visit=place.visit, repeat=1)
         else:
-            row = trial.row(
-                "form", participant=place.participant, visit=place.visit, form=place.form, repeat=place.repeat
+            row = trial.first(
+                FormRow, participant=place.participant, visit=place.visit, form=place.form, repeat=place.repeat
             )
         if row is None:
             return
-        rows = trial.rows(
-            "SELECT account, role, at, offset_minutes, zone FROM event WHERE number = %s", (row.event_number,)
-        )
+        rows = trial.values(EventRow, ("account", "role", "at", "offset_minutes", "zone"), number=row.event_number)
         found.event = row.event_number
         if rows:
             account, role, at, offset, zone = rows[0]
@@ -363,8 +361,7 @@ class _Correction:
 
 
 def _own_dates(request: Any, participant: str) -> dict[str, str]:
-    rows = request.served.trial.rows(
-        "SELECT visit, form, repeat, date FROM form WHERE participant = %s AND visit IN ('weight', 'disposition')",
-        (participant,),
+    rows = request.served.trial.values(
+        FormRow, ("visit", "form", "repeat", "date"), participant=participant, visit__in=("weight", "disposition")
     )
     return {f"{visit} {form} {repeat}": on for visit, form, repeat, on in rows}

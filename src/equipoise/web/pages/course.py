@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.conduct.rows.tables import ParticipantRow
 from equipoise.conduct.rules.status import after, course_of, refusals
 from equipoise.web.page import page
 from equipoise.web.pages.acts import SERIOUS_WORDS
@@ -130,7 +131,7 @@ def leave(request: Any, participant: str) -> HttpResponse:
     """Every way of leaving, what goes on after it, and which can be recorded now."""
     trial = request.served.trial
     told = request.served.do(request.who, "participants", {"participant": participant}).told["participants"][0]
-    course = course_of(trial.row("participant", participant=participant))
+    course = course_of(trial.first(ParticipantRow, participant=participant))
     rows = []
     for name, words, step in WAYS:
         open_ = not refusals(course, step, reason="asked")

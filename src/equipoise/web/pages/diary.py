@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.safestring import mark_safe
 
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError
 from equipoise.web.own import OWN_PATH
 from equipoise.web.page import page
@@ -35,7 +36,7 @@ _END = OneAct(
 def diary(request: Any, participant: str) -> HttpResponse:
     """The days of the diary, and the state of the participant's link."""
     told = request.served.do(request.who, "read-diary", {"participant": participant}).told
-    zone = request.served.trial.row("site", site=told["site"]).zone
+    zone = request.served.trial.first(SiteRow, site=told["site"]).zone
     return render(
         request,
         "diary.html",

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.cut.cut import cut_records
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web import figures
 from equipoise.web.page import page
@@ -59,7 +60,7 @@ def pooled(request: Any) -> HttpResponse:
         "tables": [*shown[:1], *([site] if site else []), *(shown[1:] if n >= figures.FEWEST else [])],
         "few": n < figures.FEWEST,
         "fewest": figures.FEWEST,
-        "left_out": site is None and len(request.served.trial.rows("SELECT site FROM site")) > 1,
+        "left_out": site is None and len(request.served.trial.values(SiteRow, ("site",))) > 1,
         **_source(request, records),
     }
     return render(request, "pooled.html", context)
@@ -81,7 +82,7 @@ def _cut(request: Any, edition: Any) -> tuple[Any, Any]:
 
 def _source(request: Any, records: Any) -> dict[str, Any]:
     details = records.source.details
-    zones = request.served.trial.rows("SELECT zone FROM site ORDER BY site")
+    zones = request.served.trial.values(SiteRow, ("zone",), order=("site",))
     now = request.served.now(zones[0][0] if zones else "UTC")
     return {
         "cut_at": now_words(now),

@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import AccountRow, SiteRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web import bedside_trend as trend
 from equipoise.web.fields import Field, Summary, place_problems
@@ -171,7 +172,7 @@ class Bedside:
     # ------------------------------------------------------------------ how it stands
 
     def _zone(self) -> str:
-        return str(self.request.served.trial.row("site", site=self.told["standing"]["site"]).zone)
+        return str(self.request.served.trial.first(SiteRow, site=self.told["standing"]["site"]).zone)
 
     def _now(self) -> datetime:
         local: datetime = self.request.served.now(self._zone()).local
@@ -274,7 +275,7 @@ class Bedside:
 
     def _investigators(self) -> str:
         trial, site = self.request.served.trial, self.told["standing"]["site"]
-        rows = trial.rows("SELECT person, account, roles, sites FROM account WHERE state = 'active' ORDER BY account")
+        rows = trial.values(AccountRow, ("person", "account", "roles", "sites"), state="active", order=("account",))
         found = [
             person or account
             for person, account, roles, sites in rows

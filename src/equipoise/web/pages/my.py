@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token, rotate_token
 
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.foundation.errors import ConductError, EquipoiseError, UsageError
 from equipoise.web.own import DEVICE, OWN_COOKIE, OWN_PATH, begin, outbox_name, own_page
 from equipoise.web.receipts import receipt_of
@@ -237,11 +238,11 @@ def my_offline(request: Any) -> HttpResponse:
     from equipoise.conduct.rules.diary import diary_forms, last_day_asked
 
     trial = request.served.trial
-    row = trial.row("participant", participant=request.participant)
+    row = trial.first(ParticipantRow, participant=request.participant)
     protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
     asked = diary_forms(protocol)
     last = last_day_asked(protocol, date.fromisoformat(row.day_1)) if asked and row.day_1 else None
-    site = trial.row("site", site=row.site)
+    site = trial.first(SiteRow, site=row.site)
     today = request.served.now(site.zone if site is not None else "").local_date
     lines = [
         {"form": made.id, "label": made.label, "low": str(item.lowest), "high": str(item.highest), "value": ""}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.permissions import ROLES
+from equipoise.conduct.rows.tables import AccountRow, SiteRow
 from equipoise.web.fields import Field
 from equipoise.web.pages.acts import OneAct, day, register_act
 from equipoise.web.words import role_words
@@ -14,7 +15,7 @@ _ZONE = Field("zone", "Time zone", hint="An IANA name, as America/New_York", nee
 
 
 def _site_field(request: Any, states: tuple[str, ...]) -> Field:
-    rows = request.served.trial.rows("SELECT site, state FROM site ORDER BY site")
+    rows = request.served.trial.values(SiteRow, ("site", "state"), order=("site",))
     choices = [(site, site) for site, state in rows if state in states and (not request.sites or site in request.sites)]
     asked = request.GET.get("site", "")
     hint = "" if choices else "There is no such site."
@@ -22,13 +23,13 @@ def _site_field(request: Any, states: tuple[str, ...]) -> Field:
 
 
 def _account_field(request: Any) -> Field:
-    rows = request.served.trial.rows("SELECT account, person FROM account WHERE state = 'active' ORDER BY account")
+    rows = request.served.trial.values(AccountRow, ("account", "person"), state="active", order=("account",))
     return Field("account", "Account", "choice", choices=[(name, f"{name}, {who}") for name, who in rows], needed=True)
 
 
 def _add_account(request: Any, _: str) -> tuple[Field, ...]:
     roles = [(role, f"{role_words([role]).capitalize()}: {words}") for role, words in ROLES.items()]
-    sites = [(site, site) for (site,) in request.served.trial.rows("SELECT site FROM site ORDER BY site")]
+    sites = [(site, site) for (site,) in request.served.trial.values(SiteRow, ("site",), order=("site",))]
     return (
         Field("account", "Account", hint="Letters, digits, dots and dashes; never used before", needed=True),
         Field("person", "Person", hint="First name and family name: one account is one person", needed=True),

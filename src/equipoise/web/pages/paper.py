@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.conduct.rules import forms
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
@@ -33,7 +34,7 @@ def casebook(request: Any, participant: str) -> HttpResponse:
     """Everything recorded of a participant, visit by visit, every item with its answer; what is sealed is one line."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
     trial = request.served.trial
-    row = trial.row("participant", participant=participant)
+    row = trial.first(ParticipantRow, participant=participant)
     made = forms.forms(trial.protocol(row.protocol_hash or trial.protocol_hash))
     visits: dict[str, list[dict[str, Any]]] = {}
     for name, values in told["forms"].items():
@@ -117,7 +118,7 @@ def appointments(request: Any, participant: str) -> HttpResponse:
     """A card to take home: code and days to come. Neither the trial nor what it is about stands on it."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
     trial = request.served.trial
-    zone = trial.row("site", site=told["standing"]["site"]).zone
+    zone = trial.first(SiteRow, site=told["standing"]["site"]).zone
     today = request.served.now(zone).local_date.isoformat()
     ahead = [
         {

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
 from equipoise.web.page import page
@@ -112,7 +113,7 @@ def participant(request: Any, participant: str) -> HttpResponse:
     """One participant: the drawing, every form by visit, facts, queries; before randomization the steps to it."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
     standing = told["standing"]
-    zone = request.served.trial.row("site", site=standing["site"]).zone
+    zone = request.served.trial.first(SiteRow, site=standing["site"]).zone
     now = request.served.now(zone).local_date
     status = standing["status"]
     return render(

@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import AllocationRow, EventRow, ParticipantRow, SiteRow
 from equipoise.conduct.rules.dose import infusions
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.dose_working import beside, working
@@ -67,7 +68,7 @@ def _sheets(request: Any, days: int) -> list[dict[str, Any]]:
 
 
 def _zone(request: Any) -> str:
-    rows = request.served.trial.rows("SELECT site, zone FROM site ORDER BY site")
+    rows = request.served.trial.values(SiteRow, ("site", "zone"), order=("site",))
     return next((zone for site, zone in rows if not request.sites or site in request.sites), "UTC")
 
 
@@ -201,7 +202,7 @@ class DosePage:
 
     def _protocol(self) -> Any:
         trial = self.request.served.trial
-        row = trial.row("participant", participant=self.participant)
+        row = trial.first(ParticipantRow, participant=self.participant)
         return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
@@ -225,9 +226,7 @@ def label_of(request: Any, row: Mapping[str, Any]) -> dict[str, str] | None:
     if not row["prepared_on"]:
         return None
     trial = request.served.trial
-    found = trial.rows(
-        "SELECT handle FROM allocation WHERE participant = %s ORDER BY randomization", (row["participant"],)
-    )
+    found = trial.values(AllocationRow, ("handle",), participant=row["participant"], order=("randomization",))
     return {
         "participant": row["participant"],
         "day": str(row["day"]),
@@ -244,10 +243,11 @@ _TRAIL = {"dose-sheet": "Made", "dose-check": "Checked", "dose-sheet-cancel": "T
 
 def trail_of(request: Any, participant: str, day: int) -> list[dict[str, Any]]:
     """What was done to a sheet: event, what, when, by whom, why; the weights beside it."""
-    rows = request.served.trial.rows(
-        "SELECT number, action, at, offset_minutes, zone, account, why, subject FROM event WHERE participant = %s"
-        " ORDER BY number",
-        (participant,),
+    rows = request.served.trial.values(
+        EventRow,
+        ("number", "action", "at", "offset_minutes", "zone", "account", "why", "subject"),
+        participant=participant,
+        order=("number",),
     )
     subjects = ("weight", f"infusion-day-{day}")
     return [

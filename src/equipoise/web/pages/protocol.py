@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
+from equipoise.conduct.rows.tables import ProtocolVersionRow, TrialStateRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.amendments import counted_places, differences_of, unmoved, who_comes_under
 from equipoise.web.fields import Field, Summary, place_problems
@@ -21,7 +22,7 @@ from equipoise.web.words import time_words
 @page("protocol", "protocol/")
 def protocol(request: Any) -> HttpResponse:
     """Versions of the protocol; read an amendment, look at what it changes, adopt it."""
-    state = request.served.trial.row("trial_state", name="trial")
+    state = request.served.trial.first(TrialStateRow, name="trial")
     fields = {
         "file": Field("file", "The amended protocol", "file", hint="The whole file, as YAML", needed=True),
         "consent_version": Field(
@@ -93,8 +94,8 @@ class _Amendment:
                 "note": note,
                 "now": hash == self.state.protocol_hash,
             }
-            for number, hash, at, note in trial.rows(
-                "SELECT version, hash, adopted_at, note FROM protocol_version ORDER BY version DESC"
+            for number, hash, at, note in trial.values(
+                ProtocolVersionRow, ("version", "hash", "adopted_at", "note"), order=("-version",)
             )
         ]
         looked = bool(self.changes)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.web.downloads import attached
 from equipoise.web.page import page
 from equipoise.web.render import render
@@ -46,7 +47,7 @@ def schedule(request: Any) -> HttpResponse:
 
 
 def _zone(request: Any, site: str) -> str:
-    rows = request.served.trial.rows("SELECT site, zone FROM site ORDER BY site")
+    rows = request.served.trial.values(SiteRow, ("site", "zone"), order=("site",))
     mine = [zone for name, zone in rows if (not request.sites or name in request.sites) and site in ("", name)]
     return mine[0] if mine else "UTC"
 

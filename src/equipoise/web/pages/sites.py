@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.actions.permissions import COLUMNS, MATRIX
+from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -64,7 +65,7 @@ def sites(request: Any) -> HttpResponse:
     """Every site: zone, approval, wording, state."""
     trial = request.served.trial
     wording = _wording(trial)
-    people = Counter(site for (site,) in trial.rows("SELECT site FROM participant WHERE status = 'randomized'"))
+    people = Counter(site for (site,) in trial.values(ParticipantRow, ("site",), status="randomized"))
     rows = [
         {
             "site": site,
@@ -75,8 +76,8 @@ def sites(request: Any) -> HttpResponse:
             "n": people[site],
             "acts": _acts(site, state, request.roles),
         }
-        for site, state, zone, approval, on in trial.rows(
-            "SELECT site, state, zone, approval, activated_on FROM site ORDER BY site"
+        for site, state, zone, approval, on in trial.values(
+            SiteRow, ("site", "state", "zone", "approval", "activated_on"), order=("site",)
         )
     ]
     return render(request, "sites.html", {"title": "Sites", "rows": rows, "may_add": may("add-site", request.roles)})
@@ -85,8 +86,8 @@ def sites(request: Any) -> HttpResponse:
 def _wording(trial: Any) -> dict[str, str]:
     """The wording last taken into use at each site: which instruments, when."""
     out = {}
-    for site, what, at, offset, zone in trial.rows(
-        "SELECT site, what, at, offset_minutes, zone FROM event WHERE action = 'wording' ORDER BY number"
+    for site, what, at, offset, zone in trial.values(
+        EventRow, ("site", "what", "at", "offset_minutes", "zone"), action="wording", order=("number",)
     ):
         said = json.loads(what) if what else {}
         names = joined_words(said.get("instruments", []))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.web import drawings
 from equipoise.web.page import page
 from equipoise.web.policy import may
@@ -33,7 +34,7 @@ def today(request: Any) -> HttpResponse:
     zone = next(
         (
             zone
-            for site, zone in served.trial.rows("SELECT site, zone FROM site ORDER BY site")
+            for site, zone in served.trial.values(SiteRow, ("site", "zone"), order=("site",))
             if not sites or site in sites
         ),
         "UTC",
@@ -201,7 +202,7 @@ def _drafts(request: Any) -> list[dict[str, Any]]:
     """Drafts of the account, and that others of its sites have some."""
     served, out = request.served, []
     for draft in served.drafts.every():
-        row = served.trial.row("participant", participant=draft.participant)
+        row = served.trial.first(ParticipantRow, participant=draft.participant)
         if row is None or (request.sites and row.site not in request.sites):
             continue
         mine = draft.account == request.who.account

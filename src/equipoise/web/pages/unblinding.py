@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.safety.unblind import TOLD
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, UnblindingRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
 from equipoise.web.page import page
@@ -33,7 +34,7 @@ def unblind(request: Any, participant: str) -> HttpResponse:
 @page("unblind-for", "p/<participant>/unblind-for/")
 def unblind_for(request: Any, participant: str) -> HttpResponse:
     """Ask that somebody else be told the arm; the one who asks never is."""
-    row = request.served.trial.row("participant", participant=participant)
+    row = request.served.trial.first(ParticipantRow, participant=participant)
     choices = [("", "Choose"), *_may_be_told(request, row.site)]
     told = Field("told", "Tell", "choice", hint="Who treats the participant", choices=choices, needed=True)
     return _asked(request, "unblind-for", participant, [told, *_why()], tells=False)
@@ -51,10 +52,13 @@ def unblind_told(request: Any) -> HttpResponse:
 
 def asked_to_be_told(request: Any) -> list[tuple[str, str, str]]:
     """Unblindings that wait for this account: number, participant, who asked."""
-    found: list[tuple[str, str, str]] = request.served.trial.rows(
-        "SELECT unblinding, participant, asked_by FROM unblinding WHERE told = %s AND mode = 'third-party'"
-        " AND state = 'asked' ORDER BY unblinding",
-        (request.who.account,),
+    found: list[tuple[str, str, str]] = request.served.trial.values(
+        UnblindingRow,
+        ("unblinding", "participant", "asked_by"),
+        told=request.who.account,
+        mode="third-party",
+        state="asked",
+        order=("unblinding",),
     )
     return found
 
@@ -66,7 +70,7 @@ def _why() -> list[Field]:
 
 
 def _may_be_told(request: Any, site: str) -> list[tuple[str, str]]:
-    rows = request.served.trial.rows("SELECT account, person, roles, sites FROM account WHERE state = 'active'")
+    rows = request.served.trial.values(AccountRow, ("account", "person", "roles", "sites"), state="active")
     return sorted(
         (account, f"{person or account}, {roles.replace(',', ', ')}")
         for account, person, roles, sites in rows

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.conduct.rows.tables import SiteRow, TrialStateRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.cut_files import archive_of
 from equipoise.web.downloads import attached
@@ -39,7 +40,7 @@ def verify(request: Any) -> HttpResponse:
             say = problem_words(error.problems[0])
         except ConductError as error:
             say = problem_words(error.problems[0])
-    fenced = served.trial.row("trial_state", name="trial").randomization == "fenced"
+    fenced = served.trial.first(TrialStateRow, name="trial").randomization == "fenced"
     return render(
         request,
         "verify.html",
@@ -77,7 +78,7 @@ def copy(request: Any) -> HttpResponse:
     from equipoise.conduct.actions.sign_in import Session
 
     served, say = request.served, ""
-    rows = served.trial.rows("SELECT site FROM site ORDER BY site")
+    rows = served.trial.values(SiteRow, ("site",), order=("site",))
     sites = [site for (site,) in rows if not request.sites or site in request.sites]
     every = not request.sites and {"monitor", "data-manager"} & set(request.roles)
     if request.method == "POST":

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.conflicts import RecordedMeanwhile, conflicts
@@ -56,7 +57,7 @@ def visit(request: Any, participant: str, visit: str) -> HttpResponse:
 
 def _protocol(request: Any, participant: str) -> Any:
     trial = request.served.trial
-    row = trial.row("participant", participant=participant)
+    row = trial.first(ParticipantRow, participant=participant)
     return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
@@ -69,8 +70,8 @@ def _keep(request: Any, account: str, participant: str, visit: str, sections: li
         if name not in _NO_DRAFT and name.partition(".")[0].partition(":")[0] not in sealed
     }
     trial = request.served.trial
-    site = trial.row("participant", participant=participant).site
-    at = request.served.now(trial.row("site", site=site).zone).local
+    site = trial.first(ParticipantRow, participant=participant).site
+    at = request.served.now(trial.first(SiteRow, site=site).zone).local
     typed = {name: values for name, values in fields.items() if name not in ("on", "by")}
     if any(any(value.strip() for value in values) for values in typed.values()):
         request.served.drafts.keep(account, participant, visit, fields, at)
@@ -80,8 +81,8 @@ def _keep(request: Any, account: str, participant: str, visit: str, sections: li
 
 def keep_draft(request: Any, account: str, participant: str, visit: str) -> None:
     """Keep what the author of an ended session was typing."""
-    row = request.served.trial.row("participant", participant=participant)
-    known = request.served.trial.row("account", account=account)
+    row = request.served.trial.first(ParticipantRow, participant=participant)
+    known = request.served.trial.first(AccountRow, account=account)
     if row is None or known is None or known.state != "active":
         return
     sites = [site for site in known.sites.split(",") if site]

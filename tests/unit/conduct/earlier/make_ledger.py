@@ -56,7 +56,7 @@ def test_make(staged, tmp_path):
     trial.clock.at += timedelta(minutes=5)
     records = cut_records(trial.trial, at=trial.clock.at, edition="blinded")
     tables = {name: frame.to_dicts() for name, frame in records.tables.items() if frame.height}
-    trial.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    trial.run("PRAGMA wal_checkpoint(TRUNCATE)")
     trial.trial.close()
     out = Path("made")
     for path in tmp_path.iterdir():

@@ -10,8 +10,8 @@ from equipoise.conduct.actions.permissions import ROLES
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
+from equipoise.conduct.rows.tables import AccountRow, EventRow, SiteRow
 from equipoise.conduct.rules.accounts import check_name, check_roles, joined_roles
-from equipoise.conduct.trial.models import Account, Site
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
@@ -32,8 +32,8 @@ def _require_last_day(act: Act, day: date, place: str) -> None:
         act.refuse("C535", place, f"{day} is no last day to come.", f"a day from {first} to {last}", step)
 
 
-def _known(act: Act, account: str) -> Account:
-    found = Account.objects.filter(account=account).first()
+def _known(act: Act, account: str) -> AccountRow:
+    found = act.trial.first(AccountRow, account=account)
     if found is None:
         act.refuse("C110", "account", f"There is no account {account!r}.", "an account of the trial")
     return found
@@ -55,7 +55,7 @@ def add_account(
     act: Act, account: str, person: str, roles: list, sites: list | None = None, expires: date | None = None
 ) -> None:
     """Add an account for one person; its first pass-phrase is told once. No sites means all of them."""
-    if Account.objects.filter(account=account).exists():
+    if act.trial.has(AccountRow, account=account):
         act.refuse(
             "C110",
             "account",
@@ -65,7 +65,7 @@ def add_account(
         )
     if not account or not account.replace("-", "").replace(".", "").isalnum():
         act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
-    raise_if_any(ConductError, check_name("account", account, Account.objects.values_list("account", flat=True)))
+    raise_if_any(ConductError, check_name("account", account, act.trial.column(AccountRow, "account")))
     roles = list(dict.fromkeys(roles))
     if expires is not None:
         _require_last_day(act, expires, "expires")
@@ -74,7 +74,7 @@ def add_account(
         act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
     raise_if_any(ConductError, check_roles(account, roles))
     sites = sites or []
-    strange = [site for site in sites if not Site.objects.filter(site=site).exists()]
+    strange = [site for site in sites if not act.trial.has(SiteRow, site=site)]
     if strange:
         act.refuse("C111", "sites", f"There is no site {listed(strange)}.", "sites of the trial")
     passphrase, encoded = _new_passphrase(act, account)
@@ -94,7 +94,7 @@ def add_account(
 
 
 def _require_administrator_left(act: Act, account: str) -> None:
-    others = Account.objects.filter(state="active").exclude(account=account)
+    others = act.trial.find(AccountRow, state="active", account__not=account)
     if not any("administrator" in other.roles.split(",") and not other.expires_on for other in others):
         act.refuse("C112", "account", f"{account} is the last administrator.", "another administrator first")
 
@@ -152,7 +152,7 @@ def review_accounts(act: Act) -> None:
 
     For the periodic review of access; that it was done is recorded.
     """
-    last = dict(act.trial.rows("SELECT account, MAX(at) FROM event WHERE action = 'sign-in' GROUP BY account"))
+    last = act.trial.largest_by(EventRow, "at", "account", action="sign-in")
     rows = [
         {
             "account": row.account,
@@ -166,7 +166,7 @@ def review_accounts(act: Act) -> None:
             "refusals": row.refusals,
             "breaks_the_blind": [f"{one} with {other}" for one, other, _ in joined_roles(row.roles.split(","))],
         }
-        for row in sorted(Account.objects.all(), key=lambda row: row.account)
+        for row in sorted(act.trial.find(AccountRow), key=lambda row: row.account)
     ]
     act.record(subject="accounts", what={"reviewed": len(rows)}, answer={"accounts": len(rows)})
     act.tell({"list": rows})

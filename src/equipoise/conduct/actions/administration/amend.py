@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.visits.recording import raise_problems
+from equipoise.conduct.rows.tables import ProtocolVersionRow, SiteRow
+from equipoise.conduct.rules.conditions import check_conditions
 from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
-from equipoise.conduct.rules.surroundings import check_conditions
 from equipoise.conduct.trial.create import version_row
-from equipoise.conduct.trial.models import ProtocolVersion, Site
 from equipoise.foundation.errors import EquipoiseError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
     before = act.trial.protocol(act.state.protocol_hash)
     if protocol.id != before.id:
         act.refuse("C130", "trial.id", f"The file is of {protocol.id}.", before.id)
-    if protocol.hash == before.hash or ProtocolVersion.objects.filter(hash=protocol.hash).exists():
+    if protocol.hash == before.hash or act.trial.has(ProtocolVersionRow, hash=protocol.hash):
         act.refuse("C130", "text", "The trial has this version already.", "a file that differs in what it means")
     _require_same_lists(act, before, protocol)
     raise_problems([*check_infusions(protocol), *check_blinding(protocol), *check_conditions(protocol)])
@@ -55,7 +55,7 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
     if not confirm:
         shown = "\n".join(changes[:60])
         act.refuse("C130", "confirm", f"The amendment changes:\n{shown}", "confirm=yes, after reading it")
-    number = ProtocolVersion.objects.count() + 1
+    number = act.trial.count(ProtocolVersionRow) + 1
     put: dict[str, Any] = {
         "protocol_version": [version_row(protocol, number, act.now, act.why)],
         "trial_state": [
@@ -66,7 +66,7 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
             }
         ],
     }
-    new = [site for site in protocol.model.sites if not Site.objects.filter(site=site).exists()]
+    new = [site for site in protocol.model.sites if not act.trial.has(SiteRow, site=site)]
     if new:
         put["site"] = [{"site": site} for site in new]
     act.record(

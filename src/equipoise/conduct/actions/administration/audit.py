@@ -11,6 +11,7 @@ from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.audit_trail.masking import SAFETY, Viewer, line_of
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import AccountRow, EventRow, ParticipantRow, SiteRow
 from equipoise.foundation.errors import listed
 
 CODES = {"C680": "A part of the audit trail that cannot be asked for."}
@@ -54,9 +55,9 @@ def audit_trail(
         act.refuse("C680", "kind", f"Found {kind!r}.", listed(KINDS))
     if not 1 <= most <= MOST:
         act.refuse("C680", "most", f"Found {most}.", f"1 to {MOST}")
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    infusing = {name for (name,) in act.trial.rows("SELECT participant FROM participant WHERE infusing = 'yes'")}
+    infusing = {name for (name,) in act.trial.values(ParticipantRow, ("participant",), infusing=True)}
     viewer = Viewer(act.roles, infusing)
     scope = _Scope(act, sites, participant or "", who)
     begin, end = _bounds(act, sites, first, last)
@@ -73,7 +74,7 @@ def audit_trail(
         if viewer.is_office and event["participant"]:
             shown |= {"subject": ""}
         lines.append({**shown, "parts": [list(part) for part in line.what], "why": line.why, "masked": line.masked})
-    accounts = sorted({row[0] for row in act.trial.rows("SELECT account FROM account")}) if not sites else scope.mine
+    accounts = sorted({row[0] for row in act.trial.values(AccountRow, ("account",))}) if not sites else scope.mine
     act.record(subject="audit trail", what={"kind": kind, "of": participant or who, "listed": len(lines)})
     act.tell({"lines": lines, "more": more, "accounts": accounts, "sites": sites, "sees_sealed": SAFETY in act.roles})
 
@@ -94,9 +95,9 @@ def _is_of(kind: str, event: Mapping[str, Any], why: str) -> bool:
 
 def _bounds(act: Act, sites: list[str], first: date | None, last: date | None) -> tuple[str, str]:
     """Moments between which events lie, as the ledger writes them; empty where there is no bound."""
-    site = act.trial.row("site", site=sites[0]) if sites else None
+    site = act.trial.first(SiteRow, site=sites[0]) if sites else None
     zones = (
-        [site.zone] if site is not None else [zone for (zone,) in act.trial.rows("SELECT zone FROM site ORDER BY site")]
+        [site.zone] if site is not None else [zone for (zone,) in act.trial.values(SiteRow, ("zone",), order=("site",))]
     )
     zone = zone_of(zones[0] if zones else "UTC")
 
@@ -110,27 +111,25 @@ class _Scope:
     """The events that an account may know of: of its sites, and what people of its sites did."""
 
     def __init__(self, act: Act, sites: list[str], participant: str, who: str) -> None:
-        self.rows, self.sites, self.participant, self.who = act.trial.rows, set(sites), participant, who
-        self.at = dict(act.trial.rows("SELECT participant, site FROM participant"))
-        accounts = act.trial.rows("SELECT account, sites FROM account")
+        self.trial, self.sites, self.participant, self.who = act.trial, set(sites), participant, who
+        self.at = dict(act.trial.values(ParticipantRow, ("participant", "site")))
+        accounts = act.trial.values(AccountRow, ("account", "sites"))
         self.mine = sorted(account for account, at in accounts if at and set(at.split(",")) <= self.sites)
         if act.session.account not in self.mine:
             self.mine.append(act.session.account)
 
     def events(self, before: int, begin: str, end: str) -> Iterator[dict[str, Any]]:
         """Events in question, the newest first."""
-        where, given = ["number < %s"], [before or 2**62]
-        bounds: list[tuple[str, str]] = [("participant = %s", self.participant), ("account = %s", self.who)]
-        bounds += [("at >= %s", begin), ("at < %s", end)]
-        texts: list[Any] = []
-        for clause, value in bounds:
-            if value:
-                where.append(clause)
-                texts.append(value)
-        number = given[0]
+        asked: dict[str, Any] = {
+            "participant": self.participant,
+            "account": self.who,
+            "at__at_least": begin,
+            "at__below": end,
+        }
+        where: dict[str, Any] = {name: value for name, value in asked.items() if value}
+        number = before or 2**62
         while True:
-            chosen = f"SELECT {', '.join(_COLUMNS)} FROM event WHERE {' AND '.join(where)}"
-            rows = self.rows(f"{chosen} ORDER BY number DESC LIMIT {_STEP}", (number, *texts))
+            rows = self.trial.values(EventRow, _COLUMNS, number__below=number, **where, order=("-number",), limit=_STEP)
             for row in rows:
                 event = dict(zip(_COLUMNS, row, strict=True))
                 number = event["number"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
+from equipoise.conduct.rows.tables import AccountRow, EventRow, FormRow, ParticipantRow, QueryRow, SignatureRow
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
 
@@ -17,10 +18,9 @@ CODES = {
 def unsigned(act: Act) -> list[str]:
     """Participants randomized whose records, as they stand, no investigator has signed as responsible."""
     out = []
-    for (participant,) in act.trial.rows("SELECT participant FROM participant WHERE status = 'randomized'"):
-        signed = act.trial.rows(
-            "SELECT content FROM signature WHERE participant = %s AND form = '' AND meaning = %s AND state = 'valid'",
-            (participant, RESPONSIBLE),
+    for (participant,) in act.trial.values(ParticipantRow, ("participant",), status="randomized"):
+        signed = act.trial.values(
+            SignatureRow, ("content",), participant=participant, form="", meaning=RESPONSIBLE, state="valid"
         )
         if (casebook_digest(act.trial, participant),) not in signed:
             out.append(participant)
@@ -28,13 +28,12 @@ def unsigned(act: Act) -> list[str]:
 
 
 def _under_way(act: Act) -> list[str]:
-    def count(statement: str) -> int:
-        return int(act.trial.rows(f"SELECT count(*) FROM {statement}")[0][0])
-
-    out = [f"{n} infusions are running" for n in [count("participant WHERE infusing = 'yes'")] if n]
-    envelopes = [one.text for one in read_envelopes(act.trial.rows) if one.state == "out"]
+    running = act.trial.count(ParticipantRow, infusing=True)
+    held = act.trial.count(FormRow, form="weight", state="held")
+    out = [f"{running} infusions are running"] if running else []
+    envelopes = [one.text for one in read_envelopes(act.trial) if one.state == "out"]
     out += [f"{len(envelopes)} envelopes are out ({_named(envelopes)})"] if envelopes else []
-    out += [f"{n} weights are held" for n in [count("form WHERE form = 'weight' AND state = 'held'")] if n]
+    out += [f"{held} weights are held"] if held else []
     return out
 
 
@@ -47,24 +46,21 @@ def read_closing(act: Act) -> None:
     """Read what stands in the way of the lock, by name: what is under way, who is not signed off, which queries are not
     closed; and when the data were frozen and locked. Queries on what is quarantined are named to the safety role alone.
     """
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    at = dict(act.trial.rows("SELECT participant, site FROM participant"))
-    asked = act.trial.rows("SELECT query, participant, blinding FROM query WHERE state <> 'closed' ORDER BY query")
+    at = dict(act.trial.values(ParticipantRow, ("participant", "site")))
+    asked = act.trial.values(QueryRow, ("query", "participant", "blinding"), state__not="closed", order=("query",))
     sealed = [row for row in asked if row[2] != "open"]
     safety = "safety" in act.roles
     last = {
         name: dict(zip(("account", "at", "offset_minutes", "zone", "why"), row, strict=True))
         for name in ("freeze", "unfreeze", "lock", "ask-unlock", "unlock", "open-quarantine")
-        for row in act.trial.rows(
-            "SELECT account, at, offset_minutes, zone, why FROM event WHERE action = %s ORDER BY number DESC LIMIT 1",
-            (name,),
+        for row in act.trial.values(
+            EventRow, ("account", "at", "offset_minutes", "zone", "why"), action=name, order=("-number",), limit=1
         )
     }
-    asked_after = act.trial.rows(
-        "SELECT account FROM event WHERE action = 'ask-unlock' AND number > (SELECT COALESCE(MAX(number), 0) FROM event"
-        " WHERE action IN ('lock', 'unlock')) ORDER BY number DESC LIMIT 1"
-    )
+    turned = act.trial.largest(EventRow, "number", action__in=("lock", "unlock")) or 0
+    asked_after = act.trial.first(EventRow, action="ask-unlock", number__above=turned, order=("-number",))
     mine = [name for name in unsigned(act) if not sites or at.get(name) in sites]
     act.record(subject="closing", what={"state": act.state.state})
     act.tell(
@@ -72,11 +68,11 @@ def read_closing(act: Act) -> None:
             "state": act.state.state,
             "under_way": _under_way(act),
             "unsigned": mine,
-            "randomized": sum(1 for _ in act.trial.rows("SELECT 1 FROM participant WHERE status = 'randomized'")),
+            "randomized": act.trial.count(ParticipantRow, status="randomized"),
             "queries": [[query, who] for query, who, kind in asked if safety or kind == "open"],
             "others": bool(sealed) and not safety,
             "last": last,
-            "unlock_asked_by": asked_after[0][0] if asked_after else "",
+            "unlock_asked_by": asked_after.account if asked_after is not None else "",
         }
     )
 
@@ -114,7 +110,7 @@ def lock(act: Act, passphrase: str) -> None:
     absent = unsigned(act)
     if absent:
         matters.append(f"{len(absent)} participants are not signed off by an investigator: {_named(absent)}")
-    asked = sorted(query for (query,) in act.trial.rows("SELECT query FROM query WHERE state <> 'closed'"))
+    asked = sorted(query for (query,) in act.trial.values(QueryRow, ("query",), state__not="closed"))
     if asked:
         matters.append(f"{len(asked)} queries are not closed: {_named(asked)}")
     if matters:
@@ -140,7 +136,7 @@ def open_quarantine(act: Act) -> None:
     key = act.quarantine
     if key is None:
         act.refuse("C043", "--safety", "No folder is named.", "the folder that the safety role keeps", "Add --safety.")
-    if act.trial.rows("SELECT 1 FROM event WHERE action = 'open-quarantine'"):
+    if act.trial.has(EventRow, action="open-quarantine"):
         act.refuse("C627", "open-quarantine", "The key is published already.", "once")
     act.record(subject="quarantine", what={"secret": key.secret}, answer={"quarantine": "open"})
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))

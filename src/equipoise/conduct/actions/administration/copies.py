@@ -12,7 +12,8 @@ from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.clock import Clock
 from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.integrity.copies import ALL, write_increment
-from equipoise.conduct.integrity.replay import Source
+from equipoise.conduct.rows.statements import Source
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.trial.trial import Trial
 
 CODES = {"C626": "A copy of every site's events, for an account that may not have it."}
@@ -24,11 +25,11 @@ _ACROSS_SITES = frozenset({"monitor", "data-manager"})
 def copy(act: Act, site: str | None = None) -> None:
     """Note that a copy of the ledger is taken: of one site, or without ``site`` of all. `equipoise copy` writes it."""
     if site is not None:
-        found = act.trial.row("site", site=site)
+        found = act.trial.first(SiteRow, site=site)
         if found is None:
             act.refuse("C014", site, "There is no such site here.", "a site of the trial")
     else:
-        account = act.trial.row("account", account=act.session.account)
+        account = act.trial.first(AccountRow, account=act.session.account)
         if account is None or account.sites or not roles_of(act) & _ACROSS_SITES:
             act.refuse(
                 "C626",
@@ -71,7 +72,7 @@ def take_copy(
     # one after another: two at once would both go on from the same event, and the copy would be whole no more
     with trial.alone(".copying"), trial.use():
         receipt = perform(trial, session, "copy", given, clock=clock, entropy=entropy)
-        found = trial.rows("SELECT participant FROM participant WHERE site = %s", (site or ALL,))
+        found = trial.values(ParticipantRow, ("participant",), site=site or ALL)
         source = Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
         file, first, n_full = write_increment(
             source,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.visits.recording import roles_of
+from equipoise.conduct.rows.tables import UnblindingRow
 
 CODES = {"C624": "An edition of a cut that there is not, or that is not for this account."}
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -45,9 +46,7 @@ def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> N
 @action("open-arms", states=_ALWAYS, why=True)
 def open_arms(act: Act) -> None:
     """Record that the allocation may be opened for an analysis before the lock, with the reason (a safety board's)."""
-    from equipoise.conduct.trial.models import Unblinding
-
-    number = f"U-{Unblinding.objects.count() + 1:03d}"
+    number = f"U-{act.trial.count(UnblindingRow) + 1:03d}"
     row = {
         "unblinding": number,
         "asked_by": act.session.account,

@@ -18,10 +18,10 @@ from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
 from equipoise.conduct.integrity.losses import lost_anchors, read_outside
 from equipoise.conduct.keys.vault import pharmacy_folder
+from equipoise.conduct.rows.tables import AllocationRow, EventRow, ParticipantRow, SiteRow, SlotRow, StreamRow
 from equipoise.conduct.rules.dates import check_day
 from equipoise.conduct.rules.windows import anchor_is_randomization, local_date
 from equipoise.conduct.trial.envelopes import RESERVED, Envelope, entry_of, read_envelopes
-from equipoise.conduct.trial.models import Allocation, Participant, Slot
 from equipoise.conduct.trial.receipts import GivenSlot, read_given
 from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
@@ -47,7 +47,7 @@ def lift_fence(act: Act, receipts: list, last: int, envelopes: list[str] | None 
     if act.state.randomization != "fenced":
         act.refuse("C132", "randomization", "No fence stands.", "a trial that was restored")
     given = _read(act, receipts)
-    count = Allocation.objects.count()
+    count = act.trial.count(AllocationRow)
     wanted = list(range(count + 1, last + 1))
     if [one.number for one in given] != wanted:
         have = ", ".join(str(one.number) for one in given) or "none"
@@ -112,7 +112,7 @@ def renew_receipts(act: Act, last: int) -> None:
     First look for the folder: a disk that is not mounted is mounted, and nothing is written again. A receipt after the
     last one of the ledger shows that the ledger itself lost something: that is a restore, and not this.
     """
-    count = int(act.trial.rows("SELECT COALESCE(MAX(receipt), 0) FROM allocation")[0][0])
+    count = act.trial.largest(AllocationRow, "receipt") or 0
     if last > count:
         act.refuse(
             "C131",
@@ -161,15 +161,15 @@ def _set_aside(act: Act, told: list[str] | None) -> list[Envelope]:
         return []
     plan = planned_randomizations(act.protocol)[0]
     profiles = {stream_name(plan.stage, stratum): stratum for stratum in plan.strata()}
-    known = {one.code for one in read_envelopes(act.trial.rows)}
+    known = {one.code for one in read_envelopes(act.trial)}
     out = []
     for text in told:
         match = _PRINTED.match(text)
-        slot = Slot.objects.filter(handle=tidy_code(match[3])).first() if match is not None else None
+        slot = act.trial.first(SlotRow, handle=tidy_code(match[3])) if match is not None else None
         if match is None or slot is None or slot.stream not in profiles or slot.handle in known:
             step = "Type it as it is printed on the list of its site; those of before the backup are known."
             act.refuse("C136", "envelopes", f"Found {text!r}.", "main/3 7KQ2-9XMA-2ABD", step)
-        if Allocation.objects.filter(handle=slot.handle).exists():
+        if act.trial.has(AllocationRow, handle=slot.handle):
             step = "Destroy that envelope, or record what became of it as a deviation."
             act.refuse("C136", text, "Its slot was given since.", "an envelope whose slot is free", step)
         known.add(slot.handle)
@@ -185,15 +185,15 @@ def _taken_up_to(act: Act, aside: list[Envelope]) -> list[dict[str, Any]]:
     last: dict[str, int] = {}
     for one in aside:
         last[one.stream] = max(one.position, last.get(one.stream, 0))
-    given = dict(act.trial.rows("SELECT stream, given FROM stream"))
+    given = dict(act.trial.values(StreamRow, ("stream", "given")))
     return [{"stream": stream, "given": n} for stream, n in sorted(last.items()) if n > given.get(stream, 0)]
 
 
 def _next_place(act: Act, stream: str, position: int) -> tuple[bool, int]:
     """Whether a slot is the one that comes next, or lay in an envelope; and up to where the stream is then taken."""
-    rows = act.trial.rows("SELECT given FROM stream WHERE stream = %s", (stream,))
+    rows = act.trial.values(StreamRow, ("given",), stream=stream)
     given = rows[0][0] if rows else 0
-    mine = {one.position: one for one in read_envelopes(act.trial.rows) if one.stream == stream}
+    mine = {one.position: one for one in read_envelopes(act.trial) if one.stream == stream}
     if position in mine:
         return not mine[position].participant, given
     wanted = given + 1
@@ -220,7 +220,7 @@ def _renewed(act: Act, receipts: list[int], anchors: list[int]) -> str:
 
 def _lost(act: Act) -> list[str]:
     """Anchors outside that the restored ledger does not hold; refused where the backup held their events (C134)."""
-    found = act.trial.rows("SELECT what FROM event WHERE action = 'restored' ORDER BY number DESC LIMIT 1")
+    found = act.trial.values(EventRow, ("what",), action="restored", order=("-number",), limit=1)
     backup = int(json.loads(found[0][0])["backup_number"]) if found else act.writer.number
     try:
         lost = lost_anchors(act.trial)
@@ -264,11 +264,11 @@ def _read(act: Act, receipts: list[Any]) -> list[GivenSlot]:
     return sorted(out, key=lambda one: one.number)
 
 
-def _require_possible(act: Act, one: GivenSlot, person: Participant | None) -> None:
+def _require_possible(act: Act, one: GivenSlot, person: ParticipantRow | None) -> None:
     """Refuse a date on a receipt that has not come yet where it was given, or lies before the consent."""
     if one.on is None:
         return
-    site = act.trial.row("site", site=person.site) if person is not None else None
+    site = act.trial.first(SiteRow, site=person.site) if person is not None else None
     # of somebody who is not in the backup the site is not known: the date may be ahead there
     today = local_date(act.now.utc, zone_of(site.zone)) if site is not None else act.now.utc.date() + timedelta(days=1)
     known = landmarks(act) if person is not None else {}
@@ -280,11 +280,11 @@ def _give_back(act: Act, one: GivenSlot) -> None:
     from equipoise.randomization import planned_randomizations
     from equipoise.randomization.plan import WHOLE_TRIAL, stream_name
 
-    person = Participant.objects.filter(participant=one.participant).first()
+    person = act.trial.first(ParticipantRow, participant=one.participant)
     act.load(one.participant) if person is not None else act.load_none()
     _require_possible(act, one, person)
     plans = {plan.stage: plan for plan in planned_randomizations(act.protocol)}
-    slot = Slot.objects.filter(handle=one.handle).first()
+    slot = act.trial.first(SlotRow, handle=one.handle)
     new = []
     profile: dict[str, str] = {}
     if slot is not None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.keys.vault import pharmacy_folder
+from equipoise.conduct.rows.tables import AllocationRow, SlotRow, StreamRow
 from equipoise.conduct.trial.envelopes import read_envelopes
-from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
 
 CODES = {
@@ -30,7 +31,7 @@ def add_slots(act: Act, slots: int | None = None) -> None:
     """
     _ = act.vault  # C040 before anything is read from the folder
     lists = read_trial_companion(pharmacy_folder(act.pharmacy), act.protocol, act.trial.mode)
-    held: dict[str, int] = dict(act.trial.rows("SELECT stream, MAX(position) FROM slot GROUP BY stream"))
+    held: dict[str, int] = act.trial.largest_by(SlotRow, "position", "stream")
     streams = [s for stage in lists.stages if not lists.uses_profile(stage) for s in lists.streams(stage)]
     # draw_slots adds a tenth, as when the trial was made: the longest stream stands for n + n // 10 + 1.
     longest = max(held.values(), default=0)
@@ -61,8 +62,8 @@ def slots_read(act: Act) -> None:
 
     Who knows how full a block is could guess the next arm. That it was read is recorded, no number is.
     """
-    held: dict[str, int] = dict(act.trial.rows("SELECT stream, COUNT(*) FROM slot GROUP BY stream"))
-    given: dict[str, int] = dict(act.trial.rows("SELECT stream, given FROM stream"))
+    held: Counter[str] = Counter(act.trial.column(SlotRow, "stream"))
+    given: dict[str, int] = dict(act.trial.values(StreamRow, ("stream", "given")))
     act.record(subject="randomization", what={"read": "slots"})
     streams = sorted(held.keys() | given.keys())
     act.tell({"streams": [{"stream": one, "held": held.get(one, 0), "given": given.get(one, 0)} for one in streams]})
@@ -73,20 +74,20 @@ def given_rows(act: Act) -> list[dict[str, Any]]:
 
     A slot that lay in an envelope and was given to nobody stands among them without a participant.
     """
-    slots = {slot.handle: slot for slot in Slot.objects.all()}
+    slots = {slot.handle: slot for slot in act.trial.find(SlotRow)}
     out = []
-    given = [(row.stream, row.position, row.handle, row.participant) for row in Allocation.objects.all()]
+    given = [(row.stream, row.position, row.handle, row.participant) for row in act.trial.find(AllocationRow)]
     last: dict[str, int] = {}
     for stream, position, _, _ in given:
         last[stream] = max(position, last.get(stream, 0))
     given += [
         (one.stream, one.position, one.code, "")
-        for one in read_envelopes(act.trial.rows)
+        for one in read_envelopes(act.trial)
         if not one.participant and one.position < last.get(one.stream, 0)
     ]
     for stream, position, handle, participant in sorted(given):
         slot = slots[handle]
-        opened = open_slot(act.vault, slot.handle, slot.stream, slot.position, slot.content)
+        opened = open_slot(act.vault, slot)
         profile: Mapping[str, str] = opened.get("profile", {})
         out.append(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.rows.tables import AccountRow, EventRow, SignatureRow
 from equipoise.conduct.trial.signatures import SUPERSEDED, VALID
 
 CODES = {"C630": "An unlock that nobody asked for, or that the one who asked would confirm."}
@@ -44,26 +45,19 @@ def unlock(act: Act) -> None:
     That it was locked stands, and that it was opened; what had been told after the lock is not untold. It is signed and
     locked once more.
     """
-    found = act.trial.rows(
-        "SELECT number, account, why FROM event WHERE action = 'ask-unlock' AND number > (SELECT MAX(number) FROM event"
-        " WHERE action IN ('lock', 'unlock')) ORDER BY number DESC LIMIT 1"
-    )
-    if not found:
+    locked_in = act.trial.largest(EventRow, "number", action__in=("lock", "unlock"))
+    asked = act.trial.first(EventRow, action="ask-unlock", number__above=locked_in, order=("-number",))
+    if asked is None:
         act.refuse("C630", "unlock", "Nobody asked for it since the lock.", "two people", "First: ask-unlock --why ...")
-    number, asked_by, reason = found[0]
-    person = {row[0]: row[1] for row in act.trial.rows("SELECT account, person FROM account")}
+    number, asked_by, reason = asked.number, asked.account, asked.why
+    person = {row[0]: row[1] for row in act.trial.values(AccountRow, ("account", "person"))}
     mine, theirs = act.session.account, asked_by
     if mine == theirs or person.get(mine, mine).casefold() == person.get(theirs, theirs).casefold():
         act.refuse("C630", "unlock", f"{asked_by} asked for it.", "another person than the one who asked")
-    told = [
-        name
-        for (name,) in act.trial.rows(
-            "SELECT DISTINCT action FROM event WHERE action IN ('export-allocations', 'open-quarantine')"
-        )
-    ]
+    told = [name for name in ("export-allocations", "open-quarantine") if act.trial.has(EventRow, action=name)]
     told += ["unblinded cut"] if _unblinded_cut(act) else []
     # the signature of the lock stands on record, and is no longer one over a locked database
-    signed = act.trial.rows("SELECT signature FROM signature WHERE participant = '' AND state = %s", (VALID,))
+    signed = act.trial.values(SignatureRow, ("signature",), participant="", state=VALID)
     superseded = [{"signature": id, "state": SUPERSEDED} for (id,) in signed]
     act.record(
         subject="unlock",
@@ -80,4 +74,4 @@ def unlock(act: Act) -> None:
 
 
 def _unblinded_cut(act: Act) -> bool:
-    return bool(act.trial.rows("SELECT 1 FROM event WHERE action = 'cut' AND subject = 'cut unblinded' LIMIT 1"))
+    return bool(act.trial.has(EventRow, action="cut", subject="cut unblinded"))

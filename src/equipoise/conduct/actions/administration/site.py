@@ -7,9 +7,9 @@ from datetime import date
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.conduct.rules.accounts import check_name
 from equipoise.conduct.rules.dates import check_day
-from equipoise.conduct.trial.models import Site
 from equipoise.foundation.errors import ConductError, listed, nearest, raise_if_any
 
 CODES = {
@@ -25,10 +25,10 @@ def _require_zone(act: Act, zone: str) -> None:
         act.refuse("C101", "zone", f"There is no time zone {zone!r}.", "an IANA name such as America/New_York")
 
 
-def _known(act: Act, site: str) -> Site:
-    found = Site.objects.filter(site=site).first()
+def _known(act: Act, site: str) -> SiteRow:
+    found = act.trial.first(SiteRow, site=site)
     if found is None:
-        known = sorted(Site.objects.values_list("site", flat=True))
+        known = sorted(act.trial.column(SiteRow, "site"))
         guess = nearest(site, known)
         act.refuse(
             "C100",
@@ -43,12 +43,12 @@ def _known(act: Act, site: str) -> Site:
 @action("add-site")
 def add_site(act: Act, site: str, zone: str) -> None:
     """Add a site with its time zone; it enrols nobody before it is activated."""
-    if Site.objects.filter(site=site).exists():
+    if act.trial.has(SiteRow, site=site):
         act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", site):
         expected = "up to 40 letters, digits, dots, dashes and underscores, without blanks"
         act.refuse("C100", "site", f"{site!r} is no name for a site.", expected)
-    raise_if_any(ConductError, check_name("site", site, Site.objects.values_list("site", flat=True)))
+    raise_if_any(ConductError, check_name("site", site, act.trial.column(SiteRow, "site")))
     _require_zone(act, zone)
     randomization = act.protocol.model.randomization
     if randomization is not None and "site" in (randomization.strata.usable or ()):
@@ -78,8 +78,8 @@ def activate_site(act: Act, site: str, approval: str, zone: str = "", on: date |
         act.refuse("C100", "approval", "No document is named.", "the reference of the site's approvals")
     if zone:
         _require_zone(act, zone)
-    first = act.trial.rows("SELECT MIN(consented_on) FROM participant WHERE site = %s AND consented_on <> ''", (site,))
-    earliest = date.fromisoformat(first[0][0]) if first and first[0][0] else None
+    first = act.trial.smallest(ParticipantRow, "consented_on", site=site, consented_on__not="")
+    earliest = date.fromisoformat(first) if first else None
     today = act.now.local_date
     # a site that was closed and is opened again was active from its first day on
     day = on or (date.fromisoformat(found.activated_on) if found.activated_on else today)

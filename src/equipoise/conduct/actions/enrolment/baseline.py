@@ -11,6 +11,7 @@ from equipoise.conduct.actions.grounds import decide_again, version_in_force, vo
 from equipoise.conduct.actions.history import day_1_kind, profile_of, require_day
 from equipoise.conduct.actions.visits.query import new_query
 from equipoise.conduct.actions.visits.recording import form_of, form_rows, joined, raise_problems, values_of
+from equipoise.conduct.rows.tables import VisitRow
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.forms import check_range, number
 from equipoise.conduct.rules.windows import anchor_is_randomization, study_day_of
@@ -244,9 +245,8 @@ def day_1(act: Act, participant: str, on: date | None = None) -> None:
         # the study days of visits are counted from it, and a sheet is made for one of them
         rows["visit"] = [
             {"participant": participant, "visit": name, "repeat": repeat, "study_day": counted}
-            for name, repeat, at in act.trial.rows(
-                "SELECT visit, repeat, date FROM visit WHERE participant = %s AND date <> '' ORDER BY visit, repeat",
-                (participant,),
+            for name, repeat, at in act.trial.values(
+                VisitRow, ("visit", "repeat", "date"), participant=participant, date__not="", order=("visit", "repeat")
             )
             for counted in [str(study_day_of(date.fromisoformat(at), day))]
         ]

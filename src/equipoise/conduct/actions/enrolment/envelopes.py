@@ -14,18 +14,18 @@ from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
 from equipoise.conduct.actions.enrolment.randomize import first_day, levels_of, note_receipt
 from equipoise.conduct.actions.grounds import grounds_of
-from equipoise.conduct.actions.history import require_day, standing_of
+from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.infusion.dose import require_witness
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
+from equipoise.conduct.rows.tables import AccountRow, AllocationRow, SlotRow
 from equipoise.conduct.rules.dates import check_instant
 from equipoise.conduct.rules.preconditions import check_randomization
 from equipoise.conduct.rules.status import after, columns_of, refusals
 from equipoise.conduct.trial.envelope_pages import envelope_pages, site_list
 from equipoise.conduct.trial.envelopes import Envelope, entry_of, kept_by_redactions, read_envelopes
-from equipoise.conduct.trial.models import Allocation, Slot
 from equipoise.conduct.trial.slots import free_slots, open_slot
 from equipoise.foundation.errors import ConductError, Problem, RandomizationError, listed
 
@@ -45,7 +45,7 @@ _ALWAYS = ("open", "paused", "frozen", "locked")
 
 def envelopes_of(act: Act, site: str | None = None) -> list[Envelope]:
     """Every envelope of the trial, or of one site, in the order in which they were set aside."""
-    found = read_envelopes(act.trial.rows, kept_by_redactions(act.trial.rows))
+    found = read_envelopes(act.trial, kept_by_redactions(act.trial))
     return [one for one in found if site is None or one.site == site]
 
 
@@ -113,9 +113,9 @@ def envelopes_print(act: Act, site: str) -> None:
     out = [one for one in envelopes_of(act, site) if one.state == "out"]
     if not out:
         act.refuse("C641", site, "No envelope of this site is out.", "envelopes set aside", "envelopes-reserve first.")
-    slots = {slot.handle: slot for slot in Slot.objects.filter(handle__in=[one.code for one in out])}
+    slots = {slot.handle: slot for slot in act.trial.find(SlotRow, handle__in=[one.code for one in out])}
     arms = {
-        one.code: open_slot(act.vault, one.code, one.stream, one.position, slots[one.code].content)["arm"]
+        one.code: open_slot(act.vault, slots[one.code]._replace(stream=one.stream, position=one.position))["arm"]
         for one in out
     }
     labels = {id: arm.label or id for id, arm in act.protocol.model.arms.items()}
@@ -132,7 +132,7 @@ def envelopes_print(act: Act, site: str) -> None:
 @action("envelopes", states=_ALWAYS, again=run_again)
 def envelopes(act: Act, site: str = "") -> None:
     """List the envelopes at the account's sites: which are out, which were opened for whom, which came back."""
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site] if site else [name for name in (account.sites.split(",") if account else ()) if name]
     found = [one for one in envelopes_of(act) if not sites or one.site in sites]
     act.record(subject="envelopes", what={"listed": len(found)})
@@ -167,7 +167,7 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
         _refuse_state(act, one, "an envelope that was not recorded yet")
     if one.state == "returned":
         _refuse_state(act, one, "an envelope that was out: a returned one was unopened")
-    if Allocation.objects.filter(participant=participant, randomization=1).exists():
+    if act.trial.has(AllocationRow, participant=participant, randomization=1):
         act.refuse(
             "C126", participant, "A slot was given already, and that is never undone.", "somebody not randomized"
         )
@@ -181,7 +181,7 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
         step = "Is the code right? If it happened so, say why: --why TEXT."
         raise_problems(Problem("C642", one.text, words, "what the plan for envelopes says", step) for words in unusual)
         raise_problems(in_error)
-    count = Allocation.objects.count() + 1
+    count = act.trial.count(AllocationRow) + 1
     row = {
         "participant": participant,
         "randomization": 1,
@@ -284,7 +284,7 @@ def _unusual(act: Act, one: Envelope, plan: PlannedRandomization, opened: dateti
 def _path(act: Act, day: date) -> tuple[dict[str, str], list[Problem]]:
     """The columns that change; and, where somebody was randomized on ``day`` who should not have been, why."""
     course = act.course
-    problems = refusals(standing_of(act, day), "randomize")
+    problems = refusals(act.standing_on(day), "randomize")
     if not problems:
         problems = [p for p in check_randomization(grounds_of(act), act.why) if p.code not in ("C515", "C535")]
     if not problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.history import require_day, standing_of, turns_of
+from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.visits.recording import joined
 from equipoise.conduct.actions.visits.visit import disposition_rows
 from equipoise.conduct.rules.status import Turn, after, columns_of, standing_after
@@ -25,12 +25,12 @@ def _leave(act: Act, step: str, event: str, on: date | None, reason: str) -> Non
     """Record how somebody left, on the day it happened: where they stood on that day decides, not where they stand."""
     day = require_day(act, _KINDS[step], on)
     act.take(step, on=on)
-    stood = standing_of(act, day)
+    stood = act.standing_on(day)
     turned = columns_of(stood, after(stood, step), why=act.why)
     participant = act.participant.participant
     number = act.writer.number + 1
     turn = Turn(day, number, turned.get("treatment"), turned.get("follow_up"))  # type: ignore[arg-type]
-    now = standing_after(act.course, [*turns_of(act), turn])
+    now = standing_after(act.course, [*act.turns, turn])
     # the row says what this event turned; where it was typed after a later one, what the two come to stands
     changed = {**turned, **columns_of(act.course, now, why=act.why)}
     rows = disposition_rows(act, event, day, reason)

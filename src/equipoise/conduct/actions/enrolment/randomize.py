@@ -10,10 +10,10 @@ from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows, require_
 from equipoise.conduct.actions.grounds import grounds_of, version_in_force
 from equipoise.conduct.actions.visits.recording import raise_problems, values_of
 from equipoise.conduct.keys.vault import pharmacy_folder
+from equipoise.conduct.rows.tables import AllocationRow, ItemRow
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.preconditions import check_order, check_randomization
 from equipoise.conduct.rules.windows import anchor_is_randomization
-from equipoise.conduct.trial.models import Allocation, ItemValue
 from equipoise.conduct.trial.receipts import write_receipt
 from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
 from equipoise.foundation.errors import ConductError, Problem, RandomizationError
@@ -34,8 +34,8 @@ def levels_of(act: Act, participant: str, factors: Any) -> dict[str, str]:
         if factor == "site":
             out[factor] = act.participant.site
             continue
-        values = ItemValue.objects.filter(participant=participant, form="baseline", item=factor, missing="")
-        found = values.order_by("-event_number").first()
+        place = {"participant": participant, "form": "baseline", "item": factor}
+        found = act.trial.first(ItemRow, **place, missing="", order=("-event_number",))
         if found is not None:
             out[factor] = found.value
     return out
@@ -52,7 +52,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     plan = next((plan for plan in plans if plan.stage == stage), None) if stage else plans[0]
     if plan is None:
         act.refuse("C125", "stage", f"There is no randomization {stage!r}.", ", ".join(plan.stage for plan in plans))
-    before = Allocation.objects.filter(participant=participant, randomization=plan.number).first()
+    before = act.trial.first(AllocationRow, participant=participant, randomization=plan.number)
     if before is not None and before.state != "burnt":
         act.refuse(
             "C126",
@@ -69,7 +69,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         raise_problems(check_order(grounds))
         changed = act.take("randomize_again")
         require_entered(act, plan.stage)
-        if not Allocation.objects.filter(participant=participant, randomization=plan.number - 1).exists():
+        if not act.trial.has(AllocationRow, participant=participant, randomization=plan.number - 1):
             before_it = f"Randomization {plan.number - 1} has not taken place."
             act.refuse("C125", participant, before_it, "one after another")
     profile = plan.require_profile(levels_of(act, participant, plan.factors))
@@ -90,7 +90,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
         handle, position, given = next_slot(act.writer, stream)
         if plan.has_total:
             require_real(act.trial, act.vault, handle)
-    count = before.receipt if before is not None else Allocation.objects.count() + 1
+    count = before.receipt if before is not None else act.trial.count(AllocationRow) + 1
     row = {
         "participant": participant,
         "randomization": plan.number,

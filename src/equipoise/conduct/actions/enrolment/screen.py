@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.rules.accounts import check_name, skeleton
-from equipoise.conduct.trial.models import Participant, Site
+from equipoise.conduct.rows.tables import AccountRow, ItemRow, ParticipantRow, SiteRow
+from equipoise.conduct.rules.accounts import check_name
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
@@ -22,7 +22,7 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
     The participant's code says nothing of the person; no name is ever recorded. Who is screened again gets a new code,
     and ``again`` names the one before, so that a person is not counted twice.
     """
-    if Participant.objects.filter(participant=participant).exists():
+    if act.trial.has(ParticipantRow, participant=participant):
         act.refuse(
             "C120",
             "participant",
@@ -32,16 +32,11 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
         )
     if not participant.replace("-", "").isalnum() or not participant.isascii() or len(participant) > 20:
         act.refuse("C120", "participant", f"{participant!r} is no code.", "up to 20 letters, digits and dashes")
-    # every code, as SQL sees what a reader mixes up: a capital, 0 and O, 1 and I and l
-    seen = skeleton(participant)
-    looks = "replace(replace(replace(replace(replace(lower(participant), '0', 'o'), '1', 'i'), 'l', 'i'), 'rn', 'm'),"
-    alike = act.trial.rows(f"SELECT participant FROM participant WHERE {looks} 'vv', 'w') = %s", (seen,))
-    raise_if_any(ConductError, check_name("participant", participant, [row[0] for row in alike]))
+    known = act.trial.column(ParticipantRow, "participant")
+    raise_if_any(ConductError, check_name("participant", participant, known))
     earlier = _earlier(act, again) if again else {}
-    if not Site.objects.filter(site=site).exists():
-        act.refuse(
-            "C100", "site", f"There is no site {site!r}.", listed(sorted(Site.objects.values_list("site", flat=True)))
-        )
+    if not act.trial.has(SiteRow, site=site):
+        act.refuse("C100", "site", f"There is no site {site!r}.", listed(sorted(act.trial.column(SiteRow, "site"))))
     act.require_active_site()
     if result not in ("continues", "excluded", "declined"):
         act.refuse("C121", "result", f"{result!r} is no result.", "continues, excluded or declined")
@@ -64,16 +59,14 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
 
 def _earlier(act: Act, again: str) -> dict[str, str]:
     """The person's code of before; refused where that person is still in the trial, or of another site's."""
-    row = act.trial.row("participant", participant=again)
-    account = act.trial.row("account", account=act.session.account)
+    row = act.trial.first(ParticipantRow, participant=again)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
     if row is None or (sites and row.site not in sites):
         act.refuse("C014", again, "There is no such participant here.", "a participant of the account's sites")
     if row.status != "not_enrolled":
         act.refuse("C120", "again", f"{again} is {row.status}.", "somebody whose screening ended without enrolment")
-    taken = act.trial.rows(
-        "SELECT participant FROM item WHERE form = 'rescreening' AND item = 'earlier' AND value = %s", (again,)
-    )
+    taken = act.trial.values(ItemRow, ("participant",), form="rescreening", item="earlier", value=again)
     if taken:
         act.refuse("C120", "again", f"{again} was screened again as {taken[0][0]}.", "the last code of the person")
     return {"earlier": again}

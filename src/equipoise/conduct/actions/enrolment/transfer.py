@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import form_rows, joined, repeats_of
+from equipoise.conduct.rows.tables import AccountRow, SiteRow
 
 CODES = {"C615": "A transfer to a site that cannot take the participant."}
 
@@ -16,9 +17,9 @@ def transfer(act: Act, participant: str, to: str) -> None:
 
     The allocation stays as it was given, its stratum too. An infusion that runs is ended first.
     """
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    found = act.trial.row("site", site=to)
+    found = act.trial.first(SiteRow, site=to)
     if found is None or (sites and to not in sites):
         act.refuse("C014", to, "There is no such site here.", "a site of the account's")
     if found.state != "active":

@@ -10,6 +10,7 @@ from equipoise.conduct.actions.grounds import SHEET, grounds_of
 from equipoise.conduct.actions.infusion.told_again import check_again_told, sheet_again, shelf_again
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
+from equipoise.conduct.rows.tables import AccountRow, EventRow, SealedEventRow
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules import stock
 from equipoise.conduct.rules.preconditions import BEGUN, check_sheet, check_sheet_holds
@@ -46,11 +47,9 @@ def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
     """What the sealed ledger holds of one kind, in order, each with the ``event`` it belongs to; needs the pharmacy's
     folder.
     """
-    from equipoise.conduct.trial.models import SealedEvent
-
-    rows = SealedEvent.objects.order_by("number").values_list("number", "event_number", "content")
     opened = (
-        {"event": event, **act.vault.open(f"event {number} of {event}", content)} for number, event, content in rows
+        {"event": one.event_number, **act.vault.open(f"event {one.number} of {one.event_number}", one.content)}
+        for one in act.trial.find(SealedEventRow, order=("number",))
     )
     return [entry for entry in opened if entry.get("kind") == kind]
 
@@ -72,7 +71,7 @@ def register(act: Act) -> list[stock.Entry]:
 
 def require_witness(act: Act, witness: str) -> None:
     """Refuse where nobody else, an account in use, saw that a drug was destroyed (C607)."""
-    row = act.trial.row("account", account=witness.strip()) if witness.strip() else None
+    row = act.trial.first(AccountRow, account=witness.strip()) if witness.strip() else None
     if row is None or row.state != "active" or row.account == act.session.account:
         found = (
             f"{witness.strip()!r} is no account in use." if witness.strip() and row is None else "Nobody else saw it."
@@ -382,7 +381,7 @@ def _entered(act: Act) -> list[dict[str, str]]:
     """Of each line of the register: when it was entered, by whom, and for whose dose."""
     out: list[dict[str, str]] = []
     for entry in sealed_entries(act, "stock"):
-        ((at, account),) = act.trial.rows("SELECT at, account FROM event WHERE number = %s", (entry["event"],))
+        ((at, account),) = act.trial.values(EventRow, ("at", "account"), number=entry["event"])
         of_dose = entry.get("dose") or entry.get("cancelled") or {}
         said = {"at": at, "account": account, "participant": of_dose.get("participant", "")}
         out += [said] * len(entry["lines"])

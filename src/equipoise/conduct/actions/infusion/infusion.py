@@ -21,6 +21,7 @@ from equipoise.conduct.actions.visits.recording import (
     require_may_record,
 )
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import ItemRow
 from equipoise.conduct.rules import dose, forms
 from equipoise.conduct.rules import infusion as rules
 from equipoise.conduct.rules.preconditions import check_start
@@ -146,7 +147,8 @@ def infusion_rate(act: Act, participant: str, ml_per_hour: Decimal, at: str = ""
     prepared = [Decimal(dose.decimal_text(step.rate_ml_per_hour)) for step in sheet.steps]
     if ml_per_hour < min(prepared):
         act.require_why("The infusion was slowed or interrupted")
-    if ml_per_hour > 0 and form_of(act, visit, SHEET).state == "held":
+    standing = form_of(act, visit, SHEET)
+    if ml_per_hour > 0 and standing is not None and standing.state == "held":
         act.refuse("C543", visit, "A stop rule was met.", "an infusion that is stopped", "infusion-stop.")
     entries = [*run, (when, ml_per_hour), (when, Decimal(0))]
     raise_problems(rules.check_intervals(rules.intervals_of(entries, sheet), sheet))
@@ -215,10 +217,15 @@ def require_minute(act: Act, minute: Decimal, start: datetime) -> None:
 
 def _readings(act: Act, visit: str, form: forms.Form) -> list[tuple[int, Decimal]]:
     """Number and minute of each reading that was taken, in the order recorded."""
-    rows = act.trial.rows(
-        "SELECT repeat, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND item = %s"
-        " AND missing = '' ORDER BY repeat",
-        (act.participant.participant, visit, form.id, TAKEN),
+    rows = act.trial.values(
+        ItemRow,
+        ("repeat", "value"),
+        participant=act.participant.participant,
+        visit=visit,
+        form=form.id,
+        item=TAKEN,
+        missing="",
+        order=("repeat",),
     )
     return [(number, Decimal(value)) for number, value in rows]
 

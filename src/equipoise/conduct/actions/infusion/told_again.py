@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from equipoise.conduct.rows.tables import EventRow, SealedEventRow
 from equipoise.conduct.rules import dose, stock
 
 if TYPE_CHECKING:
@@ -14,19 +15,14 @@ if TYPE_CHECKING:
 
 def sealed_by(act: Act, numbers: Sequence[int]) -> dict[str, Any]:
     """The last sealed entry that belongs to events of these numbers, opened."""
-    marks = ", ".join(["%s"] * len(numbers))
-    rows = act.trial.rows(
-        f"SELECT number, event_number, content FROM sealed_event WHERE event_number IN ({marks}) ORDER BY number",
-        tuple(numbers),
-    )
-    number, event, content = rows[-1]
-    return act.vault.open(f"event {number} of {event}", content)
+    sealed = act.trial.find(SealedEventRow, event_number__in=numbers, order=("number",))[-1]
+    return act.vault.open(f"event {sealed.number} of {sealed.event_number}", sealed.content)
 
 
 def sheet_again(act: Act, numbers: Sequence[int]) -> str:
     """Drug and milligrams of a sheet as they were told when it was made."""
     told = sealed_by(act, numbers)["dose"]
-    ((protocol,),) = act.trial.rows("SELECT protocol_hash FROM event WHERE number = %s", (numbers[0],))
+    ((protocol,),) = act.trial.values(EventRow, ("protocol_hash",), number=numbers[0])
     sheet = dose.open_sheet(act.trial.protocol(protocol), told["day"])
     act.tell(
         {
@@ -47,8 +43,8 @@ def check_again_told(act: Act, numbers: Sequence[int]) -> str:
     """Drug and milligrams of the sheet that was checked: the last one made before the check."""
     given, day = act.given["participant"], act.given.get("day")
     found: dict[str, Any] = {}
-    for number, event, content in act.trial.rows(
-        "SELECT number, event_number, content FROM sealed_event WHERE event_number < %s ORDER BY number", (numbers[0],)
+    for number, event, content in act.trial.values(
+        SealedEventRow, ("number", "event_number", "content"), event_number__below=numbers[0], order=("number",)
     ):
         entry = act.vault.open(f"event {number} of {event}", content)
         made = entry.get("dose", {})
@@ -61,9 +57,8 @@ def check_again_told(act: Act, numbers: Sequence[int]) -> str:
 def shelf_again(act: Act, numbers: Sequence[int]) -> str:
     """The shelf as it was after the entry."""
     entries = []
-    for number, event, content in act.trial.rows(
-        "SELECT number, event_number, content FROM sealed_event WHERE event_number <= %s ORDER BY number",
-        (numbers[-1],),
+    for number, event, content in act.trial.values(
+        SealedEventRow, ("number", "event_number", "content"), event_number__at_most=numbers[-1], order=("number",)
     ):
         opened = act.vault.open(f"event {number} of {event}", content)
         if opened.get("kind") == "stock":

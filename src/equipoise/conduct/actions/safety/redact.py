@@ -7,8 +7,9 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.audit_trail.canonical import written
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import is_sealed, place_of_item, place_of_query
+from equipoise.conduct.rows.statements import empty_log, overwrite_deleted
+from equipoise.conduct.rows.tables import KINDS, EventRow
 
 CODES = {"C129": "There is nothing to redact."}
 REDACTED = "redacted"
@@ -63,8 +64,8 @@ def redact(act: Act, participant: str, text: str) -> None:
     """
     if len(text.strip()) < 3:
         act.refuse("C129", "text", "The text is too short to be found safely.", "three letters or more")
-    rows = act.trial.rows(
-        "SELECT number, what, why FROM event WHERE participant = %s AND salt <> '' ORDER BY number", (participant,)
+    rows = act.trial.values(
+        EventRow, ("number", "what", "why"), participant=participant, salt__not="", order=("number",)
     )
     search = _Search(act, text)
     kept: dict[str, str] = {}
@@ -90,7 +91,7 @@ def redact(act: Act, participant: str, text: str) -> None:
             "Add --safety FOLDER to search what is sealed." if unread else "",
         )
     if act.trial.is_sqlite:
-        act.trial.rows("PRAGMA secure_delete = ON")  # what is taken out is overwritten in the file
+        overwrite_deleted(act.trial)
     if text in act.why:
         act.why, act.asked = act.why.replace(text, "..."), ""
     act.record(
@@ -112,8 +113,8 @@ def redact(act: Act, participant: str, text: str) -> None:
 def _log_emptied(act: Act) -> str:
     """Write SQLite's log into the database and empty it: it holds the words as they were."""
     with act.trial.use():
-        busy = act.trial.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-    if busy:
+        emptied = empty_log(act.trial)
+    if not emptied:
         return "the text may stand in the database's log (-wal) until every program that has the trial open is closed"
     return ""
 
@@ -179,13 +180,10 @@ class _Search:
 def _rows(act: Act, participant: str, search: _Search) -> dict[str, list[dict[str, Any]]]:
     """Rows of the participant that hold the text now, each with its key and what is left."""
     out: dict[str, list[dict[str, Any]]] = {}
-    for table in TABLES.values():
+    for kind, table in KINDS.items():
         if "participant" not in (*table.key, *table.columns):
             continue
-        found = act.trial.rows(
-            f"SELECT {', '.join(table.all)} FROM {table.name} WHERE participant = %s", (participant,)
-        )
-        for values in found:
+        for values in act.trial.values(kind, table.all, participant=participant):
             row = dict(zip(table.all, values, strict=True))
             if "blinding" in row and row["blinding"] != "open":
                 left = row if search.key is None else search.without_sealed(row, row["event_number"])

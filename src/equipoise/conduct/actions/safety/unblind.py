@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
-from equipoise.conduct.trial.models import Account, Allocation, Unblinding
+from equipoise.conduct.rows.tables import AccountRow, AllocationRow, EventRow, UnblindingRow
 
 CODES = {
     "C127": "An unblinding that is not there, or is not for this account.",
@@ -21,7 +21,7 @@ def _open(act: Act, mode: str, told: str, impact: str = "") -> str:
     """The row of a new unblinding, by its running number; the participant must have an allocation."""
     person = act.participant.participant
     changed = act.take("unblind")
-    number = f"U-{Unblinding.objects.count() + 1:03d}"
+    number = f"U-{act.trial.count(UnblindingRow) + 1:03d}"
     row = {
         "unblinding": number,
         "participant": person,
@@ -42,7 +42,7 @@ def _open(act: Act, mode: str, told: str, impact: str = "") -> str:
 
 
 def _arms(act: Act, participant: str) -> dict[str, str]:
-    numbers = sorted(Allocation.objects.filter(participant=participant).values_list("randomization", flat=True))
+    numbers = sorted(act.trial.column(AllocationRow, "randomization", participant=participant))
     arms = {number: act.arm_of(participant, number) for number in numbers}
     label = act.protocol.arm_label
     return {f"randomization {number}" if len(arms) > 1 else "arm": label(arm) for number, arm in arms.items()}
@@ -51,7 +51,7 @@ def _arms(act: Act, participant: str) -> dict[str, str]:
 def _told_again(act: Act, numbers: Sequence[int]) -> str:
     person = act.given.get("participant")
     if person is None:
-        ((person,),) = act.trial.rows("SELECT participant FROM event WHERE number = %s", (numbers[0],))
+        ((person,),) = act.trial.values(EventRow, ("participant",), number=numbers[0])
         act.load(person)
     act.tell(_arms(act, person))
     return ""
@@ -98,12 +98,12 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
 @action("unblind-for", states=_ALWAYS, why=True)
 def unblind_for(act: Act, participant: str, told: str) -> None:
     """Ask that somebody else be told the arm (who treats the participant): the one who asks never receives it."""
-    account = Account.objects.filter(account=told).first()
+    account = act.trial.first(AccountRow, account=told)
     if account is None or account.state != "active" or not set(account.roles.split(",")) & set(TOLD):
         act.refuse("C128", "told", f"{told} may not be told an arm.", f"an account of the role {', '.join(TOLD)}")
     if told == act.session.account:
         act.refuse("C128", "told", "The one who asks would be told.", "another person", "Use unblind for oneself.")
-    if not Allocation.objects.filter(participant=participant).exists():
+    if not act.trial.has(AllocationRow, participant=participant):
         act.take("unblind")
         act.refuse("C127", participant, "There is no allocation.", "somebody randomized")
     _open(act, "third-party", told)
@@ -112,7 +112,7 @@ def unblind_for(act: Act, participant: str, told: str) -> None:
 @action("unblind-told", states=_ALWAYS, again=_told_again)
 def unblind_told(act: Act, unblinding: str) -> None:
     """Receive the arm that somebody asked be told to this account; needs the pharmacy's folder."""
-    found = Unblinding.objects.filter(unblinding=unblinding, told=act.session.account, mode="third-party").first()
+    found = act.trial.first(UnblindingRow, unblinding=unblinding, told=act.session.account, mode="third-party")
     if found is None:
         act.refuse("C127", unblinding, "Nobody asked that this account be told.", "an unblinding for this account")
     act.load(found.participant)

@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.enrolment.baseline import record_baseline
 from equipoise.conduct.actions.grounds import SHEET, accepted_weight, voided_sheets
-from equipoise.conduct.actions.history import require_day, turns_of
+from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.infusion.infusion import (
     RUN,
     entry_rows,
@@ -39,7 +39,8 @@ from equipoise.conduct.actions.visits.recording import (
 )
 from equipoise.conduct.actions.visits.visit import forms_on, only_substance, texts_of, visit_row
 from equipoise.conduct.actions.visits.weight import judge, settled, voided
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.joined import filled_items
+from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, ItemRow
 from equipoise.conduct.rules import forms
 from equipoise.conduct.rules import infusion as running
 from equipoise.conduct.rules.status import Turn, columns_of, standing_after
@@ -110,8 +111,7 @@ def correct(
     if form == "baseline":
         record_baseline(act, answers or {})
     elif form in own:
-        if form_of(act, visit, form, repeat) is None:
-            act.refuse("C602", f"{visit} {form} {repeat}", "Nothing is recorded there.", "a form that was recorded")
+        recorded_form(act, visit, form, repeat)
         own[form](act, visit, repeat, told, on)
     else:
         _form(act, (visit, form, repeat), told, confirm or [], on)
@@ -119,10 +119,18 @@ def correct(
 
 def _require_unchanged(act: Act, visit: str, form: str, repeat: int, as_of: int) -> None:
     """Refuse where the form is no longer the one that was looked at (C632)."""
-    row = act.trial.row("form", participant=act.participant.participant, visit=visit, form=form, repeat=repeat)
+    row = act.trial.first(FormRow, participant=act.participant.participant, visit=visit, form=form, repeat=repeat)
     if row is not None and row.event_number != as_of:
         found = f"It was changed meanwhile, by event {row.event_number}."
         act.refuse("C632", form, found, f"the values of event {as_of}", "Look at it again.")
+
+
+def recorded_form(act: Act, visit: str, form: str, repeat: int) -> FormRow:
+    """The row of a filling; C602 where nothing is recorded there."""
+    row = form_of(act, visit, form, repeat)
+    if row is None:
+        act.refuse("C602", f"{visit} {form} {repeat}", "Nothing is recorded there.", "a form that was recorded")
+    return row
 
 
 def _form(
@@ -220,7 +228,7 @@ def _not_known(act: Act, visit: str, made: forms.Form, repeat: int, substance: s
 
 def _weight(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: date | None) -> None:
     """Correct a weight: it is judged as if it had been told so at first, and whatever rested on it is void."""
-    row = form_of(act, visit, "weight", repeat)
+    row = recorded_form(act, visit, "weight", repeat)
     before = values_of(act, visit, "weight", repeat)
     kg = forms.number(told.get("kg") or before["kg"])
     if set(told) - {"kg"} or kg is None:
@@ -256,19 +264,15 @@ def _weight(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: 
 
 def _dosed_by(act: Act, old: str, new: Decimal | None) -> dict[str, list[str]]:
     """Infusions that were given by a weight that is another now."""
-    given = act.trial.rows(
-        "SELECT f.visit, i.value FROM form f JOIN item i ON i.participant = f.participant AND i.visit = f.visit AND"
-        " i.form = f.form AND i.repeat = f.repeat WHERE f.participant = %s AND f.form = %s AND i.item = 'weight' AND"
-        " f.state IN ('running', 'held', 'ended')",
-        (act.participant.participant, SHEET),
-    )
-    found = sorted(visit for visit, kg in given if Decimal(kg) == Decimal(old) and Decimal(kg) != new)
+    states = ("running", "held", "ended")
+    given = filled_items(act.trial, act.participant.participant, SHEET, items=("weight",), states=states)
+    found = sorted(one.visit for one in given if Decimal(one.value) == Decimal(old) and Decimal(one.value) != new)
     return {"given_by_the_old_weight": found} if found else {}
 
 
 def _disposition(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: date | None) -> None:
     """Correct the date or the reason of how somebody left; where they stand follows from the dates as they are now."""
-    row = form_of(act, visit, "disposition", repeat)
+    row = recorded_form(act, visit, "disposition", repeat)
     before = values_of(act, visit, "disposition", repeat)
     if set(told) - {"reason"}:
         act.refuse("C602", "answers", f"Found {told}.", "a reason, or on=DATE; another event: entered-in-error")
@@ -277,7 +281,7 @@ def _disposition(act: Act, visit: str, repeat: int, told: dict[str, str | None],
         day = require_day(act, _kind_of(before["event"], act, row.first_event), on, death=None)
     items: dict[str, tuple[str, str | None, str]] = {id: ("text", value, "") for id, value in told.items()}
     rows = form_rows(act, visit, "disposition", items, repeat=repeat, state=row.state, on=day, is_new=False)
-    turns = [Turn(day, t.number, t.treatment, t.follow_up) if t.number == row.first_event else t for t in turns_of(act)]
+    turns = [Turn(day, t.number, t.treatment, t.follow_up) if t.number == row.first_event else t for t in act.turns]
     act.record(
         subject=before["event"].replace("_", " "),
         what={
@@ -289,7 +293,7 @@ def _disposition(act: Act, visit: str, repeat: int, told: dict[str, str | None],
 
 
 def _kind_of(event: str, act: Act, number: int) -> str:
-    turned = next((turn for turn in turns_of(act) if turn.number == number), None)
+    turned = next((turn for turn in act.turns if turn.number == number), None)
     if event == "study_withdrawal":
         visits = turned is not None and turned.follow_up == "withdrawn_from_visits"
         return "withdrawal from visits" if visits else "withdrawal"
@@ -334,9 +338,13 @@ def _run(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: dat
 
 def _checked_at(act: Act, visit: str) -> datetime | None:
     """When the sheet of an infusion was checked: nothing started before."""
-    rows = act.trial.rows(
-        "SELECT at FROM event WHERE participant = %s AND action = 'dose-check' AND subject = %s ORDER BY number DESC",
-        (act.participant.participant, visit),
+    rows = act.trial.values(
+        EventRow,
+        ("at",),
+        participant=act.participant.participant,
+        action="dose-check",
+        subject=visit,
+        order=("-number",),
     )
     if not rows:
         return None
@@ -438,7 +446,7 @@ def entered_in_error(
         "repeat": repeat,
     }
     if form == "disposition":
-        turns = [turn for turn in turns_of(act) if turn.number != row.first_event]
+        turns = [turn for turn in act.turns if turn.number != row.first_event]
         rows = joined(rows, _standing_rows(act, turns))
         answer["follow_up"] = standing_after(act.course, turns).follow_up
     elif form == "weight":
@@ -457,12 +465,8 @@ def entered_in_error(
 def _taken_back(act: Act, visit: str, form: str, repeat: int) -> dict[str, list[dict[str, Any]]]:
     """Rows that clear a form and say that it was entered in error; what was sealed is sealed anew."""
     who = {"participant": act.participant.participant, "visit": visit, "form": form, "repeat": repeat}
-    cells = act.trial.rows(
-        "SELECT item, type, unit, blinding FROM item WHERE participant = %s AND visit = %s AND form = %s"
-        " AND repeat = %s ORDER BY item",
-        tuple(who.values()),
-    )
     names = ("item", "type", "unit", "blinding")
+    cells = act.trial.values(ItemRow, names, **who, order=("item",))
     items = [
         sealed_cell(act, {**who, **dict(zip(names, cell, strict=True)), "value": "", "missing": IN_ERROR})
         for cell in cells

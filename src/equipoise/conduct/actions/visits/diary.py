@@ -13,9 +13,9 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.history import local_date_of, standing_of
 from equipoise.conduct.actions.permissions import PARTICIPANT
 from equipoise.conduct.actions.repeat import run_again
+from equipoise.conduct.actions.turns import local_date_of
 from equipoise.conduct.actions.visits.due import today_at
 from equipoise.conduct.actions.visits.recording import (
     day_1_of,
@@ -27,9 +27,9 @@ from equipoise.conduct.actions.visits.recording import (
     values_of,
 )
 from equipoise.conduct.actions.visits.visit import day_rows
-from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed
+from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, CredentialRow, EventRow, FormRow, VisitRow
 from equipoise.conduct.rules import diary as rules
 from equipoise.conduct.rules import forms, windows
 from equipoise.foundation.errors import ConductError, Problem, listed, raise_if_any
@@ -42,14 +42,14 @@ _SHOWN = 60  # days of the diary that are shown back
 def link_of(trial: Any, link: str) -> tuple[str, str]:
     """The account and the participant of a link in use; ("", "") where there is none, whichever part is wrong."""
     number, secret = rules.link_parts(link)
-    found = trial.rows("SELECT what, participant FROM event WHERE number = %s AND action = 'diary-link'", (number,))
+    found = trial.values(EventRow, ("what", "participant"), number=number, action="diary-link")
     if not found or not found[0][0]:
         return "", ""
     said = json.loads(found[0][0])
     if not rules.is_link(secret, said.get("link", "")):
         return "", ""
     name = said["answer"]["account"]
-    account = trial.row("account", account=name)
+    account = trial.first(AccountRow, account=name)
     if account is None or account.state != "active" or account.roles != PARTICIPANT:
         return "", ""
     return name, found[0][1]
@@ -57,7 +57,7 @@ def link_of(trial: Any, link: str) -> tuple[str, str]:
 
 def has_pin(trial: Any, account: str) -> bool:
     """Whether the account of a link has its PIN."""
-    return bool(trial.rows("SELECT 1 FROM credential WHERE account = %s", (account,)))
+    return bool(trial.has(CredentialRow, account=account))
 
 
 def passphrase_of(link: str, pin: str) -> str:
@@ -67,9 +67,8 @@ def passphrase_of(link: str, pin: str) -> str:
 
 def _accounts(act: Act) -> list[tuple[str, str]]:
     """Accounts of the participant's links, with their state."""
-    return act.trial.rows(
-        "SELECT account, state FROM account WHERE person = %s AND roles = %s ORDER BY event_number",
-        (act.participant.participant, PARTICIPANT),
+    return act.trial.values(
+        AccountRow, ("account", "state"), person=act.participant.participant, roles=PARTICIPANT, order=("event_number",)
     )
 
 
@@ -91,7 +90,7 @@ def diary_link(act: Act, participant: str) -> None:
     if rules.diary_forms(act.protocol) is None:
         act.refuse("C653", participant, "The protocol asks nothing day by day.", "an open daily-use calendar")
     secret = code(act.entropy, 6)
-    known = {name for (name,) in act.trial.rows("SELECT account FROM account")}
+    known = {name for (name,) in act.trial.values(AccountRow, ("account",))}
     number = next(n for n in range(1, len(known) + 2) if f"{participant}.diary-{n}" not in known)
     name = f"{participant}.diary-{number}"
     ended = [{"account": account, "state": "disabled"} for account, state in _accounts(act) if state == "active"]
@@ -189,7 +188,7 @@ def _require_day(act: Act, on: date, today: date) -> None:
     if on not in planned:
         words = f"{planned[0]} to {planned[-1]}" if planned else "no day yet"
         act.refuse("C652", "on", f"{on} is not asked about.", words)
-    if standing_of(act, on).follow_up in _ENDED:
+    if act.standing_on(on).follow_up in _ENDED:
         act.refuse("C652", "on", f"On {on} nothing more was asked.", "days on which the participant was followed")
 
 
@@ -256,21 +255,22 @@ def read_diary(act: Act, participant: str) -> None:
     act.record(subject="diary", what={"read": "diary"})
     accounts = _accounts(act)
     name = next((account for account, state in accounts if state == "active"), "")
-    given = act.trial.rows(
-        "SELECT at, offset_minutes, account FROM event WHERE participant = %s AND action = 'diary-link'"
-        " ORDER BY number DESC LIMIT 1",
-        (participant,),
+    given = act.trial.values(
+        EventRow,
+        ("at", "offset_minutes", "account"),
+        participant=participant,
+        action="diary-link",
+        order=("-number",),
+        limit=1,
     )
-    seen = (
-        act.trial.rows("SELECT max(at) FROM event WHERE account = %s AND action = 'sign-in'", (name,)) if name else []
-    )
+    opened = act.trial.largest(EventRow, "at", account=name, action="sign-in") if name else None
     link = {
         "account": name,
         "given": len(accounts),
         "has_pin": bool(name) and has_pin(act.trial, name),
         "given_on": local_date_of(given[0][0], given[0][1]).isoformat() if given else "",
         "given_by": given[0][2] if given else "",
-        "opened": seen[0][0] if seen and seen[0][0] else "",
+        "opened": opened or "",
     }
     act.tell({**_diary(act), "link": link})
 
@@ -312,16 +312,16 @@ def _diary(act: Act) -> dict[str, Any]:
 
 def _told_rows(act: Act, asked: rules.DiaryForms, first: date) -> list[dict[str, Any]]:
     """What was told of each day, the newest first: use, amount and craving, by whom, when it arrived and was made."""
-    rows = act.trial.rows(
-        "SELECT f.repeat, f.date, e.account, e.role, e.at, e.offset_minutes, e.what, f.first_event,"
-        " f.event_number FROM form f"
-        " JOIN event e ON e.number = f.first_event WHERE f.participant = %s AND f.visit = 'calendar' AND f.form = %s"
-        " AND f.state <> %s",
-        (act.participant.participant, asked.calendar, IN_ERROR),
+    days = act.trial.find(
+        FormRow, participant=act.participant.participant, visit="calendar", form=asked.calendar, state__not=IN_ERROR
     )
+    first_events = [row.first_event for row in days]
+    events = {event.number: event for event in act.trial.find(EventRow, number__in=first_events)}
     out = []
-    for repeat, on, account, role, at, offset, what, first_event, last_event in sorted(rows, reverse=True):
-        said = json.loads(what) if what else {}
+    for row in sorted(days, key=lambda row: row.repeat, reverse=True):
+        event, repeat, on = events[row.first_event], row.repeat, row.date
+        account, role, at, offset, said = event.account, event.role, event.at, event.offset_minutes, event.content
+        first_event, last_event = row.first_event, row.event_number
         values = values_of(act, "calendar", asked.calendar, repeat)
         craving = {
             made.id: values_of(act, rules.DIARY, made.id, repeat).get(item.id, "") for made, item in asked.cravings
@@ -354,9 +354,7 @@ def _next_visit(act: Act, today: date) -> dict[str, str] | None:
     """The next visit of the plan that has not passed: its name and window."""
     done = {
         visit
-        for visit, state in act.trial.rows(
-            "SELECT visit, state FROM visit WHERE participant = %s", (act.participant.participant,)
-        )
+        for visit, state in act.trial.values(VisitRow, ("visit", "state"), participant=act.participant.participant)
         if state != IN_ERROR
     }
     ahead = sorted(

@@ -19,8 +19,8 @@ from equipoise.conduct.actions.visits.recording import (
     values_of,
 )
 from equipoise.conduct.actions.visits.visit import NOT_DONE
-from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, FormRow, ParticipantRow, QueryRow, SiteRow, VisitRow
 from equipoise.conduct.rules import adverse_events, forms, windows
 from equipoise.protocol.language.design import BehaviouralIntervention
 
@@ -48,9 +48,9 @@ def due(act: Act, participant: str | None = None, days: int = 14) -> None:
 
 def everybody(act: Act) -> list[str]:
     """Participants of the account's sites whose screening did not end it."""
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    rows = act.trial.rows("SELECT participant, site FROM participant WHERE status <> 'not_enrolled'")
+    rows = act.trial.values(ParticipantRow, ("participant", "site"), status__not="not_enrolled")
     return sorted(participant for participant, site in rows if not sites or site in sites)
 
 
@@ -82,24 +82,22 @@ def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
             yield from _treatment(act, today, row)
         yield from _calendar(act, today, row)
     yield from _reports(act, row)
-    asked = act.trial.rows(
-        "SELECT COUNT(*) FROM query WHERE participant = %s AND state = 'open' AND blinding = 'open'", (participant,)
-    )[0][0]
+    asked = act.trial.count(QueryRow, participant=participant, state="open", blinding="open")
     if asked:
         yield row("open", f"{asked} queries to answer", "", "query-answer", kind="queries")
 
 
 def today_at(act: Act, site: str) -> date:
     """The date on the wall of a site."""
-    found = act.trial.row("site", site=site)
+    found = act.trial.first(SiteRow, site=site)
     return windows.local_date(act.now.utc, zone_of(found.zone if found is not None else "UTC"))
 
 
 def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, Any]]:
     states = {
         visit: (state, on)
-        for visit, state, on in act.trial.rows(
-            "SELECT visit, state, date FROM visit WHERE participant = %s AND repeat = 1", (act.participant.participant,)
+        for visit, state, on in act.trial.values(
+            VisitRow, ("visit", "state", "date"), participant=act.participant.participant, repeat=1
         )
         if state != IN_ERROR
     }
@@ -139,9 +137,7 @@ def open_forms(act: Act, visit: str) -> list[str]:
             continue  # its days are listed by themselves
         if not forms.asks_something(made, surroundings_of(act, visit, made)):
             continue
-        if made.kind == "vitals" and act.trial.rows(
-            "SELECT 1 FROM form WHERE participant = %s AND form = %s LIMIT 1", (act.participant.participant, form)
-        ):
+        if made.kind == "vitals" and act.trial.has(FormRow, participant=act.participant.participant, form=form):
             continue
         out.append(form)
     return out
@@ -153,10 +149,9 @@ def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
     wanted = [windows.date_of(day, first) for day in windows.calendar_days(act.protocol)]
     for form in daily:
         told = {row.date for row in repeats_of(act, "calendar", form) if row.state != IN_ERROR}
-        given_up = act.trial.rows(
-            "SELECT MAX(date) FROM form WHERE participant = %s AND form = %s AND state = %s",
-            (act.participant.participant, form, NOT_DONE),
-        )[0][0]
+        given_up = act.trial.largest(
+            FormRow, "date", participant=act.participant.participant, form=form, state=NOT_DONE
+        )
         absent = [
             day
             for day in wanted
@@ -196,7 +191,7 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
 
 def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
     """Reports of adverse events whose time limits run, and those whose have passed."""
-    site = act.trial.row("site", site=act.participant.site)
+    site = act.trial.first(SiteRow, site=act.participant.site)
     zone = zone_of(site.zone if site is not None else "UTC")
     for entry in repeats_of(act, FORM, FORM):
         values = values_of(act, FORM, FORM, entry.repeat)

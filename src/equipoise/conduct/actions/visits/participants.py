@@ -8,6 +8,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import rows_of, today_at
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, VisitRow
 from equipoise.conduct.rules import windows
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -18,9 +19,9 @@ def participants(act: Act, participant: str | None = None) -> None:
     """List everybody screened at the account's sites, or one of them: where each stands, on which study day, and what
     is due next.
     """
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    known = act.trial.rows("SELECT participant, site FROM participant")
+    known = act.trial.values(ParticipantRow, ("participant", "site"))
     rows = [
         standing(act, id) for id, site in sorted(known) if (not sites or site in sites) and participant in (None, id)
     ]
@@ -58,6 +59,6 @@ def standing(act: Act, id: str) -> dict[str, Any]:
 
 def _visits(act: Act, id: str, overdue: int) -> tuple[int, int]:
     """How many visits were held of those due so far: held, missed, and past without an entry."""
-    states = [state for (state,) in act.trial.rows("SELECT state FROM visit WHERE participant = %s", (id,))]
+    states = [state for (state,) in act.trial.values(VisitRow, ("state",), participant=id)]
     held, missed = states.count("attended"), states.count("missed")
     return held, held + missed + overdue

@@ -11,7 +11,7 @@ from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import open_forms, today_at
 from equipoise.conduct.actions.visits.recording import due_of
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, EventRow, ParticipantRow, QueryRow, VisitRow
 from equipoise.conduct.rules import forms
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -25,11 +25,11 @@ def progress(act: Act) -> None:
     """Tell how the trial comes along at the account's sites: who entered, by month; visits and forms of those due;
     queries. Pooled over arms always; who reads no records is told of all sites together.
     """
-    account = act.trial.row("account", account=act.session.account)
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
     reads = bool(act.roles & MATRIX["participants"])
-    columns = "participant, site, status, screening"
-    known = [row for row in act.trial.rows(f"SELECT {columns} FROM participant") if not sites or row[1] in sites]
+    everybody = act.trial.values(ParticipantRow, ("participant", "site", "status", "screening"))
+    known = [row for row in everybody if not sites or row[1] in sites]
     planned = act.protocol.model.trial.planned_n.usable
     people = [_person(act, id, site) for id, site, status, _ in sorted(known) if status == "randomized"]
     act.load_none()
@@ -63,7 +63,7 @@ def _entered(known: list[Any]) -> list[dict[str, Any]]:
 
 def _months(act: Act, mine: set[str]) -> list[tuple[str, int]]:
     """How many were randomized in each month, the first to the last without a gap."""
-    rows = act.trial.rows("SELECT participant, at FROM event WHERE action IN ('randomize', 'envelope-opened')")
+    rows = act.trial.values(EventRow, ("participant", "at"), action__in=("randomize", "envelope-opened"))
     first: dict[str, str] = {}
     for id, at in sorted(rows, key=lambda row: str(row[1])):
         if id in mine:
@@ -86,9 +86,7 @@ def _person(act: Act, id: str, site: str) -> dict[str, Any]:
     today = today_at(act, site)
     states = {
         visit: state
-        for visit, state in act.trial.rows(
-            "SELECT visit, state FROM visit WHERE participant = %s AND repeat = 1", (id,)
-        )
+        for visit, state in act.trial.values(VisitRow, ("visit", "state"), participant=id, repeat=1)
         if state != IN_ERROR
     }
     counts: Counter[str] = Counter()
@@ -122,9 +120,7 @@ def _queries(act: Act, mine: set[str]) -> dict[str, int]:
     """Queries on what is open, by state, and the age of the oldest that waits."""
     counts: Counter[str] = Counter()
     oldest = ""
-    for participant, state, at in act.trial.rows(
-        "SELECT participant, state, asked_at FROM query WHERE blinding = 'open'"
-    ):
+    for participant, state, at in act.trial.values(QueryRow, ("participant", "state", "asked_at"), blinding="open"):
         if participant not in mine:
             continue
         counts[state] += 1

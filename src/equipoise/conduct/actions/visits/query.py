@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED
-from equipoise.conduct.audit_trail.tables import TABLES
 from equipoise.conduct.keys.quarantine import TEXT_LENGTH, is_sealed, place_of_query
-from equipoise.conduct.rules.forms import Filling, Form, item_of
+from equipoise.conduct.rows.tables import AccountRow, ItemRow, ParticipantRow, QueryRow, VisitRow
+from equipoise.conduct.rules.form_items import Form
+from equipoise.conduct.rules.forms import Filling, item_of
 from equipoise.foundation.errors import listed
 
 CODES = {
@@ -31,7 +31,7 @@ SEALED = "sealed: add --safety FOLDER"
 
 def new_query(act: Act, number: int, **columns: Any) -> dict[str, Any]:
     """The row of a query, the ``number``-th of this action."""
-    count = int(act.trial.rows("SELECT count(*) FROM query")[0][0])
+    count = int(act.trial.count(QueryRow))
     return {
         "query": f"Q-{count + number:04d}",
         "participant": act.participant.participant,
@@ -68,9 +68,8 @@ def asked_by_checks(
 
 def _is_asked(act: Act, visit: str, item: str, rule: str) -> bool:
     """Whether the check has asked about the item already, and is not answered for good."""
-    found = act.trial.rows(
-        "SELECT 1 FROM query WHERE participant = %s AND visit = %s AND item = %s AND rule = %s AND state <> 'closed'",
-        (act.participant.participant, visit, item, rule),
+    found = act.trial.has(
+        QueryRow, participant=act.participant.participant, visit=visit, item=item, rule=rule, state__not="closed"
     )
     return bool(found)
 
@@ -92,10 +91,14 @@ def settled_by(
     ``checks`` are those of the protocol that were looked at again. Without ``filling`` the form was taken back, and
     what was asked about it is closed.
     """
-    rows = act.trial.rows(
-        "SELECT query, form, repeat, item, rule, first_event FROM query WHERE participant = %s AND visit = %s"
-        " AND state <> 'closed' AND blinding = 'open' AND asked_by = ''",
-        (act.participant.participant, visit),
+    rows = act.trial.values(
+        QueryRow,
+        ("query", "form", "repeat", "item", "rule", "first_event"),
+        participant=act.participant.participant,
+        visit=visit,
+        state__not="closed",
+        blinding="open",
+        asked_by="",
     )
     unusual = {item_of(form, p) for p in filling.accepted if p.code == UNUSUAL} if filling is not None else set()
     out = []
@@ -151,15 +154,12 @@ def _blinding(act: Act, visit: str, form: str, item: str, repeat: int) -> str:
     person = act.participant.participant
     if (item and not form) or (form and not visit):
         act.refuse("C628", item or form, "Where it stands is not named.", "visit=... form=... item=...")
-    if visit and not form and act.trial.row("visit", participant=person, visit=visit, repeat=repeat) is None:
+    if visit and not form and act.trial.first(VisitRow, participant=person, visit=visit, repeat=repeat) is None:
         act.refuse("C628", visit, "No such visit is recorded.", "a visit that was recorded")
     if not form:
         return "open"
     rows = dict(
-        act.trial.rows(
-            "SELECT item, blinding FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = %s",
-            (person, visit, form, repeat),
-        )
+        act.trial.values(ItemRow, ("item", "blinding"), participant=person, visit=visit, form=form, repeat=repeat)
     )
     if not rows or (item and item not in rows):
         act.refuse(
@@ -173,7 +173,7 @@ def _blinding(act: Act, visit: str, form: str, item: str, repeat: int) -> str:
 
 def _found(act: Act, query: str, *states: str) -> Any:
     """The row of a query that this account may see, in one of ``states``."""
-    row = act.trial.row("query", query=query)
+    row = act.trial.first(QueryRow, query=query)
     if row is None or not _sees(act, row):
         act.refuse("C014", query, "There is no such query here.", "a query of the account's sites")
     if row.state not in states:
@@ -212,7 +212,7 @@ def query_answer(act: Act, query: str, text: str) -> None:
     answer = text.strip()
     if row.blinding != "open":
         act.hide("text")
-        place = place_of_query(vars(row), "answer")
+        place = place_of_query(row._asdict(), "answer")
         answer = act.sealer.seal(place, {"text": answer}, act.entropy, length=TEXT_LENGTH)
     _changed(act, row, state="answered", answer=answer, answered_by=act.session.account, answered_at=act.now.text)
 
@@ -233,44 +233,42 @@ def query_reopen(act: Act, query: str) -> None:
     _changed(act, row, state="open", closed_by="", closed_at="")
 
 
-def queries_shown(act: Act, where: str = "1 = 1", given: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+def queries_shown(act: Act, **where: Any) -> list[dict[str, Any]]:
     """Queries that this account may see, oldest first, each with its age in days; sealed ones opened if they can be."""
-    columns = TABLES["query"].all
     out = []
-    for values in act.trial.rows(f"SELECT {', '.join(columns)} FROM query WHERE {where}", given):
-        row = dict(zip(columns, values, strict=True))
-        person = act.trial.row("participant", participant=row["participant"])
-        until = row["closed_at"] or act.now.text
-        if not _sees(act, SimpleNamespace(**row)):
+    for row in act.trial.find(QueryRow, **where):
+        person = act.trial.first(ParticipantRow, participant=row.participant)
+        until = row.closed_at or act.now.text
+        if not _sees(act, row):
             continue
         opened = {name: _opened(act, row, name) for name in ("text", "answer")}
         out.append(
             {
-                "query": row["query"],
+                "query": row.query,
                 "site": person.site if person is not None else "",
-                "participant": row["participant"],
-                "visit": row["visit"],
-                "form": row["form"],
-                "repeat": row["repeat"],
-                "item": opened["text"].get("item", row["item"]),
-                "state": row["state"],
-                "days": (_moment(until) - _moment(row["asked_at"])).days,
-                "asked_by": row["asked_by"] or row["rule"],
-                "asked_at": row["asked_at"],
+                "participant": row.participant,
+                "visit": row.visit,
+                "form": row.form,
+                "repeat": row.repeat,
+                "item": opened["text"].get("item", row.item),
+                "state": row.state,
+                "days": (_moment(until) - _moment(row.asked_at)).days,
+                "asked_by": row.asked_by or row.rule,
+                "asked_at": row.asked_at,
                 "text": opened["text"]["text"],
-                "answered_by": row["answered_by"],
+                "answered_by": row.answered_by,
                 "answer": opened["answer"]["text"],
             }
         )
     return sorted(out, key=lambda row: (row["site"], row["asked_at"], row["query"]))
 
 
-def _opened(act: Act, row: dict[str, Any], column: str) -> dict[str, Any]:
-    text = row[column]
-    if row["blinding"] == "open" or not is_sealed(text):
+def _opened(act: Act, row: QueryRow, column: str) -> dict[str, Any]:
+    text = getattr(row, column)
+    if row.blinding == "open" or not is_sealed(text):
         return {"text": text}
     key = act.quarantine
-    return key.open(place_of_query(row, column), text) if key is not None else {"text": SEALED}
+    return key.open(place_of_query(row._asdict(), column), text) if key is not None else {"text": SEALED}
 
 
 def _moment(text: str) -> datetime:
@@ -282,9 +280,9 @@ def queries(act: Act, site: str = "", state: str = "unclosed") -> None:
     """List queries by site and age: those not closed, or of one state (open, answered, closed, all)."""
     if state not in STATES:
         act.refuse("C629", "state", f"Found {state!r}.", listed(STATES))
-    where, given = {"all": ("1 = 1", ()), "unclosed": ("state <> %s", ("closed",))}.get(state, ("state = %s", (state,)))
-    account = act.trial.row("account", account=act.session.account)
+    where = {"all": {}, "unclosed": {"state__not": "closed"}}.get(state, {"state": state})
+    account = act.trial.first(AccountRow, account=act.session.account)
     sites = [site] if site else [name for name in (account.sites.split(",") if account else ()) if name]
-    found = [row for row in queries_shown(act, where, given) if not sites or row["site"] in sites]
+    found = [row for row in queries_shown(act, **where) if not sites or row["site"] in sites]
     act.record(subject=f"queries {state}", what={"listed": len(found)})
     act.tell({"queries": found})

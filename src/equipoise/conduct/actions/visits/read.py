@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
@@ -15,6 +14,7 @@ from equipoise.conduct.actions.visits.query import SEALED, queries_shown
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, due_of, is_seen, roles_of
 from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items
+from equipoise.conduct.rows.tables import FormRow, ItemRow, SignatureRow, VisitRow
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
 HIDDEN = "quarantined until lock"
@@ -23,18 +23,16 @@ HIDDEN = "quarantined until lock"
 @action("read", states=_ALWAYS, again=run_again)
 def read(act: Act, participant: str, visit: str = "") -> None:
     """Read a participant's records, or those of one visit: that somebody did is recorded, what they say is not."""
-    from equipoise.conduct.trial.models import Form, ItemValue, Visit
-
     sees_all = act.state.state == "locked" or bool(roles_of(act) & READS_QUARANTINED)
     key = act.quarantine if sees_all else None
-    wanted = {"participant": participant, **({"visit": visit} if visit else {})}
+    wanted: dict[str, Any] = {"participant": participant, **({"visit": visit} if visit else {})}
     forms: dict[str, dict[str, Any]] = {}
     blinding: dict[str, set[str]] = {}
     # While an infusion runs others than the nurse read that it does: a rate of 0 may come from a stop rule.
-    under_way = set() if sees_all or "infusion" in roles_of(act) else _under_way(participant)
+    under_way = set() if sees_all or "infusion" in roles_of(act) else _under_way(act, participant)
     rates_only = roles_of(act) <= {"rater"}
-    for cell in ItemValue.objects.filter(**wanted).values():
-        row = SimpleNamespace(**(opened_items([cell], key)[0] if sees_all else cell))
+    for cell in act.trial.find(ItemRow, **wanted):
+        row = ItemRow(**opened_items([cell._asdict()], key)[0]) if sees_all else cell
         # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
         if rates_only and not sees_all and row.visit.startswith("infusion-day-"):
             continue
@@ -49,7 +47,7 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     hidden_forms = {name for name, kinds in blinding.items() if "quarantined" in kinds and not sees_all}
     states = {
         f"{row.visit} {row.form} {row.repeat}": row.state
-        for row in Form.objects.filter(**wanted)
+        for row in act.trial.find(FormRow, **wanted)
         if f"{row.visit} {row.form} {row.repeat}" in forms.keys() - hidden_forms
     }
     # A count of quarantined readings, or an item left out among them, could tell as well: the form stands as one line.
@@ -66,7 +64,7 @@ def read(act: Act, participant: str, visit: str = "") -> None:
             merged[name] = {**({"state": states[name]} if name in states else {}), **dict(sorted(forms[name].items()))}
     visits = {
         row.visit: {"state": row.state, "date": row.date, "study_day": row.study_day, "reason": row.reason}
-        for row in Visit.objects.filter(**wanted)
+        for row in act.trial.find(VisitRow, **wanted)
     }
     person = act.participant
     act.record(subject=f"reading {visit or 'all'}", what={"quarantined_shown": key is not None})
@@ -83,27 +81,22 @@ def read(act: Act, participant: str, visit: str = "") -> None:
             "visits": dict(sorted(visits.items())),
             "forms": merged,
             **_about_forms(act, wanted),
-            "queries": queries_shown(act, "participant = %s", (participant,)),
+            "queries": queries_shown(act, participant=participant),
             "signatures": _signatures(act, participant),
         }
     )
 
 
-def _under_way(participant: str) -> set[str]:
+def _under_way(act: Act, participant: str) -> set[str]:
     """Where the records of infusions stand that have begun and not ended."""
-    from equipoise.conduct.trial.models import Form
-
-    found = Form.objects.filter(participant=participant, form=SHEET, state__in=("running", "held"))
-    return {row.visit for row in found}
+    return set(act.trial.column(FormRow, "visit", participant=participant, form=SHEET, state__in=("running", "held")))
 
 
-def _about_forms(act: Act, wanted: Mapping[str, str]) -> dict[str, Any]:
+def _about_forms(act: Act, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Of open forms: the dates they stand for, which were not done, and which are calendars of days."""
-    from equipoise.conduct.trial.models import Form
-
     open_ = {id for id, entry in act.protocol.model.assessments.items() if entry.blinding == "open"}
     therapies = set(act.protocol.model.interventions)
-    rows = [row for row in Form.objects.filter(**wanted) if row.form in open_ | therapies]
+    rows = [row for row in act.trial.find(FormRow, **wanted) if row.form in open_ | therapies]
     return {
         "daily": sorted(id for id in open_ if act.protocol.model.assessments[id].type == "daily-use"),
         "dates": {f"{row.visit} {row.form} {row.repeat}": row.date for row in rows if row.date},
@@ -131,7 +124,7 @@ def _planned(act: Act) -> list[dict[str, Any]]:
 def _signatures(act: Act, participant: str) -> list[dict[str, Any]]:
     """Signatures over the participant's records as they are shown: who, when, what it means, whether it stands."""
     names = ("signature", "subject", "person", "account", "role", "meaning", "at", "state", "visit")
-    rows = act.trial.rows(f"SELECT {', '.join(names)} FROM signature WHERE participant = %s", (participant,))
+    rows = act.trial.values(SignatureRow, names, participant=participant)
     found = [dict(zip(names, row, strict=True)) for row in rows]
     if roles_of(act) <= {"rater"}:
         found = [row for row in found if not row["visit"].startswith("infusion-day-")]

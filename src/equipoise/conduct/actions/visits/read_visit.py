@@ -20,7 +20,8 @@ from equipoise.conduct.actions.visits.recording import (
     surroundings_of,
 )
 from equipoise.conduct.actions.visits.visit import require_begun, visit_row
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.joined import filled_items
+from equipoise.conduct.rows.tables import IN_ERROR, EventRow, ItemRow
 from equipoise.conduct.rules import forms, windows
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -59,7 +60,7 @@ def read_visit(act: Act, participant: str, visit: str) -> None:
             "window": [day.isoformat() for day in (due.first, due.target, due.last)] if due is not None else [],
             "may_hold": row is None and bool(act.roles & MATRIX["visit"]),
             "forms": [form_told(act, visit, name, held) for name in asked],
-            "queries": queries_shown(act, "participant = %s AND visit = %s", (participant, visit)),
+            "queries": queries_shown(act, participant=participant, visit=visit),
         }
     )
 
@@ -95,16 +96,13 @@ def form_told(act: Act, visit: str, name: str, held: date | None) -> dict[str, A
 
 def _recorded(act: Act, row: Any) -> dict[str, Any]:
     """Who recorded a form, and when."""
-    found = act.trial.rows(
-        "SELECT account, role, at, offset_minutes FROM event WHERE number = %s", (row.event_number,)
-    )[0]
+    found = act.trial.values(EventRow, ("account", "role", "at", "offset_minutes"), number=row.event_number)[0]
     return dict(zip(("account", "role", "at", "offset_minutes"), found, strict=True)) | {"event": row.event_number}
 
 
 def _values(act: Act, visit: str, name: str) -> dict[str, Any]:
-    rows = act.trial.rows(
-        "SELECT item, value, missing FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = 1",
-        (act.participant.participant, visit, name),
+    rows = act.trial.values(
+        ItemRow, ("item", "value", "missing"), participant=act.participant.participant, visit=visit, form=name, repeat=1
     )
     return {
         "values": {item: value for item, value, missing in rows if not missing},
@@ -144,17 +142,14 @@ def _days(act: Act, visit: str, name: str, held: date | None) -> list[dict[str, 
 
 
 def _told_days(act: Act, name: str, substance: str) -> dict[str, dict[str, str]]:
-    rows = act.trial.rows(
-        "SELECT f.date, i.item, i.value, i.missing FROM form f JOIN item i ON i.participant = f.participant AND"
-        " i.visit = f.visit AND i.form = f.form AND i.repeat = f.repeat WHERE f.participant = %s AND f.form = %s AND"
-        " f.visit = 'calendar' AND f.state <> %s AND i.blinding = 'open'",
-        (act.participant.participant, name, IN_ERROR),
-    )
+    told = filled_items(act.trial, act.participant.participant, name)
+    rows = [one for one in told if one.visit == "calendar" and one.state != IN_ERROR and one.blinding == "open"]
     out: dict[str, dict[str, str]] = {}
-    for on, item, value, missing in rows:
-        day = out.setdefault(on, {"used": "", "amount": "", "unit": "", "missing": ""})
+    for one in rows:
+        item, value = one.item, one.value
+        day = out.setdefault(one.date, {"used": "", "amount": "", "unit": "", "missing": ""})
         if item == substance:
-            day["used"], day["missing"] = value, missing
+            day["used"], day["missing"] = value, one.missing
         elif item in (f"{substance}.amount", f"{substance}.unit"):
             day[item.rpartition(".")[2]] = value
     return out

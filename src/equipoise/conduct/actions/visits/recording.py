@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.audit_trail.tables import IN_ERROR
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items, place_of_item
+from equipoise.conduct.rows.tables import IN_ERROR, FormRow, ItemRow
 from equipoise.conduct.rules import windows
-from equipoise.conduct.rules.forms import Filling, Form, item_of
+from equipoise.conduct.rules.form_items import Form
+from equipoise.conduct.rules.forms import Filling, item_of
 from equipoise.conduct.rules.surroundings import Surroundings, surroundings
 from equipoise.foundation.errors import ConductError, Problem
 
@@ -189,20 +189,17 @@ def joined(*parts: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[st
     return out
 
 
-def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> Any:
+def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> FormRow | None:
     """The row of one filling, if it was recorded and not taken back as entered in error."""
     who = act.participant.participant
-    row = act.trial.row("form", participant=who, visit=visit, form=form, repeat=repeat)
+    row = act.trial.first(FormRow, participant=who, visit=visit, form=form, repeat=repeat)
     return None if row is None or row.state == IN_ERROR else row
 
 
-def repeats_of(act: Act, visit: str, form: str) -> list[Any]:
-    """Every filling of a form at a visit, in order: repeat, state and date."""
-    rows = act.trial.rows(
-        "SELECT repeat, state, date FROM form WHERE participant = %s AND visit = %s AND form = %s ORDER BY repeat",
-        (act.participant.participant, visit, form),
-    )
-    return [SimpleNamespace(repeat=repeat, state=state, date=on) for repeat, state, on in rows]
+def repeats_of(act: Act, visit: str, form: str) -> list[FormRow]:
+    """Every filling of a form at a visit, in order."""
+    who = act.participant.participant
+    return act.trial.find(FormRow, participant=who, visit=visit, form=form, order=("repeat",))
 
 
 def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str]:
@@ -211,10 +208,8 @@ def values_of(act: Act, visit: str, form: str, repeat: int = 1) -> dict[str, str
     What is quarantined is told where the safety role's key is at hand, and is ciphertext otherwise.
     """
     who = act.participant.participant
-    rows = act.trial.rows(
-        "SELECT item, value, event_number FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = %s"
-        " AND missing = ''",
-        (who, visit, form, repeat),
+    rows = act.trial.values(
+        ItemRow, ("item", "value", "event_number"), participant=who, visit=visit, form=form, repeat=repeat, missing=""
     )
     sealed = any(is_sealed(value) for _, value, _ in rows)
     key = act.quarantine if sealed else None
@@ -242,10 +237,15 @@ def surroundings_of(act: Act, visit: str, form: Form) -> Surroundings | None:
     def read(at: str, name: str) -> dict[str, str]:
         if form_of(act, at, name) is None:
             return {}
-        rows = act.trial.rows(
-            "SELECT item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND repeat = 1"
-            " AND missing = '' AND blinding = 'open'",
-            (act.participant.participant, at, name),
+        rows = act.trial.values(
+            ItemRow,
+            ("item", "value"),
+            participant=act.participant.participant,
+            visit=at,
+            form=name,
+            repeat=1,
+            missing="",
+            blinding="open",
         )
         return dict(rows)
 
@@ -255,10 +255,14 @@ def surroundings_of(act: Act, visit: str, form: Form) -> Surroundings | None:
 def all_values_of(act: Act, visit: str, form: str) -> dict[int, dict[str, str]]:
     """The current values of every filling of a form at a visit: by repeat, in order, then by item."""
     out: dict[int, dict[str, str]] = {}
-    rows = act.trial.rows(
-        "SELECT repeat, item, value FROM item WHERE participant = %s AND visit = %s AND form = %s AND missing = ''"
-        " ORDER BY repeat",
-        (act.participant.participant, visit, form),
+    rows = act.trial.values(
+        ItemRow,
+        ("repeat", "item", "value"),
+        participant=act.participant.participant,
+        visit=visit,
+        form=form,
+        missing="",
+        order=("repeat",),
     )
     for repeat, item, value in rows:
         out.setdefault(repeat, {})[item] = value

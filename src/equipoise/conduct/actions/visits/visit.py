@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.history import landmarks, require_day, standing_of, visit_kind
+from equipoise.conduct.actions.history import landmarks, require_day, visit_kind
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.visits.query import asked_by_checks
 from equipoise.conduct.actions.visits.recording import (
@@ -26,7 +26,7 @@ from equipoise.conduct.actions.visits.recording import (
     surroundings_of,
     values_of,
 )
-from equipoise.conduct.audit_trail.tables import IN_ERROR
+from equipoise.conduct.rows.tables import IN_ERROR, FormRow, VisitRow
 from equipoise.conduct.rules import forms, windows
 from equipoise.conduct.rules.forms import item_of
 from equipoise.foundation.errors import ConductError, Problem, listed
@@ -48,7 +48,7 @@ CODES = {
 
 def visit_row(act: Act, visit: str) -> Any:
     """The row of a visit, if it was recorded and not taken back as entered in error."""
-    row = act.trial.row("visit", participant=act.participant.participant, visit=visit, repeat=1)
+    row = act.trial.first(VisitRow, participant=act.participant.participant, visit=visit, repeat=1)
     return None if row is None or row.state == IN_ERROR else row
 
 
@@ -104,9 +104,13 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
 
 def forms_on(act: Act, visit: str) -> list[dict[str, Any]]:
     """Keys of the forms that were recorded at a visit and stand."""
-    rows = act.trial.rows(
-        "SELECT form, repeat FROM form WHERE participant = %s AND visit = %s AND state <> %s ORDER BY form, repeat",
-        (act.participant.participant, visit, IN_ERROR),
+    rows = act.trial.values(
+        FormRow,
+        ("form", "repeat"),
+        participant=act.participant.participant,
+        visit=visit,
+        state__not=IN_ERROR,
+        order=("form", "repeat"),
     )
     return [
         {"participant": act.participant.participant, "visit": visit, "form": form, "repeat": repeat}
@@ -440,7 +444,7 @@ def calendar(
         act.refuse("C501", "calendar", "Nothing more is asked.", "somebody who consented")
     if last > act.now.local_date or last < first or (last - first).days > 400:
         act.refuse("C611", "last", f"The days {first} to {last}.", "days up to today, at most 400, in order")
-    if standing_of(act, last).follow_up in ("withdrawn", "dead"):
+    if act.standing_on(last).follow_up in ("withdrawn", "dead"):
         act.refuse("C501", "calendar", f"On {last} nothing more was asked.", "days on which the person was followed")
     if act.course.follow_up in ("withdrawn", "dead"):
         act.require_why(f"Days are entered now that the participant {act.course.words}")

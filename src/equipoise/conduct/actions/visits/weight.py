@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import SHEET, accepted_weight, voided_sheets
-from equipoise.conduct.actions.history import require_day, standing_of
+from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.visits.recording import form_rows, joined, raise_problems, repeats_of, values_of
 from equipoise.conduct.rules import weight as rules
 from equipoise.conduct.rules.windows import study_day_of
@@ -56,7 +56,7 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None, poun
     A first weight that could be one in pounds is doubtful unless ``pounds`` tells the same weight in pounds. While one
     is held no dose is prepared, checked or started; one taken anew makes a sheet for another weight void.
     """
-    stood = act.course if on is None else standing_of(act, on)
+    stood = act.course if on is None else act.standing_on(on)
     if stood.phase not in ("consented", "eligible", "randomized") or stood.follow_up == "dead":
         act.refuse("C501", "weight", f"The participant {stood.words}.", "somebody who consented")
     day = require_day(act, "weight", on)

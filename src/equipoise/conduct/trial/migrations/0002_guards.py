@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import migrations
 
-from equipoise.conduct.trial.guards import install
+from equipoise.conduct.rows.guards import install
 
 
 def _install(apps: Any, schema_editor: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.conduct.audit_trail.tables import APPEND_ONLY, OF_PARTICIPANTS, TABLES
+from equipoise.conduct.rows.tables import APPEND_ONLY, OF_PARTICIPANTS, TABLES
 
 # Columns of an event that a redaction leaves as they are: all but the words and their salt.
 _KEPT = (
