@@ -15,6 +15,7 @@ from equipoise.conduct.rows.tables import LedgerHeadRow, ProtocolVersionRow, Sit
 from equipoise.foundation.version import program_version
 from equipoise.web.policy import may
 from equipoise.web.sessions import LOCK
+from equipoise.web.state_of_trial import banner
 from equipoise.web.words import day_words, role_words, zone_words
 
 NAVIGATION = (
@@ -75,6 +76,7 @@ def _frame(request: Any) -> dict[str, Any]:
             "waits_to_be_told": may("unblind-told", roles) and _waits(served, who.account),
             "may_report_learned": may("unblinded-by-accident", roles),
             "tells_arm": getattr(request, "tells_arm", False),
+            "banner": _banner(served, request.page),
             "lock_after": LOCK + 2,
         }
     return out
@@ -84,6 +86,13 @@ def _waits(served: Any, account: str) -> bool:
     """Whether somebody asked that this account be told an arm."""
     with served.trial.use():
         return bool(served.trial.has(UnblindingRow, told=account, mode="third-party", state="asked"))
+
+
+def _banner(served: Any, page: str) -> Any:
+    if page == "closing":  # it says the same, and more
+        return None
+    with served.trial.use():
+        return banner(served.trial)
 
 
 def _foot(served: Any, sites: tuple[str, ...]) -> dict[str, Any]:

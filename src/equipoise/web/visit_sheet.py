@@ -85,6 +85,7 @@ class Section:
     says: list[tuple[str, str, str]] = field(default_factory=list)  # level, words, item to confirm
     confirmed: set[str] = field(default_factory=set)
     unit: str = ""
+    may_correct: bool = False
 
     @property
     def id(self) -> str:
@@ -133,7 +134,7 @@ def sections_of(protocol: Protocol, told: Mapping[str, Any]) -> list[Section]:
     for one in told["forms"]:
         made = forms.form_of(protocol, one["form"])
         section = Section(one["form"], one["label"], one["kind"], one["state"], one["may"], one["blinding"])
-        section.asks = one.get("asks", True)
+        section.asks, section.may_correct = one.get("asks", True), one.get("may_correct", False)
         section.queries = [row for row in told["queries"] if row["form"] == one["form"] and row["state"] != "closed"]
         if made.kind == "vitals":
             continue

@@ -230,3 +230,25 @@ def test_a_query_is_answered_where_it_stands(desk: Desk) -> None:
     assert mona.post("/query-close/", {"key": "c", "query": "Q-0001", "why": "seen at the site"}).status_code == 303
     assert "seen at the site" in text_of(mona, "/queries/?state=closed&query=Q-0001")
     assert mona.get("/queries/?state=all&as=csv")["Content-Type"].startswith("text/csv")
+
+
+def test_every_page_says_that_the_trial_is_frozen_or_locked_and_has_no_button_for_what_is_refused(desk: Desk) -> None:
+    desk.enrolled()
+    desk.do("carol", "record", participant="P-1", visit="admission", form="urine", answers={"cocaine": "negative"})
+    desk.at(9)
+    carol, alice = desk.client("carol"), desk.client("alice")
+    assert "Submit visit" in carol.get("/p/P-1/visit/day-9/").content.decode()
+    assert post(alice, "/freeze/").status_code == 303
+    for at in ("/today/", "/p/P-1/", "/p/P-1/visit/day-9/", "/p/P-1/calendar/"):
+        page = carol.get(at).content.decode()
+        assert "Frozen since Tue 16 Mar 2027" in page, at
+        assert "Submit" not in page, at
+    assert "Correct…" in carol.get("/p/P-1/visit/admission/").content.decode()
+    assert "Adverse event" in text_of(carol, "/p/P-1/")
+    assert "Withdraw" not in text_of(carol, "/p/P-1/")
+    desk.do("ivan", "sign-off", participant="P-1", passphrase=PASSPHRASE)
+    assert post(alice, "/lock/now/", passphrase=PASSPHRASE).status_code == 303
+    page = carol.get("/p/P-1/visit/admission/").content.decode()
+    assert "Locked since" in page
+    assert "Correct…" not in page
+    assert "Correct…" not in carol.get("/p/P-1/records/").content.decode()

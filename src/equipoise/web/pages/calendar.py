@@ -17,6 +17,7 @@ from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.render import render
+from equipoise.web.state_of_trial import allows
 from equipoise.web.words import counted, problem_words
 
 DRAFT = "calendar"  # the name of its draft
@@ -86,7 +87,8 @@ class _CalendarPage:
         self.why = request.POST.get("why", "").strip()
         self.summary = Summary()
         # what is open the safety role alone does not record
-        self.able = bool(MATRIX["calendar"] & set(request.roles) - {"safety"})
+        self.may = bool(MATRIX["calendar"] & set(request.roles) - {"safety"})
+        self.able = self.may and allows(request.served.trial, "calendar")
         self.note: dict[str, str] = {}
         self.ask_why = bool(self.why)
 
@@ -172,7 +174,7 @@ class _CalendarPage:
                 "ask_why": self.ask_why,
                 "back": BACK,
                 "from": self.request.GET.get("from", "") or self.request.POST.get("from", ""),
-                "may_correct": may("correct", roles) and self.able,
+                "may_correct": may("correct", roles) and self.may and allows(self.request.served.trial, "correct"),
                 "may_query": may("query", roles),
             },
             status=422 if bad else 200,

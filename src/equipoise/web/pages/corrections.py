@@ -31,6 +31,7 @@ from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.render import render
+from equipoise.web.state_of_trial import allows
 from equipoise.web.words import day_words, problem_words, time_words, typed_date, visit_words
 
 _ASIDE = ("C013", "C014")
@@ -119,8 +120,13 @@ def _line(request: Any, place: Place, label: str, said: str, able: bool) -> dict
     back = f"{at}/entered-in-error/?{query}" if may("entered-in-error", request.roles) else ""
     if place.form in ("baseline", RUN, *(form for form in ELSEWHERE if form != "adverse-event")):
         back = ""
-    able = able and _may_touch(place, request.roles)
+    able = able and _may_touch(place, request.roles) and allows(request.served.trial, _acting(place))
     return {"label": label, "said": said, "to": to if able else "", "back": back if able else ""}
+
+
+def _acting(place: Place) -> str:
+    """The action that corrects what is recorded at a place."""
+    return _OWN_PAGE.get(place.form, "visit" if place.form == VISIT else "correct")
 
 
 def _may_touch(place: Place, roles: tuple[str, ...]) -> bool:

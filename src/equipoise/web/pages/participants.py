@@ -14,6 +14,7 @@ from equipoise.web.drawings import days_between
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
+from equipoise.web.state_of_trial import allows
 from equipoise.web.words import counted, day_words, role_words, standing_words, visit_words, window_words
 
 # What can be done about a participant, by where the participant stands: page, words.
@@ -130,7 +131,7 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "acts": [
                 (f"/p/{participant}/{name}/", words)
                 for name, words, states in _ACTS
-                if status in states and may(name, request.roles)
+                if status in states and may(name, request.roles) and allows(request.served.trial, name)
             ],
             "facts": _facts(told, standing),
             "deviations": _deviations(told),

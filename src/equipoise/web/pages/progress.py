@@ -38,6 +38,11 @@ def progress(request: Any) -> HttpResponse:
             "queries": told["queries"],
             "people": [{**row, **_rates(row)} for row in told["people"]],
             "links": may("participant", request.roles),
+            "own": [
+                (f"/{name}/", words)
+                for name, words in (("copy", "A copy of the ledger…"), ("wording", "Wording of questionnaires…"))
+                if may(name, request.roles)
+            ],
         },
     )
 

@@ -20,6 +20,7 @@ from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
+from equipoise.web.state_of_trial import allows
 from equipoise.web.threads import with_threads
 from equipoise.web.visit_sheet import Section, fill_in, sections_of, show_problems, submission
 from equipoise.web.words import counted, day_words, long_day, problem_words, typed_date, visit_words, window_words
@@ -227,7 +228,8 @@ class Sheet:
                 "draft": self.note,
                 "conflicts": self.conflicts,
                 "may_correct": may("correct", self.request.roles),
-                "may_visit": may("correct", self.request.roles) and bool(MATRIX["visit"] & set(self.request.roles)),
+                "may_visit": bool(MATRIX["visit"] & set(self.request.roles))
+                and allows(self.request.served.trial, "visit"),
                 "before": before,
                 "queries": with_threads(
                     self.request, [row for row in told["queries"] if not row["form"] and row["state"] != "closed"]

@@ -25,6 +25,7 @@ from equipoise.conduct.rows.tables import IN_ERROR, EventRow, ItemRow
 from equipoise.conduct.rules import forms, windows
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
+_RECORDED_IN = ("open", "paused")  # states of the trial in which something new is recorded
 LOOK_BACK = 30  # days that a calendar asks about at a visit by itself, as at admission
 _OWN = ("vitals",)  # forms that are recorded by actions of their own
 
@@ -58,7 +59,7 @@ def read_visit(act: Act, participant: str, visit: str) -> None:
             "today": today.isoformat(),
             "timing": due.timing(held or today) if due is not None else "unscheduled",
             "window": [day.isoformat() for day in (due.first, due.target, due.last)] if due is not None else [],
-            "may_hold": row is None and bool(act.roles & MATRIX["visit"]),
+            "may_hold": row is None and bool(act.roles & MATRIX["visit"]) and act.state.state in _RECORDED_IN,
             "forms": [form_told(act, visit, name, held) for name in asked],
             "queries": queries_shown(act, participant=participant, visit=visit),
         }
@@ -76,7 +77,8 @@ def form_told(act: Act, visit: str, name: str, held: date | None) -> dict[str, A
         "label": made.label,
         "kind": made.kind,
         "blinding": made.blinding,
-        "may": made.kind not in _OWN and bool(mine & MATRIX[right]),
+        "may": made.kind not in _OWN and bool(mine & MATRIX[right]) and act.state.state in _RECORDED_IN,
+        "may_correct": bool(mine & MATRIX["correct"]) and act.state.state != "locked",
     }
     if made.kind == "daily-use":
         return shown | {"state": "", "days": _days(act, visit, name, held)}
