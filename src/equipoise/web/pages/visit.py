@@ -228,6 +228,7 @@ class Sheet:
                 "draft": self.note,
                 "conflicts": self.conflicts,
                 "may_correct": may("correct", self.request.roles),
+                "may_calendar": may("calendar", self.request.roles),
                 "may_visit": bool(MATRIX["visit"] & set(self.request.roles))
                 and allows(self.request.served.trial, "visit"),
                 "before": before,
