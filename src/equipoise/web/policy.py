@@ -72,6 +72,8 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 sign                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 sign-off               -   -   Y   -   -   -   -   -   -   -   -
 audit                  Y   Y   Y   -   -   -   Y   Y   Y   -   -
+one-time-code          Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
+remove-one-time-code   Y   -   -   -   -   -   -   -   -   -   -
 sites                  Y   -   -   -   -   -   -   -   -   -   -
 accounts               Y   -   -   -   -   -   -   Y   -   -   -
 protocol               Y   -   -   -   -   -   -   -   -   -   -

@@ -181,3 +181,19 @@ def test_no_new_page_breaks_a_rule_of_wcag_or_scrolls_sideways(browser: Any, add
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, (at, width)
             assert page.complaints == []
             page.context.close()
+
+
+def test_every_new_page_says_what_it_is_without_scripts(browser: Any, address: str, desk: Desk) -> None:
+    desk.enrolled()
+    desk.at(9)
+    assert submit(desk.client("carol"), answers()).status_code == 303
+    desk.do("mona", "query", participant="P-1", visit="day-9", form="urine", text="One line or two?")
+    for who, addresses in {**PLACES, "carol": (*PLACES["carol"], "/one-time-code/")}.items():
+        phrase = desk.staged.passphrases.get(who, PASSPHRASE)
+        page = opened(browser, address, who, phrase, java_script_enabled=False)
+        for at in addresses:
+            answered = page.goto(address + at)
+            assert answered.status == 200, at
+            assert page.locator("h1").count() >= 1, at
+            assert page.locator("h1").first.is_visible(), at
+        page.context.close()

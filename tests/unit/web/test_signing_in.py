@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.conduct.keys.one_time_codes import STEP, code_at
 from equipoise.web.sessions import ABSOLUTE, IDLE
 from equipoise.web.throttle import TRIES, WITHIN
 
@@ -190,3 +191,47 @@ def test_a_session_that_ends_by_itself_is_an_event_whether_anybody_comes_back_or
     assert [account for account, _ in desk.staged.rows(ended)] == ["carol", "ruth"]
     assert "ten hours" in desk.staged.rows(ended)[1][1]
     assert "session ended" in desk.client("alice").get("/audit/?kind=signing-in").content.decode()
+
+
+def test_the_codes_are_those_of_the_standard() -> None:
+    # RFC 6238, appendix B: the secret 12345678901234567890, SHA-1, the last six digits
+    secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    for seconds, code in ((59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (20000000000, "353130")):
+        assert code_at(secret, seconds // STEP) == code
+
+
+def test_a_one_time_code_is_asked_beside_the_pass_phrase_is_good_once_and_removed_by_an_administrator(
+    desk: Desk,
+) -> None:
+    carol = desk.client("carol")
+    page = carol.get("/one-time-code/").content.decode()
+    secret = page.partition('name="secret" value="')[2].partition('"')[0]
+
+    def code(ahead: int = 0) -> str:
+        return code_at(secret, int(desk.staged.clock.at.timestamp()) // STEP + ahead)
+
+    sent = {"secret": secret, "code": code(), "passphrase": PASSPHRASE}
+    assert carol.post("/one-time-code/", {**sent, "passphrase": "not this one"}).status_code == 422
+    assert carol.post("/one-time-code/", {**sent, "code": "000000"}).status_code == 422
+    assert "One-time code" not in desk.client().get("/sign-in/").content.decode()
+    done = carol.post("/one-time-code/", sent)
+    assert "is set up" in done.content.decode()
+    assert secret not in str(desk.staged.rows("SELECT what FROM event WHERE action = 'one-time-code'"))
+    file = desk.served.trial.directory / "one-time-codes.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+    def sign_in(**more: str) -> int:
+        given = {"account": "carol", "passphrase": PASSPHRASE, **more}
+        return int(desk.client().post("/sign-in/", given).status_code)
+
+    assert sign_in() == 403
+    assert sign_in(code=sent["code"]) == 403  # used when it was set up
+    assert sign_in(code=code(5)) == 403
+    assert sign_in(code=code(1)) == 302  # a phone half a minute ahead
+    assert sign_in(code=code(1)) == 403  # once
+    assert desk.client("ruth").get("/today/").status_code == 200  # others as before
+    alice = desk.client("alice")
+    assert "one-time code" in alice.get("/accounts/").content.decode()
+    made = alice.post("/remove-one-time-code/", {"key": "k", "account": "carol", "why": "phone lost"})
+    assert made.status_code == 303
+    assert sign_in() == 302

@@ -109,6 +109,7 @@ lift-fence             Y   -   -   -   -   -   -   -   -   -   -
 lock                   Y   -   -   -   -   -   -   -   -   -   -
 lost                   -   Y   Y   -   -   -   -   -   -   -   -
 not-done               -   Y   Y   Y   Y   -   Y   -   -   -   -
+one-time-code          Y   Y   Y   Y   Y   Y   Y   Y   Y   Y   Y
 open-arms              -   -   -   -   -   -   Y   -   -   -   -
 open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
 participants           -   Y   Y   Y   Y   -   Y   Y   Y   -   -
@@ -130,6 +131,7 @@ read-infusion          -   -   -   Y   -   -   -   -   -   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
+remove-one-time-code   Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -

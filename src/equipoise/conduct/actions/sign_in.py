@@ -42,8 +42,10 @@ def sign_in(
     device: str = "",
     clock: Clock | None = None,
     entropy: Entropy | None = None,
+    second: Callable[[], bool] | None = None,
 ) -> Session:
-    """A session for ``account``; signing in, and failing to, are events of the ledger.
+    """A session for ``account``; signing in, and failing to, are events of the ledger. ``second`` is asked beside the
+    pass-phrase, and counts as it does: a one-time code.
 
     Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or pass-phrase are wrong (the same for
     both), C011 for a quarter of an hour after five failures.
@@ -65,7 +67,8 @@ def sign_in(
     if refusals >= TRIES and now.utc < datetime.fromisoformat(known.refused_at) + WAIT:
         raise _waits(account, refusals)
     whole = credential_digest(encoded) == known.credential  # a hash put into the database by hand opens nothing
-    right = whole and check_password(passphrase, encoded)
+    right = check_password(passphrase, encoded) and whole
+    right = (second is None or second()) and right
     if not right or known.state != "active" or (known.expires_on and now.local_date.isoformat() > known.expires_on):
 
         def refusal() -> Mapping[str, Any]:

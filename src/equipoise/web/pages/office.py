@@ -145,6 +145,14 @@ OFFICE: tuple[OneAct, ...] = (
         "needed",
     ),
     OneAct(
+        "remove-one-time-code",
+        "Remove a one-time code",
+        "Remove the code",
+        "For who lost the phone: the account signs in by its pass-phrase alone until a code is set up anew.",
+        lambda request, _: (_account_field(request),),
+        "needed",
+    ),
+    OneAct(
         "pause",
         "Pause the trial",
         "Pause the trial",
@@ -240,7 +248,9 @@ OFFICE: tuple[OneAct, ...] = (
 )
 _HOMES = {
     **dict.fromkeys(("add-site", "activate-site", "close-site", "wording"), "/sites/"),
-    **dict.fromkeys(("add-account", "disable-account", "expire-account", "reset-passphrase"), "/accounts/"),
+    **dict.fromkeys(
+        ("add-account", "disable-account", "expire-account", "reset-passphrase", "remove-one-time-code"), "/accounts/"
+    ),
     "consent-version": "/protocol/",
     **dict.fromkeys(
         ("pause", "resume", "freeze", "unfreeze", "lock", "ask-unlock", "unlock", "open-quarantine"), "/lock/"

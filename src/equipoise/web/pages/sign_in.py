@@ -8,6 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.foundation.errors import ConductError
 from equipoise.web.page import COOKIE, LOG, page
 from equipoise.web.policy import may
@@ -37,9 +38,11 @@ def sign_in_page(request: Any) -> HttpResponse:
     """Sign in; afterwards back to the page that was asked for."""
     to = _safe(request.POST.get("next") or request.GET.get("next") or "/")
     said = {"next": to, "ended": "ended" in request.GET, "kept": "kept" in request.GET, "account": "", "wrong": ""}
+    said["codes"] = OneTimeCodes(request.served.trial.directory).any
     if request.method != "POST":
         return render(request, "sign_in.html", said)
     served, address = request.served, request.META.get("REMOTE_ADDR", "")
+    code = request.POST.get("code", "")[:20]
     account, passphrase = request.POST.get("account", "").strip(), request.POST.get("passphrase", "")
     said |= {"account": account[:80], "wrong": WRONG}
     if served.throttle.waits(address):
@@ -51,7 +54,16 @@ def sign_in_page(request: Any) -> HttpResponse:
     try:
         if not account or not passphrase or len(account) > 80 or len(passphrase) > _LONGEST:
             return render(request, "sign_in.html", said, status=403)
-        sign_in(served.trial, account, passphrase, device=device, clock=served.clock, entropy=served.entropy)
+        codes, now = OneTimeCodes(served.trial.directory), served.now("").utc
+        sign_in(
+            served.trial,
+            account,
+            passphrase,
+            device=device,
+            clock=served.clock,
+            entropy=served.entropy,
+            second=lambda: codes.passes(account, code, now),
+        )
     except ConductError as error:
         if error.problems[0].code not in ("C010", "C011"):
             raise

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from equipoise.conduct.actions.permissions import COLUMNS, MATRIX
 from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
+from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -122,6 +123,7 @@ def accounts(request: Any) -> HttpResponse:
 
 def _account(row: Mapping[str, Any], request: Any) -> dict[str, Any]:
     at = row["signed_in"]
+    has_code = OneTimeCodes(request.served.trial.directory).is_set(row["account"])
     acts = []
     if row["state"] == "active":
         acts = [
@@ -130,10 +132,11 @@ def _account(row: Mapping[str, Any], request: Any) -> dict[str, Any]:
                 ("reset-passphrase", "New pass-phrase…"),
                 ("expire-account", "Last day…"),
                 ("disable-account", "Disable…"),
+                *((("remove-one-time-code", "Remove the one-time code…"),) if has_code else ()),
             )
             if may(name, request.roles)
         ]
-    notes = []
+    notes = ["one-time code"] if has_code else []
     if row["last_day"]:
         notes.append(f"last day {day_words(row['last_day'], week=False)}")
     if row["refusals"]:

@@ -11,6 +11,7 @@ from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
 from equipoise.conduct.rows.tables import AccountRow, EventRow, SiteRow
+from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.conduct.rules.accounts import check_name, check_roles, joined_roles
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
@@ -138,6 +139,29 @@ def passphrase(act: Act, new: str) -> None:
     """Set one's own pass-phrase."""
     require_passphrase(act.session.account, new)
     _set(act, act.session.account, hashed(new, act.entropy))
+
+
+@action("one-time-code", states=_ALWAYS, protocol=False)
+def one_time_code(act: Act) -> None:
+    """Sign in with a one-time code beside the pass-phrase from now on; its secret stands nowhere in the ledger."""
+    account = act.session.account
+    act.record(subject=f"account {account}", what={"one_time_code": "set up"}, answer={"account": account})
+
+
+@action("remove-one-time-code", states=_ALWAYS, why=True, protocol=False)
+def remove_one_time_code(act: Act, account: str) -> None:
+    """Let an account sign in by its pass-phrase alone again, where its phone was lost."""
+    _known(act, account)
+    act.record(subject=f"account {account}", what={"one_time_code": "removed"}, answer={"account": account})
+    act.later.append(lambda receipt: _forget(act, account))
+
+
+def _forget(act: Act, account: str) -> str:
+    try:
+        OneTimeCodes(act.trial.directory).remove(account)
+    except OSError as error:
+        return f"the code could not be removed ({error.strerror}): do it again"
+    return ""
 
 
 def _set(act: Act, account: str, encoded: str) -> None:
