@@ -10,8 +10,8 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.actions.permissions import COLUMNS, MATRIX
-from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
+from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render

@@ -10,8 +10,8 @@ from equipoise.conduct.actions.permissions import ROLES
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
-from equipoise.conduct.rows.tables import AccountRow, EventRow, SiteRow
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
+from equipoise.conduct.rows.tables import AccountRow, EventRow, SiteRow
 from equipoise.conduct.rules.accounts import check_name, check_roles, joined_roles
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
