@@ -57,11 +57,14 @@ def test_the_readings_of_an_infusion_are_one_line_whatever_they_say_and_however_
     assert "running" in before
     read(infused, 10, 195)  # a stop rule: the infusion is held
     read(infused, 11, 191)
+    for _ in range(3):
+        infused.do("nina", "read-infusion", participant="P-1")
     after = trail(infused, "carol", "?participant=P-1")
     # reading the page, and the page itself, are events: the rest is the same
     said = [re.sub(r"\b\d+\b", "", text.partition("Action")[2]) for text in (before, after)]
     rest = [re.sub(r"\s+", " ", text.replace("audit trail", "").replace("reading", "")) for text in said]
     assert "infusion vitals" not in after
+    assert "read infusion" not in after
     assert rest[1].count("infusion") == rest[0].count("infusion")
     for value in ("195", "191", "128"):
         assert value not in after

@@ -16,10 +16,21 @@ PHARMACY = "sealed, pharmacy"
 ADMINISTRATOR = "administrator"
 SAFETY = "safety"
 
-_INFUSION = ("infusion-rate", "infusion-vitals", "infusion-stop")
+# Looking at a running infusion is part of its course: it is looked at with every reading.
+_INFUSION = ("infusion-rate", "infusion-vitals", "infusion-stop", "read-infusion")
 # The pharmacy's own work: how often it is done may tell the drug.
 _PHARMACY_ALONE = frozenset(
-    {"stock", "stock-count", "stock-reverse", "stock-register", "add-slots", "dose-sheet-read", "dose-sheet-cancel"}
+    {
+        "dose-sheets",
+        "slots-read",
+        "stock",
+        "stock-count",
+        "stock-reverse",
+        "stock-register",
+        "add-slots",
+        "dose-sheet-read",
+        "dose-sheet-cancel",
+    }
 )
 _PHARMACY = frozenset({"dose-sheet", "dose-check", "envelopes-reserve", "envelopes-print", "envelopes-returned"})
 _CODE_BROKEN = frozenset({"unblind", "unblind-for", "unblind-told", "unblinded-by-accident", "open-arms"})

@@ -23,9 +23,14 @@ _COLUMNS = (
     *("action", "subject", "why", "what"),
 )
 _READING = frozenset(
-    {"read", "read-visit", "read-eligibility", "participants", "due", "queries", "envelopes", "audit-trail", "progress"}
+    {
+        *("read", "read-visit", "read-eligibility", "read-infusion", "read-diary", "read-own-diary", "read-closing"),
+        *("participants", "due", "queries", "envelopes", "audit-trail", "progress", "dose-sheets", "slots-read"),
+    }
 )
-_SIGNING_IN = frozenset({"sign-in", "sign-in-refused", "sign-out", "session-ended", "passphrase", "reset-passphrase"})
+_SIGNING_IN = frozenset(
+    {"sign-in", "sign-in-refused", "sign-out", "session-ended", "passphrase", "reset-passphrase", "one-time-code"}
+)
 _SIGNED = frozenset({"sign", "sign-off", "lock"})
 KINDS = ("everything", "records", "changes", "signatures", "refusals", "reading", "signing-in", "administration")
 _ADMINISTRATION = frozenset(
