@@ -14,7 +14,18 @@ from equipoise.protocol.language.design import DrugIntervention
 
 # What a sheet tells that the page says in words of its own; whatever else it tells stands beside it.
 SAID = frozenset(
-    {"state", "label", "drug", "prepared_mg", "drawn_mg", "to_waste_mg", "capped", "weight_kg", "fill_to_ml"}
+    {
+        "state",
+        "label",
+        "drug",
+        "prepared_mg",
+        "drawn_mg",
+        "to_waste_mg",
+        "capped",
+        "weight_kg",
+        "fill_to_ml",
+        "volume_ml",
+    }
 )
 
 

@@ -15,8 +15,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rows.tables import AllocationRow, EventRow, ParticipantRow, SiteRow
-from equipoise.conduct.rules.dose import infusions
 from equipoise.foundation.errors import ConductError, Problem, UsageError
+from equipoise.protocol.language.design import DrugIntervention
 from equipoise.web.dose_working import beside, working
 from equipoise.web.fields import Field, Summary, place_problems
 from equipoise.web.page import not_there, page
@@ -249,11 +249,10 @@ def trail_of(request: Any, participant: str, day: int) -> list[dict[str, Any]]:
         participant=participant,
         order=("number",),
     )
-    subjects = ("weight", f"infusion-day-{day}")
     return [
         {"event": number, "what": _TRAIL[action], "at": time_words(at, offset, zone), "by": account, "why": why}
         for number, action, at, offset, zone, account, why, subject in rows
-        if action in _TRAIL and (action != "weight" or subject == "weight") and subject in subjects
+        if action in _TRAIL and (subject == "weight" if action == "weight" else subject.endswith(f"-day-{day}"))
     ]
 
 
@@ -327,7 +326,8 @@ def _moved(left: Any, line: Mapping[str, Any]) -> Any:
 def _register_fields(request: Any) -> dict[str, Field]:
     trial = request.served.trial
     protocol = trial.protocol(trial.protocol_hash)
-    drugs = sorted({drug.drug for arm in protocol.arm_ids for drug in infusions(protocol, arm).values()})
+    given = [one for one in protocol.model.interventions.values() if isinstance(one, DrugIntervention)]
+    drugs = sorted({one.drug for one in given if one.drug})
     choices = [(drug, drug) for drug in drugs]
     moves = (("received", "Received"), ("returned", "Returned to the supplier"), ("wasted", "Wasted, before a witness"))
     fields = (
