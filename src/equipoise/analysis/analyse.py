@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.mmrm import curves_of_adjusted_means
 from equipoise.analysis.outcome import Outcome, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.analysis.results import ModelCurve, Provenance, Results, SurvivalCurve
@@ -75,6 +76,8 @@ def analyse_records(
             curves.extend(draw_curves(data, arms))
     for estimate in estimates:
         has_curve = estimate.estimator == "linear-mixed" and "columns" in estimate.details
+        if "adjusted_means" in estimate.details and not estimate.details["choices"]:
+            models.extend(curves_of_adjusted_means(estimate))
         if has_curve and "periods" not in estimate.details and not estimate.details["choices"]:
             models.extend(_model_curves(plan, estimate))
     return Results(

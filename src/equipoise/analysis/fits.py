@@ -17,6 +17,7 @@ from equipoise.analysis.binary import (
 )
 from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_prescott
 from equipoise.analysis.dataset import Comparison
+from equipoise.analysis.mmrm import fit_mmrm_means
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
@@ -48,6 +49,7 @@ FITS: Mapping[str, Fit] = {
     "logistic-mixed": fit_repeated_odds,
     "gee": fit_population_odds,
     "linear-mixed": fit_repeated_means,
+    "mmrm": fit_mmrm_means,
     "conditional-logistic": fit_conditional_odds,
     "mainland-gart": fit_discordant_pairs,
     "prescott": fit_prescott,

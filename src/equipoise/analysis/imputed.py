@@ -321,7 +321,7 @@ def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> 
 
 def _complete_df(outcome: Outcome, completed: Completed, analysis: Analysis, n_trials: int) -> Floats:
     """(n_trials,) degrees of freedom with nothing missing: of the fit where it has any, else rows less columns."""
-    if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "gee"):
+    if np.isfinite(outcome.df).any() and analysis.estimator in ("linear", "linear-mixed", "mmrm", "gee"):
         return np.asarray(np.nanmean(outcome.df.reshape(n_trials, -1), axis=1))
     columns = completed.n_columns
     counted = outcome.n_events if analysis.estimator == "cox" else outcome.n_analysed

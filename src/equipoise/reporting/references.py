@@ -79,6 +79,22 @@ REFERENCES: Mapping[str, str] = {
         "generalized least squares analyses of unbalanced split-plot experiments. J Stat Comput Simul "
         "1996;54:363-378."
     ),
+    "jennrich-schluchter-1986": (
+        "Jennrich RI, Schluchter MD. Unbalanced repeated-measures models with structured covariance matrices. "
+        "Biometrics 1986;42:805-820."
+    ),
+    "mallinckrodt-2008": (
+        "Mallinckrodt CH, Lane PW, Schnell D, Peng Y, Mancuso JP. Recommendations for the primary analysis of "
+        "continuous endpoints in longitudinal clinical trials. Drug Inf J 2008;42:303-319."
+    ),
+    "kenward-roger-1997": (
+        "Kenward MG, Roger JH. Small sample inference for fixed effects from restricted maximum likelihood. "
+        "Biometrics 1997;53:983-997."
+    ),
+    "kenward-roger-2009": (
+        "Kenward MG, Roger JH. An improved approximation to the precision of fixed effects from restricted maximum "
+        "likelihood. Comput Stat Data Anal 2009;53:2583-2595."
+    ),
     "vickers-altman-2001": (
         "Vickers AJ, Altman DG. Analysing controlled trials with baseline and follow up measurements. "
         "BMJ 2001;323:1123-1124."

@@ -13,6 +13,7 @@ from equipoise.records import Records
 from equipoise.reporting import consort, findings, layouts, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
+from equipoise.reporting.adjusted_means import adjusted_means_tables
 from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineVariable, baseline_variables, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
@@ -142,6 +143,7 @@ def _results(material: Material) -> list[Block | None]:
         *by_stage(material, lambda mine: [course.use_figure(mine)]),
         *course.score_figures(material),
         *layouts.over_time_tables(material),
+        *adjusted_means_tables(material),
     ]
 
 

@@ -108,6 +108,8 @@ SENTENCES: dict[FitCode, str] = {
 
 # What a row of results says of itself beside the codes of its fit: values at the edge, and what imputation leaves open.
 REMARKS: dict[str, str] = {
+    "covariance-simplified": "The covariance of the visits that the plan names has no maximum in these data; the next "
+    "of the stated order was fitted.",
     "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval, "
     "one-sided by itself.",
     "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided interval on the "

@@ -147,7 +147,7 @@ def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | Non
 
 
 # What a line says of its model that a universe of another estimator, with the same option, keeps.
-_OF_THE_MODEL = ("time", "effect-at", "visit", "random-slope", "nodes", "time-unit")
+_OF_THE_MODEL = ("time", "effect-at", "visit", "random-slope", "nodes", "time-unit", "covariance", "covariance-by-arm")
 
 
 def _model_options(main: Analysis, estimator: Estimator) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.crossover import check_periods, check_within
 from equipoise.protocol.checks.outcomes import check_first_of, check_outcome
 from equipoise.protocol.checks.patterns import check_pattern
+from equipoise.protocol.checks.repeated_measures import check_repeated_measures
 from equipoise.protocol.language.analysis import Analysis, Estimand, TimeToEventEndpoint
 from equipoise.protocol.language.notation import Days, Goal
 from equipoise.protocol.language.protocol import baseline_is_used
@@ -354,6 +355,8 @@ def _analyses(c: Checker) -> None:
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
         _effect_at(c, path, analysis)
+        if analysis.estimator == "mmrm":
+            check_repeated_measures(c, path, analysis)
         if analysis.visit is not None and analysis.estimand in model.estimands:
             endpoint = model.endpoints.get(model.estimands[analysis.estimand].endpoint)
             if endpoint is not None and endpoint.kind == "score" and endpoint.at in model.schedule:

@@ -145,7 +145,7 @@ def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Endpoint) -
         )
     if imputation.variance == "rubin":
         return
-    suited = {"linear"} if imputation.variance == "jackknife" else {"linear", "linear-mixed"}
+    suited = {"linear"} if imputation.variance == "jackknife" else {"linear", "linear-mixed", "mmrm"}
     if endpoint.shape != REPEATED_SCORE or analysis.estimator not in suited:
         c.add(
             "P035",

@@ -638,6 +638,19 @@ class Vary(Frozen):
         return self
 
 
+CovarianceStructure = Literal[
+    "unstructured",
+    "toeplitz-heterogeneous",
+    "toeplitz",
+    "ar1-heterogeneous",
+    "ar1",
+    "ante-dependence-heterogeneous",
+    "ante-dependence",
+    "compound-symmetry-heterogeneous",
+    "compound-symmetry",
+]
+
+
 class Analysis(Sourced):
     """One line of the statistical analysis plan."""
 
@@ -672,6 +685,17 @@ class Analysis(Sourced):
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
     nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
     random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
+    covariance: Annotated[CovarianceStructure, LATER] = Field(
+        "unstructured",
+        description="With mmrm: the covariance of the visits. Where it has no maximum a simpler one stands in, in a "
+        "stated order, and the result says which.",
+    )
+    covariance_by_arm: Annotated[Truth, LATER] = Field(
+        False, description="With mmrm: each arm has a covariance of its own."
+    )
+    covariates_by_visit: Annotated[tuple[Id, ...], LATER] = Field(
+        (), description="With mmrm: those of the covariates whose slope differs from visit to visit."
+    )
     visit: Id | None = Field(
         None, description="With linear on scores of a series: the visit that is compared, by default the last."
     )
@@ -688,6 +712,14 @@ class Analysis(Sourced):
         None, description="Search for the shift of imputed results that changes the conclusion; needs imputation."
     )
     vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _visits_by_themselves(cls, value: Any) -> Any:
+        """A mixed model for repeated measures has a mean for each visit and arm unless the file says otherwise."""
+        if isinstance(value, dict) and value.get("estimator") == "mmrm" and "time" not in value:
+            return {**value, "time": "category-interaction"}
+        return value
 
     @property
     def has_interaction(self) -> bool:

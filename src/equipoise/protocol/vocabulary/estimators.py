@@ -208,6 +208,25 @@ _ROWS = (
         cites=("laird-ware-1982", "fai-cornelius-1996"),
     ),
     Estimator(
+        "mmrm",
+        "mixed model for repeated measures",
+        "MMRM",
+        needs=frozenset({REPEATED_SCORE}),
+        measures=_MEANS,
+        page="mmrm",
+        options=frozenset(
+            {"covariates", "covariates-by-visit", "time", "effect-at", "method", "covariance", "covariance-by-arm"}
+        ),
+        variants=("kenward-roger", "satterthwaite", "sandwich"),
+        imputable=True,
+        cites=("jennrich-schluchter-1986", "mallinckrodt-2008"),
+        cites_choice={
+            "kenward-roger": ("kenward-roger-1997", "kenward-roger-2009"),
+            "satterthwaite": ("fai-cornelius-1996",),
+            "sandwich": ("mancl-derouen-2001",),
+        },
+    ),
+    Estimator(
         "conditional-logistic",
         "conditional logistic regression",
         "conditional logistic",
