@@ -178,7 +178,7 @@ def _main(line: _Line) -> Outcome:
 
 
 def _columns_words(line: _Line) -> str:
-    """What is in the model, in words: visits, how the effect changes, covariates; of one trial those that were fitted."""
+    """What is in the model, in words: visits, how the effect changes, covariates; of one trial those fitted."""
     time = {
         "category": "a mean for each visit, one effect of the arm",
         "category-interaction": "a mean for each arm and visit",
@@ -214,8 +214,14 @@ def _left_out(line: _Line) -> tuple[str, ...]:
 
 def _at_once(test: Outcome, line: _Line) -> Outcome:
     """The test that the effect does not change with time, by the F that belongs to the errors."""
-    first = 2 + len(line.terms.names)
-    weights = np.eye(len(line.names))[first : first + len(line.terms.interaction_names)]
+    terms = line.terms
+    unit = np.eye(len(line.names))[2 + len(terms.names) :]
+    effects = {visit: unit[place] for place, visit in enumerate(terms.visits)}
+    assert terms.reference is not None
+    effects[terms.reference] = np.zeros(len(line.names))
+    # Each against the last, whichever visit the line asks at: Fai and Cornelius's df depend on how it is written.
+    last = max(effects)
+    weights = np.array([effects[visit] - effects[last] for visit in sorted(effects) if visit != last])
     found = check_contrasts_at_once(line.fits, weights, line.errors)
     missing = not np.isfinite(found.p_value)
     return replace(
@@ -287,7 +293,8 @@ def _at_visit(line: _Line, arm: float, visit: int) -> Floats:
         experimental=np.array([arm]),
         covariates=line.comparison.covariates[_people(line.rows)].mean(axis=0)[None, :],
     )
-    return design_by_visit(rows, average, line.terms, line.analysis.covariates_by_visit)[0][0]
+    design, _ = design_by_visit(rows, average, line.terms, line.analysis.covariates_by_visit)
+    return np.asarray(design[0])
 
 
 def curves_of_adjusted_means(estimate: Estimate) -> list[ModelCurve]:
