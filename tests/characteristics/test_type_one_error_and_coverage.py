@@ -36,7 +36,9 @@ def percentages(row: list[str]) -> list[float]:
     return [float(number) for cell in row[1:3] for number in re.findall(r"[\d.]+", cell)]
 
 
-@pytest.mark.parametrize("family", ["logistic_rows", "table_rows", "survival_rows", "mixed_rows", "gee_rows"])
+@pytest.mark.parametrize(
+    "family", ["logistic_rows", "table_rows", "survival_rows", "mixed_rows", "gee_rows", "mmrm_rows"]
+)
 def test_error_rates_lie_where_they_may_and_the_page_says_what_they_are(simulation, family: str) -> None:
     shown = of_page()
     for row in getattr(simulation, family)():
@@ -56,4 +58,5 @@ def test_every_family_is_simulated_here(simulation) -> None:
         "survival_rows",
         "mixed_rows",
         "gee_rows",
+        "mmrm_rows",
     ]

@@ -178,3 +178,42 @@ def test_without_derivatives_contrasts_are_refused_and_coefficients_stand() -> N
     with pytest.raises(ValueError, match="jacobian"):
         estimate_mmrm_contrast(fits, np.eye(9)[1])
     assert replace(fits).covariance_jacobian.shape[1] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_a_small_trial_holds_there_is_an_answer_or_a_reason(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(150):
+        t, n = int(rng.integers(1, 6)), int(rng.integers(1, 14))
+        kind = int(rng.integers(0, 7))
+        arm = (np.arange(n) % 2) * (kind > 0)  # or one arm alone
+        y = rng.normal(size=(n, t)) + rng.normal(size=(n, 1)) * rng.choice([0.0, 1.0, 100.0])
+        if kind == 1:
+            y = np.round(y)  # ties, and people who never change
+        elif kind == 2:
+            y[:] = y[:, :1]
+        elif kind == 3:
+            y = 1e8 * y + 1e6
+        elif kind == 4:
+            y[:, -1] = y[:, 0]
+        seen = rng.random((n, t)) < rng.choice([1.0, 0.8, 0.5])
+        who, visit = np.nonzero(seen)
+        late = [(visit == v).astype(float) for v in range(1, t)]
+        x = np.column_stack([np.ones(who.size), arm[who], *late, *(arm[who] * one for one in late)])
+        fits = fit(
+            (y[seen], x, visit, seen.sum(axis=1), arm),
+            t=t,
+            covariance=Covariance(str(rng.choice(list(STRUCTURES))), bool(rng.random() < 0.4)),
+        )
+        code = FitCode(int(fits.codes[0]))
+        assert np.isfinite(fits.coefficients[0, 1]) == (FitCode.NOT_ESTIMABLE not in code)
+        if FitCode.NOT_ESTIMABLE in code:
+            assert code & ~FitCode.NOT_ESTIMABLE
+            continue
+        told = np.isfinite(fits.coefficients[0])
+        assert (fits.standard_errors("satterthwaite")[0, told] > 0.0).all()
+        assert (fits.standard_errors("kenward-roger")[0, told] > 0.0).all()
+        assert (fits.df[0, told] > 0.0).all()
+        # Limits of the sandwich are absent where nobody's results differ from the model's; never an error of rounding.
+        robust = fits.standard_errors("sandwich")[0, told]
+        assert (np.isnan(robust) | (robust > 1e-5 * fits.standard_errors("satterthwaite")[0, told])).all()

@@ -122,7 +122,7 @@ def fit_mmrm_means(derived: Derived, comparison: Comparison, analysis: Analysis)
         return float(found.estimate[0]), float(found.standard_error[0]), float(found.df[0])
 
     main = replace(main, details={**main.details, "adjusted_means": adjusted_means(line)})
-    beside = interaction_rows(derived, terms, main, contrast, analysis.ci_level)
+    beside = [_without_error(row) for row in interaction_rows(derived, terms, main, contrast, analysis.ci_level)]
     if beside and len(terms.interaction_names) > 1:
         beside[0] = _at_once(beside[0], line)
     return [main, *beside]
@@ -140,11 +140,11 @@ def _main(line: _Line) -> Outcome:
     used = fits.tried[int(fits.structure[0])] if single and fits.structure[0] > 0 else fits.tried[0]
     at = f"; effect {at_words(terms.at)}" if terms.at is not None else ""
     fell = single and fits.structure[0] > 0
-    return from_coefficient(
+    found = from_coefficient(
         estimator="mmrm",
         scale=measured(ESTIMATORS["mmrm"], logarithm=logarithm).id,
         coefficient=fits.coefficients[:, 1],
-        standard_error=np.sqrt(fits.errors(errors)[:, 1, 1]),
+        standard_error=fits.standard_errors(errors)[:, 1],
         df=fits.df_sandwich if errors == "sandwich" else fits.df[:, 1],
         level=line.analysis.ci_level,
         codes=fits.codes,
@@ -174,6 +174,21 @@ def _main(line: _Line) -> Outcome:
             "n_rows": np.diff(rows.participant_offsets[rows.trial_offsets]),
             **({"effect_at_day": terms.at.day, "effect_at": at_words(terms.at)} if terms.at is not None else {}),
         },
+    )
+
+    return _without_error(found)
+
+
+def _without_error(outcome: Outcome) -> Outcome:
+    """An estimate whose error cannot be told, or is without bounds, stands alone and says so."""
+    unknown = np.isfinite(outcome.estimate) & ~(np.isfinite(outcome.ci_lower) & np.isfinite(outcome.ci_upper))
+    if not unknown.any():
+        return outcome
+    names = ("standard_error", "ci_lower", "ci_upper", "statistic", "df", "p_value")
+    return replace(
+        outcome,
+        codes=np.where(unknown, outcome.codes | np.uint32(FitCode.ERROR_UNKNOWN), outcome.codes).astype(np.uint32),
+        **{name: np.where(unknown, np.nan, getattr(outcome, name)) for name in names},
     )
 
 

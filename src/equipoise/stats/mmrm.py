@@ -111,6 +111,11 @@ class MmrmFits:
     """The planned covariance, then what stands in, in order."""
     reml: bool
 
+    def standard_errors(self, which: Errors) -> FloatArray:
+        """(n, p): of the coefficients; NaN where no error can be told."""
+        by_model = np.diagonal(self.covariance, axis1=1, axis2=2)
+        return _root(np.diagonal(self.errors(which), axis1=1, axis2=2), by_model)
+
     def errors(self, which: Errors) -> FloatArray:
         """(n, p, p): the covariance of the coefficients that a choice of errors stands for."""
         if which == "kenward-roger":
@@ -400,15 +405,22 @@ def estimate_mmrm_contrast(fits: MmrmFits, weights: ArrayLike, errors: Errors = 
     w = np.broadcast_to(np.asarray(weights, dtype=np.float64), fits.coefficients.shape)
     active = w != 0.0
     value = np.where(active, fits.coefficients * w, 0.0).sum(axis=1)
-    variance = _quadratic(fits.errors(errors), w)
+    by_model = _quadratic(fits.covariance, w)
+    error = _root(_quadratic(fits.errors(errors), w), by_model)
     if errors == "sandwich":
-        return Contrasts(value, np.sqrt(variance), fits.df_sandwich.copy())
+        return Contrasts(value, error, fits.df_sandwich.copy())
     if not fits.covariance_jacobian.shape[1]:
         raise ValueError("contrasts need fits made with jacobian=True")
     slopes = np.stack([_quadratic(fits.covariance_jacobian[:, k], w) for k in range(fits.covariance_jacobian.shape[1])])
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = 2.0 * _quadratic(fits.covariance, w) ** 2 / (slopes**2).sum(axis=0)
-    return Contrasts(value, np.sqrt(variance), df)
+        df = 2.0 * by_model**2 / (slopes**2).sum(axis=0)
+    return Contrasts(value, error, df)
+
+
+def _root(variance: FloatArray, by_model: FloatArray) -> FloatArray:
+    """Standard errors; NaN for a variance that is zero but for rounding beside the model's: no error is told by it."""
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.where(variance > 1e-10 * by_model, variance, np.nan))
 
 
 def _quadratic(matrices: FloatArray, w: FloatArray) -> FloatArray:

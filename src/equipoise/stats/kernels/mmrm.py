@@ -30,6 +30,9 @@ ONE_VISIT_EACH = np.uint32(FitCode.ONE_VISIT_EACH | FitCode.NOT_ESTIMABLE)
 CONSTANT_OUTCOME = np.uint32(FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE)
 ILL_CONDITIONED = np.uint32(FitCode.ILL_CONDITIONED)
 CONDITION_LIMIT = 1e10
+# A logarithm of a standard deviation, or a correlation, whose own standard error is above 5 is not determined at all;
+# of an unstructured matrix the same in units of the variances.
+UNDETERMINED = 25.0
 
 
 @part(
@@ -155,6 +158,23 @@ def start_at(family, heterogeneous, n_groups, n_visits, n_lags, patterns, patter
                 theta[base + v] = 0.5 * np.log(variance)
         if family != UNSTRUCTURED and not heterogeneous:
             theta[base] = 0.5 * np.log(total / n_visits)
+
+
+@part("int64(int64, int64, int64, int64, float64[:, :, ::1], float64[:, ::1])")
+def are_undetermined(family, n_groups, n_visits, n_k, sigma, covariance):  # type: ignore[no-untyped-def]
+    """1 where the data hold next to nothing of some parameter of the covariance: then its maximum is none."""
+    for g in range(n_groups):
+        if family == UNSTRUCTURED:
+            for k in range(n_visits):
+                for j in range(k + 1):
+                    a = g * n_k + k * (k + 1) // 2 + j
+                    if not covariance[a, a] < UNDETERMINED * sigma[g, j, j] * sigma[g, k, k]:
+                        return 1
+            continue
+        for i in range(g * n_k, (g + 1) * n_k):
+            if not covariance[i, i] < UNDETERMINED:
+                return 1
+    return 0
 
 
 @kernel(
@@ -336,6 +356,10 @@ def fit_range(  # type: ignore[no-untyped-def]
         out_gradient_norm[trial] = value[1]
         out_iterations[trial] = int(value[2])
         out_n_parameters[trial] = n_all
+        information_inverse = np.empty((n_all, n_all))
+        if not failed:
+            invert_cholesky(information_factor, information_inverse, n_all)
+            failed = are_undetermined(family, n_groups, n_visits, n_k, sigma, information_inverse)
         if failed:
             out_codes[trial] = NOT_CONVERGED
             continue
@@ -390,8 +414,6 @@ def fit_range(  # type: ignore[no-untyped-def]
                     out_sigma[trial, g, position[j], position[k]] = scale * scale * sigma[g, j, k]
 
         # --- whether the answer is well determined
-        information_inverse = np.empty((n_all, n_all))
-        invert_cholesky(information_factor, information_inverse, n_all)
         condition = condition_number(information, information_inverse, n_all)
         gram = np.zeros((p, p))
         for a in range(p):
