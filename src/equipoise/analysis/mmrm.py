@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -185,11 +186,9 @@ def _without_error(outcome: Outcome) -> Outcome:
     if not unknown.any():
         return outcome
     names = ("standard_error", "ci_lower", "ci_upper", "statistic", "df", "p_value")
-    return replace(
-        outcome,
-        codes=np.where(unknown, outcome.codes | np.uint32(FitCode.ERROR_UNKNOWN), outcome.codes).astype(np.uint32),
-        **{name: np.where(unknown, np.nan, getattr(outcome, name)) for name in names},
-    )
+    codes = np.where(unknown, outcome.codes | np.uint32(FitCode.ERROR_UNKNOWN), outcome.codes).astype(np.uint32)
+    gone: dict[str, Any] = {name: np.where(unknown, np.nan, getattr(outcome, name)) for name in names}
+    return replace(outcome, codes=codes, **gone)
 
 
 def _columns_words(line: _Line) -> str:
