@@ -177,11 +177,10 @@ def fit_mmrm(
     standardised = standardise(given, rows[trials], threads=threads)
     tried = (covariance, *(covariance.fallbacks() if fall_back else ()))
     fits = _empty(trials.shape[0] - 1, given.shape[1], n_visits, groups, tried, jacobian, reml)
+    packed = _Packed(outcome, standardised.design, visits, groups, rows, trials)
     waiting = np.arange(trials.shape[0] - 1)
-    for place, one in enumerate(tried):
-        _fit_structure(
-            fits, place, one, waiting, outcome, standardised.design, visits, groups, rows, trials, n_visits, threads
-        )
+    for place in range(len(tried)):
+        _fit_structure(fits, place, waiting, packed, threads)
         waiting = waiting[(fits.codes[waiting] & np.uint32(FitCode.NOT_CONVERGED)) != 0]
         if not waiting.size:
             break
@@ -288,68 +287,64 @@ def _empty(
     )
 
 
-def _fit_structure(
-    fits: MmrmFits,
-    place: int,
-    one: Covariance,
-    chosen: IntArray,
-    y: FloatArray,
-    design: FloatArray,
-    visits: IntArray,
-    groups: IntArray,
-    rows: IntArray,
-    trials: IntArray,
-    n_visits: int,
-    threads: int | None,
-) -> None:
-    """Fit the ``chosen`` trials with one structure, and write what came of it."""
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A batch of trials end to end: what the kernel takes, in its order."""
+
+    y: FloatArray
+    design: FloatArray
+    visits: IntArray
+    groups: IntArray
+    rows: IntArray
+    trials: IntArray
+
+    def of(self, chosen: IntArray) -> _Packed:
+        """The chosen trials alone."""
+        if chosen.size == self.trials.shape[0] - 1:
+            return self
+        people, trials = rows_of_trials(chosen, self.trials)
+        lines, rows = rows_of_trials(people, self.rows)
+        design = np.ascontiguousarray(self.design[lines])
+        return _Packed(self.y[lines], design, self.visits[lines], self.groups[people], rows, trials)
+
+
+def _fit_structure(fits: MmrmFits, place: int, chosen: IntArray, packed: _Packed, threads: int | None) -> None:
+    """Fit the ``chosen`` trials with the structure number ``place`` of those tried, and write what came of it."""
     from equipoise.stats.kernels.mmrm import fit_range
 
-    whole = chosen.size == trials.shape[0] - 1
-    if not whole:
-        people, trials = rows_of_trials(chosen, trials)
-        lines, rows = rows_of_trials(people, rows)
-        y, design, visits, groups = y[lines], np.ascontiguousarray(design[lines]), visits[lines], groups[people]
-    n_groups = fits.visit_covariance.shape[1]
+    one, mine = fits.tried[place], packed.of(chosen)
+    n_groups, n_visits = fits.visit_covariance.shape[1:3]
+    groups = mine.groups
     if not one.by_group:
         groups, n_groups = np.zeros_like(groups), 1
     family, heterogeneous = STRUCTURES[one.structure]
-    out = _empty(chosen.size, design.shape[1], n_visits, groups, (one,), False, fits.reml)
+    out = _empty(chosen.size, mine.design.shape[1], n_visits, groups, (one,), False, fits.reml)
     sigma = np.full((chosen.size, n_groups, n_visits, n_visits), np.nan)
-    k = fits.covariance_jacobian.shape[1]
-    slopes = np.zeros((chosen.size, k, *out.covariance.shape[1:]))
+    slopes = np.zeros((chosen.size, *fits.covariance_jacobian.shape[1:]))
+    data = (mine.y, mine.design, mine.visits, groups, mine.rows, mine.trials)
+    model = (n_visits, n_groups, family, heterogeneous, fits.reml)
+    arrays = (
+        out.coefficients,
+        out.covariance,
+        out.covariance_kenward_roger,
+        out.covariance_sandwich,
+        out.covariance_mancl_derouen,
+        out.df,
+        slopes,
+        sigma,
+    )
+    numbers = (
+        out.n_parameters,
+        out.log_likelihood,
+        out.gradient_norm,
+        out.iterations,
+        out.condition,
+        out.codes,
+        out.aliased,
+    )
 
     def kernel(first: int, stop: int) -> None:
-        fit_range(
-            first,
-            stop,
-            y,
-            design,
-            visits,
-            groups,
-            n_visits,
-            n_groups,
-            family,
-            heterogeneous,
-            fits.reml,
-            rows,
-            trials,
-            out.coefficients,
-            out.covariance,
-            out.covariance_kenward_roger,
-            out.covariance_sandwich,
-            out.covariance_mancl_derouen,
-            out.df,
-            slopes,
-            sigma,
-            out.n_parameters,
-            out.log_likelihood,
-            out.gradient_norm,
-            out.iterations,
-            out.condition,
-            out.codes,
-            out.aliased,
-        )
+        fit_range(first, stop, data, model, arrays, numbers)
 
     run_over_trials(kernel, chosen.size, threads=threads)
     for name in (

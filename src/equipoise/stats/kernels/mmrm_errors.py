@@ -6,6 +6,13 @@ import numpy as np
 
 from equipoise.stats.kernels.compile import part
 from equipoise.stats.kernels.linear_algebra import invert_cholesky
+from equipoise.stats.kernels.mmrm_likelihood import ROWS, WORK
+from equipoise.stats.kernels.mmrm_maximum import PLACE
+from equipoise.stats.kernels.mmrm_structures import STRUCTURE
+
+# Covariance of the coefficients (p, p), Kenward and Roger's, the derivatives of the first in directions of the
+# parameters in which their own covariance is the identity (parameters, p, p), and both sandwiches (2, p, p).
+ERRORS = "Tuple((float64[:, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, ::1]))"
 
 
 @part("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
@@ -27,44 +34,15 @@ def outwards(whitener, inner, half, out):  # type: ignore[no-untyped-def]
             out[a, c] = s
 
 
-@part(
-    "void(int64, int64, int64, int64[:, ::1], int64[:, ::1], int64[:, ::1], float64[:, :, ::1], float64[:, ::1],"
-    "float64[:, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
-    "float64[:, :, ::1])"
-)
-def correct_small_sample(  # type: ignore[no-untyped-def]
-    n_groups,
-    n_visits,
-    n_patterns,
-    patterns,
-    pattern_visits,
-    lanes,
-    inverse,
-    white,
-    whitener,
-    coupling,
-    jacobian,
-    information_factor,
-    covariance,
-    adjusted,
-    slopes,
-):
-    """(MMRM-6), (MMRM-7): covariance of the coefficients, Kenward and Roger's linear one, and what the df need.
-
-    ``white`` is F = M X L'^-1 by row. ``slopes`` (parameters, p, p) become the derivatives of the covariance in
-    directions of the parameters along which their own covariance is the identity.
-    """
-    p = whitener.shape[0]
+@part(f"float64[:, ::1]({STRUCTURE}, {WORK}, {PLACE})")
+def turn(structure, work, place):  # type: ignore[no-untyped-def]
+    """L^-1 X'M V_e M X L'^-1 along lower triangles, e directions whose own covariance is the identity."""
+    coupling = work[8]
+    _, _, jacobian, _, information_factor = place
+    n_groups, n_visits = structure[2], structure[3]
     n_elements = n_visits * (n_visits + 1) // 2
     n_k = jacobian.shape[2]
     n_all = n_groups * n_k
-    inner = np.zeros((p, p))
-    half = np.empty((p, p))
-    for a in range(p):
-        inner[a, a] = 1.0
-    outwards(whitener, inner, half, covariance)
-
-    # Derivatives in the parameters, then in the directions of their own information's factor.
     turned = np.zeros((n_all, coupling.shape[1]))
     for g in range(n_groups):
         for a in range(n_elements):
@@ -82,22 +60,17 @@ def correct_small_sample(  # type: ignore[no-untyped-def]
                 turned[e, c] -= f * turned[i, c]
         for c in range(coupling.shape[1]):
             turned[e, c] /= information_factor[e, e]
-    total = np.zeros((p, p))
-    for e in range(n_all):
-        c = 0
-        for a in range(p):
-            for b in range(a + 1):
-                inner[a, b] = turned[e, c]
-                inner[b, a] = turned[e, c]
-                c += 1
-        outwards(whitener, inner, half, slopes[e])
-        for a in range(p):
-            for k in range(p):
-                f = inner[a, k]
-                for b in range(a + 1):
-                    total[a, b] -= f * inner[k, b]
+    return turned
 
-    # Covariance of the elements of each group's matrix, and the sum of W_ab E_a M E_b for each pattern.
+
+@part(f"float64[:, :, ::1]({STRUCTURE}, {PLACE})")
+def element_covariance(structure, place):  # type: ignore[no-untyped-def]
+    """(groups, elements, elements): covariance of the elements of each group's matrix."""
+    _, _, jacobian, _, information_factor = place
+    n_groups, n_visits = structure[2], structure[3]
+    n_elements = n_visits * (n_visits + 1) // 2
+    n_k = jacobian.shape[2]
+    n_all = n_groups * n_k
     of_parameters = np.empty((n_all, n_all))
     invert_cholesky(information_factor, of_parameters, n_all)
     weights = np.empty((n_groups, n_elements, n_elements))
@@ -115,6 +88,15 @@ def correct_small_sample(  # type: ignore[no-untyped-def]
                 for i in range(n_k):
                     s += part_way[a, i] * jacobian[g, b, i]
                 weights[g, a, b] = s
+    return weights
+
+
+@part(f"float64[:, :, ::1]({ROWS}, {WORK}, float64[:, :, ::1])")
+def sum_between(rows, work, weights):  # type: ignore[no-untyped-def]
+    """(patterns, T, T): the sum over elements of W_ab E_a M E_b."""
+    _, _, _, n_patterns, patterns, pattern_visits, _, _ = rows
+    inverse = work[0]
+    n_visits = inverse.shape[1]
     between = np.zeros((n_patterns, n_visits, n_visits))
     for g in range(n_patterns):
         t = patterns[g, 1]
@@ -133,6 +115,38 @@ def correct_small_sample(  # type: ignore[no-untyped-def]
                             between[g, k, o] += w * inverse[g, j, q]
                             if q < o:
                                 between[g, k, q] += w * inverse[g, j, o]
+    return between
+
+
+@part(f"void({ROWS}, {STRUCTURE}, {WORK}, {PLACE}, {ERRORS})")
+def correct_small_sample(rows, structure, work, place, errors):  # type: ignore[no-untyped-def]
+    """(MMRM-6), (MMRM-7): covariance of the coefficients, Kenward and Roger's linear one, and what the df need."""
+    _, _, lanes, _, patterns, _, _, _ = rows
+    _, white, _, _, _, whitener, _, _, _, _ = work
+    covariance, adjusted, slopes, _ = errors
+    p = whitener.shape[0]
+    inner = np.zeros((p, p))
+    half = np.empty((p, p))
+    for a in range(p):
+        inner[a, a] = 1.0
+    outwards(whitener, inner, half, covariance)
+    turned = turn(structure, work, place)
+    total = np.zeros((p, p))
+    for e in range(turned.shape[0]):
+        c = 0
+        for a in range(p):
+            for b in range(a + 1):
+                inner[a, b] = turned[e, c]
+                inner[b, a] = turned[e, c]
+                c += 1
+        outwards(whitener, inner, half, slopes[e])
+        for a in range(p):
+            for k in range(p):
+                f = inner[a, k]
+                for b in range(a + 1):
+                    total[a, b] -= f * inner[k, b]
+
+    between = sum_between(rows, work, element_covariance(structure, place))
     carried = np.empty(p)
     for i in range(lanes.shape[0]):
         g = lanes[i, 0]
@@ -184,12 +198,12 @@ def solve_semidefinite(a, b, n):  # type: ignore[no-untyped-def]
         b[i] = b[i] / a[i, i] if a[i, i] > 0.0 else 0.0
 
 
-@part(
-    "void(float64[:, :, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], float64[:, :, ::1], float64[:, ::1],"
-    "float64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1])"
-)
-def sandwich(sigma, patterns, pattern_visits, lanes, inverse, x, y, beta, covariance, out):  # type: ignore[no-untyped-def]
+@part(f"void({ROWS}, {WORK}, float64[:, :, ::1], {ERRORS})")
+def sandwich(rows, work, sigma, errors):  # type: ignore[no-untyped-def]
     """(MMRM-8): the empirical covariance of the coefficients as it is, and with Mancl and DeRouen's correction."""
+    x, y, lanes, _, patterns, pattern_visits, _, _ = rows
+    inverse, beta = work[0], work[4]
+    covariance, _, _, out = errors
     p = x.shape[1]
     longest = sigma.shape[1]
     block = np.empty((longest, longest))

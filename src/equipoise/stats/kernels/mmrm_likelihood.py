@@ -10,40 +10,38 @@ import numpy as np
 
 from equipoise.stats.kernels.compile import part
 from equipoise.stats.kernels.linear_algebra import cholesky, invert_cholesky, log_determinant_cholesky
+from equipoise.stats.kernels.mmrm_structures import STRUCTURE
 
-
-@part(
-    "int64(float64[:, :, ::1], int64, int64[:, ::1], int64[:, ::1], float64[::1], boolean, float64[:, ::1],"
-    "float64[::1], int64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[::1],"
-    "float64[::1], float64[:, ::1], float64[:, ::1])"
+# One trial: x (rows, p), y (rows,), lanes (participants, 2) with pattern and first row, how many patterns, their group
+# and number of visits (n, 2), which visits (n, T), how many participants (n,), and whether REML.
+ROWS = (
+    "Tuple((float64[:, ::1], float64[::1], int64[:, ::1], int64, int64[:, ::1], int64[:, ::1], float64[::1], boolean))"
 )
-def evaluate(  # type: ignore[no-untyped-def]
-    sigma,
-    n_patterns,
-    patterns,
-    pattern_visits,
-    pattern_size,
-    reml,
-    x,
-    y,
-    lanes,
-    inverse,
-    mx,
-    my,
-    factor,
-    beta,
-    value,
-    block,
-    block_inverse,
-):
-    """(MMRM-3): log-likelihood without its constant in ``value[0]``; 1 if a matrix is not positive definite.
+# What a place of the parameters gives: by ``evaluate`` M = V^-1 of each pattern (n, T, T), M X and M y by row, Cholesky
+# factor L of X'MX, coefficients; by ``accumulate`` L^-1 transposed, sums of F F' and of u u' by pattern (n, T, T),
+# L^-1 X'M E_a M X L'^-1 along lower triangles (elements, p (p + 1) / 2) and L^-1 X'M E_a u (elements, p).
+WORK = (
+    "Tuple((float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[::1], float64[:, ::1],"
+    "float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1]))"
+)
+# Which second derivatives: without the term that couples participants through the coefficients' variance; all; minus
+# the expected information of maximum likelihood, which is never indefinite.
+NEARLY = 0
+EXACT = 1
+EXPECTED = 2
 
-    ``sigma`` (groups, T, T); ``patterns`` (n, 2) group and number of visits, ``pattern_visits`` (n, T) which;
-    ``lanes`` (participants, 2) pattern and first row. On return ``inverse`` (n, T, T) holds M = V^-1 of each pattern
-    in its leading block, ``mx`` and ``my`` M X and M y by row, ``factor`` the Cholesky factor of X'MX in its lower
-    triangle, ``beta`` the coefficients.
+
+@part(f"float64({ROWS}, float64[:, :, ::1], {WORK})")
+def evaluate(rows, sigma, work):  # type: ignore[no-untyped-def]
+    """(MMRM-3): log-likelihood without its constant; minus infinity where a matrix is not positive definite.
+
+    ``sigma`` (groups, T, T). Of ``work`` the inverses, M X, M y, the factor and the coefficients are written.
     """
+    x, y, lanes, n_patterns, patterns, pattern_visits, pattern_size, reml = rows
+    inverse, mx, my, factor, beta, _, _, _, _, _ = work
     p = x.shape[1]
+    block = np.empty(sigma.shape[1:])
+    block_inverse = np.empty(sigma.shape[1:])
     log_det = 0.0
     for g in range(n_patterns):
         t = patterns[g, 1]
@@ -52,9 +50,9 @@ def evaluate(  # type: ignore[no-untyped-def]
                 block[j, k] = sigma[patterns[g, 0], pattern_visits[g, j], pattern_visits[g, k]]
         for j in range(t):
             if not (block[j, j] > 1e-14 and block[j, j] < 1e14):
-                return 1
+                return -np.inf
         if cholesky(block, t) >= 0:
-            return 1
+            return -np.inf
         log_det += pattern_size[g] * log_determinant_cholesky(block, t)
         invert_cholesky(block, block_inverse, t)
         for j in range(t):
@@ -93,7 +91,7 @@ def evaluate(  # type: ignore[no-untyped-def]
                     for c in range(a + 1):
                         into[c] += f * row[c]
     if cholesky(factor, p) >= 0:
-        return 1
+        return -np.inf
     # z = L^-1 X'My, then beta = L'^-1 z
     for a in range(p):
         s = beta[a]
@@ -108,45 +106,15 @@ def evaluate(  # type: ignore[no-untyped-def]
         beta[a] = s / factor[a, a]
     if reml:
         log_det += log_determinant_cholesky(factor, p)
-    value[0] = -0.5 * (log_det + quadratic)
-    return 0 if np.isfinite(value[0]) else 1
+    value = -0.5 * (log_det + quadratic)
+    return value if np.isfinite(value) else -np.inf
 
 
-@part(
-    "void(int64, int64[:, ::1], int64[:, ::1], boolean, boolean, float64[:, ::1], float64[::1], int64[:, ::1],"
-    "int64, int64, float64[:, ::1], float64[::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[:, :, ::1],"
-    "float64[:, :, ::1], float64[:, ::1], float64[:, ::1])"
-)
-def accumulate(  # type: ignore[no-untyped-def]
-    n_patterns,
-    patterns,
-    pattern_visits,
-    reml,
-    exact,
-    x,
-    y,
-    lanes,
-    n_visits,
-    n_groups,
-    mx,
-    my,
-    factor,
-    beta,
-    whitener,
-    leverage,
-    spread,
-    coupling,
-    moved,
-):
-    """(MMRM-4): what the derivatives need beside the inverses, from the results of ``evaluate`` at the same place.
-
-    ``mx`` becomes F = M X L'^-1 and ``my`` becomes u = M (y - X beta). ``whitener`` is L^-1, transposed. ``leverage``
-    (n, T, T) are the sums of F F' of each pattern, ``spread`` those of u u'. ``moved`` (groups x elements, p) is
-    L^-1 X'M E_a u; ``coupling`` (groups x elements, p (p + 1) / 2), where ``exact``, L^-1 X'M E_a M X L'^-1 along its
-    lower triangle.
-    """
-    p = x.shape[1]
-    n_elements = n_visits * (n_visits + 1) // 2
+@part(f"void({WORK})")
+def whiten(work):  # type: ignore[no-untyped-def]
+    """``mx`` becomes F = M X L'^-1 and ``my`` becomes u = M (y - X beta)."""
+    _, mx, my, factor, beta, whitener, _, _, _, _ = work
+    p = factor.shape[0]
     for a in range(p):
         for c in range(p):
             whitener[c, a] = 0.0
@@ -157,38 +125,41 @@ def accumulate(  # type: ignore[no-untyped-def]
             for k in range(c, a):
                 s -= factor[a, k] * whitener[c, k]
             whitener[c, a] = s / factor[a, a]
-    for g in range(n_patterns):
-        for j in range(n_visits):
-            for k in range(n_visits):
-                leverage[g, j, k] = 0.0
-                spread[g, j, k] = 0.0
-    for e in range(n_groups * n_elements):
-        for a in range(p):
-            moved[e, a] = 0.0
-        if exact:
-            for a in range(coupling.shape[1]):
-                coupling[e, a] = 0.0
     white = np.empty(p)
+    for r in range(mx.shape[0]):
+        row = mx[r]
+        white[:] = 0.0
+        for a in range(p):
+            f = row[a]
+            my[r] -= f * beta[a]
+            if f != 0.0:
+                into = whitener[a]
+                for c in range(a, p):
+                    white[c] += f * into[c]
+        row[:] = white
+
+
+@part(f"void({ROWS}, {STRUCTURE}, {WORK}, boolean)")
+def accumulate(rows, structure, work, exact):  # type: ignore[no-untyped-def]
+    """(MMRM-4): what the derivatives need beside the inverses, after ``evaluate`` at the same place.
+
+    The couplings of elements are summed only where ``exact``.
+    """
+    x, _, lanes, n_patterns, patterns, pattern_visits, _, _ = rows
+    _, mx, my, _, _, _, leverage, spread, coupling, moved = work
+    whiten(work)
+    p, n_visits = x.shape[1], structure[3]
+    n_elements = n_visits * (n_visits + 1) // 2
+    leverage[:, :, :] = 0.0
+    spread[:, :, :] = 0.0
+    moved[:, :] = 0.0
+    if exact:
+        coupling[:, :] = 0.0
     for i in range(lanes.shape[0]):
         g = lanes[i, 0]
         r = lanes[i, 1]
         t = patterns[g, 1]
         base = patterns[g, 0] * n_elements
-        for j in range(t):
-            row = mx[r + j]
-            s = my[r + j]
-            for a in range(p):
-                white[a] = 0.0
-            for a in range(p):
-                s -= row[a] * beta[a]
-                f = row[a]
-                if f != 0.0:
-                    into = whitener[a]
-                    for c in range(a, p):
-                        white[c] += f * into[c]
-            my[r + j] = s
-            for a in range(p):
-                row[a] = white[a]
         for k in range(t):
             f_k = mx[r + k]
             u_k = my[r + k]
@@ -226,42 +197,22 @@ def accumulate(  # type: ignore[no-untyped-def]
                 spread[g, j, k] = spread[g, k, j]
 
 
-@part(
-    "void(int64, int64[:, ::1], int64[:, ::1], float64[::1], boolean, boolean, boolean, int64, int64,"
-    "float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1], float64[::1],"
-    "float64[:, ::1], float64[:, ::1])"
-)
-def differentiate(  # type: ignore[no-untyped-def]
-    n_patterns,
-    patterns,
-    pattern_visits,
-    pattern_size,
-    reml,
-    exact,
-    expected,
-    n_visits,
-    n_groups,
-    inverse,
-    leverage,
-    spread,
-    coupling,
-    moved,
-    gradient,
-    hessian,
-    middle,
-):
+@part(f"void({ROWS}, {STRUCTURE}, {WORK}, int64, float64[::1], float64[:, ::1])")
+def differentiate(rows, structure, work, kind, gradient, hessian):  # type: ignore[no-untyped-def]
     """(MMRM-5): gradient and Hessian of the log-likelihood in the elements of the covariance, group after group.
 
-    Without ``exact`` the Hessian leaves out the term that couples participants through the coefficients' variance;
-    ``expected`` gives minus the expected information of maximum likelihood instead, which is never indefinite.
+    ``kind`` is NEARLY, EXACT or EXPECTED.
     """
+    _, _, _, n_patterns, patterns, pattern_visits, pattern_size, reml = rows
+    inverse, _, _, _, _, _, leverage, spread, coupling, moved = work
+    _, _, n_groups, n_visits, _, _, _ = structure
+    expected = kind == EXPECTED
+    middle = np.empty((n_visits, n_visits))
     n_elements = n_visits * (n_visits + 1) // 2
     n_all = n_groups * n_elements
     p = moved.shape[1]
-    for a in range(n_all):
-        gradient[a] = 0.0
-        for b in range(n_all):
-            hessian[a, b] = 0.0
+    gradient[:] = 0.0
+    hessian[:, :] = 0.0
     for g in range(n_patterns):
         t = patterns[g, 1]
         base = patterns[g, 0] * n_elements
@@ -304,7 +255,7 @@ def differentiate(  # type: ignore[no-untyped-def]
                 s = 0.0
                 for c in range(p):
                     s += moved[a, c] * moved[b, c]
-                if exact and reml:
+                if kind == EXACT and reml:
                     whole = 0.0
                     for c in range(coupling.shape[1]):
                         whole += coupling[a, c] * coupling[b, c]

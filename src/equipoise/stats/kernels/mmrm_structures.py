@@ -17,30 +17,30 @@ AUTOREGRESSIVE = 2
 ANTE_DEPENDENCE = 3
 COMPOUND_SYMMETRY = 4
 
-
-@part("int64(int64, int64, int64)")
-def n_correlations(family, n_visits, n_lags):  # type: ignore[no-untyped-def]
-    """How many correlation parameters one matrix has."""
-    if n_visits < 2:
-        return 0
-    if family == TOEPLITZ:
-        return n_lags
-    if family == ANTE_DEPENDENCE:
-        return n_visits - 1
-    return 1
+# A structure on the visits of one trial: family, whether each visit has a standard deviation of its own, groups with a
+# matrix each, visits that anybody was seen at, distances between them, their places among the planned ones (T,), and
+# the number of each pair's distance (T, T).
+STRUCTURE = "Tuple((int64, boolean, int64, int64, int64, int64[::1], int64[:, ::1]))"
 
 
-@part("int64(int64, boolean, int64, int64)")
-def n_parameters(family, heterogeneous, n_visits, n_lags):  # type: ignore[no-untyped-def]
+@part(f"int64({STRUCTURE})")
+def n_parameters(structure):  # type: ignore[no-untyped-def]
     """How many parameters one matrix has."""
+    family, heterogeneous, _, n_visits, n_lags, _, _ = structure
     if family == UNSTRUCTURED:
         return n_visits * (n_visits + 1) // 2
-    return (n_visits if heterogeneous else 1) + n_correlations(family, n_visits, n_lags)
+    n_sd = n_visits if heterogeneous else 1
+    if n_visits < 2:
+        return n_sd
+    if family == TOEPLITZ:
+        return n_sd + n_lags
+    return n_sd + (n_visits - 1 if family == ANTE_DEPENDENCE else 1)
 
 
-@part("float64(int64, int64, int64, int64[::1], int64[:, ::1], float64[::1], float64[::1], float64[:, ::1])")
-def correlation(family, j, k, position, lag, rho, first, second):  # type: ignore[no-untyped-def]
+@part(f"float64({STRUCTURE}, int64, int64, float64[::1], float64[::1], float64[:, ::1])")
+def correlation(structure, j, k, rho, first, second):  # type: ignore[no-untyped-def]
     """c_jk for j < k with its derivatives; of ``first`` and ``second`` only entries that are not zero are written."""
+    family, _, _, _, _, position, lag = structure
     if family == TOEPLITZ:
         first[lag[k, j]] = 1.0
         return rho[lag[k, j]]
@@ -68,14 +68,12 @@ def correlation(family, j, k, position, lag, rho, first, second):  # type: ignor
     return rho[0]
 
 
-@part("void(int64, boolean, int64, int64, int64[::1], int64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1])")
-def build(family, heterogeneous, n_visits, n_lags, position, lag, theta, sigma, jacobian):  # type: ignore[no-untyped-def]
+@part(f"void({STRUCTURE}, float64[::1], float64[:, ::1], float64[:, ::1])")
+def build(structure, theta, sigma, jacobian):  # type: ignore[no-untyped-def]
     """The matrix (both triangles) and the derivative of each of its elements in each parameter."""
-    n_k = n_parameters(family, heterogeneous, n_visits, n_lags)
-    n_elements = n_visits * (n_visits + 1) // 2
-    for a in range(n_elements):
-        for i in range(n_k):
-            jacobian[a, i] = 0.0
+    family, heterogeneous, _, n_visits, _, _, _ = structure
+    n_k = n_parameters(structure)
+    jacobian[:, :] = 0.0
     if family == UNSTRUCTURED:
         for k in range(n_visits):
             for j in range(k + 1):
@@ -90,31 +88,30 @@ def build(family, heterogeneous, n_visits, n_lags, position, lag, theta, sigma, 
     first = np.zeros(max(n_c, 1))
     second = np.zeros((max(n_c, 1), max(n_c, 1)))
     for k in range(n_visits):
-        s_k = np.exp(theta[k if heterogeneous else 0])
+        v_k = k if heterogeneous else 0
         for j in range(k + 1):
+            v_j = j if heterogeneous else 0
             a = k * (k + 1) // 2 + j
-            scale = s_k * np.exp(theta[j if heterogeneous else 0])
+            scale = np.exp(theta[v_j]) * np.exp(theta[v_k])
             c = 1.0
             if j < k:
-                for r in range(n_c):
-                    first[r] = 0.0
-                c = correlation(family, j, k, position, lag, rho, first, second)
+                first[:] = 0.0
+                c = correlation(structure, j, k, rho, first, second)
                 for r in range(n_c):
                     jacobian[a, n_v + r] = scale * first[r]
             sigma[k, j] = scale * c
             sigma[j, k] = scale * c
-            jacobian[a, j if heterogeneous else 0] += scale * c
-            jacobian[a, k if heterogeneous else 0] += scale * c
+            jacobian[a, v_j] += scale * c
+            jacobian[a, v_k] += scale * c
 
 
-@part(
-    "void(int64, boolean, int64, int64, int64[::1], int64[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64)"
-)
-def add_curvature(family, heterogeneous, n_visits, n_lags, position, lag, theta, weight, hessian, start):  # type: ignore[no-untyped-def]
+@part(f"void({STRUCTURE}, float64[::1], float64[::1], float64[:, ::1], int64)")
+def add_curvature(structure, theta, weight, hessian, start):  # type: ignore[no-untyped-def]
     """Add the sum over elements of ``weight`` times the second derivative to ``hessian``, from ``start`` on."""
+    family, heterogeneous, _, n_visits, _, _, _ = structure
     if family == UNSTRUCTURED:
         return
-    n_k = n_parameters(family, heterogeneous, n_visits, n_lags)
+    n_k = n_parameters(structure)
     n_v = n_visits if heterogeneous else 1
     n_c = n_k - n_v
     rho = theta[n_v:n_k]
@@ -126,15 +123,12 @@ def add_curvature(family, heterogeneous, n_visits, n_lags, position, lag, theta,
         for j in range(k + 1):
             v_j = j if heterogeneous else 0
             c = 1.0
-            for r in range(n_c):
-                first[r] = 0.0
-                for q in range(n_c):
-                    second[r, q] = 0.0
+            first[:] = 0.0
+            second[:, :] = 0.0
             if j < k:
-                c = correlation(family, j, k, position, lag, rho, first, second)
+                c = correlation(structure, j, k, rho, first, second)
             w = weight[k * (k + 1) // 2 + j] * np.exp(theta[v_j] + theta[v_k])
-            for v in range(n_v):
-                of_sd[v] = 0.0
+            of_sd[:] = 0.0
             of_sd[v_j] += 1.0
             of_sd[v_k] += 1.0
             for v in range(n_v):
