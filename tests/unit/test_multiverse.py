@@ -16,7 +16,7 @@ from equipoise.endpoints.patterns.library import definitions
 from equipoise.exchange.records_files import write_records
 from equipoise.records import Records
 from equipoise.reporting.context import Material
-from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
+from equipoise.reporting.figures.specification_curve import axes_of, draw_specification_curve
 from equipoise.reporting.trial_figures import survival_figures
 from equipoise.workflow import analyse, read_protocol
 from equipoise.workflow.multiverse import explore_multiverse, write_multiverse
@@ -83,8 +83,8 @@ def test_the_command_writes_a_table_and_a_curve_and_says_the_caution(smoking, tm
 
 def test_effects_on_the_curve_rise_from_left_to_right(smoking):
     _, _, found = smoking
-    scale = scales_of(found.universes)[0]
-    rows = [row for row in found.universes if row.scale == scale]
+    scale, unit = axes_of(found.universes)[0]
+    rows = [row for row in found.universes if (row.scale, row.unit) == (scale, unit)]
     drawing = draw_specification_curve(rows, scale, arm=found.arm, reference=found.reference)
     assert "not independent tests" in drawing.svg(None)
     assert f"{sum(row.estimate is not None for row in rows)} analyses" in drawing.alt

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 from equipoise.analysis.analyse import estimate_planned
-from equipoise.analysis.multiverse.definitions import library_endpoints, main_line
+from equipoise.analysis.multiverse.definitions import LIBRARY, library_endpoints, main_line
 from equipoise.analysis.multiverse.universes import CAUTION, Multiverse, Universe, favoured, line_of, planned_universes
 from equipoise.analysis.plan import Plan
 from equipoise.endpoints.lattice import read_lattice
+from equipoise.endpoints.patterns.library import definitions
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import read_records
 from equipoise.foundation.errors import EquipoiseError
@@ -92,6 +94,7 @@ def explore_multiverse(
                 prespecified=bool(own and chosen.model.analyses[own].prespecified),
                 published=own in published,
                 analysis_set=planned.analysis.analysis_set,
+                unit=_unit(endpoint, planned.estimand.endpoint) if estimate.scale == "mean_difference" else "",
                 warnings=estimate.warnings,
             )
         )
@@ -115,9 +118,17 @@ def explore_multiverse(
     )
 
 
+def _unit(endpoint: object, id: str) -> str:
+    """The unit of a number: of a definition of the library, or the endpoint's own; else what it is a number of."""
+    known = {f"{LIBRARY}{name.lower().replace('_', '-')}": entry for name, entry in definitions().items()}
+    if id in known:
+        return known[id].unit or "number"
+    return getattr(endpoint, "unit", None) or str(getattr(endpoint, "kind", "number")).replace("-", " ")
+
+
 def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False) -> tuple[Path, ...]:
     """Write ``multiverse.csv``, ``multiverse.json`` and a specification curve a scale; whole or not at all."""
-    from equipoise.reporting.figures.specification_curve import draw_specification_curve, scales_of
+    from equipoise.reporting.figures.specification_curve import axes_of, draw_specification_curve
 
     folder = OutputFolder(out, kind="multiverse", force=force, private=found.is_private)
     folder.require_free()
@@ -148,11 +159,15 @@ def write_multiverse(found: Multiverse, out: str | Path, *, force: bool = False)
         )
         names = ["multiverse.csv", "multiverse.json"]
         stamp = "SIMULATED" if found.origin == "simulated" else None
-        for scale in scales_of(found.universes):
+        for scale, unit in axes_of(found.universes):
             drawing = draw_specification_curve(
-                [u for u in found.universes if u.scale == scale], scale, arm=found.arm, reference=found.reference
+                [u for u in found.universes if (u.scale, u.unit) == (scale, unit)],
+                scale,
+                arm=found.arm,
+                reference=found.reference,
+                unit=unit,
             )
-            name = f"specification-curve-{scale.replace('_', '-')}.svg"
+            name = f"specification-curve-{'-'.join(re.findall('[a-z0-9]+', f'{scale} {unit}'.lower()))}.svg"
             (where / name).write_text(drawing.svg(stamp), "utf-8", newline="\n")
             names.append(name)
     return tuple(Path(out) / name for name in names)

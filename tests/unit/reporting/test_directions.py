@@ -21,7 +21,7 @@ from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.reporting import beside_known, findings
 from equipoise.reporting.context import Material
 from equipoise.reporting.figures.forest import ForestPanel
-from equipoise.reporting.figures.specification_curve import draw_specification_curve
+from equipoise.reporting.figures.specification_curve import _upwards, axes_of, draw_specification_curve
 from equipoise.reporting.missing_rules import rule_name, rule_sentence
 from equipoise.reporting.palette import colour
 
@@ -121,6 +121,7 @@ class Choice:
     prespecified: bool = False
     published: bool = False
     label: str = "a"
+    unit: str = ""
 
 
 def test_a_dot_of_the_specification_curve_has_the_colour_of_the_arm_it_favours():
@@ -134,6 +135,26 @@ def test_a_dot_of_the_specification_curve_has_the_colour_of_the_arm_it_favours()
     assert of["new"] in legend[0]
     assert of["old"] in legend[1]
     assert [next(arm for arm, token in of.items() if token in dot) for dot in dots[:3]] == ["old", "new", "new"]
+
+
+def test_up_favours_the_arm_whatever_a_definition_counts():
+    """Abstinence 4 times as likely, and use a quarter as likely, are the same height; limits turn with them."""
+    of_abstinence = Choice("new", 4.0, ci_lower=2.0, ci_upper=8.0)
+    of_use = Choice("new", 0.25, ci_lower=0.125, ci_upper=0.5)
+    assert _upwards(of_use, "new", True) == _upwards(of_abstinence, "new", True) == (4.0, 2.0, 8.0)
+    fewer_days = Choice("new", -3.0, scale="mean_difference", ci_lower=-5.0, ci_upper=-1.0)
+    assert _upwards(fewer_days, "new", False) == (3.0, 1.0, 5.0)
+    assert _upwards(Choice("old", 0.25), "new", True)[0] == 0.25
+    assert _upwards(Choice(None, 1.0), "new", True)[0] == 1.0
+
+
+def test_days_and_weeks_have_no_axis_in_common():
+    rows = [Choice("new", 1.0, scale="mean_difference", unit=unit) for unit in ("days", "days", "weeks", "weeks")]
+    assert axes_of([*rows, Choice("new", 2.0), Choice("new", 2.0), Choice("new", 2.0)]) == [
+        ("odds_ratio", ""),
+        ("mean_difference", "days"),
+        ("mean_difference", "weeks"),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

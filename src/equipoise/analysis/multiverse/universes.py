@@ -55,6 +55,7 @@ class Universe:
     published: bool
     warnings: tuple[str, ...]
     analysis_set: str | None = None  # everybody randomized where there is none
+    unit: str = ""  # of a difference of means; a ratio or a share has none
 
     def as_row(self) -> dict[str, Any]:
         """Plain values, warnings as a list."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from equipoise.protocol.vocabulary.scales import SCALES
+from equipoise.protocol.vocabulary.scales import SCALES, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting.svg import (
     SMALL,
@@ -57,6 +57,10 @@ class Choice(Protocol):
         """Scale of the effect."""
 
     @property
+    def unit(self) -> str:
+        """Unit of a difference of means; nothing of another effect."""
+
+    @property
     def estimate(self) -> float | None:
         """The effect."""
 
@@ -81,24 +85,40 @@ class Choice(Protocol):
         """Whether its result is published."""
 
 
-def scales_of(choices: Sequence[Choice]) -> list[str]:
-    """Scales that have at least two effects to sort, the commonest first."""
-    counted = Counter(c.scale for c in choices if c.scale and c.estimate is not None)
-    return [scale for scale, n in counted.most_common() if n >= 2]
+def axes_of(choices: Sequence[Choice]) -> list[tuple[str, str]]:
+    """Scales, each with its unit, that have at least two effects to sort, the commonest first."""
+    counted = Counter((c.scale, c.unit) for c in choices if c.scale and c.estimate is not None)
+    return [axis for axis, n in counted.most_common() if n >= 2]
 
 
-def draw_specification_curve(choices: Sequence[Choice], scale: str, *, arm: str, reference: str) -> Drawing:
-    """Effects on one scale, sorted; limits as thin lines; the pre-specified one a circle, the published a diamond.
+def _upwards(choice: Choice, arm: str, ratio: bool) -> tuple[float, float | None, float | None]:
+    """Effect and limits told so that up favours ``arm``: turned where the definition's larger values are worse."""
+    value = float(choice.estimate or 0.0)
+    is_up = value > (1.0 if ratio else 0.0)
+    if choice.favours is None or is_up == (choice.favours == arm):
+        return value, choice.ci_lower, choice.ci_upper
+    turned = [
+        None if v is None or (ratio and v == 0) else 1 / v if ratio else -v for v in (choice.ci_upper, choice.ci_lower)
+    ]
+    return (1 / value if ratio else -value), turned[0], turned[1]
 
-    The effects are those of the arms as named in each analysis; colour says which arm an effect favours. Limits that
-    leave the axis end at its edge.
+
+def draw_specification_curve(
+    choices: Sequence[Choice], scale: str, *, arm: str, reference: str, unit: str = ""
+) -> Drawing:
+    """Effects on one scale in one unit, sorted; limits as thin lines; the pre-specified one a circle, the published a
+    diamond.
+
+    Up favours ``arm``, whatever a definition counts: effects of definitions whose larger values are worse are turned.
+    Colour says the same. Limits that leave the axis end at its edge.
     """
     ratio = SCALES[scale].is_ratio
     rows = [c for c in choices if c.estimate is not None and (c.estimate > 0 or not ratio)]
-    rows.sort(key=lambda c: (float(c.estimate or 0.0), c.definition, c.rule, c.estimator, c.covariates))
+    ends = {id(c): _upwards(c, arm, ratio) for c in rows}
+    rows.sort(key=lambda c: (ends[id(c)][0], c.definition, c.rule, c.estimator, c.covariates))
     left, right = LABEL, WIDTH - 8
     step = (right - left) / max(len(rows), 1)
-    low, high = _range([float(c.estimate or 0.0) for c in rows], ratio)
+    low, high = _range([ends[id(c)][0] for c in rows], ratio)
     drawing = Drawing(alt=_alt(rows, scale, arm, reference))
     place = (log_scale if ratio else linear_scale)(low, high, TOP + CURVE_HEIGHT, TOP)
 
@@ -112,21 +132,24 @@ def draw_specification_curve(choices: Sequence[Choice], scale: str, *, arm: str,
             drawing.text(left - 6, y(tick) + 4, tick_text(tick), "muted", size=SMALL, anchor="end")
     none = 1.0 if ratio else 0.0
     drawing.line(left, y(none), right, y(none), "ink", width=1.0, dash="4 3")
-    beyond = sum(not low <= float(c.estimate or 0.0) <= high for c in rows)
+    beyond = sum(not low <= ends[id(c)][0] <= high for c in rows)
     if beyond:
         drawing.text(right, TOP - 6, f"{beyond} beyond the axis, drawn at its edge", "muted", size=SMALL, anchor="end")
-    drawing.text(0, TOP + 10, scale.replace("_", " "), "muted", size=SMALL)
+    name = scale_label(scale).removesuffix(", points")
+    drawing.text(0, TOP + 10, f"{name}, {unit}" if unit else name, "muted", size=SMALL)
+    drawing.text(0, TOP + 26, f"↑ favours {arm}", "muted", size=SMALL)
     for i, c in enumerate(rows):
         x = left + (i + 0.5) * step
         token = "arm1" if c.favours == arm else "arm0"
-        if c.ci_lower is not None and c.ci_upper is not None and (c.ci_lower > 0 or not ratio):
-            drawing.line(x, y(c.ci_lower), x, y(c.ci_upper), token, width=max(min(step * 0.4, 1.4), 0.4))
+        value, lower, upper = ends[id(c)]
+        if lower is not None and upper is not None and (lower > 0 or not ratio):
+            drawing.line(x, y(lower), x, y(upper), token, width=max(min(step * 0.4, 1.4), 0.4))
         if c.published:
-            drawing.diamond(x, y(float(c.estimate or 0.0)), 6.0)
+            drawing.diamond(x, y(value), 6.0)
         elif c.prespecified:
-            drawing.circle(x, y(float(c.estimate or 0.0)), 4.4, "paper", stroke="ink", stroke_width=1.8)
+            drawing.circle(x, y(value), 4.4, "paper", stroke="ink", stroke_width=1.8)
         else:
-            drawing.circle(x, y(float(c.estimate or 0.0)), max(min(step * 0.45, 2.6), 1.0), token)
+            drawing.circle(x, y(value), max(min(step * 0.45, 2.6), 1.0), token)
     bottom = _marks(drawing, rows, left, step, TOP + CURVE_HEIGHT + 22)
     drawing.height = bottom + 6
     return drawing
