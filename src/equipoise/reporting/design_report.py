@@ -161,8 +161,11 @@ def _size_and_effect(material: DesignMaterial) -> list[Block]:
     if not material.grid:
         return []
     planned = sum(material.worlds[0].arm_sizes.values())
-    sizes = sorted({round(cell.cell.grid["n"]) for cell in material.grid}, key=lambda n: (n != planned, n))
-    effects = sorted({cell.cell.grid["effect"] for cell in material.grid}, key=lambda e: (e != 1.0, -e))
+    sizes = sorted({round(cell.cell.grid["n"]) for cell in material.grid})
+    effects = sorted({cell.cell.grid["effect"] for cell in material.grid})
+    if planned not in sizes or 1.0 not in effects:
+        return []
+    start = (sizes.index(planned), effects.index(1.0))
     ids = [s.row.id for s in primaries_of(material.grid[0])]
     results = {}
     for i, n in enumerate(sizes):
@@ -175,15 +178,15 @@ def _size_and_effect(material: DesignMaterial) -> list[Block]:
                     results[f"{i}.{j}.{k}"] = RuleResult(
                         "Successful trials in 100", f"{percentage(share.value)} {limits}", ()
                     )
-    if "0.0.0" not in results or sizes[0] != planned or effects[0] != 1.0:
+    if f"{start[0]}.{start[1]}.0" not in results:
         return []
     endpoints = [material.protocol.endpoint_label(material.grid[0][id].row.endpoint) for id in ids]
     axes = (
-        RuleAxis("Participants", tuple(str(n) for n in sizes)),
-        RuleAxis("Effect", tuple(_effect_words(effect) for effect in effects)),
+        RuleAxis("Participants", tuple(str(n) for n in sizes), start[0], slider=True),
+        RuleAxis("Effect", tuple(_effect_words(effect) for effect in effects), start[1], slider=True),
         RuleAxis("Endpoint", tuple(endpoints)),
     )
-    lead = "Choose a size and an effect; every number was simulated beforehand."
+    lead = "Move the sliders; every number was simulated beforehand, and stands in the table of sizes and effects."
     return [ChangeRule("Size and effect", lead, axes, results, {}, (), 0.0)]
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from equipoise.reporting.document import Document, slug
+from equipoise.reporting.document import Document
+from equipoise.reporting.layout import slug
 from equipoise.reporting.pdf import packaged_fonts
 from equipoise.reporting.svg import escape
 

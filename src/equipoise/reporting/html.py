@@ -14,7 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from equipoise.reporting.document import Document, Table, lay_out
+from equipoise.reporting.document import Document, Table
+from equipoise.reporting.layout import lay_out
 from equipoise.reporting.palette import css_figure_classes, css_variables
 
 if TYPE_CHECKING:

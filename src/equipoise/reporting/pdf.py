@@ -13,7 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.reporting.document import Document, lay_out
+from equipoise.reporting.document import Document
+from equipoise.reporting.layout import lay_out
 from equipoise.reporting.palette import TOKENS
 
 if TYPE_CHECKING:

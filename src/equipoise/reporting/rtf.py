@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.reporting.document import Document, lay_out, slug
+from equipoise.reporting.document import Document
+from equipoise.reporting.layout import lay_out, slug
 from equipoise.reporting.word import table_widths
 
 TWIPS = 566.93  # to the centimetre

@@ -17,7 +17,8 @@ from typing import Any
 from equipoise.reporting import format as fmt
 from equipoise.reporting.answer import missing_visits
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import Document, Table, plain, slug
+from equipoise.reporting.document import Document, Table, plain
+from equipoise.reporting.layout import slug
 from equipoise.reporting.stages import stages_of
 from equipoise.reporting.trial_figures import flow_counts
 

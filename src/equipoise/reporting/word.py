@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from equipoise.reporting import format as fmt
-from equipoise.reporting.document import Document, lay_out
+from equipoise.reporting.document import Document
 from equipoise.reporting.figure_files import png_files
+from equipoise.reporting.layout import lay_out
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument

@@ -13,9 +13,10 @@ from equipoise.cli.main import app
 from equipoise.evidence.beside import Asked, chance_of_exclusion, published_beside
 from equipoise.evidence.check import check_evidence
 from equipoise.evidence.known import read_known
-from equipoise.reporting.document import Figure, lay_out
+from equipoise.reporting.document import Figure
 from equipoise.reporting.evidence_report import build_evidence_report
 from equipoise.reporting.figures.published_forest import draw_funnel
+from equipoise.reporting.layout import lay_out
 
 KETAMINE = frozenset({"ketamine"})
 MIDAZOLAM = frozenset({"midazolam"})

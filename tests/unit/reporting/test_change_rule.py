@@ -6,7 +6,10 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,8 +18,9 @@ from equipoise.reporting import words
 from equipoise.reporting.agreement import experimental, oriented
 from equipoise.reporting.change_rule import change_rule
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import ChangeRule, Document, lay_out
+from equipoise.reporting.document import ChangeRule, Document, RuleAxis, RuleResult
 from equipoise.reporting.html import render_html
+from equipoise.reporting.layout import lay_out
 
 
 @pytest.fixture(scope="module")
@@ -121,19 +125,58 @@ def test_paper_and_word_leave_the_controls_out(smoking):
     assert report.to_pdf()[:5] == b"%PDF-"
 
 
-def test_in_a_browser_every_choice_shows_its_result(smoking):
+@contextmanager
+def a_browser() -> Iterator[Any]:
+    """Chromium, of playwright or of the machine; the test is skipped where neither starts."""
     playwright = pytest.importorskip("playwright.sync_api")
-    block = offered(smoking)
     with playwright.sync_playwright() as started:
-        browser = None
         for options in ({}, {"executable_path": "/usr/bin/chromium"}):
             try:
                 browser = started.chromium.launch(**options)
-                break
             except playwright.Error:
                 continue
-        if browser is None:
-            pytest.skip("no browser that can be started")
+            yield browser
+            browser.close()
+            return
+        pytest.skip("no browser that can be started")
+
+
+def test_a_slider_shows_the_result_of_its_place_with_mouse_and_keys(tmp_path):
+    sizes = RuleAxis("Participants", ("20", "40", "60"), 1, slider=True)
+    effects = RuleAxis("Effect", ("none", "as assumed"), 1, slider=True)
+    results = {
+        f"{i}.{j}": RuleResult("Successful trials in 100", f"{i} at {j}", ()) for i in range(3) for j in range(2)
+    }
+    del results["0.0"]
+    block = ChangeRule("Size and effect", "Move.", (sizes, effects), results, {}, (), 0.0)
+    file = tmp_path / "report.html"
+    file.write_text(render_html(Document("t", (block,))), "utf-8")
+    with a_browser() as browser:
+        page = browser.new_page(viewport={"width": 360, "height": 800})
+        said = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(file.as_uri())
+        box = page.locator(".change")
+        first = box.get_by_role("slider", name="Participants")
+        assert box.locator(".effect").inner_text() == "1 at 1"
+        assert box.locator("output").first.inner_text() == "40 (planned)"
+        first.focus()
+        page.keyboard.press("ArrowRight")
+        assert box.locator(".effect").inner_text() == "2 at 1"
+        assert first.get_attribute("aria-valuetext") == "60"
+        assert box.locator(".changed").inner_text() == "One choice changed from the plan"
+        page.keyboard.press("Home")
+        box.get_by_role("slider", name="Effect").fill("0")
+        assert box.locator(".effect").inner_text() == "not computed"
+        box.get_by_role("button", name="Back to the plan").click()
+        assert box.locator(".effect").inner_text() == "1 at 1"
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert said == []
+
+
+def test_in_a_browser_every_choice_shows_its_result(smoking):
+    block = offered(smoking)
+    with a_browser() as browser:
         page = browser.new_page(viewport={"width": 500, "height": 900})
         said = []
         page.on("console", lambda message: said.append(message.text))
@@ -152,5 +195,4 @@ def test_in_a_browser_every_choice_shows_its_result(smoking):
         without = browser.new_context(java_script_enabled=False).new_page()
         without.goto((smoking.folder / "report.html").as_uri())
         assert not without.locator(".change").is_visible()
-        browser.close()
         assert said == []

@@ -22,7 +22,8 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.answer import build_answer
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import Answer, Document, Figure, Heading, Table, lay_out
+from equipoise.reporting.document import Answer, Document, Figure, Heading, Table
+from equipoise.reporting.layout import lay_out
 from equipoise.reporting.shells import build_shells
 from equipoise.reporting.trial_report import build_report
 from equipoise.simulation.simulate import simulate

@@ -12,8 +12,9 @@ from docx.oxml.ns import qn
 
 import equipoise
 from equipoise.reporting.consort import FOR_YOU, ITEMS
-from equipoise.reporting.document import Column, Document, Row, Table, lay_out
+from equipoise.reporting.document import Column, Document, Row, Table
 from equipoise.reporting.figure_files import png_files
+from equipoise.reporting.layout import lay_out
 from equipoise.reporting.rtf import escaped, table_files
 from equipoise.reporting.word import render_docx
 

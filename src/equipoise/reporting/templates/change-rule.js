@@ -7,7 +7,8 @@ for (const box of document.querySelectorAll(".change")) {
   const changed = box.querySelector(".changed"), cells = [...box.querySelectorAll("dd")];
   const chart = box.querySelector(".curve");
   const NS = "http://www.w3.org/2000/svg";
-  const picked = () => groups.map((g) => g.querySelector("input:checked").value);
+  const slider = (group) => group.querySelector('input[type="range"]');
+  const picked = () => groups.map((g) => slider(g) ? slider(g).value : g.querySelector("input:checked").value);
 
   function add(name, attributes, text) {
     const made = document.createElementNS(NS, name);
@@ -62,6 +63,13 @@ for (const box of document.querySelectorAll(".change")) {
   function show() {
     const choice = picked(), key = choice.join("."), found = data.results[key];
     groups.forEach((group, k) => {
+      const range = slider(group);
+      if (range) {
+        const name = data.axes[k][1][range.value];
+        group.querySelector("output").textContent = name + (+range.value === data.axes[k][0] ? " (planned)" : "");
+        range.setAttribute("aria-valuetext", name);
+        return;
+      }
       for (const input of group.querySelectorAll("input")) {
         const other = [...choice];
         other[k] = input.value;
@@ -70,21 +78,30 @@ for (const box of document.querySelectorAll(".change")) {
         input.parentElement.classList.toggle("off", !there);
       }
     });
+    const count = choice.filter((value, k) => +value !== data.axes[k][0]).length;
+    changed.textContent = count === 0 ? "As planned" : count === 1 ? "One choice changed from the plan" : `${count} choices changed from the plan`;
+    changed.classList.toggle("is-changed", count > 0);
+    if (!found) {
+      effect.textContent = "not computed";
+      return;
+    }
     measure.textContent = found[0];
     effect.textContent = found[1];
     cells.forEach((cell, k) => { cell.textContent = found[2][k]; });
-    const count = choice.filter((value) => value !== "0").length;
-    changed.textContent = count === 0 ? "As planned" : count === 1 ? "One choice changed from the plan" : `${count} choices changed from the plan`;
-    changed.classList.toggle("is-changed", count > 0);
     if (chart) draw(found[3]);
   }
 
-  box.addEventListener("change", show);
-  box.querySelector("button").addEventListener("click", () => {
-    for (const group of groups) group.querySelector("input").checked = true;
+  function reset() {
+    groups.forEach((group, k) => {
+      if (slider(group)) slider(group).value = data.axes[k][0];
+      else group.querySelectorAll("input")[data.axes[k][0]].checked = true;
+    });
     show();
-  });
-  for (const group of groups) group.querySelector("input").checked = true;
+  }
+
+  box.addEventListener("change", show);
+  box.addEventListener("input", show);
+  box.querySelector("button").addEventListener("click", reset);
   box.hidden = false;
-  show();
+  reset();
 }
