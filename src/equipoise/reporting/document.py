@@ -274,8 +274,56 @@ class ChangeRule:
     end: float
 
 
+@dataclass(frozen=True, slots=True)
+class PersonDays:
+    """A row of the heat map: name (empty where nobody is named), letters of the visits, days by source, and what each
+    definition says.
+    """
+
+    name: str
+    pattern: str
+    days: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmOfDays:
+    """An arm's participants in the order of the heat map."""
+
+    label: str
+    token: str
+    people: tuple[PersonDays, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantDays:
+    """Days of the participants of the figure before it, one at a time; without a script a table of them all.
+
+    It is on the web page alone. ``first_day`` is the study day of the first letter.
+    """
+
+    title: str
+    lead: str
+    use: str
+    first_day: int
+    sources: tuple[str, ...]
+    definitions: tuple[str, ...]
+    arms: tuple[ArmOfDays, ...]
+
+
 Block = (
-    Answer | ChangeRule | Heading | Paragraph | Bullets | Table | Figure | Callout | KeyFigures | DefinitionList | Code
+    Answer
+    | Bullets
+    | Callout
+    | ChangeRule
+    | Code
+    | DefinitionList
+    | Figure
+    | Heading
+    | KeyFigures
+    | Paragraph
+    | ParticipantDays
+    | Table
 )
 
 

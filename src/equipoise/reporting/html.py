@@ -46,9 +46,15 @@ def _style() -> str:
     )
 
 
+_SCRIPTS = {"change-rule": "change-rule.js", "participant-days": "participant-days.js"}  # by the block that needs it
+
+
 @cache
-def _script() -> str:
-    return resources.files("equipoise.reporting").joinpath("templates/change-rule.js").read_text(encoding="utf-8")
+def _script(block: str) -> str:
+    """The script of a kind of block; each stands in braces of its own, so that their names do not meet."""
+    name = f"templates/{_SCRIPTS[block]}"
+    text = resources.files("equipoise.reporting").joinpath(name).read_text(encoding="utf-8")
+    return f"{{\n{text}}}\n"
 
 
 def _hash_of(script: str) -> str:
@@ -62,10 +68,10 @@ def render_html(document: Document) -> str:
     from markupsafe import Markup
 
     laid_out = lay_out(document)
-    script = ""
+    kinds = dict.fromkeys(block["block"] for block in laid_out["blocks"])
+    script = "".join(_script(kind) for kind in kinds if kind in _SCRIPTS)
     for block in laid_out["blocks"]:
         if block["block"] == "change-rule":
-            script = _script()
             # inside a script element nothing is escaped but what could end it
             text = json.dumps(block["data"], ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
             block["data"] = Markup(text)

@@ -21,6 +21,7 @@ from equipoise.reporting.document import (
     Heading,
     KeyFigures,
     Paragraph,
+    ParticipantDays,
     Table,
     spans,
     titled,
@@ -68,6 +69,8 @@ def _lay_out_block(block: Block, taken: set[str], numbers: dict[str, int], stamp
             return _lay_out_answer(block)
         case ChangeRule():
             return _lay_out_change_rule(block, stamp)
+        case ParticipantDays():
+            return _lay_out_days(block, numbers["figure"], stamp)
         case Heading():
             return {
                 "block": "heading",
@@ -185,6 +188,32 @@ def _lay_out_change_rule(block: ChangeRule, stamp: str | None) -> dict[str, Any]
         "by_arm": [clean(text) for text in planned.by_arm],
         "has_curves": bool(block.curves),
         "data": data,
+    }
+
+
+def _lay_out_days(block: ParticipantDays, figure: int, stamp: str | None) -> dict[str, Any]:
+    """Participants as rows of texts, which the page's script reads off the table itself."""
+    arms = [
+        {
+            "label": clean(arm.label),
+            "token": arm.token,
+            "people": [[clean(text) for text in (one.name, one.pattern, *one.days, *one.told)] for one in arm.people],
+        }
+        for arm in block.arms
+    ]
+    return {
+        "block": "participant-days",
+        "title": titled(block.title, stamp),
+        "lead": clean(block.lead),
+        "use": clean(block.use),
+        "figure": figure,
+        "first_day": block.first_day,
+        "sources": [clean(name) for name in block.sources],
+        "definitions": [clean(name) for name in block.definitions],
+        "is_named": any(one.name for arm in block.arms for one in arm.people),
+        "n": sum(len(arm.people) for arm in block.arms),
+        "arms": arms,
+        "stamp": stamp or "",
     }
 
 

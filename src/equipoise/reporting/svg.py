@@ -259,6 +259,10 @@ class Drawing:
             hint=hint,
         )
 
+    def field(self, x: float, y: float, width: float, height: float, number: int) -> None:
+        """A part that a page's script may listen to, by its number; nothing is seen of it."""
+        self._add("rect", x=x, y=y, width=width, height=height, fill_opacity=0.0, class_=f"field field-{number}")
+
     def circle(
         self,
         x: float,

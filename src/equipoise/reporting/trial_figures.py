@@ -21,7 +21,7 @@ from equipoise.records.schema import NEGATIVE, POSITIVE
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
-from equipoise.reporting.document import Column, Figure, Row, Table
+from equipoise.reporting.document import Column, Figure, ParticipantDays, Row, Table
 from equipoise.reporting.figures.adherence import ArmSessions, draw_adherence
 from equipoise.reporting.figures.consort import draw_consort
 from equipoise.reporting.figures.kaplan_meier import SurvivalCurve, draw_kaplan_meier
@@ -30,6 +30,7 @@ from equipoise.reporting.figures.schedule import Schedule, ScheduleRow, Schedule
 from equipoise.reporting.figures.trajectory import ArmTrajectory, draw_trajectory
 from equipoise.reporting.figures.use_pattern import ArmPatterns, PatternAxis, draw_use_pattern
 from equipoise.reporting.flow import FlowCounts, count_flow
+from equipoise.reporting.participant_days import participant_days
 
 _KM_NOTE = "Bands: 95% pointwise limits on the log-log scale; upright ticks: censored."
 
@@ -295,6 +296,11 @@ def use_figure(material: Material) -> Figure | None:
         f"A visit shows use since the last attended one: {words.lowered(definition)}. "
         "Bars above: share of due visits with use, and missed (hatched).",
     )
+
+
+def use_days(material: Material) -> ParticipantDays | None:
+    """The days behind the heat map of use, one participant at a time."""
+    return participant_days(material, _main_series(material))
 
 
 def score_figures(material: Material) -> list[Figure]:

@@ -140,11 +140,16 @@ def _results(material: Material) -> list[Block | None]:
         *course.survival_figures(material),
         findings.times_table(material),
         *findings.forest_figures(material),
-        *by_stage(material, lambda mine: [course.use_figure(mine)]),
+        *by_stage(material, _use),
         *course.score_figures(material),
         *layouts.over_time_tables(material),
         *adjusted_means_tables(material),
     ]
+
+
+def _use(material: Material) -> list[Block | None]:
+    figure = course.use_figure(material)
+    return [figure, None if figure is None else course.use_days(material)]
 
 
 def _choices(material: Material) -> list[Block | None]:

@@ -6,12 +6,10 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from browser import a_browser
 
 import equipoise
 from equipoise.reporting import words
@@ -123,22 +121,6 @@ def test_paper_and_word_leave_the_controls_out(smoking):
     report = equipoise.report(smoking.protocol, smoking.records, smoking.results)
     assert any(b["block"] == "change-rule" for b in lay_out(report)["blocks"])
     assert report.to_pdf()[:5] == b"%PDF-"
-
-
-@contextmanager
-def a_browser() -> Iterator[Any]:
-    """Chromium, of playwright or of the machine; the test is skipped where neither starts."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        for options in ({}, {"executable_path": "/usr/bin/chromium"}):
-            try:
-                browser = started.chromium.launch(**options)
-            except playwright.Error:
-                continue
-            yield browser
-            browser.close()
-            return
-        pytest.skip("no browser that can be started")
 
 
 def test_a_slider_shows_the_result_of_its_place_with_mouse_and_keys(tmp_path):

@@ -136,6 +136,7 @@ def test_every_number_that_a_program_reads_from_the_page_is_that_of_the_results(
     for run in (flagship, smoking):
         tables = results(run)["tables"]
         html = (run.folder / "report.html").read_text("utf-8")
+        html = re.sub(r'<details class="people">.*?</details>', "", html, flags=re.S)  # rows of people, not results
         frames = pandas.read_html(io.StringIO(html), keep_default_na=False, thousands=None)[-len(tables) :]
         n = 0
         for frame, table in zip(frames, tables, strict=True):

@@ -48,9 +48,17 @@ def longest_abstinence(pattern: str) -> int:
 
 def sort_patterns(patterns: Sequence[str]) -> list[str]:
     """Longest abstinence first; then more negative, then fewer missed; the rest by the letters themselves."""
-    return sorted(
-        patterns, key=lambda p: (-longest_abstinence(p), -p.count(NEGATIVE), p.count(MISSED), p.replace("-", "~"))
-    )
+    return [patterns[k] for k in sorted_rows(patterns)]
+
+
+def sorted_rows(patterns: Sequence[str]) -> list[int]:
+    """The places of the patterns in the order of :func:`sort_patterns`; those of one pattern as they came."""
+
+    def key(k: int) -> tuple[int, int, int, str]:
+        p = patterns[k]
+        return -longest_abstinence(p), -p.count(NEGATIVE), p.count(MISSED), p.replace("-", "~")
+
+    return sorted(range(len(patterns)), key=key)
 
 
 def draw_use_pattern(arms: Sequence[ArmPatterns], axis: PatternAxis, *, substance: str = "use") -> Drawing:
@@ -84,6 +92,7 @@ def draw_use_pattern(arms: Sequence[ArmPatterns], axis: PatternAxis, *, substanc
         _margin(drawing, arm, left, margin_top, cell, margin_height)
         _cells(drawing, sort_patterns(arm.patterns), left, top, cell, row)
         bottom = top + row * n
+        drawing.field(left, top, panel, row * n, position)
         for rule in axis.rules:
             drawing.line(left + rule * cell, top - 4, left + rule * cell, bottom + 4, "ink", width=0.9)
         _labels(drawing, axis, left, bottom + 17, cell)
