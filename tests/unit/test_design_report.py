@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from equipoise.design.operating import run_cells
 from equipoise.design.scenarios import resolve_scenario
 from equipoise.foundation.errors import DesignError
 from equipoise.protocol import Protocol
+from equipoise.reporting.design_answer import size_for
 from equipoise.reporting.document import Figure, Heading, Table
 from equipoise.reporting.figures.heat_map import draw_heat_map
 from equipoise.workflow import read_protocol
@@ -122,8 +124,8 @@ def test_a_grid_of_two_axes_is_drawn_as_curves_and_maps():
     )
     blocks = build_power_report(primaries, cells).blocks
     titles = [block.caption for block in blocks if isinstance(block, Figure)]
-    assert "Power of relapse, for-power: n by effect" in titles
-    assert "Power of relapse by n" in titles
+    assert "Power: first use or dropout, for power: n by effect" in titles
+    assert "Power: first use or dropout by n" in titles
     assert any(isinstance(block, Table) for block in blocks)
     assert any(isinstance(block, Heading) for block in blocks)
 
@@ -137,9 +139,44 @@ def test_the_report_opens_with_a_paragraph_to_take_and_sizes_to_choose_from(writ
     found = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])["results"]
     for cell in design["grid"]:
         n, effect = round(cell["grid"]["n"]), cell["grid"]["effect"]
-        sizes = [55, *sorted({round(c["grid"]["n"]) for c in design["grid"]} - {55})]
-        effects = [1.0, *sorted({c["grid"]["effect"] for c in design["grid"]} - {1.0}, reverse=True)]
+        sizes = sorted({round(c["grid"]["n"]) for c in design["grid"]})
+        effects = sorted({c["grid"]["effect"] for c in design["grid"]})
         shown = found[f"{sizes.index(n)}.{effects.index(effect)}.0"][1]
         rows = {row["row"]["id"]: row for row in cell["rows"]}
         row = rows.get("abstinence.as-planned", rows["abstinence"])  # with the estimator that stands in
         assert shown.startswith(f"{100 * row['significant']['value']:.1f} (")
+
+
+def test_the_page_that_a_grant_takes_holds_sizes_results_and_successes_and_no_id(written):
+    page = (written / "report.html").read_text("utf-8")
+    design = json.loads((written / "design.json").read_text("utf-8"))
+    table = page[page.index("The design on a page") :]
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", table[: table.index("</table>")], re.S)
+    rows = {row["row"]["id"]: row for row in design["worlds"][0]["rows"]}
+    for arm in ("midazolam", "ketamine"):
+        mean = rows[f"abstinence.proportion.{arm}"]["mean"]
+        assert cells[cells.index(f"Result assumed, {arm} + MBRP") + 1] == f"{100 * mean:.0f}%"
+    assert "Participants for 80% power" in cells
+    assert sum(cell.startswith("Successful trials in 100, ") for cell in cells) == 3
+    text = re.sub(r"<(style|script).*?</\1>", "", page, flags=re.S)
+    for id in ("abstinence.as-planned", "for-power+", "abstinence-difference", "relapse-proportion"):
+        assert id not in text, id
+
+
+@pytest.mark.parametrize(
+    ("powers", "said"),
+    [
+        ({40: 0.5, 90: 0.9}, "about 71 (between 40 and 90)"),  # root 6.325 + 0.8416 / 1.2816 * 3.162 = 8.401, squared
+        ({40: 0.85, 90: 0.9}, "40 or fewer"),
+        ({40: 0.5, 90: 0.7}, "more than 90"),
+        ({}, ""),
+    ],
+)
+def test_a_size_is_read_off_between_two_simulated_ones(powers, said):
+    def cell(n, power):
+        row = SimpleNamespace(significant=SimpleNamespace(value=power))
+        grid = SimpleNamespace(grid={"n": n, "effect": 1.0})
+        return type("Cell", (), {"cell": grid, "__getitem__": lambda self, id: row})()
+
+    material = SimpleNamespace(grid=[cell(n, power) for n, power in powers.items()])
+    assert size_for(material, "abstinence", 0.8) == said

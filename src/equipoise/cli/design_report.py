@@ -13,7 +13,7 @@ from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption,
 from equipoise.cli.power import _bar
 
 if TYPE_CHECKING:
-    from equipoise.reporting.design_report import DesignMaterial
+    from equipoise.reporting.design_material import DesignMaterial
 
 
 def register(app: typer.Typer) -> None:

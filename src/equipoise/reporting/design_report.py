@@ -5,18 +5,17 @@ Every number comes from the values handed in; sections without values are left o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from equipoise.design.assurance import PRIORS, ReplicationTable
-from equipoise.design.looks import ActualSize, LooksOutcome
+from equipoise.design.assurance import PRIORS
 from equipoise.design.operating import OperatingCharacteristics
-from equipoise.design.stopping_rules import TESTS, RuleOutcome
-from equipoise.protocol import Protocol
-from equipoise.randomization.predictability import FUNCTIONAL_UNBLINDING, Predictability
+from equipoise.design.stopping_rules import TESTS
+from equipoise.randomization.predictability import FUNCTIONAL_UNBLINDING
+from equipoise.reporting import words
+from equipoise.reporting.design_answer import design_answer
+from equipoise.reporting.design_labels import scenario_label
+from equipoise.reporting.design_material import DesignMaterial
 from equipoise.reporting.document import (
     Block,
     Bullets,
-    ChangeRule,
     Column,
     DefinitionList,
     Document,
@@ -25,57 +24,16 @@ from equipoise.reporting.document import (
     KeyFigures,
     Paragraph,
     Row,
-    RuleAxis,
-    RuleResult,
     Table,
 )
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
-from equipoise.reporting.format import joined, percentage
+from equipoise.reporting.format import percentage
 from equipoise.reporting.power_report import BANNER, build_power_report, heat_maps, level_table, primaries_of
 
 BOUNDARY_NAMES = {
     "lan-demets-obrien-fleming": "spending of O'Brien-Fleming type",
     "lan-demets-pocock": "spending of Pocock type",
 }
-
-
-@dataclass(frozen=True)
-class LookedAt:
-    """Looks at one endpoint, as the report shows them."""
-
-    endpoint: str
-    boundary: str
-    scenario: str
-    effect: LooksOutcome
-    null: LooksOutcome
-    size: ActualSize | None
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Hypothetical rules for stopping early."""
-
-    n_planned: int
-    n_stopped: int
-    said: str | None
-    risks: tuple[tuple[str, float], ...]
-    rows: tuple[RuleOutcome, ...]
-    worst: tuple[RuleOutcome, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DesignMaterial:
-    """What the report is made of; ``worlds`` are the scenarios, the first of them the trial as planned."""
-
-    protocol: Protocol
-    worlds: tuple[OperatingCharacteristics, ...]
-    grid: tuple[OperatingCharacteristics, ...] = ()
-    dropout: tuple[OperatingCharacteristics, ...] = ()
-    replications: ReplicationTable | None = None
-    looks: tuple[LookedAt, ...] = ()
-    stopped: Stopped | None = None
-    randomizations: tuple[Predictability, ...] = ()
-    version: str = ""
 
 
 def build_design_report(material: DesignMaterial) -> Document:
@@ -87,9 +45,7 @@ def build_design_report(material: DesignMaterial) -> Document:
     opening = [block for block in whole.blocks[:cut] if isinstance(block, Paragraph | KeyFigures)][:2]
     in_full = [block for block in whole.blocks[:cut] if block not in opening]
     blocks: list[Block] = [
-        *opening,
-        *_for_a_protocol(material),
-        *_size_and_effect(material),
+        *design_answer(material),
         Heading("What the trial can show, and what it cannot"),
         *_worlds(material),
         *_levels(material),
@@ -116,93 +72,13 @@ def build_design_report(material: DesignMaterial) -> Document:
     )
 
 
-def _at(material: DesignMaterial, n: int, effect: float) -> OperatingCharacteristics | None:
-    """The cell of the grid at a size and an effect."""
-    for cell in material.grid:
-        if round(cell.cell.grid["n"]) == n and abs(cell.cell.grid["effect"] - effect) < 1e-9:
-            return cell
-    return None
-
-
-def _in_100(cell: OperatingCharacteristics | None, id: str) -> str | None:
-    share = cell[id].significant if cell is not None else None
-    return None if share is None else percentage(share.value, 0)
-
-
-def _for_a_protocol(material: DesignMaterial) -> list[Block]:
-    """The sample size as a paragraph for a protocol or a grant; what only a person can write is in brackets."""
-    first = material.worlds[0]
-    primary = next((s for s in primaries_of(first) if s.significant is not None), None)
-    if primary is None or primary.significant is None:
-        return []
-    n = sum(first.arm_sizes.values())
-    arms = joined([f"{material.protocol.arm_label(arm)} {k}" for arm, k in first.arm_sizes.items()])
-    gone = joined(
-        [f"{percentage(share, 0)}% with {material.protocol.arm_label(arm)}" for arm, share in first.dropout.items()]
-    )
-    label = material.protocol.endpoint_label(primary.row.endpoint)
-    share = primary.significant
-    text = (
-        f"With {n} participants ({arms}), about {percentage(share.value, 0)} in 100 such trials succeed on "
-        f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK} if the treatment works as assumed "
-        f"(95% Monte Carlo interval {percentage(share.lower)} to {percentage(share.upper)})"
-    )
-    half = _in_100(_at(material, n, 0.5), primary.row.id)
-    text += f", and about {half} if it works half as well. " if half is not None else ". "
-    text += (
-        f"These numbers are from {first.n_replicates} simulated trials per scenario, each analysed by the whole "
-        f"analysis plan; expected dropout ({gone}) is in them. [For you to write: why this effect is worth finding]"
-    )
-    return [Heading("Sample size, for a protocol or a grant", 2), Paragraph(text)]
-
-
-def _size_and_effect(material: DesignMaterial) -> list[Block]:
-    """Sizes by effects to choose from on the page; the same numbers stand in the heat maps."""
-    if not material.grid:
-        return []
-    planned = sum(material.worlds[0].arm_sizes.values())
-    sizes = sorted({round(cell.cell.grid["n"]) for cell in material.grid})
-    effects = sorted({cell.cell.grid["effect"] for cell in material.grid})
-    if planned not in sizes or 1.0 not in effects:
-        return []
-    start = (sizes.index(planned), effects.index(1.0))
-    ids = [s.row.id for s in primaries_of(material.grid[0])]
-    results = {}
-    for i, n in enumerate(sizes):
-        for j, effect in enumerate(effects):
-            cell = _at(material, n, effect)
-            for k, id in enumerate(ids):
-                share = cell[id].significant if cell is not None else None
-                if share is not None:
-                    limits = f"(95% Monte Carlo interval {percentage(share.lower)} to {percentage(share.upper)})"
-                    results[f"{i}.{j}.{k}"] = RuleResult(
-                        "Successful trials in 100", f"{percentage(share.value)} {limits}", ()
-                    )
-    if f"{start[0]}.{start[1]}.0" not in results:
-        return []
-    endpoints = [material.protocol.endpoint_label(material.grid[0][id].row.endpoint) for id in ids]
-    axes = (
-        RuleAxis("Participants", tuple(str(n) for n in sizes), start[0], slider=True),
-        RuleAxis("Effect", tuple(_effect_words(effect) for effect in effects), start[1], slider=True),
-        RuleAxis("Endpoint", tuple(endpoints)),
-    )
-    lead = "Move the sliders; every number was simulated beforehand, and stands in the table of sizes and effects."
-    return [ChangeRule("Size and effect", lead, axes, results, {}, (), 0.0)]
-
-
-def _effect_words(effect: float) -> str:
-    """How an effect stands to the assumed one."""
-    known = {1.0: "as assumed", 0.0: "none", 0.5: "half as large"}
-    return known.get(effect, f"{effect:g} times as large")
-
-
 def _section(title: str, blocks: list[Block]) -> list[Block]:
     return [Heading(title), *blocks] if blocks else []
 
 
 def _levels(material: DesignMaterial) -> list[Block]:
     null = next((world for world in material.worlds if world.is_null), None)
-    return level_table(material.worlds[0], null) if null is not None else []
+    return level_table(material.protocol, material.worlds[0], null) if null is not None else []
 
 
 def _worlds(material: DesignMaterial) -> list[Block]:
@@ -215,7 +91,7 @@ def _worlds(material: DesignMaterial) -> list[Block]:
         rows.append(
             Row(
                 (
-                    world.cell.spec.name.removeprefix(f"{first.cell.spec.name}+").replace("+", ", "),
+                    "As assumed" if world is first else scenario_label(world.cell.spec.name, first.cell.spec.name),
                     *(percentage(share.value if (share := world[id].significant) else None) for id in ids),
                     percentage(holm.all_rejected.value if holm else None),
                     percentage(holm.any_rejected.value if holm else None),
@@ -262,16 +138,17 @@ def _grid(material: DesignMaterial) -> list[Block]:
     ids = [summary.row.id for summary in primaries_of(material.grid[0])]
     out: list[Block] = []
     for id in ids:
+        label = words.lowered(material.protocol.endpoint_label(material.grid[0][id].row.endpoint))
         lines: dict[str, list[tuple[float, float, float, float]]] = {}
         for cell in material.grid:
             share = cell[id].significant
             if share is not None:
                 point = (cell.cell.grid["n"], share.value, share.lower, share.upper)
                 lines.setdefault(f"effect {cell.cell.grid['effect']:g}", []).append(point)
-        drawing = draw_power_curve([PowerLine(*line) for line in lines.items()], axis="n", title=f"Power of {id}")
+        drawing = draw_power_curve([PowerLine(*line) for line in lines.items()], axis="n", title=f"Power: {label}")
         note = "Effect 1 is the scenario's, 0 is none. Vertical lines are Monte Carlo intervals."
-        out.append(Figure(f"Power of {id} by size and effect", drawing, note=note))
-    return [*out, *heat_maps(material.grid, ids)]
+        out.append(Figure(f"Power by size and effect: {label}", drawing, note=note))
+    return [*out, *heat_maps(material.protocol, material.grid, ids)]
 
 
 def _dropout(material: DesignMaterial) -> list[Block]:
@@ -285,7 +162,7 @@ def _dropout(material: DesignMaterial) -> list[Block]:
             for cell in material.dropout
             if (share := cell[id].significant) is not None
         ]
-        lines.append(PowerLine(id, points))
+        lines.append(PowerLine(material.protocol.endpoint_label(material.dropout[0][id].row.endpoint), points))
     drawing = draw_power_curve(lines, axis="percentage lost to follow-up by the last visit", title="Power by dropout")
     return [
         Paragraph(

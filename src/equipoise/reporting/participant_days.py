@@ -84,7 +84,7 @@ def _person(
 
 
 def run_lengths(cells: NDArray[np.uint8]) -> str:
-    """Days as letters with how many alike follow: ``_6 - _6 +2``: ``+`` use, ``-`` none, ``o`` unclear, ``_`` not seen."""
+    """Days as letters, each with how many alike: ``_6 - +2``; ``+`` use, ``-`` none, ``o`` unclear, ``_`` not seen."""
     runs = [(letter, len(list(same))) for letter, same in groupby(_LETTERS.get(int(code), "_") for code in cells)]
     return " ".join(letter if n == 1 else f"{letter}{n}" for letter, n in runs)
 

@@ -14,6 +14,8 @@ from equipoise.foundation.errors import listed
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM
 from equipoise.protocol.vocabulary.scales import SCALES
+from equipoise.reporting import words
+from equipoise.reporting.design_labels import row_labels, scenario_label
 from equipoise.reporting.document import (
     SIMULATED,
     Block,
@@ -53,9 +55,9 @@ def build_power_report(protocol: Protocol, cells: Sequence[OperatingCharacterist
     if null is not None and not has_grid:
         for cell in cells:
             if not cell.is_null:
-                blocks += level_table(cell, null)
+                blocks += level_table(protocol, cell, null)
     for cell in cells if not has_grid else cells[:1]:
-        blocks += [Heading(f"Scenario {cell.cell.name}"), *_scenario(protocol, cell)]
+        blocks += [Heading(f"Scenario: {words.lowered(scenario_label(cell.cell.name))}"), *_scenario(protocol, cell)]
     blocks += [Heading("How this was worked out"), *_method(protocol, cells)]
     return Document(
         title="What the trial can show",
@@ -131,26 +133,26 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
                 rest = ", ".join(f"{name}={value:g}" for name, value in cell.cell.grid.items() if name != axis)
                 share = cell[id].significant
                 if share is not None:
-                    name = f"{cell.cell.spec.name}{', ' + rest if rest else ''}"
+                    name = f"{scenario_label(cell.cell.spec.name)}{', ' + rest if rest else ''}"
                     point = (cell.cell.grid[axis], share.value, share.lower, share.upper)
                     lines.setdefault(name, []).append(point)
             if lines:
-                title = f"Power of {id}"
+                title = f"Power: {words.lowered(protocol.endpoint_label(cells[0][id].row.endpoint))}"
                 drawing = draw_power_curve(
                     [PowerLine(name, points) for name, points in lines.items()], axis=axis, title=title
                 )
                 out.append(Figure(f"{title} by {axis}", drawing, note="Vertical lines are Monte Carlo intervals."))
-    out += heat_maps(cells, ids)
+    out += heat_maps(protocol, cells, ids)
     columns = (
         Column("Scenario"),
         *(Column(axis, "decimal") for axis in axes),
-        *(Column(id, "decimal", "%") for id in ids),
+        *(Column(protocol.endpoint_label(cells[0][id].row.endpoint), "decimal", "%") for id in ids),
         *(Column(f"{rule}, all", "decimal", "%") for rule in RULES),
     )
     rows = tuple(
         Row(
             (
-                cell.cell.spec.name,
+                scenario_label(cell.cell.spec.name),
                 *(f"{cell.cell.grid[axis]:g}" for axis in axes),
                 *(_percent(cell[id].significant) for id in ids),
                 *(_percent(rule.all_rejected) for rule in cell.rules),
@@ -162,7 +164,7 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
     return out
 
 
-def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> list[Block]:
+def heat_maps(protocol: Protocol, cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> list[Block]:
     """A map of each primary's power over the first two axes of the grid that vary; one for each of the other values."""
     axes = [axis for axis in cells[0].cell.grid if len({cell.cell.grid[axis] for cell in cells}) > 1]
     if len(axes) < 2:
@@ -175,9 +177,12 @@ def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> 
             rest = [f"{name}={cell.cell.grid[name]:g}" for name in axes[2:]]
             share = cell[id].significant
             at = (cell.cell.grid[x_axis], cell.cell.grid[y_axis])
-            maps.setdefault("; ".join([cell.cell.spec.name, *rest]), {})[at] = share.value if share else None
+            maps.setdefault("; ".join([scenario_label(cell.cell.spec.name), *rest]), {})[at] = (
+                share.value if share else None
+            )
         for name, shares in maps.items():
-            title = f"Power of {id}, {name}"
+            label = words.lowered(protocol.endpoint_label(cells[0][id].row.endpoint))
+            title = f"Power: {label}, {words.lowered(name)}"
             drawing = draw_heat_map(shares, x_axis=x_axis, y_axis=y_axis, title=title)
             note = "Percent of replicates significant; framed from 80% on."
             out.append(Figure(f"{title}: {x_axis} by {y_axis}", drawing, note=note))
@@ -187,6 +192,7 @@ def heat_maps(cells: Sequence[OperatingCharacteristics], ids: Sequence[str]) -> 
 def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
     sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
     gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)}%" for arm, share in cell.dropout.items())
+    labels = row_labels(protocol, [summary.row for summary in cell.rows])
     tests = [summary for summary in cell.rows if summary.significant is not None or summary.never_fitted]
     word = "Type I error" if cell.is_null else "Power"
     power = Table(
@@ -202,8 +208,8 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         tuple(
             Row(
                 (
-                    s.row.id,
-                    s.row.estimator,
+                    labels[s.row.id],
+                    s.row.estimator.replace("-", " "),
                     "not estimable" if s.never_fitted else _percent(s.significant),
                     _limits(s.significant),
                     "" if s.power_lower == s.power_upper else f"{_percent(s.power_lower)} to {_percent(s.power_upper)}",
@@ -234,7 +240,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         tuple(
             Row(
                 (
-                    s.row.id,
+                    labels[s.row.id],
                     _short(s.median),
                     "" if s.spread is None else f"{_short(s.spread[0])} to {_short(s.spread[1])}",
                     _short(s.empirical_standard_error),
@@ -284,9 +290,10 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
     return [*blocks, *_distributions(protocol, cell)]
 
 
-def level_table(world: OperatingCharacteristics, null: OperatingCharacteristics) -> list[Block]:
+def level_table(protocol: Protocol, world: OperatingCharacteristics, null: OperatingCharacteristics) -> list[Block]:
     """Every line of the plan: its power, and how often it rejects all the same where nothing depends on the arm."""
     beside = {summary.row.id: summary for summary in null.rows}
+    labels = row_labels(protocol, [summary.row for summary in world.rows])
     rows, too_often = [], []
     for summary in world.rows:
         other = beside.get(summary.row.id)
@@ -294,11 +301,11 @@ def level_table(world: OperatingCharacteristics, null: OperatingCharacteristics)
             continue
         level = 100 * summary.row.alpha_two_sided
         if other.significant.lower > summary.row.alpha_two_sided:
-            too_often.append(f"{summary.row.id} ({_limits(other.significant)}% where {level:g}% is claimed)")
+            too_often.append(f"{labels[summary.row.id]} ({_limits(other.significant)}% where {level:g}% is claimed)")
         rows.append(
             Row(
                 (
-                    summary.row.id,
+                    labels[summary.row.id],
                     _percent(summary.significant),
                     _limits(summary.significant),
                     _percent(other.significant),
@@ -317,7 +324,8 @@ def level_table(world: OperatingCharacteristics, null: OperatingCharacteristics)
         Column("Monte Carlo", "left", "95%"),
         Column("Claimed", "decimal", "%"),
     )
-    subtitle = f"Scenarios {world.cell.spec.name} and {null.cell.spec.name}, {null.n_replicates:,} replicates each"
+    names = " and ".join(words.lowered(scenario_label(cell.cell.spec.name)) for cell in (world, null))
+    subtitle = f"Scenarios: {names}; {null.n_replicates:,} replicates each"
     note = (
         "A test whose interval lies above what it claims does not hold its level under these assumptions: part of its "
         "power is false positives."

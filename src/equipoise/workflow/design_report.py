@@ -19,7 +19,8 @@ from equipoise.foundation.errors import DesignError, EquipoiseError, Problem, ra
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 from equipoise.randomization.predictability import predictability
-from equipoise.reporting.design_report import DesignMaterial, LookedAt, Stopped, build_design_report
+from equipoise.reporting.design_material import DesignMaterial, LookedAt, Stopped
+from equipoise.reporting.design_report import build_design_report
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.looks import looks, stopping
 from equipoise.workflow.verbs import DEFAULT_SEED
