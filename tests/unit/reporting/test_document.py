@@ -28,9 +28,9 @@ from equipoise.reporting.document import (
     Paragraph,
     Row,
     Table,
-    lay_out,
     strong,
 )
+from equipoise.reporting.layout import lay_out
 from equipoise.reporting.palette import TOKENS, contrast_ratio
 from equipoise.reporting.svg import Drawing
 
