@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from equipoise.foundation.notebook import show_by
+
 if TYPE_CHECKING:
     from equipoise.analysis.estimate import Estimate
     from equipoise.analysis.results import Results
@@ -63,6 +65,9 @@ __all__ = [
     "simulate",
     "write_records",
 ]
+
+
+show_by(lambda: import_module("equipoise.reporting.notebook").table_of)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ def analyse_records(
             models.extend(curves_of_adjusted_means(estimate))
         if has_curve and "periods" not in estimate.details and not estimate.details["choices"]:
             models.extend(_model_curves(plan, estimate))
+    if records.is_simulated:
+        derived = {id: replace(data, simulated=True) for id, data in derived.items()}
     return Results(
         estimates=tuple(estimates),
         provenance=provenance,
@@ -191,6 +194,7 @@ def _estimate(
         warnings=tuple(dict.fromkeys(warnings)),
         imputed_sets=details.get("imputed_sets"),
         **moved,
+        simulated=plan.lattice.records.is_simulated,
         method=outcome.method,
         details=details,
     )

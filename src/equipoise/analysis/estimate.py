@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from equipoise.foundation.notebook import shown
+
 # The keys of a row of results.csv, in order.
 RESULT_KEYS = (
     "id",
@@ -79,6 +81,7 @@ class Estimate:
     monte_carlo_error_ci_upper: float | None = None
     monte_carlo_error_p_value: float | None = None
     # What the numbers above are not: method in words, covariates, diagnostics, the discretion varied.
+    simulated: bool = False  # whether its participants are fictional
     method: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,8 +93,8 @@ class Estimate:
         return self.estimate, self.ci_lower, self.ci_upper
 
     def __repr__(self) -> str:
-        shown, lower, upper = self.ends
-        value = "not estimable" if shown is None else f"{shown:.4g}"
+        middle, lower, upper = self.ends
+        value = "not estimable" if middle is None else f"{middle:.4g}"
         if self.scale == "test":
             value = "test"
         if lower is not None and upper is not None:
@@ -102,14 +105,7 @@ class Estimate:
         return f"<Estimate {self.id}: {self.scale} {value}{p}, {compared}, n = {self.n_analysed}{warned}>"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        cells = "".join(
-            f"<tr><td>{key.replace('_', ' ')}</td><td>{escape(str(value))}</td></tr>"
-            for key, value in self.as_row().items()
-            if value is not None and value != []
-        )
-        return f"<table><tbody>{cells}<tr><td>method</td><td>{escape(self.method)}</td></tr></tbody></table>"
+        return shown(self)
 
     def as_row(self) -> dict[str, Any]:
         """The keys of ``results.csv``, warnings as a list; and the tipping point, where one was looked for."""

@@ -12,6 +12,7 @@ from equipoise.analysis.estimate import RESULT_KEYS, Estimate
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.errors import Problem
+from equipoise.foundation.notebook import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +126,4 @@ class Results:
         return f"<Results of {self.provenance.protocol} ({self.provenance.origin}): {len(self.estimates)} estimates>"
 
     def _repr_html_(self) -> str:
-        shown = self.table().select("id", "scale", "estimate", "ci_lower", "ci_upper", "p_value", "n_analysed")
-        word = (
-            "<p><strong style='color:#B45309'>SIMULATED</strong></p>" if self.provenance.origin == "simulated" else ""
-        )
-        return word + str(shown._repr_html_())
+        return shown(self)

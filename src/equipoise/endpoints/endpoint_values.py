@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.endpoints.lattice import Participants
+from equipoise.foundation.notebook import shown
 from equipoise.protocol.vocabulary.endpoint_kinds import Shape
 
 Floats = NDArray[np.float64]
@@ -44,6 +45,7 @@ class Derived:
     warnings: tuple[str, ...] = ()
     follow_up: float | None = None  # end of follow-up in the unit of time, the same for everybody
     logarithm: bool = False
+    simulated: bool = False  # whether the participants are fictional
     is_change: bool = False  # from a baseline: no change is 0
     raw: Floats | None = field(default=None)  # scores before the logarithm
     exposure: Floats | None = None  # (n,) days known beside a count over them
@@ -54,6 +56,9 @@ class Derived:
     def n(self) -> int:
         """Participants (rows)."""
         return self.participants.n
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def table(self) -> pl.DataFrame:
         """The endpoint as an analysis dataset for people: one row a participant, or a participant and visit."""

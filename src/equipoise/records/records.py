@@ -12,6 +12,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, RecordsError
 from equipoise.foundation.hashing import sha256_text, sha256_value
+from equipoise.foundation.notebook import shown
 from equipoise.records.frames import as_polars, to_pandas
 from equipoise.records.schema import REPLICATE, TABLES
 
@@ -176,13 +177,4 @@ class Records:
         return f"<Records of {self.source.protocol}, {self.source.origin}: {counts}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{name}</td><td style='text-align:right'>{frame.height:,}</td><td>{TABLES[name].row}</td></tr>"
-            for name, frame in self.tables.items()
-        )
-        word = "<strong style='color:#B45309'>SIMULATED</strong> " if self.is_simulated else ""
-        return (
-            f"<p>{word}Records of <code>{self.source.protocol}</code> ({self.source.origin})</p>"
-            "<table><thead><tr><th>table</th><th>rows</th><th>one row per</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
+        return shown(self)
