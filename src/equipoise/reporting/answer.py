@@ -246,7 +246,7 @@ def _absolute(material: Material, estimate: Estimate) -> str:
     limits = tuple(float(np.atleast_1d(x)[0]) for x in (fit.estimate, fit.ci_lower, fit.ci_upper))
     if not np.isfinite(limits).all():
         return ""
-    return f"{words.limits_words(limits, 'risk_difference', 0.95, None)}, not planned"  # type: ignore[arg-type]
+    return words.limits_words(limits, "risk_difference", 0.95, None) + words.NOT_IN_THE_PLAN  # type: ignore[arg-type]
 
 
 def _missing_rows(material: Material) -> list[AnswerRow]:

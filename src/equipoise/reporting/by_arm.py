@@ -12,6 +12,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.context import Material
 
 Mask = NDArray[np.bool_]
+NO_RESULTS = "no results"
 
 
 def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
@@ -100,11 +101,13 @@ def arm_result(derived: Derived, mine: Mask) -> fmt.Cell:
     n = int(mine.sum())
     if derived.shape == "time-to-event" and derived.event is not None:
         known = mine if derived.time is None else mine & ~np.isnan(derived.time)
+        if not known.any():
+            return NO_RESULTS
         return fmt.Count(int(derived.event[known].sum()), int(known.sum()), show_denominator=bool(known.sum() < n))
     if derived.shape == "repeated-binary" and derived.values is not None:
         values = derived.values[mine]
         seen = int((~np.isnan(values)).sum())
-        return fmt.Count(int(np.nansum(values)), seen, show_denominator=True)
+        return fmt.Count(int(np.nansum(values)), seen, show_denominator=True) if seen else NO_RESULTS
     if derived.shape == "repeated-score" and derived.values is not None:
         table = derived.raw if derived.raw is not None else derived.values
         return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
@@ -114,7 +117,7 @@ def arm_result(derived: Derived, mine: Mask) -> fmt.Cell:
         return _mean(derived.value[mine], n)
     values = derived.value[mine]
     seen = int((~np.isnan(values)).sum())
-    return fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n)
+    return fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n) if seen else NO_RESULTS
 
 
 def _mean(values: NDArray[np.float64], n: int) -> fmt.Cell:

@@ -11,8 +11,10 @@ from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
+from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import (
+    Answer,
     Block,
     Bullets,
     Code,
@@ -243,12 +245,16 @@ def analyses(material: Material) -> list[Block]:
     ]
 
 
-def references(material: Material) -> list[Block]:
-    """Sources of facts, then methods, numbered."""
+def references(material: Material, answer: Answer | None = None) -> list[Block]:
+    """Sources of facts, then methods, numbered; those of the first screen and of blinding too, which no line plans."""
     model = material.protocol.model
     cited: set[str] = set()
     for estimate in material.results.estimates:
         cited |= cited_by(estimate, model.analyses.get(material.line(estimate)))
+    if answer is not None and any(cell.endswith(words.NOT_IN_THE_PLAN) for row in answer.rows for cell in row.cells):
+        cited.add("miettinen-nurminen-1985")
+    if build_guesses_table(material) is not None:
+        cited |= {"bang-2004", "james-1996"}
     items: list[Text] = []
     for source in model.sources.values():
         text = source.cite.rstrip(".") + "."

@@ -99,6 +99,13 @@ REFERENCES: Mapping[str, str] = {
         "Vickers AJ, Altman DG. Analysing controlled trials with baseline and follow up measurements. "
         "BMJ 2001;323:1123-1124."
     ),
+    "bang-2004": (
+        "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials 2004;25:143-156."
+    ),
+    "james-1996": (
+        "James KE, Bloch DA, Lee KK, and others. An index for assessing blindness in a multi-centre clinical "
+        "trial: disulfiram for alcohol cessation. Stat Med 1996;15:1421-1434."
+    ),
     "rubin-1987": "Rubin DB. Multiple imputation for nonresponse in surveys. New York: Wiley; 1987.",
     "barnard-rubin-1999": (
         "Barnard J, Rubin DB. Small-sample degrees of freedom with multiple imputation. Biometrika 1999;86:948-955."

@@ -207,7 +207,14 @@ def survival_figures(material: Material) -> list[Figure]:
         )
         n = sum(c.n for c in curves)
         note = f"{words.capitalized(endpoint.words)}. {_KM_NOTE}"
-        figures.append(Figure(f"Time to {label}", drawing, f"{material.everybody}, n={fmt.thousands(n)}", note))
+        first = next(iter(model.stages), None)
+        later = any(e.stage not in (None, first) for e in model.estimands.values() if e.endpoint == id)
+        of_whom = f"{material.everybody}{' again' if later else ''}, n={fmt.thousands(n)}"
+        if n < material.n_randomized and not later:
+            of_whom = (
+                f"{material.everybody}, n={fmt.thousands(material.n_randomized)}; {fmt.thousands(n)} with a result"
+            )
+        figures.append(Figure(f"Time to {label}", drawing, of_whom, note))
     return figures
 
 

@@ -53,7 +53,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     sections.add("Statements of the authors", consort.statements(material))
     sections.add("Unknown facts and assumptions", methods.unknown_and_assumed(material))
     sections.add("How to reproduce this report", methods.reproduce(material))
-    sections.add("References", methods.references(material))
+    sections.add("References", methods.references(material, answer))
     sections.add("CONSORT 2025", [consort.checklist(material, sections.blocks)])
     provenance = results.provenance
     short = f"protocol {provenance.protocol_hash[:12]} · records {provenance.data_hash[:12]}"

@@ -8,6 +8,8 @@ from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 
+NOT_IN_THE_PLAN = ", not planned"  # behind a result that the first screen adds of itself
+
 LEVEL_WORDS: dict[str, str] = {
     "primary": "Primary",
     "secondary": "Secondary",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import equipoise
@@ -16,9 +17,10 @@ from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.records import Records
 from equipoise.reporting import findings, words
 from equipoise.reporting import format as fmt
+from equipoise.reporting.by_arm import arm_result
 from equipoise.reporting.context import Material
 from equipoise.reporting.direction import as_planned, in_one_direction, turned_round
-from equipoise.reporting.document import Document, Table
+from equipoise.reporting.document import Bullets, Document, Table
 from equipoise.reporting.trial_report import build_report
 
 SISTERS = (
@@ -224,3 +226,35 @@ def test_a_published_result_in_words_alone_stands_in_the_table(told: Told):
     for entry in protocol.model.published.values():
         if entry.words and not entry.printed and entry.effect is None:
             assert any(entry.words in row.cells for table in found for row in table.rows)
+
+
+def test_methods_that_no_line_plans_are_cited_where_they_are_used(told: Told):
+    _, _, _, document = told
+    items = [block for block in document.blocks if isinstance(block, Bullets) and block.numbered]
+    cited = " ".join(str(item) for block in items for item in block.items)
+    has_guesses = any(table.caption.startswith("Guesses of the arm") for table in tables(document))
+    assert ("Assessment of blinding in clinical trials" in cited) == has_guesses
+    assert ("An index for assessing blindness" in cited) == has_guesses
+    answer = document.answer
+    if answer is not None and any("not planned" in cell for row in answer.rows for cell in row.cells):
+        assert "Comparative analysis of two rates" in cited
+
+
+def test_an_arm_of_which_nobody_has_a_result_is_not_nought_of_nought(told: Told):
+    for table in tables(told[3]):
+        for row in table.rows:
+            assert not any(fmt.cell(cell).startswith("0/0") for cell in row.cells), table.caption
+    for derived in told[2].endpoints.values():
+        nobody = np.zeros(derived.n, dtype=bool)
+        assert fmt.cell(arm_result(derived, nobody)) in ("no results", "not recorded")
+
+
+def test_a_curve_of_some_is_not_of_everybody(told: Told):
+    protocol, records, results, document = told
+    n = records["allocations"]["participant_id"].n_unique()
+    for figure in document.figures:
+        if figure.caption.startswith("Time to "):
+            known = [d for d in results.endpoints.values() if d.shape == "time-to-event" and d.time is not None]
+            counts = {int((~np.isnan(d.time)).sum()) for d in known}
+            assert f"n={n}" in figure.subtitle, protocol.id
+            assert ("with a result" in figure.subtitle) or n in counts
