@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo web-demo test check format mutants characteristics bench clean docs release
+.PHONY: demo web-demo test check format mutants characteristics bench clean docs site release
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ release: $(READY)
 	$(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/python release/bill_of_materials.py dist/bill-of-materials.cdx.json
 	cp constraints.txt dist/
+
+site: $(READY)
+	$(BIN)/python docs/site/build.py
 
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py

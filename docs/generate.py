@@ -1,17 +1,22 @@
 """Writes the pages that are made from the code: ``python docs/generate.py``; with ``--check`` it only compares.
 
+``--agreement`` first measures again how far our estimators are from the reference answers, which takes half a minute.
+
 A page is never edited by hand; tests/docs fails when a committed page is not what the code says.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS / "site"))
 SOURCE = DOCS.parent / "src" / "equipoise"
 
 
@@ -266,11 +271,13 @@ def render_names() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
+    from made_pages import render_api, render_decisions, render_llms, render_trust
+
     from equipoise.endpoints.patterns.page import render_library
     from equipoise.instruments.describe import render_instruments
     from equipoise.protocol.pages.reference import render_reference
 
-    return {
+    made = {
         DOCS / "protocol-language.md": render_reference(),
         DOCS / "errors.md": render_errors(),
         DOCS / "endpoint-library.md": render_library(),
@@ -280,11 +287,26 @@ def pages() -> dict[Path, str]:
         DOCS / "methods" / "warnings.md": render_warnings(),
         DOCS.parent / "CONTRIBUTING.md": render_contributing(),
         DOCS / "methods" / "scales.md": render_scales(),
+        DOCS / "api.md": render_api(),
+        DOCS / "trust.md": render_trust(),
+        DOCS / "decisions" / "index.md": render_decisions(),
     }
+    return {**made, DOCS / "llms.txt": render_llms(made)}
+
+
+def measure_agreement() -> None:
+    """Compare with the reference answers anew, and keep what the page of trust needs of it."""
+    from made_pages import AGREEMENT, snapshot
+
+    command = [sys.executable, str(DOCS.parent / "benchmarks" / "agreement.py"), "--json"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    AGREEMENT.write_text(json.dumps(snapshot(json.loads(made.stdout)), indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:
     """Write the pages, or compare them; 1 where one was stale."""
+    if "--agreement" in sys.argv:
+        measure_agreement()
     stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.relative_to(DOCS.parent)}")

@@ -34,7 +34,7 @@ def test_a_shape_comes_out_as_printed(tmp_path: Path, shape: str) -> None:
     protocol = equipoise.read_protocol(tmp_path / "protocol.yaml")
     records = import_records("table", tmp_path / "mapping.yaml", protocol=protocol)
     values, _ = derive_all(protocol, records)
-    printed = [line.split() for line in block(section, "").splitlines()]
+    printed = [line.split() for line in block(section, "text").splitlines()]
     for participant, *cells in printed[1:]:
         for name, cell in zip(printed[0][1:], cells, strict=True):
             rows = values.filter(pl.col("participant_id") == participant)
