@@ -2,7 +2,7 @@
 
 Needs Chromium, and for the trials of the opioid network their tables beside this checkout. Reports are made anew in a
 temporary folder, and a rehearsal with simulated people is filled and served; nothing is drawn by hand. Pictures are
-reduced to 128 colours, which keeps each below 150 kB. Run it after a change of what people see, and look at them.
+reduced to 256 colours, which keeps each below 150 kB. Run it after a change of what people see, and look at them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def save(shot: bytes, name: str) -> None:
     """A picture in few colours under ``docs/images``."""
     IMAGES.mkdir(exist_ok=True)
     picture = Image.open(io.BytesIO(shot)).convert("RGB")
-    picture.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
         IMAGES / f"{name}.png", optimize=True
     )
     print(f"{name}.png  {picture.width} x {picture.height}, {(IMAGES / f'{name}.png').stat().st_size // 1024} kB")

@@ -57,8 +57,8 @@ def test_the_readmes_python_example_runs() -> None:
 def xbot_table(results: Results) -> list[str]:
     """The README's table of X:BOT, from results."""
     rows = [
-        ("relapsed, XR-naltrexone", "65 %", results["relapse-proportion.xr-ntx"]),
-        ("relapsed, buprenorphine-naloxone", "57 %", results["relapse-proportion.bup-nx"]),
+        ("relapsed, XR-naltrexone", "65%", results["relapse-proportion.xr-ntx"]),
+        ("relapsed, buprenorphine-naloxone", "57%", results["relapse-proportion.bup-nx"]),
         ("hazard ratio of relapse", "1.36 (1.10 to 1.68)", results["relapse"]),
         ("odds ratio of relapse among those inducted", "0.87 (0.60 to 1.25)", results["relapse-odds-inducted"]),
         ("inducted, XR-naltrexone", "204 of 283", results["induction.proportion.xr-ntx"]),
@@ -72,7 +72,7 @@ def xbot_table(results: Results) -> list[str]:
         obtained = interval(row)
         if row.scale == "proportion":
             assert row.estimate is not None
-            obtained = f"{row.n_events} of {row.n_analysed} ({100 * row.estimate:.0f} %)"
+            obtained = f"{row.n_events} of {row.n_analysed} ({100 * row.estimate:.0f}%)"
         lines.append(f"| {words} | {published} | {obtained} |")
     return lines
 
@@ -87,7 +87,7 @@ def started_table(start: Results, poats: Results) -> list[str]:
     """The README's table of START and POATS, from results; both arms of POATS together, as the paper prints them."""
 
     def share(events: int, total: int) -> str:
-        return f"{events} of {total} ({100 * events / total:.1f} %)"
+        return f"{events} of {total} ({100 * events / total:.1f}%)"
 
     def together(line: str) -> str:
         arms = [poats[f"{line}.{arm}"] for arm in ("smm", "emm")]
@@ -99,8 +99,8 @@ def started_table(start: Results, poats: Results) -> list[str]:
     allowed = "follow-up-proportion[endpoint=follow-up-success-buprenorphine-allowed]"
     first = [poats[f"phase-1-proportion.{arm}"] for arm in ("smm", "emm")]
     rows = [
-        ("START: completed, methadone", "74 %", alone("completion.proportion.methadone")),
-        ("START: completed, buprenorphine-naloxone", "46 %", alone("completion.proportion.bup-nx")),
+        ("START: completed, methadone", "74%", alone("completion.proportion.methadone")),
+        ("START: completed, buprenorphine-naloxone", "46%", alone("completion.proportion.bup-nx")),
         (
             "START: opioid-positive while in treatment, weeks 1 to 9, odds ratio",
             "0.63 (0.52 to 0.76)",
@@ -112,14 +112,14 @@ def started_table(start: Results, poats: Results) -> list[str]:
             "",
             interval(start["opioid-positive-missed-is-use"]),
         ),
-        ("POATS: success, first phase", "43 of 653 (6.6 %)", together("phase-1-proportion")),
+        ("POATS: success, first phase", "43 of 653 (6.6%)", together("phase-1-proportion")),
         (
             "POATS: the same, standard management; added counselling",
             "24 of 324; 19 of 329",
             "; ".join(f"{row.n_events} of {row.n_analysed}" for row in first),
         ),
-        ("POATS: success, end of treatment", "177 of 360 (49.2 %)", together("phase-2-proportion")),
-        ("POATS: success, week 24", "31 of 360 (8.6 %)", together("follow-up-proportion")),
+        ("POATS: success, end of treatment", "177 of 360 (49.2%)", together("phase-2-proportion")),
+        ("POATS: success, week 24", "31 of 360 (8.6%)", together("follow-up-proportion")),
         ("POATS: the same, buprenorphine not counted", "", together(allowed)),
     ]
     return [f"| {words} | {published} | {obtained} |" for words, published, obtained in rows]
