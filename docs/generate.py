@@ -307,11 +307,12 @@ def main() -> int:
     """Write the pages, or compare them; 1 where one was stale."""
     if "--agreement" in sys.argv:
         measure_agreement()
-    stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    made = pages()
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.relative_to(DOCS.parent)}")
         if "--check" not in sys.argv:
-            path.write_text(pages()[path], encoding="utf-8")
+            path.write_text(made[path], encoding="utf-8")
     return int(bool(stale) and "--check" in sys.argv)
 
 
