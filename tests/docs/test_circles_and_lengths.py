@@ -15,7 +15,7 @@ ROOT = HERE.parents[1] / "src" / "equipoise"
 MOST_LINES = 100
 MOST_PARAMETERS = 7
 # The document is rendered by what it is rendered with: Report.html() and Report.pdf() are methods of it.
-CIRCLE = {"equipoise.reporting.document", "equipoise.reporting.html", "equipoise.reporting.pdf"}
+CIRCLE = {f"equipoise.reporting.{name}" for name in ("document", "html", "layout", "pdf")}
 
 
 @cache

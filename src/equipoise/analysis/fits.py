@@ -20,6 +20,7 @@ from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.mmrm import fit_mmrm_means
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
+from equipoise.analysis.standardised import fit_standardised_risks
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
@@ -42,6 +43,8 @@ FITS: Mapping[str, Fit] = {
     "fisher-exact": _of_yes_or_no(fit_exact_odds),
     "risk-difference": _of_yes_or_no(fit_risk),
     "risk-ratio": _of_yes_or_no(fit_risk),
+    "standardised-risk-difference": _of_yes_or_no(fit_standardised_risks),
+    "standardised-risk-ratio": _of_yes_or_no(fit_standardised_risks),
     "cox": fit_cox_hazards,
     "log-rank": fit_log_rank,
     "kaplan-meier": fit_curves,

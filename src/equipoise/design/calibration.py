@@ -8,7 +8,7 @@ judged on other random numbers than it was found with.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -354,8 +354,3 @@ class _Run:
         order = np.argsort(-np.abs(direction))
         parts = tuple((self.search.free[j].id, float(direction[j])) for j in order if abs(direction[j]) > 0.2)
         return parts, 1.96 / smallest if smallest > 1e-9 else math.inf
-
-
-def positions_of(free: Sequence[FreeParameter], values: Sequence[float]) -> Floats:
-    """Positions of natural values."""
-    return np.array([item.position(value) for item, value in zip(free, values, strict=True)])

@@ -40,6 +40,10 @@ REFERENCES: Mapping[str, str] = {
         "2002;21:2409-2419."
     ),
     "miettinen-nurminen-1985": "Miettinen O, Nurminen M. Comparative analysis of two rates. Stat Med 1985;4:213-226.",
+    "ge-2011": (
+        "Ge M, Durham LK, Meyer RD, Xie W, Thomas N. Covariate-adjusted difference in proportions from clinical trials "
+        "using logistic regression and weighted risk differences. Drug Inf J 2011;45:481-493."
+    ),
     "newcombe-1998": (
         "Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med 1998;17:873-890."
     ),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from equipoise.analysis.results import Provenance, Results
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import REPEATED_SCORE, TIME_TO_EVENT
+from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.records import Records
 from equipoise.records.records import DataSource
@@ -120,7 +121,8 @@ def _plan_table(material: Material, caption: str, levels: Sequence[str]) -> Tabl
         for analysis in lines:
             estimand = model.estimands[analysis.estimand]
             scale = scale_label(estimand.summary.replace("-", "_")).removesuffix(", points")
-            label = f"{material.endpoint_label(estimand.endpoint)}: {scale} ({analysis.estimator})"
+            method = estimator_label(analysis.estimator)
+            label = f"{material.endpoint_label(estimand.endpoint)}: {scale}" + (f" ({method})" if method else "")
             rows.append(Row((label, *[EMPTY] * len(material.arms), EMPTY, EMPTY), indent=1))
     if not rows:
         return None

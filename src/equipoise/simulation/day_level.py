@@ -210,13 +210,6 @@ def simulate_day_level(
     )
 
 
-def compile_model() -> None:
-    """Compile the kernels of the model, or read them from the on-disk cache, as the first simulation would."""
-    from equipoise.simulation import _course
-
-    assert _course.run_course is not None
-
-
 def _craving(
     design: TrialDesign,
     p: DayLevelParameters,

@@ -82,7 +82,7 @@ def standardise_risks(
     event or only events: report Miettinen and Nurminen's interval instead. Firth fits are refused with a TypeError:
     their predictions are drawn towards one half.
 
-    Source: Ge et al. (2011) Drug Inf J 45:481 (conditional); Ye et al. (2023) Stat Biopharm Res 15:30 (population).
+    Source: Ge et al. (2011) Drug Inf J 45:481 (conditional).
     """
     if isinstance(fits, FirthFits):
         raise TypeError("standardised risks need maximum likelihood fits; Firth predictions are biased towards 1/2")

@@ -54,7 +54,7 @@ def _is_read(trial) -> bool:
     from equipoise.conduct.trial.protocol_versions import is_read
 
     with trial.trial.use():
-        return is_read(trial.trial, trial.trial.protocol_hash)
+        return is_read(trial.trial, trial.trial.directory, trial.trial.protocol_hash)
 
 
 def test_a_forged_note_lets_no_other_protocol_be_used(staged, monkeypatch) -> None:

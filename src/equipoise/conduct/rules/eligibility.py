@@ -158,8 +158,3 @@ def decide_again(
         if verdict in ("met", "not_met") and old.get((kind, id)) == (entry.criterion, entry.words):
             attested[id] = (verdict == "met") == (kind == "include")
     return decide(protocol, values, attested)
-
-
-def rests_on(protocol: Protocol) -> frozenset[str]:
-    """Variables whose values decide a criterion."""
-    return frozenset(e.criterion.variable for _, _, e in criteria(protocol) if e.criterion is not None and is_typed(e))

@@ -107,7 +107,7 @@ class _Block:
 
     def apply(self, steps: Sequence[Step], key: tuple[object, ...], view: View) -> tuple[tuple[object, ...], View]:
         for step in steps:
-            key = (*key, _name(step))
+            key = (*key, step.as_json)
             if key not in self.views:
                 self.views[key] = carry_out(step, view)
             view = self.views[key]
@@ -127,7 +127,7 @@ class _Block:
 
         leaf = next((getattr(formula, name) for name in LEAVES if getattr(formula, name) is not None), None)
         if leaf is not None:
-            known = (*key, _name(leaf), type(leaf))
+            known = (*key, leaf.as_json, type(leaf))
             if known not in self.values:
                 self.values[known] = _leaf(leaf, view)
             return self.values[known]
@@ -274,18 +274,6 @@ def _same(got: _Value, rows: Mask, other: _Value) -> Mask:
     if got.event is not None and other.event is not None:
         same &= got.event[rows] == other.event
     return np.asarray(same)
-
-
-_NAMES: dict[int, tuple[Frozen, str]] = {}
-
-
-def _name(step: Frozen) -> str:
-    """A part of a formula by its content; remembered by identity, because formulas are evaluated block after block."""
-    known = _NAMES.get(id(step))
-    if known is None or known[0] is not step:
-        known = (step, step.model_dump_json(exclude_none=True))
-        _NAMES[id(step)] = known
-    return known[1]
 
 
 def _count(count: CountOf, view: View) -> tuple[Floats, Places, Places]:

@@ -461,7 +461,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
             f"an estimator of {estimand.summary}: {listed(others)}",
             "Choose one of these, or write an estimand of its own for what this estimator gives.",
         )
-    if estimand.interaction is not None and ("covariates" not in row.options or row.stratifies):
+    if estimand.interaction is not None and ("covariates" not in row.options or row.stratifies or row.averages):
         c.add(
             "P028",
             (*path, "estimator"),

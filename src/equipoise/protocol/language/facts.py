@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
@@ -79,6 +80,11 @@ class Frozen(BaseModel):
         for name, value in self.__dict__.items():
             if type(value) is dict:
                 self.__dict__[name] = _frozen(value)
+
+    @cached_property
+    def as_json(self) -> str:
+        """Its content as text, the same for parts that say the same; what is not said is left out."""
+        return self.model_dump_json(exclude_none=True)
 
 
 class Differing(Frozen):

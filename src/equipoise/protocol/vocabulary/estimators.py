@@ -48,6 +48,7 @@ class Estimator:
     variants: tuple[str, ...] = ()  # what `method` may name, the default first
     imputable: bool = False
     stratifies: bool = False  # covariates are strata, not terms of a model
+    averages: bool = False  # over predictions of a model had everybody been in each arm: an interaction has none
     within: Literal["never", "also", "only"] = "never"  # treatments compared within participants of a crossover
     library: frozenset[Shape] = frozenset()
     cites: tuple[str, ...] = ()
@@ -119,6 +120,30 @@ _ROWS = (
         variants=("miettinen-nurminen", "newcombe"),
         imputable=True,
         cites_choice=_INTERVALS,
+    ),
+    Estimator(
+        "standardised-risk-difference",
+        "difference of risks standardized over the covariates",
+        "standardized",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_difference"}),
+        page="standardised_risk",
+        options=frozenset({"covariates", "method"}),
+        variants=("population", "conditional"),
+        averages=True,
+        cites=("ge-2011",),
+    ),
+    Estimator(
+        "standardised-risk-ratio",
+        "ratio of risks standardized over the covariates",
+        "standardized",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_ratio"}),
+        page="standardised_risk",
+        options=frozenset({"covariates", "method"}),
+        variants=("population", "conditional"),
+        averages=True,
+        cites=("ge-2011",),
     ),
     Estimator(
         "cox",

@@ -57,16 +57,6 @@ def solve_cholesky(factor, b, p):  # type: ignore[no-untyped-def]
         b[i] = s / factor[i, i]
 
 
-@part("void(float64[:, ::1], float64[::1], int64)")
-def solve_lower(factor, b, p):  # type: ignore[no-untyped-def]
-    """Overwrite ``b[:p]`` by the solution x of L x = b; ``x @ x`` is then the quadratic form bᵀ(L Lᵀ)⁻¹b."""
-    for i in range(p):
-        s = b[i]
-        for k in range(i):
-            s -= factor[i, k] * b[k]
-        b[i] = s / factor[i, i]
-
-
 @part("void(float64[:, ::1], float64[:, ::1], int64)")
 def invert_cholesky(factor, out, p):  # type: ignore[no-untyped-def]
     """Write (L Lᵀ)⁻¹ into ``out[:p, :p]``, both triangles; ``out`` must not be ``factor``."""
