@@ -23,7 +23,10 @@ DRILLS = (
     "absence",
     "causes",
     "envelopes",
+    "blind",
+    "web",
 )
+_IN_THE_BROWSER = ("blind", "web")
 CODES = {"U034": "A drill that there is not."}
 
 
@@ -62,7 +65,7 @@ def drill(
         reports = []
         for one in DRILLS if name == "all" else (name,):
             with working(f"drill {one}", quiet=as_json):
-                reports.append(import_module(f"equipoise.conduct.drill.{one}").run(database, size))
+                reports.append(import_module(f"equipoise.{_room_of(one)}.drill.{one}").run(database, size))
     ok = all(report.ok for report in reports)
     if as_json:
         bodies = [report.as_dict() for report in reports]
@@ -93,3 +96,7 @@ def drill(
         out.print("every requirement holds" if ok else "NOT EVERY REQUIREMENT HOLDS")
     if not ok:
         raise typer.Exit(10)
+
+
+def _room_of(drill: str) -> str:
+    return "web" if drill in _IN_THE_BROWSER else "conduct"

@@ -1,6 +1,7 @@
 """What was typed and not submitted yet: a file of its own beside the ledger, for its author, and no record of anything.
 
-One draft an account and page. Submitting or dropping it deletes it. Answers of quarantined forms never come here.
+One draft an account and page. Submitting or dropping it deletes it. Answers of quarantined forms are sealed before they
+come here (``sealed_drafts``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Draft:
     page: str
     fields: Mapping[str, Sequence[str]]
     at: datetime
+    sealed: str = ""
 
     @property
     def count(self) -> int:
@@ -43,17 +45,24 @@ class Drafts:
         self.file = file
 
     def keep(
-        self, account: str, participant: str, page: str, fields: Mapping[str, Sequence[str]], at: datetime
+        self,
+        account: str,
+        participant: str,
+        page: str,
+        fields: Mapping[str, Sequence[str]],
+        at: datetime,
+        sealed: str = "",
     ) -> None:
         """Keep what stands in the fields of a page; nothing is kept where nothing was typed."""
         told = {name: list(values) for name, values in fields.items() if any(value.strip() for value in values)}
-        if not told:
+        if not told and not sealed:
             self.drop(account, participant, page)
             return
         with self._open() as database:
             database.execute(
-                "INSERT OR REPLACE INTO draft VALUES (?, ?, ?, ?, ?)",
-                (account, participant, page, json.dumps(told, ensure_ascii=False), at.isoformat()),
+                "INSERT OR REPLACE INTO draft (account, participant, page, fields, at, sealed)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (account, participant, page, json.dumps(told, ensure_ascii=False), at.isoformat(), sealed),
             )
 
     def find(self, account: str, participant: str, page: str) -> Draft | None:
@@ -74,10 +83,12 @@ class Drafts:
 
     def _read(self, where: str, given: tuple[str, ...]) -> list[Draft]:
         with self._open() as database:
-            rows = database.execute(f"SELECT account, participant, page, fields, at FROM draft WHERE {where}", given)
+            rows = database.execute(
+                f"SELECT account, participant, page, fields, at, sealed FROM draft WHERE {where}", given
+            )
             return [
-                Draft(account, participant, page, json.loads(fields), datetime.fromisoformat(at))
-                for account, participant, page, fields, at in rows
+                Draft(account, participant, page, json.loads(fields), datetime.fromisoformat(at), sealed)
+                for account, participant, page, fields, at, sealed in rows
             ]
 
     @contextmanager
@@ -87,4 +98,6 @@ class Drafts:
         with closing(sqlite3.connect(self.file, timeout=30)) as database, database:
             database.execute("PRAGMA secure_delete = ON")
             database.execute(_TABLE)
+            if "sealed" not in {row[1] for row in database.execute("PRAGMA table_info(draft)")}:
+                database.execute("ALTER TABLE draft ADD COLUMN sealed TEXT NOT NULL DEFAULT ''")
             yield database

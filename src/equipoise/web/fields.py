@@ -35,6 +35,8 @@ class Field:
     say: str = ""
     level: str = ""  # bad: refused; ask: please look
     keys: Sequence[str] = ()  # the key of each choice, where it is not a letter of its own
+    is_branch: bool = False  # asked under other answers alone
+    hidden: bool = False  # not asked as the answers stand, and blank
     confirm: str = ""  # the name under which an unusual answer is confirmed
 
     @property

@@ -128,10 +128,12 @@ def _in_use(served: Served, account: Any) -> bool:
 def _sign_in_first(view: Any, request: Any, place: dict[str, str]) -> HttpResponse:
     """To the sign-in page, and back afterwards; what an ended session's author was typing is kept as a draft."""
     kept = ""
-    whose = request.served.sessions.whose(request.COOKIES.get(COOKIE, ""))
-    if request.method == "POST" and whose and hasattr(view, "keep_draft"):
+    whose = request.served.sessions.left(request.COOKIES.get(COOKIE, ""))
+    if request.method == "POST" and whose is not None and hasattr(view, "keep_draft"):
         view.keep_draft(request, whose, **place)
         kept = "&kept=1"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401)  # the page itself asks for the pass-phrase
     ended = "&ended=1" if whose else ""
     return HttpResponseRedirect(f"/sign-in/?next={quote(request.path)}{ended}{kept}")
 

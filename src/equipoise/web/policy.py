@@ -25,6 +25,8 @@ participant            -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 visit                  -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 screen                 -   Y   Y   -   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -   -
+consent-document       Y   -   -   -   -   -   -   -   -   -   -
+consent-electronic     -   Y   Y   -   -   -   -   -   -   -   -
 baseline               -   Y   Y   -   -   -   -   -   -   -   -
 eligibility            -   Y   Y   -   -   -   Y   Y   Y   -   -
 diary                  -   Y   Y   -   Y   -   -   Y   Y   -   -
@@ -115,7 +117,7 @@ entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
 POLICY = read_matrix(_PAGES)
 # The participants' own pages (web/own.py): found by a personal link, and no role of staff opens them.
 OWN_PAGES = frozenset(
-    {"my", "my-day", "my-state", "my-leave", "my-offline", "my-manifest", "my-worker", "my-icon"},
+    {"my", "my-day", "my-state", "my-leave", "my-offline", "my-manifest", "my-worker", "my-icon", "my-consent"},
 )
 POLICY |= {name: frozenset({PARTICIPANT}) for name in OWN_PAGES}
 

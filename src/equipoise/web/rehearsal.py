@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.clock import SetClock, zone_of
-from equipoise.conduct.entropy import SystemEntropy, code
+from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.protocol import Protocol
@@ -37,6 +38,7 @@ PEOPLE = (
 NEAR = 120  # study days up to which visits are thought of as the course itself; calls lie beyond
 _SETTLED = 5  # days after which a missed visit has been recorded as missed
 _CONSENT = "1.0"
+ZONE = "America/New_York"  # of every site of a rehearsal
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Rehearsal:
     pharmacy: Path
     safety: Path
     passphrase: str
+    entropy: Entropy
     participants: int = 0
     acts: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -58,25 +61,23 @@ def rehearse(
     *,
     n: int = 20,
     seed: int = 20190624,
-    zone: str = "America/New_York",
     now: datetime | None = None,
-    told: Callable[[str], None] = lambda words: None,
+    entropy: Entropy | None = None,
+    database: str = "sqlite",
 ) -> Rehearsal:
     """Make a training trial in ``directory`` and fill it with ``n`` simulated participants up to the day before."""
     from equipoise.conduct.trial.create import FirstAccount, create_trial
     from equipoise.simulation.simulate import simulate
 
     now = now or datetime.now(UTC)
-    told("simulating")
     records = simulate(protocol, seed=seed)
-    entropy = SystemEntropy()
+    entropy = entropy or SystemEntropy()
     passphrase = code(entropy, 5).lower()
-    today = now.astimezone(zone_of(zone)).date()
+    today = now.astimezone(zone_of(ZONE)).date()
     span = _span(protocol)
     begin = today - timedelta(days=span + 40)
     clock = SetClock(datetime.combine(begin, time(13), tzinfo=UTC), timedelta(0))
     pharmacy, safety = (directory.with_name(f"{directory.name}-{what}") for what in ("pharmacy", "safety"))
-    told("making the trial")
     trial = create_trial(
         protocol,
         directory,
@@ -84,13 +85,13 @@ def rehearse(
         pharmacy=pharmacy,
         safety=safety,
         accounts=[FirstAccount(account, (role,), passphrase, person) for account, person, role in PEOPLE],
-        zone=zone,
+        zone=ZONE,
         clock=clock,
         entropy=entropy,
+        database=database,
     )
-    made = Rehearsal(trial, pharmacy, safety, passphrase)
-    told("entering people")
-    Book(made, records, protocol, clock, today, zone).fill(n, span)
+    made = Rehearsal(trial, pharmacy, safety, passphrase, entropy)
+    Book(made, records, protocol, clock, today).fill(n, span)
     return made
 
 
@@ -103,13 +104,18 @@ class Book:
     """The appointment book: what is done on which day, kept in order while the clock goes on."""
 
     def __init__(
-        self, made: Rehearsal, records: Records, protocol: Protocol, clock: SetClock, today: date, zone: str
+        self,
+        made: Rehearsal,
+        records: Records,
+        protocol: Protocol,
+        clock: SetClock,
+        today: date,
     ) -> None:
         self.made = made
         self.protocol = protocol
         self.clock = clock
         self.today = today
-        self.zone = zone_of(zone)
+        self.zone = zone_of(ZONE)
         self.rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for name, frame in records.tables.items():
             of: dict[str, list[dict[str, Any]]] = {}
@@ -157,6 +163,7 @@ class Book:
                 given,
                 why=why,
                 clock=self.clock,
+                entropy=self.made.entropy,
                 pharmacy=str(self.made.pharmacy) if who in ("phil", "petra", "carol") else None,
             )
         except EquipoiseError as error:
@@ -164,7 +171,9 @@ class Book:
             return None
 
     def _open(self) -> None:
-        """Sites in use, and drug on the shelf."""
+        """Sites in use, drug on the shelf, and a document of consent to practise with."""
+        text = files("equipoise.web").joinpath("training_consent.md").read_text("utf-8")
+        self.do("admin", "consent-document", version=_CONSENT, text=text)
         for site in self.protocol.model.sites or ("main",):
             self.do("admin", "activate-site", site=site, approval="IRB 2027-01")
         drugs = {str(getattr(entry, "drug", None) or "") for entry in self.protocol.model.interventions.values()}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy
+from equipoise.conduct.rows.tables import AccountRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.web.drafts import Drafts
+from equipoise.web.sealed_drafts import AUTHORS, DraftKey
 from equipoise.web.sessions import Sessions, SignedIn
 from equipoise.web.throttle import Throttle
 
@@ -39,6 +41,26 @@ class Served:
     def drafts(self) -> Drafts:
         """What was typed and not submitted."""
         return Drafts(self.trial.directory / DRAFTS_FILE)
+
+    def draft_key(self, account: str, passphrase: str) -> DraftKey | None:
+        """The key that seals the account's drafts of quarantined forms; ``None`` for who records none."""
+        row = self.trial.first(AccountRow, account=account)
+        if row is None or not set(row.roles.split(",")) & AUTHORS:
+            return None
+        return DraftKey.of(self.trial.config.instance, account, passphrase)
+
+    def reseal_drafts(self, account: str, old: str, new: str) -> DraftKey | None:
+        """Seal an account's drafts anew, when its pass-phrase changes; the new key."""
+        before, after = self.draft_key(account, old), self.draft_key(account, new)
+        if before is None or after is None:
+            return after
+        for one in self.drafts.every():
+            place = f"{one.participant} {one.page}"
+            typed = before.open(one.sealed, place) if one.account == account and one.sealed else None
+            if typed is not None:
+                sealed = after.seal(typed, place)
+                self.drafts.keep(account, one.participant, one.page, one.fields, one.at, sealed)
+        return after
 
     def do(
         self, who: SignedIn, action: str, given: Mapping[str, Any] | None = None, *, why: str = "", key: str = ""

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
+from equipoise.web.sealed_drafts import DraftKey
+
 IDLE = 15 * 60
 ABSOLUTE = 10 * 3600
 LOCK = 3 * 60  # after which pages that tell an arm ask for the pass-phrase
@@ -27,7 +29,7 @@ class SignedIn:
     """One session of one person.
 
     ``looked`` is when a page that tells an arm was last looked at; ``stays`` are the pages that stay open to it, each
-    until when; ``key`` seals what travels with its pages.
+    until when; ``key`` seals what travels with its pages, ``drafts`` drafts of quarantined forms.
     """
 
     account: str
@@ -38,6 +40,13 @@ class SignedIn:
     ended: bool = False
     stays: dict[str, float] = field(default_factory=dict)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    drafts: DraftKey | None = None
+
+    def stop(self) -> None:
+        """End by itself: it opens nothing any more, and still seals what was being typed."""
+        self.ended = True
+        if self.drafts is not None:
+            self.drafts = self.drafts.without_secret()
 
 
 class Sessions:
@@ -49,13 +58,13 @@ class Sessions:
         self._known: dict[str, SignedIn] = {}
         self._over: list[tuple[SignedIn, str]] = []
 
-    def begin(self, account: str, device: str) -> str:
+    def begin(self, account: str, device: str, drafts: DraftKey | None = None) -> str:
         """A new session; its token, which is kept nowhere here."""
         token, now = secrets.token_urlsafe(32), self._tick()
         with self._lock:
             self._sweep(now)
             self._known = {key: one for key, one in self._known.items() if self._is_kept(one, now)}
-            self._known[_key(token)] = SignedIn(account, device, now, now, looked=now)
+            self._known[_key(token)] = SignedIn(account, device, now, now, looked=now, drafts=drafts)
         return token
 
     def find(self, token: str, place: str = "") -> SignedIn | None:
@@ -70,12 +79,12 @@ class Sessions:
             if one is None:
                 return None
             if place and one.stays.get(place, 0.0) > now and (one.ended or now - one.seen >= IDLE):
-                one.ended = True
+                one.stop()
                 return one
             if one.ended:
                 return None
             if now - one.seen >= IDLE or now - one.began >= ABSOLUTE:
-                one.ended = True
+                one.stop()
                 return None
             one.seen = now
             return one
@@ -118,11 +127,11 @@ class Sessions:
     def _is_kept(self, one: SignedIn, now: float) -> bool:
         return now - one.began < ABSOLUTE or any(until > now for until in one.stays.values())
 
-    def whose(self, token: str) -> str:
-        """Whose an ended session was, while that is still known; empty otherwise."""
+    def left(self, token: str) -> SignedIn | None:
+        """The session that has ended, while it is still known whose it was."""
         with self._lock:
             one = self._known.get(_key(token))
-            return one.account if one is not None and self._tick() - one.began < ABSOLUTE else ""
+            return one if one is not None and self._tick() - one.began < ABSOLUTE else None
 
     def end(self, token: str) -> None:
         """End a session for good, and forget whose it was."""

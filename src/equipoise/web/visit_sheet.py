@@ -10,6 +10,8 @@ from typing import Any
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
+from equipoise.protocol.language import conditions
+from equipoise.protocol.language.conditions import Condition
 from equipoise.web.fields import Field, Summary, is_soft
 from equipoise.web.words import REASON_WORDS, day_words, long_day
 
@@ -86,11 +88,18 @@ class Section:
     confirmed: set[str] = field(default_factory=set)
     unit: str = ""
     may_correct: bool = False
+    when: Mapping[str, Condition | None] = field(default_factory=dict)  # of each item, under which answers it is asked
+    elsewhere: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Its mark on the page."""
         return f"s-{self.form}"
+
+    @property
+    def hides(self) -> bool:
+        """Whether something of it is not asked as the answers stand."""
+        return any(one.hidden for one in self.fields)
 
     @property
     def editable(self) -> bool:
@@ -135,6 +144,7 @@ def sections_of(protocol: Protocol, told: Mapping[str, Any]) -> list[Section]:
         made = forms.form_of(protocol, one["form"])
         section = Section(one["form"], one["label"], one["kind"], one["state"], one["may"], one["blinding"])
         section.asks, section.may_correct = one.get("asks", True), one.get("may_correct", False)
+        section.elsewhere = one.get("elsewhere", {})
         section.queries = [row for row in told["queries"] if row["form"] == one["form"] and row["state"] != "closed"]
         if made.kind == "vitals":
             continue
@@ -161,6 +171,9 @@ def _ask(section: Section, made: forms.Form) -> None:
     if section.grid:
         section.low, section.top = int(items[0].lowest or 0), int(items[0].highest or 0)
     section.fields = [field_of(made, item) for item in items]
+    section.when = {item.id: item.when for item in items}
+    for one, item in zip(section.fields, items, strict=True):
+        one.is_branch = item.when is not None
 
 
 def _boxes(item: forms.FormItem) -> bool:
@@ -282,6 +295,21 @@ def fill_in(sections: Iterable[Section], typed: Any) -> None:
         section.not_done_why = one(f"{section.form}:not-done-why")
         section.leave = bool(one(f"{section.form}:leave"))
         section.confirmed = set(many(f"{section.form}:confirm"))
+
+
+def branch(sections: Iterable[Section]) -> None:
+    """Hide what is not asked as the answers of the page stand; what was filled in all the same stays to be seen."""
+    sections = list(sections)
+    typed = {one.name: one.value or None for section in sections for one in section.fields}
+    for section in sections:
+        if not any(section.when.values()) or section.state:
+            continue
+        own = {item: typed.get(f"{section.form}.{item}") for item in section.when}
+        others = {name: value for name, value in typed.items() if value and not name.startswith(f"{section.form}.")}
+        shown = conditions.asked(section.when, own, {**section.elsewhere, **others})
+        section.asks = bool(shown) or section.answered > 0
+        for one in section.fields:
+            one.hidden = not one.value and one.name.removeprefix(f"{section.form}.") not in shown
 
 
 def submission(sections: Iterable[Section], to_iso: Any) -> dict[str, Any]:

@@ -193,9 +193,9 @@ def test_what_the_diary_does_not_take(enrolled: Any, given: dict[str, Any], code
     assert enrolled.rows("SELECT count(*) FROM item") == before
 
 
-def test_nobody_who_left_is_asked_and_nobody_before_consent(enrolled: Any) -> None:
+def test_nobody_who_left_is_asked_and_nobody_whose_screening_ended(enrolled: Any) -> None:
     _, account = opened(enrolled)
-    enrolled.do("carol", "screen", participant="P-3", site="main")
+    enrolled.do("carol", "screen", participant="P-3", site="main", result="declined", reason="no time")
     assert refused(enrolled, "carol", "diary-link", participant="P-3") == "C501"
     enrolled.do("carol", "withdraw", participant="P-1", scope="everything", why="moved")
     assert refused(enrolled, account, "diary", participant="P-1", on="2027-03-15", used={"cocaine": "no"}) == "C501"

@@ -142,3 +142,24 @@ def given_link(desk: Desk, participant: str = "P-1") -> str:
     found = re.search(r"http://localhost(/my/[^<]+/)</p>", answered.content.decode())
     assert found is not None
     return found[1]
+
+
+@pytest.fixture
+def at_day_16(desk: Desk) -> Desk:
+    """Somebody randomized, on day 16, with some days told."""
+    desk.enrolled()
+    desk.at(9)
+    desk.do("ruth", "calendar", participant="P-1", first="2027-03-13", last="2027-03-15")
+    desk.at(16)
+    return desk
+
+
+def require_accessible(page: Any, at: str) -> None:
+    """No rule of WCAG 2.2 AA is broken on the page as it stands, and nothing scrolls sideways."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    wanted = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    found = axe.run(page, options=wanted).response["violations"]
+    said = [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
+    assert said == [], at
+    wide, seen = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= seen, (at, wide, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import Desk, given_link
+from .conftest import Desk, given_link, require_accessible
 from .test_own_diary import PIN
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -114,4 +114,35 @@ def test_the_diary_without_scripts(browser: Any, address: str, at_day_9: Desk) -
     page = on_a_phone(browser, address, given_link(at_day_9), java_script_enabled=False)
     tell(page, "2027-03-15", "not-known")
     assert page.inner_text("h1").startswith("✓ Recorded: Yesterday")
+    page.context.close()
+
+
+def test_pages_of_the_participant_and_about_them_break_no_rule_of_wcag(
+    browser: Any, address: str, at_day_9: Desk
+) -> None:
+    from .test_in_a_browser import signed_in
+
+    text = "# Taking part\nYou can stop.\n- visits\n? Can you stop?\n+ Yes\n- No\n"
+    at_day_9.do("alice", "consent-document", version="2.0", text=text)
+    at_day_9.do("alice", "consent-version", version="2.0")
+    link = given_link(at_day_9)
+    page = on_a_phone(browser, address, link)
+    tell(page, "2027-03-15", "yes", "40")
+    page.wait_for_selector("text=✓ Recorded")
+    require_accessible(page, "diary")
+    for at in ("consent/", "offline/"):
+        page.goto(address + link + at)
+        require_accessible(page, at)
+    page.context.clear_cookies()
+    page.goto(address + link)
+    require_accessible(page, "PIN")
+    page.context.close()
+    page = signed_in(browser, address, viewport={"width": 1280, "height": 800})
+    for at in ("diary/", "diary-link/", "consent/electronic/", "consent/"):
+        page.goto(f"{address}/p/P-1/{at}")
+        require_accessible(page, at)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, at
+        page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.complaints == []
     page.context.close()

@@ -12,15 +12,6 @@ from .conftest import PASSPHRASE, Desk
 MOST_KEYS = 80  # of a clinic visit with five forms and eight days of calendar, everything answered
 
 
-@pytest.fixture
-def at_day_16(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.at(9)
-    desk.do("ruth", "calendar", participant="P-1", first="2027-03-13", last="2027-03-15")
-    desk.at(16)
-    return desk
-
-
 VISIT = "/p/P-1/visit/day-16/"
 
 
@@ -105,29 +96,6 @@ def test_a_clinic_visit_takes_at_most_eighty_keys_and_every_value_arrives(
         "no",
         "no",
     ]
-    page.context.close()
-
-
-def test_what_is_typed_is_stored_as_it_is_typed_and_said_so_only_then(
-    browser: Any, address: str, at_day_16: Desk
-) -> None:
-    page = signed_in(browser, address)
-    page.goto(address + VISIT)
-    page.fill("[name='craving.score']", "41")
-    page.keyboard.press("Tab")
-    page.wait_for_selector("#draft-line:has-text('1 field stored')")
-    assert "not yet in the record" in page.inner_text("#draft-line")
-    page.context.set_offline(True)
-    page.fill("[name='craving.score']", "42")
-    page.keyboard.press("Tab")
-    page.wait_for_selector("#draft-line:has-text('on this screen alone')")
-    page.context.set_offline(False)
-    page.wait_for_selector("#draft-line:has-text('1 field stored')", timeout=9000)
-    page.context.close()
-    page = signed_in(browser, address)
-    page.goto(address + VISIT)
-    assert page.input_value("[name='craving.score']") == "42"
-    assert at_day_16.staged.rows("SELECT count(*) FROM item WHERE form = 'craving'") == [(0,)]
     page.context.close()
 
 

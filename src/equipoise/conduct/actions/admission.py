@@ -26,6 +26,7 @@ _FORMULA = frozenset("=+-@\t\r")
 _TIMELESS = frozenset(
     {
         "read",
+        "read-consent",
         "read-diary",
         "read-eligibility",
         "read-own-diary",
@@ -151,7 +152,8 @@ def _require_no_formula(act: Act, texts: Mapping[str, Any]) -> None:
 
 def _is_new_consent(act: Act) -> bool:
     """A first consent takes somebody in: while the trial is paused only who is in it may agree to a new version."""
-    return act.action.name == "consent" and act._participant is not None and act._participant.status == "screened"
+    takes = act.action.name in ("consent", "consent-electronic", "consent-sign")
+    return takes and act._participant is not None and act._participant.status == "screened"
 
 
 def _require_outside(act: Act) -> None:

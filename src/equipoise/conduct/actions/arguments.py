@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CODES = {"C028": "A text with control characters, line feeds or marks of direction."}
 
-_FILES = {"amend": ("text",), "wording": ("text",)}
+_FILES = {"amend": ("text",), "wording": ("text",), "consent-document": ("text",)}
 
 
 @cache

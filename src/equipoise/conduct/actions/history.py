@@ -22,7 +22,7 @@ _GIVING = ("randomize", "envelope-opened")
 def consents_of(act: Act) -> list[date]:
     """Dates of the consents that stand, in the order recorded; a corrected date in the place of the one it corrects."""
     out: list[date] = []
-    for _, _, _, content in contents_of(act.trial, act.participant.participant, "consent"):
+    for _, _, _, content in contents_of(act.trial, act.participant.participant, "consent", "consent-electronic"):
         for row in content.get("put", {}).get("participant", []):
             if "consented_on" in row:
                 if content.get("corrects") and out:

@@ -21,7 +21,7 @@ ROLES = {
 
 # Participants on a page of their own: the account that a link makes reaches that one participant, and does this alone.
 PARTICIPANT = "participant"
-OWN_ACTIONS = ("diary", "diary-pin", "read-own-diary", "sign-out")
+OWN_ACTIONS = ("consent-sign", "diary", "diary-pin", "read-consent", "read-own-diary", "sign-out")
 
 # What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
 HALTED = frozenset(
@@ -73,6 +73,8 @@ calendar               -   Y   Y   -   Y   -   Y   -   -   -   -
 close-site             Y   -   -   -   -   -   -   -   -   -   -
 complete               -   Y   Y   -   -   -   -   -   -   -   -
 consent                -   Y   Y   -   -   -   -   -   -   -   -
+consent-document       Y   -   -   -   -   -   -   -   -   -   -
+consent-electronic     -   Y   Y   -   -   -   -   -   -   -   -
 consent-version        Y   -   -   -   -   -   -   -   -   -   -
 copy                   -   Y   Y   -   -   -   -   Y   Y   -   -
 correct                -   Y   Y   Y   Y   -   Y   -   -   -   -
@@ -124,6 +126,7 @@ query-reopen           -   -   -   -   -   -   Y   Y   Y   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
+read-consent           -   Y   Y   -   -   -   -   Y   Y   -   -
 read-diary             -   Y   Y   -   Y   -   -   Y   Y   -   -
 read-closing           Y   -   Y   -   -   -   Y   Y   Y   -   -
 read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -

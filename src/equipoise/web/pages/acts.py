@@ -166,18 +166,6 @@ ACTS: tuple[OneAct, ...] = (
         of_participant=False,
     ),
     OneAct(
-        "consent",
-        "Consent",
-        "Record consent",
-        "To the version of the document in force; the protocol in force is then the participant's.",
-        (
-            Field("version", "Version of the document", hint="As printed on it", needed=True),
-            day("on", "Signed on"),
-        ),
-        "optional",
-        "Reason, where the date of a recorded consent is corrected",
-    ),
-    OneAct(
         "baseline",
         "Baseline",
         "Record baseline",

@@ -49,7 +49,7 @@ def diary(request: Any, participant: str) -> HttpResponse:
             "asks": [day_words(day, year=False) for day in sorted(told["asks"])[:14]],
             "more": max(len(told["asks"]) - 14, 0),
             "link": _link(told["link"]),
-            "may_give": may("diary-link", request.roles) and told["followed"],
+            "may_give": may("diary-link", request.roles) and (told["followed"] or not told["has_begun"]),
             "may_end": may("diary-link-end", request.roles) and bool(told["link"]["account"]),
             "is_asked": bool(told["substances"]),
         },

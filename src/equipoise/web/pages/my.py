@@ -17,7 +17,7 @@ from equipoise.foundation.errors import ConductError, EquipoiseError, UsageError
 from equipoise.web.own import DEVICE, OWN_COOKIE, OWN_PATH, begin, outbox_name, own_page
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render, static_mark
-from equipoise.web.words import counted, day_words, problem_words, window_words
+from equipoise.web.words import counted, day_words, problem_words, time_words, window_words
 
 WRONG = "The PIN is not right. After five wrong ones the diary waits a quarter of an hour."
 USED = (("no", "No"), ("yes", "Yes"), ("not-known", "I do not know"))
@@ -122,6 +122,8 @@ def diary_page(
             "next": told["next"],
             "next_words": window_words(told["next"]["first"], told["next"]["last"]) if told["next"] else "",
             "followed": told["followed"],
+            "has_begun": told["has_begun"],
+            "asks_consent": _asks_consent(request),
             "wrong": wrong,
             "made": made,
             "key": typed.get("key") or secrets.token_urlsafe(16),
@@ -227,6 +229,63 @@ def my_leave(request: Any) -> HttpResponse:
         request.served.sessions.end(request.COOKIES.get(OWN_COOKIE, ""))
         response.delete_cookie(OWN_COOKIE, path=OWN_PATH, samesite="Strict")
     return response
+
+
+@own_page("my-consent", "my/<link>/consent/")
+def my_consent(request: Any) -> HttpResponse:
+    """Read the document of consent in force, answer its questions, sign it by name and PIN."""
+    from equipoise.conduct.actions.visits.diary import passphrase_of
+    from equipoise.web.pages.consent import answers_of
+
+    if request.own is None:
+        return HttpResponseRedirect(_base(request))
+    if request.method != "POST":
+        return _consent_page(request)
+    post = request.POST
+    pin = "".join(post.get("pin", "").split())[:20]
+    given = _of(
+        request,
+        version=post.get("version", "")[:40],
+        page=post.get("page", "")[:80],
+        name=post.get("name", "").strip()[:120],
+        answers=answers_of(post),
+        passphrase=passphrase_of(request.link, pin),
+    )
+    try:
+        request.served.do(request.own, "consent-sign", given, key=post.get("key", "")[:60])
+    except (ConductError, UsageError) as error:
+        return _consent_page(request, error)
+    return HttpResponseRedirect(f"{_base(request)}consent/", status=303)
+
+
+def _consent_page(request: Any, error: Any = None) -> HttpResponse:
+    from equipoise.web.pages.consent import questions_of, shown
+
+    told = request.served.do(request.own, "read-consent", _of(request)).told
+    problems = error.problems if error is not None else ()
+    words = ["The PIN is not right." if one.code == "C010" else problem_words(one) for one in problems]
+    post, signed = (request.POST if error is not None else None), told.get("signed")
+    zone = request.served.trial.first(SiteRow, site=told["site"]).zone if told.get("site") else ""
+    said = {
+        "title": "Consent",
+        "base": _base(request),
+        "box": outbox_name(request),
+        "told": told,
+        "document": shown(told) if told["version"] else "",
+        "questions": questions_of(told, post, {problem.place for problem in problems}),
+        "signed": signed,
+        "signed_at": time_words(signed["at"], signed["offset_minutes"], zone) if signed else "",
+        "name": post.get("name", "")[:120] if post else "",
+        "wrong": words,
+        "key": secrets.token_urlsafe(16),
+    }
+    return render(request, "my_consent.html", said, status=422 if problems else 200)
+
+
+def _asks_consent(request: Any) -> bool:
+    """Whether a document is in force that the participant has not agreed to."""
+    told = request.served.do(request.own, "read-consent", _of(request)).told
+    return bool(told["version"]) and not told["is_current"] and not told["signed"]
 
 
 # ------------------------------------------------------------------ what a phone installs

@@ -74,7 +74,7 @@ def sign_in_page(request: Any) -> HttpResponse:
     response = HttpResponseRedirect(to)
     response.set_cookie(
         COOKIE,
-        served.sessions.begin(account, device),
+        served.sessions.begin(account, device, served.draft_key(account, passphrase)),
         max_age=ABSOLUTE,
         httponly=True,
         samesite="Lax",
@@ -117,11 +117,12 @@ def passphrase(request: Any) -> HttpResponse:
                 served, who = request.served, request.who
                 check_again(served.trial, who.account, request.POST.get("old", ""), served.now(""))
                 served.do(who, "passphrase", {"new": new})
+                key = served.reseal_drafts(who.account, request.POST.get("old", ""), new)
                 served.sessions.end_of(who.account)
                 response = render(request, "passphrase.html", {"done": True, "wrong": []})
                 response.set_cookie(
                     COOKIE,
-                    served.sessions.begin(who.account, who.device),
+                    served.sessions.begin(who.account, who.device, key),
                     max_age=ABSOLUTE,
                     httponly=True,
                     samesite="Lax",

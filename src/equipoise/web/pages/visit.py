@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,18 +15,20 @@ from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.conflicts import RecordedMeanwhile, conflicts
+from equipoise.web.drafts import Draft
 from equipoise.web.fields import Summary
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
+from equipoise.web.sessions import SignedIn
 from equipoise.web.state_of_trial import allows
 from equipoise.web.threads import with_threads
-from equipoise.web.visit_sheet import Section, fill_in, sections_of, show_problems, submission
+from equipoise.web.visit_sheet import Section, branch, fill_in, sections_of, show_problems, submission
 from equipoise.web.words import counted, day_words, long_day, problem_words, typed_date, visit_words, window_words
 
-_NO_DRAFT = ("csrfmiddlewaretoken", "key", "act")
+_NO_DRAFT = ("csrfmiddlewaretoken", "key", "act", "changed")
 
 
 @page("visit", "p/<participant>/visit/<visit>/")
@@ -35,25 +38,26 @@ def visit(request: Any, participant: str, visit: str) -> HttpResponse:
     protocol = _protocol(request, participant)
     sections = sections_of(protocol, told)
     sheet = Sheet(request, participant, visit, told, sections)
+    drafts, author = request.served.drafts, request.who
     if request.method != "POST":
-        draft = request.served.drafts.find(request.who.account, participant, visit)
-        if draft is not None:
-            sheet.fill(draft.fields)
-            sheet.saved(draft.count, draft.at)
+        sheet.take_up(drafts.find(author.account, participant, visit))
         return sheet.page()
-    sheet.fill(request.POST)
-    _keep(request, request.who.account, participant, visit, sections)
     if request.POST.get("act") == "drop":
-        request.served.drafts.drop(request.who.account, participant, visit)
+        drafts.drop(author.account, participant, visit)
         return HttpResponseRedirect(f"/p/{participant}/")
-    draft = request.served.drafts.find(request.who.account, participant, visit)
-    if draft is not None:
-        sheet.saved(draft.count, draft.at)
-    if request.POST.get("act") == "draft":
-        return sheet.page()
     if request.POST.get("act") == "store":
-        return sheet.stored()
-    return sheet.submit()
+        sheet.take_up(drafts.find(author.account, participant, visit))
+        before = sheet.shape
+        _keep(request, author, participant, visit, sections, request.POST.getlist("changed"))
+        sheet = Sheet(request, participant, visit, told, sections_of(protocol, told))
+        sheet.take_up(drafts.find(author.account, participant, visit))
+        return sheet.stored(before)
+    sheet.fill(request.POST)
+    _keep(request, author, participant, visit, sections)
+    draft = drafts.find(author.account, participant, visit)
+    if draft is not None:
+        sheet.saved(draft, _opened(draft, author))
+    return sheet.page() if request.POST.get("act") == "draft" else sheet.submit()
 
 
 def _protocol(request: Any, participant: str) -> Any:
@@ -62,28 +66,50 @@ def _protocol(request: Any, participant: str) -> Any:
     return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
-def _keep(request: Any, account: str, participant: str, visit: str, sections: list[Section]) -> None:
-    """Keep what was typed as a draft; nothing of quarantined forms."""
+def _keep(
+    request: Any, author: SignedIn, participant: str, visit: str, sections: list[Section], changed: Sequence[str] = ()
+) -> None:
+    """Keep what was typed as a draft: the fields that ``changed``, or all of the page.
+
+    Of quarantined forms it is sealed to its author.
+    """
+    drafts = request.served.drafts
+    typed = {name: request.POST.getlist(name) for name in request.POST if name not in _NO_DRAFT}
+    before = drafts.find(author.account, participant, visit) if changed else None
+    if before is not None:
+        kept: dict[str, Any] = {**before.fields, **_opened(before, author)}
+        typed = {**kept, **{name: typed.get(name, []) for name in changed if name not in _NO_DRAFT}}
     sealed = {section.form for section in sections if section.blinding != "open"}
-    fields = {
-        name: request.POST.getlist(name)
-        for name in request.POST
-        if name not in _NO_DRAFT and name.partition(".")[0].partition(":")[0] not in sealed
-    }
+
+    def is_sealed(name: str) -> bool:
+        return name.partition(".")[0].partition(":")[0] in sealed
+
+    def is_told(values: Sequence[str]) -> bool:
+        return any(value.strip() for value in values)
+
+    fields = {name: values for name, values in typed.items() if not is_sealed(name)}
+    secret = {name: values for name, values in typed.items() if is_sealed(name) and is_told(values)}
+    text = author.drafts.seal(secret, f"{participant} {visit}") if secret and author.drafts is not None else ""
     trial = request.served.trial
     site = trial.first(ParticipantRow, participant=participant).site
     at = request.served.now(trial.first(SiteRow, site=site).zone).local
-    typed = {name: values for name, values in fields.items() if name not in ("on", "by")}
-    if any(any(value.strip() for value in values) for values in typed.values()):
-        request.served.drafts.keep(account, participant, visit, fields, at)
+    if text or any(is_told(values) for name, values in fields.items() if name not in ("on", "by")):
+        drafts.keep(author.account, participant, visit, fields, at, text)
     else:
-        request.served.drafts.drop(account, participant, visit)
+        drafts.drop(author.account, participant, visit)
 
 
-def keep_draft(request: Any, account: str, participant: str, visit: str) -> None:
-    """Keep what the author of an ended session was typing."""
+def _opened(draft: Draft, author: SignedIn) -> dict[str, list[str]]:
+    """The sealed part of a draft, to its author; empty where it does not open."""
+    if not draft.sealed or author.drafts is None:
+        return {}
+    return author.drafts.open(draft.sealed, f"{draft.participant} {draft.page}") or {}
+
+
+def keep_draft(request: Any, author: SignedIn, participant: str, visit: str) -> None:
+    """Keep what the author of an ended session was typing: the whole page, as it stood."""
     row = request.served.trial.first(ParticipantRow, participant=participant)
-    known = request.served.trial.first(AccountRow, account=account)
+    known = request.served.trial.first(AccountRow, account=author.account)
     if row is None or known is None or known.state != "active":
         return
     sites = [site for site in known.sites.split(",") if site]
@@ -91,7 +117,7 @@ def keep_draft(request: Any, account: str, participant: str, visit: str) -> None
         return
     protocol = _protocol(request, participant)
     every = forms.forms(protocol).values()
-    _keep(request, account, participant, visit, [_bare(made) for made in every])
+    _keep(request, author, participant, visit, [_bare(made) for made in every])
 
 
 def _bare(made: forms.Form) -> Section:
@@ -123,6 +149,8 @@ class Sheet:
     def fill(self, typed: Any) -> None:
         """What was typed, into the fields."""
         fill_in(self.sections, typed)
+        branch(self.sections)
+        fill_in(self.sections, typed)  # what is asked only as the rest was answered
 
         def one(name: str) -> str:
             values = typed.getlist(name) if hasattr(typed, "getlist") else typed.get(name, [])
@@ -132,14 +160,35 @@ class Sheet:
         self.on, self.by = one("on") or self.on, one("by") or self.by
         self.why = one("why")
 
-    def saved(self, count: int, at: Any) -> None:
-        """What the line of the draft says."""
-        self.note = {"count": counted(count, "field"), "at": f"{at:%H:%M:%S}"}
+    def take_up(self, draft: Draft | None) -> None:
+        """Put the author's draft into the fields, and say that it is one."""
+        if draft is not None:
+            opened = _opened(draft, self.request.who)
+            self.fill({**draft.fields, **opened})
+            self.saved(draft, opened)
 
-    def stored(self) -> HttpResponse:
-        """The line of the draft alone, for the script."""
-        words = f"{self.note['count']} stored {self.note['at']} · not yet in the record" if self.note else ""
-        return HttpResponse(words, content_type="text/plain; charset=utf-8")
+    def saved(self, draft: Draft, opened: Mapping[str, Sequence[str]]) -> None:
+        """What the line of the draft says."""
+        count = draft.count + sum(any(values) for name, values in opened.items() if "." in name)
+        self.note = {"count": counted(count, "field"), "at": f"{draft.at:%H:%M:%S}"}
+
+    @property
+    def shape(self) -> dict[str, bool]:
+        """Of each form, and of each item that hangs on other answers, whether it is asked as the answers stand."""
+        branch(self.sections)
+        items = [one for section in self.sections for one in section.fields if one.is_branch]
+        return {section.id: section.asks for section in self.sections} | {one.id: not one.hidden for one in items}
+
+    def stored(self, before: Mapping[str, bool]) -> HttpResponse:
+        """For the script: the line of the draft, and each item that came to be asked, or no longer is."""
+        after = self.shape
+        turned = {name for name in after if after[name] != before.get(name)}
+        forms_ = [section for section in self.sections if section.id in turned]
+        parts = [(s, one) for s in self.sections if s.asks and s not in forms_ for one in s.fields if one.id in turned]
+        here = self.request.path
+        return render(
+            self.request, "parts/stored.html", {"draft": self.note, "parts": parts, "turned": forms_, "here": here}
+        )
 
     def submit(self) -> HttpResponse:
         """Submit everything that was typed, all or nothing; then to the receipt."""
@@ -197,6 +246,7 @@ class Sheet:
     def page(self, before: Any = None) -> HttpResponse:
         """The page as it stands."""
         told, visit = self.told, self.visit
+        branch(self.sections)
         standing = told["standing"]
         title = visit_words(visit)
         ready = [section for section in self.sections if section.editable]
@@ -231,6 +281,8 @@ class Sheet:
                 "may_calendar": may("calendar", self.request.roles),
                 "may_visit": bool(MATRIX["visit"] & set(self.request.roles))
                 and allows(self.request.served.trial, "visit"),
+                "account": self.request.who.account,
+                "here": self.request.path,
                 "before": before,
                 "queries": with_threads(
                     self.request, [row for row in told["queries"] if not row["form"] and row["state"] != "closed"]

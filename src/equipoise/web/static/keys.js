@@ -75,28 +75,33 @@
   const summary = document.getElementById("summary");
   if (summary) summary.focus();
 
-  // What is typed is stored as a draft a moment later; only the server's answer says that it is.
+  // What is typed is stored as a draft a moment later (hx-post of the form); only the server's answer says that it is.
   const kept = document.querySelector("form[data-draft]"), line = document.getElementById("draft-line");
   if (kept && line) {
-    let waiting = 0, away = false;
-    const store = () => {
-      const body = new FormData(kept); body.set("act", "store");
-      fetch(location.pathname, {method: "POST", body, redirect: "manual"}).then(r => {
-        if (!r.ok) throw new Error(); return r.text();
-      }).then(said => {
-        away = false; line.textContent = said;
-      }).catch(() => {
-        away = true; line.textContent = "Not stored: no answer from the server. What you typed is on this screen alone.";
-        setTimeout(store, 5000);
-      });
-    };
+    const changed = new Set(), lost = document.getElementById("lost"), again = document.getElementById("again");
+    let sent = [], since = "", retry = 0;
     if (!summary && !location.hash) {
-      const first = all(".sheet[id] input:not([type=checkbox]), .sheet[id] textarea", kept).find(x => !x.closest("details") && (x.type === "radio" ? !all(`[name="${CSS.escape(x.name)}"]`, kept).some(y => y.checked) : !x.value));
+      const first = all(".sheet[id] input:not([type=checkbox]), .sheet[id] textarea", kept).find(x => !x.closest("details") && !x.closest("[hidden]") && (x.type === "radio" ? !all(`[name="${CSS.escape(x.name)}"]`, kept).some(y => y.checked) : !x.value));
       if (first) first.focus();
     }
-    kept.addEventListener("change", () => { clearTimeout(waiting); waiting = setTimeout(store, 300); });
-    addEventListener("beforeunload", e => { if (away) e.preventDefault(); });
-    kept.addEventListener("submit", () => { clearTimeout(waiting); away = false; });
+    kept.addEventListener("change", e => { if (e.target.name) changed.add(e.target.name); });
+    kept.addEventListener("htmx:configRequest", e => {
+      sent = [...changed];
+      e.detail.formData.set("act", "store");
+      sent.forEach(name => e.detail.formData.append("changed", name));
+    });
+    kept.addEventListener("htmx:afterRequest", e => {
+      clearTimeout(retry);
+      if (e.detail.successful) { sent.forEach(name => changed.delete(name)); since = ""; lost.hidden = true; return; }
+      if (e.detail.xhr.status === 401) { if (!again.open) { changed.clear(); again.showModal(); } return; }
+      since ||= new Date().toTimeString().slice(0, 5);
+      const n = changed.size;
+      lost.textContent = `No answer from the server since ${since}. ${n === 1 ? "1 field is" : `${n} fields are`} on this screen alone; what was stored before is safe. It is tried again every 5 seconds.`;
+      lost.hidden = false;
+      retry = setTimeout(() => htmx.trigger(kept, "store"), 5000);
+    });
+    addEventListener("beforeunload", e => { if (since && changed.size) e.preventDefault(); });
+    kept.addEventListener("submit", () => { since = ""; });
   }
 
   // One submission a form: a second press while the first is under way does nothing. Coming back makes it a form again.

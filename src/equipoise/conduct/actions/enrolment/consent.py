@@ -16,7 +16,8 @@ CODES = {
 }
 
 
-def _consented(act: Act, version: str, on: date | None) -> dict[str, str]:
+def consent_row(act: Act, version: str, on: date | None = None) -> dict[str, str]:
+    """The participant's columns after a consent to ``version`` on a day: refused where it is not the one in force."""
     if not version.strip():
         act.refuse(
             "C123", "version", "The version of the consent document is not named.", "its version as printed on it"
@@ -59,7 +60,7 @@ def consent(act: Act, participant: str, version: str, on: date | None = None) ->
         _correct_date(act, on)
         return
     act.require_active_site()
-    row = _consented(act, version, on)
+    row = consent_row(act, version, on)
     act.record(
         subject=f"consent {version}",
         what={"protocol_before": before, "put": {"participant": [row]}},

@@ -79,16 +79,12 @@ def _told_once(act: Act, numbers: Sequence[int]) -> str:
 
 @action("diary-link", again=_told_once)
 def diary_link(act: Act, participant: str) -> None:
-    """Give the participant a personal link to the diary, told once; an earlier one ends with it.
+    """Give the participant a personal link, to the consent and the diary, told once; an earlier one ends with it.
 
     The PIN is chosen by the participant when the link is first opened.
     """
-    if act.course.phase not in ("consented", "eligible", "randomized") or act.course.follow_up in _ENDED:
-        act.refuse(
-            "C501", participant, f"The participant {act.course.words}.", "somebody who consented and is followed"
-        )
-    if rules.diary_forms(act.protocol) is None:
-        act.refuse("C653", participant, "The protocol asks nothing day by day.", "an open daily-use calendar")
+    if act.course.phase not in ("screened", "consented", "eligible", "randomized") or act.course.follow_up in _ENDED:
+        act.refuse("C501", participant, f"The participant {act.course.words}.", "somebody screened who is followed")
     secret = code(act.entropy, 6)
     known = {name for (name,) in act.trial.values(AccountRow, ("account",))}
     number = next(n for n in range(1, len(known) + 2) if f"{participant}.diary-{n}" not in known)
@@ -294,7 +290,7 @@ def _diary(act: Act) -> dict[str, Any]:
         "next": None,
     }
     followed = act.course.phase in ("consented", "eligible", "randomized") and act.course.follow_up not in _ENDED
-    out["followed"] = followed
+    out |= {"followed": followed, "has_begun": act.course.phase != "screened"}
     if asked is None or not person.day_1:
         return out
     first = day_1_of(act)
