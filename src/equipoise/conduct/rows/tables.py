@@ -57,11 +57,6 @@ def _table(name: str, *key: str) -> Callable[[type[R]], type[R]]:
     return register
 
 
-def kind_of(name: str) -> type[tuple[Any, ...]]:
-    """The class of the rows of a table by its name."""
-    return next(kind for kind, table in _TABLES.items() if table.name == name)
-
-
 # ---------------------------------------------------------------------- the ledgers: rows are only ever added
 
 

@@ -22,7 +22,7 @@ from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.rows import guards
 from equipoise.conduct.rows.find import Rows
 from equipoise.conduct.rows.statements import owner_in_use
-from equipoise.conduct.rows.tables import EventRow, ProtocolVersionRow, TrialStateRow, kind_of
+from equipoise.conduct.rows.tables import EventRow, ProtocolVersionRow, TrialStateRow
 from equipoise.conduct.trial import django_settings as settings
 from equipoise.conduct.trial.local_disk import require_local
 from equipoise.conduct.trial.protocol_versions import is_read, note_reading, read_version
@@ -174,14 +174,6 @@ class Trial(Rows):
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
             return list(cursor.fetchall())
-
-    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a statement: the older way, for the files of ``tests/docs/sql_elsewhere.txt`` alone."""
-        return self.run(statement, parameters)
-
-    def row(self, table: str, **key: Any) -> Any:
-        """The first row of a table by its name: the older way of ``first(SiteRow, ...)``."""
-        return self.first(kind_of(table), **key)
 
     def close(self) -> None:
         """Close the connection."""
