@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.crossover import fit_crossover, mainland_gart, paired_logistic, prescott
+from equipoise.stats.crossover import fit_crossover, koch, mainland_gart, paired_logistic, prescott
 
 # Two sequences of two; treatment is the second column, period the third, sequence the fourth.
 DESIGN = np.array(
@@ -118,3 +118,16 @@ def test_prescott_with_three_a_sequence() -> None:
     assert test.p_exact[0] == pytest.approx(4 / 20)
     assert prescott((0, 3, 0), (0, 3, 0)).codes[0] & FitCode.CONSTANT_OUTCOME
     assert prescott((0, 0, 0), (1, 1, 1)).codes[0] & FitCode.EMPTY_ARM
+
+
+def test_koch_with_three_a_sequence_and_a_tie() -> None:
+    # Differences 3, 1, 1 of those first and 1, -2, 0 of those second: ranks 6, 4, 4 and 4, 1, 2. W = 14 - 6 = 8 of 9.
+    # Variance 9/12 (7 - (27 - 3)/30) = 4.65; z = (8 - 4.5)/sqrt(4.65).
+    test = koch([3, 1, 1, 1, -2, 0], [True] * 3 + [False] * 3, [0, 6])
+    assert test.statistic[0] == 8
+    assert test.z[0] == pytest.approx(3.5 / np.sqrt(4.65))
+    assert koch([1, 1, 1, 1], [True, True, False, False], [0, 4]).codes[0] & FitCode.CONSTANT_OUTCOME
+    assert koch([1, 2], [True, True], [0, 2]).codes[0] & FitCode.EMPTY_ARM
+    both = koch([3, 1, 1, 1, -2, 0, 1, 2], [True] * 3 + [False] * 3 + [True] * 2, [0, 6, 8])
+    assert both.statistic[0] == 8
+    assert np.isnan(both.p_value[1])

@@ -18,7 +18,7 @@ from equipoise.conduct.rules.eligibility import decide, decide_again
 from equipoise.conduct.rules.preconditions import (
     Grounds,
     Sheet,
-    check_randomization,
+    check_entry,
     check_sheet,
     check_sheet_holds,
     check_start,
@@ -72,7 +72,7 @@ class World:
             consented=self.consented,
             decision=decision,
             decided_on=self.decided_on,
-            randomized=self.randomized,
+            entered=self.randomized,
             weight=self.weight,
             valid_days=7,
             sheet=self.sheet,
@@ -104,7 +104,7 @@ def tried(world: World, step: str, versions: tuple[Protocol, Protocol]) -> World
             verdicts = tuple((f"{r.kind}.{r.id}", r.verdict) for r in decision.rulings)
             new = replace(new, decided_on=today, recorded=verdicts, decided_under=world.version)
         case "randomize":
-            problems += check_randomization(grounds)
+            problems += check_entry(grounds)
             new = replace(new, randomized=today)
         case "weigh":
             new = replace(new, weight=(Decimal(70), today))

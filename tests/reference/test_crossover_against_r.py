@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.stats.crossover import CrossoverFits, fit_crossover, mainland_gart, paired_logistic, prescott
+from equipoise.stats.crossover import CrossoverFits, fit_crossover, koch, mainland_gart, paired_logistic, prescott
 
 METHODS = Path(__file__).parents[3] / "shared" / "data" / "methods"
 pytestmark = pytest.mark.skipif(not METHODS.exists(), reason="the shared data folder is not beside the checkout")
@@ -175,5 +175,19 @@ def test_prescott_s_test_is_the_trend_by_sequence(dataset: str) -> None:
         (test.p_value[0], "p"),
         (test.p_exact[0], "exact p two-sided (distance from the expected value)"),
     ):
+        value, tolerance = wanted[quantity, ""]
+        assert mine == pytest.approx(value, abs=tolerance)
+
+
+@pytest.mark.parametrize("dataset", ["crossover_full", "crossover_missing", "crossover_singular"])
+def test_koch_s_test_is_the_rank_sum_of_period_differences(dataset: str) -> None:
+    wanted = answers(dataset, "complete pairs: Wilcoxon rank sum on period differences (Koch)")
+    people: dict[str, dict[str, str]] = {}
+    for row in rows_of(dataset):
+        people.setdefault(row["id"], {"sequence": row["sequence"]})[row["period"]] = row["y"]
+    whole = [person for person in people.values() if {"1", "2"} <= person.keys()]
+    gaps = [float(person["1"]) - float(person["2"]) for person in whole]
+    test = koch(gaps, [person["sequence"] == "AB" for person in whole], [0, len(whole)])
+    for mine, quantity in ((test.statistic[0], "W"), (test.p_value[0], "p")):
         value, tolerance = wanted[quantity, ""]
         assert mine == pytest.approx(value, abs=tolerance)

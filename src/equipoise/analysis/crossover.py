@@ -127,6 +127,37 @@ def fit_prescott(derived: Derived, comparison: Comparison, analysis: Analysis) -
     ]
 
 
+def fit_koch(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+    """Wilcoxon's rank sum test of period differences by sequence: the treatments by ranks, nothing estimated."""
+    from equipoise.stats.crossover import koch
+
+    pairs = _Pairs(derived, comparison)
+    offsets = offsets_of(pairs.there, comparison.offsets)
+    test = koch(pairs.difference[pairs.there], pairs.treatment_first[pairs.there], offsets)
+    n = comparison.n_trials
+    shared = {**pairs.shared(), "n_events": np.full(n, -1, dtype=np.int64), "event": None}
+    return [
+        Outcome(
+            estimator="koch",
+            scale="test",
+            estimate=nothing(n),
+            standard_error=nothing(n),
+            ci_lower=nothing(n),
+            ci_upper=nothing(n),
+            statistic=test.z,
+            df=nothing(n),
+            p_value=test.p_value,
+            codes=test.codes,
+            method=(
+                "Koch's test: Wilcoxon rank sum of the period differences by sequence, normal approximation with ties, "
+                "of who has both results"
+            ),
+            details={"rank_sum": test.statistic} if n == 1 else {},
+            **shared,  # type: ignore[arg-type]
+        )
+    ]
+
+
 def _periods(comparison: Comparison) -> Periods:
     assert comparison.periods is not None
     return comparison.periods
@@ -139,7 +170,7 @@ def _results(derived: Derived, comparison: Comparison, periods: Periods) -> Floa
 
 
 class _Pairs:
-    """Pairs of yes-or-no results of two periods, of participants who had both treatments and both results."""
+    """Pairs of results of two periods, of participants who had both treatments and both results."""
 
     def __init__(self, derived: Derived, comparison: Comparison) -> None:
         periods = _periods(comparison)

@@ -15,7 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
-from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_prescott
+from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_koch, fit_prescott
 from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.mmrm import fit_mmrm_means
 from equipoise.analysis.outcome import Outcome
@@ -56,6 +56,7 @@ FITS: Mapping[str, Fit] = {
     "conditional-logistic": fit_conditional_odds,
     "mainland-gart": fit_discordant_pairs,
     "prescott": fit_prescott,
+    "koch": fit_koch,
     "linear": fit_means,
     "proportion": _of_yes_or_no(fit_proportions),
 }

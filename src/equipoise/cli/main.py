@@ -9,6 +9,7 @@ import typer
 
 from equipoise.cli import (
     analyse,
+    assumptions,
     assurance,
     backup,
     calibrate,
@@ -98,6 +99,7 @@ _COMMANDS = (
     randomization,
     calibrate,
     looks,
+    assumptions,
     assurance,
     design_report,
     evidence,

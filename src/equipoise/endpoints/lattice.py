@@ -383,14 +383,12 @@ class Lattice:
 
     def disposition_days(self, events: tuple[str, ...]) -> tuple[Index, Index]:
         """Row and day index of the dated events of disposition named."""
-        table = self.table("disposition").filter(pl.col("event").is_in(list(events)) & pl.col("day").is_not_null())
-        rows = self._rows(table)
+        rows = self.rows_of("disposition", pl.col("event").is_in(list(events)) & pl.col("day").is_not_null())
         return rows["row"].to_numpy().astype(np.int64), day_indices(rows["day"].to_numpy().astype(np.int64))
 
     def n_events_without_day(self, event: str) -> int:
         """Events of disposition of this name whose day is not recorded."""
-        table = self.table("disposition").filter((pl.col("event") == event) & pl.col("day").is_null())
-        return self._rows(table).height
+        return self.rows_of("disposition", (pl.col("event") == event) & pl.col("day").is_null()).height
 
 
 def read_lattice(protocol: Protocol, records: Records, *, stage: int = 1) -> Lattice:

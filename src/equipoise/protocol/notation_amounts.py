@@ -57,6 +57,16 @@ class Volume(_Amount):
 
 
 @dataclass(frozen=True, slots=True)
+class Concentration(_Amount):
+    """Milligrams of a drug in a millilitre."""
+
+    unit = "mg/mL"
+    what = "a concentration"
+    example = "50 mg/mL"
+    pattern = r"^\s*\d+(\.\d+)?\s*mg/mL\s*$"
+
+
+@dataclass(frozen=True, slots=True)
 class Percent(_Amount):
     """A share in per cent."""
 

@@ -156,13 +156,16 @@ class Material:
         found = [e for e in self.comparisons if self.line(e) == line and self.suffix(e) in ("", *FALLBACKS)]
         return next((e for e in found if e.estimate is not None), found[0] if found else None)
 
-    def answers(self, *levels: str) -> list[Estimate]:
-        """The estimate of each line of the plan at these levels that compares, level by level in the plan's order."""
+    def answers(self, *levels: str, tests: bool = False) -> list[Estimate]:
+        """The estimate of each line of the plan at these levels that compares, level by level in the plan's order.
+
+        With ``tests`` also the lines that test and estimate nothing (log-rank, Prescott).
+        """
         out = []
         for level in levels:
             for line, analysis in self.protocol.model.analyses.items():
                 estimate = self.main_estimate(line) if analysis.level == level else None
-                if estimate is not None and estimate.scale != "test":
+                if estimate is not None and (tests or estimate.scale != "test"):
                     out.append(estimate)
         return out
 

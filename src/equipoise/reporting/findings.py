@@ -49,7 +49,7 @@ def _share(estimate: Estimate) -> str:
 
 def results_table(material: Material) -> Table | None:
     """Primary and secondary endpoints: one row per planned analysis, results by arm and effect in each."""
-    lines = material.answers(*LEADING)
+    lines = material.answers(*LEADING, tests=True)
     if not lines:
         return _shares_table(material)
     arms = list(material.sides)
@@ -103,7 +103,7 @@ def results_table(material: Material) -> Table | None:
 
 def supplementary_table(material: Material) -> Table | None:
     """Every other comparison, by endpoint: other measures, supportive and sensitivity analyses, stand-ins."""
-    leading = {id(e) for e in material.answers(*LEADING)}
+    leading = {id(e) for e in material.answers(*LEADING, tests=True)}
     notes: list[str] = []
     rows: list[Row] = []
     told: list[Estimate] = []
@@ -169,6 +169,8 @@ def line_label(material: Material, estimate: Estimate) -> str:
 
 def measure_words(material: Material, estimate: Estimate) -> str:
     """The scale; an odds ratio over repeated visits is conditional (of one participant) or marginal (of the arms)."""
+    if estimate.scale == "test":
+        return f"{estimator_label(estimate.estimator)} test"
     scale = scale_label(estimate.scale).removesuffix(", points")
     if estimate.scale != "odds_ratio" or estimate.estimator not in ("logistic-mixed", "gee"):
         return scale

@@ -65,6 +65,10 @@ REFERENCES: Mapping[str, str] = {
         "Prescott RJ. The comparison of success rates in cross-over trials in the presence of an order effect. Appl "
         "Stat 1981;30:9-15."
     ),
+    "koch-1972": (
+        "Koch GG. The use of non-parametric methods in the statistical analysis of the two-period change-over design. "
+        "Biometrics 1972;28:577-584."
+    ),
     "fisher-1935": "Fisher RA. The logic of inductive inference. J R Stat Soc 1935;98:39-82.",
     "pinheiro-bates-1995": (
         "Pinheiro JC, Bates DM. Approximations to the log-likelihood function in the nonlinear "

@@ -77,6 +77,15 @@ class Place:
     path: str
     problems: list[Problem]
     code: str
+    taken: dict[str, Any] | None = None  # where given, every default that was taken is kept here, by its place
+
+    def default(self, key: str, value: Any) -> Any:
+        """What stands at a key, or the default, which is kept as taken."""
+        if self.values.get(key) is not None:
+            return self.values[key]
+        if self.taken is not None:
+            self.taken[f"{self.path}.{key}"] = value
+        return value
 
     def problem(self, key: str, found: str, expected: str = "", step: str = "") -> None:
         """Note something that is wrong with a key."""
@@ -106,7 +115,7 @@ class Place:
             if default is None:
                 self.problem(key, "Absent.", expected, f"Add {key}.")
                 return math.nan
-            return default
+            return float(self.default(key, default))
         value = read(self.values[key])
         inside = value is not None and (lowest < value < highest if open_ends else lowest <= value <= highest)
         if value is None or not inside:

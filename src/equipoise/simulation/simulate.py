@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -102,10 +102,8 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
     return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
 
 
-def records_of_parts(
-    course: Course, replicates: Sequence[int], *, protocol: Protocol | None = None, wanted: Collection[str] = ()
-) -> Records:
-    """Records of some replicates of a course, as :func:`simulate` would give them; with ``wanted`` these tables alone.
+def records_of_parts(course: Course, replicates: Sequence[int], *, protocol: Protocol | None = None) -> Records:
+    """Records of some replicates of a course, as :func:`simulate` would give them.
 
     ``protocol`` is the one that the records are of, where the scenario is a change of its assumptions.
     """
@@ -117,7 +115,7 @@ def records_of_parts(
     tables: dict[str, list[pl.DataFrame]] = {}
     truth: dict[str, list[pl.DataFrame]] = {}
     for number in replicates:
-        for into, frames in zip((tables, truth), tables_of(course, number, wanted), strict=True):
+        for into, frames in zip((tables, truth), tables_of(course, number), strict=True):
             for name, frame in frames.items():
                 lead = frame.select(pl.lit(number, dtype=pl.Int64).alias(REPLICATE), pl.all()) if several else frame
                 into.setdefault(name, []).append(lead)

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
+from scipy.stats import rankdata
 
 from equipoise.stats.codes import FitCode, mark
 from equipoise.stats.exact import fisher_exact
@@ -453,3 +455,47 @@ def _prescott_exact(m: int, n: int, low: int, high: int, found: int) -> float:
     expected = m * (high - low) / n
     far = np.abs(j - i - expected) >= abs(found - expected) - 1e-9
     return float(min(1.0, np.exp(log_p[far]).sum()))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Scores by their ranks, two treatments in two periods
+
+
+@dataclass(frozen=True)
+class RankSumTests:
+    """Koch's test: whether the treatments differ, from the ranks of the period differences."""
+
+    statistic: FloatArray  # Wilcoxon's W of those who had the treatment first: rank sum less its least
+    z: FloatArray
+    p_value: FloatArray  # normal approximation, variance for ties, no continuity correction
+    codes: CodeArray
+
+
+def koch(difference: ArrayLike, is_first: ArrayLike, offsets: ArrayLike) -> RankSumTests:
+    """Wilcoxon rank sum test of the first period's result less the second's, by sequence, eq. (CX-8).
+
+    ``difference`` (n,) is that of one participant, ``is_first`` (n,) says who had the treatment in the first period;
+    trial ``k`` owns rows ``offsets[k]:offsets[k + 1]``. Period and participant drop out of the comparison of the two
+    sequences.
+
+    Source: Koch (1972) Biometrics 28:577.
+    """
+    values, first = np.asarray(difference, dtype=np.float64), np.asarray(is_first, dtype=np.bool_)
+    bounds = np.asarray(offsets, dtype=np.int64)
+    n_trials = bounds.shape[0] - 1
+    w, z = np.full(n_trials, np.nan), np.full(n_trials, np.nan)
+    codes = np.zeros(n_trials, dtype=np.uint32)
+    for trial, (begin, end) in enumerate(pairwise(bounds)):
+        n, m = int(end - begin), int(first[begin:end].sum())
+        if m in (0, n):
+            codes[trial] |= FitCode.EMPTY_ARM | FitCode.NOT_ESTIMABLE
+            continue
+        ranks = rankdata(values[begin:end])
+        _, ties = np.unique(values[begin:end], return_counts=True)
+        w[trial] = ranks[first[begin:end]].sum() - m * (m + 1) / 2
+        variance = m * (n - m) / 12 * (n + 1 - (ties.astype(np.float64) ** 3 - ties).sum() / (n * (n - 1)))
+        if variance <= 0:
+            codes[trial] |= FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE
+            continue
+        z[trial] = (w[trial] - m * (n - m) / 2) / np.sqrt(variance)
+    return RankSumTests(w, z, two_sided_p(z), codes)

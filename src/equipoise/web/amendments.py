@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.conduct.rows.tables import ParticipantRow
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.web.words import counted
 
 # What a change to a part of the protocol does to a trial that runs.
@@ -66,9 +67,7 @@ def differences_of(lines: Sequence[str]) -> list[Difference]:
 def who_comes_under(trial: Any) -> list[tuple[str, int, str]]:
     """Participants by when the new version is theirs."""
     rows = trial.values(ParticipantRow, ("status", "follow_up"))
-    followed = sum(
-        status == "randomized" and follow_up in ("in", "withdrawn_from_visits") for status, follow_up in rows
-    )
+    followed = sum(status in IN_TRIAL and follow_up in ("in", "withdrawn_from_visits") for status, follow_up in rows)
     screening = sum(status in ("screened", "consented", "eligible") for status, _ in rows)
     ended = len(rows) - followed - screening
     return [

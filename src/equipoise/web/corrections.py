@@ -8,10 +8,10 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.dispatch import Preview
-from equipoise.conduct.actions.grounds import SHEET
 from equipoise.conduct.actions.infusion.infusion import RUN
 from equipoise.conduct.rows.tables import IN_ERROR
 from equipoise.conduct.rules import forms
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.protocol import Protocol
 from equipoise.web.fields import Field
 from equipoise.web.visit_sheet import field_of
@@ -238,6 +238,7 @@ def _score(value: str | None) -> str:
 _FALLS = {
     "eligibility": "The decision on eligibility falls: an investigator decides anew.",
     SHEET: "The dose sheet that rests on it is void: it is prepared and checked anew.",
+    DOSE_SHEET: "The dose sheet that rests on it is void: it is prepared and checked anew.",
 }
 
 

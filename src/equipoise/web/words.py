@@ -40,6 +40,7 @@ STATUS_WORDS = {
     "consented": "consented, not yet found eligible",
     "eligible": "eligible, not yet randomized",
     "randomized": "randomized",
+    "enrolled": "enrolled",
 }
 FOLLOW_UP_WORDS = {
     "in": "followed",
@@ -144,7 +145,7 @@ def standing_words(standing: dict[str, Any]) -> str:
     words = [STATUS_WORDS.get(standing["status"], standing["status"].replace("_", " "))]
     if standing["treatment"] == "discontinued":
         words.append("treatment discontinued")
-    if standing["status"] == "randomized" or standing["follow_up"] != "in":
+    if standing["status"] in ("randomized", "enrolled") or standing["follow_up"] != "in":
         words.append(FOLLOW_UP_WORDS.get(standing["follow_up"], standing["follow_up"].replace("_", " ")))
     return ", ".join(words)
 

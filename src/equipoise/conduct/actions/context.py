@@ -334,9 +334,11 @@ class Act:
         return ""
 
     def arm_of(self, participant: str, randomization: int = 1) -> str:
-        """The arm in the sealed slot that was given to a participant."""
+        """The arm in the sealed slot that was given to a participant; the only one where nobody is randomized."""
         from equipoise.conduct.trial.slots import arm_of
 
+        if self.protocol.model.randomization is None:
+            return self.protocol.arm_ids[0]
         return arm_of(self.trial, self.vault, participant, randomization)
 
     def tell(self, content: Mapping[str, Any]) -> None:

@@ -7,15 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act
-from equipoise.conduct.actions.history import instant_of_event, randomized_on
+from equipoise.conduct.actions.history import enrolled_on, instant_of_event, randomized_on
 from equipoise.conduct.actions.visits.recording import form_of, repeats_of, values_of
 from equipoise.conduct.rows.joined import filled_items
 from equipoise.conduct.rows.tables import SiteRow
 from equipoise.conduct.rules import eligibility as criteria
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET, sheet_form
 from equipoise.conduct.rules.preconditions import ELIGIBLE_DAYS, Grounds, Sheet
 from equipoise.protocol import Protocol
-
-SHEET = "infusion-sheet"
 
 
 def accepted_weight(act: Act, *, by: date | None = None, besides: int = 0) -> tuple[Decimal, date] | None:
@@ -60,11 +59,12 @@ def covariates(protocol: Protocol) -> frozenset[str]:
 
 
 def sheet_of(act: Act, visit: str) -> Sheet | None:
-    """The dose sheet of an infusion, as blinded people see it."""
-    row = form_of(act, visit, SHEET)
+    """The dose sheet of an infusion, injection or spray, as blinded people see it."""
+    form = sheet_form(visit)
+    row = form_of(act, visit, form)
     if row is None:
         return None
-    values = values_of(act, visit, SHEET)
+    values = values_of(act, visit, form)
     checked = instant_of_event(act, row.event_number) if row.state == "checked" else None
     return Sheet(row.state, date.fromisoformat(row.date), Decimal(values["weight"]), row.protocol_hash, checked)
 
@@ -76,6 +76,7 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
     decided = form_of(act, "screening", "eligibility")
     baseline = values_of(act, "baseline", "baseline")
     protocol = act.protocol
+    randomizes = protocol.model.randomization is not None
     validity = version_in_force(act).model.conduct.validity
     return Grounds(
         today=act.now.local_date,
@@ -85,7 +86,8 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
         decision=decide_again(act, baseline),
         decided_on=_date(decided.date if decided is not None and decided.state != "void" else ""),
         day_1=_date(person.day_1),
-        randomized=randomized_on(act),
+        entered=randomized_on(act) if randomizes else enrolled_on(act),
+        entry="randomization" if randomizes else "enrolment",
         weight=accepted_weight(act),
         is_held=any(row.state == "held" for row in repeats_of(act, "weight", "weight")),
         valid_days=protocol.model.conduct.weighing.valid_days.usable or 0,
@@ -99,11 +101,15 @@ def grounds_of(act: Act, visit: str = "") -> Grounds:
 
 def voided_sheets(act: Act, kg: Decimal | None) -> dict[str, list[dict[str, Any]]]:
     """Rows that make void every sheet not yet given that rests on another weight than ``kg`` (``None``: on any)."""
-    who = {"participant": act.participant.participant, "form": SHEET, "repeat": 1, "state": "void"}
-    weights = filled_items(
-        act.trial, act.participant.participant, SHEET, items=("weight",), states=("prepared", "checked")
-    )
-    found = [{**who, "visit": one.visit} for one in weights if kg is None or Decimal(one.value) != kg]
+    who = {"participant": act.participant.participant, "repeat": 1, "state": "void"}
+    found = [
+        {**who, "form": form, "visit": one.visit}
+        for form in (SHEET, DOSE_SHEET)
+        for one in filled_items(
+            act.trial, act.participant.participant, form, items=("weight",), states=("prepared", "checked")
+        )
+        if kg is None or Decimal(one.value) != kg
+    ]
     return {"form": found} if found else {}
 
 

@@ -42,6 +42,12 @@ def randomized_on(act: Act) -> date | None:
     return date.fromisoformat(on) if on is not None else local_date_of(event.at, event.offset_minutes)
 
 
+def enrolled_on(act: Act) -> date | None:
+    """The local date of the enrolment, where nobody is randomized."""
+    found = contents_of(act.trial, act.participant.participant, "enrol")
+    return date.fromisoformat(found[-1][3]["on"]) if found else None
+
+
 def profile_of(act: Act) -> dict[str, str]:
     """The levels of the factors that the participant was first randomized by; empty where none is known."""
     found = [
@@ -63,9 +69,9 @@ def landmarks(act: Act) -> dict[str, date | None]:
         FormRow, ("visit", "form", "state", "date"), participant=who, date__not="", state__not=IN_ERROR
     )
     # at an infusion and in a session somebody was there; a weight or a day of the calendar may stand for an earlier day
-    there = [on for visit, form, _, on in forms if visit == "session" or form == "infusion-run"]
+    there = [on for visit, form, _, on in forms if visit == "session" or form in ("infusion-run", "dose-given")]
     weighed = [on for _, form, _, on in forms if form == "weight"]
-    prepared = [on for _, form, state, on in forms if form == "infusion-sheet" and state != "void"]
+    prepared = [on for _, form, state, on in forms if form in ("infusion-sheet", "dose-sheet") and state != "void"]
     decided = [on for _, form, state, on in forms if form == "eligibility" and state != "void"]
     dates = filled_items(act.trial, who, "adverse-event", items=("onset", "end"))
     events = [one for one in dates if not one.missing and one.state != IN_ERROR]
@@ -80,6 +86,7 @@ def landmarks(act: Act) -> dict[str, date | None]:
         "the decision on eligibility": _last(decided),
         "study day 1": _date(day),
         "the randomization": randomized_on(act),
+        "the enrolment": enrolled_on(act),
         "the last recorded contact": _last([*(on for on, _ in held), *there]),
         "the last recorded visit in person": _last([*in_person, *there]),
         "the first recorded contact": _first([*(on for on, _ in held), *there]),
@@ -136,7 +143,7 @@ def _require(
 def visit_kind(act: Act, target_day: int | None) -> str:
     """The kind of time of a visit: one that is planned after the randomization cannot precede it."""
     planned = act.protocol.model.calendar.randomization_day or 1
-    later = target_day is not None and target_day > planned and act.course.phase == "randomized"
+    later = target_day is not None and target_day > planned and act.course.is_in_trial
     return "visit after randomization" if later else "visit"
 
 
@@ -145,6 +152,8 @@ def day_1_kind(act: Act) -> str:
     # Here, so that an action which asks for no protocol does not load the language.
     from equipoise.conduct.rules.windows import anchor_is_randomization
 
+    if act.protocol.model.randomization is None:
+        return "study day 1"
     planned = act.protocol.model.calendar.randomization_day
     after = anchor_is_randomization(act.protocol) or (planned is not None and planned >= 1)
     return "study day 1 before randomization" if after else "study day 1"

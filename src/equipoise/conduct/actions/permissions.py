@@ -9,7 +9,7 @@ ROLES = {
     "administrator": "accounts, sites and versions; records and sees nothing of participants",
     "coordinator": "enrols, randomizes and records at a site",
     "investigator": "as a coordinator; judges eligibility and events, signs, breaks the code",
-    "infusion": "records infusions; sees volume and rate",
+    "infusion": "records infusions, injections and sprays; sees volume and rate",
     "rater": "records outcomes; sees neither infusion nor what may tell the arm",
     "pharmacist": "holds the key; prepares doses; unblinded",
     "safety": "sees what is quarantined; is told the arm where it must be known",
@@ -30,10 +30,12 @@ HALTED = frozenset(
         "eligibility",
         "day-1",
         "randomize",
+        "enrol",
         "enter-stage",
         "envelopes-reserve",
         "dose-sheet",
         "dose-check",
+        "dose-given",
         "infusion-start",
         "pause",
         "freeze",
@@ -86,6 +88,7 @@ diary-link             -   Y   Y   -   -   -   -   -   -   -   -
 diary-link-end         -   Y   Y   -   -   -   -   -   -   -   -
 discontinue            -   -   Y   -   -   -   -   -   -   -   -
 dose-check             -   -   -   -   -   Y   -   -   -   -   -
+dose-given             -   -   -   Y   -   -   -   -   -   -   -
 dose-sheet-cancel      -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet-read        -   -   -   -   -   Y   -   -   -   -   -
 dose-sheet             -   -   -   -   -   Y   -   -   -   -   -
@@ -93,6 +96,7 @@ dose-sheets            -   -   -   -   -   Y   -   -   -   -   -
 due                    -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 eligibility            -   -   Y   -   -   -   -   -   -   -   -
 entered-in-error       -   Y   Y   Y   Y   -   Y   -   -   -   -
+enrol                  -   Y   Y   -   -   -   -   -   -   -   -
 enter-stage            -   -   Y   -   -   -   -   -   -   -   -
 envelope-opened        -   Y   Y   -   -   -   -   -   -   -   -
 envelopes              -   Y   Y   -   -   Y   -   Y   Y   -   -

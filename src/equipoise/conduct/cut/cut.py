@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CODES = {
     "C623": "An unblinded cut before the lock, and no unblinding for analysis is recorded.",
+    "C648": "A sham cut of a trial that randomizes nobody.",
 }
 
 
@@ -72,6 +73,9 @@ def cut_records(
             )
         opened = open_true(trial, ledger, trial.vault(pharmacy))
     elif edition == "sham":
+        if protocol.model.randomization is None:
+            found = "Nobody is randomized: there are no arms to put dummies in the place of."
+            raise ConductError(Problem("C648", "--edition", found, "blinded, or after the lock unblinded"))
         trial.vault(pharmacy)
         opened = open_sham(trial, ledger, Path(pharmacy or ""), protocol)
     shows = (edition == "unblinded" or ledger.is_locked) and not without_quarantined

@@ -107,6 +107,12 @@ class Ledger:
                     out[(event.participant, row["randomization"])] = (on, content.get("profile", {}))
         return out
 
+    @cached_property
+    def enrolled(self) -> Mapping[str, date]:
+        """When each participant was enrolled, where nobody is randomized."""
+        made = (event for event in self.events if event.action == "enrol")
+        return {event.participant: date.fromisoformat(self.content(event)["on"]) for event in made}
+
     def local_date(self, event: EventRow) -> date:
         """The date on the wall where an event was recorded."""
         utc = datetime.fromisoformat(event.at.replace("Z", "+00:00"))

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.cut.doses import exposure_of, given_of, sheets_of
 from equipoise.conduct.rows.tables import IN_ERROR
-from equipoise.conduct.rules import dose, forms, infusion, windows
+from equipoise.conduct.rules import dose, forms, windows
 from equipoise.conduct.rules.diary import DIARY
 from equipoise.conduct.rules.partial_dates import PartialDate, within
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol.language.conditions import asked
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 REDACTED = "(redacted)"  # where a redaction took a text out that no row can do without
-MASKED = "study-infusion"  # the intervention of an infusion where arms are not told
 
 
 def tables_of(
@@ -51,7 +51,7 @@ def tables_of(
         "daily_use": _daily_use,
         "assessments": _assessments,
         "vitals": _vitals,
-        "exposure": _exposure,
+        "exposure": exposure_of,
         "sessions": _sessions,
         "adverse_events": _adverse_events,
         "events": _events,
@@ -81,8 +81,9 @@ class _Cut:
         return {row["participant"]: row for row in self.ledger.tables["participant"]}
 
     @cached_property
-    def randomized(self) -> dict[str, Row]:
-        return {id: row for id, row in self.people.items() if row["status"] == "randomized"}
+    def entered(self) -> dict[str, Row]:
+        """Who was randomized, or enrolled where nobody is."""
+        return {id: row for id, row in self.people.items() if row["status"] in IN_TRIAL}
 
     @cached_property
     def zones(self) -> dict[str, str]:
@@ -156,6 +157,10 @@ class _Cut:
             if self.values(id, row).get("event") == "death":
                 return self.day(id, row["date"])
         return None
+
+    def sheets(self, id: str) -> list[Row]:
+        """Dose sheets of a participant: of infusions, and of injections and sprays."""
+        return [*self.forms.get((id, "infusion-sheet"), []), *self.forms.get((id, "dose-sheet"), [])]
 
     def values(self, id: str, form: Row) -> dict[str, str]:
         """Values of a filling; what is missing is left out."""
@@ -233,7 +238,7 @@ def _baseline(cut: _Cut, id: str) -> Row:
             number = variable.type == "number"
             out[column] = _float(text) if number else (text == "yes" if text and variable.type == "yes-no" else text)
     if "weight_kg" in cut.baseline_schema:
-        made = [row for row in cut.forms.get((id, "infusion-sheet"), []) if row["state"] not in ("void", "cancelled")]
+        made = [row for row in cut.sheets(id) if row["state"] not in ("void", "cancelled")]
         sheets = sorted(made, key=lambda row: (row["date"], row["visit"]))
         taken = [row for row in cut.forms.get((id, "weight"), []) if row["state"] == "accepted"]
         dosed = cut.values(id, sheets[0]).get("weight") if sheets else None
@@ -261,13 +266,18 @@ def _allocations(cut: _Cut) -> list[Row]:
                 "arm_received": arm if arm is not None and _received(cut, key[0], arm) else None,
             }
         )
+    for id, on in cut.ledger.enrolled.items():
+        # One arm: there is nothing to be blind to.
+        arm = cut.own(id).arm_ids[0]
+        received = arm if _received(cut, id, arm) else None
+        out.append({"participant_id": id, "stage": 1, "day": cut.day(id, on), "arm": arm, "arm_received": received})
     return out
 
 
 def _received(cut: _Cut, id: str, arm: str) -> bool:
-    """Whether something of the arm was given: its infusion began; without infusions, a session was held."""
-    if dose.infusions(cut.protocol, arm):
-        return bool(cut.forms.get((id, "infusion-run")))
+    """Whether something of the arm was given: its first dose; without doses to prepare, a session was held."""
+    if dose.prepared(cut.protocol, arm):
+        return bool(cut.forms.get((id, "infusion-run")) or cut.forms.get((id, "dose-given")))
     therapies = cut.protocol.model.arms[arm].interventions
     return any(
         cut.values(id, row).get("delivered") == "yes" for name in therapies for row in cut.forms.get((id, name), [])
@@ -276,7 +286,7 @@ def _received(cut: _Cut, id: str, arm: str) -> bool:
 
 def _visits(cut: _Cut) -> list[Row]:
     out = []
-    for id in cut.randomized:
+    for id in cut.entered:
         first = cut.day_1(id)
         if first is None:
             continue
@@ -354,7 +364,7 @@ def _daily_use(cut: _Cut) -> list[Row]:
     for name, entry in cut.protocol.model.assessments.items():
         if entry.type != "daily-use" or not cut.is_shown(entry.blinding):
             continue
-        for id in cut.randomized:
+        for id in cut.entered:
             told: dict[tuple[int, str], Row] = {}
             hidden: set[int | None] = set()
             for row in cut.forms.get((id, name), []):
@@ -385,7 +395,7 @@ def _assessments(cut: _Cut) -> list[Row]:
         instrument = find_instrument_of(cut.protocol, name)
         if instrument is None or not cut.is_shown(entry.blinding):
             continue
-        for id in cut.randomized:
+        for id in cut.entered:
             for row in cut.forms.get((id, name), []):
                 found = cut.ledger.items.get((id, row["visit"], name, row["repeat"]), {})
                 day = cut.day(id, row["date"])
@@ -404,33 +414,10 @@ def _assessments(cut: _Cut) -> list[Row]:
     return out
 
 
-def _sheets(cut: _Cut) -> list[tuple[str, int, Row]]:
-    """Infusions that began: participant, planned day, sheet."""
-    out = []
-    for id in cut.randomized:
-        for row in cut.forms.get((id, "infusion-sheet"), []):
-            if row["state"] in ("running", "held", "ended"):
-                out.append((id, int(row["visit"].removeprefix("infusion-day-")), row))
-    return out
-
-
-def _given(cut: _Cut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | None]:
-    """Intervention and prepared milligrams as the edition tells them."""
-    if cut.opened.doses is not None:
-        return cut.opened.doses[(id, day)]
-    arm = cut.opened.arms.get((id, 1))
-    protocol = cut.version(sheet["protocol_hash"])
-    due = dose.is_due(protocol, arm, day) if arm is not None else None
-    if arm is None or due is None:
-        return MASKED, None
-    weight = Decimal(cut.values(id, sheet)["weight"])
-    return due, dose.sealed_sheet(protocol, arm, day, weight).prepared_mg
-
-
 def _vitals(cut: _Cut) -> list[Row]:
     kinds = {id: entry for id, entry in cut.protocol.model.assessments.items() if entry.type == "vitals"}
     out = []
-    for id, day, sheet in _sheets(cut):
+    for id, day, sheet in sheets_of(cut):
         for name, entry in kinds.items():
             if not cut.is_shown(entry.blinding):
                 continue
@@ -441,7 +428,7 @@ def _vitals(cut: _Cut) -> list[Row]:
                 out.append(
                     {
                         "participant_id": id,
-                        "intervention": _given(cut, id, day, sheet)[0],
+                        "intervention": given_of(cut, id, day, sheet)[0],
                         "day": cut.day(id, sheet["date"]),
                         **{
                             sign: _float(values.get(sign))
@@ -452,45 +439,13 @@ def _vitals(cut: _Cut) -> list[Row]:
     return out
 
 
-def _exposure(cut: _Cut) -> list[Row]:
-    out = []
-    for id, day, sheet in _sheets(cut):
-        plan = dose.open_sheet(cut.version(sheet["protocol_hash"]), day)
-        entries = []
-        for row in sorted(cut.forms.get((id, "infusion-run"), []), key=lambda row: row["repeat"]):
-            if row["visit"] == sheet["visit"]:
-                values = cut.values(id, row)
-                entries.append((datetime.fromisoformat(values["at"]), Decimal(values["rate"])))
-        given = infusion.delivered(infusion.intervals_of(entries, plan))
-        intervention, prepared = _given(cut, id, day, sheet)
-        by = cut.version(sheet["protocol_hash"]).model.interventions.get(intervention)
-        shares = dose.shares_of(by) if isinstance(by, DrugIntervention) else None
-        mg = infusion.delivered_mg(given, plan, prepared, shares) if prepared is not None else None
-        weight = Decimal(cut.values(id, sheet)["weight"])
-        drug = cut.protocol.model.interventions.get(intervention)
-        out.append(
-            {
-                "participant_id": id,
-                "intervention": intervention,
-                "day": cut.day(id, sheet["date"]),
-                "planned_mg": float(prepared) if prepared is not None else None,
-                "delivered_mg": float(mg) if mg is not None else None,
-                "delivered_mg_per_kg": float(mg) / float(weight) if mg is not None else None,
-                "route": getattr(drug, "route", None),
-                "minutes": float(dose.decimal_text(given.minutes, 2)),
-                "interruptions": given.interruptions,
-            }
-        )
-    return out
-
-
 def _sessions(cut: _Cut) -> list[Row]:
     out = []
     for name, entry in cut.protocol.model.interventions.items():
         if not isinstance(entry, BehaviouralIntervention):
             continue
         in_all = all(name in arm.interventions for arm in cut.protocol.model.arms.values())
-        for id in cut.randomized:
+        for id in cut.entered:
             arm = cut.opened.arms.get((id, 1))
             # Where not every arm has the therapy, sessions nobody recorded would tell the arm.
             due = in_all or (arm is not None and name in cut.protocol.model.arms[arm].interventions)
@@ -521,7 +476,7 @@ def _sessions(cut: _Cut) -> list[Row]:
 
 def _adverse_events(cut: _Cut) -> list[Row]:
     out = []
-    for id in cut.randomized:
+    for id in cut.entered:
         for row in cut.forms.get((id, "adverse-event"), []):
             values = cut.values(id, row)
             out.append(
@@ -572,7 +527,7 @@ def _events(cut: _Cut) -> list[Row]:
     for name, entry in cut.protocol.model.assessments.items():
         if entry.type != "events" or not cut.is_shown(entry.blinding):
             continue
-        for id in cut.randomized:
+        for id in cut.entered:
             for row in cut.forms.get((id, name), []):
                 if cut.is_withheld(id, row["visit"], name, row["repeat"]):
                     continue

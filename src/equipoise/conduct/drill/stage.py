@@ -92,7 +92,8 @@ def eligible_rows(protocol: Protocol, participant: str, on: date) -> dict[str, l
     from equipoise.conduct.rules.eligibility import criteria
     from equipoise.randomization import planned_randomizations
 
-    factors = {name for plan in planned_randomizations(protocol) for name in plan.factors}
+    plans = planned_randomizations(protocol) if protocol.model.randomization is not None else ()
+    factors = {name for plan in plans for name in plan.factors}
     who = {"participant": participant, "repeat": 1}
     form = {**who, "state": "recorded", "date": on.isoformat(), "protocol_hash": protocol.hash}
     place = {"visit": "screening", "form": "eligibility"}

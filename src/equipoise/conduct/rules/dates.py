@@ -30,6 +30,7 @@ Landmark = Literal[
     "the decision on eligibility",
     "study day 1",
     "the randomization",
+    "the enrolment",
     "the last recorded contact",
     "the last recorded visit in person",
     "the onset",
@@ -54,6 +55,7 @@ class Bounds:
     usual_days: int | None = USUAL_DAYS
 
 
+_ENTRY: tuple[Landmark, ...] = ("the randomization", "the enrolment")  # one of the two, by the protocol
 BOUNDS: Mapping[str, Bounds] = {
     "site activation": Bounds(precedes=("the first consent",), usual_days=400),
     "consent": Bounds(("the activation of the site", "the consent before"), ("the death",)),
@@ -62,7 +64,7 @@ BOUNDS: Mapping[str, Bounds] = {
         (
             "the decision on eligibility",
             "study day 1",
-            "the randomization",
+            *_ENTRY,
             "the first recorded contact",
             "the first weight",
             "the first onset of a recorded event",
@@ -75,17 +77,17 @@ BOUNDS: Mapping[str, Bounds] = {
     ),
     "stage": Bounds(("the randomization",), ("the death",)),
     "visit": Bounds(("the activation of the site", "the first consent"), ("the death",)),
-    "visit after randomization": Bounds(("the randomization",), ("the death",)),
-    "session": Bounds(("the randomization",), ("the death",)),
+    "visit after randomization": Bounds(_ENTRY, ("the death",)),
+    "session": Bounds(_ENTRY, ("the death",)),
     "weight": Bounds(("the first consent",), ("the death",)),
     "adverse event": Bounds(("the first consent",), ("the death",), 400),
     "end of an adverse event": Bounds(("the onset",), usual_days=None),
     "knowledge of an adverse event": Bounds(("the onset", "the first consent")),
-    "discontinuation": Bounds(("the randomization",), ("the death",)),
+    "discontinuation": Bounds(_ENTRY, ("the death",)),
     "withdrawal": Bounds(("the first consent", "the last recorded contact"), ("the death",)),
     "withdrawal from visits": Bounds(("the first consent", "the last recorded visit in person"), ("the death",)),
-    "loss": Bounds(("the randomization", "the last recorded contact"), ("the death",)),
-    "completion": Bounds(("the randomization", "the last recorded visit in person"), ("the death",)),
+    "loss": Bounds((*_ENTRY, "the last recorded contact"), ("the death",)),
+    "completion": Bounds((*_ENTRY, "the last recorded visit in person"), ("the death",)),
     "randomization on a receipt": Bounds(
         ("the activation of the site", "the first consent"), ("the death",), usual_days=None
     ),

@@ -1,8 +1,9 @@
-"""What is prepared for one infusion: exact decimal arithmetic from the protocol's own digits.
+"""What is prepared for one infusion, injection or spray: exact decimal arithmetic from the protocol's own digits.
 
 The dose is ``dose per kg x weight``, capped, then rounded to the stated step with half a step up; where rounding up
 would pass the cap, the cap stands. Both arms get the same volume over the same time, so volume, rate and label say
-nothing about the arm; the milligrams of a sheet are sealed.
+nothing about the arm; the milligrams of a sheet are sealed. An injection or a spray is a dose drawn from a solution of
+stated strength (:mod:`~equipoise.conduct.rules.single_dose`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from equipoise.protocol.language.design import DrugIntervention
 CODES = {
     "C520": "What a dose needs, and the protocol does not say.",
     "C521": "Arms that could be told apart by rate, length or day of their infusions.",
-    "C522": "An infusion that the arm does not get on that day.",
+    "C522": "An infusion, injection or spray that the arm does not get on that day.",
 }
 
-_MG = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
+SINGLE = ("injection", "spray")  # given at once, from a solution of stated strength
+MG = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class OpenSheet:
-    """What blinded people see of an infusion: no arm, no drug, no milligrams."""
+    """What blinded people see of a dose: no arm, no drug, no milligrams; without steps where it is given at once."""
 
     volume_ml: Fraction
     steps: tuple[Step, ...]
+    kind: str = "infusion"
+    route: str = ""
 
     @property
     def minutes(self) -> Fraction:
@@ -52,7 +56,10 @@ class OpenSheet:
 
     @property
     def label(self) -> str:
-        """The label of the bag, the same in every arm."""
+        """The label of the bag or syringe, the same in every arm."""
+        if not self.steps:
+            where = f", {self.route}" if self.route else ""
+            return f"Study {self.kind} {decimal_text(self.volume_ml)} mL{where}"
         rates = ", then ".join(
             f"{decimal_text(step.rate_ml_per_hour)} mL/h for {decimal_text(step.minutes)} min" for step in self.steps
         )
@@ -105,12 +112,12 @@ def dose_mg(drug: DrugIntervention, weight_kg: Decimal) -> tuple[Decimal, Decima
     50 kg at 0.5 mg/kg is 25.0 mg, 82.4 kg is 41.2 mg; a cap below a rounded dose is itself rounded down to the step.
     """
     total, step = drug.total_dose, drug.rounding.usable
-    if total is None or step is None or total.unit.removesuffix("/kg") not in _MG:
+    if total is None or step is None or total.unit.removesuffix("/kg") not in MG:
         raise ValueError("the protocol states no dose in mg, or no rounding")
-    factor = _MG[total.unit.removesuffix("/kg")]
+    factor = MG[total.unit.removesuffix("/kg")]
     amount = total.amount * factor * (weight_kg if total.is_per_kg else Decimal(1))
     step_mg = step.amount * factor
-    cap = drug.maximum.amount * _MG[drug.maximum.unit] if drug.maximum is not None else None
+    cap = drug.maximum.amount * MG[drug.maximum.unit] if drug.maximum is not None else None
     is_capped = cap is not None and amount > cap
     rounded = round_to_step(min(amount, cap) if cap is not None else amount, step_mg)
     if cap is not None and rounded > cap:
@@ -118,24 +125,36 @@ def dose_mg(drug: DrugIntervention, weight_kg: Decimal) -> tuple[Decimal, Decima
     return amount, rounded, is_capped
 
 
+def _drugs(protocol: Protocol, arm: str) -> dict[str, DrugIntervention]:
+    every = protocol.model.interventions
+    ids = protocol.model.arms[arm].interventions
+    return {id: entry for id in ids if isinstance(entry := every[id], DrugIntervention)}
+
+
 def infusions(protocol: Protocol, arm: str) -> dict[str, DrugIntervention]:
     """The infusions of an arm by id, in the arm's order."""
-    every = protocol.model.interventions
-    return {
-        id: entry
-        for id in protocol.model.arms[arm].interventions
-        if isinstance(entry := every[id], DrugIntervention) and entry.type == "infusion"
-    }
+    return {id: drug for id, drug in _drugs(protocol, arm).items() if drug.type == "infusion"}
+
+
+def single_doses(protocol: Protocol, arm: str) -> dict[str, DrugIntervention]:
+    """The injections and sprays of an arm that are drawn from a solution of stated strength, by id."""
+    drugs = _drugs(protocol, arm).items()
+    return {id: drug for id, drug in drugs if drug.type in SINGLE and drug.concentration.usable is not None}
+
+
+def prepared(protocol: Protocol, arm: str) -> dict[str, DrugIntervention]:
+    """Everything of an arm that dose sheets are made for."""
+    return {**infusions(protocol, arm), **single_doses(protocol, arm)}
 
 
 def infusion_days(drug: DrugIntervention) -> tuple[int, ...]:
-    """Study days on which the infusion is given."""
+    """Study days on which the drug is given."""
     return tuple(day for days in drug.days for day in days.range)
 
 
 def is_due(protocol: Protocol, arm: str, day: int) -> str | None:
-    """The infusion that the arm gets on that study day, in the stage that it then is in, if one."""
-    found = (id for id, drug in infusions(protocol, arm).items() if day in infusion_days(drug))
+    """What is prepared for the arm for that study day, in the stage that it then is in, if anything."""
+    found = (id for id, drug in prepared(protocol, arm).items() if day in infusion_days(drug))
     return next((id for id in found if protocol.gives_on(arm, id, day)), None)
 
 
@@ -167,7 +186,7 @@ def open_sheet(protocol: Protocol, day: int) -> OpenSheet:
     volume = protocol.model.conduct.infusing.volume.usable
     for arm in protocol.arm_ids:
         id = is_due(protocol, arm, day)
-        if id is not None and volume is not None:
+        if id is not None and id in infusions(protocol, arm) and volume is not None:
             steps = _steps(infusions(protocol, arm)[id], Fraction(volume.amount))
             if steps is not None:
                 return OpenSheet(Fraction(volume.amount), steps)
@@ -175,17 +194,17 @@ def open_sheet(protocol: Protocol, day: int) -> OpenSheet:
 
 
 def sealed_sheet(protocol: Protocol, arm: str, day: int, weight_kg: Decimal) -> SealedSheet:
-    """The milligrams of one participant's infusion; ``ValueError`` where the arm gets none on that day."""
+    """The milligrams of one participant's dose; ``ValueError`` where the arm gets none on that day."""
     id = is_due(protocol, arm, day)
     if id is None:
-        raise ValueError(f"the arm gets no infusion on day {day}")
-    drug = infusions(protocol, arm)[id]
-    amount, prepared, capped = dose_mg(drug, weight_kg)
-    return SealedSheet(id, drug.drug, weight_kg, amount, prepared, capped, shares_of(drug))
+        raise ValueError(f"the arm gets no dose on day {day}")
+    drug = prepared(protocol, arm)[id]
+    amount, prepared_mg, capped = dose_mg(drug, weight_kg)
+    return SealedSheet(id, drug.drug, weight_kg, amount, prepared_mg, capped, shares_of(drug))
 
 
 def check_infusions(protocol: Protocol) -> list[Problem]:
-    """What dosing needs and the protocol lacks (C520), and whatever would give an arm away (C521).
+    """What infusions need and the protocol lacks (C520), and whatever would give an arm away (C521).
 
     A protocol without infusions has nothing to say.
     """
@@ -195,24 +214,18 @@ def check_infusions(protocol: Protocol) -> list[Problem]:
     out: list[Problem] = []
     seen = {id: drug for found in by_arm.values() for id, drug in found.items()}
     for id, drug in seen.items():
-        if drug.total_dose is None or drug.total_dose.unit.removesuffix("/kg") not in _MG:
-            out.append(_absent(f"interventions.{id}.dose", "a dose in mg, g or ug"))
+        if drug.total_dose is None or drug.total_dose.unit.removesuffix("/kg") not in MG:
+            out.append(absent(f"interventions.{id}.dose", "a dose in mg, g or ug"))
         if drug.rounding.usable is None:
-            out.append(_absent(f"interventions.{id}.rounding", "a step such as 0.1 mg"))
+            out.append(absent(f"interventions.{id}.rounding", "a step such as 0.1 mg"))
         if drug.minutes is None:
-            out.append(_absent(f"interventions.{id}.over", "a length such as 40 min"))
+            out.append(absent(f"interventions.{id}.over", "a length such as 40 min"))
         if not drug.days:
-            out.append(_absent(f"interventions.{id}.days", "study days"))
-    conduct = protocol.model.conduct
-    stated = {
-        "infusing.volume": conduct.infusing.volume.usable,
-        "weighing.lowest": conduct.weighing.lowest.usable,
-        "weighing.highest": conduct.weighing.highest.usable,
-        "weighing.change": conduct.weighing.change.usable,
-        "weighing.valid-days": conduct.weighing.valid_days.usable,
-    }
-    out += [_absent(f"conduct.{key}", "a value, or assumed with its basis") for key, v in stated.items() if v is None]
-    volume = conduct.infusing.volume.usable
+            out.append(absent(f"interventions.{id}.days", "study days"))
+    volume = protocol.model.conduct.infusing.volume.usable
+    if volume is None:
+        out.append(absent("conduct.infusing.volume", "a value, or assumed with its basis"))
+    out += weighing_absent(protocol)
     for id, drug in seen.items():
         stated_ml = sum((Fraction(p.volume.amount) for p in drug.phases if p.volume is not None), Fraction(0))
         if stated_ml and volume is not None and stated_ml != Fraction(volume.amount):
@@ -231,8 +244,22 @@ def check_infusions(protocol: Protocol) -> list[Problem]:
     return out
 
 
-def _absent(place: str, expected: str) -> Problem:
-    return Problem("C520", place, "The protocol does not say.", expected, "Add it: infusions cannot be given without.")
+def weighing_absent(protocol: Protocol) -> list[Problem]:
+    """What weighing needs and the protocol does not say."""
+    weighing = protocol.model.conduct.weighing
+    stated = {
+        "lowest": weighing.lowest.usable,
+        "highest": weighing.highest.usable,
+        "change": weighing.change.usable,
+        "valid-days": weighing.valid_days.usable,
+    }
+    places = [f"conduct.weighing.{key}" for key, value in stated.items() if value is None]
+    return [absent(place, "a value, or assumed with its basis") for place in places]
+
+
+def absent(place: str, expected: str) -> Problem:
+    """C520: what doses cannot be prepared without."""
+    return Problem("C520", place, "The protocol does not say.", expected, "Add it: doses cannot be given without.")
 
 
 def _telling(protocol: Protocol, by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -> list[Problem]:

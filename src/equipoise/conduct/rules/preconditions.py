@@ -55,7 +55,8 @@ class Grounds:
     decision: Decision | None = None
     decided_on: date | None = None
     day_1: date | None = None
-    randomized: date | None = None
+    entered: date | None = None  # the date of the randomization, or of the enrolment where nobody is randomized
+    entry: str = "randomization"  # which of the two
     weight: tuple[Decimal, date] | None = None
     is_held: bool = False
     valid_days: int = 0
@@ -73,7 +74,7 @@ def check_order(grounds: Grounds) -> list[Problem]:
         "the consent": grounds.consented,
         "the decision on eligibility": grounds.decided_on,
         "study day 1": grounds.day_1,
-        "the randomization": grounds.randomized,
+        f"the {grounds.entry}": grounds.entered,
         "the weight": grounds.weight[1] if grounds.weight is not None else None,
         "the dose sheet": grounds.sheet.prepared_on if grounds.sheet is not None else None,
     }
@@ -90,8 +91,8 @@ def check_order(grounds: Grounds) -> list[Problem]:
     ]
 
 
-def check_randomization(grounds: Grounds, reason: str = "") -> list[Problem]:
-    """Why the participant is not randomized now: dates, criteria by name, covariates by name; all at once."""
+def check_entry(grounds: Grounds, reason: str = "") -> list[Problem]:
+    """Why the participant is neither randomized nor enrolled now: dates, criteria, covariates by name; all at once."""
     out = check_order(grounds)
     if grounds.activated is None:
         out.append(Problem("C535", "site", "The site was never activated.", "an active site", "activate-site."))
@@ -153,8 +154,9 @@ def check_weight_holds(grounds: Grounds) -> list[Problem]:
 def check_sheet(grounds: Grounds) -> list[Problem]:
     """Why no dose sheet can be made now."""
     out = check_order(grounds)
-    if grounds.randomized is None:
-        out.append(Problem("C535", "randomization", "It has not taken place.", "a randomization before the sheet"))
+    if grounds.entered is None:
+        expected = f"{'an' if grounds.entry == 'enrolment' else 'a'} {grounds.entry} before the sheet"
+        out.append(Problem("C535", grounds.entry, "It has not taken place.", expected))
     if grounds.sheet is not None and grounds.sheet.state in BEGUN:
         out.append(Problem("C523", "dose sheet", "Its infusion has begun.", "an infusion that has not begun"))
     return [*out, *check_weight_holds(grounds)]

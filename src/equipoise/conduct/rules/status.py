@@ -22,7 +22,7 @@ CODES = {
     "C503": "A step that needs a reason, and has none.",
 }
 
-Phase = Literal["new", "screened", "not_enrolled", "consented", "eligible", "randomized"]
+Phase = Literal["new", "screened", "not_enrolled", "consented", "eligible", "randomized", "enrolled"]
 Treatment = Literal["not_begun", "begun", "discontinued"]
 FollowUp = Literal["in", "completed", "lost", "withdrawn_from_visits", "withdrawn", "dead"]
 
@@ -36,11 +36,13 @@ STEPS = (
     "void_eligibility",
     "reopen_screening",
     "randomize",
+    "enrol",
     "enter_stage",
     "randomize_again",
     "prepare_dose",
     "start_dose",
     "record_dose",
+    "give_dose",
     "hold_session",
     "hold_visit",
     "miss_visit",
@@ -75,38 +77,42 @@ NEEDS_REASON = frozenset(
 )
 _NEW: tuple[Phase, ...] = ("new",)
 _BEFORE: tuple[Phase, ...] = ("screened", "consented", "eligible")
-_CONSENTED: tuple[Phase, ...] = ("consented", "eligible", "randomized")
+# In the trial: randomized, or where nobody is randomized enrolled.
+IN_TRIAL: tuple[Phase, ...] = ("randomized", "enrolled")
 _RANDOMIZED: tuple[Phase, ...] = ("randomized",)
-_KNOWN: tuple[Phase, ...] = ("screened", "not_enrolled", "consented", "eligible", "randomized")
+_CONSENTED: tuple[Phase, ...] = ("consented", "eligible", *IN_TRIAL)
+_KNOWN: tuple[Phase, ...] = ("screened", "not_enrolled", *_CONSENTED)
 
 # The phases in which a step can be taken.
 _PHASES: dict[str, tuple[Phase, ...]] = {
     "screen": _NEW,
     "fail_screening": _BEFORE,
-    "consent": ("screened", "consented", "eligible", "randomized"),
+    "consent": ("screened", *_CONSENTED),
     "record_baseline": _CONSENTED,
     "find_eligible": ("consented", "eligible"),
     "find_ineligible": ("consented", "eligible"),
     "void_eligibility": ("eligible",),
     "reopen_screening": ("not_enrolled",),
     "randomize": ("eligible",),
+    "enrol": ("eligible",),
     "enter_stage": _RANDOMIZED,
     "randomize_again": _RANDOMIZED,
-    "prepare_dose": _RANDOMIZED,
-    "start_dose": _RANDOMIZED,
-    "record_dose": _RANDOMIZED,
-    "hold_session": _RANDOMIZED,
+    "prepare_dose": IN_TRIAL,
+    "start_dose": IN_TRIAL,
+    "record_dose": IN_TRIAL,
+    "give_dose": IN_TRIAL,
+    "hold_session": IN_TRIAL,
     "hold_visit": _CONSENTED,
     "miss_visit": _CONSENTED,
-    "call": _RANDOMIZED,
+    "call": IN_TRIAL,
     "report_event": (*_CONSENTED, "not_enrolled"),
     "correct": _KNOWN,
-    "guess_arm": _RANDOMIZED,
-    "discontinue_treatment": _RANDOMIZED,
-    "complete": _RANDOMIZED,
-    "lose": _RANDOMIZED,
-    "find_again": _RANDOMIZED,
-    "withdraw_from_visits": _RANDOMIZED,
+    "guess_arm": IN_TRIAL,
+    "discontinue_treatment": IN_TRIAL,
+    "complete": IN_TRIAL,
+    "lose": IN_TRIAL,
+    "find_again": IN_TRIAL,
+    "withdraw_from_visits": IN_TRIAL,
     "withdraw": _CONSENTED,
     "die": _KNOWN,
     "unblind": _RANDOMIZED,
@@ -136,15 +142,16 @@ _STANDINGS: dict[str, tuple[FollowUp, ...]] = {
 }
 # What is done to a person's body or mind under the protocol stops while a new consent version is outstanding.
 _NEEDS_CURRENT_CONSENT = frozenset(
-    {"randomize", "randomize_again", "prepare_dose", "start_dose", "hold_session", "guess_arm"}
+    {"randomize", "enrol", "randomize_again", "prepare_dose", "start_dose", "give_dose", "hold_session", "guess_arm"}
 )
 _WORDS = {
     "new": "has not been screened",
     "screened": "was screened and has not consented",
     "not_enrolled": "was not enrolled",
     "consented": "consented and was not yet found eligible",
-    "eligible": "was found eligible and not randomized",
+    "eligible": "was found eligible and has not entered the trial",
     "randomized": "was randomized",
+    "enrolled": "was enrolled",
 }
 _FOLLOWED = {
     "completed": "completed the trial",
@@ -157,9 +164,10 @@ _NEXT = {
     "new": "Screen the person first.",
     "screened": "Record the consent, with its version.",
     "consented": "Decide on eligibility.",
-    "eligible": "Randomize.",
+    "eligible": "Randomize; where nobody is randomized: enrol.",
     "not_enrolled": "Screen the person again under a new number; where it was a mistake: reopen-screening.",
     "randomized": "",
+    "enrolled": "",
 }
 
 
@@ -174,6 +182,11 @@ class Course:
     infusing: bool = False
     randomized_in_error: bool = False
     unblinded: bool = False
+
+    @property
+    def is_in_trial(self) -> bool:
+        """Whether they were randomized, or enrolled where nobody is."""
+        return self.phase in IN_TRIAL
 
     @property
     def words(self) -> str:
@@ -201,7 +214,7 @@ def refusals(course: Course, step: str, *, reason: str = "", current_consent: st
         found.append(Problem("C501", words, f"The participant {ended}.", "a participant to whom this can still happen"))
     elif step in ("enter_stage", "randomize_again") and course.randomized_in_error:
         found.append(Problem("C501", words, "They were randomized in error.", "one who belongs in the trial"))
-    elif step in ("prepare_dose", "start_dose") and course.treatment == "discontinued":
+    elif step in ("prepare_dose", "start_dose", "give_dose") and course.treatment == "discontinued":
         found.append(Problem("C501", words, "The treatment was discontinued.", "a treatment that goes on"))
     elif (step == "start_dose" and course.infusing) or (step == "complete" and course.infusing):
         found.append(Problem("C501", words, "An infusion is running.", "none", "Record its end first."))
@@ -244,8 +257,12 @@ def after(course: Course, step: str, *, consent: str = "") -> Course:
             return replace(course, phase="consented" if course.consent else "screened")
         case "randomize":
             return replace(course, phase="randomized")
+        case "enrol":
+            return replace(course, phase="enrolled")
         case "start_dose":
             return replace(course, treatment="begun", infusing=True)
+        case "give_dose":
+            return replace(course, treatment="begun")
         case "record_dose":
             return replace(course, infusing=False)
         case "discontinue_treatment":

@@ -189,6 +189,11 @@ def calendar_days(protocol: Protocol) -> tuple[int, ...]:
     return tuple(sorted(due))
 
 
+def anchor_is_enrolment(protocol: Protocol) -> bool:
+    """Whether study day 1 is the day on which somebody enters a treatment that nobody is randomized to."""
+    return protocol.model.randomization is None and protocol.model.calendar.day_1.strip().lower().startswith("enrol")
+
+
 def anchor_is_randomization(protocol: Protocol) -> bool:
     """Whether study day 1 is the day of randomization."""
-    return protocol.model.calendar.randomization_day in (None, 1)
+    return protocol.model.randomization is not None and protocol.model.calendar.randomization_day in (None, 1)

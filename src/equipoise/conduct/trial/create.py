@@ -22,8 +22,8 @@ from equipoise.conduct.rows.statements import insert_row, make_writer
 from equipoise.conduct.rows.tables import LedgerHeadRow
 from equipoise.conduct.rules.accounts import check_name, check_roles
 from equipoise.conduct.rules.conditions import check_conditions
-from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
+from equipoise.conduct.rules.single_dose import check_doses
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.local_disk import require_local
@@ -96,7 +96,7 @@ def create_trial(
     if database == "sqlite":
         require_local(directory)
     # What a dose needs, and whatever would tell arms apart, is said before anybody is enrolled.
-    raise_if_any(ConductError, [*check_infusions(protocol), *check_blinding(protocol), *check_conditions(protocol)])
+    raise_if_any(ConductError, [*check_doses(protocol), *check_blinding(protocol), *check_conditions(protocol)])
     _require_accounts(accounts)
     randomizes = protocol.model.randomization is not None
     lists = None

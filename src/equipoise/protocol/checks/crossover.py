@@ -69,6 +69,16 @@ def check_periods(c: Checker, path: Path_, estimand: Estimand) -> None:
 
 def check_within(c: Checker, path: Path_, analysis: Analysis) -> None:
     """Options that have no meaning where participants are their own controls and periods are the time."""
+    estimand = c.model.estimands.get(analysis.estimand)
+    n_periods = len({period for row in c.protocol.treatments_by_period(estimand).values() for period in row})
+    if analysis.estimator == "koch" and n_periods != 2:
+        c.add(
+            "P029",
+            (*path, "estimator"),
+            f"koch compares differences of two periods, and the treatments are given in {n_periods}.",
+            "two periods",
+            "Use linear-mixed.",
+        )
     stated = c.protocol.lines.keys if c.protocol.lines is not None else {}
     for option in ("covariates", "random-slope", "time", "effect-at", "imputation", "missed", "analysis-set", "vary"):
         value = getattr(analysis, option.replace("-", "_"))

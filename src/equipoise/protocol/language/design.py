@@ -24,6 +24,7 @@ from equipoise.protocol.language.facts import (
     Whole,
 )
 from equipoise.protocol.language.notation import Criterion, Days, Dose, Duration, Fault, Window
+from equipoise.protocol.notation_amounts import Concentration
 
 Scheme = Literal[
     "permuted-blocks",
@@ -164,6 +165,11 @@ class DrugIntervention(Sourced):
     rounding: Fact[Dose] = Field(
         default_factory=Fact[Dose], description="Step to which an administration is rounded, half a step up."
     )
+    concentration: Annotated[Fact[Concentration], LATER] = Field(
+        default_factory=Fact[Concentration],
+        description="Of an injection or a spray: strength of the solution that it is drawn from; with it dose sheets "
+        "can be made. Arms that must not be told apart need strengths that give them the same volume.",
+    )
     frequency: str | None = Field(None, description="How often, where it is not by single days.")
     titration: str | None = Field(None, description="How the dose is adjusted, in words.")
     only_if: str | None = Field(None, description="Condition for giving it, in words (adaptive sequences).")
@@ -183,6 +189,13 @@ class DrugIntervention(Sourced):
                 "An infusion has a dose without a length (over), or the other way round",
                 "both, or neither",
                 "Add what is absent, for example over: 40 min.",
+            )
+        if self.concentration.usable is not None and self.type not in ("injection", "spray"):
+            raise Fault(
+                f"A concentration stands at a drug of the type {self.type}",
+                "an injection or a spray; of an infusion conduct.infusing.volume says the volume",
+                "Remove it.",
+                "concentration",
             )
         self._check_volumes()
         units = list(dict.fromkeys(phase.dose.unit for phase in self.phases if phase.dose is not None))

@@ -286,6 +286,18 @@ _ROWS = (
         cites=("prescott-1981",),
     ),
     Estimator(
+        "koch",
+        "Koch's rank test of period differences",
+        "Koch rank",
+        needs=frozenset({REPEATED_SCORE}),
+        measures=frozenset({"test"}),
+        page="crossover",
+        role="test",
+        tests=_MEANS,
+        within="only",
+        cites=("koch-1972",),
+    ),
+    Estimator(
         "linear",
         "linear regression",
         "linear",

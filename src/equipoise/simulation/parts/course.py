@@ -107,7 +107,9 @@ class Course:
 
     def effect(self, effect: Effect, index: int) -> Floats:
         """(N,) what the arm, or what was received, adds on the day ``index``."""
-        out = effect.by_arm[self.arm] * self._along(effect, index, None)
+        out = np.zeros(self.n)
+        if effect.by_arm.any():
+            out = effect.by_arm[self.arm] * self._along(effect, index, None)
         for id, value in effect.by_intervention.items():
             out = out + value * self._along(effect, index, id)
         if effect.period and self.period_of(index) > 0:
@@ -141,6 +143,8 @@ class Course:
                 return out
             if not doses:
                 return np.zeros(self.n)
+        if intervention is None and effect.fades is None and effect.per_dose == 1.0:
+            doses = []  # when they were given tells nothing of an arm's effect that lasts
         n_doses = np.zeros(self.n)
         first, last = np.full(self.n, float(NEVER)), np.full(self.n, -1.0)
         for at, mask in doses:
@@ -149,9 +153,8 @@ class Course:
             last = np.where(mask, np.maximum(last, at), last)
         if intervention is None:
             # An arm without doses works from randomization on; one with doses from the first that is planned.
-            start = np.array([self._start_of(arm) for arm in self.scenario.arm_sizes], dtype=np.float64)[self.arm]
-            first = start
-            last = np.where(last < 0, start, last)
+            first = self._starts
+            last = np.where(last < 0, first, last)
         shape = np.asarray((index > first).astype(np.float64))
         if effect.builds > 0:
             shape = shape * -np.expm1(-np.maximum(index - first, 0.0) / effect.builds)
@@ -160,6 +163,11 @@ class Course:
         if effect.per_dose < 1.0:
             shape = shape * (1.0 - (1.0 - effect.per_dose) ** n_doses)
         return shape
+
+    @cached_property
+    def _starts(self) -> Floats:
+        """(N,) day index from which the arm's effect works."""
+        return np.array([self._start_of(arm) for arm in self.scenario.arm_sizes], dtype=np.float64)[self.arm]
 
     def _start_of(self, arm: str) -> int:
         doses = self.scenario.doses[arm]
@@ -394,8 +402,9 @@ class _Days:
                 start = int(self.asked_from[id][here].min()) if here.any() else index + 1
                 for day in range(start, index + 1):
                     rows = here & (self.asked_from[id] <= day)
-                    hidden = c.uniform(Purpose.TOLD, day, 0, instance) < part.under_reporting
-                    told = (c.use[id][:, day] > 0) & ~hidden
+                    told = c.use[id][:, day] > 0
+                    if part.under_reporting > 0:
+                        told &= c.uniform(Purpose.TOLD, day, 0, instance) >= part.under_reporting
                     c.told[id][rows, day] = told[rows]
                 self.asked_from[id] = np.where(here, index + 1, self.asked_from[id])
             if any(a.type == "urine" and id in a.substances for a in kinds):

@@ -29,6 +29,7 @@ from equipoise.instruments import Instrument
 from equipoise.protocol.language.analysis import Use
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
+from equipoise.simulation.accompanying import AccompanyingParameters
 from equipoise.simulation.parts.course import Course
 from equipoise.simulation.parts.people import baseline_frame, days_before
 
@@ -72,15 +73,23 @@ class PartsLattice(Lattice):
         return records_of_parts(self.course, self.course.replicates.tolist())
 
     @cached_property
-    def _event_records(self) -> Records:
-        """Tables of events alone: they are long to write out, and the others longer."""
-        from equipoise.simulation.simulate import records_of_parts
+    def _event_rows(self) -> dict[str, pl.DataFrame]:
+        """Events and how people left, with the number of their row: straight from the arrays, of every replicate."""
+        from equipoise.simulation.parts.records import disposition_rows, event_rows
 
-        return records_of_parts(self.course, self.course.replicates.tolist(), wanted=("participants", *_OF_EVENTS))
+        blank = {name: pl.lit(None, dtype=pl.String).alias(name) for name in ("certainty", "source")}
+        events = event_rows(self.course)
+        if not events.width:
+            events = pl.DataFrame(schema={"row": pl.Int64, "term": pl.String, "day": pl.Int64, "happened": pl.Boolean})
+        share = AccompanyingParameters().withdrawal_share
+        return {
+            "events": events.with_columns(**blank),
+            "disposition": disposition_rows(self.course, slice(None), share),
+        }
 
-    def table(self, name: str) -> pl.DataFrame:
-        """A table of every replicate."""
-        return (self._event_records if name in _OF_EVENTS else self.records)[name]
+    def rows_of(self, table: str, chosen: pl.Expr) -> pl.DataFrame:
+        """The rows of a table for which ``chosen`` holds, with the number of their ``row``."""
+        return self._event_rows[table].filter(chosen) if table in _OF_EVENTS else super().rows_of(table, chosen)
 
     def _columns(self, n_days: int) -> tuple[slice, slice]:
         """Columns of the lattice and of an array from day 1 that lie in both."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,7 @@ class Parts:
     days_in_28: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
+    taken: Mapping[str, Any] = field(default_factory=dict)  # every default taken, by its place in the set
 
     @property
     def effects(self) -> tuple[Effect, ...]:
@@ -180,6 +181,7 @@ class PartsReader:
         self.protocol, self.settings, self.place, self.problems = protocol, settings, place, problems
         self.arms = protocol.arm_ids
         self.assumed: list[str] = []
+        self.taken: dict[str, Any] = {}  # every default that was taken, by its place
         extra = Place(dict(settings.parameters), f"{place}.parameters", problems, "S050")
         extra.known(("effect-factor", "lost"))
         self.factor = extra.number("effect-factor", 1.0)
@@ -190,7 +192,7 @@ class PartsReader:
         if not isinstance(values, Mapping):
             self.problems.append(Problem("S050", f"{self.place}.parts.{name}", f"Found {shown(values)}.", "settings"))
             values = {}
-        return Place(values, f"{self.place}.parts.{name}", self.problems, "S050")
+        return Place(values, f"{self.place}.parts.{name}", self.problems, "S050", self.taken)
 
     def default(self, p: Place, key: str, value: float, **bounds: Any) -> float:
         """A number with a default; that it was taken is noted."""
@@ -198,8 +200,11 @@ class PartsReader:
             self.assumed.append(f"{p.path.split('.parts.')[-1]}.{key} {value:g}")
         return p.number(key, value, **bounds)
 
-    def effect(self, p: Place, key: str = "effect") -> Effect:
-        """An effect by arm, by level of factors, or by intervention received; none where it is not given."""
+    def effect(self, p: Place, key: str = "effect", *, is_course: bool = True) -> Effect:
+        """An effect by arm, by level of factors, or by intervention received; none where it is not given.
+
+        One of events is no course: it holds from the start.
+        """
         given = p.values.get(key)
         by_arm, by_intervention = np.zeros(len(self.arms)), {}
         model = self.protocol.model
@@ -218,7 +223,7 @@ class PartsReader:
                         continue
                     raised += 1
                     if isinstance(value, Mapping):
-                        level = Place(value, f"{inner.path}.{factor}", self.problems, "S050")
+                        level = Place(value, f"{inner.path}.{factor}", self.problems, "S050", self.taken)
                         level.known(entry.levels)
                         by_arm[arm_number] += level.number(str(levels.get(factor)), 0.0)
                     else:
@@ -230,18 +235,21 @@ class PartsReader:
         elif given is not None:
             p.problem(key, f"Found {shown(given)}.", f"numbers for {listed(self.arms, conjunction='and')}")
         fades = p.values.get("fades")
-        of = p.values.get("effect-on", "everybody")
+        # Where there is no effect there is nothing to say of how it comes and goes.
+        course = p if given is not None and is_course else replace(p, taken=None)
+        of_periods = course if model.trial.design == "crossover" else replace(p, taken=None)
+        of = course.default("effect-on", "everybody")
         if of not in ("everybody", "responders"):
             p.problem("effect-on", f"Found {shown(of)}.", "everybody, or responders")
         return Effect(
             by_arm=self.factor * by_arm,
             by_intervention=by_intervention,
-            builds=p.number("builds", 0.0, read=n_days, lowest=0, expected="a length such as 7 days"),
+            builds=course.number("builds", 0.0, read=n_days, lowest=0, expected="a length such as 7 days"),
             fades=None if fades is None else p.number("fades", read=n_days, lowest=0.01, expected="a length of time"),
-            per_dose=p.number("per-dose", 1.0, lowest=0, highest=1, expected="a share from 0 to 1"),
+            per_dose=course.number("per-dose", 1.0, lowest=0, highest=1, expected="a share from 0 to 1"),
             of_class=of == "responders",
-            period=p.number("period", 0.0),
-            carry_over=p.number("carry-over", 0.0, read=share, lowest=-1, highest=1, expected="a share"),
+            period=of_periods.number("period", 0.0),
+            carry_over=of_periods.number("carry-over", 0.0, read=share, lowest=-1, highest=1, expected="a share"),
         )
 
     EFFECT_KEYS = ("effect", "builds", "fades", "per-dose", "effect-on", "period", "carry-over")
@@ -285,7 +293,7 @@ class PartsReader:
         else:
             days = p.number("days-in-28", lowest=0, highest=28, open_ends=True, expected="days of use of 28, or level")
             days_in_28[substance] = days
-        acts = p.values.get("acts-on", ["starting"])
+        acts = p.default("acts-on", ["starting"]) if "effect" in p.values else p.values.get("acts-on", ["starting"])
         acts = [acts] if isinstance(acts, str) else list(acts)
         if not acts or not set(acts) <= {"starting", "going-on"}:
             p.problem("acts-on", f"Found {shown(acts)}.", "starting, going-on, or both in a list")
@@ -293,6 +301,7 @@ class PartsReader:
         sensitivity = p.values.get("sensitivity")
         if sensitivity is None:
             sensitivity = SENSITIVITY.get(substance, SENSITIVITY["cocaine"])
+            p.default("sensitivity", list(sensitivity))
             if any(a.type == "urine" and substance in a.substances for a in self.protocol.model.assessments.values()):
                 self.assumed.append(f"use.{substance}.sensitivity {', '.join(f'{s:g}' for s in sensitivity)}")
         amount = p.values.get("amount")
@@ -302,7 +311,9 @@ class PartsReader:
             None,
         )
         has_amount = amount is not None
-        if has_amount:
+        if not has_amount:
+            inner = replace(inner, taken=None)
+        else:
             inner.known(("mean", "person-sd", "day-sd", "severity", *self.EFFECT_KEYS))
         one: dict[str, Any] = {"lowest": 0.0, "highest": 1.0, "read": share, "expected": "a share"}
         return Use(
@@ -317,7 +328,7 @@ class PartsReader:
             going_on=each if "going-on" in acts else 0.0,
             protected=_span(p, "protected"),
             before=None if p.values.get("before") is None else p.number("before", **one),
-            starts_abstinent=p.values.get("starts", "abstinent") == "abstinent",
+            starts_abstinent=p.default("starts", "abstinent") == "abstinent",
             under_reporting=self.default(p, "under-reporting", 0.2, **one),
             sensitivity=tuple(float(s) for s in sensitivity),
             specificity=p.number("specificity", 0.995, **one),
@@ -335,7 +346,7 @@ class PartsReader:
         p = self.part(f"score.{id}", values)
         keys = "mean sd within-person per-week with-use severity log lowest-at-entry binomial site-sd"
         p.known((*keys.split(), *self.EFFECT_KEYS))
-        binomial = bool(p.values.get("binomial", False))
+        binomial = bool(p.default("binomial", False))
         inside: dict[str, Any] = {} if binomial or p.values.get("log") else {"lowest": bounds[0], "highest": bounds[1]}
         middle, spread = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 6
         return Score(
@@ -346,7 +357,7 @@ class PartsReader:
             with_use=p.number("with-use", 0.0),
             severity=self.default(p, "severity", 0.5, lowest=-1, highest=1),
             effect=self.effect(p),
-            log=bool(p.values.get("log", False)),
+            log=bool(p.default("log", False)),
             binomial=binomial,
             lowest_at_entry=None if p.values.get("lowest-at-entry") is None else p.number("lowest-at-entry"),
             site_sd=p.number("site-sd", 0.0, lowest=0),
@@ -375,7 +386,7 @@ class PartsReader:
             p.problem("dispersion", "It goes with a rate, and there is none.", "rate, or person-sd with a hazard")
         effect = self._event_effect(p)
         shape = self.default(p, "shape", 1.0, lowest=0.01, highest=50)
-        seen = p.values.get("seen", "at-once")
+        seen = p.default("seen", "at-once")
         if seen not in ("at-once", "at-visit"):
             p.problem("seen", f"Found {shown(seen)}.", "at-once, or at-visit")
         return Event(
@@ -392,7 +403,7 @@ class PartsReader:
         if "effect" in p.values and ({"builds", "fades", "per-dose", "effect-on"} & set(p.values)):
             odd = next(key for key in ("builds", "fades", "per-dose", "effect-on") if key in p.values)
             p.problem(odd, "The effect on a hazard holds from the first day on.", "an effect without it")
-        effect = self.effect(p)
+        effect = self.effect(p, is_course=False)
         if effect.by_intervention:
             p.problem("effect", "The effect on a hazard goes by arm.", listed(self.arms, conjunction="and"))
         return effect

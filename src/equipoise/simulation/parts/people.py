@@ -27,11 +27,11 @@ def female_share(scenario: PartsScenario) -> float | None:
     variable = scenario.protocol.model.baseline.get("sex")
     if variable is None or "female" not in variable.levels:
         return None
-    return _shares(scenario, "sex", list(variable.levels))[variable.levels.index("female")]
+    return shares_of_levels(scenario, "sex", list(variable.levels))[variable.levels.index("female")]
 
 
-def _shares(scenario: PartsScenario, id: str, levels: list[str]) -> list[float]:
-    """Shares of the levels, what is not stated spread evenly over the rest."""
+def shares_of_levels(scenario: PartsScenario, id: str, levels: list[str]) -> list[float]:
+    """Shares of the levels of a baseline variable, what is not stated spread evenly over the rest."""
     stated = {level: share(value) or 0.0 for level, value in scenario.parts.baseline.get(id, {}).items()}
     rest = [level for level in levels if level not in stated]
     left = max(0.0, 1.0 - sum(stated.values()))
@@ -59,7 +59,7 @@ def baseline_frame(course: Course) -> pl.DataFrame:
         if id == "sex" and "female" in levels:
             # Whoever draws low is a woman, as in the table of weights.
             order = [levels.index("female"), *[k for k in order if levels[k] != "female"]]
-        shares = _shares(scenario, id, levels)
+        shares = shares_of_levels(scenario, id, levels)
         edges = np.cumsum([shares[k] for k in order])
         chosen = np.array(order)[np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(levels) - 1)]
         if variable.type == "yes-no":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -131,10 +131,8 @@ class TrialOfParts(OneTrial):
         return split_into_items(scores, self.course.scenario.instruments[assessment], uniform)
 
 
-def tables_of(
-    course: Course, replicate: int, wanted: Collection[str] = ()
-) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Tables of one replicate, and its truth; with ``wanted`` those tables alone, and no truth."""
+def tables_of(course: Course, replicate: int) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
+    """Tables of one replicate, and its truth."""
     trial = TrialOfParts(course, replicate)
     makers: dict[str, Callable[[TrialOfParts], pl.DataFrame]] = {
         "participants": _participants,
@@ -151,8 +149,8 @@ def tables_of(
     }
     if any(a.type == "vitals" for a in course.scenario.protocol.model.assessments.values()):
         makers["vitals"] = vitals_table
-    tables = {name: make(trial) for name, make in makers.items() if not wanted or name in wanted}
-    return {name: table for name, table in tables.items() if table.width}, {} if wanted else _truth(trial)
+    tables = {name: make(trial) for name, make in makers.items()}
+    return {name: table for name, table in tables.items() if table.width}, _truth(trial)
 
 
 def _participants(trial: TrialOfParts) -> pl.DataFrame:
@@ -320,76 +318,95 @@ def _events(trial: TrialOfParts) -> pl.DataFrame:
     That nothing happened is told by the end of taking part, in the table disposition. What may happen again is known
     up to that day, so that events and the days in which they could have been known go together.
     """
-    course, rows = trial.course, trial.rows
-    never = np.full(trial.n, NEVER, dtype=np.int64)
-    died = course.events["death"][rows] if "death" in course.events else never
-    ends = np.minimum(died, np.where(trial.is_gone, course.gone_from[rows], never))
-    frames = []
-    for term, every in course.recurrent.items():
-        last = max(visit.target_day for visit in course.scenario.visits)
-        left = np.where(trial.is_gone, _left_on(trial), last)
-        known_to = np.array([day_index(int(day)) for day in left])
-        who, which = np.nonzero(every[rows] <= np.minimum(known_to, died)[:, None])
-        day = [study_day(int(index)) for index in every[rows][who, which]]
-        frames.append(pl.DataFrame({"participant_id": trial.ids[who], "term": term, "day": day, "happened": True}))
-    for term, days in course.events.items():
-        if term not in DISPOSITION_EVENTS:
-            who = np.flatnonzero(days[rows] < ends)
-            day = [study_day(int(index)) for index in days[rows][who]]
-            frames.append(pl.DataFrame({"participant_id": trial.ids[who], "term": term, "day": day, "happened": True}))
-    schema = {"participant_id": pl.String, "term": pl.String, "day": pl.Int64, "happened": pl.Boolean}
-    return pl.concat([pl.DataFrame(frame, schema=schema) for frame in frames]) if frames else pl.DataFrame()
-
-
-def _left_on(trial: TrialOfParts) -> NDArray[np.int64]:
-    """(n,) study day after the last contact, on which whoever is gone is recorded to have left."""
-    return np.array([study_day(day_index(int(day)) + 1) for day in trial.last_contact], dtype=np.int64)
+    return _named(trial, event_rows(trial.course, trial.rows))
 
 
 def _disposition(trial: TrialOfParts) -> pl.DataFrame:
     """Completion on the last planned day; withdrawal or loss on the day after the last contact; events on their day."""
-    course, rows, s = trial.course, trial.rows, trial.course.scenario
-    gone = trial.is_gone
-    dead = course.events["death"][rows] < NEVER if "death" in course.events else np.zeros(trial.n, dtype=np.bool_)
-    withdrew = trial.uniform(Purpose.DISPOSITION) < trial.accompanying.withdrawal_share
-    last = max(visit.target_day for visit in s.visits)
-    left_on = _left_on(trial)
-    found: list[dict[str, Any]] = []
-    for i in range(trial.n):
-        who = str(trial.ids[i])
-        for name, days in course.events.items():
-            if name not in DISPOSITION_EVENTS:
-                continue
-            if days[rows][i] < NEVER and (name == "death" or not gone[i] or days[rows][i] < course.gone_from[rows][i]):
-                found.append(
-                    {"participant_id": who, "event": name, "day": study_day(int(days[rows][i])), "reason": None}
-                )
-        stopped = int(course.stopped[rows][i])
-        if stopped < NEVER:
-            found.append(
-                {
-                    "participant_id": who,
-                    "event": "treatment_discontinuation",
-                    "day": study_day(stopped),
-                    "reason": "no further doses wanted",
-                }
-            )
-        if dead[i]:
-            continue
-        if gone[i]:
-            event, reason = (
-                ("study_withdrawal", "no longer wished to take part")
-                if withdrew[i]
-                else (
-                    "lost_to_follow_up",
-                    "could not be reached",
-                )
-            )
-            found.append({"participant_id": who, "event": event, "day": int(left_on[i]), "reason": reason})
-        else:
-            found.append({"participant_id": who, "event": "completion", "day": last, "reason": None})
-    schema = {"participant_id": pl.String, "event": pl.String, "day": pl.Int64, "reason": pl.String}
-    return pl.DataFrame(found, schema=schema).unique(["participant_id", "event", "day"], maintain_order=True)
+    share = trial.accompanying.withdrawal_share
+    return _named(trial, disposition_rows(trial.course, trial.rows, share))
+
+
+def _named(trial: TrialOfParts, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with participants by their ids in place of their rows."""
+    if not frame.width:
+        return frame
+    ids = pl.Series(trial.ids, dtype=pl.String).gather(frame["row"])
+    return frame.select(ids.alias("participant_id"), pl.exclude("row"))
+
+
+def _study_days(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.where(indices >= 0, indices + 1, indices)
+
+
+def _left_on(course: Course, rows: slice) -> NDArray[np.int64]:
+    """(n,) day index after the last contact, on which whoever is gone is recorded to have left."""
+    s = course.scenario
+    days = np.array([day_index(visit.target_day) for visit in s.visits], dtype=np.int64)
+    start = day_index(s.randomization_day)
+    return np.asarray(np.where(course.attended[rows], days[None, :], start).max(axis=1, initial=start) + 1)
+
+
+def _never(course: Course, rows: slice) -> NDArray[np.int64]:
+    return np.full(course.arm[rows].shape[0], NEVER, dtype=np.int64)
+
+
+def event_rows(course: Course, rows: slice = slice(None)) -> pl.DataFrame:
+    """Outcome events of some rows of a course: row (from 0), term, day, happened; nothing where none can be."""
+    died = course.events["death"][rows] if "death" in course.events else _never(course, rows)
+    gone = course.is_gone[rows]
+    frames = []
+
+    def add(term: str, who: NDArray[np.int64], indices: NDArray[np.int64]) -> None:
+        frames.append(pl.DataFrame({"row": who, "term": term, "day": _study_days(indices), "happened": True}))
+
+    if course.recurrent:
+        last = max(day_index(visit.target_day) for visit in course.scenario.visits)
+        known_to = np.minimum(np.where(gone, _left_on(course, rows), last), died)
+        for term, every in course.recurrent.items():
+            who, which = np.nonzero(every[rows] <= known_to[:, None])
+            add(term, who, every[rows][who, which])
+    ends = np.minimum(died, np.where(gone, course.gone_from[rows], NEVER))
+    for term, days in course.events.items():
+        if term not in DISPOSITION_EVENTS:
+            who = np.flatnonzero(days[rows] < ends)
+            add(term, who, days[rows][who])
+    schema = {"row": pl.Int64, "term": pl.String, "day": pl.Int64, "happened": pl.Boolean}
+    return pl.concat([frame.cast(schema) for frame in frames]) if frames else pl.DataFrame()  # type: ignore[arg-type]
+
+
+def disposition_rows(course: Course, rows: slice, withdrawal_share: float) -> pl.DataFrame:
+    """How some rows of a course left, in the order of the rows: row (from 0), event, day, reason."""
+    gone, never = course.is_gone[rows], _never(course, rows)
+    died = course.events["death"][rows] if "death" in course.events else never
+    there = died == NEVER
+    found: list[tuple[NDArray[np.int64], str, NDArray[np.int64], str | None]] = []
+
+    def add(mask: NDArray[np.bool_], event: str, indices: NDArray[np.int64], reason: str | None) -> None:
+        who = np.flatnonzero(mask)
+        found.append((who, event, _study_days(indices[who]), reason))
+
+    for name, days in course.events.items():
+        if name in DISPOSITION_EVENTS:
+            seen = ~gone | (days[rows] < course.gone_from[rows])
+            add((days[rows] < NEVER) & (seen if name != "death" else True), name, days[rows], None)
+    stopped = course.stopped[rows]
+    add(stopped < NEVER, "treatment_discontinuation", stopped, "no further doses wanted")
+    withdrew = course.uniform(Purpose.DISPOSITION)[rows] < withdrawal_share
+    left_on = _left_on(course, rows)
+    add(there & gone & withdrew, "study_withdrawal", left_on, "no longer wished to take part")
+    add(there & gone & ~withdrew, "lost_to_follow_up", left_on, "could not be reached")
+    last = max(visit.target_day for visit in course.scenario.visits)
+    add(there & ~gone, "completion", np.full_like(never, day_index(last)), None)
+    frames = [
+        pl.DataFrame(
+            {"row": who, "event": event, "day": day, "reason": reason, "order": order},
+            schema={"row": pl.Int64, "event": pl.String, "day": pl.Int64, "reason": pl.String, "order": pl.Int64},
+        )
+        for order, (who, event, day, reason) in enumerate(found)
+    ]
+    whole = pl.concat(frames).sort("row", "order", maintain_order=True).drop("order")
+    return whole.unique(["row", "event", "day"], maintain_order=True)
 
 
 def _truth(trial: TrialOfParts) -> dict[str, pl.DataFrame]:

@@ -111,6 +111,7 @@ def read_parts(
         days_in_28=days_in_28,
         baseline={str(k): dict(v) for k, v in settings.baseline.items() if isinstance(v, Mapping)},
         assumed=tuple(reader.assumed),
+        taken=dict(reader.taken),
     )
     if attendance.current_result and scores and next(iter(scores.values())).binomial:
         found = f"Dropout follows {next(iter(scores))}, which is a count out of so many: it has no standard deviation."

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.rows.tables import ParticipantRow
-from equipoise.conduct.rules.status import after, course_of, refusals
+from equipoise.conduct.rules.status import IN_TRIAL, after, course_of, refusals
 from equipoise.web.page import page
 from equipoise.web.pages.acts import SERIOUS_WORDS
 from equipoise.web.pages.participants import bar
@@ -56,7 +56,7 @@ def events(request: Any, participant: str) -> HttpResponse:
         "rows": rows,
         "due": sum(len(row["clocks"]) for row in rows),
         "may_report": may("adverse-event", request.roles)
-        and told["standing"]["status"] in ("consented", "eligible", "randomized", "not_enrolled"),
+        and told["standing"]["status"] in ("consented", "eligible", *IN_TRIAL, "not_enrolled"),
     }
     return render(request, "events.html", context)
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.rows.tables import SiteRow
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
 from equipoise.web.page import page
@@ -17,7 +18,8 @@ from equipoise.web.render import render
 from equipoise.web.state_of_trial import allows
 from equipoise.web.words import counted, day_words, role_words, standing_words, visit_words, window_words
 
-# What can be done about a participant, by where the participant stands: page, words.
+# What can be done about a participant, by where the participant stands: page, words. Who is enrolled where nobody is
+# randomized stands where others are randomized.
 _ACTS = (
     ("infusion", "Infusion", ("randomized",)),
     ("events", "Adverse events", ("consented", "eligible", "randomized", "not_enrolled")),
@@ -48,11 +50,9 @@ def participants(request: Any) -> HttpResponse:
         row["words"] = standing_words(row)
         row["next_words"] = next_words(row["next"]) if row["next"] else ""
         row["next_chip"] = _chip(row["next"])
-    order = ("screened", "consented", "eligible", "randomized", "not_enrolled")
-    groups = [
-        (name, [row for row in rows if row["status"] == status])
-        for status, name in zip(order, ("Screened", "Consented", "Eligible", "Randomized", "Not enrolled"), strict=True)
-    ]
+    names = {"randomized": "Randomized", "enrolled": "Enrolled", "not_enrolled": "Not enrolled"}
+    order = {"screened": "Screened", "consented": "Consented", "eligible": "Eligible", **names}
+    groups = [(name, [row for row in rows if row["status"] == status]) for status, name in order.items()]
     return render(
         request,
         "participants.html",
@@ -60,7 +60,7 @@ def participants(request: Any) -> HttpResponse:
             "title": "Participants",
             "groups": [(name, found) for name, found in groups if found],
             "total": len(rows),
-            "randomized": sum(row["status"] == "randomized" for row in rows),
+            "in_trial": sum(row["status"] in IN_TRIAL for row in rows),
             "may_screen": may("screen", request.roles),
         },
     )
@@ -131,7 +131,9 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "acts": [
                 (f"/p/{participant}/{name}/", words)
                 for name, words, states in _ACTS
-                if status in states and may(name, request.roles) and allows(request.served.trial, name)
+                if ("randomized" if status in IN_TRIAL else status) in states
+                and may(name, request.roles)
+                and allows(request.served.trial, name)
             ],
             "facts": _facts(told, standing),
             "deviations": _deviations(told),

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from equipoise.conduct.actions.permissions import COLUMNS, MATRIX
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -66,7 +67,7 @@ def sites(request: Any) -> HttpResponse:
     """Every site: zone, approval, wording, state."""
     trial = request.served.trial
     wording = _wording(trial)
-    people = Counter(site for (site,) in trial.values(ParticipantRow, ("site",), status="randomized"))
+    people = Counter(site for (site,) in trial.values(ParticipantRow, ("site",), status__in=IN_TRIAL))
     rows = [
         {
             "site": site,

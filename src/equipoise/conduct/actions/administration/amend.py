@@ -9,8 +9,8 @@ from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.rows.tables import ProtocolVersionRow, SiteRow
 from equipoise.conduct.rules.conditions import check_conditions
-from equipoise.conduct.rules.dose import check_infusions
 from equipoise.conduct.rules.forms import check_blinding
+from equipoise.conduct.rules.single_dose import check_doses
 from equipoise.conduct.trial.create import version_row
 from equipoise.foundation.errors import EquipoiseError
 
@@ -50,7 +50,7 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
     if protocol.hash == before.hash or act.trial.has(ProtocolVersionRow, hash=protocol.hash):
         act.refuse("C130", "text", "The trial has this version already.", "a file that differs in what it means")
     _require_same_lists(act, before, protocol)
-    raise_problems([*check_infusions(protocol), *check_blinding(protocol), *check_conditions(protocol)])
+    raise_problems([*check_doses(protocol), *check_blinding(protocol), *check_conditions(protocol)])
     changes = differences(before.resolved, protocol.resolved)
     if not confirm:
         shown = "\n".join(changes[:60])

@@ -6,6 +6,7 @@ from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
 from equipoise.conduct.rows.tables import AccountRow, EventRow, FormRow, ParticipantRow, QueryRow, SignatureRow
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
 
@@ -18,7 +19,7 @@ CODES = {
 def unsigned(act: Act) -> list[str]:
     """Participants randomized whose records, as they stand, no investigator has signed as responsible."""
     out = []
-    for (participant,) in act.trial.values(ParticipantRow, ("participant",), status="randomized"):
+    for (participant,) in act.trial.values(ParticipantRow, ("participant",), status__in=IN_TRIAL):
         signed = act.trial.values(
             SignatureRow, ("content",), participant=participant, form="", meaning=RESPONSIBLE, state="valid"
         )
@@ -68,7 +69,7 @@ def read_closing(act: Act) -> None:
             "state": act.state.state,
             "under_way": _under_way(act),
             "unsigned": mine,
-            "randomized": act.trial.count(ParticipantRow, status="randomized"),
+            "randomized": act.trial.count(ParticipantRow, status__in=IN_TRIAL),
             "queries": [[query, who] for query, who, kind in asked if safety or kind == "open"],
             "others": bool(sealed) and not safety,
             "last": last,

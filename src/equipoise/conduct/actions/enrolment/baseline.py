@@ -14,7 +14,8 @@ from equipoise.conduct.actions.visits.recording import form_of, form_rows, joine
 from equipoise.conduct.rows.tables import VisitRow
 from equipoise.conduct.rules import eligibility as criteria
 from equipoise.conduct.rules.forms import check_range, number
-from equipoise.conduct.rules.windows import anchor_is_randomization, study_day_of
+from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.conduct.rules.windows import anchor_is_enrolment, anchor_is_randomization, study_day_of
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
@@ -62,7 +63,7 @@ def record_baseline(act: Act, values: Mapping[str, Any]) -> None:
     changed = {id: items[id][1] for id in items if before.get(id) != items[id][1]}
     if any(id in before for id in changed):
         act.require_why("A baseline value was changed")
-    elif act.course.phase in ("randomized", "not_enrolled"):
+    elif act.course.is_in_trial or act.course.phase == "not_enrolled":
         act.require_why(f"A baseline value was entered when the participant {act.course.words}")
     if act.state.state == "frozen" and not set(changed) <= set(before):
         act.refuse("C017", "baseline", "The trial is frozen.", "corrections of what was recorded")
@@ -93,11 +94,12 @@ def _what_rested_on_it(
     typed = {r.needs for r in decision.rulings if r.by == "value"}
     names = [f"{r.kind}.{r.id}" for r in turned]
     who = act.participant.participant
-    if act.course.phase == "randomized":
+    if act.course.is_in_trial:
+        entered = "Randomized" if act.course.phase == "randomized" else "Enrolled"
         found: dict[str, Any] = {}
         rows: dict[str, list[dict[str, Any]]] = {}
         failing = [r for r in decision.failing if r in turned]
-        texts = [f"No longer met as corrected: {r.text}. Randomized in error?" for r in failing]
+        texts = [f"No longer met as corrected: {r.text}. {entered} in error?" for r in failing]
         profile = profile_of(act)
         strata = sorted(id for id in changed if id in profile and profile[id] != changed[id])
         texts += [f"Randomized in the stratum {id} {profile[id]}; corrected it is {changed[id]}." for id in strata]
@@ -233,7 +235,9 @@ def day_1(act: Act, participant: str, on: date | None = None) -> None:
     anchor = act.protocol.model.calendar.day_1
     if anchor_is_randomization(act.protocol) and anchor.strip().lower().startswith("random"):
         act.refuse("C604", "day-1", "Day 1 is the day of randomization.", "nothing: randomization sets it")
-    if act.course.phase not in ("consented", "eligible", "randomized"):
+    if anchor_is_enrolment(act.protocol):
+        act.refuse("C604", "day-1", "Day 1 is the day of enrolment.", "nothing: enrol sets it")
+    if act.course.phase not in ("consented", "eligible", *IN_TRIAL):
         act.refuse("C604", "day-1", f"The participant {act.course.words}.", "somebody who consented")
     day = require_day(act, day_1_kind(act), on)
     rows: dict[str, list[dict[str, Any]]] = {"participant": [{"participant": participant, "day_1": day.isoformat()}]}

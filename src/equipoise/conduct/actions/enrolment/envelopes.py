@@ -22,7 +22,7 @@ from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.rows.tables import AccountRow, AllocationRow, SlotRow
 from equipoise.conduct.rules.dates import check_instant
-from equipoise.conduct.rules.preconditions import check_randomization
+from equipoise.conduct.rules.preconditions import check_entry
 from equipoise.conduct.rules.status import after, columns_of, refusals
 from equipoise.conduct.trial.envelope_pages import envelope_pages, site_list
 from equipoise.conduct.trial.envelopes import Envelope, entry_of, kept_by_redactions, read_envelopes
@@ -286,7 +286,7 @@ def _path(act: Act, day: date) -> tuple[dict[str, str], list[Problem]]:
     course = act.course
     problems = refusals(act.standing_on(day), "randomize")
     if not problems:
-        problems = [p for p in check_randomization(grounds_of(act), act.why) if p.code not in ("C515", "C535")]
+        problems = [p for p in check_entry(grounds_of(act), act.why) if p.code not in ("C515", "C535")]
     if not problems:
         return columns_of(course, after(course, "randomize"), why=act.why), []
     if course.phase not in ("consented", "eligible") or not course.consent:

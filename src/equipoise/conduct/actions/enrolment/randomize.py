@@ -12,7 +12,7 @@ from equipoise.conduct.actions.visits.recording import raise_problems, values_of
 from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.rows.tables import AllocationRow, ItemRow
 from equipoise.conduct.rules import eligibility as criteria
-from equipoise.conduct.rules.preconditions import check_order, check_randomization
+from equipoise.conduct.rules.preconditions import check_entry, check_order
 from equipoise.conduct.rules.windows import anchor_is_randomization
 from equipoise.conduct.trial.receipts import write_receipt
 from equipoise.conduct.trial.slots import minimized_slot, next_slot, read_trial_companion, require_real
@@ -47,6 +47,8 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     from equipoise.randomization import planned_randomizations
     from equipoise.randomization.plan import stream_name
 
+    if act.protocol.model.randomization is None:
+        act.refuse("C119", "randomize", "The protocol randomizes nobody.", "an enrolment", "enrol.")
     act.require_active_site()
     plans = planned_randomizations(act.protocol)
     plan = next((plan for plan in plans if plan.stage == stage), None) if stage else plans[0]
@@ -64,7 +66,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
     grounds = grounds_of(act)
     if plan.number == 1:
         changed = {**_taken(act), **first_day(act, act.now.local_date)}
-        raise_problems([*check_randomization(grounds, act.why), *_missing_levels(act, plan)])
+        raise_problems([*check_entry(grounds, act.why), *_missing_levels(act, plan)])
     else:
         raise_problems(check_order(grounds))
         changed = act.take("randomize_again")

@@ -1,4 +1,4 @@
-"""The pharmacy's dose sheet, checked by a second account, and the controlled-drug register; milligrams are sealed."""
+"""The pharmacy's dose sheet of an infusion, injection or spray, checked by a second account; milligrams are sealed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET, grounds_of
+from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.told_again import check_again_told, sheet_again, shelf_again
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
 from equipoise.conduct.rows.tables import AccountRow, EventRow, SealedEventRow
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules import stock
+from equipoise.conduct.rules.dose_places import DOSE_DAY, INFUSION_DAY, planned_day_of, sheet_form
 from equipoise.conduct.rules.preconditions import BEGUN, check_sheet, check_sheet_holds
+from equipoise.conduct.rules.single_dose import check_doses, sheet_of_dose, single_days
 from equipoise.conduct.rules.windows import study_day_of
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
+from equipoise.protocol.language.design import DrugIntervention
 
 CODES = {
     "C605": "A dose sheet that cannot be made, or was made already.",
@@ -29,7 +32,7 @@ _READ = ("open", "paused", "frozen", "locked")
 
 def infusion_visit(day: int) -> str:
     """Where the records of the infusion of a study day stand."""
-    return f"infusion-day-{day}"
+    return f"{INFUSION_DAY}{day}"
 
 
 def planned_days(protocol: Protocol) -> tuple[int, ...]:
@@ -41,6 +44,21 @@ def planned_days(protocol: Protocol) -> tuple[int, ...]:
         for day in rules.infusion_days(drug)
     }
     return tuple(sorted(found))
+
+
+def prepared_days(protocol: Protocol) -> tuple[int, ...]:
+    """Study days on which some arm gets something that a dose sheet is made for."""
+    return tuple(sorted({*planned_days(protocol), *single_days(protocol)}))
+
+
+def dose_visit(protocol: Protocol, day: int) -> str:
+    """Where the records of the dose of a study day stand."""
+    return f"{DOSE_DAY}{day}" if day in single_days(protocol) else infusion_visit(day)
+
+
+def noun_of(visit: str) -> str:
+    """What the dose there is called where no arm is told."""
+    return "dose" if visit.startswith(DOSE_DAY) else "infusion"
 
 
 def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
@@ -85,20 +103,21 @@ def _planned(act: Act, day: int | None) -> int:
 
 def _replaced(act: Act, visit: str, witness: str) -> dict[str, Any] | None:
     """The bag that a new sheet replaces: destroyed before a witness. ``None`` where there is no bag."""
-    before = form_of(act, visit, SHEET)
-    if before is None or values_of(act, visit, SHEET).get("bag") == "none":
+    form = sheet_form(visit)
+    before = form_of(act, visit, form)
+    if before is None or values_of(act, visit, form).get("bag") == "none":
         return None
     act.require_why("A dose sheet was made anew")
     if not witness.strip():
         act.refuse(
             "C607",
             "witness",
-            f"A bag was made for this infusion; its sheet is {before.state}.",
-            "the bag destroyed before another account, or the sheet read again",
-            "Read it again: dose-sheet-read. Or destroy the bag and add witness=ACCOUNT.",
+            f"This {noun_of(visit)} was prepared; its sheet is {before.state}.",
+            "what was prepared destroyed before another account, or the sheet read again",
+            "Read it again: dose-sheet-read. Or destroy what was prepared and add witness=ACCOUNT.",
         )
     require_witness(act, witness)
-    dose = last_dose(act, act.participant.participant, int(visit.removeprefix("infusion-day-")))
+    dose = last_dose(act, act.participant.participant, planned_day_of(visit))
     return {"drug": dose["drug"], "mg": dose["prepared_mg"], "witness": witness.strip()}
 
 
@@ -106,55 +125,42 @@ def _replaced(act: Act, visit: str, witness: str) -> dict[str, Any] | None:
 def dose_sheet(
     act: Act, participant: str, drawn: Decimal | None = None, day: int | None = None, witness: str = ""
 ) -> None:
-    """Prepare an infusion: milligrams to the pharmacist alone, volume and rate to everybody, equal in every arm.
+    """Prepare an infusion, injection or spray: milligrams to the pharmacist alone, the volume (and rate) to everybody.
 
     ``drawn`` is what was taken from the shelf, by default the dose itself; the rest of it is wasted. ``day`` is the
-    planned study day, by default today's. Made anew, the sheet is for another bag: the first was destroyed before
-    ``witness``, another account, and the drug is drawn again. To see a sheet again: dose-sheet-read.
+    planned study day, by default today's. Made anew, the sheet is for another bag or syringe: the first was destroyed
+    before ``witness``, another account, and the drug is drawn again. To see a sheet again: dose-sheet-read.
     """
     changed = act.take("prepare_dose")
     protocol = act.protocol
-    raise_problems(rules.check_infusions(protocol))
+    raise_problems(check_doses(protocol))
     today = study_day_of(act.now.local_date, day_1_of(act))
     planned = _planned(act, day)
-    if planned not in planned_days(protocol):
-        act.refuse(
-            "C605",
-            "day",
-            f"No infusion is planned on study day {planned}.",
-            listed(planned_days(protocol)),
-            "Name the planned day: day=N.",
-        )
+    require_planned(act, planned)
     if planned != today:
-        act.require_why(f"An infusion planned for study day {planned} was prepared on day {today}")
-    visit = infusion_visit(planned)
-    before = form_of(act, visit, SHEET)
+        act.require_why(f"A dose planned for study day {planned} was prepared on day {today}")
+    visit = dose_visit(protocol, planned)
+    form = sheet_form(visit)
+    before = form_of(act, visit, form)
     if before is not None and before.state in BEGUN:
-        act.refuse("C605", visit, f"This infusion is {before.state}.", "one that has not begun")
+        act.refuse("C605", visit, f"This {noun_of(visit)} is {before.state}.", "one that has not begun")
     grounds = grounds_of(act, visit)
     raise_problems(check_sheet(grounds))
     assert grounds.weight is not None
     kg = grounds.weight[0]
-    sheet = rules.open_sheet(protocol, planned)
     arm = act.arm_of(participant)
     if rules.is_due(protocol, arm, planned) is None:
-        act.refuse("C522", visit, "There is nothing to prepare.", "an arm with an infusion on that day")
+        act.refuse("C522", visit, "There is nothing to prepare.", "an arm with a dose on that day")
     replaced = _replaced(act, visit, witness)
     sealed = rules.sealed_sheet(protocol, arm, planned, kg)
+    sheet = sheet_of_dose(protocol, sealed.intervention, planned, sealed.prepared_mg)
     shelf = drawn if drawn is not None else sealed.prepared_mg
     if shelf < sealed.prepared_mg:
         act.refuse("C605", "drawn", "Less was drawn than the dose.", "at least the dose", "See the sheet again.")
     out = stock.Entry(sealed.drug, "drawn", shelf)
     raise_problems(_hidden(stock.check_entry(register(act), out)))
-    items: dict[str, tuple[str, str | None, str]] = {
-        "volume": ("decimal", rules.decimal_text(sheet.volume_ml), "mL"),
-        "minutes": ("decimal", rules.decimal_text(sheet.minutes), "min"),
-        "rate": ("text", ", ".join(rules.decimal_text(step.rate_ml_per_hour) for step in sheet.steps), "mL/h"),
-        "weight": ("decimal", format(kg, "f"), "kg"),
-        "prepared-by": ("text", act.session.account, ""),
-        "bag": ("text", "made", ""),
-    }
-    rows = form_rows(act, visit, SHEET, items, state="prepared", on=act.now.local_date, is_new=before is None)
+    items = _items(act, sheet, kg)
+    rows = form_rows(act, visit, form, items, state="prepared", on=act.now.local_date, is_new=before is None)
     rows["form"][0]["protocol_hash"] = act.protocol_hash
     if changed:
         rows["participant"] = [{"participant": participant, **changed}]
@@ -189,6 +195,37 @@ def dose_sheet(
     act.tell(_told(made, sheet))
 
 
+def require_planned(act: Act, day: int) -> None:
+    """Refuse a study day on which no arm gets something that is prepared, with what keeps it from being prepared."""
+    days = prepared_days(act.protocol)
+    if day in days:
+        return
+    for id, drug in act.protocol.model.interventions.items():
+        if isinstance(drug, DrugIntervention) and drug.type in rules.SINGLE and day in rules.infusion_days(drug):
+            place = f"interventions.{id}.concentration"
+            act.refuse(
+                "C520", place, "The protocol does not say.", "a strength such as 50 mg/mL", "Amend the protocol."
+            )
+    found = f"No infusion, injection or spray is planned on study day {day}."
+    act.refuse("C605", "day", found, listed(days), "Name the planned day: day=N.")
+
+
+def _items(act: Act, sheet: rules.OpenSheet, kg: Decimal) -> dict[str, tuple[str, str | None, str]]:
+    """What everybody may see of a dose sheet."""
+    rates = ", ".join(rules.decimal_text(step.rate_ml_per_hour) for step in sheet.steps)
+    running: dict[str, tuple[str, str | None, str]] = {
+        "minutes": ("decimal", rules.decimal_text(sheet.minutes), "min"),
+        "rate": ("text", rates, "mL/h"),
+    }
+    return {
+        "volume": ("decimal", rules.decimal_text(sheet.volume_ml), "mL"),
+        **(running if sheet.steps else {}),
+        "weight": ("decimal", format(kg, "f"), "kg"),
+        "prepared-by": ("text", act.session.account, ""),
+        "bag": ("text", "made", ""),
+    }
+
+
 def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
     """What the pharmacist is told of a sheet; ``dose`` is what stands sealed of it."""
     prepared, drawn = Decimal(dose["prepared_mg"]), Decimal(dose["drawn_mg"])
@@ -199,7 +236,7 @@ def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
         "to_waste_mg": format(drawn - prepared, "f"),
         "capped": dose["capped"],
         "weight_kg": format(Decimal(dose["weight_kg"]), "f"),
-        "fill_to_ml": rules.decimal_text(sheet.volume_ml),
+        ("fill_to_ml" if sheet.steps else "volume_ml"): rules.decimal_text(sheet.volume_ml),
         **({"steps": ", then ".join(dose["steps"])} if "steps" in dose else {}),
     }
 
@@ -208,32 +245,34 @@ def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
 def dose_sheet_read(act: Act, participant: str, day: int | None = None) -> None:
     """Read a dose sheet again, as it was made: nothing is drawn, nothing changes. That it was read is recorded."""
     planned = _planned(act, day)
-    visit = infusion_visit(planned)
-    row = form_of(act, visit, SHEET)
+    visit = dose_visit(act.protocol, planned)
+    row = form_of(act, visit, sheet_form(visit))
     if row is None:
         act.refuse("C605", visit, "There is no sheet.", "a dose sheet", "Make it: dose-sheet.")
     dose = last_dose(act, participant, planned)
-    sheet = rules.open_sheet(act.trial.protocol(row.protocol_hash or act.protocol_hash), planned)
+    under = act.trial.protocol(row.protocol_hash or act.protocol_hash)
+    sheet = sheet_of_dose(under, dose["intervention"], planned, Decimal(dose["prepared_mg"]))
     act.record(subject=visit, what={"read": "dose sheet"}, answer={"participant": participant, "state": row.state})
     act.tell({"state": row.state, "label": sheet.label, **_told(dose, sheet)})
 
 
 @action("dose-sheet-cancel", why=True)
 def dose_sheet_cancel(act: Act, participant: str, bag: str, day: int | None = None, witness: str = "") -> None:
-    """Take a dose sheet back before the infusion: its ``bag`` was destroyed, before ``witness``, or never-made.
+    """Take a dose sheet back before the dose: its ``bag`` was destroyed, before ``witness``, or never-made.
 
-    What was drawn for a bag that was never made stands on the shelf again.
+    So is a syringe. What was drawn for a bag or syringe that was never made stands on the shelf again.
     """
     planned = _planned(act, day)
-    visit = infusion_visit(planned)
-    row = form_of(act, visit, SHEET)
+    visit = dose_visit(act.protocol, planned)
+    form = sheet_form(visit)
+    row = form_of(act, visit, form)
     if (
         row is None
         or row.state not in ("prepared", "checked", "void")
-        or values_of(act, visit, SHEET).get("bag") == "none"
+        or values_of(act, visit, form).get("bag") == "none"
     ):
         state = row.state if row is not None else "not there"
-        act.refuse("C605", visit, f"The sheet is {state}.", "a sheet whose infusion has not begun")
+        act.refuse("C605", visit, f"The sheet is {state}.", f"a sheet whose {noun_of(visit)} has not begun")
     if bag not in ("destroyed", "never-made"):
         act.refuse("C605", "bag", f"Found {bag!r}.", "destroyed or never-made")
     if bag == "destroyed":
@@ -245,7 +284,7 @@ def dose_sheet_cancel(act: Act, participant: str, bag: str, day: int | None = No
         what={
             "bag": bag,
             "witness": witness.strip(),
-            "put": form_rows(act, visit, SHEET, items, state="cancelled", is_new=False),
+            "put": form_rows(act, visit, form, items, state="cancelled", is_new=False),
         },
         answer={"participant": participant, "state": "cancelled"},
     )
@@ -268,7 +307,7 @@ def last_dose(act: Act, participant: str, day: int) -> dict[str, Any]:
     doses = [entry["dose"] for entry in sealed_entries(act, "stock") if "dose" in entry]
     found = [dose for dose in doses if (dose["participant"], dose["day"]) == (participant, day)]
     if not found:
-        act.refuse("C605", infusion_visit(day), "There is no sheet.", "a dose sheet", "Make it: dose-sheet.")
+        act.refuse("C605", dose_visit(act.protocol, day), "There is no sheet.", "a dose sheet", "Make it: dose-sheet.")
     return found[-1]
 
 
@@ -284,12 +323,13 @@ def dose_check(
     protocol = act.protocol
     act.take("prepare_dose")
     planned = _planned(act, day)
-    visit = infusion_visit(planned)
-    before = form_of(act, visit, SHEET)
+    visit = dose_visit(protocol, planned)
+    form = sheet_form(visit)
+    before = form_of(act, visit, form)
     if before is None or before.state != "prepared":
         state = before.state if before is not None else "not there"
         act.refuse("C605", visit, f"The sheet is {state}.", "a sheet that was prepared and not checked")
-    values = values_of(act, visit, SHEET)
+    values = values_of(act, visit, form)
     if values["prepared-by"] == act.session.account:
         act.refuse("C606", visit, "The same account prepared it.", "two different accounts", "Another person checks.")
     grounds = grounds_of(act, visit)
@@ -317,7 +357,7 @@ def dose_check(
     items: dict[str, tuple[str, str | None, str]] = {"checked-by": ("text", act.session.account, "")}
     act.record(
         subject=visit,
-        what={"put": form_rows(act, visit, SHEET, items, state="checked", is_new=False)},
+        what={"put": form_rows(act, visit, form, items, state="checked", is_new=False)},
         answer={"participant": participant, "state": "checked"},
     )
     act.tell({"drug": dose["drug"], "prepared_mg": dose["prepared_mg"]})
@@ -326,7 +366,7 @@ def dose_check(
 @action("stock", private=("drug", "movement", "mg"), again=shelf_again, of_pharmacy=True)
 def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "") -> None:
     """Enter a movement into the drug register: received, returned to the supplier, or wasted before a witness."""
-    drugs = sorted({drug.drug for arm in act.protocol.arm_ids for drug in rules.infusions(act.protocol, arm).values()})
+    drugs = sorted({drug.drug for arm in act.protocol.arm_ids for drug in rules.prepared(act.protocol, arm).values()})
     if drug not in drugs:
         act.refuse("C607", "drug", "The trial does not give it.", listed(drugs))
     if movement not in ("received", "returned", "wasted"):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET, grounds_of
-from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
+from equipoise.conduct.actions.grounds import grounds_of
+from equipoise.conduct.actions.infusion.dose import dose_visit, prepared_days
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import everybody, today_at
 from equipoise.conduct.actions.visits.recording import form_of, values_of
 from equipoise.conduct.rules import dose as rules
+from equipoise.conduct.rules.dose_places import DOSE_DAY, sheet_form
 from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.rules.windows import date_of
 from equipoise.foundation.errors import ConductError, Problem
 
@@ -40,18 +42,20 @@ def dose_sheets(act: Act, days: int = 7) -> None:
 
 def _rows(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
     person = act.load(participant)
-    if person.status != "randomized" or not person.day_1:
+    if person.status not in IN_TRIAL or not person.day_1:
         return
     protocol, first = act.protocol, date.fromisoformat(person.day_1)
     until = today_at(act, person.site) + timedelta(days=days)
     goes_on = person.treatment != "discontinued" and person.follow_up not in _GONE and not person.in_error
-    for day in planned_days(protocol):
-        visit, on = infusion_visit(day), date_of(day, first)
-        sheet = form_of(act, visit, SHEET)
+    for day in prepared_days(protocol):
+        visit, on = dose_visit(protocol, day), date_of(day, first)
+        sheet = form_of(act, visit, sheet_form(visit))
+        if day < (protocol.model.calendar.randomization_day or 1):
+            continue  # before the entry into the trial nothing is prepared
         if on > until or (sheet is None and not (goes_on and _gets_one(act, participant, day))):
             continue
         state = sheet.state if sheet is not None else TO_MAKE
-        values = values_of(act, visit, SHEET) if sheet is not None else {}
+        values = values_of(act, visit, sheet_form(visit)) if sheet is not None else {}
         yield {
             "participant": participant,
             "site": person.site,
@@ -61,9 +65,16 @@ def _rows(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
             "prepared_on": sheet.date if sheet is not None else "",
             "prepared_by": values.get("prepared-by", ""),
             "checked_by": values.get("checked-by", ""),
-            "label": rules.open_sheet(protocol, day).label if not rules.check_infusions(protocol) else "",
+            "label": _label(act, visit, day, values),
             "in_the_way": [f"{one.found} {one.next_step}".strip() for one in _in_the_way(act, visit, state)],
         }
+
+
+def _label(act: Act, visit: str, day: int, values: Mapping[str, str]) -> str:
+    """What is prepared, as everybody may see it: of an injection or a spray the volume, once its sheet is made."""
+    if visit.startswith(DOSE_DAY):
+        return f"Study dose {values['volume']} mL" if "volume" in values else ""
+    return rules.open_sheet(act.protocol, day).label if not rules.check_infusions(act.protocol) else ""
 
 
 def _gets_one(act: Act, participant: str, day: int) -> bool:

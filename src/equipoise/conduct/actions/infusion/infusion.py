@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET, grounds_of
+from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.visits.recording import (
     all_values_of,
@@ -24,6 +24,7 @@ from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rows.tables import ItemRow
 from equipoise.conduct.rules import dose, forms
 from equipoise.conduct.rules import infusion as rules
+from equipoise.conduct.rules.dose_places import SHEET, planned_day_of
 from equipoise.conduct.rules.preconditions import check_start
 from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
@@ -40,7 +41,7 @@ TAKEN = "(taken-at)"  # the minute of a reading, open
 
 def open_sheet_of(protocol: Protocol, visit: str) -> dose.OpenSheet:
     """The sheet of an infusion by the place of its records."""
-    return dose.open_sheet(protocol, int(visit.removeprefix("infusion-day-")))
+    return dose.open_sheet(protocol, planned_day_of(visit))
 
 
 def run_of(act: Act, visit: str) -> list[tuple[datetime, Decimal]]:
@@ -97,10 +98,12 @@ def entry_rows(
         "at": ("time", at.isoformat(), ""),
         "rate": ("decimal", format(rate, "f"), "mL/h"),
     }
-    return form_rows(act, visit, RUN, items, repeat=number, on=_local_date(act, at), is_new=is_new)
+    return form_rows(act, visit, RUN, items, repeat=number, on=local_date(act, at), is_new=is_new)
 
 
-def _local_date(act: Act, at: datetime) -> date:
+def local_date(act: Act, at: datetime) -> date:
+    """The date on the wall of the site at an instant."""
+    """The date on the wall of the site at an instant."""
     return at.astimezone(zone_of(act.now.zone)).date()
 
 
@@ -304,7 +307,7 @@ def infusion_vitals(
     if minute in [taken for _, taken in _readings(act, visit, form)]:
         act.refuse("C601", f"minute {minute}", "There is a reading already.", "another minute", "Correct it: correct.")
     number = len(repeats_of(act, visit, form.id)) + 1
-    rows = filled_rows(act, visit, form, filling, repeat=number, on=_local_date(act, act.now.utc))
+    rows = filled_rows(act, visit, form, filling, repeat=number, on=local_date(act, act.now.utc))
     rows["item"] += taken_at(act, visit, form, number, minute)
     follows = stop_rows(act, visit, form, number, met)
     act.record(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET, grounds_of
+from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.infusion.infusion import open_sheet_of, readings_of, run_of
 from equipoise.conduct.actions.repeat import run_again
@@ -15,6 +15,7 @@ from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.recording import form_of, values_of
 from equipoise.conduct.rules import dose, forms
 from equipoise.conduct.rules import infusion as rules
+from equipoise.conduct.rules.dose_places import SHEET
 from equipoise.conduct.rules.preconditions import check_sheet_holds
 
 _ALWAYS = ("open", "paused", "frozen", "locked")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.rows.tables import EventRow, SealedEventRow
 from equipoise.conduct.rules import dose, stock
+from equipoise.conduct.rules.single_dose import sheet_of_dose
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
@@ -23,7 +24,8 @@ def sheet_again(act: Act, numbers: Sequence[int]) -> str:
     """Drug and milligrams of a sheet as they were told when it was made."""
     told = sealed_by(act, numbers)["dose"]
     ((protocol,),) = act.trial.values(EventRow, ("protocol_hash",), number=numbers[0])
-    sheet = dose.open_sheet(act.trial.protocol(protocol), told["day"])
+    under, mg = act.trial.protocol(protocol), Decimal(told["prepared_mg"])
+    sheet = sheet_of_dose(under, told["intervention"], told["day"], mg)
     act.tell(
         {
             "drug": told["drug"],
@@ -32,7 +34,7 @@ def sheet_again(act: Act, numbers: Sequence[int]) -> str:
             "to_waste_mg": told["wasted_mg"],
             "capped": told["capped"],
             "weight_kg": told["weight_kg"],
-            "fill_to_ml": dose.decimal_text(sheet.volume_ml),
+            ("fill_to_ml" if sheet.steps else "volume_ml"): dose.decimal_text(sheet.volume_ml),
             **({"steps": ", then ".join(told["steps"])} if "steps" in told else {}),
         }
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.enrolment.baseline import record_baseline
-from equipoise.conduct.actions.grounds import SHEET, accepted_weight, voided_sheets
+from equipoise.conduct.actions.grounds import accepted_weight, voided_sheets
 from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.infusion.infusion import (
     RUN,
@@ -43,6 +43,7 @@ from equipoise.conduct.rows.joined import filled_items
 from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, ItemRow
 from equipoise.conduct.rules import forms
 from equipoise.conduct.rules import infusion as running
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.conduct.rules.status import Turn, columns_of, standing_after
 from equipoise.conduct.rules.surroundings import AT_VISITS
 from equipoise.foundation.errors import listed
@@ -55,6 +56,7 @@ CODES = {
 ELSEWHERE = {
     "eligibility": "eligibility decides anew; reopen-screening takes an end of screening back",
     SHEET: "dose-sheet with a witness, or dose-sheet-cancel",
+    DOSE_SHEET: "dose-sheet with a witness, or dose-sheet-cancel",
     ADVERSE_EVENT: "adverse-event-update",
     "stage-entry": "enter-stage, with a reason",
 }
@@ -263,9 +265,13 @@ def _weight(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: 
 
 
 def _dosed_by(act: Act, old: str, new: Decimal | None) -> dict[str, list[str]]:
-    """Infusions that were given by a weight that is another now."""
-    states = ("running", "held", "ended")
-    given = filled_items(act.trial, act.participant.participant, SHEET, items=("weight",), states=states)
+    """Doses that were given by a weight that is another now."""
+    who, states = act.participant.participant, ("running", "held", "ended")
+    given = [
+        one
+        for form in (SHEET, DOSE_SHEET)
+        for one in filled_items(act.trial, who, form, items=("weight",), states=states)
+    ]
     found = sorted(one.visit for one in given if Decimal(one.value) == Decimal(old) and Decimal(one.value) != new)
     return {"given_by_the_old_weight": found} if found else {}
 

@@ -32,6 +32,7 @@ from equipoise.conduct.keys.credentials import credential_digest, hashed
 from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, CredentialRow, EventRow, FormRow, VisitRow
 from equipoise.conduct.rules import diary as rules
 from equipoise.conduct.rules import forms, windows
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, listed, raise_if_any
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -83,7 +84,7 @@ def diary_link(act: Act, participant: str) -> None:
 
     The PIN is chosen by the participant when the link is first opened.
     """
-    if act.course.phase not in ("screened", "consented", "eligible", "randomized") or act.course.follow_up in _ENDED:
+    if act.course.phase not in ("screened", "consented", "eligible", *IN_TRIAL) or act.course.follow_up in _ENDED:
         act.refuse("C501", participant, f"The participant {act.course.words}.", "somebody screened who is followed")
     secret = code(act.entropy, 6)
     known = {name for (name,) in act.trial.values(AccountRow, ("account",))}
@@ -171,7 +172,7 @@ def _asked(act: Act) -> rules.DiaryForms:
     asked = rules.diary_forms(act.protocol)
     if asked is None:
         act.refuse("C653", "diary", "The protocol asks nothing day by day.", "an open daily-use calendar")
-    if act.course.phase not in ("consented", "eligible", "randomized") or act.course.follow_up in _ENDED:
+    if act.course.phase not in ("consented", "eligible", *IN_TRIAL) or act.course.follow_up in _ENDED:
         act.refuse("C501", "diary", "Nothing more is asked.", "somebody who is followed", "Ask at the clinic.")
     return asked
 
@@ -289,7 +290,7 @@ def _diary(act: Act) -> dict[str, Any]:
         "told": [],
         "next": None,
     }
-    followed = act.course.phase in ("consented", "eligible", "randomized") and act.course.follow_up not in _ENDED
+    followed = act.course.phase in ("consented", "eligible", *IN_TRIAL) and act.course.follow_up not in _ENDED
     out |= {"followed": followed, "has_begun": act.course.phase != "screened"}
     if asked is None or not person.day_1:
         return out

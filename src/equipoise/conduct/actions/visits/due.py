@@ -7,8 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET
-from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
+from equipoise.conduct.actions.infusion.dose import dose_visit, infusion_visit, planned_days
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
 from equipoise.conduct.actions.visits.recording import (
@@ -22,6 +21,10 @@ from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, FormRow, ParticipantRow, QueryRow, SiteRow, VisitRow
 from equipoise.conduct.rules import adverse_events, forms, windows
+from equipoise.conduct.rules.dose import is_due
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
+from equipoise.conduct.rules.single_dose import single_days
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.protocol.language.design import BehaviouralIntervention
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
@@ -75,7 +78,7 @@ def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
             **place,
         }
 
-    followed = person.follow_up not in _LEFT and person.status in ("consented", "eligible", "randomized")
+    followed = person.follow_up not in _LEFT and person.status in ("consented", "eligible", *IN_TRIAL)
     if followed and person.day_1:
         yield from _visits(act, today, days, row)
         if not act.roles <= {"rater"}:
@@ -101,7 +104,7 @@ def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, An
         )
         if state != IN_ERROR
     }
-    after = act.participant.status != "randomized"
+    after = act.participant.status not in IN_TRIAL
     for entry in due_of(act).values():
         if after and entry.visit.target_day > (act.protocol.model.calendar.randomization_day or 1):
             continue
@@ -166,7 +169,7 @@ def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
 
 def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
     """Infusions and sessions that the plan has for everybody: those of one arm would tell it."""
-    if act.participant.treatment == "discontinued" or act.participant.status != "randomized":
+    if act.participant.treatment == "discontinued" or act.participant.status not in IN_TRIAL:
         return
     first, protocol = date.fromisoformat(act.participant.day_1), act.protocol
     for day in planned_days(protocol):
@@ -174,6 +177,15 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
         if (sheet is None or sheet.state not in ("ended", "cancelled", "not-given")) and on <= today:
             state, step = "overdue" if on < today else "due", "dose-sheet ..."
             yield row(state, f"infusion of day {day}", on, step, kind="infusion", target=on.isoformat())
+    entry = protocol.model.calendar.randomization_day or 1
+    for day in single_days(protocol):
+        # One of some arms alone would tell the arm; one before the entry into the trial has no sheet.
+        if day < entry or not all(is_due(protocol, arm, day) for arm in protocol.arm_ids):
+            continue
+        on, sheet = windows.date_of(day, first), form_of(act, dose_visit(protocol, day), DOSE_SHEET)
+        if (sheet is None or sheet.state not in ("ended", "cancelled")) and on <= today:
+            state = "overdue" if on < today else "due"
+            yield row(state, f"dose of day {day}", on, "dose-sheet ...", kind="dose", target=on.isoformat())
     for id, therapy in protocol.model.interventions.items():
         if not isinstance(therapy, BehaviouralIntervention):
             continue

@@ -13,6 +13,7 @@ from equipoise.conduct.actions.visits.due import open_forms, today_at
 from equipoise.conduct.actions.visits.recording import due_of
 from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, EventRow, ParticipantRow, QueryRow, VisitRow
 from equipoise.conduct.rules import forms
+from equipoise.conduct.rules.status import IN_TRIAL
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
 _LEFT = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
@@ -31,7 +32,7 @@ def progress(act: Act) -> None:
     everybody = act.trial.values(ParticipantRow, ("participant", "site", "status", "screening"))
     known = [row for row in everybody if not sites or row[1] in sites]
     planned = act.protocol.model.trial.planned_n.usable
-    people = [_person(act, id, site) for id, site, status, _ in sorted(known) if status == "randomized"]
+    people = [_person(act, id, site) for id, site, status, _ in sorted(known) if status in IN_TRIAL]
     act.load_none()
     by_site = {site: _pooled([row for row in people if row["site"] == site]) for site in {row[1] for row in known}}
     act.record(subject="progress", what={"people": len(people)})

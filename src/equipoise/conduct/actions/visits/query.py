@@ -15,6 +15,7 @@ from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED
 from equipoise.conduct.keys.quarantine import TEXT_LENGTH, is_sealed, place_of_query
 from equipoise.conduct.rows.tables import AccountRow, ItemRow, ParticipantRow, QueryRow, VisitRow
+from equipoise.conduct.rules.dose_places import is_dosing
 from equipoise.conduct.rules.form_items import Form
 from equipoise.conduct.rules.forms import Filling, item_of
 from equipoise.foundation.errors import listed
@@ -185,7 +186,7 @@ def _sees(act: Act, row: Any) -> bool:
     if row.blinding != "open" and not act.roles & READS_QUARANTINED:
         return False
     # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
-    return not (act.roles <= {"rater"} and row.visit.startswith("infusion-day-"))
+    return not (act.roles <= {"rater"} and is_dosing(row.visit))
 
 
 def _changed(act: Act, row: Any, **columns: Any) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET
 from equipoise.conduct.actions.infusion.infusion import RUN
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
@@ -15,6 +14,7 @@ from equipoise.conduct.actions.visits.recording import READS_QUARANTINED, due_of
 from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.keys.quarantine import is_sealed, opened_items
 from equipoise.conduct.rows.tables import FormRow, ItemRow, SignatureRow, VisitRow
+from equipoise.conduct.rules.dose_places import SHEET, is_dosing
 
 _ALWAYS = ("open", "paused", "frozen", "locked")
 HIDDEN = "quarantined until lock"
@@ -34,7 +34,7 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     for cell in act.trial.find(ItemRow, **wanted):
         row = ItemRow(**opened_items([cell._asdict()], key)[0]) if sees_all else cell
         # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
-        if rates_only and not sees_all and row.visit.startswith("infusion-day-"):
+        if rates_only and not sees_all and is_dosing(row.visit):
             continue
         if row.form == RUN and row.visit in under_way:
             continue
@@ -127,5 +127,5 @@ def _signatures(act: Act, participant: str) -> list[dict[str, Any]]:
     rows = act.trial.values(SignatureRow, names, participant=participant)
     found = [dict(zip(names, row, strict=True)) for row in rows]
     if roles_of(act) <= {"rater"}:
-        found = [row for row in found if not row["visit"].startswith("infusion-day-")]
+        found = [row for row in found if not is_dosing(row["visit"])]
     return sorted(found, key=lambda row: str(row["at"]))

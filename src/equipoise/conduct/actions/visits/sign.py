@@ -5,6 +5,7 @@ from __future__ import annotations
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.signing import MEANINGS, RESPONSIBLE, shown, signature_row
 from equipoise.conduct.actions.visits.recording import form_of
+from equipoise.conduct.rules.dose_places import is_dosing
 from equipoise.foundation.errors import listed
 
 
@@ -27,7 +28,7 @@ def _sign(
                 "a form that was recorded",
                 "Name visit=... and form=..., or neither for all records.",
             )
-        if act.roles <= {"rater"} and visit.startswith("infusion-day-"):
+        if act.roles <= {"rater"} and is_dosing(visit):
             act.refuse("C600", form, "It may tell the arm.", "a form that raters see")
         subject = f"form {form} at {visit}" + (f", {repeat}" if repeat != 1 else "")
     else:

@@ -29,6 +29,7 @@ from equipoise.conduct.actions.visits.recording import (
 from equipoise.conduct.rows.tables import IN_ERROR, FormRow, VisitRow
 from equipoise.conduct.rules import forms, windows
 from equipoise.conduct.rules.forms import item_of
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, listed
 from equipoise.protocol.language.design import BehaviouralIntervention
 
@@ -63,9 +64,11 @@ def visit(act: Act, participant: str, visit: str, on: date | None = None, by: st
     day = require_day(act, visit_kind(act, due.visit.target_day if due is not None else None), on)
     first = day_1_of(act)
     require_begun(act, visit, due)
-    after = act.course.phase != "randomized"
+    after = not act.course.is_in_trial
     if after and (due is None or due.visit.target_day > (act.protocol.model.calendar.randomization_day or 1)):
-        act.refuse("C501", visit, "The participant is not randomized.", "a visit planned before randomization")
+        act.refuse(
+            "C501", visit, f"The participant {act.course.words}.", "a visit planned before the entry into the trial"
+        )
     if due is not None:
         raise_problems(windows.check_timing(due, day, act.why))
     before = visit_row(act, visit)
@@ -440,7 +443,7 @@ def calendar(
     what = substance or daily[chosen].substances[0]
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
-    if act.course.phase not in ("consented", "eligible", "randomized"):
+    if act.course.phase not in ("consented", "eligible", *IN_TRIAL):
         act.refuse("C501", "calendar", "Nothing more is asked.", "somebody who consented")
     if last > act.now.local_date or last < first or (last - first).days > 400:
         act.refuse("C611", "last", f"The days {first} to {last}.", "days up to today, at most 400, in order")

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.grounds import SHEET, accepted_weight, voided_sheets
+from equipoise.conduct.actions.grounds import accepted_weight, voided_sheets
 from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.visits.recording import form_rows, joined, raise_problems, repeats_of, values_of
 from equipoise.conduct.rules import weight as rules
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.rules.windows import study_day_of
 from equipoise.foundation.errors import Problem
 
@@ -57,7 +59,7 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None, poun
     is held no dose is prepared, checked or started; one taken anew makes a sheet for another weight void.
     """
     stood = act.course if on is None else act.standing_on(on)
-    if stood.phase not in ("consented", "eligible", "randomized") or stood.follow_up == "dead":
+    if stood.phase not in ("consented", "eligible", *IN_TRIAL) or stood.follow_up == "dead":
         act.refuse("C501", "weight", f"The participant {stood.words}.", "somebody who consented")
     day = require_day(act, "weight", on)
     me = act.session.account
@@ -89,5 +91,5 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None, poun
 
 def voided(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
     """What the person is told of sheets that are void now."""
-    found = [row["visit"] for row in rows.get("form", []) if row["form"] == SHEET]
+    found = [row["visit"] for row in rows.get("form", []) if row["form"] in (SHEET, DOSE_SHEET)]
     return {"sheets_void": found} if found else {}
