@@ -43,6 +43,13 @@ def test_mathematics_is_mathml_and_no_formula_is_left_as_source(site: Path) -> N
         assert "MathJax" not in text
 
 
+def test_methods_begin_with_a_question_for_every_estimator() -> None:
+    from equipoise.protocol.vocabulary.estimators import ESTIMATORS
+
+    asked = (ROOT / "docs" / "methods" / "index.md").read_text("utf-8").partition("## The functions behind them")[0]
+    assert [name for name in ESTIMATORS if f"`{name}`" not in asked] == []
+
+
 def test_search_works_without_a_server_and_the_dark_is_there(site: Path) -> None:
     index = (site / "searchindex.js").read_text("utf-8")
     assert index.startswith("Search.setIndex(")
