@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from equipoise.cli.console import console, print_json, reported, working
 from equipoise.cli.options import JsonOption, ProtocolArgument
 from equipoise.cli.trial_options import DatabaseOption
 from equipoise.foundation.errors import Problem, UsageError, listed
+
+if TYPE_CHECKING:
+    from equipoise.conduct.entropy import Entropy
+    from equipoise.conduct.trial.create import FirstAccount
 
 CODES = {"U032": "A trial is made for training or for production, with accounts in roles that there are."}
 
@@ -57,39 +61,16 @@ def init(
     """
     import os
 
-    from equipoise.conduct.actions.permissions import ROLES
-    from equipoise.conduct.clock import zone_of
     from equipoise.conduct.entropy import SystemEntropy, code
-    from equipoise.conduct.trial.create import FirstAccount, create_trial
+    from equipoise.conduct.trial.create import create_trial
     from equipoise.workflow.library import read_protocol
 
     with reported(as_json=as_json):
-        if production is None:
-            raise UsageError(
-                Problem(
-                    "U032",
-                    "--production",
-                    "Neither --production nor --training is said.",
-                    "one of the two",
-                    "Begin with --training; participants who exist belong into --production.",
-                )
-            )
-        try:
-            zone_of(zone)
-        except ValueError:
-            raise UsageError(Problem("U032", "--zone", f"There is no time zone {zone!r}.", "an IANA name")) from None
+        _require_mode(production)
+        _require_zone(zone)
         entropy = SystemEntropy()
-        first, told = [], {}
-        for text in account or ["admin:administrator", "pharmacist:pharmacist"]:
-            name, _, roles = text.partition(":")
-            held = tuple(role for role in roles.split(",") if role)
-            if not name or not held or set(held) - set(ROLES):
-                raise UsageError(Problem("U032", "--account", f"Found {text!r}.", f"NAME:ROLE, of {listed(ROLES)}"))
-            given = os.environ.get("EQUIPOISE_PASSPHRASE")
-            told[name] = given or code(entropy, 5).lower()
-            first.append(FirstAccount(name, held, told[name]))
-        if not any("administrator" in one.roles for one in first):
-            raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
+        given = os.environ.get("EQUIPOISE_PASSPHRASE")
+        first = _first_accounts(account or ["admin:administrator", "pharmacist:pharmacist"], given, entropy)
         where = pharmacy or directory.with_name(f"{directory.name}-pharmacy")
         kept, copy = safety or directory.with_name(f"{directory.name}-safety"), code(entropy, 6).lower()
         chosen = read_protocol(protocol)
@@ -109,7 +90,7 @@ def init(
                 safety_copy=copy,
                 entropy=entropy,
             )
-    shown = {} if os.environ.get("EQUIPOISE_PASSPHRASE") else told
+    shown = {} if given else {one.account: one.passphrase for one in first}
     if as_json:
         print_json(
             {
@@ -135,3 +116,48 @@ def init(
     site = (chosen.model.sites or ("main",))[0]
     who = next(one.account for one in first if "administrator" in one.roles)
     out.print(f"Next: equipoise do {directory} activate-site site={site} approval=... --as {who}")
+
+
+def _require_mode(production: bool | None) -> None:
+    """Refuse to guess whether the participants exist (U032)."""
+    if production is None:
+        raise UsageError(
+            Problem(
+                "U032",
+                "--production",
+                "Neither --production nor --training is said.",
+                "one of the two",
+                "Begin with --training; participants who exist belong into --production.",
+            )
+        )
+
+
+def _require_zone(zone: str) -> None:
+    """Refuse a time zone that there is not (U032)."""
+    from equipoise.conduct.clock import zone_of
+
+    try:
+        zone_of(zone)
+    except ValueError:
+        raise UsageError(Problem("U032", "--zone", f"There is no time zone {zone!r}.", "an IANA name")) from None
+
+
+def _first_accounts(texts: list[str], passphrase: str | None, entropy: Entropy) -> list[FirstAccount]:
+    """The accounts that ``NAME:ROLE[,ROLE]`` say, each with a pass-phrase of its own unless one is given for all.
+
+    Raises U032 for a role that there is not, and where nobody would be administrator.
+    """
+    from equipoise.conduct.actions.permissions import ROLES
+    from equipoise.conduct.entropy import code
+    from equipoise.conduct.trial.create import FirstAccount
+
+    accounts = []
+    for text in texts:
+        name, _, listed_roles = text.partition(":")
+        roles = tuple(role for role in listed_roles.split(",") if role)
+        if not name or not roles or set(roles) - set(ROLES):
+            raise UsageError(Problem("U032", "--account", f"Found {text!r}.", f"NAME:ROLE, of {listed(ROLES)}"))
+        accounts.append(FirstAccount(name, roles, passphrase or code(entropy, 5).lower()))
+    if not any("administrator" in one.roles for one in accounts):
+        raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
+    return accounts

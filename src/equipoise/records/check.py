@@ -115,8 +115,8 @@ def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
         )
 
 
-def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
-    """Rows that contradict themselves or one another."""
+def _allocations(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """Arms missing beside arms given, people allocated without consent, randomizations not numbered 1, 2, ..."""
     people, allocations = tables["participants"], tables["allocations"]
     if 0 < allocations["arm"].null_count() < allocations.height:
         flag_rows(
@@ -159,6 +159,10 @@ def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
             "stages 1, 2, ... without a gap",
             "Number the randomizations of each participant from 1.",
         )
+
+
+def _days_of_contacts(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """Visits and sessions have a day where they took place, and there alone."""
     state, day = pl.col("state"), pl.col("day")
     flag_rows(
         faults,
@@ -195,6 +199,10 @@ def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
         ),
         "a day where delivered is true, none where it is false",
     )
+
+
+def _answers_about_use(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """Use on a day is known where it was asked about, and there alone."""
     flag_rows(
         faults,
         "daily_use",
@@ -209,6 +217,10 @@ def _sense(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
         ),
         "used true or false where asked is true, empty where asked is false",
     )
+
+
+def _ends_of_adverse_events(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+    """No adverse event ends before it begins."""
     flag_rows(
         faults,
         "adverse_events",
@@ -310,8 +322,14 @@ def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
         )
     else:
         _links(full, faults)
-        _sense(full, faults)
-        _outcome_events(full, faults)
+        for rows_agree in (
+            _allocations,
+            _days_of_contacts,
+            _answers_about_use,
+            _ends_of_adverse_events,
+            _outcome_events,
+        ):
+            rows_agree(full, faults)
     _units(full["daily_use"], faults)
     return faults
 

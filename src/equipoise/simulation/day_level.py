@@ -100,6 +100,30 @@ def _expit(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1.0 / (1.0 + np.exp(-x))
 
 
+def _log_odds_of_use(
+    p: DayLevelParameters,
+    poor: NDArray[np.bool_],
+    propensity: NDArray[np.float64],
+    responder: NDArray[np.bool_],
+    n_days: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Equation (U), what does not hang on the day before: (R, P) of each person, (T,) of the first days, (T,) regained.
+
+    What is regained is what a responder's effect has lost by each day; noughts where it does not fade.
+    """
+    person = (
+        p.use_log_odds
+        + p.use_poor_route * (poor - p.poor_route_share)
+        + p.use_person_sd * propensity
+        - p.responder_effect * responder
+    )
+    first_days = p.use_first_days * np.exp(-np.arange(n_days) / p.first_days_decay)
+    regained = np.zeros(n_days)
+    if p.responder_fading is not None:
+        regained = p.responder_effect * -np.expm1(-np.arange(n_days) / p.responder_fading)
+    return person, first_days, regained
+
+
 def simulate_day_level(
     design: TrialDesign,
     parameters: DayLevelParameters,
@@ -130,18 +154,7 @@ def simulate_day_level(
     responder = (
         uniform_grid(seed, numbers, n, once, Purpose.RESPONDER)[:, :, 0] < _by_arm(design, p.responder_share)[arm]
     )
-    # Equation (U), the part that does not change from day to day.
-    person = (
-        p.use_log_odds
-        + p.use_poor_route * (poor - p.poor_route_share)
-        + p.use_person_sd * propensity
-        - p.responder_effect * responder
-    )
-    first_days = p.use_first_days * np.exp(-np.arange(n_days) / p.first_days_decay)
-    regained = np.zeros(n_days)
-    if p.responder_fading is not None:
-        regained = p.responder_effect * -np.expm1(-np.arange(n_days) / p.responder_fading)
-
+    person, first_days, regained = _log_odds_of_use(p, poor, propensity, responder, n_days)
     true_use = np.zeros((*shape, n_days), dtype=np.uint8)
     calendar = np.zeros((*shape, n_days), dtype=np.uint8)
     urine = np.zeros((*shape, n_visits), dtype=np.uint8)
@@ -185,10 +198,7 @@ def simulate_day_level(
     run_over_trials(chunk, n_replicates, threads=threads)
     craving = _craving(design, p, seed, numbers, arm, poor, propensity, true_use, attended)
     abstinent = _abstinent(design, calendar, urine, gone_from)
-    reached = uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_REACHED)[:, :, 0] < p.six_months_reached
-    # Equation (S).
-    chance = _expit(p.six_months_log_odds + _by_arm(design, p.six_months_arm)[arm] + p.six_months_abstinent * abstinent)
-    says = reached & (uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_ABSTINENT)[:, :, 0] < chance)
+    reached, says = _six_months(design, p, seed, numbers, arm, abstinent)
     return SimulatedTrials(
         design=design,
         parameters=p,
@@ -208,6 +218,24 @@ def simulate_day_level(
         reached=reached,
         says_abstinent=says,
     )
+
+
+def _six_months(
+    design: TrialDesign,
+    p: DayLevelParameters,
+    seed: int,
+    numbers: NDArray[np.int64],
+    arm: NDArray[np.int8],
+    abstinent: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Equation (S): who is reached at six months, and who of them says that they are abstinent."""
+    from equipoise.simulation.streams import uniform_grid
+
+    n, once = design.n_participants, np.zeros(1)
+    reached = uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_REACHED)[:, :, 0] < p.six_months_reached
+    chance = _expit(p.six_months_log_odds + _by_arm(design, p.six_months_arm)[arm] + p.six_months_abstinent * abstinent)
+    says = reached & (uniform_grid(seed, numbers, n, once, Purpose.SIX_MONTHS_ABSTINENT)[:, :, 0] < chance)
+    return reached, says
 
 
 def _craving(

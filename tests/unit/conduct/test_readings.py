@@ -64,7 +64,7 @@ def test_a_forged_note_lets_no_other_protocol_be_used(staged, monkeypatch) -> No
 
     trial = staged()
     trial.enrol("P-1")
-    monkeypatch.setattr(readings, "_READ", {})
+    readings.read_version.cache_clear()
     real = library.definitions_of
     monkeypatch.setattr(library, "definitions_of", lambda protocol: {**real(protocol), "instrument x": {"key": "new"}})
     assert readings.fingerprint() == json.loads((trial.trial.directory / ".reading.json").read_text())["program"]

@@ -172,7 +172,7 @@ def test_a_program_that_reads_the_protocol_differently_is_refused(staged, monkey
     from equipoise.workflow import library
 
     trial = staged()
-    monkeypatch.setattr(readings, "_READ", {})
+    readings.read_version.cache_clear()
     monkeypatch.setattr(readings, "fingerprint", lambda: "another version of the program")
     real = library.definitions_of
     monkeypatch.setattr(library, "definitions_of", lambda protocol: {**real(protocol), "instrument x": {"key": "new"}})

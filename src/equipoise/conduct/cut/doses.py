@@ -12,14 +12,14 @@ from equipoise.conduct.rules.dose_places import planned_day_of
 from equipoise.protocol.language.design import DrugIntervention
 
 if TYPE_CHECKING:
+    from equipoise.conduct.cut.at_cut import LedgerAtCut
     from equipoise.conduct.cut.history import Row
-    from equipoise.conduct.cut.tables import _Cut
 
 # The intervention of an infusion, and of an injection or a spray, where arms are not told.
 MASKED, MASKED_DOSE = "study-infusion", "study-dose"
 
 
-def sheets_of(cut: _Cut) -> list[tuple[str, int, Row]]:
+def sheets_of(cut: LedgerAtCut) -> list[tuple[str, int, Row]]:
     """Doses that began: participant, planned day, sheet."""
     out = []
     for id in cut.entered:
@@ -29,7 +29,7 @@ def sheets_of(cut: _Cut) -> list[tuple[str, int, Row]]:
     return out
 
 
-def given_of(cut: _Cut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | None]:
+def given_of(cut: LedgerAtCut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | None]:
     """Intervention and prepared milligrams as the edition tells them."""
     if cut.opened.doses is not None:
         return cut.opened.doses[(id, day)]
@@ -42,7 +42,7 @@ def given_of(cut: _Cut, id: str, day: int, sheet: Row) -> tuple[str, Decimal | N
     return due, dose.sealed_sheet(protocol, arm, day, weight).prepared_mg
 
 
-def exposure_of(cut: _Cut) -> list[Row]:
+def exposure_of(cut: LedgerAtCut) -> list[Row]:
     """Every dose that was given, as far as it was."""
     out = []
     for id, day, sheet in sheets_of(cut):
@@ -78,7 +78,7 @@ def exposure_of(cut: _Cut) -> list[Row]:
     return out
 
 
-def _single(cut: _Cut, id: str, day: int, sheet: Row) -> Row:
+def _single(cut: LedgerAtCut, id: str, day: int, sheet: Row) -> Row:
     """The row of an injection or a spray: its milligrams go by the share of the volume that was given."""
     given = next(row for row in cut.forms[(id, "dose-given")] if row["visit"] == sheet["visit"])
     share = Fraction(cut.values(id, given)["ml"]) / Fraction(cut.values(id, sheet)["volume"])

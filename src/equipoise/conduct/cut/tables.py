@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from equipoise.conduct.clock import zone_of
+from equipoise.conduct.cut.at_cut import LedgerAtCut
 from equipoise.conduct.cut.doses import exposure_of, given_of, sheets_of
-from equipoise.conduct.rows.tables import IN_ERROR
-from equipoise.conduct.rules import dose, forms, windows
+from equipoise.conduct.rules import dose, windows
 from equipoise.conduct.rules.diary import DIARY
 from equipoise.conduct.rules.partial_dates import PartialDate, within
-from equipoise.conduct.rules.status import IN_TRIAL
-from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
-from equipoise.protocol.language.conditions import asked
 from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
@@ -42,8 +37,8 @@ def tables_of(
     shows_quarantined: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """Every table of Records. ``version`` gives the protocol of a hash: an infusion is read by the one it was under."""
-    cut = _Cut(ledger, protocol, edition, opened, version, shows_quarantined)
-    makers: dict[str, Callable[[_Cut], list[Row]]] = {
+    cut = LedgerAtCut(ledger, protocol, edition, opened, version, shows_quarantined)
+    makers: dict[str, Callable[[LedgerAtCut], list[Row]]] = {
         "participants": _participants,
         "allocations": _allocations,
         "visits": _visits,
@@ -67,134 +62,6 @@ def tables_of(
     return out
 
 
-@dataclass(frozen=True)
-class _Cut:
-    ledger: Ledger
-    protocol: Protocol
-    edition: Edition
-    opened: Opened
-    version: Callable[[str], Protocol]
-    shows_quarantined: bool
-
-    @cached_property
-    def people(self) -> dict[str, Row]:
-        return {row["participant"]: row for row in self.ledger.tables["participant"]}
-
-    @cached_property
-    def entered(self) -> dict[str, Row]:
-        """Who was randomized, or enrolled where nobody is."""
-        return {id: row for id, row in self.people.items() if row["status"] in IN_TRIAL}
-
-    @cached_property
-    def zones(self) -> dict[str, str]:
-        return {row["site"]: row["zone"] for row in self.ledger.tables["site"]}
-
-    @cached_property
-    def visit_rows(self) -> dict[tuple[str, str], Row]:
-        rows = self.ledger.tables["visit"]
-        return {(row["participant"], row["visit"]): row for row in rows if row["state"] != IN_ERROR}
-
-    @cached_property
-    def forms(self) -> dict[tuple[str, str], list[Row]]:
-        """Rows of forms by participant and form; not those that were entered in error."""
-        out: dict[tuple[str, str], list[Row]] = {}
-        for row in self.ledger.tables["form"]:
-            if row["state"] == IN_ERROR:
-                continue
-            out.setdefault((row["participant"], row["form"]), []).append(row)
-        return out
-
-    @cached_property
-    def baseline_schema(self) -> dict[str, Any]:
-        """Columns of the baseline variables that somebody has."""
-        known = {row["item"] for row in self.ledger.tables["item"] if row["form"] == "baseline" and not row["missing"]}
-        types = {"number": pl.Float64, "category": pl.String, "yes-no": pl.Boolean}
-        out: dict[str, Any] = {
-            id.replace("-", "_"): types[v.type] for id, v in self.protocol.model.baseline.items() if id in known
-        }
-        if any(row["form"] == "weight" and row["state"] == "accepted" for row in self.ledger.tables["form"]):
-            out["weight_kg"] = pl.Float64
-        return out
-
-    def today(self, id: str) -> date:
-        """The date on the wall of the participant's site at the cut."""
-        return windows.local_date(self.ledger.at, zone_of(self.zones.get(self.people[id]["site"], "UTC")))
-
-    def day_1(self, id: str) -> date | None:
-        text = self.people[id]["day_1"]
-        return date.fromisoformat(text) if text else None
-
-    def day(self, id: str, on: date | str | None) -> int | None:
-        """Study day of a date of a participant."""
-        first = self.day_1(id)
-        if first is None or not on:
-            return None
-        return windows.study_day_of(date.fromisoformat(on) if isinstance(on, str) else on, first)
-
-    def stage_days(self, id: str) -> dict[str, date]:
-        """Dates from which stages with a day 1 of their own count, for this participant."""
-        rows = self.forms.get((id, "stage-day-1"), [])
-        return {row["visit"].removeprefix("stage-"): date.fromisoformat(row["date"]) for row in rows}
-
-    def own(self, id: str) -> Protocol:
-        """The version of the protocol that the participant is under."""
-        return self.version(self.people[id]["protocol_hash"] or self.protocol.hash)
-
-    def planned_in_force(self, id: str, first: date) -> tuple[windows.DueVisit, ...]:
-        """Visits that the version in force plans for this participant's days; none where it is their own."""
-        if self.own(id).hash == self.protocol.hash:
-            return ()
-        return windows.due_visits(self.protocol, first, self.stage_days(id))
-
-    def last_day(self, id: str) -> int:
-        """Study day of the cut, or of the participant's death."""
-        today = self.day(id, self.today(id)) or -(10**6)
-        died = self.died(id)
-        return min(today, died, key=day_index) if died is not None else today
-
-    def died(self, id: str) -> int | None:
-        for row in self.forms.get((id, "disposition"), []):
-            if self.values(id, row).get("event") == "death":
-                return self.day(id, row["date"])
-        return None
-
-    def sheets(self, id: str) -> list[Row]:
-        """Dose sheets of a participant: of infusions, and of injections and sprays."""
-        return [*self.forms.get((id, "infusion-sheet"), []), *self.forms.get((id, "dose-sheet"), [])]
-
-    def values(self, id: str, form: Row) -> dict[str, str]:
-        """Values of a filling; what is missing is left out."""
-        found = self.ledger.items.get((id, form["visit"], form["form"], form["repeat"]), {})
-        return {item: row["value"] for item, row in found.items() if not row["missing"]}
-
-    def asked(self, id: str, visit: str, form: str) -> tuple[str, ...]:
-        """Items that a form asks of a participant at a visit, by what was answered there and elsewhere."""
-        made = forms.form_of(self.protocol, form)
-        items = tuple(item.id for item in made.items)
-        if all(item.when is None for item in made.items):
-            return items
-
-        def read(at: str, name: str) -> dict[str, str]:
-            rows = [row for row in self.forms.get((id, name), []) if row["visit"] == at]
-            return self.values(id, rows[-1]) if rows else {}
-
-        around = surroundings(self.protocol, made, visit, read)
-        own = read(visit, form)
-        if around is None:
-            return asked({item.id: item.when for item in made.items}, own)
-        return asked({item.id: item.when for item in made.items}, own, around.elsewhere)
-
-    def is_shown(self, blinding: str) -> bool:
-        """Whether what has this blinding class belongs to the edition."""
-        return blinding == "open" or (
-            self.shows_quarantined and (blinding == "quarantined" or self.edition == "unblinded")
-        )
-
-    def is_withheld(self, id: str, visit: str, form: str, repeat: int = 1) -> bool:
-        """Whether a filling was sealed when it was recorded and is not opened here, whatever the protocol says now."""
-        return (id, visit, form, repeat) in self.ledger.withheld
-
-
 def _float(text: str | None) -> float | None:
     return float(text) if text else None
 
@@ -204,7 +71,7 @@ def _answer(text: str | None) -> float | None:
     return {"yes": 1.0, "no": 0.0}[text] if text in ("yes", "no") else _float(text)
 
 
-def _participants(cut: _Cut) -> list[Row]:
+def _participants(cut: LedgerAtCut) -> list[Row]:
     screened: dict[str, date] = {}
     for event in cut.ledger.events:
         if event.action == "screen":
@@ -228,7 +95,7 @@ def _participants(cut: _Cut) -> list[Row]:
     return out
 
 
-def _baseline(cut: _Cut, id: str) -> Row:
+def _baseline(cut: LedgerAtCut, id: str) -> Row:
     found = cut.forms.get((id, "baseline"), [])
     values = cut.values(id, found[-1]) if found else {}
     out: Row = {}
@@ -246,7 +113,7 @@ def _baseline(cut: _Cut, id: str) -> Row:
     return out
 
 
-def _allocations(cut: _Cut) -> list[Row]:
+def _allocations(cut: LedgerAtCut) -> list[Row]:
     given = cut.ledger.given
     out = []
     for row in cut.ledger.tables["allocation"]:
@@ -274,7 +141,7 @@ def _allocations(cut: _Cut) -> list[Row]:
     return out
 
 
-def _received(cut: _Cut, id: str, arm: str) -> bool:
+def _received(cut: LedgerAtCut, id: str, arm: str) -> bool:
     """Whether something of the arm was given: its first dose; without doses to prepare, a session was held."""
     if dose.prepared(cut.protocol, arm):
         return bool(cut.forms.get((id, "infusion-run")) or cut.forms.get((id, "dose-given")))
@@ -284,7 +151,7 @@ def _received(cut: _Cut, id: str, arm: str) -> bool:
     )
 
 
-def _visits(cut: _Cut) -> list[Row]:
+def _visits(cut: LedgerAtCut) -> list[Row]:
     out = []
     for id in cut.entered:
         first = cut.day_1(id)
@@ -312,7 +179,7 @@ def _visit(id: str, name: str, target: int | None, day: int | None, state: str) 
     return {"participant_id": id, "visit": name, "target_day": target, "day": day, "state": state}
 
 
-def _unrecorded(cut: _Cut, id: str, due: windows.DueVisit) -> str:
+def _unrecorded(cut: LedgerAtCut, id: str, due: windows.DueVisit) -> str:
     """What a visit is of which nothing is recorded: missed once its window has closed; nothing yet while it is open."""
     died = cut.died(id)
     opens = cut.day(id, due.first)
@@ -321,7 +188,7 @@ def _unrecorded(cut: _Cut, id: str, due: windows.DueVisit) -> str:
     return "missed" if cut.today(id) > due.last else ""
 
 
-def _urine(cut: _Cut) -> list[Row]:
+def _urine(cut: LedgerAtCut) -> list[Row]:
     out = []
     asked = {id: entry for id, entry in cut.protocol.model.assessments.items() if entry.type == "urine"}
     visits = _visits(cut)
@@ -358,7 +225,7 @@ def _urine(cut: _Cut) -> list[Row]:
     return out
 
 
-def _daily_use(cut: _Cut) -> list[Row]:
+def _daily_use(cut: LedgerAtCut) -> list[Row]:
     due = windows.calendar_days(cut.protocol)
     out = []
     for name, entry in cut.protocol.model.assessments.items():
@@ -389,7 +256,7 @@ def _daily_use(cut: _Cut) -> list[Row]:
     return out
 
 
-def _assessments(cut: _Cut) -> list[Row]:
+def _assessments(cut: LedgerAtCut) -> list[Row]:
     out = []
     for name, entry in cut.protocol.model.assessments.items():
         instrument = find_instrument_of(cut.protocol, name)
@@ -414,7 +281,7 @@ def _assessments(cut: _Cut) -> list[Row]:
     return out
 
 
-def _vitals(cut: _Cut) -> list[Row]:
+def _vitals(cut: LedgerAtCut) -> list[Row]:
     kinds = {id: entry for id, entry in cut.protocol.model.assessments.items() if entry.type == "vitals"}
     out = []
     for id, day, sheet in sheets_of(cut):
@@ -439,7 +306,7 @@ def _vitals(cut: _Cut) -> list[Row]:
     return out
 
 
-def _sessions(cut: _Cut) -> list[Row]:
+def _sessions(cut: LedgerAtCut) -> list[Row]:
     out = []
     for name, entry in cut.protocol.model.interventions.items():
         if not isinstance(entry, BehaviouralIntervention):
@@ -474,7 +341,7 @@ def _sessions(cut: _Cut) -> list[Row]:
     return out
 
 
-def _adverse_events(cut: _Cut) -> list[Row]:
+def _adverse_events(cut: LedgerAtCut) -> list[Row]:
     out = []
     for id in cut.entered:
         for row in cut.forms.get((id, "adverse-event"), []):
@@ -497,7 +364,7 @@ def _adverse_events(cut: _Cut) -> list[Row]:
 _PARTIAL = tuple(f"{what}_{bound}_day" for what in ("onset", "end") for bound in ("earliest", "latest"))
 
 
-def _told_days(cut: _Cut, id: str, values: dict[str, str]) -> Row:
+def _told_days(cut: LedgerAtCut, id: str, values: dict[str, str]) -> Row:
     """Onset and end of an adverse event: the day, or the days between which it lies where the day is not known.
 
     Neither can be later than the site knew of the event, or, of an end, than the cut.
@@ -521,7 +388,7 @@ def _told_days(cut: _Cut, id: str, values: dict[str, str]) -> Row:
     return out
 
 
-def _events(cut: _Cut) -> list[Row]:
+def _events(cut: LedgerAtCut) -> list[Row]:
     """Outcome events: each that happened on its day; each that had not when it was last asked about, on that day."""
     out: dict[tuple[str, str, int | None], Row] = {}
     for name, entry in cut.protocol.model.assessments.items():
@@ -550,7 +417,7 @@ def _events(cut: _Cut) -> list[Row]:
     return list(out.values())
 
 
-def _disposition(cut: _Cut) -> list[Row]:
+def _disposition(cut: LedgerAtCut) -> list[Row]:
     out = []
     for id in cut.people:
         for row in cut.forms.get((id, "disposition"), []):
@@ -569,5 +436,5 @@ def _disposition(cut: _Cut) -> list[Row]:
     return out
 
 
-def _left(cut: _Cut, id: str, event: str, on: date | str, reason: str | None) -> Row:
+def _left(cut: LedgerAtCut, id: str, event: str, on: date | str, reason: str | None) -> Row:
     return {"participant_id": id, "event": event, "day": cut.day(id, on), "reason": reason}

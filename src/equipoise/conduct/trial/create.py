@@ -27,7 +27,6 @@ from equipoise.conduct.rules.single_dose import check_doses
 from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.ledger import Writer, writing
 from equipoise.conduct.trial.local_disk import require_local
-from equipoise.conduct.trial.protocol_versions import remember
 from equipoise.conduct.trial.slots import draw_slots
 from equipoise.conduct.trial.trial import CONFIG, Config, Mode, Trial, write_config
 from equipoise.foundation.errors import ConductError, OutputError, Problem, raise_if_any
@@ -117,7 +116,6 @@ def create_trial(
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_config(directory, config)
         trial = Trial(directory, config)
-        remember(protocol)
         owner = make_tables(trial)
         with owner.connection.cursor() as cursor:
             if config.writer:

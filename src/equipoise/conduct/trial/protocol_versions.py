@@ -73,22 +73,12 @@ def note_reading(rows: Rows, folder: Path, hash: str) -> None:
             partial.unlink(missing_ok=True)
 
 
-_READ: dict[str, Protocol] = {}
-
-
-def remember(protocol: Protocol) -> None:
-    """Spare the reading of a protocol that this process has read already."""
-    _READ[protocol.hash] = protocol
-
-
+@cache
 def read_version(text: str, hash: str) -> Protocol:
-    """The protocol of a stored version, with the definitions of this program; C006 where its hash is another."""
-    if hash not in _READ or _READ[hash].text != text:
-        _READ[hash] = _read_version(text, hash)
-    return _READ[hash]
+    """The protocol of a stored version, with the definitions of this program; C006 where its hash is another.
 
-
-def _read_version(text: str, hash: str) -> Protocol:
+    A text is read once in a process.
+    """
     from equipoise.protocol import read_protocol_text
     from equipoise.workflow.library import definitions_of
 
