@@ -197,11 +197,12 @@ def _make(
     entropy: Any,
 ) -> Any:
     from equipoise.conduct.trial.create import FirstAccount, create_trial
-    from equipoise.workflow.library import read_protocol
+    from equipoise.workflow.library import definitions_of, read_protocol
 
+    protocol = protocol or read_protocol("ketamine-mbrp-cocaine")
     accounts = [FirstAccount(who, roles, PASSPHRASE, who.title(), sites) for who, (roles, sites) in PEOPLE.items()]
     return create_trial(
-        protocol or read_protocol("ketamine-mbrp-cocaine"),
+        protocol.with_definitions(definitions_of(protocol)),  # as it will be read again
         folder,
         mode=mode,
         pharmacy=pharmacy,
