@@ -36,6 +36,7 @@ day-1                  -   Y   Y   -   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
+enrol                  -   Y   Y   -   -   -   -   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -   -
 session                -   Y   Y   -   -   -   -   -   -   -   -
 weight                 -   Y   Y   Y   -   -   -   -   -   -   -
@@ -52,6 +53,7 @@ appointments           -   Y   Y   -   Y   -   -   -   -   -   -
 events                 -   Y   Y   Y   -   -   Y   -   -   -   -
 leave                  -   Y   Y   -   -   -   -   -   -   -   -
 infusion               -   -   -   Y   -   -   -   -   -   -   -
+dose-given             -   -   -   Y   -   -   -   -   -   -   -
 unblind                -   -   Y   -   -   Y   Y   -   -   -   -
 unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
 unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -

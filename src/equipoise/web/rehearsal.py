@@ -16,6 +16,7 @@ from typing import Any
 
 from equipoise.conduct.clock import SetClock, zone_of
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.protocol import Protocol
@@ -38,6 +39,7 @@ PEOPLE = (
 NEAR = 120  # study days up to which visits are thought of as the course itself; calls lie beyond
 _SETTLED = 5  # days after which a missed visit has been recorded as missed
 _CONSENT = "1.0"
+USUAL_KG = 75  # of whom the simulation drew no weight
 ZONE = "America/New_York"  # of every site of a rehearsal
 
 
@@ -236,16 +238,17 @@ class Way:
 
     def enter(self) -> None:
         """Enter everything into the book."""
-        from equipoise.conduct.rules.windows import due_visits
+        from equipoise.conduct.rules.windows import anchor_is_enrolment, due_visits
 
         protocol, book = self.book.protocol, self.book
         first = self.day_1 - timedelta(days=4)
         book.at(first, 9, self._screen)
         book.at(first + timedelta(days=1), 11, self._decide)
         given_on = protocol.model.calendar.randomization_day
-        book.at(self.on(given_on or 1), 8.5, self._randomize)
-        if given_on not in (None, 1):
-            book.at(self.day_1, 8, lambda: self.do("carol", "day-1"))
+        book.at(self.on(given_on or 1), 8.5, self._enter)
+        follows = protocol.model.randomization is None and not anchor_is_enrolment(protocol)
+        if given_on not in (None, 1) or follows:
+            book.at(self.day_1, 8.6 if follows else 8, lambda: self.do("carol", "day-1"))
         due = {entry.name: entry for entry in due_visits(protocol, self.day_1)}
         told_to = 0
         for row in self.rows("visits"):
@@ -303,7 +306,11 @@ class Way:
         attested = dict.fromkeys(eligibility.include or {}, True) | dict.fromkeys(eligibility.exclude or {}, False)
         self.must("ivan", "eligibility", attested=attested)
 
-    def _randomize(self) -> None:
+    def _enter(self) -> None:
+        """Into the trial: randomized, or enrolled where nobody is."""
+        if self.book.protocol.model.randomization is None:
+            self.must("carol", "enrol")
+            return
         if self.do("carol", "randomize") is None and self.id not in self.book.lost:
             self.must("carol", "randomize", why="rehearsal: not all covariates are there")
 
@@ -326,15 +333,20 @@ class Way:
         by = "telephone" if "call" in visit or "telephone" in visit else "person"
         on = self.on(day)
         late = not due.first <= on <= due.last
-        before = day < (protocol.model.calendar.randomization_day or 1)
+        entry = protocol.model.calendar.randomization_day
+        before, told_later = day < (entry or 1), day < 1 and entry in (None, 1)
 
         def held() -> None:
             why = "the participant asked for another day" if late else ""
-            self.do("carol", "visit-forms", visit=visit, forms=whole, by=by, why=why)
+            if told_later:  # its study day is known once day 1 is: it is recorded then, with its own date
+                why = f"{why}; day 1 was not known then".removeprefix("; ")
+                self.do("carol", "visit-forms", visit=visit, forms=whole, by=by, why=why, on=on.isoformat())
+            else:
+                self.do("carol", "visit-forms", visit=visit, forms=whole, by=by, why=why)
             for form, told in sealed.items():
                 self.do("nina", "record", visit=visit, form=form, **told)
 
-        self.book.at(on, 8.2 if before else 13.5, held)
+        self.book.at(self.day_1 if told_later else on, 8.8 if told_later else 8.2 if before else 13.5, held)
 
     def _form(self, form: str, entry: Any, visit: str, told_to: int, day: int) -> dict[str, Any]:
         if entry.type == "urine":
@@ -363,12 +375,17 @@ class Way:
 
     def infusions(self) -> None:
         """Weight, sheet and check, the infusion with its readings."""
+        injected = set(single_days(self.book.protocol))
         for given in self.rows("exposure"):
-            if given["day"] is None or not self.rows("vitals"):
+            if given["day"] is None:
+                continue
+            if given["day"] in injected:
+                self._injection(given)
+            if given["day"] in injected or not self.rows("vitals"):
                 continue
             day = self.on(given["day"])
             start = 10.0
-            self.book.at(day, 9, lambda: self._weigh())
+            self.book.at(day, 9, lambda given=given: self._weigh(given))  # type: ignore[misc]
             self.book.at(day, 9.2, lambda: self._prepare())
             self.book.at(day, start, lambda: self.do("nina", "infusion-start"))
             for reading in self.rows("vitals"):
@@ -379,8 +396,27 @@ class Way:
             why = "" if given["delivered_mg"] == given["planned_mg"] else "asked to stop"
             self.book.at(day, start + minutes / 60, lambda why=why: self.do("nina", "infusion-stop", why=why))  # type: ignore[misc]
 
-    def _weigh(self) -> None:
-        kg = _plain(self.person["weight_kg"])
+    def _injection(self, given: dict[str, Any]) -> None:
+        """Weight, sheet and check, and the dose given at once; none before the entry, and of the arm's own alone."""
+        if given["day"] < (self.book.protocol.model.calendar.randomization_day or 1):
+            return
+        day = self.on(given["day"])
+
+        def give() -> None:
+            self._weigh(given)
+            listed = self.book.do("phil", "dose-sheets")
+            if listed is None or self.id not in {row["participant"] for row in listed.told["sheets"]}:
+                return  # the list's arm, which is not the simulation's, gets nothing on this day
+            self._prepare()
+            self.do("nina", "dose-given", where="left deltoid")
+
+        self.book.at(day, 9, give)
+
+    def _weigh(self, given: dict[str, Any]) -> None:
+        told = self.person.get("weight_kg")
+        if told is None and given["delivered_mg_per_kg"]:
+            told = round(given["delivered_mg"] / given["delivered_mg_per_kg"], 1)
+        kg = _plain(told or USUAL_KG)
         made = self.do("nina", "weight", kg=kg)
         if made is not None and made.answer.get("state") == "held":
             self.do("carol", "weight", kg=kg)
@@ -401,8 +437,11 @@ class Way:
                 continue
             told = {"minutes": row["minutes"], "practice": row["home_practice_minutes"], "fidelity": row["fidelity"]}
             given = {name: _plain(value) for name, value in told.items() if value is not None}
+            day, entry = row["day"], self.book.protocol.model.calendar.randomization_day or 1
+            if day < entry:
+                continue  # no action records treatment before the entry
             self.book.at(
-                self.on(row["day"]),
+                self.on(day),
                 15,
                 lambda row=row, given=given: self.do(  # type: ignore[misc]
                     "carol",
@@ -433,6 +472,8 @@ class Way:
             self.do("carol", "complete")
         elif row["event"] == "lost_to_follow_up":
             self.do("carol", "lost", why=reason)
+        elif row["event"] == "treatment_discontinuation":
+            self.do("ivan", "discontinue", why=reason)
         else:
             self.do("carol", "withdraw", scope="visits", why=reason)
 

@@ -38,7 +38,7 @@ STATUS_WORDS = {
     "screened": "screened",
     "not_enrolled": "not enrolled",
     "consented": "consented, not yet found eligible",
-    "eligible": "eligible, not yet randomized",
+    "eligible": "eligible, not yet in the trial",
     "randomized": "randomized",
     "enrolled": "enrolled",
 }
@@ -138,6 +138,13 @@ def visit_words(visit: str) -> str:
 def role_words(roles: Iterable[str]) -> str:
     """Roles as people say them."""
     return ", ".join(ROLE_WORDS.get(role, role) for role in roles)
+
+
+def typed_time(text: str, today: date) -> str:
+    """A time as people type it, 10:40, on a date; anything else as it is."""
+    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        return f"{today.isoformat()}T{text.zfill(5) if text.count(':') == 1 else text.zfill(8)}"
+    return text
 
 
 def standing_words(standing: dict[str, Any]) -> str:

@@ -84,6 +84,7 @@ def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else(
         "audit": "audit-trail",
         "copy": "copy",
         "infusion": "read-infusion",
+        "dose-given": "read-dose",
         "events": "read",
         "leave": "participants",
         "unblind": "unblind",
@@ -96,7 +97,8 @@ def test_a_page_of_one_action_is_open_to_those_who_may_do_it_and_to_nobody_else(
     assert POLICY["correct"] == MATRIX["correct"]
     assert POLICY["entered-in-error"] == MATRIX["entered-in-error"]
     assert POLICY["queries"] == MATRIX["queries"]
-    assert POLICY["randomize"] == MATRIX["randomize"]
+    for action in ("randomize", "enrol", "dose-given"):
+        assert POLICY[action] == MATRIX[action], action
     assert POLICY["eligibility"] == MATRIX["read-eligibility"]
 
 

@@ -131,6 +131,7 @@ randomize              -   Y   Y   -   -   -   -   -   -   -   -
 randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
 read                   -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 read-consent           -   Y   Y   -   -   -   -   Y   Y   -   -
+read-dose              -   -   -   Y   -   -   -   -   -   -   -
 read-diary             -   Y   Y   -   Y   -   -   Y   Y   -   -
 read-closing           Y   -   Y   -   -   -   Y   Y   Y   -   -
 read-eligibility       -   Y   Y   -   -   -   Y   Y   Y   -   -

@@ -45,6 +45,18 @@ def single_days(protocol: Protocol) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def label_of_day(protocol: Protocol, day: int, volume: str) -> str:
+    """The label of the syringe or bottle of a study day, of ``volume`` mL: the route where every arm has the same."""
+    ways = {
+        (drug.type, drug.route or "")
+        for arm in protocol.arm_ids
+        for id, drug in single_doses(protocol, arm).items()
+        if day in infusion_days(drug) and protocol.gives_on(arm, id, day)
+    }
+    kind, route = ways.pop() if len(ways) == 1 else ("dose", "")
+    return f"Study {kind} {volume} mL{f', {route}' if route else ''}"
+
+
 def volume_ml(drug: DrugIntervention, mg: Decimal) -> Fraction:
     """Millilitres that hold ``mg``; ``ValueError`` where the strength is not stated."""
     strength = drug.concentration.usable

@@ -5,7 +5,6 @@ While it runs, and half an hour beyond the last reading due, this page stays ope
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from equipoise.web.pages.participants import bar
 from equipoise.web.passphrase_again import second_person
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
-from equipoise.web.words import day_words, zone_words
+from equipoise.web.words import day_words, typed_time, zone_words
 
 ASIDE = ("C013", "C014", "C030")
 NEAR = 2.0  # minutes from a reading that is due within which one counts as it
@@ -160,10 +159,7 @@ class Bedside:
 
     def _at(self) -> str:
         """A time as people type it, 10:40, on today's date of the site."""
-        said = self.fields["at"].value
-        if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", said):
-            return f"{self._now().date().isoformat()}T{said.zfill(5) if said.count(':') == 1 else said.zfill(8)}"
-        return said
+        return typed_time(self.fields["at"].value, self._now().date())
 
     def _ask_again(self) -> None:
         """What a correction or a reading refused: never a stop rule that is passed over."""

@@ -8,8 +8,11 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from equipoise.conduct.rows.tables import SiteRow
+from equipoise.conduct.actions.infusion.dose import planned_days
+from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
+from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.protocol import Protocol
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
 from equipoise.web.page import page
@@ -22,7 +25,9 @@ from equipoise.web.words import counted, day_words, role_words, standing_words, 
 # randomized stands where others are randomized.
 _ACTS = (
     ("infusion", "Infusion", ("randomized",)),
+    ("dose-given", "Injection or spray", ("randomized",)),
     ("events", "Adverse events", ("consented", "eligible", "randomized", "not_enrolled")),
+    ("day-1", "Study day 1", ("randomized",)),
     ("weight", "Weight", ("consented", "eligible", "randomized")),
     ("session", "Session", ("randomized",)),
     ("calendar", "Calendar of use", ("randomized",)),
@@ -117,6 +122,11 @@ def participant(request: Any, participant: str) -> HttpResponse:
     zone = request.served.trial.first(SiteRow, site=standing["site"]).zone
     now = request.served.now(zone).local_date
     status = standing["status"]
+    protocol = protocol_of(request, participant)
+    is_randomizing = protocol.model.randomization is not None
+    absent = acts_without_a_place(protocol)
+    if status in IN_TRIAL and standing["day_1"]:
+        absent.add("day-1")
     return render(
         request,
         "participant.html",
@@ -127,11 +137,15 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "day_1": day_words(standing["day_1"]),
             "way": _way(told, now) if standing["day_1"] else "",
             "table": _table(told, now) if standing["day_1"] else None,
-            "steps": _steps(told, standing, request.roles) if status in ("screened", "consented", "eligible") else [],
+            "steps": _steps(told, standing, request.roles, is_randomizing)
+            if status in ("screened", "consented", "eligible")
+            else [],
+            "is_randomizing": is_randomizing,
             "acts": [
                 (f"/p/{participant}/{name}/", words)
                 for name, words, states in _ACTS
-                if ("randomized" if status in IN_TRIAL else status) in states
+                if name not in absent
+                and ("randomized" if status in IN_TRIAL else status) in states
                 and may(name, request.roles)
                 and allows(request.served.trial, name)
             ],
@@ -142,6 +156,26 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "next": standing["next"] if standing["next"] and "visit" in standing["next"] else None,
         },
     )
+
+
+def protocol_of(request: Any, participant: str) -> Protocol:
+    """The protocol in force for a participant: that of their consent."""
+    trial = request.served.trial
+    row = trial.first(ParticipantRow, participant=participant)
+    found: Protocol = trial.protocol((row.protocol_hash if row is not None else "") or trial.protocol_hash)
+    return found
+
+
+def acts_without_a_place(protocol: Protocol) -> set[str]:
+    """What the protocol has none of: infusions, injections or sprays, a code to break."""
+    out = set()
+    if single_days(protocol) and not planned_days(protocol):
+        out.add("infusion")
+    if not single_days(protocol):
+        out.add("dose-given")
+    if protocol.model.randomization is None:
+        out |= {"unblind", "unblind-for"}
+    return out
 
 
 def _way(told: Mapping[str, Any], now: date) -> Any:
@@ -248,8 +282,10 @@ def _told_since_last(told: Mapping[str, Any], visit: str, form: str) -> dict[str
     return {"state": "recorded"} if any(before < day <= until for day in days) else {}
 
 
-def _steps(told: Mapping[str, Any], standing: Mapping[str, Any], roles: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The steps to randomization, each with whether it is done and who does it."""
+def _steps(
+    told: Mapping[str, Any], standing: Mapping[str, Any], roles: tuple[str, ...], is_randomizing: bool
+) -> list[dict[str, Any]]:
+    """The steps to randomization, or to the enrolment where nobody is randomized, each with whether it is done and who does it."""
     person, forms = standing["participant"], told["forms"]
     at = f"/p/{person}/"
     baseline = {key: value for key, value in forms.get("baseline baseline 1", {}).items() if key != "state"}
@@ -270,13 +306,15 @@ def _steps(told: Mapping[str, Any], standing: Mapping[str, Any], roles: tuple[st
             standing["status"] == "eligible",
             f"{at}eligibility/",
         ),
-        _step("day-1", "Study day 1", day_words(standing["day_1"]), standing["day_1"], f"{at}day-1/"),
     ]
+    if is_randomizing:
+        steps.append(_step("day-1", "Study day 1", day_words(standing["day_1"]), standing["day_1"], f"{at}day-1/"))
     if admission is not None:
         name = admission["visit"]
         held = told["visits"].get(name, {}).get("state") == "attended"
         steps.append(_step("visit", visit_words(name), "held", held, f"{at}visit/{name}/"))
-    steps.append(_step("randomize", "Randomize", "", False, f"{at}randomize/"))
+    entry, words = ("randomize", "Randomize") if is_randomizing else ("enrol", "Enrol")
+    steps.append(_step(entry, words, "", False, f"{at}{entry}/"))
     for step in steps:
         step["may"] = may(step["page"], roles)
     return steps

@@ -1,24 +1,74 @@
-"""Randomization: a page of its own that says what will happen; the code is typed once more, and it is never undone."""
+"""The way into a trial: a randomization, or an enrolment where nobody is randomized; a page that says what will happen.
+
+The code is typed once more, and it is never undone.
+"""
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
+from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
 from equipoise.web.page import page
 from equipoise.web.pages.eligibility import criteria
-from equipoise.web.pages.participants import bar
+from equipoise.web.pages.participants import bar, protocol_of
 from equipoise.web.render import render
 from equipoise.web.words import day_words
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One way in: its action, what it is called, what it will do."""
+
+    action: str
+    verb: str
+    done: str
+    will: str
+
+
+RANDOMIZATION = Entry(
+    "randomize",
+    "Randomize",
+    "randomized",
+    "is given the next sealed slot of the trial. This cannot be undone: for somebody who should not have been "
+    "randomized there is a further entry, never an erasure. You will see a receipt and the handle of the slot. Nobody "
+    "at the site is told the arm, now or by the receipt.",
+)
+ENROLMENT = Entry(
+    "enrol",
+    "Enrol",
+    "enrolled",
+    "enters the treatment that everybody gets: the protocol randomizes nobody. This cannot be undone: who leaves is "
+    "recorded as leaving, never erased. You will see a receipt.",
+)
 
 
 @page("randomize", "p/<participant>/randomize/")
 def randomize(request: Any, participant: str) -> HttpResponse:
     """Randomize somebody: given once."""
+    return _entry(request, participant, RANDOMIZATION)
+
+
+@page("enrol", "p/<participant>/enrol/")
+def enrol(request: Any, participant: str) -> HttpResponse:
+    """Enrol somebody where nobody is randomized: once."""
+    return _entry(request, participant, ENROLMENT)
+
+
+def way_in(request: Any, participant: str) -> Entry:
+    """How the participant enters, by the protocol of their consent."""
+    return RANDOMIZATION if protocol_of(request, participant).model.randomization is not None else ENROLMENT
+
+
+def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
+    planned = way_in(request, participant)
+    if request.method != "POST" and planned is not way:
+        return HttpResponseRedirect(f"/p/{participant}/{planned.action}/")
     told = request.served.do(request.who, "read-eligibility", {"participant": participant}).told
     standing = told["standing"]
     fields = {
@@ -36,7 +86,7 @@ def randomize(request: Any, participant: str) -> HttpResponse:
             if fields["participant"].value != participant:
                 found = f"{fields['participant'].value or 'Nothing'} was typed, and the page is for {participant}."
                 raise ConductError(Problem("C014", "participant", found, participant))
-            request.served.do(request.who, "randomize", {"participant": participant}, why=fields["why"].value, key=key)
+            request.served.do(request.who, way.action, {"participant": participant}, why=fields["why"].value, key=key)
             return HttpResponseRedirect(f"/receipt/{key}/", status=303)
         except (ConductError, UsageError) as error:
             if error.problems[0].code == "C013":
@@ -49,15 +99,17 @@ def randomize(request: Any, participant: str) -> HttpResponse:
         request,
         "randomize.html",
         {
-            "title": f"{'Not randomized' if summary.lines else 'Randomize'}: {participant}",
+            "title": f"{f'Not {way.done}' if summary.lines else way.verb}: {participant}",
             "bar": bar(standing),
             "participant": participant,
+            "way": way,
+            "not_done": f"Not {way.done}",
             "rulings": criteria(told, {}),
             "fields": fields,
             "asked": asked or bool(summary.lines),
             "summary": summary,
             "key": key,
-            "done": standing["status"] == "randomized",
+            "done": standing["status"] in IN_TRIAL,
             "facts": [
                 (
                     "Consent",

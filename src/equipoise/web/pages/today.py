@@ -45,6 +45,8 @@ def today(request: Any) -> HttpResponse:
         for entry in entries:
             if entry["kind"] == "infusion":
                 entry |= {"to": f"/p/{entry['participant']}/infusion/", "do": "To the infusion"}
+            elif entry["kind"] == "dose":
+                entry |= {"to": f"/p/{entry['participant']}/dose-given/", "do": "To the dose"}
     groups = [(name, [entry for entry in entries if entry["group"] == name]) for name in _GROUPS]
     due = sum(entry["group"] in ("Overdue", "Due today") for entry in entries)
     return render(
@@ -139,7 +141,7 @@ def _entry(row: Mapping[str, Any], now: date) -> dict[str, Any]:
             "chip": ("due", "days to ask"),
             "to": f"/p/{person}/calendar/",
         }
-    elif kind in ("infusion", "session"):
+    elif kind in ("infusion", "dose", "session"):
         late = row["state"] == "overdue"
         entry |= {
             "what": _plain(row["what"]),

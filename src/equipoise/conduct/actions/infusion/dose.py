@@ -137,6 +137,9 @@ def dose_sheet(
     today = study_day_of(act.now.local_date, day_1_of(act))
     planned = _planned(act, day)
     require_planned(act, planned)
+    if planned < (protocol.model.calendar.randomization_day or 1):
+        found = f"The dose of study day {planned} comes before the entry into the trial."
+        act.refuse("C522", "day", found, "a dose after it", "What was given before stands in the source documents.")
     if planned != today:
         act.require_why(f"A dose planned for study day {planned} was prepared on day {today}")
     visit = dose_visit(protocol, planned)
