@@ -1,4 +1,4 @@
-"""Enrolment where nobody is randomized, and injections as they are given: through pages alone, by those whose they are."""
+"""Enrolment where nobody is randomized, and injections as given: through pages alone, by those whose they are."""
 
 from __future__ import annotations
 
@@ -119,6 +119,6 @@ def test_what_comes_before_the_entry_into_the_trial_is_refused_with_a_code(stage
         desk.do("phil", "dose-sheet", participant="P-1", day=-2, sealed=True)
     desk.do("carol", "randomize", participant="P-1")
     desk.staged.clock.at += timedelta(hours=1)
-    with pytest.raises(ConductError, match="C522.*\n.*study day -2 comes before the entry into the trial"):
+    with pytest.raises(ConductError, match=r"C522.*\n.*study day -2 comes before the entry into the trial"):
         desk.do("phil", "dose-sheet", participant="P-1", day=-2, sealed=True, why="it was given")
     assert desk.staged.rows("SELECT count(*) FROM form WHERE form = 'dose-sheet'") == [(0,)]

@@ -285,7 +285,7 @@ def _told_since_last(told: Mapping[str, Any], visit: str, form: str) -> dict[str
 def _steps(
     told: Mapping[str, Any], standing: Mapping[str, Any], roles: tuple[str, ...], is_randomizing: bool
 ) -> list[dict[str, Any]]:
-    """The steps to randomization, or to the enrolment where nobody is randomized, each with whether it is done and who does it."""
+    """The steps to randomization or enrolment, each with whether it is done and who does it."""
     person, forms = standing["participant"], told["forms"]
     at = f"/p/{person}/"
     baseline = {key: value for key, value in forms.get("baseline baseline 1", {}).items() if key != "state"}

@@ -24,7 +24,16 @@ _COLUMNS = (
 )
 _READING = frozenset(
     {
-        *("read", "read-visit", "read-eligibility", "read-infusion", "read-dose", "read-diary", "read-own-diary", "read-closing"),
+        *(
+            "read",
+            "read-visit",
+            "read-eligibility",
+            "read-infusion",
+            "read-dose",
+            "read-diary",
+            "read-own-diary",
+            "read-closing",
+        ),
         *("participants", "due", "queries", "envelopes", "audit-trail", "progress", "dose-sheets", "slots-read"),
     }
 )

@@ -28,9 +28,7 @@ def read_dose(act: Act, participant: str) -> None:
     """
     act.record(subject="dose", what={"read": "dose"}, answer={"participant": participant})
     visits = {day: dose_visit(act.protocol, day) for day in single_days(act.protocol)}
-    found = {
-        day: row.state for day, visit in visits.items() if (row := form_of(act, visit, DOSE_SHEET)) is not None
-    }
+    found = {day: row.state for day, visit in visits.items() if (row := form_of(act, visit, DOSE_SHEET)) is not None}
     order = [day for state in _FIRST for day in sorted(found, reverse=True) if found[day] == state]
     given = [
         {"day": day, **values_of(act, visits[day], "dose-given")} for day in sorted(found) if found[day] == "ended"
