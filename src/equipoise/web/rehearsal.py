@@ -333,8 +333,8 @@ class Way:
         by = "telephone" if "call" in visit or "telephone" in visit else "person"
         on = self.on(day)
         late = not due.first <= on <= due.last
-        entry = protocol.model.calendar.randomization_day
-        before, told_later = day < (entry or 1), day < 1 and entry in (None, 1)
+        given_on = protocol.model.calendar.randomization_day
+        before, told_later = day < (given_on or 1), day < 1 and given_on in (None, 1)
 
         def held() -> None:
             why = "the participant asked for another day" if late else ""
