@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.tabulated import Regressions, tabulate
 from equipoise.endpoints.endpoint_values import Derived
@@ -82,12 +83,6 @@ class BinaryData:
         }
 
 
-def _adjusted(names: tuple[str, ...], kept: Mask | None = None) -> str:
-    if kept is not None:
-        names = tuple(name for name, there in zip(names, kept, strict=True) if there)
-    return f", adjusted for {', '.join(names)}" if names else ""
-
-
 def _left_out(data: BinaryData, counted: Regressions, fits: LogisticFits) -> tuple[str, ...]:
     """Names of what the one trial's model went without; of many trials at once nothing is named."""
     if data.comparison.n_trials != 1 or not fits.codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
@@ -117,7 +112,7 @@ def fit_logistic_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         level=analysis.ci_level,
         codes=codes,
         method="logistic regression, maximum likelihood, Wald limits"
-        + _adjusted(data.comparison.names, fits.kept[0, 2:] if single else None),
+        + adjusted_words(data.comparison, fits.kept[0, 2:] if single else None),
         left_out=_left_out(data, counted, fits),
         details={
             "log_likelihood": counted.of_trials(fits.log_lik),
@@ -203,7 +198,7 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             p_value=of(test.p_value),
             codes=of(fits.codes | test.codes | limits.codes),
             method="logistic regression, Firth's penalised likelihood, profile limits"
-            + _adjusted(data.comparison.names, kept),
+            + adjusted_words(data.comparison, kept),
             left_out=_left_out(data, counted, fits),
             details={"penalised_log_likelihood": of(fits.log_lik)},
             **data.shared(),  # type: ignore[arg-type]

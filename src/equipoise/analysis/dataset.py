@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +61,7 @@ class Comparison:
     factors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # covariates in order, with the levels of categories
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
     is_interaction: bool = False  # ``experimental`` is the product of two factors, whose own columns are covariates
+    labels: Mapping[str, str] = field(default_factory=dict)  # of covariates and factors, where they have one
     periods: Periods | None = None  # of a crossover; ``experimental`` is then who has the experimental one first
 
     @property
@@ -152,6 +154,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
             reference=treatments[1],
             incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
             is_interaction=True,
+            labels=_labels(protocol),
         )
     return Comparison(
         rows=rows,
@@ -165,6 +168,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
         factors=factors_of(protocol, analysis.covariates),
         levels=_levels(protocol, analysis.covariates),
+        labels=_labels(protocol),
     )
 
 
@@ -229,6 +233,11 @@ def factors_of(protocol: Protocol, names: tuple[str, ...]) -> tuple[tuple[str, t
         (name, variable.levels if variable.type == "category" else ())
         for name, variable in zip(names, variables, strict=True)
     )
+
+
+def _labels(protocol: Protocol) -> dict[str, str]:
+    """What baseline variables are called in tables, where the protocol says so."""
+    return {id: variable.label for id, variable in protocol.model.baseline.items() if variable.label}
 
 
 def _levels(protocol: Protocol, names: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -16,6 +16,7 @@ from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.dataset import Comparison, covariate_columns, factors_of, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.missing_rules import experimental_rows
+from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
 from equipoise.analysis.strategies import apply_strategies, cells_after
 from equipoise.analysis.time_terms import n_time_columns
@@ -585,7 +586,6 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
     coefficient[chosen] = counted.of_trials(fits.coefficients[:, 1])
     error[chosen] = counted.of_trials(fits.standard_errors[:, 1])
     codes[chosen] = counted.of_trials(fits.codes)
-    names = completed.comparison.names
     each = from_coefficient(
         estimator="firth",
         scale="odds_ratio",
@@ -593,8 +593,7 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
         standard_error=error,
         level=analysis.ci_level,
         codes=codes,
-        method="logistic regression, Firth's penalised likelihood"
-        + (f", adjusted for {', '.join(names)}" if names else ""),
+        method="logistic regression, Firth's penalised likelihood" + adjusted_words(completed.comparison),
         **data.shared(),  # type: ignore[arg-type]
     )
     out = pool_outcome(each, completed, analysis, n_trials)

@@ -12,6 +12,7 @@ from scipy import special
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, long_rows
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.model_words import joined, term_words
 from equipoise.analysis.outcome import Outcome, from_coefficient
 from equipoise.analysis.results import ModelCurve
 from equipoise.analysis.time_terms import (
@@ -201,12 +202,12 @@ def _columns_words(line: _Line) -> str:
     }.get(line.analysis.time, "a line over weeks for each arm")
     first = len(line.names) - len(line.comparison.names)
     there = line.fits.kept[0] if line.is_single else np.ones(len(line.names), dtype=np.bool_)
-    adjusted = [
-        f"{name} by visit" if name.split(": ")[0] in line.analysis.covariates_by_visit else name
-        for name, kept in zip(line.comparison.names, there[first:], strict=True)
-        if kept
-    ]
-    return f"{time}; adjusted for {', '.join(adjusted)}" if adjusted else time
+    adjusted: dict[str, None] = {}
+    for name, kept in zip(line.comparison.names, there[first:], strict=True):
+        if kept:
+            by_visit = name.split(": ")[0] in line.analysis.covariates_by_visit
+            adjusted[term_words((name,), line.comparison.labels)[0] + (" by visit" if by_visit else "")] = None
+    return f"{time}; adjusted for {joined(list(adjusted))}" if adjusted else time
 
 
 def _left_out(line: _Line) -> tuple[str, ...]:

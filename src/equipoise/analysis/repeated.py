@@ -11,6 +11,7 @@ from scipy import special
 from equipoise.analysis.crossover import fit_within_means
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, Mask, long_rows, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.model_words import adjusted_words, joined, term_words
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.analysis.time_terms import (
     Contrast,
@@ -90,10 +91,12 @@ def _left_out(
     return names, informative
 
 
-def _named(names: tuple[str, ...], kept: Mask, comparison: Comparison) -> str:
-    """Columns of the model in a sentence; of one trial those of the fit that was made."""
+def _named(names: tuple[str, ...], kept: Mask, comparison: Comparison, derived: Derived) -> str:
+    """Terms of the model beside the constant, in words; of one trial those of the fit that was made."""
     single = comparison.n_trials == 1
-    return ", ".join(name for name, there in zip(names, kept, strict=True) if there or not single)
+    used = [name for name, there in zip(names, kept, strict=True) if (there or not single) and name != "constant"]
+    words = term_words(used, comparison.labels, derived.visit_names)
+    return f"{'term' if len(words) == 1 else 'terms'}: {joined(words)}"
 
 
 def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
@@ -131,7 +134,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
             method=(
                 "logistic mixed model, random intercept, adaptive Gauss-Hermite quadrature with "
                 f"{analysis.nodes} nodes; "
-                f"columns {_named(names, fits.kept[0], comparison)}"
+                f"{_named(names, fits.kept[0], comparison, derived)}"
             ),
             left_out=left_out,
             details={
@@ -286,7 +289,7 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
             reference=comparison.reference,
             method=(
                 f"generalised estimating equations, {working} working correlation, sandwich of Mancl and DeRouen; "
-                f"columns {_named(names, kept, comparison)}"
+                f"{_named(names, kept, comparison, derived)}"
             ),
             left_out=_left_out(comparison, design, codes, kept, told, rows.y)[0],
             details={"correlation": correlation, "n_rows": np.diff(row_offsets)},
@@ -323,10 +326,8 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
     fits = fit_linear(y[rows], design, offsets, column=column)
     kept = fits.kept[0]
     scale = measured(ESTIMATORS["linear"], logarithm=derived.logarithm, alone=alone).id
-    used = () if alone else comparison.names
-    if comparison.n_trials == 1:
-        used = tuple(name for name, there in zip(used, kept[2:], strict=True) if there)
-    adjusted = f", adjusted for {', '.join(used)}" if used else ""
+    single = comparison.n_trials == 1
+    adjusted = "" if alone else adjusted_words(comparison, kept[2:] if single else None)
     outcome = from_coefficient(
         estimator="linear",
         scale=scale,
@@ -406,7 +407,7 @@ def fit_repeated_means(derived: Derived, comparison: Comparison, analysis: Analy
             reference=comparison.reference,
             method=(
                 f"linear mixed model{' of the logarithm' if derived.logarithm else ''}, {random}, REML, "
-                f"Satterthwaite degrees of freedom; columns {_named(names, fits.kept[0], comparison)}"
+                f"Satterthwaite degrees of freedom; {_named(names, fits.kept[0], comparison, derived)}"
             ),
             left_out=_left_out(comparison, design, fits.codes, fits.kept[0], fits.coefficients[0])[0],
             details={

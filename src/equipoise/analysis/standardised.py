@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, nothing
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.stats.codes import FitCode
@@ -45,8 +46,7 @@ def fit_standardised_risks(data: BinaryData, analysis: Analysis) -> list[Outcome
     contrast = risks.difference if is_difference else risks.ratio
     value = contrast.estimate if is_difference else np.log(contrast.estimate)
     single = data.comparison.n_trials == 1
-    kept = fits.kept[0, 2:] if single else np.ones(len(data.comparison.names), dtype=np.bool_)
-    over = [name for name, there in zip(data.comparison.names, kept, strict=True) if there]
+    over = adjusted_words(data.comparison, fits.kept[0, 2:] if single else None, how="over").removeprefix(",")
     whose = "the population's" if variance == "population" else "with these covariates"
     return [
         Outcome(
@@ -61,7 +61,7 @@ def fit_standardised_risks(data: BinaryData, analysis: Analysis) -> list[Outcome
             p_value=contrast.p_value,
             codes=risks.codes,
             method=f"{'difference' if is_difference else 'ratio'} of risks by logistic regression, standardised"
-            + (f" over {', '.join(over)}" if over else "")
+            + over
             + f", Wald limits ({whose} variance)",
             left_out=_left_out(data, fits, design) if single else (),
             details={"risk_experimental": risks.risk_experimental, "risk_reference": risks.risk_control},

@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.results import SurvivalCurve
 from equipoise.endpoints.endpoint_values import Derived
@@ -73,13 +74,13 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
     design = comparison.design(data.rows, intercept=False)
     fits = fit_cox(data.time, data.event, design, data.offsets, ties=analysis.ties)
     details: dict[str, object] = {"log_likelihood": fits.log_lik, "log_likelihood_null": fits.log_lik_null}
-    names = comparison.names
+    kept: Mask | None = None
     left_out: tuple[str, ...] = ()
     single = comparison.n_trials == 1
     whole, strata = design, None
     if single and fits.codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
         left_out = _left_out(data, design, fits)
-        names = tuple(name for name, kept in zip(names, fits.kept[0, 1:], strict=True) if kept)
+        kept = fits.kept[0, 1:]
         whole, strata = design[:, fits.kept[0]], fits.strata
     if single and analysis.ties != "exact":
         test = proportional_hazards_test(
@@ -103,7 +104,7 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
         codes=fits.codes,
         method=(
             f"Cox regression, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
-            f"{', adjusted for ' + ', '.join(names) if names else ''}"
+            f"{adjusted_words(comparison, kept)}"
         ),
         left_out=left_out,
         details=details,
@@ -171,7 +172,7 @@ def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -
     if comparison.names:
         levels = comparison.covariates[data.rows]
         strata = np.unique(levels, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-        words = f", stratified by {', '.join(comparison.names)}"
+        words = adjusted_words(comparison, how="stratified by")
     peto = analysis.method == "peto-peto"
     test = log_rank(
         data.time, data.event, data.experimental.astype(np.int64), data.offsets, strata=strata, rho=1.0 if peto else 0.0

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.foundation.calendar import day_index, study_day
+from equipoise.protocol.language.analysis import Endpoint
 from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
@@ -21,6 +23,7 @@ from equipoise.reporting.palette import arm_token
 
 _MOST_NAMED = 5  # analyses that differ, by name; the others are counted
 _NOTABLE_MISSING = 0.20
+_LARGE_STEP = 0.10  # of an arm's participants, on one day
 
 
 def build_answer(material: Material) -> Answer | None:
@@ -392,8 +395,8 @@ def _caution(material: Material, estimate: Estimate) -> Callout | None:
     p = estimate.details.get("proportional_hazards_p_value")
     if estimate.scale == "hazard_ratio" and isinstance(p, (int, float)) and p < 0.05:
         return Callout(
-            f"The hazards are not proportional ({words.p_text(float(p))}): the ratio changes during follow-up, as the "
-            "curves show.",
+            f"The hazards are not proportional ({words.p_text(float(p))}): {_first_large_step(material, estimate)}"
+            "the ratio changes during follow-up, as the curves show.",
             "Read the hazard ratio as an average.",
             "warning",
         )
@@ -407,3 +410,44 @@ def _caution(material: Material, estimate: Estimate) -> Callout | None:
             "warning",
         )
     return None
+
+
+def _when(endpoint: Endpoint, time: float) -> str:
+    """The study day of a time of an endpoint, where its days are counted from one study day for everybody."""
+    if endpoint.kind == "time-to-event" and time == int(time):
+        return f"study day {study_day(day_index(endpoint.time_zero.first) + int(time))}"
+    if endpoint.kind == "pattern" and endpoint.days is not None and time == int(time):
+        return f"study day {study_day(day_index(endpoint.days.first) + int(time) - 1)}"  # the first day is its day 1
+    return f"{time:g} days of follow-up"
+
+
+def _first_large_step(material: Material, estimate: Estimate) -> str:
+    """The share of each arm with the event by the first day on which a tenth of an arm has it; nothing without one.
+
+    The shares are one minus the Kaplan-Meier estimate. Nothing is said where the planned analysis has other
+    participants, or other results, than the curves that the report draws.
+    """
+    drawn = {c.arm: c for c in material.results.survival_curves if c.endpoint == estimate.endpoint}
+    pair = [drawn[arm] for arm in (estimate.arm, estimate.reference) if arm is not None and arm in drawn]
+    planned = material.protocol.model.analyses.get(material.line(estimate))
+    is_other = planned is None or planned.missed is not None or planned.imputation is not None
+    if len(pair) < 2 or is_other or sum(curve.n for curve in pair) != estimate.n_analysed:
+        return ""
+    large = [
+        time
+        for curve in pair
+        for time, before, after in zip(curve.time, (1.0, *curve.survival), curve.survival)
+        if before - after >= _LARGE_STEP - 1e-9
+    ]
+    if not large:
+        return ""
+    day = min(large)
+    shares = []
+    for curve in pair:
+        left = 1.0
+        for time, survival in zip(curve.time, curve.survival):
+            left = survival if time <= day else left
+        shares.append(f"{fmt.percent(1.0 - left)} with {_named(material, curve.arm)}")
+    endpoint = material.protocol.model.endpoints[estimate.endpoint]
+    event = words.lowered(endpoint.event_noun or material.endpoint_label(estimate.endpoint))
+    return f"by {_when(endpoint, day)}, {event} had occurred in {shares[0]} and {shares[1]}; "

@@ -31,6 +31,17 @@ class BaselineVariable:
 
 _STANDARD = {"participant_id", "site", "screened_day", "consented", "eligible", "ineligible_reason", "replicate"}
 
+# Columns that importers make, where the column's own words say too little.
+_COLUMNS = {
+    "marital": "Marital status",
+    "stable_housing": "In stable housing",
+    "used_iv": "Has injected drugs",
+    "ftnd": "Nicotine dependence (FTND, 0 to 10)",
+    "detox_admission_day": "Admission for detoxification, study day",
+    "detox_discharge_day": "Discharge from detoxification, study day",
+}
+_UNITS = {"kg": "kg", "cm": "cm", "mg": "mg", "years": "years", "mmhg": "mmHg"}
+
 
 def baseline_variables(records: Records) -> list[BaselineVariable]:
     """The variables that the participants table carries beyond its fixed columns."""
@@ -40,12 +51,17 @@ def baseline_variables(records: Records) -> list[BaselineVariable]:
 
 def column_label(column: str) -> str:
     """The name of a column that the protocol does not describe, as words: ``heroin_days_30``, ``used_iv``, ``ftnd``."""
+    if column in _COLUMNS:
+        return _COLUMNS[column]
     instrument = find_instrument(column.replace("_", "-"))
     if instrument is not None:
         return instrument.name
     found = re.fullmatch(r"(.+)_days_(\d+)", column)
     if found:
         return f"{_as_words(found[1])}, days of the last {found[2]}"
+    measured = re.fullmatch(rf"(.+)_({'|'.join(_UNITS)})", column)
+    if measured:
+        return f"{column_label(measured[1])}, {_UNITS[measured[2]]}"
     text = _as_words(column.removeprefix("is_"))
     if len(text) < 6 and not re.search("[aeiouy]", text, re.IGNORECASE):
         return text.upper()  # the letters of a scale

@@ -10,10 +10,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from equipoise.protocol.vocabulary.scales import SCALES, is_ratio, is_share
 
+_MONTHS = (  # not strftime's, which speaks the machine's language
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 NOT_ESTIMABLE = "not estimable"
 NOT_FOUND = "not found"
 NOT_COLLECTED = "not collected"
@@ -150,6 +155,19 @@ def percent_of(n: int, of: int) -> str:
 def closed_up(text: str) -> str:
     """A printed result with its percent signs closed up, as the report prints its own; every figure as it stands."""
     return re.sub(r"(?<=\d)[ \N{NO-BREAK SPACE}]%", "%", text)
+
+
+def dates_in_words(text: str) -> str:
+    """The text with its ISO dates as words: ``2014-01-30`` is ``30 January 2014``; what is no date stays as it is."""
+
+    def words(found: re.Match[str]) -> str:
+        try:
+            day = date.fromisoformat(found[0])
+        except ValueError:
+            return found[0]
+        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    return re.sub(r"(?<![\w./-])\d{4}-\d{2}-\d{2}(?![\w/-])", words, text, flags=re.ASCII)
 
 
 def on_scale(value: float, scale: str) -> str:

@@ -47,7 +47,7 @@ def _plain(value: Any) -> str:
         return fmt.joined([_plain(v) for v in value]) if value else "nobody"
     if isinstance(value, float) and value == int(value):
         return str(int(value))
-    text = str(value)
+    text = fmt.dates_in_words(str(value))
     return text.replace("-", " ") if text.islower() and " " not in text else text
 
 
@@ -264,7 +264,7 @@ def references(material: Material, answer: Answer | None = None) -> list[Block]:
             text += f" {source.address}."
         if source.note:
             text += f" {source.note}"
-        items.append(text)
+        items.append(fmt.dates_in_words(text))
     items += [*references_for(cited), *GUIDELINES]
     return [Bullets(tuple(items), numbered=True)]
 

@@ -188,6 +188,30 @@ def test_one_caution_at_the_most_and_the_estimator_first(material: Material):
     assert answer is not None
     assert answer.caution is not None
     assert answer.caution.title == "Read the hazard ratio as an average."
+    text = str(answer.caution.text)
+    found = re.search(
+        r"by study day (\d+), (.+) had occurred in (\d+)% with (.+) and (\d+)% with (.+); the ratio", text
+    )
+    assert found is not None, text
+    derived = material.results.endpoints["relapse"]
+    assert derived.time is not None
+    assert derived.event is not None
+    zero = material.protocol.model.endpoints["relapse"].time_zero.first  # type: ignore[union-attr]
+    for share, arm in ((found[3], relapse.arm), (found[5], relapse.reference)):
+        mine = derived.participants.arm == arm
+        early = mine & (derived.time <= int(found[1]) - zero)
+        assert not (early & (derived.event == 0)).any()  # nobody censored before it, so counts are the curve
+        assert int(share) == round(100 * (early & (derived.event == 1)).sum() / mine.sum())
+
+
+def test_no_shares_are_said_of_curves_of_other_people(material: Material):
+    relapse = replace(material.results["relapse"], n_analysed=20)
+    relapse = replace(relapse, level="primary", details={**relapse.details, "proportional_hazards_p_value": 0.001})
+    others = tuple(relapse if e.id == "relapse" else e for e in material.results.estimates if e.id != "abstinence")
+    answer = build_answer(Material(material.protocol, material.records, replace_estimates(material.results, others)))
+    assert answer is not None
+    assert answer.caution is not None
+    assert "had occurred" not in str(answer.caution.text)
 
 
 def replace_estimates(results: Results, estimates: tuple[Estimate, ...]) -> Results:

@@ -118,3 +118,18 @@ def test_percent_signs_of_printed_results_are_closed_up_and_figures_kept():
         "48.2% v 10.7%; odds ratio 5.7, 95% CI 1.3 to 25.1"
     )
     assert fmt.closed_up("44% v none") == "44% v none"
+
+
+def test_iso_dates_are_words_in_text_and_nothing_else_is():
+    assert fmt.dates_in_words("2014-01-30") == "30 January 2014"
+    assert fmt.dates_in_words("record of 2013-02-06.") == "record of 6 February 2013."
+    for kept in (
+        "2014-02-30",
+        "2014-13-01",
+        "12014-01-30",
+        "NCT-2014-01-30-2",
+        "x/2014-01-30/y",
+        "2014-01-301",
+        "2014",
+    ):
+        assert fmt.dates_in_words(kept) == kept

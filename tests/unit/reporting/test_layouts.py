@@ -78,7 +78,9 @@ def test_results_over_time_by_arm_add_up(flagship):
 
 def test_baseline_holds_what_was_recorded_and_the_protocol_does_not_name(flagship):
     assert column_label("heroin_days_30") == "Heroin, days of the last 30"
-    assert column_label("used_iv") == "Used IV"
+    assert column_label("used_iv") == "Has injected drugs"
+    assert column_label("weight_kg") == "Weight, kg"
+    assert column_label("opioid_iv") == "Opioid IV"
     assert column_label("stable_housing") == "Stable housing"
     assert column_label("is_smoker") == "Smoker"
     assert column_label("ftnd") == "FTND"
