@@ -113,7 +113,7 @@ def _set_up(word: WordDocument, laid_out: dict[str, Any]) -> None:
         style.base_style = styles["Normal"]
         style.font.size, style.font.bold = Pt(size), bold
         style.paragraph_format.space_after = Pt(2 if name != "Table note" else 6)
-        style.paragraph_format.space_before = Pt(10 if name == "Table title" else 0)
+        style.paragraph_format.space_before = Pt({"Table title": 10, "Table note": 3}.get(name, 0))
         style.paragraph_format.keep_with_next = name == "Table title"
     warning = styles.add_style("Warning", WD_STYLE_TYPE.PARAGRAPH)
     warning.base_style = styles["Normal"]
@@ -276,18 +276,35 @@ def is_dense(block: dict[str, Any]) -> bool:
 
 
 def table_widths(block: dict[str, Any]) -> list[float]:
-    """Widths of columns in cm that fill the text: what holds words gives way first."""
+    """Widths of columns in cm that fill the text: what holds words gives way first, the longest word of a head never.
+
+    Where even those words do not fit, all columns shrink alike.
+    """
     em = DENSE_EM_CM if is_dense(block) else EM_CM
-    natural = [max(1.3, min(c["width"] * em + 0.3, 9.0)) for c in block["columns"]]
     flexible = [c["flexible"] for c in block["columns"]]
+    least = [max(_longest_word(c, em), 2.6 if f else 1.3) for c, f in zip(block["columns"], flexible)]
+    natural = [max(low, min(c["width"] * em + 0.3, 9.0)) for c, low in zip(block["columns"], least)]
     fixed = sum(w for w, f in zip(natural, flexible) if not f)
-    loose = sum(w for w, f in zip(natural, flexible) if f)
-    least = 2.6 * sum(flexible)
-    if loose and fixed + least <= TEXT_CM:
-        left = TEXT_CM - fixed
-        return [w if not f else max(2.6, left * w / loose) for w, f in zip(natural, flexible)]
-    scale = TEXT_CM / sum(natural)
-    return [w * scale for w in natural]
+    if any(flexible) and fixed + sum(low for low, f in zip(least, flexible) if f) <= TEXT_CM:
+        return _between(least, natural, flexible)
+    return _between(least, natural, [True] * len(natural))
+
+
+def _longest_word(column: dict[str, Any], em: float) -> float:
+    """The width in cm of the longest word of a column's head, in bold; a hyphen ends a word."""
+    words = re.split(r"[\s-]", f"{column['head']} {column['unit']}")
+    return 0.6 * em * (1 + max(len(word) for word in words)) + 0.25
+
+
+def _between(least: Sequence[float], natural: Sequence[float], may_change: Sequence[bool]) -> list[float]:
+    """Widths that fill the text: those that may change grow in proportion, or give up what is above the least."""
+    spare = TEXT_CM - sum(natural)
+    weights = [w if c else 0.0 for w, c in zip(natural, may_change)]
+    if spare < 0:
+        weights = [w - low if c else 0.0 for w, low, c in zip(natural, least, may_change)]
+    if sum(weights) < -spare or not sum(weights):
+        return [w * TEXT_CM / sum(least) for w in least]
+    return [w + spare * weight / sum(weights) for w, weight in zip(natural, weights)]
 
 
 def _new_table(word: WordDocument, n: int, widths: Sequence[float]) -> Any:
@@ -300,8 +317,8 @@ def _new_table(word: WordDocument, n: int, widths: Sequence[float]) -> Any:
     for column, cell, width in zip(table.columns, table.rows[0].cells, widths):
         column.width = cell.width = Cm(width * min(1.0, TEXT_CM / total))
     margins = table._tbl.tblPr.makeelement(qn("w:tblCellMar"), {})
-    for side in ("left", "right"):
-        margins.append(margins.makeelement(qn(f"w:{side}"), {qn("w:w"): "70", qn("w:type"): "dxa"}))
+    for side, size in (("top", "30"), ("left", "70"), ("right", "70")):  # in twentieths of a point, in this order
+        margins.append(margins.makeelement(qn(f"w:{side}"), {qn("w:w"): size, qn("w:type"): "dxa"}))
     table._tbl.tblPr.insert(list(table._tbl.tblPr).index(table._tbl.tblPr.find(qn("w:tblLayout"))) + 1, margins)
     head = table.rows[0]._tr.get_or_add_trPr()
     repeat = head.makeelement(qn("w:tblHeader"), {qn("w:val"): "true"})

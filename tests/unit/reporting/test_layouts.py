@@ -81,9 +81,11 @@ def test_baseline_holds_what_was_recorded_and_the_protocol_does_not_name(flagshi
     assert column_label("used_iv") == "Has injected drugs"
     assert column_label("weight_kg") == "Weight, kg"
     assert column_label("opioid_iv") == "Opioid IV"
-    assert column_label("stable_housing") == "Stable housing"
+    assert column_label("stable_housing") == "In stable housing"
+    assert column_label("needle_sharing") == "Needle sharing"
     assert column_label("is_smoker") == "Smoker"
-    assert column_label("ftnd") == "FTND"
+    assert column_label("ftnd") == "Nicotine dependence (FTND, 0 to 10)"
+    assert column_label("ghq") == "GHQ"
     protocol, records = flagship.protocol, flagship.records
     table = records["participants"]
     more = table.with_columns(years_of_use=np.arange(table.height))

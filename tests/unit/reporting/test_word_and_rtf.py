@@ -16,7 +16,7 @@ from equipoise.reporting.document import Column, Document, Row, Table
 from equipoise.reporting.figure_files import png_files
 from equipoise.reporting.layout import lay_out
 from equipoise.reporting.rtf import escaped, table_files
-from equipoise.reporting.word import render_docx
+from equipoise.reporting.word import TEXT_CM, render_docx, table_widths
 
 STATEMENTS = """trial:
   statements:
@@ -161,3 +161,35 @@ def test_the_columns_of_every_table_fit_a_printed_page_and_leave_words_room(repo
         left = page - fixed - 1.3 * len(columns)
         loose = sum(c["flexible"] for c in columns)
         assert left >= 5.0 * loose, block["caption"]
+
+
+def columns_of(*heads: tuple[str, float, bool]) -> dict[str, object]:
+    return {"columns": [{"head": head, "unit": "", "width": width, "flexible": loose} for head, width, loose in heads]}
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        (("Endpoint", 8.0, True), ("Buprenorphine-naloxone", 4.0, False), ("XR-naltrexone", 4.0, False)),
+        (
+            ("Endpoint", 40.0, False),
+            ("Buprenorphine-naloxone", 2.0, False),
+            ("Measure", 1.0, False),
+            ("p", 30.0, False),
+        ),
+        (("Endpoint", 20.0, True), *[("Measure", 9.0, False)] * 5, ("Method", 60.0, True)),
+        (("A", 1.0, False), ("B", 1.0, False)),
+    ],
+)
+def test_columns_fill_the_text_and_no_word_of_a_head_is_broken(heads: tuple[tuple[str, float, bool], ...]):
+    widths = table_widths(columns_of(*heads))
+    assert sum(widths) == pytest.approx(TEXT_CM)
+    em = 0.3175 if len(heads) <= 5 else 0.2822
+    for width, (head, _, _) in zip(widths, heads, strict=True):
+        assert width >= 0.55 * em * max(len(word) for word in head.split("-"))
+
+
+def test_columns_too_many_for_their_words_still_fill_the_text():
+    widths = table_widths(columns_of(*[("Incomprehensibilities", 3.0, False)] * 9))
+    assert sum(widths) == pytest.approx(TEXT_CM)
+    assert min(widths) == pytest.approx(max(widths))
