@@ -284,6 +284,9 @@ def table_widths(block: dict[str, Any]) -> list[float]:
     flexible = [c["flexible"] for c in block["columns"]]
     least = [max(_longest_word(c, em), 2.6 if f else 1.3) for c, f in zip(block["columns"], flexible)]
     natural = [max(low, min(c["width"] * em + 0.3, 9.0)) for c, low in zip(block["columns"], least)]
+    # numbers with their intervals keep to one line where the words beside them can give way
+    numbers = [n if c["align"] in ("decimal", "right") else low for c, n, low in zip(block["columns"], natural, least)]
+    least = numbers if sum(numbers) <= TEXT_CM else least
     fixed = sum(w for w, f in zip(natural, flexible) if not f)
     if any(flexible) and fixed + sum(low for low, f in zip(least, flexible) if f) <= TEXT_CM:
         return _between(least, natural, flexible)
@@ -293,7 +296,7 @@ def table_widths(block: dict[str, Any]) -> list[float]:
 def _longest_word(column: dict[str, Any], em: float) -> float:
     """The width in cm of the longest word of a column's head, in bold; a hyphen ends a word."""
     words = re.split(r"[\s-]", f"{column['head']} {column['unit']}")
-    return 0.6 * em * (1 + max(len(word) for word in words)) + 0.25
+    return 0.66 * em * (1 + max(len(word) for word in words)) + 0.25
 
 
 def _between(least: Sequence[float], natural: Sequence[float], may_change: Sequence[bool]) -> list[float]:

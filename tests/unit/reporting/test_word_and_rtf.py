@@ -164,7 +164,12 @@ def test_the_columns_of_every_table_fit_a_printed_page_and_leave_words_room(repo
 
 
 def columns_of(*heads: tuple[str, float, bool]) -> dict[str, object]:
-    return {"columns": [{"head": head, "unit": "", "width": width, "flexible": loose} for head, width, loose in heads]}
+    return {
+        "columns": [
+            {"head": head, "unit": "", "width": width, "flexible": loose, "align": "left"}
+            for head, width, loose in heads
+        ]
+    }
 
 
 @pytest.mark.parametrize(
