@@ -141,19 +141,20 @@ def test_clocks_of_serious_events_are_due_and_then_overdue(trial: Any) -> None:
         term="chest pain",
         onset=DAY_1,
         severity="severe",
-        serious=["hospitalization"],
+        serious=["life-threatening"],
     )
     rows = [row for row in trial.do("sam", "due").told["due"] if "report" in row["what"]]
     assert [(row["state"], row["what"].split(",")[0]) for row in rows] == [
-        ("due", "adverse event 1: report sponsor to sponsor"),
-        ("due", "adverse event 1: report regulator to regulator"),
+        ("due", "adverse event 1: report to the sponsor"),
+        ("due", "adverse event 1: report to the regulator (regulator-fatal)"),
+        ("due", "adverse event 1: report to the regulator"),
     ]
     _set(trial, DAY_1 + timedelta(days=2))
-    rows = [row for row in trial.do("sam", "due").told["due"] if "report sponsor" in row["what"]]
+    rows = [row for row in trial.do("sam", "due").told["due"] if "report to the sponsor" in row["what"]]
     assert rows[0]["state"] == "overdue"
     assert re.search(r", 2[34] h late$", rows[0]["what"])
     trial.do("sam", "adverse-event-reported", participant="P-1", event=1, report="sponsor", why="the line was down")
-    assert not [row for row in trial.do("sam", "due").told["due"] if "report sponsor" in row["what"]]
+    assert not [row for row in trial.do("sam", "due").told["due"] if "report to the sponsor" in row["what"]]
 
 
 def test_one_participant_to_six_months_with_every_form_leaves_nothing_open(trial: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from equipoise.conduct.actions import all_actions
 from equipoise.conduct.audit_trail.masking import Viewer, line_of
+from equipoise.web.acts_in_words import ACTION_WORDS, action_words, subject_words
 from equipoise.web.downloads import inert
 
 from .conftest import Desk
@@ -63,8 +64,8 @@ def test_the_readings_of_an_infusion_are_one_line_whatever_they_say_and_however_
     # reading the page, and the page itself, are events: the rest is the same
     said = [re.sub(r"\b\d+\b", "", text.partition("Action")[2]) for text in (before, after)]
     rest = [re.sub(r"\s+", " ", text.replace("audit trail", "").replace("reading", "")) for text in said]
-    assert "infusion vitals" not in after
-    assert "read infusion" not in after
+    assert "a reading of an infusion" not in after
+    assert "read an infusion" not in after
     assert rest[1].count("infusion") == rest[0].count("infusion")
     for value in ("195", "191", "128"):
         assert value not in after
@@ -76,7 +77,7 @@ def test_the_readings_of_an_infusion_are_one_line_whatever_they_say_and_however_
     assert "ended" in ended
     # the safety role reads what is quarantined, and sees that each reading was made; never its value
     safety = trail(infused, "sam", "?participant=P-1")
-    assert safety.count("infusion vitals") == 3
+    assert safety.count("recorded a reading of an infusion") == 3
     assert "195" not in safety
 
 
@@ -96,7 +97,7 @@ def test_an_administrator_sees_that_something_was_recorded_and_nothing_of_it(des
     desk.at(9)
     assert submit(desk.client("carol"), answers()).status_code == 303
     text = trail(desk, "alice")
-    assert "visit forms" in text
+    assert "recorded a visit with its forms" in text
     for words in ("38", "negative", "39 answers"):
         assert words not in re.sub(r"\d+:\d\d:\d\d", "", text).replace("event", ""), words
 
@@ -157,3 +158,15 @@ def test_an_action_that_nobody_thought_of_says_nothing_of_itself() -> None:
         event = {"action": name, "content": content, "participant": "P-1", "subject": "", "why": ""}
         line = line_of(event, viewer)
         assert line is None or "B" not in str(line.what), name
+
+
+def test_every_action_has_words_of_its_own_and_none_is_a_name() -> None:
+    beside = {"backup", "init", "lists-sealed", "refused", "restored", "session-ended", "sign-in", "sign-in-refused"}
+    assert set(ACTION_WORDS) == set(all_actions()) | beside
+    assert len(set(ACTION_WORDS.values())) == len(ACTION_WORDS)
+    assert [name for name, words in ACTION_WORDS.items() if words in (name, name.replace("-", " ")) or "  " in words] == []
+    assert action_words("something-new") == "something new"
+    assert subject_words("read-closing", "closing") == ""
+    assert subject_words("queries", "queries open") == "open"
+    assert subject_words("record", "day-9 craving") == "Visit, day 9 craving"
+    assert subject_words("refused", "unblind-for") == "\u201cunblind for\u201d"

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from equipoise.conduct.actions.administration.audit import KINDS, MOST
 from equipoise.foundation.errors import ConductError, UsageError
+from equipoise.web.acts_in_words import action_words, subject_words
 from equipoise.web.downloads import table_file
 from equipoise.web.page import page
 from equipoise.web.policy import may
@@ -91,8 +92,8 @@ def _shown(line: dict[str, Any]) -> dict[str, Any]:
         "time": f"{local:%H:%M:%S}",
         "zone_words": zone_words(line["offset_minutes"], line["zone"], local),
         "role_words": role_words([line["role"]]) if line["role"] else "",
-        "action_words": line["action"].replace("-", " "),
-        "of": "" if line["subject"] in (line["action"].replace("-", " "), line["action"]) else line["subject"],
+        "action_words": action_words(line["action"]),
+        "of": subject_words(line["action"], line["subject"]),
     }
 
 

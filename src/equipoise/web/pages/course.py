@@ -105,20 +105,14 @@ def _day(said: str) -> str:
     return day_words(said, week=False) if len(said) == 10 and said[4] == "-" else said
 
 
-def _report(words: str) -> str:
-    """The report's name, and to whom where that is another word."""
-    name, _, to = words.partition(" to ")
-    return name if to in ("", name) else f"{name}, to {to}"
-
-
 def _clock(participant: str, row: Mapping[str, Any], roles: tuple[str, ...]) -> dict[str, str]:
-    report = row["do"].rpartition("report=")[2]
-    words, _, left = row["what"].rpartition(", ")
+    report, whom = row["report"], row["to"]
+    left = row["what"].rpartition(", ")[2]
     by = f"{day_words(row['by'][:10], year=False)}, {row['by'][11:16]}"
     near = row["state"] == "overdue" or ("h left" in left and int(left.split()[0]) < 24)
     to = f"/p/{participant}/adverse-event-reported/?event={row['event']}&report={report}"
     return {
-        "report": _report(words.rpartition("report ")[2]),
+        "report": report if whom == report else f"{report}, to {whom}",
         "left": left,
         "by": by,
         "kind": "late" if row["state"] == "overdue" else "last" if near else "due",

@@ -217,9 +217,16 @@ def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
             late = bool(adverse_events.overdue([deadline], (), act.now.utc))
             by = deadline.due.astimezone(zone).isoformat(timespec="minutes")
             left = _left(deadline.due - act.now.utc)
-            words = f"adverse event {entry.repeat}: report {deadline.clock} to {deadline.to}, {left}"
+            words = f"adverse event {entry.repeat}: {_report(deadline.clock, deadline.to)}, {left}"
             step = f"adverse-event-reported event={entry.repeat} report={deadline.clock}"
-            yield row("overdue" if late else "due", words, by, step, kind="report", event=entry.repeat)
+            told_to = {"report": deadline.clock, "to": deadline.to}
+            yield row("overdue" if late else "due", words, by, step, kind="report", event=entry.repeat, **told_to)
+
+
+def _report(clock: str, to: str) -> str:
+    """A report by whom it goes to, with its name where that is another word: it is recorded by that name."""
+    whom = to if to.startswith("the ") else f"the {to}"
+    return f"report to {whom}" if clock == to else f"report to {whom} ({clock})"
 
 
 def _left(time: timedelta) -> str:
