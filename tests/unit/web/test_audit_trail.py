@@ -164,7 +164,9 @@ def test_every_action_has_words_of_its_own_and_none_is_a_name() -> None:
     beside = {"backup", "init", "lists-sealed", "refused", "restored", "session-ended", "sign-in", "sign-in-refused"}
     assert set(ACTION_WORDS) == set(all_actions()) | beside
     assert len(set(ACTION_WORDS.values())) == len(ACTION_WORDS)
-    assert [name for name, words in ACTION_WORDS.items() if words in (name, name.replace("-", " ")) or "  " in words] == []
+    assert [
+        name for name, words in ACTION_WORDS.items() if words in (name, name.replace("-", " ")) or "  " in words
+    ] == []
     assert action_words("something-new") == "something new"
     assert subject_words("read-closing", "closing") == ""
     assert subject_words("queries", "queries open") == "open"
