@@ -28,6 +28,8 @@ _LONG_MONTHS = (
 )
 _TYPED = re.compile(r"^(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})\.?\s+([a-z]{3,9})\.?,?\s+(\d{4})$", re.IGNORECASE)
 
+_LEFT_BLANK = " needs it."  # as the actions say it, with the names of all that they take
+
 ROLE_WORDS = {
     "data-manager": "data manager",
     "unblinded-statistician": "unblinded statistician",
@@ -159,6 +161,8 @@ def standing_words(standing: dict[str, Any]) -> str:
 
 def problem_words(problem: Problem) -> str:
     """A refusal as a page says it: what is, what is expected, what to do; without the words of the command line."""
+    if problem.code == "U030" and problem.found.endswith(_LEFT_BLANK):
+        return "It was left blank, and it is needed."
     parts = [problem.found]
     if problem.expected:
         parts.append(f"Expected: {problem.expected}.")

@@ -240,6 +240,9 @@ class Act:
         """
         in_force = self.state.consent_version or None
         stood = self.course if on is None else self.standing_on(on)
+        # What may be done as it stands now is done now: a call on the day of completion is not a late entry.
+        if on == self.now.local_date and not refusals(self.course, step, reason=self.why, current_consent=in_force):
+            stood = self.course
         problems = refusals(stood, step, reason=self.why, current_consent=in_force)
         if problems:
             raise ConductError(problems)

@@ -135,7 +135,7 @@ def _therapy_fields(request: Any, participant: str) -> tuple[Field, ...]:
         Field("session", "Number of the session", "number", needed=True),
         Field("delivered", "It took place", "pick", choices=YES_NO, needed=True),
         day(),
-        Field("minutes", "Length", "number", unit="min"),
+        Field("minutes", "Length", "number", hint="Needed where it took place", unit="min"),
         Field("practice", "Practice at home since the last", "number", unit="min"),
         Field("fidelity", "Rated fidelity", "number", hint="0 to 1", unit="share"),
     )
