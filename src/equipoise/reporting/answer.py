@@ -59,7 +59,7 @@ def _description(material: Material) -> Answer | None:
         return None
     first = leading[0]
     label = material.endpoint_label(first.endpoint)
-    opening = "In this simulated trial: " if material.records.is_simulated else ""
+    opening = "In these simulated data: " if material.records.is_simulated else ""
     rows = []
     for estimate in leading:
         name = material.endpoint_label(estimate.endpoint)

@@ -13,6 +13,7 @@ from equipoise.reporting.context import Material
 
 Mask = NDArray[np.bool_]
 NO_RESULTS = "no results"
+_TIMES = {"use-by-day": "days", "use-by-week": "weeks"}  # what a yes or no is told of, where it is no visit
 
 
 def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
@@ -20,7 +21,7 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     derived = material.results.endpoints.get(estimate.endpoint)
     if derived is None:
         return {}
-    if _is_interaction(material, estimate):  # it compares effects: the results it rests on are in the table by factors
+    if is_interaction(material, estimate):  # it compares effects: the results it rests on are in the table by factors
         return dict.fromkeys((str(estimate.reference), str(estimate.arm)), "by factors")
     within = _within(material, estimate, derived)
     if within is not None:
@@ -32,7 +33,8 @@ def results_of(material: Material, estimate: Estimate) -> dict[str, fmt.Cell]:
     return {arm: arm_result(derived, mine) for arm, mine in chosen.items()}
 
 
-def _is_interaction(material: Material, estimate: Estimate) -> bool:
+def is_interaction(material: Material, estimate: Estimate) -> bool:
+    """Whether an estimate compares the effects of one factor at two levels of another."""
     planned = material.protocol.model.analyses.get(material.line(estimate))
     estimand = material.protocol.model.estimands.get(planned.estimand) if planned is not None else None
     return estimand is not None and estimand.interaction is not None
@@ -89,7 +91,8 @@ def what_is_shown(derived: Derived, *, within: bool = False) -> str:
     if derived.shape == "number":
         return ", mean (SD)"
     if derived.shape == "repeated-binary":
-        return ", visits with it/visits with a result"
+        times = _TIMES.get(derived.kind, "visits")
+        return f", {times} with it/{times} with a result"
     if derived.shape == "repeated-score":
         name = derived.visit_names[-1].replace("-", " ") if derived.visit_names else ""
         return f", mean (SD) at {name}" if name else ", mean (SD)"

@@ -10,7 +10,7 @@ from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
-from equipoise.reporting.by_arm import results_of, what_is_shown
+from equipoise.reporting.by_arm import is_interaction, results_of, what_is_shown
 from equipoise.reporting.choices import choice_text, planned_choice
 from equipoise.reporting.context import LEADING, Material
 from equipoise.reporting.direction import TURNED, as_planned
@@ -542,6 +542,12 @@ def _panel(
         order = (pairs[0][0].reference, pairs[0][0].arm)
     is_right = order.index(right) > order.index(left)
     favoured, above = (high, True) if is_right else (low, False)
+    if is_interaction(material, pairs[0][0]):  # it favours no arm: the effect is better beside one level of the other
+        scale = "Ratios of effects" if family == "ratio" else "Differences of effects"
+        side = f"{'above' if above else 'below'} {1 if family == 'ratio' else 0}"
+        title = f"{scale}: {side}, {words.lowered(favoured)} more favourable"
+        worse, better = (f"{words.lowered(name)} more favourable" for name in (low, high))
+        return ForestPanel(title, rows, worse, better, family == "ratio")
     if family == "ratio":
         title = f"Ratios {'above' if above else 'below'} 1 favour {favoured}"
     elif family == "share":

@@ -104,3 +104,34 @@ def test_sentences_of_the_verdict_agree_in_number():
     assert not _is_plural("relapse")
     assert _counts_participants("Abstinent at six months", "odds_ratio")
     assert not _counts_participants("Abstinent days", "mean_difference"), "days are higher, participants are not"
+
+
+def test_an_interaction_favours_no_arm_and_says_which_effect_is_the_better(kare):
+    from equipoise.reporting.findings import _panel
+    from equipoise.reporting.figures.forest import ForestRow
+
+    effect = next(e for e in kare.results.estimates if e.id == "interaction")
+    row = ForestRow("x", effect.scale, effect.ends, None, "")
+    panel = _panel(kare, "difference:points", str(effect.reference), str(effect.arm), [(effect, row)])
+    assert panel.title == "Differences of effects: above 0, effect of ketamine, therapy more favourable"
+    assert panel.favours_right == "effect of ketamine, therapy more favourable"
+    assert panel.favours_left == "effect of ketamine, education more favourable"
+
+
+def test_yes_or_no_of_days_is_counted_in_days():
+    from equipoise.reporting.by_arm import what_is_shown
+
+    protocol = equipoise.read_protocol("ketamine-met-alcohol")
+    records = equipoise.simulate(protocol, seed=7)
+    derived = equipoise.analyse(protocol, records).endpoints["daily-drinking"]
+    assert what_is_shown(derived) == ", days with it/days with a result"
+
+
+def test_the_verdict_where_nobody_is_randomized_does_not_speak_of_a_trial():
+    from equipoise.reporting.answer import build_answer
+
+    protocol = equipoise.read_protocol("biopsychosocial-programme")
+    records = equipoise.simulate(protocol, seed=7)
+    answer = build_answer(Material(protocol, records, equipoise.analyse(protocol, records)))
+    assert answer is not None
+    assert answer.verdict.startswith("In these simulated data: ")
