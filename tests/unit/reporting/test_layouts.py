@@ -107,8 +107,8 @@ def test_sentences_of_the_verdict_agree_in_number():
 
 
 def test_an_interaction_favours_no_arm_and_says_which_effect_is_the_better(kare):
-    from equipoise.reporting.findings import _panel
     from equipoise.reporting.figures.forest import ForestRow
+    from equipoise.reporting.findings import _panel
 
     effect = next(e for e in kare.results.estimates if e.id == "interaction")
     row = ForestRow("x", effect.scale, effect.ends, None, "")
