@@ -18,6 +18,7 @@ _REPORT = np.uint64(int(Purpose.REPORT) << 16)
 _DROPOUT = np.uint64(int(Purpose.DROPOUT) << 16)
 _MISSED_VISIT = np.uint64(int(Purpose.MISSED_VISIT) << 16)
 _URINE = np.uint64(int(Purpose.URINE) << 16)
+_ONCE = np.uint64(0)  # of what stands once in a trial, the instance
 
 
 @njit(  # type: ignore[untyped-decorator,unused-ignore]
@@ -81,7 +82,7 @@ def run_course(  # type: ignore[no-untyped-def]
                     eta += regained[t]
                 if yesterday:
                     eta += use_yesterday
-                used = uniform(seed, replicate, participant, day, _USE) < 1.0 / (1.0 + math.exp(-eta))
+                used = uniform(seed, replicate, participant, day, _USE, _ONCE) < 1.0 / (1.0 + math.exp(-eta))
                 true_use[r, i, t] = one if used else zero
                 calendar[r, i, t] = missed_letter
                 yesterday = used
@@ -96,25 +97,25 @@ def run_course(  # type: ignore[no-untyped-def]
                         eta += dropout_use
                     if v < n_early_visits:
                         eta += dropout_early
-                    is_gone = uniform(seed, replicate, participant, day, _DROPOUT) < 1.0 / (1.0 + math.exp(-eta))
+                    is_gone = uniform(seed, replicate, participant, day, _DROPOUT, _ONCE) < 1.0 / (1.0 + math.exp(-eta))
                     if is_gone:
                         gone_from[r, i] = v
                 if not is_gone:
                     chance = missed_with_use if used_since_planned else missed_without_use
                     # Who is still in the study always comes to the last visit.
-                    if v == n_visits - 1 or uniform(seed, replicate, participant, day, _MISSED_VISIT) >= chance:
+                    if v == n_visits - 1 or uniform(seed, replicate, participant, day, _MISSED_VISIT, _ONCE) >= chance:
                         attended[r, i, v] = True
                         stays_negative = specificity
                         for k in range(min(sensitivity.shape[0], t + 1)):
                             if true_use[r, i, t - k]:
                                 stays_negative *= 1.0 - sensitivity[k]
-                        is_positive = uniform(seed, replicate, participant, day, _URINE) < 1.0 - stays_negative
+                        is_positive = uniform(seed, replicate, participant, day, _URINE, _ONCE) < 1.0 - stays_negative
                         urine[r, i, v] = positive if is_positive else negative
                         for d in range(asked_from, t + 1):
                             reported = False
                             if true_use[r, i, d]:
                                 address = day_address + np.uint64(d)
-                                draw = uniform(seed, replicate, participant, address, _REPORT)
+                                draw = uniform(seed, replicate, participant, address, _REPORT, _ONCE)
                                 reported = draw >= under_reporting
                             calendar[r, i, d] = positive if reported else negative
                         asked_from = t + 1

@@ -1,7 +1,8 @@
 """The addressed random numbers of ``foundation.seeds``, compiled: the same bits, some ten times faster.
 
-``foundation.seeds`` says what a number is; this module repeats its arithmetic for kernels. A test holds the two
-equal bit for bit.
+``foundation.seeds`` says what a number is, and needs no compiler; this module repeats its arithmetic for the kernels of
+this room. ``stats.kernels.philox`` does so for those of ``stats``, whose parts are compiled into kernels alone, and
+``_totals`` for all items of a questionnaire at once. Tests hold them equal bit for bit.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ _S32, _S26, _S6 = np.uint64(32), np.uint64(26), np.uint64(6)
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator,unused-ignore]
-def uniform(k0, k1, c0, c1, c2):  # type: ignore[no-untyped-def]
-    """One uniform number in (0, 1) at key (seed, replicate) and counter (participant, day, word, 0); all uint64."""
-    c3 = np.uint64(0)
+def uniform(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+    """One uniform number in (0, 1) at key (seed, replicate), counter (participant, day, word, instance); all uint64."""
     for _ in range(10):
         p0 = c0 * _M0
         p1 = c2 * _M1
@@ -38,35 +38,16 @@ def uniform(k0, k1, c0, c1, c2):  # type: ignore[no-untyped-def]
 
 
 @njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(uint64, uint64[::1], uint64[::1], uint64, float64[:, :, ::1])", cache=True, nogil=True, error_model="numpy"
-)
-def _fill(seed, replicates, days, word, out):  # type: ignore[no-untyped-def]
-    for r in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            for d in range(out.shape[2]):
-                out[r, i, d] = uniform(seed, replicates[r], np.uint64(i), days[d], word)
-
-
-@njit(  # type: ignore[untyped-decorator,unused-ignore]
     "void(uint64, uint64[::1], uint64[::1], uint64, uint64, float64[:, :, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _fill_instance(seed, replicates, days, word, instance, out):  # type: ignore[no-untyped-def]
+def _fill(seed, replicates, days, word, instance, out):  # type: ignore[no-untyped-def]
     for r in range(out.shape[0]):
         for i in range(out.shape[1]):
             for d in range(out.shape[2]):
-                k0, k1 = seed, replicates[r]
-                c0, c1, c2, c3 = np.uint64(i), days[d], word, instance
-                for _ in range(10):
-                    p0 = c0 * _M0
-                    p1 = c2 * _M1
-                    c0, c1, c2, c3 = (p1 >> _S32) ^ c1 ^ k0, p1 & _MASK, (p0 >> _S32) ^ c3 ^ k1, p0 & _MASK
-                    k0 = (k0 + _W0) & _MASK
-                    k1 = (k1 + _W1) & _MASK
-                bits = ((c0 >> _S6) << _S26) | (c1 >> _S6)
-                out[r, i, d] = (np.float64(bits) + 0.5) * 2.0**-52
+                out[r, i, d] = uniform(seed, replicates[r], np.uint64(i), days[d], word, instance)
 
 
 def uniform_grid(
@@ -81,12 +62,8 @@ def uniform_grid(
     """``foundation.seeds.uniforms`` for every replicate x participant x day: (n_replicates, n_participants, n_days)."""
     out = np.empty((len(replicates), n_participants, len(days)))
     word = np.uint64((int(purpose) << 16) | draw)
-    first = np.uint64(require_seed(seed)), np.ascontiguousarray(replicates, dtype=np.uint64)
-    places = np.ascontiguousarray(days, dtype=np.uint64)
-    if instance:
-        _fill_instance(*first, places, word, np.uint64(instance), out)
-    else:
-        _fill(*first, places, word, out)
+    keys = np.uint64(require_seed(seed)), np.ascontiguousarray(replicates, dtype=np.uint64)
+    _fill(*keys, np.ascontiguousarray(days, dtype=np.uint64), word, np.uint64(instance), out)
     return out
 
 
