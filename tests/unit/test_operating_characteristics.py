@@ -459,8 +459,8 @@ def test_the_design_report_says_simulated_and_shows_the_published_value(tmp_path
 def test_a_grid_is_drawn_as_curves(tmp_path):
     power("ketamine-mbrp-cocaine", replicates=4, grid=["n=20,30 effect=0,1"], out=tmp_path / "grid")
     curves = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "grid" / "figures").glob("*.svg")))
-    assert "as-published, effect=0" in curves
-    assert "as-published, n=30" in curves
+    assert "As published, effect=0" in curves
+    assert "As published, n=30" in curves
 
 
 def test_the_last_tasks_are_cut_smaller_and_every_replicate_is_still_done_once():

@@ -44,7 +44,9 @@ def turned_round(estimate: Estimate) -> Estimate:
 
     def turn_error(error: float | None, of: float | None) -> float | None:
         """A Monte Carlo error, on the scale of the number that it is of (delta method)."""
-        return error if error is None or not ratio or not of else error / of**2
+        if error is None or not ratio or not of:
+            return error
+        return error / of / of  # not by the square, which may be beyond any number
 
     ends = estimate.ends
     value, low, high = turn(ends[0]), turn(ends[2]), turn(ends[1])

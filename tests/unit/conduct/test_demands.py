@@ -98,7 +98,9 @@ def test_every_role_is_refused_what_its_row_does_not_name_and_every_state_what_i
         for name, action in all_actions().items():
             if state in action.states or "query" in action.parameters:
                 continue
-            account = accounts[sorted(MATRIX[name])[0]]
+            if not MATRIX[name] & set(ROLES):  # a participant's own: nobody of the staff has an account for it
+                continue
+            account = accounts[sorted(MATRIX[name] & set(ROLES))[0]]
             given = arguments_of(action)
             assert refused(trial, account, name, why="because", **given) in ("C017", "C120"), f"{name} when {state}"
             cells += 1

@@ -184,6 +184,16 @@ def test_a_ratio_turned_round_by_hand():
     assert as_planned(ODDS) is ODDS
 
 
+def test_limits_whose_square_is_beyond_any_number_are_turned_round():
+    wide = replace(
+        ODDS, ci_lower=1e-200, ci_upper=1e200, monte_carlo_error_ci_lower=1e-201, monte_carlo_error_ci_upper=1e199
+    )
+    turned = turned_round(wide)
+    assert turned.ends == (0.125, pytest.approx(1e-200), pytest.approx(1e200))
+    assert turned.monte_carlo_error_ci_lower == pytest.approx(1e-201)  # a tenth of its limit, as before
+    assert turned.monte_carlo_error_ci_upper == pytest.approx(1e199)
+
+
 def test_a_difference_turned_round_by_hand():
     points = replace(ODDS, scale="risk_difference", estimate=0.2, ci_lower=-0.1, ci_upper=0.5, monte_carlo_error=0.01)
     assert turned_round(points).ends == (-0.2, -0.5, 0.1)
