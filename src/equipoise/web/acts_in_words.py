@@ -89,6 +89,7 @@ ACTION_WORDS = {
     "read-closing": "read what is missing before the lock",
     "read-consent": "read the consent document",
     "read-diary": "read the diary",
+    "read-dose": "read an injection or spray",
     "read-eligibility": "read the criteria of eligibility",
     "read-infusion": "read an infusion",
     "read-own-diary": "read their own diary",
