@@ -30,6 +30,7 @@ from equipoise.stats.wald import CodeArray as Codes
 
 if TYPE_CHECKING:
     from equipoise.stats.logistic_mixed import LogisticMixedFits
+    from equipoise.stats.logistic_mixed_slope import LogisticMixedSlopeFits
 
 
 def _terms(derived: Derived, analysis: Analysis, rows: LongRows) -> TimeColumns:
@@ -100,21 +101,17 @@ def _named(names: tuple[str, ...], kept: Mask, comparison: Comparison, derived: 
 
 
 def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
-    """Odds ratio for one and the same participant, by a logistic mixed model with a random intercept."""
-    from equipoise.stats.logistic_mixed import fit_logistic_mixed
+    """Odds ratio for one and the same participant, by a logistic mixed model.
+
+    With a random intercept the marginal odds ratio of the same model is added; with a random slope there is none.
+    """
+    from equipoise.stats.logistic_mixed import LogisticMixedFits, fit_logistic_mixed
 
     rows = long_rows(derived, comparison)
     terms = _terms(derived, analysis, rows)
     design, names = design_of(rows, comparison, terms)
     single = comparison.n_trials == 1
-    fits = fit_logistic_mixed(
-        rows.y,
-        design,
-        rows.participant_offsets,
-        rows.trial_offsets,
-        nodes=analysis.nodes,
-        report_change_on_doubling=single,
-    )
+    fits, model, variances = _fit_odds(rows, design, analysis, single=single)
     row_offsets = rows.participant_offsets[rows.trial_offsets]
     left_out, informative = _left_out(comparison, design, fits.codes, fits.kept[0], fits.coefficients[0], rows.y)
     main = _with_effect_at(
@@ -131,11 +128,7 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
             event=derived.event_word,
             arm=comparison.arm,
             reference=comparison.reference,
-            method=(
-                "logistic mixed model, random intercept, adaptive Gauss-Hermite quadrature with "
-                f"{analysis.nodes} nodes; "
-                f"{_named(names, fits.kept[0], comparison, derived)}"
-            ),
+            method=f"logistic mixed model, {model}; {_named(names, fits.kept[0], comparison, derived)}",
             left_out=left_out,
             details={
                 "sd_intercept": fits.sd_intercept,
@@ -143,13 +136,15 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
                 "gradient_norm": fits.gradient_norm,
                 "condition": fits.condition,
                 "n_rows": np.diff(row_offsets),
-                **({"change_on_doubling_nodes": fits.change_on_doubling} if single else {}),
+                **variances,
             },
         ),
         terms,
     )
     out = [main]
-    if single and not comparison.is_interaction and np.isfinite(fits.coefficients[0, 1]):
+    if not single:
+        return out
+    if isinstance(fits, LogisticMixedFits) and not comparison.is_interaction and np.isfinite(fits.coefficients[0, 1]):
         kept, whole = fits.kept[0], fits
         if not kept.all() and informative.all():
             whole = fit_logistic_mixed(
@@ -160,10 +155,32 @@ def fit_repeated_odds(derived: Derived, comparison: Comparison, analysis: Analys
             if informative.all()
             else _no_marginal(main)
         )
-    if single:
-        contrast = _contrast_of(fits.coefficients[0], fits.covariance[0])
-        out += interaction_rows(derived, terms, main, contrast, analysis.ci_level)
-    return out
+    contrast = _contrast_of(fits.coefficients[0], fits.covariance[0])
+    return [*out, *interaction_rows(derived, terms, main, contrast, analysis.ci_level)]
+
+
+def _fit_odds(
+    rows: LongRows, design: Floats, analysis: Analysis, *, single: bool
+) -> tuple[LogisticMixedFits | LogisticMixedSlopeFits, str, dict[str, object]]:
+    """The fits, their model in words, and details that belong to this model alone."""
+    if analysis.random_slope:
+        from equipoise.stats.logistic_mixed_slope import fit_logistic_mixed_slope
+
+        slopes = fit_logistic_mixed_slope(rows.y, design, rows.participant_offsets, rows.trial_offsets, slope=rows.week)
+        words = "random intercept and slope of time in weeks, Laplace's approximation"
+        return slopes, words, {"sd_slope": slopes.sd_slope, "corr": slopes.corr}
+    from equipoise.stats.logistic_mixed import fit_logistic_mixed
+
+    fits = fit_logistic_mixed(
+        rows.y,
+        design,
+        rows.participant_offsets,
+        rows.trial_offsets,
+        nodes=analysis.nodes,
+        report_change_on_doubling=single,
+    )
+    words = f"random intercept, adaptive Gauss-Hermite quadrature with {analysis.nodes} nodes"
+    return fits, words, {"change_on_doubling_nodes": fits.change_on_doubling} if single else {}
 
 
 def _no_marginal(main: Outcome) -> Outcome:

@@ -74,6 +74,10 @@ REFERENCES: Mapping[str, str] = {
         "Pinheiro JC, Bates DM. Approximations to the log-likelihood function in the nonlinear "
         "mixed-effects model. J Comput Graph Stat 1995;4:12-35."
     ),
+    "breslow-clayton-1993": (
+        "Breslow NE, Clayton DG. Approximate inference in generalized linear mixed models. J Am Stat Assoc "
+        "1993;88:9-25."
+    ),
     "liang-zeger-1986": (
         "Liang K-Y, Zeger SL. Longitudinal data analysis using generalized linear models. Biometrika 1986;73:13-22."
     ),
@@ -170,6 +174,8 @@ def cited_by(estimate: Estimate, analysis: Analysis | None) -> set[str]:
     in_force = [method or next(iter(row.variants), None)]
     if "ties" in row.options:
         in_force.append(choices.get("ties") or (own.ties if own is not None else None))
+    if "nodes" in row.options:  # likelihood by quadrature, or by Laplace's approximation
+        in_force.append("random-slope" if own is not None and own.random_slope else "nodes")
     for choice in in_force:
         keys |= set(row.cites_choice.get(choice, ())) if choice is not None else set()
     if estimate.details.get("proportional_hazards_p_value") is not None:

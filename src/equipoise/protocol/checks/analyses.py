@@ -371,6 +371,14 @@ def _analyses(c: Checker) -> None:
                 listed(known_methods),
                 "Choose one of these, or leave method out.",
             )
+        if analysis.random_slope and (*path, "nodes") in stated and analysis.estimator == "logistic-mixed":
+            c.add(
+                "P029",
+                (*path, "nodes"),
+                "With a random slope the likelihood is Laplace's approximation, which has one node.",
+                "nodes without random-slope, or random-slope alone",
+                "Remove one of the two.",
+            )
         if analysis.estimator == "cox" and analysis.if_separated == "fisher-exact":
             c.add(
                 "P029",

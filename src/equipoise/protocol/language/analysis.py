@@ -683,8 +683,12 @@ class Analysis(Sourced):
     )
     ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
-    nodes: Whole = Field(15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model.")
-    random_slope: Truth = Field(False, description="Random slope of time beside the intercept (linear mixed model).")
+    nodes: Whole = Field(
+        15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model; not with random-slope."
+    )
+    random_slope: Truth = Field(
+        False, description="Random slope of time beside the intercept (linear and logistic mixed models)."
+    )
     covariance: Annotated[CovarianceStructure, LATER] = Field(
         "unstructured",
         description="With mmrm: the covariance of the visits. Where it has no maximum a simpler one stands in, in a "

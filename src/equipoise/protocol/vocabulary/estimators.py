@@ -204,9 +204,9 @@ _ROWS = (
         needs=_REPEATED,
         measures=_ODDS,
         page="logistic_mixed",
-        options=frozenset({"covariates", "nodes", "time", "effect-at"}),
+        options=frozenset({"covariates", "nodes", "random-slope", "time", "effect-at"}),
         imputable=True,
-        cites=("pinheiro-bates-1995",),
+        cites_choice={"nodes": ("pinheiro-bates-1995",), "random-slope": ("breslow-clayton-1993",)},
     ),
     Estimator(
         "gee",
