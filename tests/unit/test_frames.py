@@ -34,7 +34,8 @@ def test_an_estimate_shows_itself_in_one_line() -> None:
     results = equipoise.analyse("ketamine-mbrp-cocaine", equipoise.simulate("ketamine-mbrp-cocaine", seed=5))
     assert repr(results["abstinence"]).startswith("<Estimate abstinence: odds_ratio ")
     shown = results["abstinence"]._repr_html_()
-    assert "odds ratio (logistic)" in shown and "Logistic regression, maximum likelihood" in shown
+    assert "odds ratio (logistic)" in shown
+    assert "Logistic regression, maximum likelihood" in shown
 
 
 def test_records_and_results_show_themselves_in_a_notebook_and_in_pandas() -> None:
