@@ -94,7 +94,7 @@ def least_squares(y, *columns):
 def test_the_score_before_is_a_covariate_by_name(tmp_path):
     results = analyse_records(read(tmp_path), records())
     assert results["line"].estimate == pytest.approx(least_squares(AFTER, BEFORE), rel=1e-9)
-    assert "before-0" in results["line"].method
+    assert "before 0" in results["line"].method
     assert results["line"].warnings == ()
 
 

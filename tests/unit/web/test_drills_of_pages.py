@@ -64,7 +64,8 @@ def usual_pass_phrases() -> Iterator[None]:
     from django.contrib.auth import hashers
 
     before = settings.PASSWORD_HASHERS
-    for value in (before[1:], before):
+    usual = [name for name in before if "tests_conduct_hasher" not in name]  # of two packages it can stand there twice
+    for value in (usual, before):
         settings.PASSWORD_HASHERS = value
         hashers.get_hashers.cache_clear()
         hashers.get_hashers_by_algorithm.cache_clear()

@@ -190,7 +190,7 @@ def test_a_session_that_ends_by_itself_is_an_event_whether_anybody_comes_back_or
         ruth.get("/today/")
     assert [account for account, _ in desk.staged.rows(ended)] == ["carol", "ruth"]
     assert "ten hours" in desk.staged.rows(ended)[1][1]
-    assert "session ended" in desk.client("alice").get("/audit/?kind=signing-in").content.decode()
+    assert "was signed out" in desk.client("alice").get("/audit/?kind=signing-in").content.decode()
 
 
 def test_the_codes_are_those_of_the_standard() -> None:
