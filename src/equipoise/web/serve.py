@@ -7,6 +7,7 @@ import logging
 import socket
 from typing import Any
 
+from equipoise.conduct.actions import all_actions
 from equipoise.foundation.errors import Problem, UsageError
 from equipoise.web.application import application
 from equipoise.web.served import Served
@@ -55,6 +56,7 @@ def make_server(served: Served, host: str, port: int, names: tuple[str, ...] = (
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("django").setLevel(logging.ERROR)
     served.secure = bool(names)
+    all_actions()  # loaded before anybody asks: several first requests at once would load the same files in parallel
     trusted = (
         {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-proto x-forwarded-for"} if names else {}
     )
