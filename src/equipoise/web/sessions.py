@@ -78,14 +78,8 @@ class Sessions:
             one = self._known.get(_key(token))
             if one is None:
                 return None
-            if place and one.stays.get(place, 0.0) > now and (one.ended or now - one.seen >= IDLE):
-                one.stop()
-                return one
             if one.ended:
-                return None
-            if now - one.seen >= IDLE or now - one.began >= ABSOLUTE:
-                one.stop()
-                return None
+                return one if place and one.stays.get(place, 0.0) > now else None
             one.seen = now
             return one
 
@@ -93,7 +87,7 @@ class Sessions:
         """End every session whose time is over, whether anybody asks for it or not."""
         for one in self._known.values():
             if not one.ended and (now - one.seen >= IDLE or now - one.began >= ABSOLUTE):
-                one.ended = True
+                one.stop()
                 self._over.append((one, "ten hours" if now - one.began >= ABSOLUTE else "idle"))
 
     def take_over(self) -> list[tuple[SignedIn, str]]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from equipoise.conduct.keys.one_time_codes import STEP, code_at
-from equipoise.web.sessions import ABSOLUTE, IDLE
+from equipoise.web.sealed_drafts import DraftKey
+from equipoise.web.sessions import ABSOLUTE, IDLE, Sessions
 from equipoise.web.throttle import TRIES, WITHIN
 
 from .conftest import PASSPHRASE, Desk
@@ -235,3 +236,21 @@ def test_a_one_time_code_is_asked_beside_the_pass_phrase_is_good_once_and_remove
     made = alice.post("/remove-one-time-code/", {"key": "k", "account": "carol", "why": "phone lost"})
     assert made.status_code == 303
     assert sign_in() == 302
+
+
+def test_a_session_that_ends_by_itself_keeps_no_secret_and_still_seals() -> None:
+    """Whoever asks: its own author, somebody else's request, or nobody before the next one signs in."""
+    ticks, key = [0.0], DraftKey(b"p" * 32, b"s" * 32)
+    sessions = Sessions(lambda: ticks[0])
+    token = sessions.begin("sam", "browser", key)
+    kept = sessions.find(token)
+    assert kept is not None
+    assert kept.drafts == key
+    other = sessions.begin("carol", "browser")
+    ticks[0] = IDLE
+    assert sessions.find(other) is None
+    assert kept.drafts == key.without_secret()
+    assert sessions.find(token) is None
+    left = sessions.left(token)
+    assert left is not None
+    assert left.drafts == key.without_secret()
