@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.conduct.rules import forms, windows
 from equipoise.protocol import Protocol
-from equipoise.web.visit_sheet import Day, cell_words
+from equipoise.web.visit_sheet import Day, cell_words, day_typed
 from equipoise.web.words import day_words, long_day, visit_words
 
 MOST_WEEKS = 5
@@ -103,9 +103,9 @@ def sheet_of(
     sheet = CalendarSheet(made.id, chosen, substances, made.label, today=today.isoformat())
     asked = sorted(day for day in planned if day <= today and not _words(values.get(day, {}), chosen))
     begin, end = _span(known, asked, today, first)
-    sheet.earlier = _monday_words(begin - timedelta(weeks=MOST_WEEKS)) if min(known) < begin else ""
+    sheet.earlier = (begin - timedelta(weeks=MOST_WEEKS)).isoformat() if min(known) < begin else ""
     last = begin + timedelta(weeks=MOST_WEEKS)
-    sheet.later = _monday_words(last) if max(day for day in known if day <= today or day in values) >= last else ""
+    sheet.later = last.isoformat() if max(day for day in known if day <= today or day in values) >= last else ""
     for monday in _mondays(begin, end):
         sheet.weeks.append(_week(monday, begun, today, planned, values, sheet))
     _beside(sheet, protocol, told, values)
@@ -126,10 +126,6 @@ def _span(known: set[date], asked: Sequence[date], today: date, first: date | No
 
 def _mondays(begin: date, end: date) -> list[date]:
     return [begin + timedelta(weeks=k) for k in range(((end - begin).days // 7) + 1)]
-
-
-def _monday_words(monday: date) -> str:
-    return monday.isoformat()
 
 
 def _told(told: Mapping[str, Any], form: str) -> dict[date, Mapping[str, str]]:
@@ -220,16 +216,9 @@ def fill_in(sheet: CalendarSheet, typed: Any) -> None:
 
 def given(sheet: CalendarSheet, participant: str) -> dict[str, Any]:
     """What was typed, as the action takes it: the days told, and those in between that were not."""
-    told = {day.date: day.value.lower() for day in sheet.asked if day.value}
+    told = {day.date: day_typed(day.value.lower()) for day in sheet.asked if day.value}
     first, last = min(told), max(told)
-    used, unknown, amounts = [], [], {}
-    for on, said in told.items():
-        if said in ("?", "x", "not known"):
-            unknown.append(on)
-        elif said not in ("none", "n", "no", "0"):
-            used.append(on)
-            if said not in ("used", "u", "yes", "y"):
-                amounts[on] = said
+    amounts = {on: amount for on, (_, amount) in told.items() if amount}
     begin, end = date.fromisoformat(first), date.fromisoformat(last)
     span = [(begin + timedelta(days=k)).isoformat() for k in range((end - begin).days + 1)]
     return {
@@ -238,8 +227,8 @@ def given(sheet: CalendarSheet, participant: str) -> dict[str, Any]:
         "substance": sheet.substance,
         "first": first,
         "last": last,
-        "used": used,
-        "unknown": unknown,
+        "used": [on for on, (said, _) in told.items() if said == "yes"],
+        "unknown": [on for on, (said, _) in told.items() if said == "not-known"],
         "skipped": [day for day in span if day not in told],
         **({"amounts": amounts, "unit": sheet.unit} if amounts else {}),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.rules import forms
 from equipoise.protocol import Protocol
-from equipoise.web.visit_sheet import LEFT_OUT, day_told, field_of
+from equipoise.web.visit_sheet import LEFT_OUT, day_told, field_of, is_same_day
 from equipoise.web.words import REASON_WORDS, day_words, time_words
 
 _FEW = 12  # items shown; of a longer questionnaire the first that differ
@@ -65,14 +65,6 @@ def _days(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> Recorded
     rows = []
     for day in theirs["days"]:
         mine, recorded = request.POST.get(f"{made.id}.{day['date']}", "").strip(), day_told(day)
-        if mine and day["told"] and recorded != "not known" and not _same(mine, recorded):
+        if mine and day["told"] and recorded != "not known" and not is_same_day(mine, recorded):
             rows.append((day_words(day["date"]), recorded, mine))
     return RecordedMeanwhile(made.id, made.label, "another page or person", 0, rows[:_FEW], ()) if rows else None
-
-
-def _same(mine: str, recorded: str) -> bool:
-    said = mine.lower()
-    return {"n": "none", "no": "none", "0": "none", "u": "used", "yes": "used"}.get(said, said) in (
-        recorded,
-        recorded.partition(" ")[0],
-    )

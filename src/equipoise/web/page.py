@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from equipoise.conduct.entropy import SystemEntropy
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
@@ -140,24 +139,29 @@ def _sign_in_first(view: Any, request: Any, place: dict[str, str]) -> HttpRespon
 
 def _require_known(request: Any, participant: str) -> None:
     """Refuse a participant that there is not, or of another site (C014); that it was tried is in the ledger."""
-    from equipoise.conduct.actions.dispatch import note_refusal
-    from equipoise.conduct.actions.sign_in import Session
-    from equipoise.conduct.clock import usual_clock
-
     served: Served = request.served
     row = served.trial.first(ParticipantRow, participant=participant)
     if row is not None and (not request.sites or row.site in request.sites):
         return
     problem = Problem("C014", participant[:40], "There is no such participant here.")
     LOG.warning("participant of no site of account %s asked for on page %s", request.who.account, request.page)
-    session = Session(request.who.account, request.who.device)
-    sources = served.clock or usual_clock(served.trial.mode), served.entropy or SystemEntropy()
     if participant.isprintable():
-        note_refusal(served.trial, session, f"page {request.page}", problem, *sources)
+        served.note_refusal(request.who, f"page {request.page}", problem)
     raise ConductError(problem)
 
 
+def request_key(request: Any) -> str:
+    """The name of the request that a page makes: the one it came with, so that sent again it is known, or a new one."""
+    return str(request.POST.get("key", ""))[:40] or secrets.token_urlsafe(12)
+
+
 # ------------------------------------------------------------------ what can go wrong
+
+
+def pass_on(error: EquipoiseError, *codes: str) -> None:
+    """Raise what a page does not show at its fields: a refusal of one of these codes has a page of its own."""
+    if {problem.code for problem in error.problems} & set(codes):
+        raise error
 
 
 def refused(request: Any, error: EquipoiseError) -> HttpResponse:
@@ -217,4 +221,17 @@ def _frames(error: Exception) -> list[traceback.FrameSummary]:
     return list(traceback.extract_tb(error.__traceback__))
 
 
-__all__ = ["COOKIE", "PAGES", "SERVED", "Asked", "Page", "Trial", "broken", "forged", "not_there", "page"]
+__all__ = [
+    "COOKIE",
+    "PAGES",
+    "SERVED",
+    "Asked",
+    "Page",
+    "Trial",
+    "broken",
+    "forged",
+    "not_there",
+    "page",
+    "pass_on",
+    "request_key",
+]

@@ -7,8 +7,6 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.sign_in import Session, check_again, sign_in
-from equipoise.conduct.clock import usual_clock
-from equipoise.conduct.entropy import SystemEntropy
 from equipoise.foundation.errors import ConductError, Problem
 from equipoise.web.render import render
 from equipoise.web.words import problem_words
@@ -19,8 +17,6 @@ WRONG = "This is not your pass-phrase. Type it again."
 
 def require_again(request: Any, typed: str) -> None:
     """Refuse where what was typed is not the pass-phrase of who is signed in (C010); each wrong one is counted."""
-    from equipoise.conduct.actions.dispatch import note_refusal
-
     served, who = request.served, request.who
     address = request.META.get("REMOTE_ADDR", "")
     if served.throttle.waits(address):
@@ -33,9 +29,7 @@ def require_again(request: Any, typed: str) -> None:
         problem = error.problems[0]
         if problem.code == "C010":
             served.throttle.failed(address)
-            session = Session(who.account, who.device)
-            sources = served.clock or usual_clock(served.trial.mode), served.entropy or SystemEntropy()
-            note_refusal(served.trial, session, f"page {request.page}", problem, *sources)
+            served.note_refusal(who, f"page {request.page}", problem)
             raise ConductError(Problem("C010", "passphrase", WRONG)) from None
         raise
 

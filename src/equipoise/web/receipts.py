@@ -70,6 +70,11 @@ def receipt_of(trial: Trial, account: str, key: str) -> dict[str, Any] | None:
     }
 
 
+def is_recorded(trial: Trial, account: str, key: str) -> bool:
+    """Whether an account's request of that name recorded something: its receipt says what."""
+    return bool(trial.has(EventRow, request=f"{account}:{key}"))
+
+
 _TOLD_ELSEWHERE = frozenset(
     # of a randomization nobody needs the stream, and who counts them learns how full each is
     {"participant", "visit", "form", "forms", "scores", "handle", "stream", "profile", "minimized", "randomization"}

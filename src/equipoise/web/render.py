@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.template import engines
 
-from equipoise.conduct.rows.tables import LedgerHeadRow, ProtocolVersionRow, SiteRow, UnblindingRow
+from equipoise.conduct.rows.tables import LedgerHeadRow, ProtocolVersionRow, UnblindingRow
 from equipoise.foundation.version import program_version
 from equipoise.web.policy import may
 from equipoise.web.sessions import LOCK
@@ -99,10 +99,9 @@ def _foot(served: Any, sites: tuple[str, ...]) -> dict[str, Any]:
     """Where this page came from: time with zone, version of the protocol, the ledger's end."""
     with served.trial.use():
         number, hash = served.trial.values(LedgerHeadRow, ("number", "hash"), ledger="open")[0]
-        zones = served.trial.values(SiteRow, ("site", "zone"), order=("site",))
+        zone = served.zone_for(sites)
         in_force = served.trial.protocol_hash
         version = served.trial.values(ProtocolVersionRow, ("version", "hash"), hash=in_force)[0]
-    zone = next((zone for site, zone in zones if not sites or site in sites), "UTC")
     now = served.now(zone)
     return {
         "now": now_words(now),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from equipoise.conduct.clock import Clock, Moment, usual_clock
-from equipoise.conduct.entropy import Entropy
-from equipoise.conduct.rows.tables import AccountRow
+from equipoise.conduct.entropy import Entropy, SystemEntropy
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.trial.trial import Trial
 from equipoise.web.drafts import Drafts
 from equipoise.web.sealed_drafts import AUTHORS, DraftKey
@@ -18,6 +18,8 @@ from equipoise.web.throttle import Throttle
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Receipt
     from equipoise.conduct.actions.dispatch import Preview
+    from equipoise.foundation.errors import Problem
+    from equipoise.protocol import Protocol
 
 _MOST_SENT = 5_000
 DRAFTS_FILE = "drafts.sqlite3"
@@ -89,6 +91,29 @@ class Served:
 
         session = Session(who.account, who.device)
         return preview(self.trial, session, action, given, why=why, clock=self.clock, entropy=self.entropy)
+
+    def note_refusal(self, who: SignedIn, what: str, problem: Problem) -> None:
+        """Note in the ledger what a page itself refused, before any action was asked."""
+        from equipoise.conduct.actions.dispatch import note_refusal
+        from equipoise.conduct.actions.sign_in import Session
+
+        clock, entropy = self.clock or usual_clock(self.trial.mode), self.entropy or SystemEntropy()
+        note_refusal(self.trial, Session(who.account, who.device), what, problem, clock, entropy)
+
+    def protocol_of(self, participant: str) -> Protocol:
+        """The protocol in force for a participant: that of their consent, else that of the trial."""
+        row = self.trial.first(ParticipantRow, participant=participant)
+        return self.trial.protocol((row.protocol_hash if row is not None else "") or self.trial.protocol_hash)
+
+    def zone_of(self, site: str) -> str:
+        """The time zone of a site; empty where there is no such site."""
+        row = self.trial.first(SiteRow, site=site)
+        return row.zone if row is not None else ""
+
+    def zone_for(self, sites: Collection[str], site: str = "") -> str:
+        """The time zone of somebody of these sites (none named: all): that of ``site``, else of the first of them."""
+        rows = self.trial.values(SiteRow, ("site", "zone"), order=("site",))
+        return next((zone for name, zone in rows if (not sites or name in sites) and site in ("", name)), "UTC")
 
     def note_sent(self, account: str, key: str, digest: str) -> None:
         """Remember what a request sent, so that the very same one, sent again, is known."""

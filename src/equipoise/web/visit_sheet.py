@@ -53,8 +53,21 @@ class Day:
     @property
     def kind(self) -> str:
         """How it is drawn: used, without, not known, or blank."""
-        said = (self.value or self.told).strip().lower()
-        return {"": "", "0": "nouse", "none": "nouse", "?": "unk", "not known": "unk"}.get(said, "used")
+        said = day_typed(self.value or self.told)[0]
+        return {"": "", "no": "nouse", "not-known": "unk"}.get(said, "used")
+
+
+def day_typed(text: str) -> tuple[str, str]:
+    """What is typed into a day of the calendar, as a form keeps it (yes, no, not-known; empty of a blank), and the
+    amount as typed where one was.
+    """
+    said = text.strip()
+    short = said.lower()
+    if short in ("", "none", "n", "no", "0"):
+        return ("no" if short else ""), ""
+    if short in ("?", "x", "not known"):
+        return "not-known", ""
+    return "yes", "" if short in ("used", "u", "yes", "y") else said
 
 
 @dataclass
@@ -246,6 +259,12 @@ def day_told(row: Mapping[str, Any]) -> str:
     return {"yes": "used", "no": "none"}.get(row["used"], "not known")
 
 
+def is_same_day(typed: str, told: str) -> bool:
+    """Whether what is typed into a day says what is told of it; an amount in the unit that is told."""
+    said, amount = day_typed(typed.lower())
+    return (amount or {"yes": "used", "no": "none"}.get(said, "not known")) in (told, told.partition(" ")[0])
+
+
 def cell_words(told: str) -> str:
     """What is told of a day as it would be typed into a cell."""
     return "?" if told == "not known" else told.partition(" ")[0]
@@ -358,17 +377,9 @@ def _told_form(section: Section, to_iso: Any) -> dict[str, Any]:
 
 def _told_days(days: Mapping[str, str], section: Section) -> dict[str, Any]:
     """Cells of the calendar: none or 0, used, ? for not known, or an amount."""
-    told, amounts = {}, {}
-    for day, text in days.items():
-        said = text.lower()
-        if said in ("none", "n", "no", "0"):
-            told[day] = "no"
-        elif said in ("?", "x", "not known"):
-            told[day] = "not-known"
-        else:
-            told[day] = "yes"
-            if said not in ("used", "u", "yes", "y"):
-                amounts[day] = text
+    typed = {day: day_typed(text) for day, text in days.items()}
+    told = {day: said for day, (said, _) in typed.items()}
+    amounts = {day: amount for day, (_, amount) in typed.items() if amount}
     out: dict[str, Any] = {"days": told, "substance": section.substance}
     return out | {"amounts": amounts, "unit": section.unit or "g"} if amounts else out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -112,6 +112,19 @@ def time_words(at: str, offset_minutes: int, zone: str = "") -> str:
     return f"{day_words(local.date())}, {local:%H:%M:%S} {zone_words(offset_minutes, zone, local)}"
 
 
+def clock_words(row: Mapping[str, Any]) -> dict[str, str]:
+    """The running time of a report, as `due` tells it: of what, what is left, by when, and how near that is."""
+    words, _, left = row["what"].rpartition(", ")
+    at = datetime.fromisoformat(row["by"])
+    is_near = "h left" in left and int(left.split()[0]) < 24
+    return {
+        "words": words,
+        "left": left,
+        "by": f"{day_words(at.date(), year=False)}, {at:%H:%M}",
+        "kind": "late" if row["state"] == "overdue" else "last" if is_near else "due",
+    }
+
+
 def zone_words(offset_minutes: int, zone: str, local: datetime) -> str:
     """The zone of a moment: its short name where there is one, else its offset."""
     from equipoise.conduct.clock import zone_of
@@ -125,6 +138,19 @@ def zone_words(offset_minutes: int, zone: str, local: datetime) -> str:
             return name
     sign = "-" if offset_minutes < 0 else "+"
     return f"UTC{sign}{abs(offset_minutes) // 60:02d}:{abs(offset_minutes) % 60:02d}"
+
+
+def moment_words(at: str, zone: str) -> str:
+    """A moment on the wall of a zone, to the minute: Tue 6 Apr 2027, 10:40."""
+    from equipoise.conduct.clock import zone_of
+
+    local = datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(zone_of(zone))
+    return f"{day_words(local.date())}, {local:%H:%M}"
+
+
+def month_words(month: str) -> str:
+    """A month as people read it: Apr 2027."""
+    return f"{_MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
 def visit_words(visit: str) -> str:

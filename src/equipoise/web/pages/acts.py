@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems, typed
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.pages.receipt import receipt_page
 from equipoise.web.render import render
@@ -23,7 +22,6 @@ from equipoise.web.words import typed_date
 
 YES_NO = (("yes", "Yes"), ("no", "No"))
 DAY_HINT = "6 Apr 2027, or today"
-_ASIDE = ("C014",)
 
 
 @dataclass(frozen=True)
@@ -123,11 +121,9 @@ def _sites(request: Any, _: str) -> tuple[Field, ...]:
 
 
 def _therapy_fields(request: Any, participant: str) -> tuple[Field, ...]:
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
     from equipoise.conduct.rules.forms import forms
 
+    protocol = request.served.protocol_of(participant)
     made = {id: form for id, form in forms(protocol).items() if form.kind == "session"}
     therapies = [(id, form.label) for id, form in made.items()]
     return (
@@ -300,7 +296,7 @@ ACTS: tuple[OneAct, ...] = (
     ),
 )
 
-_PASSPHRASE = Field(
+PASSPHRASE_AGAIN = Field(
     "passphrase", "Your pass-phrase, again", "secret", hint="Shows that it is you who signs", needed=True
 )
 _MEANINGS = (
@@ -352,7 +348,7 @@ ACTS += (
             Field("meaning", "Meaning", "pick", choices=_MEANINGS, needed=True),
             Field("visit", "Visit", hint="By its name; left blank with the form: all records"),
             Field("form", "Form"),
-            _PASSPHRASE,
+            PASSPHRASE_AGAIN,
         ),
         final=True,
     ),
@@ -393,7 +389,7 @@ ACTS += (
         "Sign off",
         "Sign off",
         "All records of the participant, as the responsible investigator: the lock asks for it, as they then stand.",
-        (_PASSPHRASE,),
+        (PASSPHRASE_AGAIN,),
         final=True,
     ),
 )
@@ -417,7 +413,7 @@ def act_page(request: Any, one: OneAct, participant: str = "", **more: Any) -> H
     by_name = {field.name: field for field in fields}
     if one.why:
         by_name["why"] = Field("why", one.why_label, "area", needed=one.why == "needed")
-    key = (request.POST.get("key", "") if request.method == "POST" else "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     if request.method != "POST":
         for name in by_name.keys() & request.GET.keys():
             by_name[name].value = request.GET[name][:80]
@@ -428,9 +424,7 @@ def act_page(request: Any, one: OneAct, participant: str = "", **more: Any) -> H
     try:
         receipt = request.served.do(request.who, one.action, given, why=request.POST.get("why", ""), key=key)
     except (ConductError, UsageError) as error:
-        codes = {problem.code for problem in error.problems}
-        if codes & set(_ASIDE):
-            raise
+        pass_on(error, "C014")
         aliases = {**by_name, **{name.removeprefix("values."): field for name, field in by_name.items()}}
         summary = place_problems(error.problems, aliases)
         return _shown(request, one, participant, by_name, key, summary, **more)
@@ -471,11 +465,10 @@ def file_text(request: Any, name: str) -> str:
 
 
 def _today(request: Any, participant: str) -> date:
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant) if participant else None
+    served = request.served
+    row = served.trial.first(ParticipantRow, participant=participant) if participant else None
     site = row.site if row is not None else (request.sites[0] if request.sites else "")
-    place = trial.first(SiteRow, site=site) if site else None
-    found: date = request.served.now(place.zone if place is not None else "").local_date
+    found: date = served.now(served.zone_of(site)).local_date
     return found
 
 

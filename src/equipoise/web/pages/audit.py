@@ -13,7 +13,7 @@ from equipoise.conduct.actions.administration.audit import KINDS, MOST
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.acts_in_words import action_words, subject_words
 from equipoise.web.downloads import table_file
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on
 from equipoise.web.policy import may
 from equipoise.web.render import render
 from equipoise.web.words import counted, day_words, problem_words, role_words, typed_date, zone_words
@@ -54,10 +54,9 @@ def audit(request: Any) -> HttpResponse:
     try:
         told = request.served.do(request.who, "audit-trail", given).told
     except (ConductError, UsageError) as error:
-        codes = {problem.code for problem in error.problems}
-        if "C013" in codes:
-            raise
-        say = "There is no such participant here." if "C014" in codes else problem_words(error.problems[0])
+        pass_on(error, "C013")
+        is_unknown = any(problem.code == "C014" for problem in error.problems)
+        say = "There is no such participant here." if is_unknown else problem_words(error.problems[0])
     lines = [_shown(line) for line in told["lines"]]
     if as_table and not say:
         return _file(lines, bool(told["more"]))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import date
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.permissions import MATRIX
-from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.calendar_sheet import BACK, CalendarSheet, fill_in, given, sheet_of
 from equipoise.web.fields import Summary
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
+from equipoise.web.receipts import is_recorded
 from equipoise.web.render import render
 from equipoise.web.state_of_trial import allows
+from equipoise.web.visit_sheet import is_same_day
 from equipoise.web.words import counted, problem_words
 
 DRAFT = "calendar"  # the name of its draft
@@ -28,10 +28,8 @@ _NO_DRAFT = ("csrfmiddlewaretoken", "key", "act", "substance", "from")
 def calendar(request: Any, participant: str) -> HttpResponse:
     """Tell days of use, or look at what was told."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
-    now = request.served.now(trial.first(SiteRow, site=row.site).zone)
+    protocol = request.served.protocol_of(participant)
+    now = request.served.now(request.served.zone_of(told["standing"]["site"]))
     asked = request.POST if request.method == "POST" else request.GET
     sheet = sheet_of(
         protocol,
@@ -83,7 +81,7 @@ class _CalendarPage:
 
     def __init__(self, request: Any, participant: str, told: Any, sheet: CalendarSheet | None) -> None:
         self.request, self.participant, self.told, self.sheet = request, participant, told, sheet
-        self.key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        self.key = request_key(request)
         self.why = request.POST.get("why", "").strip()
         self.summary = Summary()
         # what is open the safety role alone does not record
@@ -104,8 +102,7 @@ class _CalendarPage:
 
     def was_answered(self) -> bool:
         """Whether this very page was submitted before: the receipt says what stands."""
-        name = f"{self.request.who.account}:{self.key}"
-        return bool(self.request.served.trial.has(EventRow, request=name))
+        return is_recorded(self.request.served.trial, self.request.who.account, self.key)
 
     def submit(self) -> HttpResponse:
         """Record every day that was typed, all or none."""
@@ -123,10 +120,8 @@ class _CalendarPage:
         try:
             request.served.do(request.who, "calendar", given(sheet, self.participant), why=self.why, key=self.key)
         except (ConductError, UsageError) as error:
-            codes = {problem.code for problem in error.problems}
-            if codes & {"C013", "C014"}:
-                raise
-            self.ask_why = self.ask_why or "C016" in codes
+            pass_on(error, "C013", "C014")
+            self.ask_why = self.ask_why or any(problem.code == "C016" for problem in error.problems)
             for problem in error.problems:
                 self._tell(problem, sheet)
             return self.page()
@@ -138,7 +133,7 @@ class _CalendarPage:
         out = []
         for day in sheet.days:
             mine = self.request.POST.get(day.name, "").strip().lower()
-            if mine and not day.editable and day.told and mine not in (day.told, day.told.partition(" ")[0]):
+            if mine and not day.editable and day.told and not is_same_day(mine, day.told):
                 out.append(
                     f"{day.long}: {day.told} is in the record, told meanwhile; you typed {mine}. Correct it there."
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,9 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import OneAct, act_page, day, standing_bar
 from equipoise.web.pages.receipt import receipt_page
 from equipoise.web.render import render
@@ -78,6 +76,14 @@ def shown(told: Any) -> SafeString:
     return mark_safe(told["html"])
 
 
+def signed_at_words(request: Any, told: Any) -> str:
+    """When the participant signed, on the wall of the site; empty before."""
+    signed = told.get("signed")
+    if not signed:
+        return ""
+    return time_words(signed["at"], signed["offset_minutes"], request.served.zone_of(told.get("site", "")))
+
+
 @page("consent", "p/<participant>/consent/")
 def consent(request: Any, participant: str) -> HttpResponse:
     """Record a consent on paper; or go to the page where it is signed."""
@@ -105,7 +111,7 @@ def consent_document(request: Any) -> HttpResponse:
 def electronic(request: Any, participant: str) -> HttpResponse:
     """The document; the participant's signature before a witness, or the one given on a phone; and one's own."""
     told = request.served.do(request.who, "read-consent", {"participant": participant}).told
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     if request.method != "POST":
         return _page(request, participant, told, key)
     post = request.POST
@@ -123,8 +129,7 @@ def electronic(request: Any, participant: str) -> HttpResponse:
     try:
         made = request.served.do(request.who, "consent-electronic", given, key=key)
     except (ConductError, UsageError) as error:
-        if {problem.code for problem in error.problems} & set(_ASIDE):
-            raise
+        pass_on(error, *_ASIDE)
         return _page(request, participant, told, key, error)
     if made.warnings:
         return receipt_page(request, key, warnings=made.warnings)
@@ -135,8 +140,6 @@ def _page(request: Any, participant: str, told: Any, key: str, error: Any = None
     problems = error.problems if error is not None else ()
     wrong = {problem.place for problem in problems}
     post = request.POST if error is not None else None
-    signed = told.get("signed")
-    zone = request.served.trial.first(SiteRow, site=told["site"]).zone if told.get("site") else ""
     return render(
         request,
         "consent.html",
@@ -146,8 +149,8 @@ def _page(request: Any, participant: str, told: Any, key: str, error: Any = None
             "participant": participant,
             "told": told,
             "document": shown(told) if told["version"] else "",
-            "signed": signed,
-            "signed_at": time_words(signed["at"], signed["offset_minutes"], zone) if signed else "",
+            "signed": told.get("signed"),
+            "signed_at": signed_at_words(request, told),
             "questions": questions_of(told, post, wrong),
             "wrong": [problem_words(problem) for problem in problems],
             "name": post.get("name", "")[:120] if post else "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.actions.infusion.infusion import RUN
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.conduct.actions.visits.correction import ELSEWHERE, WHO
-from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, ParticipantRow, SiteRow, VisitRow
+from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, VisitRow
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.corrections import (
@@ -27,10 +26,12 @@ from equipoise.web.corrections import (
     scores_changed,
 )
 from equipoise.web.fields import Field, Summary, is_soft
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
+from equipoise.web.receipts import is_recorded
 from equipoise.web.render import render
+from equipoise.web.sealed_drafts import AUTHORS
 from equipoise.web.state_of_trial import allows
 from equipoise.web.words import day_words, problem_words, time_words, typed_date, visit_words
 
@@ -45,7 +46,7 @@ _OWN_PAGE = {"eligibility": "eligibility", "adverse-event": "adverse-event-updat
 def records(request: Any, participant: str) -> HttpResponse:
     """Everything recorded of a participant, each with what corrects it."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
-    protocol = _protocol(request, participant)
+    protocol = request.served.protocol_of(participant)
     groups: dict[str, list[dict[str, Any]]] = {}
     for visit, row in told["visits"].items():
         said = f"held on {day_words(row['date'])}" if row["state"] == "attended" else row["state"].replace("_", " ")
@@ -66,7 +67,7 @@ def records(request: Any, participant: str) -> HttpResponse:
             said = "taken back"
         able = not sealed and state not in (IN_ERROR, "replaced", "void") and form in _known(protocol)
         line = _line(request, place, label, said, able)
-        if sealed and not {"infusion", "safety"} & set(request.roles):
+        if sealed and not AUTHORS & set(request.roles):
             line |= {"to": "", "back": ""}
         groups.setdefault(visit, []).append(line)
     for name, reason in told["not_done"].items():
@@ -148,12 +149,6 @@ def entered_in_error(request: Any, participant: str) -> HttpResponse:
     return _Correction(request, participant, "entered-in-error").answer()
 
 
-def _protocol(request: Any, participant: str) -> Any:
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    return trial.protocol(row.protocol_hash or trial.protocol_hash)
-
-
 class _Correction:
     """The page of one correction, under way."""
 
@@ -163,7 +158,7 @@ class _Correction:
         repeat = asked.get("repeat", "1")
         number = int(repeat) if repeat.isascii() and repeat.isdecimal() and len(repeat) < 9 else 1
         self.place = Place(participant, asked.get("visit", "")[:80], asked.get("form", "")[:80], number)
-        self.key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        self.key = request_key(request)
         self.slip, self.words = "", ""
         self.summary = Summary()
         self.confirm: list[str] = []
@@ -179,12 +174,12 @@ class _Correction:
             return HttpResponseRedirect(f"/p/{self.participant}/records/")
         told = request.served.do(request.who, "read", {"participant": self.participant}).told
         told = {**told, "own_dates": _own_dates(request, self.participant)}
-        self.protocol = _protocol(request, self.participant)
+        self.protocol = request.served.protocol_of(self.participant)
         found = read_place(self.protocol, told, self.place)
         self.standing = told["standing"]
         if found is None or not found.entries:
             return self._nothing()
-        if found.sealed and not {"infusion", "safety"} & set(request.roles):
+        if found.sealed and not AUTHORS & set(request.roles):
             raise ConductError(Problem("C013", self.place.form, "It is sealed: the people at the infusion correct it."))
         self._who_recorded(found)
         if request.method != "POST":
@@ -216,8 +211,7 @@ class _Correction:
         return self.page(found)
 
     def _is_answered(self) -> bool:
-        name = f"{self.request.who.account}:{self.key}"
-        return bool(self.request.served.trial.has(EventRow, request=name))
+        return is_recorded(self.request.served.trial, self.request.who.account, self.key)
 
     def _given(self, found: Recorded) -> tuple[str, dict[str, Any]]:
         """The action, and what it is given."""
@@ -236,9 +230,8 @@ class _Correction:
         return row.note if row is not None and row.note in ("person", "telephone") else "person"
 
     def _today(self) -> Any:
-        trial = self.request.served.trial
-        site = trial.first(ParticipantRow, participant=self.participant).site
-        return self.request.served.now(trial.first(SiteRow, site=site).zone).local_date
+        served = self.request.served
+        return served.now(served.zone_of(self.standing["site"])).local_date
 
     def _look(self, found: Recorded, why: str) -> None:
         """Work out what would change, by the action itself."""
@@ -272,10 +265,8 @@ class _Correction:
         try:
             self.request.served.do(self.request.who, name, given, why=why, key=self.key)
         except (ConductError, UsageError) as error:
-            codes = {problem.code for problem in error.problems}
-            if codes & set(_ASIDE):
-                raise
-            if "C632" in codes:
+            pass_on(error, *_ASIDE)
+            if any(problem.code == "C632" for problem in error.problems):
                 self._who_recorded(found)
                 self._conflict(found)
             else:

@@ -14,7 +14,7 @@ from equipoise.web.pages.acts import SERIOUS_WORDS
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
 from equipoise.web.render import render
-from equipoise.web.words import day_words
+from equipoise.web.words import clock_words, day_words
 
 # Ways of leaving: page, words, the step of the path that it takes.
 WAYS = (
@@ -107,15 +107,10 @@ def _day(said: str) -> str:
 
 def _clock(participant: str, row: Mapping[str, Any], roles: tuple[str, ...]) -> dict[str, str]:
     report, whom = row["report"], row["to"]
-    left = row["what"].rpartition(", ")[2]
-    by = f"{day_words(row['by'][:10], year=False)}, {row['by'][11:16]}"
-    near = row["state"] == "overdue" or ("h left" in left and int(left.split()[0]) < 24)
     to = f"/p/{participant}/adverse-event-reported/?event={row['event']}&report={report}"
     return {
+        **clock_words(row),
         "report": report if whom == report else f"{report}, to {whom}",
-        "left": left,
-        "by": by,
-        "kind": "late" if row["state"] == "overdue" else "last" if near else "due",
         "do": to if may("adverse-event-reported", roles) else "",
     }
 

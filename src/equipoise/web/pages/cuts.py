@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
-from equipoise.foundation.errors import ConductError, EquipoiseError, UsageError
+from equipoise.foundation.errors import EquipoiseError
 from equipoise.web.cut_files import cut_path, cuts_taken, editions_for, number_of, write_cut
 from equipoise.web.downloads import attached
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import LOG, not_there, page
+from equipoise.web.page import LOG, not_there, page, pass_on, request_key
 from equipoise.web.render import render
 from equipoise.web.words import time_words
 
@@ -32,17 +31,16 @@ def cuts(request: Any) -> HttpResponse:
     make = editions_for(request.roles, make=True)
     fields = _fields(request, make)
     summary = Summary()
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     if request.method == "POST":
         for field in fields.values():
             field.value = request.POST.get(field.name, "").strip()
         try:
             number = _take(request, fields, key)
             return HttpResponseRedirect(f"/cuts/?taken={number}", status=303)
-        except (ConductError, UsageError, EquipoiseError) as error:
-            if any(problem.code == "C013" for problem in error.problems):
-                raise
-            summary = place_problems(error.problems, {**fields, "edition": fields["edition"]})
+        except EquipoiseError as error:
+            pass_on(error, "C013")
+            summary = place_problems(error.problems, fields)
     mine = editions_for(request.roles)
     rows = [
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.safestring import mark_safe
 
-from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError
 from equipoise.web.own import OWN_PATH
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import OneAct, act_page, standing_bar
 from equipoise.web.pages.my import craving_words, use_words
 from equipoise.web.policy import may
@@ -36,7 +34,7 @@ _END = OneAct(
 def diary(request: Any, participant: str) -> HttpResponse:
     """The days of the diary, and the state of the participant's link."""
     told = request.served.do(request.who, "read-diary", {"participant": participant}).told
-    zone = request.served.trial.first(SiteRow, site=told["site"]).zone
+    zone = request.served.zone_of(told["site"])
     return render(
         request,
         "diary.html",
@@ -100,15 +98,14 @@ def _made(row: Mapping[str, Any], zone: str) -> str:
 @page("diary-link", "p/<participant>/diary-link/")
 def diary_link(request: Any, participant: str) -> HttpResponse:
     """Give a personal link: asked first, then shown once, on a card to print."""
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     said: dict[str, Any] = {"participant": participant, "key": key, "wrong": [], "link": ""}
     status = 200
     if request.method == "POST":
         try:
             made = request.served.do(request.who, "diary-link", {"participant": participant}, key=key)
         except ConductError as error:
-            if {problem.code for problem in error.problems} & set(_ASIDE):
-                raise
+            pass_on(error, *_ASIDE)
             said["wrong"], status = [problem_words(problem) for problem in error.problems], 422
         else:
             if made.told.get("link"):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
-from equipoise.conduct.clock import zone_of
-from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.render import render
-from equipoise.web.words import day_words, typed_time
+from equipoise.web.words import moment_words, typed_time
 
 _ASIDE = ("C013", "C014")
 _NEXT = {
@@ -30,9 +26,9 @@ _NEXT = {
 def dose_given(request: Any, participant: str) -> HttpResponse:
     """The injection or spray that is prepared for a participant, recorded as given."""
     told = request.served.do(request.who, "read-dose", {"participant": participant}).told
-    zone = str(request.served.trial.first(SiteRow, site=told["standing"]["site"]).zone)
+    zone = request.served.zone_of(told["standing"]["site"])
     fields = _fields(told.get("volume_ml", ""))
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     summary = Summary()
     if request.method == "POST":
         for field in fields.values():
@@ -46,8 +42,7 @@ def dose_given(request: Any, participant: str) -> HttpResponse:
             request.served.do(request.who, "dose-given", given, why=fields["why"].value, key=key)
             return HttpResponseRedirect(f"/receipt/{key}/", status=303)
         except (ConductError, UsageError) as error:
-            if {problem.code for problem in error.problems} & set(_ASIDE):
-                raise
+            pass_on(error, *_ASIDE)
             summary = place_problems(error.problems, fields)
     heading = f"Injection or spray, {participant}"
     context = {
@@ -77,5 +72,4 @@ def _fields(volume: str) -> dict[str, Field]:
 
 
 def _given(row: dict[str, Any], zone: str) -> dict[str, Any]:
-    at = datetime.fromisoformat(row["at"]).astimezone(zone_of(zone))
-    return {**row, "on": f"{day_words(at.date())}, {at:%H:%M}"}
+    return {**row, "on": moment_words(row["at"], zone)}

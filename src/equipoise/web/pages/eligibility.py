@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -10,7 +9,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.render import render
 from equipoise.web.words import day_words
@@ -24,7 +23,7 @@ def eligibility(request: Any, participant: str) -> HttpResponse:
     told = request.served.do(request.who, "read-eligibility", {"participant": participant}).told
     fields = {row["id"]: _attested(row) for row in told["rulings"] if not row["value"]}
     fields["against"] = Field("against", "Another ground against", hint="Only where the person is not to enter for it")
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     summary = Summary()
     if request.method == "POST":
         for field in fields.values():

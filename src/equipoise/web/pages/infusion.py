@@ -13,11 +13,11 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.clock import zone_of
-from equipoise.conduct.rows.tables import AccountRow, SiteRow
+from equipoise.conduct.rows.tables import AccountRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web import bedside_trend as trend
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.passphrase_again import second_person
 from equipoise.web.receipts import receipt_of
@@ -83,10 +83,8 @@ class Bedside:
             try:
                 acts[self.act]()
             except (ConductError, UsageError) as error:
-                if {problem.code for problem in error.problems} & set(ASIDE):
-                    raise
+                pass_on(error, *ASIDE)
                 self.summary = place_problems(error.problems, self.fields)
-                self._ask_again()
             self._read()
         self._stay()
         return self._page()
@@ -99,7 +97,7 @@ class Bedside:
     # ------------------------------------------------------------------ acts
 
     def _do(self, action: str, given: dict[str, Any], why: str = "") -> Any:
-        key = self.request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        key = request_key(self.request)
         given = {"participant": self.participant, **{name: value for name, value in given.items() if value}}
         receipt = self.request.served.do(self.request.who, action, given, why=why, key=key)
         made = receipt_of(self.request.served.trial, self.request.who.account, key)
@@ -161,14 +159,10 @@ class Bedside:
         """A time as people type it, 10:40, on today's date of the site."""
         return typed_time(self.fields["at"].value, self._now().date())
 
-    def _ask_again(self) -> None:
-        """What a correction or a reading refused: never a stop rule that is passed over."""
-        self.met = []
-
     # ------------------------------------------------------------------ how it stands
 
     def _zone(self) -> str:
-        return str(self.request.served.trial.first(SiteRow, site=self.told["standing"]["site"]).zone)
+        return str(self.request.served.zone_of(self.told["standing"]["site"]))
 
     def _now(self) -> datetime:
         local: datetime = self.request.served.now(self._zone()).local

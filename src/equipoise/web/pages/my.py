@@ -12,12 +12,12 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token, rotate_token
 
-from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
+from equipoise.conduct.rows.tables import ParticipantRow
 from equipoise.foundation.errors import ConductError, EquipoiseError, UsageError
 from equipoise.web.own import DEVICE, OWN_COOKIE, OWN_PATH, begin, outbox_name, own_page
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render, static_mark
-from equipoise.web.words import counted, day_words, problem_words, time_words, window_words
+from equipoise.web.words import counted, day_words, problem_words, window_words
 
 WRONG = "The PIN is not right. After five wrong ones the diary waits a quarter of an hour."
 USED = (("no", "No"), ("yes", "Yes"), ("not-known", "I do not know"))
@@ -259,13 +259,12 @@ def my_consent(request: Any) -> HttpResponse:
 
 
 def _consent_page(request: Any, error: Any = None) -> HttpResponse:
-    from equipoise.web.pages.consent import questions_of, shown
+    from equipoise.web.pages.consent import questions_of, shown, signed_at_words
 
     told = request.served.do(request.own, "read-consent", _of(request)).told
     problems = error.problems if error is not None else ()
     words = ["The PIN is not right." if one.code == "C010" else problem_words(one) for one in problems]
-    post, signed = (request.POST if error is not None else None), told.get("signed")
-    zone = request.served.trial.first(SiteRow, site=told["site"]).zone if told.get("site") else ""
+    post = request.POST if error is not None else None
     said = {
         "title": "Consent",
         "base": _base(request),
@@ -273,8 +272,8 @@ def _consent_page(request: Any, error: Any = None) -> HttpResponse:
         "told": told,
         "document": shown(told) if told["version"] else "",
         "questions": questions_of(told, post, {problem.place for problem in problems}),
-        "signed": signed,
-        "signed_at": time_words(signed["at"], signed["offset_minutes"], zone) if signed else "",
+        "signed": told.get("signed"),
+        "signed_at": signed_at_words(request, told),
         "name": post.get("name", "")[:120] if post else "",
         "wrong": words,
         "key": secrets.token_urlsafe(16),
@@ -296,13 +295,11 @@ def my_offline(request: Any) -> HttpResponse:
     """The page that a phone keeps for when there is no connection: the questions, and nothing that was ever told."""
     from equipoise.conduct.rules.diary import diary_forms, last_day_asked
 
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=request.participant)
-    protocol = trial.protocol(row.protocol_hash or trial.protocol_hash)
+    row = request.served.trial.first(ParticipantRow, participant=request.participant)
+    protocol = request.served.protocol_of(request.participant)
     asked = diary_forms(protocol)
     last = last_day_asked(protocol, date.fromisoformat(row.day_1)) if asked and row.day_1 else None
-    site = trial.first(SiteRow, site=row.site)
-    today = request.served.now(site.zone if site is not None else "").local_date
+    today = request.served.now(request.served.zone_of(row.site)).local_date
     lines = [
         {"form": made.id, "label": made.label, "low": str(item.lowest), "high": str(item.highest), "value": ""}
         for made, item in (asked.cravings if asked else ())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from equipoise.conduct.actions.permissions import ROLES
 from equipoise.conduct.rows.tables import AccountRow, SiteRow
 from equipoise.web.fields import Field
-from equipoise.web.pages.acts import OneAct, day, register_act
+from equipoise.web.pages.acts import PASSPHRASE_AGAIN, OneAct, day, register_act
 from equipoise.web.words import role_words
 
-_AGAIN = Field("passphrase", "Your pass-phrase, again", "secret", hint="Shows that it is you who signs", needed=True)
 _ZONE = Field("zone", "Time zone", hint="An IANA name, as America/New_York", needed=True)
 
 
@@ -45,16 +45,12 @@ def _add_account(request: Any, _: str) -> tuple[Field, ...]:
     )
 
 
-def _lines(name: str) -> Any:
-    """A field of several lines as a list of them."""
-
-    def shape(given: dict[str, Any]) -> dict[str, Any]:
-        for key in (name, "envelopes"):
-            if key in given:
-                given[key] = [line.strip() for line in str(given[key]).splitlines() if line.strip()]
-        return given
-
-    return shape
+def _lines(given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of several lines as lists of them."""
+    for name in ("receipts", "envelopes"):
+        if name in given:
+            given[name] = [line.strip() for line in str(given[name]).splitlines() if line.strip()]
+    return given
 
 
 _ENVELOPES = Field(
@@ -176,7 +172,7 @@ OFFICE: tuple[OneAct, ...] = (
         "Lock for good",
         "Lock for good",
         "After it nobody changes a value. The allocation may then be told. Opening it again takes two people.",
-        (_AGAIN,),
+        (PASSPHRASE_AGAIN,),
         final=True,
         address="lock/now/",
     ),
@@ -217,7 +213,7 @@ OFFICE: tuple[OneAct, ...] = (
         ),
         "needed",
         "Who was asked",
-        shape=_lines("receipts"),
+        shape=_lines,
         final=True,
     ),
     OneAct(
@@ -227,7 +223,7 @@ OFFICE: tuple[OneAct, ...] = (
         "Anchors found after the fence was lifted that tell of events lost with the restore.",
         (_ENVELOPES,),
         "needed",
-        shape=_lines("envelopes"),
+        shape=_lines,
     ),
     OneAct(
         "renew-receipts",
@@ -259,6 +255,4 @@ _HOMES = {
 }
 
 for _one in OFFICE:
-    from dataclasses import replace
-
     register_act(replace(_one, of_participant=False, home=_HOMES[_one.action]))

@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 from equipoise.conduct.entropy import SystemEntropy
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes, new_secret
 from equipoise.foundation.errors import ConductError
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on
 from equipoise.web.passphrase_again import require_again
 from equipoise.web.render import render
 from equipoise.web.words import problem_words
@@ -39,8 +39,7 @@ def one_time_code(request: Any) -> HttpResponse:
             else:
                 say = "That is not the code that the phone shows now. Type the six digits again."
         except ConductError as error:
-            if any(problem.code == "C013" for problem in error.problems):
-                raise
+            pass_on(error, "C013")
             say = problem_words(error.problems[0])
     name = quote(f"equipoise {served.trial.config.trial}:{account}")
     link = f"otpauth://totp/{name}?secret={secret}&issuer=equipoise"

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.conduct.rules import forms
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
@@ -33,9 +32,7 @@ _PLAIN = {"yes": "yes", "no": "no", "not_evaluable": "not evaluable"}
 def casebook(request: Any, participant: str) -> HttpResponse:
     """Everything recorded of a participant, visit by visit, every item with its answer; what is sealed is one line."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    made = forms.forms(trial.protocol(row.protocol_hash or trial.protocol_hash))
+    made = forms.forms(request.served.protocol_of(participant))
     visits: dict[str, list[dict[str, Any]]] = {}
     for name, values in told["forms"].items():
         visit, form, *repeat = name.split(" ")
@@ -117,8 +114,7 @@ def _because(visit: Mapping[str, Any]) -> str:
 def appointments(request: Any, participant: str) -> HttpResponse:
     """A card to take home: code and days to come. Neither the trial nor what it is about stands on it."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
-    trial = request.served.trial
-    zone = trial.first(SiteRow, site=told["standing"]["site"]).zone
+    zone = request.served.zone_of(told["standing"]["site"])
     today = request.served.now(zone).local_date.isoformat()
     ahead = [
         {

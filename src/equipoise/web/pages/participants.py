@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.actions.infusion.dose import planned_days
-from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.protocol import Protocol
@@ -119,10 +118,10 @@ def participant(request: Any, participant: str) -> HttpResponse:
     """One participant: the drawing, every form by visit, facts, queries; before randomization the steps to it."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
     standing = told["standing"]
-    zone = request.served.trial.first(SiteRow, site=standing["site"]).zone
+    zone = request.served.zone_of(standing["site"])
     now = request.served.now(zone).local_date
     status = standing["status"]
-    protocol = protocol_of(request, participant)
+    protocol = request.served.protocol_of(participant)
     is_randomizing = protocol.model.randomization is not None
     absent = acts_without_a_place(protocol)
     if status in IN_TRIAL and standing["day_1"]:
@@ -156,14 +155,6 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "next": standing["next"] if standing["next"] and "visit" in standing["next"] else None,
         },
     )
-
-
-def protocol_of(request: Any, participant: str) -> Protocol:
-    """The protocol in force for a participant: that of their consent."""
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    found: Protocol = trial.protocol((row.protocol_hash if row is not None else "") or trial.protocol_hash)
-    return found
 
 
 def acts_without_a_place(protocol: Protocol) -> set[str]:

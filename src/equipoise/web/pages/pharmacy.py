@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
-from equipoise.conduct.clock import zone_of
-from equipoise.conduct.rows.tables import AllocationRow, EventRow, ParticipantRow, SiteRow
+from equipoise.conduct.rows.tables import AllocationRow, EventRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.protocol.language.design import DrugIntervention
 from equipoise.web.dose_working import beside, working
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import not_there, page
+from equipoise.web.page import not_there, page, pass_on, request_key
 from equipoise.web.passphrase_again import require_again, second_person
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
-from equipoise.web.words import day_words, time_words
+from equipoise.web.words import day_words, moment_words, time_words
 
 CHIPS = {
     "to make": ("due", "to make"),
@@ -46,7 +45,7 @@ def pharmacy(request: Any) -> HttpResponse:
         row["chip"] = CHIPS.get(row["state"], ("none", row["state"]))
         row["to"] = f"/pharmacy/{row['participant']}/day-{row['day']}/"
         row["do"] = {"to make": "Make", "void": "Make anew", "prepared": "Check"}.get(row["state"], "Open")
-    now = request.served.now(_zone(request)).local_date
+    now = request.served.now(request.served.zone_for(request.sites)).local_date
     today, since = now.isoformat(), (now - timedelta(days=_BACK)).isoformat()
     groups = {"Overdue": [], "Today": [], "To come": [], "Settled": []}  # type: dict[str, list[Any]]
     for row in rows:
@@ -65,11 +64,6 @@ def pharmacy(request: Any) -> HttpResponse:
 def _sheets(request: Any, days: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = request.served.do(request.who, "dose-sheets", {"days": days}).told["sheets"]
     return rows
-
-
-def _zone(request: Any) -> str:
-    rows = request.served.trial.values(SiteRow, ("site", "zone"), order=("site",))
-    return next((zone for site, zone in rows if not request.sites or site in request.sites), "UTC")
 
 
 @page("awake", "pharmacy/awake/")
@@ -117,8 +111,7 @@ class DosePage:
         try:
             acts[act]()
         except (ConductError, UsageError) as error:
-            if {problem.code for problem in error.problems} & {"C014", "C040"}:
-                raise
+            pass_on(error, "C014", "C040")
             self.failed = act
             self.summary = place_problems(error.problems, self.fields)
             return self._page()
@@ -128,12 +121,9 @@ class DosePage:
         told = {name: self.fields[name].value for name in names if self.fields[name].value}
         return {"participant": self.participant, "day": self.day, **told}
 
-    def _key(self) -> str:
-        return str(self.request.POST.get("key", ""))[:40] or secrets.token_urlsafe(12)
-
     def _make(self) -> None:
         given, why = self._given("drawn", "witness"), self.fields["why"].value
-        self.request.served.do(self.request.who, "dose-sheet", given, why=why, key=self._key())
+        self.request.served.do(self.request.who, "dose-sheet", given, why=why, key=request_key(self.request))
 
     def _check(self) -> None:
         """The second person signs: on their own screen by the pass-phrase again, on the first one's by account too."""
@@ -162,7 +152,7 @@ class DosePage:
 
     def _cancel(self) -> None:
         given, why = self._given("bag", "witness"), self.fields["why"].value
-        self.request.served.do(self.request.who, "dose-sheet-cancel", given, why=why, key=self._key())
+        self.request.served.do(self.request.who, "dose-sheet-cancel", given, why=why, key=request_key(self.request))
 
     def _page(self) -> HttpResponse:
         covered = self.state == "prepared" and not self.mine
@@ -177,7 +167,7 @@ class DosePage:
             "day": self.day,
             "on": day_words(self.row["date"]),
             "told": told,
-            "working": working(self._protocol(), told) if told else [],
+            "working": working(self.request.served.protocol_of(self.participant), told) if told else [],
             "beside": beside(told),
             "covered": covered,
             "may_make": self.state in ("to make", "void", "cancelled"),
@@ -199,11 +189,6 @@ class DosePage:
         given = {"participant": self.participant, "day": self.day}
         told: Mapping[str, Any] = self.request.served.do(self.request.who, "dose-sheet-read", given).told
         return told
-
-    def _protocol(self) -> Any:
-        trial = self.request.served.trial
-        row = trial.first(ParticipantRow, participant=self.participant)
-        return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
 def _fields() -> dict[str, Field]:
@@ -281,7 +266,7 @@ def register(request: Any) -> HttpResponse:
             field.value = request.POST.get(f"{act}.{name}", "").strip()[:80]
         why = request.POST.get("why", "") if act == "stock-reverse" else ""
         fields["why"].value = why
-        key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        key = request_key(request)
         try:
             given = {name: field.value for name, field in own.items() if field.value}
             request.served.do(request.who, act, given, why=why, key=key)
@@ -295,8 +280,8 @@ def register(request: Any) -> HttpResponse:
         made = receipt_of(request.served.trial, request.who.account, request.GET["made"][:40])
         done = f"{made['events']}, {made['at']}" if made else ""
     told = request.served.do(request.who, "stock-register").told
-    zone = _zone(request)
-    lines = [{**line, "when": _when(line["at"], zone)} for line in told["lines"]]
+    zone = request.served.zone_for(request.sites)
+    lines = [{**line, "when": moment_words(line["at"], zone)} for line in told["lines"]]
     balance: dict[str, Any] = {}
     for line in lines:
         balance[line["drug"]] = _moved(balance.get(line["drug"], 0), line)
@@ -312,11 +297,6 @@ def register(request: Any) -> HttpResponse:
         "key": secrets.token_urlsafe(12),
     }
     return render(request, "register.html", context, status=422 if summary.lines else 200)
-
-
-def _when(at: str, zone: str) -> str:
-    local = datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(zone_of(zone))
-    return f"{day_words(local.date())}, {local:%H:%M}"
 
 
 def _moved(left: Any, line: Mapping[str, Any]) -> Any:
@@ -370,7 +350,7 @@ def slots(request: Any) -> HttpResponse:
     summary, done = Summary(), ""
     if request.method == "POST":
         field.value = request.POST.get("slots", "").strip()[:20]
-        key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        key = request_key(request)
         try:
             given = {"slots": field.value} if field.value else {}
             request.served.do(request.who, "add-slots", given, key=key)

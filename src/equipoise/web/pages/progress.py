@@ -11,8 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+from equipoise.web.words import month_words
 
 
 @page("progress", "progress/")
@@ -31,7 +30,7 @@ def progress(request: Any) -> HttpResponse:
             "randomized": randomized,
             "share": round(100 * randomized / told["planned"]) if told["planned"] else None,
             "drawing": _drawing(told["months"], told["planned"]),
-            "months": [(_month(month), n, total) for month, n, total in _running(told["months"])],
+            "months": [(month_words(month), n, total) for month, n, total in _running(told["months"])],
             "entered": [_entry(row) for row in (*sites, *told["overall"])],
             "visits": [("All", _rates(told["visits"]))]
             + [(site, _rates(row)) for site, row in told["visits_by_site"].items() if sites],
@@ -70,10 +69,6 @@ def _share(n: int, of: int) -> str:
     return f"{n} ({round(100 * n / of)}%)" if of else "none due"
 
 
-def _month(name: str) -> str:
-    return f"{_MONTHS[int(name[5:]) - 1]} {name[:4]}"
-
-
 def _running(months: Any) -> list[tuple[str, int, int]]:
     out, total = [], 0
     for month, n in months:
@@ -109,7 +104,7 @@ def _drawing(months: Any, planned: int | None) -> SafeString:
         path += f" H{x + unit / 2:.1f} V{y(total):.1f} H{x + unit:.1f}"
         if number % every == 0:
             parts.append(
-                f'<text x="{x + unit / 2:.1f}" y="{_BASE + 16}" text-anchor="middle">{_month(month)[:3]}</text>'
+                f'<text x="{x + unit / 2:.1f}" y="{_BASE + 16}" text-anchor="middle">{month_words(month)[:3]}</text>'
             )
     last = rows[-1][2]
     parts.append(f'<path class="line" d="{path}"/>')

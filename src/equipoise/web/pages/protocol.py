@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -11,7 +10,7 @@ from equipoise.conduct.rows.tables import ProtocolVersionRow, TrialStateRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.amendments import counted_places, differences_of, unmoved, who_comes_under
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import file_text
 from equipoise.web.passphrase_again import require_again
 from equipoise.web.policy import may
@@ -42,7 +41,7 @@ class _Amendment:
 
     def __init__(self, request: Any, state: Any, fields: dict[str, Field]) -> None:
         self.request, self.state, self.fields = request, state, fields
-        self.key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+        self.key = request_key(request)
         self.text = ""
         self.changes: list[str] = []
         self.number = 0
@@ -67,15 +66,13 @@ class _Amendment:
                 )
                 return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
         except (ConductError, UsageError) as error:
-            if any(problem.code == "C013" for problem in error.problems):
-                raise
+            pass_on(error, "C013")
             self.summary = place_problems(error.problems, {**self.fields, "text": self.fields["file"]})
         try:
             found = self.request.served.preview(self.request.who, "amend", self._given(), why="looked at")
             self.changes, self.number = list(found.answer["changes"]), int(found.answer["version"])
         except (ConductError, UsageError) as error:
-            if any(problem.code == "C013" for problem in error.problems):
-                raise
+            pass_on(error, "C013")
             self.text = ""
             self.summary = place_problems(error.problems, {**self.fields, "text": self.fields["file"]})
         return self.page()

@@ -5,7 +5,6 @@ The code is typed once more, and it is never undone.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,9 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, request_key
 from equipoise.web.pages.eligibility import criteria
-from equipoise.web.pages.participants import bar, protocol_of
+from equipoise.web.pages.participants import bar
 from equipoise.web.render import render
 from equipoise.web.words import day_words
 
@@ -62,7 +61,7 @@ def enrol(request: Any, participant: str) -> HttpResponse:
 
 def way_in(request: Any, participant: str) -> Entry:
     """How the participant enters, by the protocol of their consent."""
-    return RANDOMIZATION if protocol_of(request, participant).model.randomization is not None else ENROLMENT
+    return RANDOMIZATION if request.served.protocol_of(participant).model.randomization is not None else ENROLMENT
 
 
 def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
@@ -77,7 +76,7 @@ def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
         ),
         "why": Field("why", "Reason", "area", hint="Only where the page asked for one"),
     }
-    key = request.POST.get("key", "")[:40] or secrets.token_urlsafe(12)
+    key = request_key(request)
     summary, asked = Summary(), False
     if request.method == "POST":
         for field in fields.values():

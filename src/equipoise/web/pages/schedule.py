@@ -8,7 +8,6 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from equipoise.conduct.rows.tables import SiteRow
 from equipoise.web.downloads import attached
 from equipoise.web.page import page
 from equipoise.web.render import render
@@ -30,7 +29,7 @@ def schedule(request: Any) -> HttpResponse:
     visits = [row for row in visits if not site or row["site"] == site]
     if request.GET.get("as") == "ics":
         return _file(request, visits)
-    today = request.served.now(_zone(request, site)).local_date
+    today = request.served.now(request.served.zone_for(request.sites, site)).local_date
     return render(
         request,
         "schedule.html",
@@ -44,12 +43,6 @@ def schedule(request: Any) -> HttpResponse:
             "site": site,
         },
     )
-
-
-def _zone(request: Any, site: str) -> str:
-    rows = request.served.trial.values(SiteRow, ("site", "zone"), order=("site",))
-    mine = [zone for name, zone in rows if (not request.sites or name in request.sites) and site in ("", name)]
-    return mine[0] if mine else "UTC"
 
 
 def _by_week(visits: Sequence[dict[str, Any]], today: date) -> list[tuple[str, list[dict[str, Any]]]]:

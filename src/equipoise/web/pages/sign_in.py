@@ -71,15 +71,12 @@ def sign_in_page(request: Any) -> HttpResponse:
         return render(request, "sign_in.html", said, status=403)
     served.sessions.end(request.COOKIES.get(COOKIE, ""))
     rotate_token(request)
-    response = HttpResponseRedirect(to)
-    response.set_cookie(
-        COOKIE,
-        served.sessions.begin(account, device, served.draft_key(account, passphrase)),
-        max_age=ABSOLUTE,
-        httponly=True,
-        samesite="Lax",
-        secure=served.secure,
-    )
+    token = served.sessions.begin(account, device, served.draft_key(account, passphrase))
+    return _with_session(request, HttpResponseRedirect(to), token)
+
+
+def _with_session(request: Any, response: HttpResponse, token: str) -> HttpResponse:
+    response.set_cookie(COOKIE, token, max_age=ABSOLUTE, httponly=True, samesite="Lax", secure=request.served.secure)
     return response
 
 
@@ -120,15 +117,7 @@ def passphrase(request: Any) -> HttpResponse:
                 key = served.reseal_drafts(who.account, request.POST.get("old", ""), new)
                 served.sessions.end_of(who.account)
                 response = render(request, "passphrase.html", {"done": True, "wrong": []})
-                response.set_cookie(
-                    COOKIE,
-                    served.sessions.begin(who.account, who.device, key),
-                    max_age=ABSOLUTE,
-                    httponly=True,
-                    samesite="Lax",
-                    secure=served.secure,
-                )
-                return response
+                return _with_session(request, response, served.sessions.begin(who.account, who.device, key))
         except ConductError as error:
             request.served.throttle.failed(request.META.get("REMOTE_ADDR", ""))
             said["wrong"] = [problem_words(problem) for problem in error.problems]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
-from equipoise.conduct.rows.tables import ParticipantRow, SiteRow
+from equipoise.conduct.rows.tables import ParticipantRow
 from equipoise.web import drawings
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
-from equipoise.web.words import counted, day_words, joined_words, long_day, visit_words, window_words
+from equipoise.web.words import clock_words, counted, day_words, joined_words, long_day, visit_words, window_words
 
 _GROUPS = ("Overdue", "Due today", "In window", "To complete", "Coming")
 AHEAD = 7  # days
@@ -28,17 +28,10 @@ def today(request: Any) -> HttpResponse:
         return HttpResponseRedirect(
             f"/p/{wanted}/" if wanted.isascii() and wanted.replace("-", "").isalnum() else "/p/"
         )
-    served, sites = request.served, request.sites
+    served = request.served
     rows = served.do(request.who, "due", {"days": AHEAD}).told["due"]
     asked = _queries(request)
-    zone = next(
-        (
-            zone
-            for site, zone in served.trial.values(SiteRow, ("site", "zone"), order=("site",))
-            if not sites or site in sites
-        ),
-        "UTC",
-    )
+    zone = served.zone_for(request.sites)
     now = served.now(zone).local_date
     entries = [_entry(row, now) for row in _worth(_by_visit(rows), now)]
     if may("infusion", request.roles):
@@ -191,13 +184,8 @@ def _visit(row: Mapping[str, Any], now: date) -> dict[str, Any]:
 
 def _clock(row: Mapping[str, Any]) -> dict[str, Any]:
     """A report of a serious event whose time runs."""
-    words, _, left = row["what"].rpartition(", ")
-    late = row["state"] == "overdue"
-    near = "h left" in left and int(left.split()[0]) < 24
-    at = datetime.fromisoformat(row["by"])
-    by = f"{day_words(at.date(), year=False)}, {at:%H:%M}"
-    kind = "late" if late else "last" if near else "due"
-    return {**row, "words": words.replace("adverse event", "event"), "left": left, "kind": kind, "by": by}
+    clock = clock_words(row)
+    return {**row, **clock, "words": clock["words"].replace("adverse event", "event")}
 
 
 def _drafts(request: Any) -> list[dict[str, Any]]:

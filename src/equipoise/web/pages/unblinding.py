@@ -5,7 +5,6 @@ The arm is on the answer to the pass-phrase alone, marked and locked after three
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from equipoise.conduct.actions.safety.unblind import TOLD
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, UnblindingRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import standing_bar
 from equipoise.web.passphrase_again import require_again
 from equipoise.web.receipts import receipt_of
@@ -86,9 +85,8 @@ def _asked(
     """Ask with the pass-phrase; then either the arm, once, or the receipt."""
     secret = Field("passphrase", "Your pass-phrase, again", "secret", needed=True)
     by_name = {field.name: field for field in [*fields, secret]}
-    summary, key = Summary(), secrets.token_urlsafe(12)
+    summary, key = Summary(), request_key(request)
     if request.method == "POST":
-        key = request.POST.get("key", "")[:40] or key
         for field in fields:
             field.value = request.POST.get(field.name, "").strip()[:400]
         try:
@@ -101,8 +99,7 @@ def _asked(
                 return HttpResponseRedirect(f"/receipt/{key}/", status=303)
             return _told(request, key, receipt.told, str(receipt.answer.get("participant", participant)))
         except (ConductError, UsageError) as error:
-            if {problem.code for problem in error.problems} & set(_ASIDE):
-                raise
+            pass_on(error, *_ASIDE)
             summary = place_problems(error.problems, by_name)
     context = {
         "title": f"{'Not recorded: ' if summary.lines else ''}Unblinding{', ' + participant if participant else ''}",

@@ -10,7 +10,7 @@ from equipoise.conduct.rows.tables import SiteRow, TrialStateRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.cut_files import archive_of
 from equipoise.web.downloads import attached
-from equipoise.web.page import page
+from equipoise.web.page import page, pass_on
 from equipoise.web.policy import may
 from equipoise.web.render import render
 from equipoise.web.words import counted, problem_words
@@ -36,9 +36,7 @@ def verify(request: Any) -> HttpResponse:
     if request.method == "POST":
         try:
             found = check(served.trial, anchors=anchors[:50])
-        except UsageError as error:
-            say = problem_words(error.problems[0])
-        except ConductError as error:
+        except (ConductError, UsageError) as error:
             say = problem_words(error.problems[0])
     fenced = served.trial.first(TrialStateRow, name="trial").randomization == "fenced"
     return render(
@@ -93,8 +91,7 @@ def copy(request: Any) -> HttpResponse:
             take_copy(served.trial, session, folder, site=site, clock=served.clock, entropy=served.entropy)
             return attached(f"{folder.name}.zip", archive_of(folder), "application/zip")
         except (ConductError, UsageError) as error:
-            if any(problem.code == "C013" for problem in error.problems):
-                raise
+            pass_on(error, "C013")
             say = problem_words(error.problems[0])
     return render(
         request,

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.actions.permissions import MATRIX
-from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
+from equipoise.conduct.rows.tables import AccountRow, ParticipantRow
 from equipoise.conduct.rules import forms
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.conflicts import RecordedMeanwhile, conflicts
@@ -35,7 +35,7 @@ _NO_DRAFT = ("csrfmiddlewaretoken", "key", "act", "changed")
 def visit(request: Any, participant: str, visit: str) -> HttpResponse:
     """Fill in a visit, submit it, or look at what is recorded."""
     told = request.served.do(request.who, "read-visit", {"participant": participant, "visit": visit}).told
-    protocol = _protocol(request, participant)
+    protocol = request.served.protocol_of(participant)
     sections = sections_of(protocol, told)
     sheet = Sheet(request, participant, visit, told, sections)
     drafts, author = request.served.drafts, request.who
@@ -58,12 +58,6 @@ def visit(request: Any, participant: str, visit: str) -> HttpResponse:
     if draft is not None:
         sheet.saved(draft, _opened(draft, author))
     return sheet.page() if request.POST.get("act") == "draft" else sheet.submit()
-
-
-def _protocol(request: Any, participant: str) -> Any:
-    trial = request.served.trial
-    row = trial.first(ParticipantRow, participant=participant)
-    return trial.protocol(row.protocol_hash or trial.protocol_hash)
 
 
 def _keep(
@@ -90,9 +84,9 @@ def _keep(
     fields = {name: values for name, values in typed.items() if not is_sealed(name)}
     secret = {name: values for name, values in typed.items() if is_sealed(name) and is_told(values)}
     text = author.drafts.seal(secret, f"{participant} {visit}") if secret and author.drafts is not None else ""
-    trial = request.served.trial
-    site = trial.first(ParticipantRow, participant=participant).site
-    at = request.served.now(trial.first(SiteRow, site=site).zone).local
+    served = request.served
+    site = served.trial.first(ParticipantRow, participant=participant).site
+    at = served.now(served.zone_of(site)).local
     if text or any(is_told(values) for name, values in fields.items() if name not in ("on", "by")):
         drafts.keep(author.account, participant, visit, fields, at, text)
     else:
@@ -115,7 +109,7 @@ def keep_draft(request: Any, author: SignedIn, participant: str, visit: str) -> 
     sites = [site for site in known.sites.split(",") if site]
     if sites and row.site not in sites:
         return
-    protocol = _protocol(request, participant)
+    protocol = request.served.protocol_of(participant)
     every = forms.forms(protocol).values()
     _keep(request, author, participant, visit, [_bare(made) for made in every])
 
@@ -198,7 +192,7 @@ class Sheet:
             if served.sent.get((account, self.key)) == digest:
                 return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
             return self._answered(made)
-        if found := conflicts(request, _protocol(request, self.participant), self.told):
+        if found := conflicts(request, request.served.protocol_of(self.participant), self.told):
             self.conflicts, self.status = found, 422
             self.summary.lines += [
                 (f"{one.label} was recorded by {one.by} while you typed.", f"conflict-{one.form}", False)
