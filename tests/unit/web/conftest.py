@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
@@ -36,10 +36,12 @@ class Desk:
         set_up_pages()
         client = Client(headers={"host": "localhost"}, **{"equipoise.served": self.served})
         if who:
-            passphrase = self.staged.passphrases.get(who, PASSPHRASE)
-            answered = client.post("/sign-in/", {"account": who, "passphrase": passphrase})
+            answered = client.post("/sign-in/", {"account": who, "passphrase": self.passphrase(who)})
             assert answered.status_code == 302, answered.content.decode()
         return client
+
+    def passphrase(self, who: str) -> str:
+        return str(self.staged.passphrases.get(who, PASSPHRASE))
 
     def at(self, day: int, hour: int = 14, minute: int = 0) -> None:
         """The clock to a study day of the first participant (1 is day 1)."""
@@ -93,11 +95,29 @@ def desk(staged: Callable[..., Staged]) -> Desk:  # noqa: F811
     return desk_of(made)
 
 
-def key_of(page: Any) -> str:
-    """The name of the request that a page would send."""
-    found = re.search(r'name="key" value="([^"]+)"', page.content.decode())
+def hidden_of(page: Any, name: str) -> str:
+    """What stands in a hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.content.decode())
     assert found is not None, page.content.decode()[:3000]
     return found[1]
+
+
+def key_of(page: Any) -> str:
+    """The name of the request that a page would send."""
+    found = hidden_of(page, "key")
+    assert found, page.content.decode()[:3000]
+    return found
+
+
+def post(client: Any, at: str, **given: Any) -> Any:
+    """Load a page, and post it with what is given."""
+    return client.post(at, {"key": key_of(client.get(at)), **given})
+
+
+def words_of(page: Any) -> str:
+    """What a reader sees of a page's own content."""
+    text = page.content.decode()
+    return " ".join(re.sub(r"<[^>]*>", " ", text[text.index("<main") :]).split())
 
 
 @pytest.fixture(scope="package")
@@ -133,6 +153,16 @@ def at_day_9(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.fixture
+def checked(desk: Desk) -> Desk:
+    """Somebody randomized, weighed, and with the dose of day 2 made and checked."""
+    desk.enrolled()
+    desk.do("nina", "weight", participant="P-1", kg="82.4")
+    desk.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    desk.do("petra", "dose-check", participant="P-1", sealed=True)
+    return desk
+
+
 def given_link(desk: Desk, participant: str = "P-1") -> str:
     """A link given by the coordinator's page, as it stands on the card; without host."""
     carol = desk.client("carol")
@@ -154,8 +184,28 @@ def at_day_16(desk: Desk) -> Desk:
     return desk
 
 
-def require_accessible(page: Any, at: str) -> None:
-    """No rule of WCAG 2.2 AA is broken on the page as it stands, and nothing scrolls sideways."""
+def watched(context: Any) -> Any:
+    """A new page of a browser; what it complains of is kept, for the test to look at."""
+    page = context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: page.complaints.append(said.text) if "Content Security" in said.text else None)
+    return page
+
+
+def signed_in(browser: Any, address: str, who: str = "carol", passphrase: str = PASSPHRASE, **options: Any) -> Any:
+    """A page of somebody signed in."""
+    page = watched(browser.new_context(**options))
+    page.goto(f"{address}/sign-in/")
+    page.fill("#acc", who)
+    page.fill("#pp", passphrase)
+    page.click("text=Sign in >> nth=-1")
+    page.wait_for_url(lambda at: "/sign-in/" not in at)
+    return page
+
+
+def require_accessible(page: Any, at: str, widths: Sequence[int] = ()) -> None:
+    """No rule of WCAG 2.2 AA is broken on the page as it stands, and nothing scrolls sideways, then or so wide."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     wanted = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
     found = axe.run(page, options=wanted).response["violations"]
@@ -163,3 +213,6 @@ def require_accessible(page: Any, at: str) -> None:
     assert said == [], at
     wide, seen = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= seen, (at, wide, seen)
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (at, width)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Desk, key_of
+from .conftest import Desk, hidden_of, key_of
 from .test_visits import answers, submit, values
 
 AT = "/p/P-1/correct/"
@@ -21,18 +21,11 @@ def recorded(desk: Desk) -> Desk:
     return desk
 
 
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found is not None, page[:4000]
-    return found[1]
-
-
 def typed(page: Any, **given: str) -> dict[str, str]:
     """What a page would send: its hidden fields, and what is typed."""
-    text = page.content.decode()
-    sent = {name: hidden(text, name) for name in ("key", "seen", "visit", "form", "repeat")}
-    if 'name="looked"' in text:
-        sent["looked"] = hidden(text, "looked")
+    sent = {name: hidden_of(page, name) for name in ("key", "seen", "visit", "form", "repeat")}
+    if 'name="looked"' in page.content.decode():
+        sent["looked"] = hidden_of(page, "looked")
     return {**sent, **given}
 
 

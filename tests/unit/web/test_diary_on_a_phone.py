@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import Desk, given_link, require_accessible
+from .conftest import Desk, given_link, require_accessible, signed_in, watched
 from .test_own_diary import PIN
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -12,10 +12,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 def on_a_phone(browser: Any, address: str, link: str, **options: Any) -> Any:
     context = browser.new_context(**PHONE, **options)
-    page = context.new_page()
-    page.complaints = []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda said: page.complaints.append(said.text) if "Content Security" in said.text else None)
+    page = watched(context)
     page.goto(address + link)
     page.fill("#pin", PIN)
     if page.query_selector("#again"):
@@ -120,8 +117,6 @@ def test_the_diary_without_scripts(browser: Any, address: str, at_day_9: Desk) -
 def test_pages_of_the_participant_and_about_them_break_no_rule_of_wcag(
     browser: Any, address: str, at_day_9: Desk
 ) -> None:
-    from .test_in_a_browser import signed_in
-
     text = "# Taking part\nYou can stop.\n- visits\n? Can you stop?\n+ Yes\n- No\n"
     at_day_9.do("alice", "consent-document", version="2.0", text=text)
     at_day_9.do("alice", "consent-version", version="2.0")
@@ -140,9 +135,7 @@ def test_pages_of_the_participant_and_about_them_break_no_rule_of_wcag(
     page = signed_in(browser, address, viewport={"width": 1280, "height": 800})
     for at in ("diary/", "diary-link/", "consent/electronic/", "consent/"):
         page.goto(f"{address}/p/P-1/{at}")
-        require_accessible(page, at)
-        page.set_viewport_size({"width": 390, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, at
+        require_accessible(page, at, (390,))
         page.set_viewport_size({"width": 1280, "height": 800})
     assert page.complaints == []
     page.context.close()

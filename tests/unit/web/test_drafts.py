@@ -10,8 +10,8 @@ import pytest
 from equipoise.web.sealed_drafts import DraftKey
 from equipoise.web.sessions import IDLE
 
-from .conftest import PASSPHRASE, Desk, desk_of
-from .test_in_a_browser import VISIT, signed_in
+from .conftest import PASSPHRASE, Desk, desk_of, signed_in
+from .test_in_a_browser import VISIT
 from .test_visits import AT
 
 

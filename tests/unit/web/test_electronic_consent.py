@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import Any
 
 import pytest
 
 from equipoise.conduct.rules.consent_document import check_answers, read_document
 
-from .conftest import PASSPHRASE, Desk, given_link, key_of
+from .conftest import PASSPHRASE, Desk, given_link, hidden_of, key_of
+from .test_own_diary import PIN
 
-PIN = "407192"
 TEXT = """# What taking part means
 You can stop at any time. <b>Nothing</b> is lost.
 - visits
@@ -35,14 +34,8 @@ def screened(desk: Desk) -> Desk:
     return desk
 
 
-def hidden(page: Any, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page.content.decode())
-    assert found is not None, page.content.decode()[:2000]
-    return found[1]
-
-
 def form(page: Any, **more: str) -> dict[str, str]:
-    return {"key": key_of(page), "version": hidden(page, "version"), "page": hidden(page, "page"), **more}
+    return {"key": key_of(page), "version": hidden_of(page, "version"), "page": hidden_of(page, "page"), **more}
 
 
 WITNESSED = {"name": "Robin Doe", "answers.1": "2", "witness": "cody", "passphrase": PASSPHRASE}

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from .conftest import Desk, key_of
-
-
-def post(client: Any, at: str, **given: Any) -> Any:
-    return client.post(at, {"key": key_of(client.get(at)), **given})
+from .conftest import Desk, key_of, post
 
 
 def test_one_participant_from_screening_to_randomization(desk: Desk) -> None:

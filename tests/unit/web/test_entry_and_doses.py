@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Desk, desk_of, key_of
-
-
-def post(client: Any, page: str, **given: Any) -> Any:
-    return client.post(page, {"key": key_of(client.get(page)), **given})
+from .conftest import Desk, desk_of, key_of, post
 
 
 def sister(staged: Any, name: str) -> Desk:

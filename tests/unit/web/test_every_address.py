@@ -58,17 +58,10 @@ def turned_away(desk: Desk, client: Any, words: str) -> None:
     assert recorded(desk) == events, words
 
 
-@pytest.fixture
-def desk_at_day_9(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.at(9)
-    return desk
-
-
 def test_every_page_by_nobody_by_ended_sessions_and_by_accounts_out_of_use(
-    desk_at_day_9: Desk, caplog: pytest.LogCaptureFixture
+    at_day_9: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = desk_at_day_9
+    desk = at_day_9
     caplog.set_level(logging.DEBUG)
     turned_away(desk, desk.client(), "nobody")
     idle = [desk.client(who) for who in ("carol", "phil", "alice")]
@@ -86,8 +79,8 @@ def test_every_page_by_nobody_by_ended_sessions_and_by_accounts_out_of_use(
         assert secret not in said
 
 
-def test_every_page_by_a_phone_whose_session_is_put_where_staff_have_theirs(desk_at_day_9: Desk) -> None:
-    desk = desk_at_day_9
+def test_every_page_by_a_phone_whose_session_is_put_where_staff_have_theirs(at_day_9: Desk) -> None:
+    desk = at_day_9
     phone = opened(desk, given_link(desk))
     phone.cookies["equipoise-session"] = phone.cookies["equipoise-diary"].value
     before = standing(desk)
@@ -101,9 +94,9 @@ def test_every_page_by_a_phone_whose_session_is_put_where_staff_have_theirs(desk
 
 
 def test_every_page_of_every_role_has_its_headers_and_names_no_arm(
-    desk_at_day_9: Desk, caplog: pytest.LogCaptureFixture
+    at_day_9: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = desk_at_day_9
+    desk = at_day_9
     caplog.set_level(logging.DEBUG)
     tells = {"pharmacist", "unblinded-statistician"}
     for role in COLUMNS:
@@ -120,8 +113,8 @@ def test_every_page_of_every_role_has_its_headers_and_names_no_arm(
     assert "midazolam" not in caplog.text
 
 
-def test_forged_posts_to_the_participants_own_pages_break_nothing(desk_at_day_9: Desk) -> None:
-    desk = desk_at_day_9
+def test_forged_posts_to_the_participants_own_pages_break_nothing(at_day_9: Desk) -> None:
+    desk = at_day_9
     link = given_link(desk)
     phone = opened(desk, link)
     every = pages()

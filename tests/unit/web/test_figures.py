@@ -8,8 +8,8 @@ from typing import Any
 from equipoise.records import DataSource, Records
 from equipoise.web import figures
 
-from .conftest import Desk
-from .test_unblinding import arms_in, words_of
+from .conftest import Desk, words_of
+from .test_unblinding import arms_in
 
 WHY = "meeting of the committee, 1 June"
 

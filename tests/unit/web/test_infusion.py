@@ -9,19 +9,10 @@ import pytest
 
 from equipoise.web.sessions import ABSOLUTE, IDLE
 
-from .conftest import PASSPHRASE, Desk, key_of
+from .conftest import PASSPHRASE, Desk, key_of, words_of
 
 AT = "/p/P-1/infusion/"
 CALM = {"systolic": "124", "diastolic": "80", "pulse": "74", "saturation": "98"}
-
-
-@pytest.fixture
-def checked(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.do("nina", "weight", participant="P-1", kg="82.4")
-    desk.do("phil", "dose-sheet", participant="P-1", sealed=True)
-    desk.do("petra", "dose-check", participant="P-1", sealed=True)
-    return desk
 
 
 @pytest.fixture
@@ -30,11 +21,6 @@ def running(checked: Desk) -> tuple[Desk, Any]:
     started = act(nina, "start")
     assert "Running since" in words_of(started), words_of(started)
     return checked, nina
-
-
-def words_of(page: Any) -> str:
-    text = page.content.decode()
-    return " ".join(re.sub(r"<[^>]*>", " ", text[text.index("<main") :]).split())
 
 
 def seen_of(page: Any) -> str:

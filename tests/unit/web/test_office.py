@@ -12,8 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from equipoise.workflow.library import protocol_path
 
-from .conftest import PASSPHRASE, Desk, key_of
-from .test_enrolment import post
+from .conftest import PASSPHRASE, Desk, key_of, post
 from .test_visits import words_of
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 import pytest
 
 from equipoise.web.sessions import LOCK
 
-from .conftest import PASSPHRASE, Desk, key_of
+from .conftest import PASSPHRASE, Desk, key_of, words_of
 
 AT = "/pharmacy/P-1/day-2/"
 CANARIES = ("41.2", "8.2", "ketamine", "midazolam")  # what a dose sheet of 82.4 kg says in either arm
@@ -21,11 +20,6 @@ def weighed(desk: Desk) -> Desk:
     desk.enrolled()
     desk.do("nina", "weight", participant="P-1", kg="82.4")
     return desk
-
-
-def words_of(page: Any) -> str:
-    text = page.content.decode()
-    return " ".join(re.sub(r"<[^>]*>", " ", text[text.index("<main") :]).split())
 
 
 def make(desk: Desk, who: str = "phil", **given: str) -> Any:

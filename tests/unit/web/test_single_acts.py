@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import PASSPHRASE, Desk
-from .test_enrolment import post
+from .conftest import PASSPHRASE, Desk, post
 
 
 def test_a_query_is_asked_answered_and_closed(desk: Desk) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from equipoise.conduct.rules.windows import due_visits
 
-from .conftest import DAY_1, PASSPHRASE, Desk
-from .test_in_a_browser import signed_in
+from .conftest import DAY_1, PASSPHRASE, Desk, signed_in
 
 SESSIONS = (2, 3, 4, 5, 12, 19, 26, 33)
 # Fills every field that a visit still asks for, as a person would who has all the answers; tells what it left.
@@ -44,8 +43,7 @@ class Team:
 
     def screen(self, who: str) -> Any:
         if who not in self.pages:
-            passphrase = self.desk.staged.passphrases.get(who, PASSPHRASE)
-            self.pages[who] = signed_in(self.browser, self.address, who, passphrase)
+            self.pages[who] = signed_in(self.browser, self.address, who, self.desk.passphrase(who))
             self.pages[who].set_default_timeout(5000)
         return self.pages[who]
 

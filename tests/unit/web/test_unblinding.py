@@ -9,23 +9,14 @@ import pytest
 
 from equipoise.web.sessions import LOCK
 
-from .conftest import PASSPHRASE, Desk, key_of
+from .conftest import PASSPHRASE, Desk, key_of, post, words_of
 
 ARMS = ("Ketamine", "Midazolam", "ketamine", "midazolam")
-
-
-def words_of(page: Any) -> str:
-    text = page.content.decode()
-    return " ".join(re.sub(r"<[^>]*>", " ", text[text.index("<main") :]).split())
 
 
 def arms_in(page: Any) -> list[str]:
     text = page.content.decode().replace("ketamine-mbrp-cocaine", "")
     return [arm for arm in ARMS if arm in text]
-
-
-def ask(client: Any, at: str, **given: str) -> Any:
-    return client.post(at, {"key": key_of(client.get(at)), **given})
 
 
 def test_the_code_is_broken_after_the_pass_phrase_and_no_receipt_holds_the_arm(desk: Desk) -> None:
@@ -61,9 +52,9 @@ def test_somebody_else_is_told_and_the_one_who_asks_never_is(desk: Desk) -> None
     for name in ("ivan", "sam", "phil"):
         assert f'value="{name}"' in page
     assert 'value="ruth"' not in page
-    refused = ask(carol, "/p/P-1/unblind-for/", told="ruth", why="x", passphrase=PASSPHRASE)
+    refused = post(carol, "/p/P-1/unblind-for/", told="ruth", why="x", passphrase=PASSPHRASE)
     assert refused.status_code == 422
-    made = ask(carol, "/p/P-1/unblind-for/", told="sam", why="admitted elsewhere", passphrase=PASSPHRASE)
+    made = post(carol, "/p/P-1/unblind-for/", told="sam", why="admitted elsewhere", passphrase=PASSPHRASE)
     assert made.status_code == 303
     assert arms_in(carol.get(made["Location"])) == []
     assert "You are asked to be told an arm" in sam.get("/today/").content.decode()
@@ -72,7 +63,7 @@ def test_somebody_else_is_told_and_the_one_who_asks_never_is(desk: Desk) -> None
     forged = ivan.post("/unblind-told/", {"key": "k", "unblinding": "U-001", "passphrase": PASSPHRASE})
     assert forged.status_code == 422
     assert arms_in(forged) == []
-    told = ask(sam, "/unblind-told/", unblinding="U-001", passphrase=PASSPHRASE)
+    told = post(sam, "/unblind-told/", unblinding="U-001", passphrase=PASSPHRASE)
     assert told.status_code == 200, words_of(told)
     assert len(set(map(str.lower, arms_in(told)))) == 1
     assert "You are asked" not in sam.get("/today/").content.decode()
@@ -85,10 +76,10 @@ def test_that_somebody_learned_the_arm_is_reported_from_the_foot_of_a_page_and_n
     at = "/unblinded-by-accident/"
     assert 'value="P-1"' in ruth.get(f"{at}?participant=P-1").content.decode()
     given = {"participant": "P-1", "learned_by": "ruth", "impact": "another rater takes over"}
-    named = ask(ruth, at, **given, why="she said midazolam")
+    named = post(ruth, at, **given, why="she said midazolam")
     assert named.status_code == 422
     assert "The words name an arm" in words_of(named)
-    assert ask(ruth, at, **given, why="overheard on the ward").status_code == 303
+    assert post(ruth, at, **given, why="overheard on the ward").status_code == 303
     assert desk.staged.rows("SELECT mode FROM unblinding") == [("accident",)]
     assert "Report that somebody learned" not in desk.client("stan").get("/pooled/").content.decode()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from equipoise.web.sessions import IDLE
 
 from .conftest import Desk, key_of
@@ -24,13 +22,6 @@ def answers(**more: Any) -> dict[str, Any]:
     return {**given, **more}
 
 
-@pytest.fixture
-def at_visit(desk: Desk) -> Desk:
-    desk.enrolled()
-    desk.at(9)
-    return desk
-
-
 def words_of(page: str) -> str:
     """What a reader sees of the page's own content."""
     return re.sub(r"<[^>]*>", " ", page[page.index("<main") : page.index("</main>")])
@@ -44,8 +35,8 @@ def values(desk: Desk, form: str) -> dict[str, str]:
     return dict(desk.staged.rows("SELECT item, value FROM item WHERE form = %s AND missing = ''", form))
 
 
-def test_a_whole_visit_is_one_submission_and_its_receipt_says_what_stands(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_a_whole_visit_is_one_submission_and_its_receipt_says_what_stands(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     answered = submit(client, answers(**{"calendar.2027-03-14": "1.5"}))
     assert answered.status_code == 303, answered.content.decode()
     page = client.get(answered["Location"]).content.decode()
@@ -57,22 +48,22 @@ def test_a_whole_visit_is_one_submission_and_its_receipt_says_what_stands(at_vis
         "Score 38",
     ):
         assert words in page, words
-    assert values(at_visit, "craving") == {"score": "38"}
-    assert len(values(at_visit, "mindfulness")) == 39
-    assert values(at_visit, "adverse-events") == {"asked": "yes", "any": "no"}
-    assert at_visit.staged.rows("SELECT state, date FROM visit WHERE visit = 'day-9'") == [("attended", "2027-03-16")]
+    assert values(at_day_9, "craving") == {"score": "38"}
+    assert len(values(at_day_9, "mindfulness")) == 39
+    assert values(at_day_9, "adverse-events") == {"asked": "yes", "any": "no"}
+    assert at_day_9.staged.rows("SELECT state, date FROM visit WHERE visit = 'day-9'") == [("attended", "2027-03-16")]
     # the page now shows what is recorded, and takes nothing more
     page = client.get(AT).content.decode()
     assert "Submit visit" not in page
     assert "Held on Tue 16 Mar 2027" in page
 
 
-def test_nothing_is_recorded_while_anything_is_refused_and_everything_typed_is_still_there(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_nothing_is_recorded_while_anything_is_refused_and_everything_typed_is_still_there(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     given = answers(**{"craving.score": "162", "calendar.2027-03-14": "two"})
     del given["urine.cocaine"]
     del given["stress.4"]
-    before = at_visit.staged.rows("SELECT count(*) FROM item")
+    before = at_day_9.staged.rows("SELECT count(*) FROM item")
     answered = submit(client, given)
     assert answered.status_code == 422
     page = answered.content.decode()
@@ -89,11 +80,11 @@ def test_nothing_is_recorded_while_anything_is_refused_and_everything_typed_is_s
         assert f'href="{where}"' in summary
     assert 'value="162"' in page
     assert page.count(" checked") >= 39 + 9
-    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
+    assert at_day_9.staged.rows("SELECT count(*) FROM item") == before
 
 
-def test_a_soft_check_stops_once_and_what_stood_opens_a_query(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_a_soft_check_stops_once_and_what_stood_opens_a_query(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     given = answers()
     given |= {f"mindfulness.{item}": "3" for item in range(1, 40)}
     answered = submit(client, given)
@@ -106,72 +97,72 @@ def test_a_soft_check_stops_once_and_what_stood_opens_a_query(at_visit: Desk) ->
     assert "opened by itself" in client.get(answered["Location"]).content.decode()
 
 
-def test_left_out_items_have_one_reason_and_a_form_can_be_not_done_or_left_open(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_left_out_items_have_one_reason_and_a_form_can_be_not_done_or_left_open(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     given = answers(**{"stress.3": "left-out", "stress:why": "refused", "craving.score": "", "urine.cocaine": ""})
     given |= {"craving:not-done": "1", "craving:not-done-why": "no time", "urine:leave": "1"}
     assert submit(client, given).status_code == 303
-    assert at_visit.staged.rows("SELECT missing FROM item WHERE form = 'stress' AND item = '3'") == [("refused",)]
-    assert at_visit.staged.rows("SELECT state, reason FROM form WHERE form = 'craving'") == [("not-done", "no time")]
-    assert values(at_visit, "urine") == {}
+    assert at_day_9.staged.rows("SELECT missing FROM item WHERE form = 'stress' AND item = '3'") == [("refused",)]
+    assert at_day_9.staged.rows("SELECT state, reason FROM form WHERE form = 'craving'") == [("not-done", "no time")]
+    assert values(at_day_9, "urine") == {}
     # what was left open can be filled in later, by itself
     assert submit(client, {"act": "submit", "urine.cocaine": "positive"}).status_code == 303
-    assert values(at_visit, "urine") == {"cocaine": "positive"}
+    assert values(at_day_9, "urine") == {"cocaine": "positive"}
 
 
-def test_a_late_visit_asks_for_its_reason(at_visit: Desk) -> None:
-    at_visit.at(11)
-    client = at_visit.client("carol")
+def test_a_late_visit_asks_for_its_reason(at_day_9: Desk) -> None:
+    at_day_9.at(11)
+    client = at_day_9.client("carol")
     given = answers(on="today")
     assert "late: the window runs" in submit(client, given).content.decode()
     assert submit(client, {**given, "why": "bus strike"}).status_code == 303
-    assert at_visit.staged.rows("SELECT reason FROM visit WHERE visit = 'day-9'") == [("bus strike",)]
+    assert at_day_9.staged.rows("SELECT reason FROM visit WHERE visit = 'day-9'") == [("bus strike",)]
 
 
-def test_the_same_submission_again_is_answered_and_never_recorded_twice(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_the_same_submission_again_is_answered_and_never_recorded_twice(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     key = key_of(client.get(AT))
     first = submit(client, answers(), key)
-    n = at_visit.staged.rows("SELECT count(*) FROM item")
+    n = at_day_9.staged.rows("SELECT count(*) FROM item")
     again = submit(client, answers(), key)
     assert again["Location"] == first["Location"]
-    assert at_visit.staged.rows("SELECT count(*) FROM item") == n
+    assert at_day_9.staged.rows("SELECT count(*) FROM item") == n
     # with other answers: what is in the record is the first, and the page says so
     other = submit(client, answers(**{"craving.score": "99"}), key)
     assert other.status_code in (303, 422)
-    assert values(at_visit, "craving") == {"score": "38"}
+    assert values(at_day_9, "craving") == {"score": "38"}
 
 
-def test_two_tabs_cannot_both_record(at_visit: Desk) -> None:
-    one, two = at_visit.client("carol"), at_visit.client("cody")
+def test_two_tabs_cannot_both_record(at_day_9: Desk) -> None:
+    one, two = at_day_9.client("carol"), at_day_9.client("cody")
     keys = key_of(one.get(AT)), key_of(two.get(AT))
     assert submit(one, answers(), keys[0]).status_code == 303
     answered = submit(two, answers(**{"craving.score": "70"}), keys[1])
     assert answered.status_code == 422
-    assert values(at_visit, "craving") == {"score": "38"}
+    assert values(at_day_9, "craving") == {"score": "38"}
 
 
-def test_what_is_typed_is_a_draft_until_it_is_submitted(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
-    before = at_visit.staged.rows("SELECT count(*) FROM item")
+def test_what_is_typed_is_a_draft_until_it_is_submitted(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
+    before = at_day_9.staged.rows("SELECT count(*) FROM item")
     answered = client.post(AT, {"act": "store", "craving.score": "41", "stress.1": "2", "on": "16 Mar 2027"})
     assert "not yet in the record" in answered.content.decode()
-    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
-    page = at_visit.client("carol").get(AT).content.decode()
+    assert at_day_9.staged.rows("SELECT count(*) FROM item") == before
+    page = at_day_9.client("carol").get(AT).content.decode()
     assert 'value="41"' in page
     assert "not yet in the record" in page
-    others = at_visit.client("cody").get(AT).content.decode()
+    others = at_day_9.client("cody").get(AT).content.decode()
     assert 'value="41"' not in others
-    today = at_visit.client("cody").get("/today/").content.decode()
+    today = at_day_9.client("cody").get("/today/").content.decode()
     assert "begun by carol" in today
     assert not re.search(r"\b41\b", words_of(today))
     assert submit(client, answers()).status_code == 303
-    assert "begun by carol" not in at_visit.client("cody").get("/today/").content.decode()
-    assert at_visit.served.drafts.every() == []
+    assert "begun by carol" not in at_day_9.client("cody").get("/today/").content.decode()
+    assert at_day_9.served.drafts.every() == []
 
 
-def test_a_field_is_stored_by_itself_and_another_tab_does_not_undo_it(at_visit: Desk) -> None:
-    one, two = at_visit.client("carol"), at_visit.client("carol")
+def test_a_field_is_stored_by_itself_and_another_tab_does_not_undo_it(at_day_9: Desk) -> None:
+    one, two = at_day_9.client("carol"), at_day_9.client("carol")
     one.post(AT, {"act": "store", "changed": "craving.score", "craving.score": "41"})
     two.post(AT, {"act": "store", "changed": "stress.1", "stress.1": "2", "craving.score": ""})
     page = one.get(AT).content.decode()
@@ -179,75 +170,75 @@ def test_a_field_is_stored_by_itself_and_another_tab_does_not_undo_it(at_visit: 
     assert "2 fields stored" in page
     two.post(AT, {"act": "store", "changed": "craving.score", "craving.score": ""})
     assert "1 field stored" in one.get(AT).content.decode()
-    ended = at_visit.client("carol")
-    at_visit.ticks[0] += IDLE
+    ended = at_day_9.client("carol")
+    at_day_9.ticks[0] += IDLE
     answered = ended.post(AT, {"act": "store", "changed": "stress.2", "stress.2": "3"}, headers={"HX-Request": "true"})
     assert answered.status_code == 401
 
 
-def test_a_draft_can_be_dropped(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
+def test_a_draft_can_be_dropped(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
     client.post(AT, {"act": "draft", "craving.score": "41"})
     assert client.post(AT, {"act": "drop"}).status_code == 302
-    assert at_visit.served.drafts.every() == []
+    assert at_day_9.served.drafts.every() == []
 
 
-def test_nothing_typed_is_lost_when_a_session_ends(at_visit: Desk) -> None:
-    client = at_visit.client("carol")
-    at_visit.ticks[0] += IDLE
-    before = at_visit.staged.rows("SELECT count(*) FROM item")
+def test_nothing_typed_is_lost_when_a_session_ends(at_day_9: Desk) -> None:
+    client = at_day_9.client("carol")
+    at_day_9.ticks[0] += IDLE
+    before = at_day_9.staged.rows("SELECT count(*) FROM item")
     answered = client.post(AT, answers())
     assert answered.status_code == 302
     assert "kept=1" in answered["Location"]
     assert "What you typed is kept as a draft" in client.get(answered["Location"]).content.decode()
-    assert at_visit.staged.rows("SELECT count(*) FROM item") == before
-    page = at_visit.client("carol").get(AT).content.decode()
+    assert at_day_9.staged.rows("SELECT count(*) FROM item") == before
+    page = at_day_9.client("carol").get(AT).content.decode()
     assert 'value="38"' in page
     # a token that nobody had keeps nothing
-    stranger = at_visit.client()
+    stranger = at_day_9.client()
     stranger.cookies["equipoise-session"] = "made-up"
     assert "kept" not in stranger.post(AT, answers(**{"craving.score": "77"}))["Location"]
-    assert 'value="77"' not in at_visit.client("carol").get(AT).content.decode()
+    assert 'value="77"' not in at_day_9.client("carol").get(AT).content.decode()
 
 
-def test_quarantined_forms_are_recorded_by_their_roles_and_drafted_under_seal(at_visit: Desk) -> None:
-    at_visit.at(2, 16)
-    at_visit.do("carol", "visit", participant="P-1", visit="infusion")
-    nina, at = at_visit.client("nina"), "/p/P-1/visit/infusion/"
+def test_quarantined_forms_are_recorded_by_their_roles_and_drafted_under_seal(at_day_9: Desk) -> None:
+    at_day_9.at(2, 16)
+    at_day_9.do("carol", "visit", participant="P-1", visit="infusion")
+    nina, at = at_day_9.client("nina"), "/p/P-1/visit/infusion/"
     assert 'name="dissociation.score"' in nina.get(at).content.decode()
     nina.post(at, {"act": "store", "changed": "dissociation.score", "dissociation.score": "86"})
     assert 'value="86"' in nina.get(at).content.decode()
     # the draft is sealed: its file holds neither form nor answer, and no other account of the role opens it
-    assert b"issociation" not in at_visit.served.drafts.file.read_bytes()
-    assert at_visit.served.drafts.every()[0].fields == {}
-    assert 'value="86"' not in at_visit.client("noel").get(at).content.decode()
+    assert b"issociation" not in at_day_9.served.drafts.file.read_bytes()
+    assert at_day_9.served.drafts.every()[0].fields == {}
+    assert 'value="86"' not in at_day_9.client("noel").get(at).content.decode()
     # it outlives the session, the idling and a change of the pass-phrase, and opens with the pass-phrase alone
-    at_visit.ticks[0] += IDLE
+    at_day_9.ticks[0] += IDLE
     ended = nina.post(at, {"act": "store", "changed": "dissociation.score", "dissociation.score": "87"})
     assert "kept=1" in ended["Location"]
-    nina = at_visit.client("nina")
+    nina = at_day_9.client("nina")
     assert 'value="87"' in nina.get(at).content.decode()
-    old, new = at_visit.staged.passphrases["nina"], "nine slow grey rivers"
+    old, new = at_day_9.staged.passphrases["nina"], "nine slow grey rivers"
     assert "is changed" in nina.post("/passphrase/", {"old": old, "new": new, "again": new}).content.decode()
-    at_visit.staged.passphrases["nina"] = new
-    nina = at_visit.client("nina")
+    at_day_9.staged.passphrases["nina"] = new
+    nina = at_day_9.client("nina")
     assert 'value="87"' in nina.get(at).content.decode()
     given = {"act": "submit", "dissociation.score": "86", "key": "abc", "adverse-events:leave": "1"}
     assert nina.post(at, given).status_code == 303
-    assert at_visit.served.drafts.every() == []
+    assert at_day_9.served.drafts.every() == []
     receipt = nina.get("/receipt/abc/").content.decode()
     assert "recorded, sealed until the lock" in receipt
     for who in ("carol", "ruth", "mona"):
-        page = at_visit.client(who).get(at).content.decode()
+        page = at_day_9.client(who).get(at).content.decode()
         assert not re.search(r"\b86\b", words_of(page)), who
         assert 'name="dissociation.score"' not in page
-    assert "issociation" not in at_visit.client("ruth").get(at).content.decode()
-    forged = at_visit.client("carol").post(at, {"act": "submit", "dissociation.score": "10", "key": "z"})
+    assert "issociation" not in at_day_9.client("ruth").get(at).content.decode()
+    forged = at_day_9.client("carol").post(at, {"act": "submit", "dissociation.score": "10", "key": "z"})
     assert forged.status_code == 422
-    assert b"dissociation" not in at_visit.served.drafts.file.read_bytes()
+    assert b"dissociation" not in at_day_9.served.drafts.file.read_bytes()
 
 
-def test_a_receipt_is_its_owners_alone(at_visit: Desk) -> None:
-    submit(at_visit.client("carol"), answers(), "mine")
-    assert at_visit.client("carol").get("/receipt/mine/").status_code == 200
-    assert at_visit.client("cody").get("/receipt/mine/").status_code == 404
+def test_a_receipt_is_its_owners_alone(at_day_9: Desk) -> None:
+    submit(at_day_9.client("carol"), answers(), "mine")
+    assert at_day_9.client("carol").get("/receipt/mine/").status_code == 200
+    assert at_day_9.client("cody").get("/receipt/mine/").status_code == 404
