@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from equipoise.web.visit_sheet import Day, day_typed, is_same_day
+
 from .conftest import Desk, key_of
 
 AT = "/p/P-1/calendar/"
@@ -108,3 +110,23 @@ def test_who_only_reads_sees_days_and_no_field(at_day_16: Desk) -> None:
     assert 'name="calendar.' not in page
     assert at_day_16.client("mona").post(AT, {"act": "submit", "key": "k", **cells(d14="none")}).status_code == 403
     assert told(at_day_16) == {"13": "2"}
+
+
+def test_a_day_is_recorded_drawn_and_held_against_the_record_alike_however_it_is_typed() -> None:
+    for typed, said, amount, drawn in (
+        *((typed, "no", "", "nouse") for typed in ("none", "N", "no", "0")),
+        *((typed, "not-known", "", "unk") for typed in ("?", "x", "not known")),
+        *((typed, "yes", "", "used") for typed in ("used", "u", "YES", "y")),
+        ("1.5", "yes", "1.5", "used"),
+        (" ", "", "", ""),
+    ):
+        assert day_typed(typed) == (said, amount), typed
+        assert Day("2027-03-13", "13", "Saturday 13 March", "calendar.2027-03-13", value=typed).kind == drawn, typed
+    for typed, told, is_same in (
+        *((typed, "none", True) for typed in ("n", "0", "None")),
+        *((typed, "used", True) for typed in ("u", "y", "used")),
+        *((typed, "1.5 g", True) for typed in ("1.5", "1.5 g")),
+        *((typed, "1.5 g", False) for typed in ("u", "n", "2")),
+        ("none", "used", False),
+    ):
+        assert is_same_day(typed, told) is is_same, (typed, told)
