@@ -109,7 +109,7 @@ def key_of(page: Any) -> str:
     return found
 
 
-def post(client: Any, at: str, **given: Any) -> Any:
+def post(client: Any, at: str, /, **given: Any) -> Any:
     """Load a page, and post it with what is given."""
     return client.post(at, {"key": key_of(client.get(at)), **given})
 
