@@ -233,3 +233,15 @@ def test_a_cut_holds_the_days_and_craving_of_the_diary_under_their_day(enrolled:
     )
     assert days["used"].to_list() == [False]
     assert verify(enrolled.trial).ok
+
+
+def test_a_day_taken_back_is_told_anew_and_the_craving_that_stands_is_not_written_over(enrolled: Any) -> None:
+    _, account = opened(enrolled)
+    told = {"participant": "P-1", "on": "2027-03-14", "used": {"cocaine": "yes"}}
+    enrolled.do(account, "diary", **told, craving={"craving": "38"})
+    place = {"participant": "P-1", "visit": "calendar", "form": "calendar", "on": "2027-03-14"}
+    enrolled.do("carol", "entered-in-error", **place, why="another day")
+    assert refused(enrolled, account, "diary", **told, craving={"craving": "90"}) == "C601"
+    enrolled.do(account, "diary", **told)
+    day = enrolled.do("carol", "read-diary", participant="P-1").told["told"][0]
+    assert (day["day"], day["use"], day["craving"]) == ("2027-03-14", {"cocaine": "yes"}, {"craving": "38"})

@@ -137,6 +137,8 @@ def test_nobody_is_enrolled_before_what_a_randomization_would_ask_for_nor_random
         trial.do("carol", "enrol", participant="P-1")
     with pytest.raises(ConductError, match="C501"):
         trial.do("ivan", "randomized-in-error", participant="P-1", why="try")
+    month = trial.clock.at.strftime("%Y-%m")
+    assert trial.do("mona", "progress").told["months"] == [(month, 1)]
     trial.do("carol", "complete", participant="P-1", why="left well")
     trial.do("alice", "freeze", why="the end")
 
@@ -201,6 +203,33 @@ def test_part_of_an_injection_needs_a_reason_and_counts_for_its_share(staged: An
     with pytest.raises(ConductError, match="C616"):
         trial.do("nina", "dose-given", participant="P-1", ml="2.81")
     trial.do("nina", "dose-given", participant="P-1", ml="1.4", why="the needle bent")
+    trial.clock.at += timedelta(days=1)
+    row = cut_of(trial)["exposure"].row(0, named=True)
+    assert row["delivered_mg"] == pytest.approx(row["planned_mg"] / 2)
+
+
+def test_an_injection_taken_back_counts_in_no_cut_and_is_recorded_anew(staged: Any) -> None:
+    protocol = read_protocol("ketamine-kpt-heroin-dose")
+    trial = staged(protocol=protocol)
+    people(trial, protocol)
+    enter(trial, protocol, "P-1")
+    trial.do("nina", "weight", participant="P-1", kg="70")
+    trial.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    trial.do("petra", "dose-check", participant="P-1", sealed=True)
+    trial.clock.at += timedelta(minutes=20)
+    trial.do("nina", "dose-given", participant="P-1", where="left deltoid")
+    trial.clock.at += timedelta(minutes=20)
+    place = {"participant": "P-1", "visit": "dose-day-1", "form": "dose-given"}
+    with pytest.raises(ConductError, match=r"C631.*\n.*\n.*\n.*entered-in-error"):
+        trial.do("ivan", "correct", **place, answers={"ml": "1.4"}, why="half of it")
+    back = trial.do("ivan", "entered-in-error", **place, why="half of it")
+    assert back.answer["sheet"] == "checked"
+    assert trial.do("nina", "read-dose", participant="P-1").told["given"] == []
+    empty = cut_of(trial, "blinded")
+    assert empty["exposure"].height == 0
+    assert empty["allocations"]["arm_received"].to_list() == [None]
+    told_at = (trial.clock.at - timedelta(minutes=30)).isoformat()  # after the check, before what was taken back
+    trial.do("nina", "dose-given", participant="P-1", at=told_at, ml="1.4", why="the needle bent")
     trial.clock.at += timedelta(days=1)
     row = cut_of(trial)["exposure"].row(0, named=True)
     assert row["delivered_mg"] == pytest.approx(row["planned_mg"] / 2)

@@ -70,7 +70,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
             "Ask somebody whose role it is.",
         )
     act.role = held[0]
-    sites = [site for site in account.sites.split(",") if site]
+    act.sites = sites = [site for site in account.sites.split(",") if site]
     act.site = sites[0] if len(sites) == 1 else ""
     person = given.get("participant")
     if person is None and "query" in given:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CODES = {"C028": "A text with control characters, line feeds or marks of direction."}
 
+_LARGEST = 2**63 - 1  # of a whole number in a database
 _FILES = {"amend": ("text",), "wording": ("text",), "consent-document": ("text",)}
 
 
@@ -95,7 +96,9 @@ def _as(kind: Any, value: Any) -> Any:
         return _without_fractions(value)
     if base is PartialDate and isinstance(value, (str, date)):
         return PartialDate(value)
-    if isinstance(base, type) and isinstance(value, base) and not (base is int and isinstance(value, bool)):
+    if base is int and isinstance(value, (int, str)) and not isinstance(value, bool):
+        return _whole(int(value))
+    if isinstance(base, type) and isinstance(value, base) and base is not int:
         return value
     if base is str:
         raise ValueError(value)
@@ -103,8 +106,6 @@ def _as(kind: Any, value: Any) -> Any:
         return Decimal(value)
     if not isinstance(value, str):
         raise TypeError(value)
-    if base is int:
-        return int(value)
     if base is Decimal:
         number = Decimal(value)
         if not number.is_finite():
@@ -120,6 +121,13 @@ def _as(kind: Any, value: Any) -> Any:
     if not isinstance(made, base):
         raise ValueError(value)
     return made
+
+
+def _whole(number: int) -> int:
+    """The number, where a database can hold it; ``ValueError`` for a larger one."""
+    if abs(number) > _LARGEST:
+        raise ValueError(number)
+    return number
 
 
 def _without_fractions(value: Any) -> Any:

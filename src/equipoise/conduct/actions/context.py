@@ -174,6 +174,7 @@ class Act:
         self._sealed = False
         self._state: Any = None
         self.roles: frozenset[str] = frozenset()
+        self.sites: list[str] = []  # of the account; none means all of them
 
     # ------------------------------------------------------------------ reading
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act
-from equipoise.conduct.actions.history import enrolled_on, instant_of_event, randomized_on
+from equipoise.conduct.actions.history import checked_at, enrolled_on, randomized_on
 from equipoise.conduct.actions.visits.recording import form_of, repeats_of, values_of
 from equipoise.conduct.rows.joined import filled_items
 from equipoise.conduct.rows.tables import SiteRow
@@ -65,7 +65,7 @@ def sheet_of(act: Act, visit: str) -> Sheet | None:
     if row is None:
         return None
     values = values_of(act, visit, form)
-    checked = instant_of_event(act, row.event_number) if row.state == "checked" else None
+    checked = checked_at(act, visit) if row.state == "checked" else None
     return Sheet(row.state, date.fromisoformat(row.date), Decimal(values["weight"]), row.protocol_hash, checked)
 
 

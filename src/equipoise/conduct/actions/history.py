@@ -10,6 +10,7 @@ from equipoise.conduct.actions.turns import contents_of, local_date_of
 from equipoise.conduct.rows.joined import filled_items
 from equipoise.conduct.rows.tables import IN_ERROR, AllocationRow, EventRow, FormRow, SiteRow, VisitRow
 from equipoise.conduct.rules.dates import check_day
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN, SHEET
 from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.foundation.errors import ConductError, raise_if_any
 
@@ -69,9 +70,9 @@ def landmarks(act: Act) -> dict[str, date | None]:
         FormRow, ("visit", "form", "state", "date"), participant=who, date__not="", state__not=IN_ERROR
     )
     # at an infusion and in a session somebody was there; a weight or a day of the calendar may stand for an earlier day
-    there = [on for visit, form, _, on in forms if visit == "session" or form in ("infusion-run", "dose-given")]
+    there = [on for visit, form, _, on in forms if visit == "session" or form in ("infusion-run", GIVEN)]
     weighed = [on for _, form, _, on in forms if form == "weight"]
-    prepared = [on for _, form, state, on in forms if form in ("infusion-sheet", "dose-sheet") and state != "void"]
+    prepared = [on for _, form, state, on in forms if form in (SHEET, DOSE_SHEET) and state != "void"]
     decided = [on for _, form, state, on in forms if form == "eligibility" and state != "void"]
     dates = filled_items(act.trial, who, "adverse-event", items=("onset", "end"))
     events = [one for one in dates if not one.missing and one.state != IN_ERROR]
@@ -159,7 +160,10 @@ def day_1_kind(act: Act) -> str:
     return "study day 1 before randomization" if after else "study day 1"
 
 
-def instant_of_event(act: Act, number: int) -> datetime:
-    """When an event was recorded."""
-    at = act.trial.column(EventRow, "at", number=number)[0]
-    return datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(UTC)
+def checked_at(act: Act, visit: str) -> datetime | None:
+    """When the dose sheet of ``visit`` was last checked; ``None`` where it never was."""
+    who = act.participant.participant
+    found = act.trial.column(
+        EventRow, "at", participant=who, action="dose-check", subject=visit, order=("-number",), limit=1
+    )
+    return datetime.fromisoformat(found[0].replace("Z", "+00:00")).astimezone(UTC) if found else None

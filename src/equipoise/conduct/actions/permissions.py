@@ -23,6 +23,9 @@ ROLES = {
 PARTICIPANT = "participant"
 OWN_ACTIONS = ("consent-sign", "diary", "diary-pin", "read-consent", "read-own-diary", "sign-out")
 
+# Every state of the trial: for what is done in any of them, reading above all.
+ALWAYS = ("open", "paused", "frozen", "locked")
+
 # What a pause of the whole trial halts: nobody further is taken in, randomized or dosed. Everything else goes on.
 HALTED = frozenset(
     {

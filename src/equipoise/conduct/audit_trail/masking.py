@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.conduct.rules.dose_places import INFUSION_DAY
+
 SEALED = "sealed until the lock"
 PHARMACY = "sealed, pharmacy"
 ADMINISTRATOR = "administrator"
@@ -97,7 +99,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class TrailLine:
-    """What one event says: its parts (words before, words after), and the reason."""
+    """What one event says: its parts, the reason, and what stands for what is not told."""
 
     what: Sequence[tuple[str, str, str]]  # what, before (empty where nothing was), now
     why: str
@@ -140,7 +142,7 @@ def _of_infusion(event: Mapping[str, Any]) -> bool:
         return True
     if event["action"] not in ("correct", "entered-in-error"):
         return False
-    return str(event["subject"]).startswith("infusion-day-")
+    return str(event["subject"]).startswith(INFUSION_DAY)
 
 
 def _is_sealed(content: Mapping[str, Any]) -> bool:

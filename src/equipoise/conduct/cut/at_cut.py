@@ -13,6 +13,7 @@ import polars as pl
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rows.tables import IN_ERROR
 from equipoise.conduct.rules import forms, windows
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.rules.surroundings import surroundings
 from equipoise.foundation.calendar import day_index
@@ -124,7 +125,7 @@ class LedgerAtCut:
 
     def sheets(self, id: str) -> list[Row]:
         """Dose sheets of a participant: of infusions, and of injections and sprays."""
-        return [*self.forms.get((id, "infusion-sheet"), []), *self.forms.get((id, "dose-sheet"), [])]
+        return [*self.forms.get((id, SHEET), []), *self.forms.get((id, DOSE_SHEET), [])]
 
     def values(self, id: str, form: Row) -> dict[str, str]:
         """Values of a filling; what is missing is left out."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from equipoise.conduct.rules import dose, infusion
-from equipoise.conduct.rules.dose_places import planned_day_of
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN, planned_day_of
 from equipoise.protocol.language.design import DrugIntervention
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def exposure_of(cut: LedgerAtCut) -> list[Row]:
     """Every dose that was given, as far as it was."""
     out = []
     for id, day, sheet in sheets_of(cut):
-        if sheet["form"] == "dose-sheet":
+        if sheet["form"] == DOSE_SHEET:
             out.append(_single(cut, id, day, sheet))
             continue
         plan = dose.open_sheet(cut.version(sheet["protocol_hash"]), day)
@@ -80,7 +80,7 @@ def exposure_of(cut: LedgerAtCut) -> list[Row]:
 
 def _single(cut: LedgerAtCut, id: str, day: int, sheet: Row) -> Row:
     """The row of an injection or a spray: its milligrams go by the share of the volume that was given."""
-    given = next(row for row in cut.forms[(id, "dose-given")] if row["visit"] == sheet["visit"])
+    given = next(row for row in cut.forms[(id, GIVEN)] if row["visit"] == sheet["visit"])
     share = Fraction(cut.values(id, given)["ml"]) / Fraction(cut.values(id, sheet)["volume"])
     intervention, prepared = given_of(cut, id, day, sheet)
     mg = float(Fraction(prepared) * share) if prepared is not None else None

@@ -30,7 +30,7 @@ def open_true(trial: Trial, ledger: Ledger, vault: Vault) -> Opened:
     """Arms of the slots given by then, and the doses of the sealed sheets."""
     from decimal import Decimal
 
-    from equipoise.conduct.trial.slots import open_slot
+    from equipoise.conduct.trial.slots import open_event, open_slot
 
     last = ledger.events[-1].number
     with trial.use():
@@ -41,7 +41,7 @@ def open_true(trial: Trial, ledger: Ledger, vault: Vault) -> Opened:
         arms[(row["participant"], row["randomization"])] = str(open_slot(vault, slots[row["handle"]])["arm"])
     doses: dict[tuple[str, int], tuple[str, Any]] = {}
     for one in sealed:
-        entry = vault.open(f"event {one.number} of {one.event_number}", one.content)
+        entry = open_event(vault, one)
         if "dose" in entry:
             dose = entry["dose"]
             doses[(dose["participant"], dose["day"])] = (dose["intervention"], Decimal(dose["prepared_mg"]))

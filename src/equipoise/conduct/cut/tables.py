@@ -13,6 +13,7 @@ from equipoise.conduct.cut.at_cut import LedgerAtCut
 from equipoise.conduct.cut.doses import exposure_of, given_of, sheets_of
 from equipoise.conduct.rules import dose, windows
 from equipoise.conduct.rules.diary import DIARY
+from equipoise.conduct.rules.dose_places import GIVEN
 from equipoise.conduct.rules.partial_dates import PartialDate, within
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
@@ -144,7 +145,7 @@ def _allocations(cut: LedgerAtCut) -> list[Row]:
 def _received(cut: LedgerAtCut, id: str, arm: str) -> bool:
     """Whether something of the arm was given: its first dose; without doses to prepare, a session was held."""
     if dose.prepared(cut.protocol, arm):
-        return bool(cut.forms.get((id, "infusion-run")) or cut.forms.get((id, "dose-given")))
+        return bool(cut.forms.get((id, "infusion-run")) or cut.forms.get((id, GIVEN)))
     therapies = cut.protocol.model.arms[arm].interventions
     return any(
         cut.values(id, row).get("delivered") == "yes" for name in therapies for row in cut.forms.get((id, name), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SHEET = "infusion-sheet"  # the dose sheet of an infusion
 DOSE_SHEET = "dose-sheet"  # of an injection or a spray
+GIVEN = "dose-given"  # an injection or a spray as it was given
 INFUSION_DAY, DOSE_DAY = "infusion-day-", "dose-day-"  # where the records of a dose stand, by its planned study day
 
 

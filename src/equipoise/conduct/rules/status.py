@@ -75,6 +75,8 @@ NEEDS_REASON = frozenset(
         "randomized_in_error",
     }
 )
+# Nobody who stands so is seen at visits of the trial any more.
+LEFT: tuple[FollowUp, ...] = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
 _NEW: tuple[Phase, ...] = ("new",)
 _BEFORE: tuple[Phase, ...] = ("screened", "consented", "eligible")
 # In the trial: randomized, or where nobody is randomized enrolled.

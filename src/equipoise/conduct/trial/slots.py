@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.entropy import Entropy, code
 from equipoise.conduct.keys.vault import Vault
 from equipoise.conduct.rows.find import Rows
-from equipoise.conduct.rows.tables import AllocationRow, SlotRow, StreamRow
+from equipoise.conduct.rows.tables import AllocationRow, SealedEventRow, SlotRow, StreamRow
 from equipoise.conduct.trial.envelopes import returned_slots
 from equipoise.foundation.errors import ConductError, Problem
 
@@ -138,6 +138,11 @@ def arm_of(rows: Rows, vault: Vault, participant: str, randomization: int = 1) -
             Problem("C051", participant, f"Randomization {randomization} has not taken place.", "somebody randomized")
         )
     return str(open_slot(vault, slot)["arm"])
+
+
+def open_event(vault: Vault, sealed: SealedEventRow) -> dict[str, Any]:
+    """What an entry of the sealed ledger holds."""
+    return vault.open(f"event {sealed.number} of {sealed.event_number}", sealed.content)
 
 
 def open_slot(vault: Vault, slot: SlotRow) -> dict[str, Any]:

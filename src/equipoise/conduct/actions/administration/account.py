@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.permissions import ROLES
+from equipoise.conduct.actions.permissions import ALWAYS, ROLES
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.keys.credentials import credential_digest, hashed, require_passphrase
@@ -20,7 +20,6 @@ CODES = {
     "C111": "A role or a site that there is not.",
     "C112": "The last administrator cannot be shut out.",
 }
-_ALWAYS = ("open", "paused", "frozen", "locked")
 MOST_DAYS = 3660  # ahead that a last day can lie: ten years
 
 
@@ -51,7 +50,7 @@ def _told_once(act: Act, numbers: Sequence[int]) -> str:
     return "the pass-phrase was told once and is kept nowhere: reset-passphrase gives another"
 
 
-@action("add-account", states=_ALWAYS, protocol=False, again=_told_once)
+@action("add-account", states=ALWAYS, protocol=False, again=_told_once)
 def add_account(
     act: Act, account: str, person: str, roles: list, sites: list | None = None, expires: date | None = None
 ) -> None:
@@ -100,7 +99,7 @@ def _require_administrator_left(act: Act, account: str) -> None:
         act.refuse("C112", "account", f"{account} is the last administrator.", "another administrator first")
 
 
-@action("disable-account", states=_ALWAYS, why=True, protocol=False)
+@action("disable-account", states=ALWAYS, why=True, protocol=False)
 def disable_account(act: Act, account: str) -> None:
     """Take an account out of use, at once and for good."""
     _known(act, account)
@@ -112,7 +111,7 @@ def disable_account(act: Act, account: str) -> None:
     )
 
 
-@action("expire-account", states=_ALWAYS, why=True, protocol=False)
+@action("expire-account", states=ALWAYS, why=True, protocol=False)
 def expire_account(act: Act, account: str, last_day: date) -> None:
     """Set the last day on which an account can be used."""
     _known(act, account)
@@ -125,7 +124,7 @@ def expire_account(act: Act, account: str, last_day: date) -> None:
     )
 
 
-@action("reset-passphrase", states=_ALWAYS, why=True, protocol=False, again=_told_once)
+@action("reset-passphrase", states=ALWAYS, why=True, protocol=False, again=_told_once)
 def reset_passphrase(act: Act, account: str) -> None:
     """Give an account a new pass-phrase, told once, after its own was lost or tried too often."""
     _known(act, account)
@@ -134,21 +133,21 @@ def reset_passphrase(act: Act, account: str) -> None:
     act.tell({"passphrase": passphrase})
 
 
-@action("passphrase", states=_ALWAYS, private=("new",), protocol=False)
+@action("passphrase", states=ALWAYS, private=("new",), protocol=False)
 def passphrase(act: Act, new: str) -> None:
     """Set one's own pass-phrase."""
     require_passphrase(act.session.account, new)
     _set(act, act.session.account, hashed(new, act.entropy))
 
 
-@action("one-time-code", states=_ALWAYS, protocol=False)
+@action("one-time-code", states=ALWAYS, protocol=False)
 def one_time_code(act: Act) -> None:
     """Sign in with a one-time code beside the pass-phrase from now on; its secret stands nowhere in the ledger."""
     account = act.session.account
     act.record(subject=f"account {account}", what={"one_time_code": "set up"}, answer={"account": account})
 
 
-@action("remove-one-time-code", states=_ALWAYS, why=True, protocol=False)
+@action("remove-one-time-code", states=ALWAYS, why=True, protocol=False)
 def remove_one_time_code(act: Act, account: str) -> None:
     """Let an account sign in by its pass-phrase alone again, where its phone was lost."""
     _known(act, account)
@@ -170,7 +169,7 @@ def _set(act: Act, account: str, encoded: str) -> None:
     act.writer.set_credential(account, encoded, entry.number)
 
 
-@action("review-accounts", states=_ALWAYS, again=run_again)
+@action("review-accounts", states=ALWAYS, again=run_again)
 def review_accounts(act: Act) -> None:
     """List who may do what: every account with its roles, sites, last day, when it last signed in and was last refused.
 
@@ -196,7 +195,7 @@ def review_accounts(act: Act) -> None:
     act.tell({"list": rows})
 
 
-@action("sign-out", states=_ALWAYS, protocol=False)
+@action("sign-out", states=ALWAYS, protocol=False)
 def sign_out(act: Act) -> None:
     """Note that somebody signed out."""
     act.record(subject=f"account {act.session.account}", what={"signed": "out"})

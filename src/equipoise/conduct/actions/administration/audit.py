@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.audit_trail.masking import SAFETY, Viewer, line_of
 from equipoise.conduct.clock import zone_of
@@ -15,9 +16,9 @@ from equipoise.conduct.rows.tables import AccountRow, EventRow, ParticipantRow, 
 from equipoise.foundation.errors import listed
 
 CODES = {"C680": "A part of the audit trail that cannot be asked for."}
-_ALWAYS = ("open", "paused", "frozen", "locked")
 MOST = 5_000  # lines told at once
 _STEP = 500  # events looked at in one go
+_YEARS = range(1900, 2201)  # whose days have a beginning and an end in every time zone
 _COLUMNS = (
     *("number", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device", "participant"),
     *("action", "subject", "why", "what"),
@@ -26,6 +27,7 @@ _READING = frozenset(
     {
         *(
             "read",
+            "read-consent",
             "read-visit",
             "read-eligibility",
             "read-infusion",
@@ -47,11 +49,13 @@ _ADMINISTRATION = frozenset(
         *("add-account", "disable-account", "expire-account", "reset-passphrase", "review-accounts", "add-site"),
         *("activate-site", "close-site", "amend", "consent-version", "wording", "freeze", "unfreeze", "lock"),
         *("ask-unlock", "unlock", "pause", "resume", "cut", "copy", "lift-fence", "acknowledge-loss", "init"),
+        *("acknowledge-clock", "consent-document", "export-allocations", "open-arms", "open-quarantine"),
+        *("remove-one-time-code", "renew-receipts", "envelopes-reserve", "envelopes-print", "envelopes-returned"),
     }
 )
 
 
-@action("audit-trail", states=_ALWAYS, again=run_again)
+@action("audit-trail", states=ALWAYS, again=run_again)
 def audit_trail(
     act: Act,
     participant: str | None = None,
@@ -69,9 +73,11 @@ def audit_trail(
         act.refuse("C680", "kind", f"Found {kind!r}.", listed(KINDS))
     if not 1 <= most <= MOST:
         act.refuse("C680", "most", f"Found {most}.", f"1 to {MOST}")
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
-    infusing = {name for (name,) in act.trial.values(ParticipantRow, ("participant",), infusing=True)}
+    for name, day in (("first", first), ("last", last)):
+        if day is not None and day.year not in _YEARS:
+            act.refuse("C680", name, f"Found {day}.", f"a date of the years {_YEARS.start} to {_YEARS.stop - 1}")
+    sites = act.sites
+    infusing = set(act.trial.column(ParticipantRow, "participant", infusing=True))
     viewer = Viewer(act.roles, infusing)
     scope = _Scope(act, sites, participant or "", who)
     begin, end = _bounds(act, sites, first, last)
@@ -88,7 +94,7 @@ def audit_trail(
         if viewer.is_office and event["participant"]:
             shown |= {"subject": ""}
         lines.append({**shown, "parts": [list(part) for part in line.what], "why": line.why, "masked": line.masked})
-    accounts = sorted({row[0] for row in act.trial.values(AccountRow, ("account",))}) if not sites else scope.mine
+    accounts = scope.mine if sites else sorted(act.trial.column(AccountRow, "account"))
     act.record(subject="audit trail", what={"kind": kind, "of": participant or who, "listed": len(lines)})
     act.tell({"lines": lines, "more": more, "accounts": accounts, "sites": sites, "sees_sealed": SAFETY in act.roles})
 
@@ -110,9 +116,7 @@ def _is_of(kind: str, event: Mapping[str, Any], why: str) -> bool:
 def _bounds(act: Act, sites: list[str], first: date | None, last: date | None) -> tuple[str, str]:
     """Moments between which events lie, as the ledger writes them; empty where there is no bound."""
     site = act.trial.first(SiteRow, site=sites[0]) if sites else None
-    zones = (
-        [site.zone] if site is not None else [zone for (zone,) in act.trial.values(SiteRow, ("zone",), order=("site",))]
-    )
+    zones = [site.zone] if site is not None else act.trial.column(SiteRow, "zone", order=("site",))
     zone = zone_of(zones[0] if zones else "UTC")
 
     def moment(day: date) -> str:

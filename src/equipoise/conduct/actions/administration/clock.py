@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from equipoise.conduct.actions.admission import last_event_at
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.rules.dates import check_clock
 
 
-@action("acknowledge-clock", states=("open", "paused", "frozen", "locked"), why=True, protocol=False)
+@action("acknowledge-clock", states=ALWAYS, why=True, protocol=False)
 def acknowledge_clock(act: Act) -> None:
     """Say that the clock was ahead when the last events were recorded and is right now, so that recording goes on.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.signing import RESPONSIBLE, shown, signature_row
-from equipoise.conduct.rows.tables import AccountRow, EventRow, FormRow, ParticipantRow, QueryRow, SignatureRow
+from equipoise.conduct.rows.tables import EventRow, FormRow, ParticipantRow, QueryRow, SignatureRow
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
@@ -42,13 +43,12 @@ def _named(ids: list[str]) -> str:
     return ", ".join(ids[:12]) + (" ..." if len(ids) > 12 else "")
 
 
-@action("read-closing", states=("open", "paused", "frozen", "locked"), again=run_again)
+@action("read-closing", states=ALWAYS, again=run_again)
 def read_closing(act: Act) -> None:
     """Read what stands in the way of the lock, by name: what is under way, who is not signed off, which queries are not
     closed; and when the data were frozen and locked. Queries on what is quarantined are named to the safety role alone.
     """
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     at = dict(act.trial.values(ParticipantRow, ("participant", "site")))
     asked = act.trial.values(QueryRow, ("query", "participant", "blinding"), state__not="closed", order=("query",))
     sealed = [row for row in asked if row[2] != "open"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from equipoise.conduct.actions.context import Act, Receipt, action, anchor_of
 from equipoise.conduct.actions.dispatch import perform
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.sign_in import Session
 from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.clock import Clock
@@ -21,7 +22,7 @@ CODES = {"C626": "A copy of every site's events, for an account that may not hav
 _ACROSS_SITES = frozenset({"monitor", "data-manager"})
 
 
-@action("copy", states=("open", "paused", "frozen", "locked"), protocol=False)
+@action("copy", states=ALWAYS, protocol=False)
 def copy(act: Act, site: str | None = None) -> None:
     """Note that a copy of the ledger is taken: of one site, or without ``site`` of all. `equipoise copy` writes it."""
     if site is not None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.rows.tables import UnblindingRow
 
 CODES = {"C624": "An edition of a cut that there is not, or that is not for this account."}
-_ALWAYS = ("open", "paused", "frozen", "locked")
 EDITIONS = ("blinded", "sham", "unblinded")
 
 
-@action("cut", states=_ALWAYS)
+@action("cut", states=ALWAYS)
 def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> None:
     """Note a data cut before it is made: the moment, the edition, who; unblinded is for the unblinded statistician."""
     if edition not in EDITIONS:
@@ -43,7 +43,7 @@ def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> N
     )
 
 
-@action("open-arms", states=_ALWAYS, why=True)
+@action("open-arms", states=ALWAYS, why=True)
 def open_arms(act: Act) -> None:
     """Record that the allocation may be opened for an analysis before the lock, with the reason (a safety board's)."""
     number = f"U-{act.trial.count(UnblindingRow) + 1:03d}"

@@ -13,6 +13,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.enrolment.enter_stage import day_1_rows
 from equipoise.conduct.actions.history import landmarks
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
 from equipoise.conduct.integrity.absences import put_in_place, renew, renewed
@@ -83,7 +84,7 @@ def lift_fence(act: Act, receipts: list, last: int, envelopes: list[str] | None 
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
-@action("acknowledge-loss", states=("open", "paused", "frozen", "locked"), why=True)
+@action("acknowledge-loss", states=ALWAYS, why=True)
 def acknowledge_loss(act: Act, envelopes: list[str] | None = None) -> None:
     """Acknowledge anchors found after the fence was lifted that tell of events lost with the restore.
 
@@ -104,7 +105,7 @@ def acknowledge_loss(act: Act, envelopes: list[str] | None = None) -> None:
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
-@action("renew-receipts", states=("open", "paused", "frozen", "locked"), why=True)
+@action("renew-receipts", states=ALWAYS, why=True)
 def renew_receipts(act: Act, last: int) -> None:
     """Write receipts and anchors that are lost for good again, from the ledger, with the reason; ``last`` is the number
     of the last receipt that any site has.

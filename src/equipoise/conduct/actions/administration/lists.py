@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.keys.vault import pharmacy_folder
 from equipoise.conduct.rows.tables import AllocationRow, SlotRow, StreamRow
@@ -56,7 +57,7 @@ def add_slots(act: Act, slots: int | None = None) -> None:
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
-@action("slots-read", states=("open", "paused", "frozen", "locked"), again=run_again)
+@action("slots-read", states=ALWAYS, again=run_again)
 def slots_read(act: Act) -> None:
     """Read how many slots each stream holds and how many are given or set aside: for the pharmacy alone.
 

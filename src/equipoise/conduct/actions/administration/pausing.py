@@ -74,4 +74,4 @@ def unlock(act: Act) -> None:
 
 
 def _unblinded_cut(act: Act) -> bool:
-    return bool(act.trial.has(EventRow, action="cut", subject="cut unblinded"))
+    return act.trial.has(EventRow, action="cut", subject="cut unblinded")

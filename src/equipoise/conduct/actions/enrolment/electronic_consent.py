@@ -13,7 +13,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.enrolment.consent import consent_row
-from equipoise.conduct.actions.permissions import PARTICIPANT
+from equipoise.conduct.actions.permissions import ALWAYS, PARTICIPANT
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.entropy import code
@@ -107,6 +107,11 @@ def _asked_to_sign(act: Act, version: str, page: str) -> rules.ConsentDocument:
     return document
 
 
+def _has_agreed(act: Act, version: str) -> bool:
+    """Whether the participant agreed to this version already, under the protocol in force."""
+    return bool(act.participant.consent_version == version and act.participant.protocol_hash == act.state.protocol_hash)
+
+
 def _signed(
     act: Act, document: rules.ConsentDocument, version: str, name: str, answers: dict[str, Any], method: str
 ) -> tuple[str, str]:
@@ -145,7 +150,7 @@ def consent_sign(
     """
     document = _asked_to_sign(act, version, page)
     check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
-    if given_by_participant(act.trial, participant, version, page) is not None:
+    if _has_agreed(act, version) or given_by_participant(act.trial, participant, version, page) is not None:
         act.refuse("C124", participant, "It is signed already.", "a document not signed yet")
     copy, file = _signed(act, document, version, name, answers or {}, "by the PIN of the personal link")
     act.record(
@@ -172,6 +177,11 @@ def consent_electronic(
     """
     document = _asked_to_sign(act, version, page)
     check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
+    if _has_agreed(act, version):
+        act.refuse("C124", participant, f"Version {version} was agreed to already, under the protocol in force.")
+    act.require_active_site()
+    before = act.participant.protocol_hash
+    row = consent_row(act, version)
     given = given_by_participant(act.trial, participant, version, page)
     if given is not None:
         said: dict[str, Any] = {"signed_in": given.event, "copy": given.copy}
@@ -181,9 +191,6 @@ def consent_electronic(
         name, answers = str(told.get("name", "")), dict(told.get("answers") or {})
         copy, file = _signed(act, document, version, name, answers, f"before the witness {who}")
         said = {"copy": copy, "file": file, "witness": who}
-    act.require_active_site()
-    before = act.participant.protocol_hash
-    row = consent_row(act, version)
     act.record(
         subject=f"consent {version}",
         what={"protocol_before": before, "page": page, **said, "put": {"participant": [row]}},
@@ -216,7 +223,7 @@ def _require_witness(act: Act, told: dict[str, Any]) -> str:
     return witness
 
 
-@action("read-consent", states=("open", "paused", "frozen", "locked"), again=run_again, protocol=False)
+@action("read-consent", states=ALWAYS, again=run_again, protocol=False)
 def read_consent(act: Act, participant: str) -> None:
     """Read the document in force for a participant: its page, its questions, and whether it was signed."""
     act.record(subject="consent document", what={"read": "consent document"})
@@ -227,7 +234,6 @@ def read_consent(act: Act, participant: str) -> None:
     version, document = found
     page = document.digest(version, participant)
     given = given_by_participant(act.trial, participant, version, page)
-    current = act.participant.consent_version == version and act.participant.protocol_hash == act.state.protocol_hash
     act.tell(
         {
             "version": version,
@@ -237,7 +243,7 @@ def read_consent(act: Act, participant: str) -> None:
             "questions": [{"words": one.words, "answers": list(one.answers)} for one in document.questions],
             "signed": {"at": given.at, "offset_minutes": given.offset_minutes, "copy": given.copy} if given else None,
             "agreed": act.participant.consent_version,
-            "is_current": current,
+            "is_current": _has_agreed(act, version),
             "site": act.participant.site,
         }
     )

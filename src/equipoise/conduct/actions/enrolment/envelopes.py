@@ -16,11 +16,12 @@ from equipoise.conduct.actions.enrolment.randomize import first_day, levels_of, 
 from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.history import require_day
 from equipoise.conduct.actions.infusion.dose import require_witness
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.clock import zone_of
 from equipoise.conduct.entropy import tidy_code
-from equipoise.conduct.rows.tables import AccountRow, AllocationRow, SlotRow
+from equipoise.conduct.rows.tables import AllocationRow, SlotRow
 from equipoise.conduct.rules.dates import check_instant
 from equipoise.conduct.rules.preconditions import check_entry
 from equipoise.conduct.rules.status import after, columns_of, refusals
@@ -40,7 +41,6 @@ CODES = {
 }
 MOST = 100  # envelopes set aside at once
 _BACK = {"intact": "returned", "broken": "spoilt", "lost": "spoilt"}
-_ALWAYS = ("open", "paused", "frozen", "locked")
 
 
 def envelopes_of(act: Act, site: str | None = None) -> list[Envelope]:
@@ -129,11 +129,10 @@ def envelopes_print(act: Act, site: str) -> None:
     )
 
 
-@action("envelopes", states=_ALWAYS, again=run_again)
+@action("envelopes", states=ALWAYS, again=run_again)
 def envelopes(act: Act, site: str = "") -> None:
     """List the envelopes at the account's sites: which are out, which were opened for whom, which came back."""
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site] if site else [name for name in (account.sites.split(",") if account else ()) if name]
+    sites = [site] if site else act.sites
     found = [one for one in envelopes_of(act) if not sites or one.site in sites]
     act.record(subject="envelopes", what={"listed": len(found)})
     act.tell(

@@ -6,15 +6,14 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import decide_again, version_in_force
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.recording import form_of, values_of
 from equipoise.conduct.rules import eligibility as criteria
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 
-
-@action("read-eligibility", states=_ALWAYS, again=run_again)
+@action("read-eligibility", states=ALWAYS, again=run_again)
 def read_eligibility(act: Act, participant: str) -> None:
     """Read the criteria of the version in force as they stand: which are met, by what, and which nobody decided."""
     protocol = version_in_force(act)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.rows.tables import AccountRow, ItemRow, ParticipantRow, SiteRow
+from equipoise.conduct.rows.tables import ItemRow, ParticipantRow, SiteRow
 from equipoise.conduct.rules.accounts import check_name
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
@@ -60,8 +60,7 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
 def _earlier(act: Act, again: str) -> dict[str, str]:
     """The person's code of before; refused where that person is still in the trial, or of another site's."""
     row = act.trial.first(ParticipantRow, participant=again)
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     if row is None or (sites and row.site not in sites):
         act.refuse("C014", again, "There is no such participant here.", "a participant of the account's sites")
     if row.status != "not_enrolled":

@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import form_rows, joined, repeats_of
-from equipoise.conduct.rows.tables import AccountRow, SiteRow
+from equipoise.conduct.rows.tables import SiteRow
 
 CODES = {"C615": "A transfer to a site that cannot take the participant."}
 
@@ -17,8 +17,7 @@ def transfer(act: Act, participant: str, to: str) -> None:
 
     The allocation stays as it was given, its stratum too. An infusion that runs is ended first.
     """
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     found = act.trial.first(SiteRow, site=to)
     if found is None or (sites and to not in sites):
         act.refuse("C014", to, "There is no such site here.", "a site of the account's")

@@ -8,6 +8,7 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.told_again import check_again_told, sheet_again, shelf_again
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import day_1_of, form_of, form_rows, raise_problems, values_of
 from equipoise.conduct.rows.tables import AccountRow, EventRow, SealedEventRow
@@ -17,6 +18,7 @@ from equipoise.conduct.rules.dose_places import DOSE_DAY, INFUSION_DAY, planned_
 from equipoise.conduct.rules.preconditions import BEGUN, check_sheet, check_sheet_holds
 from equipoise.conduct.rules.single_dose import check_doses, sheet_of_dose, single_days
 from equipoise.conduct.rules.windows import study_day_of
+from equipoise.conduct.trial.slots import open_event
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import DrugIntervention
@@ -26,8 +28,6 @@ CODES = {
     "C606": "A second check by the account that prepared, or that comes to another dose.",
     "C607": "A drug of the register that the trial does not give.",
 }
-
-_READ = ("open", "paused", "frozen", "locked")
 
 
 def infusion_visit(day: int) -> str:
@@ -66,7 +66,7 @@ def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
     folder.
     """
     opened = (
-        {"event": one.event_number, **act.vault.open(f"event {one.number} of {one.event_number}", one.content)}
+        {"event": one.event_number, **open_event(act.vault, one)}
         for one in act.trial.find(SealedEventRow, order=("number",))
     )
     return [entry for entry in opened if entry.get("kind") == kind]
@@ -74,6 +74,11 @@ def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
 
 def register(act: Act) -> list[stock.Entry]:
     """The drug register, in order."""
+    return _lines(sealed_entries(act, "stock"))
+
+
+def _lines(entries: list[dict[str, Any]]) -> list[stock.Entry]:
+    """The lines of what stands sealed of the register."""
     return [
         stock.Entry(
             line["drug"],
@@ -82,7 +87,7 @@ def register(act: Act) -> list[stock.Entry]:
             line.get("reverses"),
             bool({"dose", "cancelled"} & set(entry)),
         )
-        for entry in sealed_entries(act, "stock")
+        for entry in entries
         for line in entry["lines"]
     ]
 
@@ -244,7 +249,7 @@ def _told(dose: dict[str, Any], sheet: rules.OpenSheet) -> dict[str, Any]:
     }
 
 
-@action("dose-sheet-read", states=_READ, again=run_again)
+@action("dose-sheet-read", states=ALWAYS, again=run_again)
 def dose_sheet_read(act: Act, participant: str, day: int | None = None) -> None:
     """Read a dose sheet again, as it was made: nothing is drawn, nothing changes. That it was read is recorded."""
     planned = _planned(act, day)
@@ -384,12 +389,12 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
     act.tell({"shelf_mg": _shelf([*lines, entry])})
 
 
-@action("stock-register", states=_READ, again=run_again)
+@action("stock-register", states=ALWAYS, again=run_again)
 def stock_register(act: Act) -> None:
     """Read the drug register: its lines by number, and what the shelf should hold. That it was read is recorded."""
-    lines = register(act)
+    entries = sealed_entries(act, "stock")
+    lines, entered = _lines(entries), _entered(act, entries)
     act.record(subject="drug register", what={"read": "drug register"}, answer={"lines": len(lines)})
-    entered = _entered(act)
     shown = [
         {
             "line": number,
@@ -420,13 +425,15 @@ def stock_reverse(act: Act, line: int) -> None:
     act.tell({"shelf_mg": _shelf([*lines, back])})
 
 
-def _entered(act: Act) -> list[dict[str, str]]:
+def _entered(act: Act, entries: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Of each line of the register: when it was entered, by whom, and for whose dose."""
+    numbers = [entry["event"] for entry in entries]
+    events = {event.number: event for event in act.trial.find(EventRow, number__in=numbers)}
     out: list[dict[str, str]] = []
-    for entry in sealed_entries(act, "stock"):
-        ((at, account),) = act.trial.values(EventRow, ("at", "account"), number=entry["event"])
+    for entry in entries:
+        event = events[entry["event"]]
         of_dose = entry.get("dose") or entry.get("cancelled") or {}
-        said = {"at": at, "account": account, "participant": of_dose.get("participant", "")}
+        said = {"at": event.at, "account": event.account, "participant": of_dose.get("participant", "")}
         out += [said] * len(entry["lines"])
     return out
 

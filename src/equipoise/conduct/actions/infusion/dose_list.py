@@ -9,22 +9,21 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import dose_visit, prepared_days
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import everybody, today_at
 from equipoise.conduct.actions.visits.recording import form_of, values_of
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules.dose_places import DOSE_DAY, sheet_form
 from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
-from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.conduct.rules.status import IN_TRIAL, LEFT
 from equipoise.conduct.rules.windows import date_of
 from equipoise.foundation.errors import ConductError, Problem
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
-_GONE = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
 TO_MAKE = "to make"
 
 
-@action("dose-sheets", states=_ALWAYS, again=run_again)
+@action("dose-sheets", states=ALWAYS, again=run_again)
 def dose_sheets(act: Act, days: int = 7) -> None:
     """List the doses of the account's sites whose day has come or comes within ``days``, each with its sheet's state.
 
@@ -46,7 +45,7 @@ def _rows(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
         return
     protocol, first = act.protocol, date.fromisoformat(person.day_1)
     until = today_at(act, person.site) + timedelta(days=days)
-    goes_on = person.treatment != "discontinued" and person.follow_up not in _GONE and not person.in_error
+    goes_on = person.treatment != "discontinued" and person.follow_up not in LEFT and not person.in_error
     for day in prepared_days(protocol):
         visit, on = dose_visit(protocol, day), date_of(day, first)
         sheet = form_of(act, visit, sheet_form(visit))

@@ -103,7 +103,6 @@ def entry_rows(
 
 def local_date(act: Act, at: datetime) -> date:
     """The date on the wall of the site at an instant."""
-    """The date on the wall of the site at an instant."""
     return at.astimezone(zone_of(act.now.zone)).date()
 
 

@@ -7,20 +7,20 @@ from typing import Any
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import dose_visit
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.recording import form_of, values_of
-from equipoise.conduct.rules.dose_places import DOSE_SHEET, planned_day_of
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN, planned_day_of
 from equipoise.conduct.rules.preconditions import check_sheet_holds
 from equipoise.conduct.rules.single_dose import label_of_day, single_days
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 # Of several doses the one that can be given, else the one to come, else the last that was.
 _FIRST = ("checked", "prepared", "void", "ended", "cancelled")
 _TO_COME = ("checked", "prepared", "void")
 
 
-@action("read-dose", states=_ALWAYS, again=run_again)
+@action("read-dose", states=ALWAYS, again=run_again)
 def read_dose(act: Act, participant: str) -> None:
     """Read how the injection or spray stands that is to be given, else the last: its volume and route, never its drug.
 
@@ -30,9 +30,7 @@ def read_dose(act: Act, participant: str) -> None:
     visits = {day: dose_visit(act.protocol, day) for day in single_days(act.protocol)}
     found = {day: row.state for day, visit in visits.items() if (row := form_of(act, visit, DOSE_SHEET)) is not None}
     order = [day for state in _FIRST for day in sorted(found, reverse=True) if found[day] == state]
-    given = [
-        {"day": day, **values_of(act, visits[day], "dose-given")} for day in sorted(found) if found[day] == "ended"
-    ]
+    given = [{"day": day, **values_of(act, visits[day], GIVEN)} for day in sorted(found) if found[day] == "ended"]
     told: dict[str, Any] = {"standing": standing(act, participant), "visit": "", "state": "", "given": given}
     told["planned"] = list(visits)
     if order:

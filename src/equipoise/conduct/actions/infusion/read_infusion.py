@@ -10,6 +10,7 @@ from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import infusion_visit, planned_days
 from equipoise.conduct.actions.infusion.infusion import open_sheet_of, readings_of, run_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.recording import form_of, values_of
@@ -18,12 +19,11 @@ from equipoise.conduct.rules import infusion as rules
 from equipoise.conduct.rules.dose_places import SHEET
 from equipoise.conduct.rules.preconditions import check_sheet_holds
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 # Of several infusions the one that is under way, else the one to come, else the last that was.
 _FIRST = ("running", "held", "checked", "prepared", "void", "ended", "cancelled")
 
 
-@action("read-infusion", states=_ALWAYS, again=run_again)
+@action("read-infusion", states=ALWAYS, again=run_again)
 def read_infusion(act: Act, participant: str) -> None:
     """Read how an infusion stands: its sheet, its run, the minutes of the readings taken and due, the stop rules.
 

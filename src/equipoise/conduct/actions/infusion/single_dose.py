@@ -9,12 +9,11 @@ from equipoise.conduct.actions.grounds import grounds_of
 from equipoise.conduct.actions.infusion.dose import dose_visit
 from equipoise.conduct.actions.infusion.infusion import local_date, time_of
 from equipoise.conduct.actions.visits.recording import form_of, form_rows, raise_problems, values_of
-from equipoise.conduct.rules.dose_places import DOSE_SHEET
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN
 from equipoise.conduct.rules.preconditions import check_start
 from equipoise.conduct.rules.single_dose import single_days
 
 CODES = {"C616": "An injection or a spray that is not ready, or more of it than was prepared."}
-GIVEN = "dose-given"
 
 
 @action("dose-given")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.conduct.rows.tables import EventRow, SealedEventRow
 from equipoise.conduct.rules import dose, stock
 from equipoise.conduct.rules.single_dose import sheet_of_dose
+from equipoise.conduct.trial.slots import open_event
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 def sealed_by(act: Act, numbers: Sequence[int]) -> dict[str, Any]:
     """The last sealed entry that belongs to events of these numbers, opened."""
-    sealed = act.trial.find(SealedEventRow, event_number__in=numbers, order=("number",))[-1]
-    return act.vault.open(f"event {sealed.number} of {sealed.event_number}", sealed.content)
+    return open_event(act.vault, act.trial.find(SealedEventRow, event_number__in=numbers, order=("number",))[-1])
 
 
 def sheet_again(act: Act, numbers: Sequence[int]) -> str:
@@ -45,11 +45,8 @@ def check_again_told(act: Act, numbers: Sequence[int]) -> str:
     """Drug and milligrams of the sheet that was checked: the last one made before the check."""
     given, day = act.given["participant"], act.given.get("day")
     found: dict[str, Any] = {}
-    for number, event, content in act.trial.values(
-        SealedEventRow, ("number", "event_number", "content"), event_number__below=numbers[0], order=("number",)
-    ):
-        entry = act.vault.open(f"event {number} of {event}", content)
-        made = entry.get("dose", {})
+    for sealed in act.trial.find(SealedEventRow, event_number__below=numbers[0], order=("number",)):
+        made = open_event(act.vault, sealed).get("dose", {})
         if made.get("participant") == given and day in (None, made.get("day")):
             found = made
     act.tell({"drug": found["drug"], "prepared_mg": found["prepared_mg"]})
@@ -59,10 +56,8 @@ def check_again_told(act: Act, numbers: Sequence[int]) -> str:
 def shelf_again(act: Act, numbers: Sequence[int]) -> str:
     """The shelf as it was after the entry."""
     entries = []
-    for number, event, content in act.trial.values(
-        SealedEventRow, ("number", "event_number", "content"), event_number__at_most=numbers[-1], order=("number",)
-    ):
-        opened = act.vault.open(f"event {number} of {event}", content)
+    for sealed in act.trial.find(SealedEventRow, event_number__at_most=numbers[-1], order=("number",)):
+        opened = open_event(act.vault, sealed)
         if opened.get("kind") == "stock":
             entries += [stock.Entry(line["drug"], line["movement"], Decimal(line["mg"])) for line in opened["lines"]]
     act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance(entries).items()}})

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.audit_trail.canonical import written
 from equipoise.conduct.keys.quarantine import is_sealed, place_of_item, place_of_query
 from equipoise.conduct.rows.statements import empty_log, overwrite_deleted
@@ -53,7 +54,7 @@ _KEPT_NAMES = frozenset(
 )
 
 
-@action("redact", states=("open", "paused", "frozen", "locked"), why=True, private=("text",), protocol=False)
+@action("redact", states=ALWAYS, why=True, private=("text",), protocol=False)
 def redact(act: Act, participant: str, text: str) -> None:
     """Take a text out of everything that was recorded of a participant, where it stood in values, queries or reasons.
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.rows.tables import AccountRow, AllocationRow, EventRow, UnblindingRow
 
 CODES = {
@@ -14,7 +15,6 @@ CODES = {
 }
 # Who may be told the arm by somebody else's request.
 TOLD = ("pharmacist", "safety", "investigator")
-_ALWAYS = ("open", "paused", "frozen", "locked")
 
 
 def _open(act: Act, mode: str, told: str, impact: str = "") -> str:
@@ -57,7 +57,7 @@ def _told_again(act: Act, numbers: Sequence[int]) -> str:
     return ""
 
 
-@action("unblind", states=_ALWAYS, why=True, again=_told_again)
+@action("unblind", states=ALWAYS, why=True, again=_told_again)
 def unblind(act: Act, participant: str) -> None:
     """Break the code for one participant, oneself being told the arm; needs the pharmacy's folder."""
     arms = _arms(act, participant)
@@ -67,7 +67,7 @@ def unblind(act: Act, participant: str) -> None:
     act.tell(arms)
 
 
-@action("unblinded-by-accident", states=_ALWAYS, why=True)
+@action("unblinded-by-accident", states=ALWAYS, why=True)
 def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: str) -> None:
     """Record that somebody learned an arm who should not have: who (by account or in words), how (--why), what follows.
 
@@ -95,7 +95,7 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
     _open(act, "accident", learned_by.strip(), impact.strip())
 
 
-@action("unblind-for", states=_ALWAYS, why=True)
+@action("unblind-for", states=ALWAYS, why=True)
 def unblind_for(act: Act, participant: str, told: str) -> None:
     """Ask that somebody else be told the arm (who treats the participant): the one who asks never receives it."""
     account = act.trial.first(AccountRow, account=told)
@@ -109,7 +109,7 @@ def unblind_for(act: Act, participant: str, told: str) -> None:
     _open(act, "third-party", told)
 
 
-@action("unblind-told", states=_ALWAYS, again=_told_again)
+@action("unblind-told", states=ALWAYS, again=_told_again)
 def unblind_told(act: Act, unblinding: str) -> None:
     """Receive the arm that somebody asked be told to this account; needs the pharmacy's folder."""
     found = act.trial.first(UnblindingRow, unblinding=unblinding, told=act.session.account, mode="third-party")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.enrolment.baseline import record_baseline
 from equipoise.conduct.actions.grounds import accepted_weight, voided_sheets
-from equipoise.conduct.actions.history import require_day
+from equipoise.conduct.actions.history import checked_at, require_day
 from equipoise.conduct.actions.infusion.infusion import (
     RUN,
     entry_rows,
@@ -40,10 +40,10 @@ from equipoise.conduct.actions.visits.recording import (
 from equipoise.conduct.actions.visits.visit import forms_on, only_substance, texts_of, visit_row
 from equipoise.conduct.actions.visits.weight import judge, settled, voided
 from equipoise.conduct.rows.joined import filled_items
-from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow, ItemRow
+from equipoise.conduct.rows.tables import IN_ERROR, FormRow, ItemRow
 from equipoise.conduct.rules import forms
 from equipoise.conduct.rules import infusion as running
-from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
+from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN, SHEET
 from equipoise.conduct.rules.status import Turn, columns_of, standing_after
 from equipoise.conduct.rules.surroundings import AT_VISITS
 from equipoise.foundation.errors import listed
@@ -107,6 +107,9 @@ def correct(
     told = texts_of(answers or {})
     if not told and on is None:
         act.refuse("C602", form, "Nothing would change.", "another answer, or another date")
+    if form == GIVEN:
+        step = "Use: entered-in-error, then dose-given with what is right."
+        act.refuse("C631", form, "It is taken back and recorded anew.", "another form", step)
     own: dict[str, Callable[..., None]] = {"weight": _weight, "disposition": _disposition, RUN: _run}
     if form in WHO and not roles_of(act) & WHO[form]:
         act.refuse("C600", form, "Another role corrects it.", listed(sorted(WHO[form])))
@@ -325,7 +328,8 @@ def _run(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: dat
         act.refuse("C602", "answers", f"Found {told}.", "at (a local time) or rate (mL/h)")
     run = run_of(act, visit)
     sheet = open_sheet_of(act.protocol, visit)
-    earliest = run[repeat - 2][0] if repeat > 1 else _checked_at(act, visit)
+    checked = checked_at(act, visit)
+    earliest = run[repeat - 2][0] if repeat > 1 else (checked.replace(microsecond=0) if checked else None)
     latest = run[repeat][0] if repeat < len(run) else None
     at = run[repeat - 1][0]
     if told.get("at"):
@@ -340,21 +344,6 @@ def _run(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: dat
         what={"before": before, "put": entry_rows(act, visit, repeat, at, rate, is_new=False)},
         answer={"participant": act.participant.participant, "at": at.isoformat(), "ml_per_hour": format(rate, "f")},
     )
-
-
-def _checked_at(act: Act, visit: str) -> datetime | None:
-    """When the sheet of an infusion was checked: nothing started before."""
-    rows = act.trial.values(
-        EventRow,
-        ("at",),
-        participant=act.participant.participant,
-        action="dose-check",
-        subject=visit,
-        order=("-number",),
-    )
-    if not rows:
-        return None
-    return datetime.fromisoformat(rows[0][0].replace("Z", "+00:00")).astimezone(UTC).replace(microsecond=0)
 
 
 def _unchanged(before: Mapping[str, str | None], told: Mapping[str, str | None]) -> list[str]:
@@ -461,6 +450,10 @@ def entered_in_error(
         old = values_of(act, visit, form, repeat)["kg"]
         answer |= {**_dosed_by(act, old, None), **voided(follows)}
         rows = joined(rows, follows)
+    elif form == GIVEN:
+        # what was prepared is not given: its sheet stands checked again, to be given, made anew or cancelled
+        sheet = {**answer, "form": DOSE_SHEET, "state": "checked", "reason": ""}
+        rows, answer["sheet"] = joined(rows, {"form": [sheet]}), "checked"
     act.record(
         subject=f"{visit} {form}",
         what={"in_error": repeat, **({"duplicate_of": duplicate_of} if duplicate_of else {}), "put": rows},

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.permissions import PARTICIPANT
+from equipoise.conduct.actions.permissions import ALWAYS, PARTICIPANT
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.turns import local_date_of
 from equipoise.conduct.actions.visits.due import today_at
@@ -21,6 +21,7 @@ from equipoise.conduct.actions.visits.recording import (
     day_1_of,
     due_of,
     filled_rows,
+    form_of,
     joined,
     raise_problems,
     repeats_of,
@@ -35,7 +36,6 @@ from equipoise.conduct.rules import forms, windows
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, listed, raise_if_any
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 _ENDED = ("withdrawn", "dead")
 _SHOWN = 60  # days of the diary that are shown back
 
@@ -87,7 +87,7 @@ def diary_link(act: Act, participant: str) -> None:
     if act.course.phase not in ("screened", "consented", "eligible", *IN_TRIAL) or act.course.follow_up in _ENDED:
         act.refuse("C501", participant, f"The participant {act.course.words}.", "somebody screened who is followed")
     secret = code(act.entropy, 6)
-    known = {name for (name,) in act.trial.values(AccountRow, ("account",))}
+    known = set(act.trial.column(AccountRow, "account"))
     number = next(n for n in range(1, len(known) + 2) if f"{participant}.diary-{n}" not in known)
     name = f"{participant}.diary-{number}"
     ended = [{"account": account, "state": "disabled"} for account, state in _accounts(act) if state == "active"]
@@ -100,7 +100,7 @@ def diary_link(act: Act, participant: str) -> None:
     act.tell({"link": f"{entry.number}-{secret}"})
 
 
-@action("diary-link-end", states=_ALWAYS, why=True)
+@action("diary-link-end", states=ALWAYS, why=True)
 def diary_link_end(act: Act, participant: str) -> None:
     """End the participant's link to the diary at once: a phone was lost, or seen by others. Nothing told is lost."""
     ended = [{"account": account, "state": "disabled"} for account, state in _accounts(act) if state == "active"]
@@ -113,7 +113,7 @@ def diary_link_end(act: Act, participant: str) -> None:
     )
 
 
-@action("diary-pin", states=_ALWAYS, private=("link", "pin"), protocol=False)
+@action("diary-pin", states=ALWAYS, private=("link", "pin"), protocol=False)
 def diary_pin(act: Act, participant: str, link: str, pin: str) -> None:
     """Choose the PIN, once, when the link is first opened; a forgotten one needs a new link."""
     account, person = link_of(act.trial, link)
@@ -219,7 +219,7 @@ def _told_use(
 
 
 def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of craving on a day: one filling a day, under the diary and not under a visit."""
+    """Rows of craving on a day: one filling a day, under the diary and not under a visit; what stands is kept."""
     parts: list[dict[str, Any]] = []
     unknown = [name for name in told if name not in {made.id for made, _ in asked.cravings}]
     if unknown:
@@ -230,6 +230,9 @@ def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str
         answer = str(told.get(made.id) or "").strip()
         if not answer:
             continue
+        if form_of(act, rules.DIARY, made.id, on.toordinal()) is not None:
+            found = f"How strong craving was on {on} was told before."
+            act.refuse("C601", f"craving.{made.id}", found, "craving left out", "To change it, tell the clinic.")
         filling = forms.fill(made, {item.id: answer})
         raise_problems([*filling.hard, *filling.soft])
         parts.append(filled_rows(act, rules.DIARY, made, filling, repeat=on.toordinal(), on=on))
@@ -239,14 +242,14 @@ def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str
 # ------------------------------------------------------------------ reading
 
 
-@action("read-own-diary", states=_ALWAYS, again=run_again)
+@action("read-own-diary", states=ALWAYS, again=run_again)
 def read_own_diary(act: Act, participant: str) -> None:
     """Read one's own diary: what it asks, days not told yet, what was told, the next visit. Nothing else is told."""
     act.record(subject="own diary", what={"read": "own diary"})
     act.tell(_diary(act))
 
 
-@action("read-diary", states=_ALWAYS, again=run_again)
+@action("read-diary", states=ALWAYS, again=run_again)
 def read_diary(act: Act, participant: str) -> None:
     """Read a participant's diary: each day with who told it and when, and whether there is a link to it."""
     act.record(subject="diary", what={"read": "diary"})
@@ -295,38 +298,40 @@ def _diary(act: Act) -> dict[str, Any]:
     if asked is None or not person.day_1:
         return out
     first = day_1_of(act)
-    told = _told_rows(act, asked, first)
+    told = _days_told(act, asked)
     planned = rules.days_asked(act.protocol, first, today)
     last = rules.last_day_asked(act.protocol, first)
-    open_days = rules.untold(planned, [date.fromisoformat(row["day"]) for row in told]) if followed else []
+    open_days = rules.untold(planned, [date.fromisoformat(row.date) for row in told]) if followed else []
     return out | {
         "asks": [day.isoformat() for day in open_days],
         "until": last.isoformat() if last else "",
-        "told": told[:_SHOWN],
+        "told": _told_rows(act, asked, first, told[:_SHOWN]),
         "next": _next_visit(act, today) if followed else None,
     }
 
 
-def _told_rows(act: Act, asked: rules.DiaryForms, first: date) -> list[dict[str, Any]]:
-    """What was told of each day, the newest first: use, amount and craving, by whom, when it arrived and was made."""
-    days = act.trial.find(
-        FormRow, participant=act.participant.participant, visit="calendar", form=asked.calendar, state__not=IN_ERROR
-    )
-    first_events = [row.first_event for row in days]
-    events = {event.number: event for event in act.trial.find(EventRow, number__in=first_events)}
+def _days_told(act: Act, asked: rules.DiaryForms) -> list[FormRow]:
+    """Days of which something was told, the newest first."""
+    days = repeats_of(act, "calendar", asked.calendar)
+    return [row for row in reversed(days) if row.state != IN_ERROR]
+
+
+def _told_rows(act: Act, asked: rules.DiaryForms, first: date, days: Sequence[FormRow]) -> list[dict[str, Any]]:
+    """What was told of each of these days: use, amount and craving, by whom, when it arrived and was made."""
+    numbers = [row.first_event for row in days]
+    events = {event.number: event for event in act.trial.find(EventRow, number__in=numbers)}
     out = []
-    for row in sorted(days, key=lambda row: row.repeat, reverse=True):
-        event, repeat, on = events[row.first_event], row.repeat, row.date
-        account, role, at, offset, said = event.account, event.role, event.at, event.offset_minutes, event.content
-        first_event, last_event = row.first_event, row.event_number
-        values = values_of(act, "calendar", asked.calendar, repeat)
+    for row in days:
+        event = events[row.first_event]
+        said = event.content
+        values = values_of(act, "calendar", asked.calendar, row.repeat)
         craving = {
-            made.id: values_of(act, rules.DIARY, made.id, repeat).get(item.id, "") for made, item in asked.cravings
+            made.id: values_of(act, rules.DIARY, made.id, row.repeat).get(item.id, "") for made, item in asked.cravings
         }
         out.append(
             {
-                "day": on,
-                "study_day": windows.study_day_of(date.fromisoformat(on), first),
+                "day": row.date,
+                "study_day": windows.study_day_of(date.fromisoformat(row.date), first),
                 "use": {name: values.get(name, "") for name in asked.substances},
                 "amounts": {
                     name: f"{values[f'{name}.amount']} {values.get(f'{name}.unit', '')}".strip()
@@ -334,14 +339,14 @@ def _told_rows(act: Act, asked: rules.DiaryForms, first: date) -> list[dict[str,
                     if values.get(f"{name}.amount")
                 },
                 "craving": craving,
-                "by": account,
-                "own": role == PARTICIPANT,
-                "at": at,
-                "offset_minutes": offset,
+                "by": event.account,
+                "own": event.role == PARTICIPANT,
+                "at": event.at,
+                "offset_minutes": event.offset_minutes,
                 "made": said.get("made", ""),
                 "made_can_be": said.get("made_can_be", True),
                 "late_days": said.get("late_days", 0),
-                "corrected": last_event != first_event,
+                "corrected": row.event_number != row.first_event,
             }
         )
     return out

@@ -8,6 +8,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.infusion.dose import dose_visit, infusion_visit, planned_days
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
 from equipoise.conduct.actions.visits.recording import (
@@ -19,19 +20,16 @@ from equipoise.conduct.actions.visits.recording import (
 )
 from equipoise.conduct.actions.visits.visit import NOT_DONE
 from equipoise.conduct.clock import zone_of
-from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, FormRow, ParticipantRow, QueryRow, SiteRow, VisitRow
+from equipoise.conduct.rows.tables import IN_ERROR, FormRow, ParticipantRow, QueryRow, SiteRow, VisitRow
 from equipoise.conduct.rules import adverse_events, forms, windows
 from equipoise.conduct.rules.dose import is_due
 from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.conduct.rules.single_dose import single_days
-from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.conduct.rules.status import IN_TRIAL, LEFT
 from equipoise.protocol.language.design import BehaviouralIntervention
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
-_LEFT = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
 
-
-@action("due", states=_ALWAYS, again=run_again)
+@action("due", states=ALWAYS, again=run_again)
 def due(act: Act, participant: str | None = None, days: int = 14) -> None:
     """List what is due: overdue first, then open, then what comes within ``days``; of one participant, or of all.
 
@@ -51,8 +49,7 @@ def due(act: Act, participant: str | None = None, days: int = 14) -> None:
 
 def everybody(act: Act) -> list[str]:
     """Participants of the account's sites whose screening did not end it."""
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     rows = act.trial.values(ParticipantRow, ("participant", "site"), status__not="not_enrolled")
     return sorted(participant for participant, site in rows if not sites or site in sites)
 
@@ -78,7 +75,7 @@ def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
             **place,
         }
 
-    followed = person.follow_up not in _LEFT and person.status in ("consented", "eligible", *IN_TRIAL)
+    followed = person.follow_up not in LEFT and person.status in ("consented", "eligible", *IN_TRIAL)
     if followed and person.day_1:
         yield from _visits(act, today, days, row)
         if not act.roles <= {"rater"}:

@@ -6,21 +6,19 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import rows_of, today_at
-from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, VisitRow
+from equipoise.conduct.rows.tables import ParticipantRow, VisitRow
 from equipoise.conduct.rules import windows
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 
-
-@action("participants", states=_ALWAYS, again=run_again)
+@action("participants", states=ALWAYS, again=run_again)
 def participants(act: Act, participant: str | None = None) -> None:
     """List everybody screened at the account's sites, or one of them: where each stands, on which study day, and what
     is due next.
     """
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     known = act.trial.values(ParticipantRow, ("participant", "site"))
     rows = [
         standing(act, id) for id, site in sorted(known) if (not sites or site in sites) and participant in (None, id)

@@ -7,27 +7,24 @@ from datetime import datetime
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.actions.permissions import ALWAYS, MATRIX
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import open_forms, today_at
 from equipoise.conduct.actions.visits.recording import due_of
-from equipoise.conduct.rows.tables import IN_ERROR, AccountRow, EventRow, ParticipantRow, QueryRow, VisitRow
+from equipoise.conduct.rows.tables import IN_ERROR, EventRow, ParticipantRow, QueryRow, VisitRow
 from equipoise.conduct.rules import forms
-from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.conduct.rules.status import IN_TRIAL, LEFT
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
-_LEFT = ("withdrawn", "dead", "lost", "withdrawn_from_visits")
 OVERALL = "all sites"
 LEAST = 10  # people below which nothing but enrolment is told of a site
 
 
-@action("progress", states=_ALWAYS, again=run_again)
+@action("progress", states=ALWAYS, again=run_again)
 def progress(act: Act) -> None:
     """Tell how the trial comes along at the account's sites: who entered, by month; visits and forms of those due;
     queries. Pooled over arms always; who reads no records is told of all sites together.
     """
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site for site in (account.sites.split(",") if account is not None else []) if site]
+    sites = act.sites
     reads = bool(act.roles & MATRIX["participants"])
     everybody = act.trial.values(ParticipantRow, ("participant", "site", "status", "screening"))
     known = [row for row in everybody if not sites or row[1] in sites]
@@ -51,7 +48,7 @@ def progress(act: Act) -> None:
 
 
 def _entered(known: list[Any]) -> list[dict[str, Any]]:
-    """By site: screened, and of these consented, eligible, randomized, and not enrolled with how it ended."""
+    """By site: screened, and of these consented, eligible, randomized, enrolled, or not enrolled with how it ended."""
     out: dict[str, Counter[str]] = {}
     for _, site, status, screening in known:
         row = out.setdefault(site, Counter())
@@ -63,8 +60,8 @@ def _entered(known: list[Any]) -> list[dict[str, Any]]:
 
 
 def _months(act: Act, mine: set[str]) -> list[tuple[str, int]]:
-    """How many were randomized in each month, the first to the last without a gap."""
-    rows = act.trial.values(EventRow, ("participant", "at"), action__in=("randomize", "envelope-opened"))
+    """How many entered the trial in each month, the first to the last without a gap."""
+    rows = act.trial.values(EventRow, ("participant", "at"), action__in=("randomize", "envelope-opened", "enrol"))
     first: dict[str, str] = {}
     for id, at in sorted(rows, key=lambda row: str(row[1])):
         if id in mine:
@@ -100,7 +97,7 @@ def _person(act: Act, id: str, site: str) -> dict[str, Any]:
             counts["open"] += len([form for form in open_forms(act, entry.name) if form in asked])
         elif state == "missed":
             counts["missed"] += 1
-        elif today > entry.last and person.follow_up not in _LEFT:
+        elif today > entry.last and person.follow_up not in LEFT:
             counts["overdue"] += 1
     names = ("held", "missed", "overdue", "forms", "open")
     return {"participant": id, "site": site, **{name: counts[name] for name in names}}

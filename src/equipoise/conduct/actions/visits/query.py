@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.recording import READS_QUARANTINED
 from equipoise.conduct.keys.quarantine import TEXT_LENGTH, is_sealed, place_of_query
-from equipoise.conduct.rows.tables import AccountRow, ItemRow, ParticipantRow, QueryRow, VisitRow
+from equipoise.conduct.rows.tables import ItemRow, ParticipantRow, QueryRow, VisitRow
 from equipoise.conduct.rules.dose_places import is_dosing
 from equipoise.conduct.rules.form_items import Form
 from equipoise.conduct.rules.forms import Filling, item_of
@@ -25,14 +26,13 @@ CODES = {
     "C629": "A query that is not in a state for this.",
 }
 _RUNNING = ("open", "frozen")
-_ALWAYS = ("open", "paused", "frozen", "locked")
 STATES = ("unclosed", "open", "answered", "closed", "all")
 SEALED = "sealed: add --safety FOLDER"
 
 
 def new_query(act: Act, number: int, **columns: Any) -> dict[str, Any]:
     """The row of a query, the ``number``-th of this action."""
-    count = int(act.trial.count(QueryRow))
+    count = act.trial.count(QueryRow)
     return {
         "query": f"Q-{count + number:04d}",
         "participant": act.participant.participant,
@@ -69,10 +69,9 @@ def asked_by_checks(
 
 def _is_asked(act: Act, visit: str, item: str, rule: str) -> bool:
     """Whether the check has asked about the item already, and is not answered for good."""
-    found = act.trial.has(
+    return act.trial.has(
         QueryRow, participant=act.participant.participant, visit=visit, item=item, rule=rule, state__not="closed"
     )
-    return bool(found)
 
 
 UNUSUAL = "C575"
@@ -276,14 +275,13 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-@action("queries", states=_ALWAYS, again=run_again)
+@action("queries", states=ALWAYS, again=run_again)
 def queries(act: Act, site: str = "", state: str = "unclosed") -> None:
     """List queries by site and age: those not closed, or of one state (open, answered, closed, all)."""
     if state not in STATES:
         act.refuse("C629", "state", f"Found {state!r}.", listed(STATES))
     where = {"all": {}, "unclosed": {"state__not": "closed"}}.get(state, {"state": state})
-    account = act.trial.first(AccountRow, account=act.session.account)
-    sites = [site] if site else [name for name in (account.sites.split(",") if account else ()) if name]
+    sites = [site] if site else act.sites
     found = [row for row in queries_shown(act, **where) if not sites or row["site"] in sites]
     act.record(subject=f"queries {state}", what={"listed": len(found)})
     act.tell({"queries": found})

@@ -7,6 +7,7 @@ from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.infusion.infusion import RUN
+from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.query import SEALED, queries_shown
@@ -16,11 +17,10 @@ from equipoise.conduct.keys.quarantine import is_sealed, opened_items
 from equipoise.conduct.rows.tables import FormRow, ItemRow, SignatureRow, VisitRow
 from equipoise.conduct.rules.dose_places import SHEET, is_dosing
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 HIDDEN = "quarantined until lock"
 
 
-@action("read", states=_ALWAYS, again=run_again)
+@action("read", states=ALWAYS, again=run_again)
 def read(act: Act, participant: str, visit: str = "") -> None:
     """Read a participant's records, or those of one visit: that somebody did is recorded, what they say is not."""
     sees_all = act.state.state == "locked" or bool(roles_of(act) & READS_QUARANTINED)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.permissions import MATRIX
+from equipoise.conduct.actions.permissions import ALWAYS, MATRIX
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.participants import standing
 from equipoise.conduct.actions.visits.query import queries_shown
@@ -24,13 +24,12 @@ from equipoise.conduct.rows.joined import filled_items
 from equipoise.conduct.rows.tables import IN_ERROR, EventRow, ItemRow
 from equipoise.conduct.rules import forms, windows
 
-_ALWAYS = ("open", "paused", "frozen", "locked")
 _RECORDED_IN = ("open", "paused")  # states of the trial in which something new is recorded
 LOOK_BACK = 30  # days that a calendar asks about at a visit by itself, as at admission
 _OWN = ("vitals",)  # forms that are recorded by actions of their own
 
 
-@action("read-visit", states=_ALWAYS, again=run_again)
+@action("read-visit", states=ALWAYS, again=run_again)
 def read_visit(act: Act, participant: str, visit: str) -> None:
     """Read what a visit asks and what is recorded of it: its window, its forms, whether this account records them.
 
