@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
@@ -14,11 +17,16 @@ from equipoise.analysis.fits import FITS
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.protocol import Protocol
+from equipoise.protocol.checks import repeated_measures
 from equipoise.protocol.language.analysis import Analysis, CovarianceStructure
 from equipoise.protocol.read import read_protocol_text
+from equipoise.records import Records
 from equipoise.stats.codes import sentence_of
-from equipoise.stats.mmrm import STRUCTURES
-from equipoise.workflow import read_protocol
+from equipoise.stats.mmrm import MOST_VISITS, STRUCTURES
+from equipoise.workflow import analyse, read_protocol
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "spec"))
+import outcome_trial
 
 VISITS = ("week-1", "week-2", "week-4")
 
@@ -75,6 +83,18 @@ def numbers(outcome):
 
 def test_the_language_names_the_structures_that_there_are() -> None:
     assert set(get_args(CovarianceStructure)) == set(STRUCTURES)
+
+
+def test_check_and_fit_agree_how_many_visits_there_may_be() -> None:
+    assert repeated_measures.MOST_VISITS == MOST_VISITS
+
+
+def test_an_interaction_of_factors_has_no_adjusted_means_of_two_arms() -> None:
+    derived, comparison = trial()
+    (arm, other) = fit((derived, comparison))[""], fit((derived, replace(comparison, is_interaction=True)))[""]
+    assert "adjusted_means" in arm.details
+    assert "adjusted_means" not in other.details
+    assert numbers(other) == numbers(arm)
 
 
 def test_a_line_that_says_nothing_of_time_has_a_mean_for_each_arm_and_visit() -> None:
@@ -248,3 +268,32 @@ def test_one_visit_is_refused() -> None:
         "by-visit": {"estimand": "depression", "estimator": "mmrm", "level": "primary", "alpha-two-sided": 0.05}
     }
     assert ("P028", "analyses.by-visit.estimator") in _problems(body)
+
+
+FACTORIAL = """
+endpoints: {mood: {kind: score, words: w, assessment: mood, at: weekly}}
+estimands: {it: {endpoint: mood, factor: drug, treatments: pill v none, interaction: talk, summary: mean-difference}}
+analyses: {it: {estimand: it, estimator: ESTIMATOR, level: primary, alpha-two-sided: 0.05}}
+"""
+
+
+@pytest.mark.parametrize("estimator", ["linear-mixed", "mmrm, covariance: ar1"])
+def test_an_interaction_of_factors_draws_no_curves_of_mixed_groups(estimator: str) -> None:
+    text = outcome_trial.TRIAL[: outcome_trial.TRIAL.index("endpoints:")]
+    arms, after = text.index("arms:"), text.index("eligibility:")
+    four = {f"{drug}-{talk}": {"drug": drug, "talk": talk} for drug in ("none", "pill") for talk in ("less", "more")}
+    lines = [f"  {id}: {{role: experimental, gives: [{f['drug']}], factors: {f}}}" for id, f in four.items()]
+    text = f"{text[:arms]}arms:\n{chr(10).join(lines)}\n{text[after:]}"
+    text = text.replace("{usual: 1, active: 1}", str(dict.fromkeys(four, 1))).replace(
+        "{id: ", "{design: factorial, id: "
+    )
+    factors = "factors: {drug: {levels: [none, pill]}, talk: {levels: [less, more]}}\n"
+    text = text.replace("interventions:\n", f"{factors}interventions:\n").replace("'", "")
+    protocol = read_protocol_text(text + FACTORIAL.lstrip().replace("ESTIMATOR", estimator))
+    rng = np.random.default_rng(3)
+    people = {str(k): {"mood": [30, *rng.integers(8, 25, 3).tolist()]} for k in range(24)}
+    made = outcome_trial.records_of(people)
+    allocated = made.tables["allocations"].with_columns(pl.Series("arm", [list(four)[k % 4] for k in range(24)]))
+    results = analyse(protocol, Records({**made.tables, "allocations": allocated}, made.source))
+    assert np.isfinite(results["it"].ci_lower)
+    assert results.model_curves == ()

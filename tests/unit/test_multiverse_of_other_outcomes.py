@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from equipoise.analysis.multiverse.universes import line_of, planned_universes
 from equipoise.foundation.errors import AnalysisError
 from equipoise.protocol.read import read_protocol_text
+from equipoise.records import Records
+from equipoise.workflow import read_protocol
 from equipoise.workflow.multiverse import explore_multiverse
 from equipoise.workflow.verbs import analyse, report
 
@@ -111,3 +115,46 @@ def test_a_mixed_model_without_errors_has_a_report_without_its_band() -> None:
     assert "error-unknown" in results["mood"].warnings
     assert results["mood"].estimate == pytest.approx(-3)
     assert report(protocol, records, results).blocks
+
+
+def test_a_universe_is_the_planned_line_only_where_its_model_is() -> None:
+    by_visit = "estimator: mmrm, covariates: [sex], covariates-by-visit: [sex], covariance: ar1, method: sandwich"
+    protocol = protocol_of(PLAN.replace("estimator: linear-mixed, covariates: [sex], time: category", by_visit))
+    (planned,) = [u for u in explore_multiverse(protocol, RECORDS, sets=2, line="mood").universes if u.planned]
+    answer = analyse(protocol, RECORDS)["mood"]
+    assert (planned.estimate, planned.ci_lower) == pytest.approx((answer.estimate, answer.ci_lower), rel=1e-9)
+
+
+def test_a_line_on_use_keeps_its_random_slope_and_is_not_taken_for_one_without() -> None:
+    text = read_protocol("ketamine-met-alcohol").path.read_text("utf-8")
+    plain = "  daily-drinking: {estimand: daily-drinking, estimator: logistic-mixed, "
+    assert plain in text
+    other = f"  without: {{estimand: daily-drinking, estimator: logistic-mixed, level: sensitivity}}\n{plain}"
+    protocol = read_protocol_text(text.replace(plain, f"{other}random-slope: true, "))
+    fits = [fit for fit, _ in planned_universes(protocol, line="daily-drinking")]
+    mixed = [fit for fit in fits if fit.analysis.estimator == "logistic-mixed"]
+    assert mixed
+    assert all(fit.analysis.random_slope for fit in mixed)
+    own = {line_of(protocol, fit) for fit in mixed}
+    assert "daily-drinking" in own
+    assert "without" not in own
+
+
+def test_a_mixed_model_for_repeated_measures_of_a_long_diary_is_named_as_not_tried() -> None:
+    text = TRIAL[: TRIAL.index("endpoints:")].replace(
+        "weekly: {days: [29, 57, 85], assess: [mood, strain, swab, outcomes]}",
+        "daily: {every: 1, first: 1, last: 104, assess: [mood]}",
+    )
+    plan = """endpoints: {mood: {kind: score, words: w, assessment: mood, at: daily}}
+estimands: {mood: {endpoint: mood, treatments: active v usual, summary: mean-difference}}
+analyses: {mood: {estimand: mood, estimator: linear-mixed, level: primary, alpha-two-sided: 0.05}}
+"""
+    protocol = read_protocol_text(text.replace("1..85}}}", "1..110}}}") + plan)
+    # Visits of the other schedule fall on days of this one.
+    scores = RECORDS.tables["assessments"].filter(pl.col("instrument") == "mood")
+    tables = {name: RECORDS.tables[name] for name in ("participants", "allocations", "visits")}
+    records = Records({**tables, "assessments": scores}, RECORDS.source)
+    found = explore_multiverse(protocol, records, sets=2)
+    assert {row.estimator for row in found.universes} == {"linear", "linear-mixed"}
+    assert found.left_out
+    assert all("| mmrm |" in id and why.startswith("104 visits") for id, why in found.left_out)

@@ -251,6 +251,8 @@ def _model_curves(plan: Plan, estimate: Estimate) -> list[ModelCurve]:
     from equipoise.analysis.dataset import compare
 
     comparison = compare(plan.protocol, plan.lattice, analysis, plan.protocol.model.estimands[analysis.estimand])
+    if comparison.is_interaction:  # it compares two effects: there are no two arms whose means these would be
+        return []
     means = np.nanmean(comparison.covariates, axis=0) if comparison.names else np.empty(0)
     out = []
     weeks = [(v, w) for v, w in enumerate(derived.visit_weeks.tolist()) if _is_in_model(estimate.details, v)]

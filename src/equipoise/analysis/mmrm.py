@@ -123,7 +123,8 @@ def fit_mmrm_means(derived: Derived, comparison: Comparison, analysis: Analysis)
         found = estimate_mmrm_contrast(fits, w, line.errors)
         return float(found.estimate[0]), float(found.standard_error[0]), float(found.df[0])
 
-    main = replace(main, details={**main.details, "adjusted_means": adjusted_means(line)})
+    if not comparison.is_interaction:  # it compares two effects: there are no two arms whose means these would be
+        main = replace(main, details={**main.details, "adjusted_means": adjusted_means(line)})
     beside = [_without_error(row) for row in interaction_rows(derived, terms, main, contrast, analysis.ci_level)]
     if beside and len(terms.interaction_names) > 1:
         beside[0] = _at_once(beside[0], line)

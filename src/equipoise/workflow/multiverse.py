@@ -10,7 +10,15 @@ from pathlib import Path
 
 from equipoise.analysis.analyse import estimate_planned
 from equipoise.analysis.multiverse.definitions import LIBRARY, library_endpoints, main_line
-from equipoise.analysis.multiverse.universes import CAUTION, Multiverse, Universe, favoured, line_of, planned_universes
+from equipoise.analysis.multiverse.universes import (
+    CAUTION,
+    Multiverse,
+    Universe,
+    favoured,
+    line_of,
+    planned_universes,
+    why_not_tried,
+)
 from equipoise.analysis.plan import Plan
 from equipoise.endpoints.lattice import read_lattice
 from equipoise.endpoints.patterns.library import definitions
@@ -62,6 +70,10 @@ def explore_multiverse(
     for number, (planned, rule) in enumerate(universes, 1):
         if progress is not None:
             progress(f"{planned.id}, {number} of {len(universes)}")
+        reason = why_not_tried(wide, planned, main)
+        if reason is not None:
+            left_out.append((planned.id, reason))
+            continue
         try:
             answers = estimate_planned(wide, plan, planned)
             # Where the likelihood has no maximum, the penalised answer stands in, and says so.

@@ -149,13 +149,22 @@ def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | Non
 
 # What a line says of its model that a universe of another estimator, with the same option, keeps.
 _OF_THE_MODEL = ("time", "effect-at", "visit", "random-slope", "nodes", "time-unit", "covariance", "covariance-by-arm")
+# Of lines on use what does not hang on visits or units of time, which each definition has of its own.
+_OF_USE = ("time", "random-slope", "nodes")
 
 
-def _model_options(main: Analysis, estimator: Estimator) -> dict[str, Any]:
+def _model_options(
+    main: Analysis, estimator: Estimator, covariates: tuple[str, ...], *, of_use: bool
+) -> dict[str, Any]:
     """Options of the main line that suit the estimator; a method and a rule for ties belong to its own alone."""
     names = [*_OF_THE_MODEL, *(("method", "ties") if estimator.id == main.estimator else ())]
     stated = main.model_dump(by_alias=True, exclude_unset=True)
-    return {name: stated[name] for name in names if name in stated and name in estimator.options}
+    kept = _OF_USE if of_use else names
+    out = {name: stated[name] for name in kept if name in stated and name in estimator.options}
+    by_visit = tuple(name for name in main.covariates_by_visit if name in covariates)
+    if by_visit and "covariates-by-visit" in estimator.options:
+        out["covariates-by-visit"] = by_visit
+    return out
 
 
 def planned_universes(
@@ -189,8 +198,7 @@ def planned_universes(
                 if rule == IMPUTED and not row.imputable:
                     continue
                 values: dict[str, Any] = {"estimand": main.estimand, "estimator": estimator, "covariates": covariates}
-                if not of_use:
-                    values |= _model_options(main, row)
+                values |= _model_options(main, row, covariates, of_use=of_use)
                 if "horizon" in row.options:
                     if not horizons:
                         continue
@@ -222,6 +230,24 @@ def planned_universes(
                 )
 
 
+# Visits whose covariance can be fitted again and again, for every rule and imputed data set: above it takes minutes.
+_MOST_VISITS = 20
+
+
+def why_not_tried(protocol: Protocol, planned: PlannedFit, main: Analysis) -> str | None:
+    """Why a universe is not worth a fit; the main line's own endpoint has every estimator that its plan asks for."""
+    estimand = protocol.model.estimands[main.estimand]
+    is_asked = planned.analysis.estimator == main.estimator and planned.estimand.endpoint == estimand.endpoint
+    if planned.analysis.estimator != "mmrm" or is_asked:
+        return None
+    n = len(protocol.result_days(protocol.model.endpoints[planned.estimand.endpoint]))
+    if n <= _MOST_VISITS:
+        return None
+    return (
+        f"{n} visits: a mixed model for repeated measures is tried at up to {_MOST_VISITS}, or where the line is one."
+    )
+
+
 def line_of(protocol: Protocol, planned: PlannedFit) -> str | None:
     """The line of the plan that a universe is, if it is one."""
     for id, analysis in protocol.model.analyses.items():
@@ -243,11 +269,11 @@ def line_of(protocol: Protocol, planned: PlannedFit) -> str | None:
 
 
 def _same_model(protocol: Protocol, analysis: Analysis, other: Analysis) -> bool:
-    """Whether time, visit and random effects are taken alike; of lines on use the universes take the defaults."""
-    if is_about_use(protocol, analysis):
-        return True
-    fields = [name.replace("-", "_") for name in (*_OF_THE_MODEL, "method", "ties")]
-    return all(getattr(analysis, name) == getattr(other, name) for name in fields)
+    """Whether time, visit and random effects are taken alike; methods of lines on use are the universes' own."""
+    names: tuple[str, ...] = (*_OF_USE, "effect-at")
+    if not is_about_use(protocol, analysis):
+        names = (*_OF_THE_MODEL, "covariates-by-visit", "method", "ties")
+    return all(getattr(analysis, name) == getattr(other, name) for name in (n.replace("-", "_") for n in names))
 
 
 def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str | None:
