@@ -18,6 +18,7 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow
+from equipoise.conduct.trial.causes import problem_of
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.web.policy import POLICY, PUBLIC, may
@@ -74,7 +75,8 @@ def page(
                 except EquipoiseError as error:
                     return refused(request, error)
                 except Exception as error:
-                    return broken(request, error)
+                    cause = _cause(request, error)
+                    return refused(request, ConductError(cause)) if cause else broken(request, error)
 
         PAGES[name] = Page(name, address, guarded, tells_arm)
         return guarded
@@ -175,6 +177,18 @@ def refused(request: Any, error: EquipoiseError) -> HttpResponse:
         LOG.error("the trial cannot be reached: %s", ", ".join(sorted(codes)))
         return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=503)
     return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=422)
+
+
+def _cause(request: Any, error: Exception) -> Problem | None:
+    """Why the database or the system did not answer a page that only reads; the program's own faults have no cause.
+
+    Of what was submitted it would not be known here whether it was recorded.
+    """
+    from django.db import DatabaseError, InterfaceError
+
+    if request.method == "POST" or not isinstance(error, (DatabaseError, InterfaceError, OSError)):
+        return None
+    return problem_of(error, request.served.trial)
 
 
 def _said(title: str, problems: tuple[Problem, ...]) -> dict[str, Any]:

@@ -81,3 +81,4 @@ def test_no_write_is_lost_or_doubled_while_the_server_is_killed() -> None:
     assert found == {"lost": 0, "doubled": 0, "findings": 0}
     assert load.acknowledged
     assert load.kills == 1
+    assert not [status for status in load.answers if status >= 500], load.faults

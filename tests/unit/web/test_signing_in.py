@@ -173,6 +173,26 @@ def test_a_fault_shows_no_trace_and_its_log_no_data(desk: Desk, caplog: Any, mon
     assert reference in caplog.text
 
 
+def test_a_database_that_does_not_answer_a_page_is_no_fault_of_the_program(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError
+
+    client = desk.client("carol")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(desk.served, "do", fail)
+    answered = client.get("/p/")
+    assert answered.status_code == 503
+    assert "busy" in answered.content.decode()
+    # what was sent may have been recorded before: nothing is said of it that is not known
+    sent = client.post("/screen/", {"participant": "P-9", "site": "main", "key": "k"})
+    assert sent.status_code == 500
+    assert "may not have been recorded" in sent.content.decode()
+
+
 def test_other_methods_are_refused(desk: Desk) -> None:
     client = desk.client("carol")
     for method in ("put", "delete", "patch", "options"):

@@ -35,6 +35,7 @@ ROUNDS = 8  # pages a person
 MEDIAN, LAST_HUNDREDTH = 0.080, 0.400  # seconds that a page may take
 LONG = 200  # people from which on the run is a long one: more pages, and the server is killed
 _READERS = ("carol", "ivan", "dana")
+_FAULT = re.compile(r"fault \w+ (on page .*)")
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Load:
     acknowledged: list[str] = field(default_factory=list)
     again: int = 0
     kills: int = 0
+    faults: list[str] = field(default_factory=list)  # what the server's log says of each: kind and places, no words
 
 
 def run(database: str | None, size: int | None = None) -> DrillReport:
@@ -69,6 +71,8 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     report.note_value("writes acknowledged", len(load.acknowledged))
     report.note_value("writes sent again", load.again)
     report.note_value("times the server was killed", load.kills)
+    for fault in sorted(set(load.faults)):
+        report.note_value("fault", fault)
     report.note_value("median page", round(middle * 1000, 1), "ms")
     report.note_value("99th of 100 pages", round(last * 1000, 1), "ms")
     return report.close()
@@ -89,7 +93,7 @@ def put_under_load(
             with made.trial.use():
                 codes = made.trial.column(ParticipantRow, "participant", order=("participant",))
             made.trial.close()
-            server = _Server(folder / "trial", _free_port())
+            server = _Server(folder / "trial", _free_port(), folder / "server.log")
             try:
                 _work(load, server, _Plan(made.passphrase, codes, people, rounds, kills, thinking))
             finally:
@@ -103,21 +107,23 @@ def put_under_load(
                 "findings": len(verify(made.trial).findings),
             }
             made.trial.close()
+            load.faults = _FAULT.findall(server.log.read_text("utf-8", "replace"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return load, found
 
 
 class _Server:
-    """The server as a process; it can be killed, and started again on the same port."""
+    """The server as a process; it can be killed, and started again on the same port. Its log is kept in a file."""
 
-    def __init__(self, directory: Path, port: int) -> None:
-        self.directory, self.port = directory, port
+    def __init__(self, directory: Path, port: int, log: Path) -> None:
+        self.directory, self.port, self.log = directory, port, log
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "equipoise.cli.main", "serve", str(self.directory), "--port", str(self.port)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         for _ in range(600):
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
