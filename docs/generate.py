@@ -196,7 +196,7 @@ def render_kinds() -> str:
     from equipoise.analysis.fits import FITS
     from equipoise.endpoints.derivation import DERIVE
     from equipoise.instruments import INSTRUMENTS
-    from equipoise.protocol.language.analysis import ENDPOINT_KINDS
+    from equipoise.protocol.language.endpoints import ENDPOINT_KINDS
     from equipoise.protocol.vocabulary.estimators import ESTIMATORS
     from equipoise.protocol.vocabulary.scales import SCALES
     from equipoise.randomization.registry import SCHEMES

@@ -18,7 +18,8 @@ from equipoise.foundation.errors import DesignError, SimulationError
 from equipoise.instruments.library import INSTRUMENTS
 from equipoise.protocol import Protocol
 from equipoise.protocol.checks.references import check_model
-from equipoise.protocol.language.analysis import ENDPOINT_KINDS, Analysis, Estimand
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.endpoints import ENDPOINT_KINDS
 from equipoise.protocol.vocabulary.endpoint_kinds import EVERY_RULE, SHAPES
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, answers, estimators_for, measured, summaries_for
 from equipoise.protocol.vocabulary.scales import SCALES

@@ -27,7 +27,8 @@ from equipoise.endpoints.lattice import CLEAN, NOT_DUE, STAYED_AWAY, USED, Latti
 from equipoise.endpoints.relapse import derive_time_to_event, weeks_of_use
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.language.analysis import AbstinenceEndpoint, Analysis, Estimand, RunOfUse, TimeToEventEndpoint
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.endpoints import AbstinenceEndpoint, RunOfUse, TimeToEventEndpoint
 from equipoise.protocol.language.missing import Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.records.schema import REPLICATE

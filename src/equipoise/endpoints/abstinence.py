@@ -9,7 +9,7 @@ from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import USED, Lattice
 from equipoise.endpoints.missing import settle
 from equipoise.endpoints.repeated_use import cells_since_last
-from equipoise.protocol.language.analysis import AbstinenceEndpoint
+from equipoise.protocol.language.endpoints import AbstinenceEndpoint
 
 
 def derive_abstinence(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint, missed: str | None = None) -> Derived:

@@ -27,7 +27,7 @@ def _derive_pattern(lattice: Lattice, id: str, endpoint: Any, missed: str | None
     return derive_pattern(lattice, id, endpoint, missed)
 
 
-# By kind of endpoint (``protocol.language.analysis.ENDPOINT_KINDS``), how it is derived.
+# By kind of endpoint (``protocol.language.endpoints.ENDPOINT_KINDS``), how it is derived.
 DERIVE: Mapping[str, Derive] = {
     "abstinence": derive_abstinence,
     "abstinent-days": derive_abstinent_days,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.instruments import Instrument, score_assessments
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.analysis import Use
+from equipoise.protocol.language.endpoints import Use
 from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
 from equipoise.records.due_visits import DueVisits, with_due_visits

@@ -10,7 +10,7 @@ from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import settle, settle_values
 from equipoise.endpoints.relapse import weeks_of_use
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.language.analysis import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
+from equipoise.protocol.language.endpoints import AbstinentDaysEndpoint, UseByDayEndpoint, UseByWeekEndpoint
 
 
 def derive_abstinent_days(

@@ -11,7 +11,7 @@ from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
 from equipoise.endpoints.missing import settle
 from equipoise.endpoints.outcome_events import ENDS, events_known_to, first_event_day, happened_on, without_day
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.language.analysis import (
+from equipoise.protocol.language.endpoints import (
     DispositionEvent,
     DropoutEvent,
     RunOfUse,

@@ -21,7 +21,7 @@ from equipoise.endpoints.lattice import (
     VisitLattice,
 )
 from equipoise.endpoints.missing import settle_values
-from equipoise.protocol.language.analysis import RepeatedUseEndpoint
+from equipoise.protocol.language.endpoints import RepeatedUseEndpoint
 from equipoise.protocol.language.notation import Days
 
 

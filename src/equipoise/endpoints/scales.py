@@ -8,7 +8,7 @@ from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.endpoints.missing import carry_forward
 from equipoise.instruments import require_instrument_of
-from equipoise.protocol.language.analysis import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
+from equipoise.protocol.language.endpoints import ReceivedEndpoint, ReportEndpoint, ScoreEndpoint
 from equipoise.protocol.language.protocol import baseline_is_used
 
 

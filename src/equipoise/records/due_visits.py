@@ -15,7 +15,7 @@ import polars as pl
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed
-from equipoise.protocol.language.analysis import DropoutEvent
+from equipoise.protocol.language.endpoints import DropoutEvent
 from equipoise.protocol.language.protocol import PlannedVisit, Protocol
 from equipoise.records.records import Records
 from equipoise.records.schema import ATTENDED, DEATH, MISSED, NEGATIVE, NOT_EVALUABLE, NOT_EXPECTED, POSITIVE, REPLICATE

@@ -9,7 +9,7 @@ import polars as pl
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.foundation.calendar import day_index, study_day
-from equipoise.protocol.language.analysis import Endpoint
+from equipoise.protocol.language.endpoints import Endpoint
 from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words

@@ -12,7 +12,8 @@ from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.protocol.checks.formulas import formula_problems
 from equipoise.protocol.checks.patterns import n_cells
-from equipoise.protocol.language.analysis import Analysis, PatternEndpoint, RunOfUse, Use
+from equipoise.protocol.language.analysis import Analysis
+from equipoise.protocol.language.endpoints import PatternEndpoint, RunOfUse, Use
 from equipoise.protocol.language.facts import ListOrMapping
 
 CODES = {"A010": "The protocol has no analysis of two arms to vary."}

@@ -12,7 +12,7 @@ from equipoise.endpoints.patterns.library import require_definition
 from equipoise.endpoints.patterns.pattern import Pattern
 from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.language.analysis import PatternEndpoint, PatternSource
+from equipoise.protocol.language.endpoints import PatternEndpoint, PatternSource
 from equipoise.protocol.language.formula import NESTED, Formula, Step
 from equipoise.protocol.vocabulary.endpoint_kinds import Shape
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
-from equipoise.protocol.language.analysis import Analysis, Endpoint, Estimand
+from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.endpoints import Endpoint
 from equipoise.protocol.language.missing import DISPOSITION_OF
 from equipoise.protocol.text.yaml_lines import Path_
 from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM, REPEATED_SCORE

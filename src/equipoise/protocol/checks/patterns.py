@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.formulas import formula_problems
-from equipoise.protocol.language.analysis import PatternEndpoint, PatternSource
+from equipoise.protocol.language.endpoints import PatternEndpoint, PatternSource
 from equipoise.protocol.language.formula import Formula
 from equipoise.protocol.language.protocol import Protocol
 from equipoise.protocol.text.yaml_lines import Path_

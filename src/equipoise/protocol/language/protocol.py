@@ -15,11 +15,9 @@ from equipoise.protocol.language.analysis import (
     AnalysisSet,
     Assumptions,
     AssuranceCase,
-    Endpoint,
     Estimand,
     Published,
     Remark,
-    Use,
 )
 from equipoise.protocol.language.conduct import Conduct
 from equipoise.protocol.language.design import (
@@ -38,6 +36,7 @@ from equipoise.protocol.language.design import (
     Trial,
     Visit,
 )
+from equipoise.protocol.language.endpoints import Endpoint, Use
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
 from equipoise.protocol.language.instruments import OwnInstrument
 

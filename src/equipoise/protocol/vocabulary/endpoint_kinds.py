@@ -1,6 +1,6 @@
 """What kinds of endpoint have in common: the shapes that they come to, and the rules for what is missing.
 
-A kind itself is its model class in ``protocol.language.analysis``, which says its shape, whether it looks at use, its
+A kind itself is its model class in ``protocol.language.endpoints``, which says its shape, whether it looks at use, its
 missing rules and its window in these words, and its derivation, registered in ``endpoints.derivation``.
 """
 

@@ -26,7 +26,7 @@ from equipoise.endpoints.lattice import (
 )
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.instruments import Instrument
-from equipoise.protocol.language.analysis import Use
+from equipoise.protocol.language.endpoints import Use
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.accompanying import AccompanyingParameters
