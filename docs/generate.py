@@ -148,7 +148,7 @@ def render_records() -> str:
         "What happened in a trial, captured, imported or simulated, stands in these tables. Only `participants` must "
         "be there. Columns marked with a star may not be empty; a row is known by the columns in italics. Days are "
         "study days: day 1 is the protocol's anchor, the day before is -1, there is no day 0. An empty cell says that "
-        "nothing is known. In files each table ends with a column `simulated`: true in every row of fictional "
+        "nothing is known. The last column but one of each file is `simulated`: true in every row of fictional "
         "participants. [Importing tables of your own](import-your-own.md) says how your columns become these.",
     ]
     for table in TABLES.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,7 +224,8 @@ def replace_in(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 def append(file: str, text: str) -> Callable[[Path], None]:
     """A row more, which says of itself that it is simulated, as all rows here do."""
-    return lambda folder: (folder / file).write_text((folder / file).read_text() + text + ",true\n") and None
+    first, _, last = text.rpartition(",")
+    return lambda folder: (folder / file).write_text((folder / file).read_text() + f"{first},true,{last}\n") and None
 
 
 def bytes_of(file: str, raw: bytes) -> Callable[[Path], None]:
@@ -319,7 +321,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, int | None]] = {
     "day empty": (replace_in("urine.csv", "P1,,9", "P1,,"), "R033", 2),
     "day zero": (replace_in("urine.csv", "P1,,9", "P1,,0"), "R037", 2),
     "result unknown": (replace_in("urine.csv", "positive", "pos"), "R034", 2),
-    "result empty": (replace_in("urine.csv", "cocaine,positive", "cocaine,"), "R033", 2),
+    "result empty": (replace_in("urine.csv", "cocaine,true,positive", "cocaine,true,"), "R033", 2),
     "state unknown": (replace_in("visits.csv", "missed", "absent"), "R034", 3),
     "true/false unknown": (replace_in("participants.csv", "P1,,,true", "P1,,,maybe"), "R032", 2),
     "consent empty": (replace_in("participants.csv", "P1,,,true", "P1,,,"), "R033", 2),
@@ -346,8 +348,8 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, int | None]] = {
     "allocated without consent": (append("allocations.csv", "P3,1,1,,active,"), "R042", 4),
     "arm empty among others": (append("allocations.csv", "P3,1,1,,,"), "R048", 4),
     "stage left out": (append("allocations.csv", "P1,3,90,,active,"), "R046", 4),
-    "attended without a day": (replace_in("visits.csv", "8,9,attended", "8,,attended"), "R043", 2),
-    "missed with a day": (replace_in("visits.csv", "15,,missed", "15,15,missed"), "R043", 3),
+    "attended without a day": (replace_in("visits.csv", "8,9,true,attended", "8,,true,attended"), "R043", 2),
+    "missed with a day": (replace_in("visits.csv", "15,,true,missed", "15,15,true,missed"), "R043", 3),
     "delivered without a day": (replace_in("sessions.csv", ",3,true", ",,true"), "R043", 2),
     "use not asked about": (replace_in("daily_use.csv", "P2,1,cocaine,false,,", "P2,1,cocaine,false,true,"), "R044", 4),
     "asked without an answer": (replace_in("daily_use.csv", "true,false", "true,"), "R044", 3),
@@ -526,7 +528,7 @@ def test_every_table_that_leaves_says_of_each_row_whether_it_is_simulated(
     assert len(files) == len(TABLES) + 1
     for file in files:
         frame = pl.read_csv(file) if form == "csv" else pl.read_parquet(file)
-        assert frame.columns[-1] == "simulated"
+        assert frame.columns[-2] == "simulated"  # lines begin and end as before
         assert frame["simulated"].unique().to_list() == [origin == "simulated"]
     back = read_records(tmp_path / "r")
     assert back.data_hash == json.loads((tmp_path / "r" / "records.json").read_text("utf-8"))["data_hash"]
@@ -554,8 +556,8 @@ def test_simulated_rows_are_not_taken_for_real_ones(folder: Path) -> None:
 def test_one_real_row_among_simulated_ones_is_named_by_its_line(folder: Path) -> None:
     file = folder / "visits.csv"
     lines = file.read_text("utf-8").splitlines()
-    lines[2] = lines[2].removesuffix("true") + "FALSE"
-    lines[3] = lines[3].removesuffix("true")  # a row added by hand, which says nothing
+    lines[2] = lines[2].replace(",true,", ",FALSE,")
+    lines[3] = lines[3].replace(",true,", ",,")  # a row added by hand, which says nothing
     file.write_text("\n".join(lines) + "\n", "utf-8")
     with pytest.raises(RecordsError) as caught:
         read_records(folder)
@@ -584,3 +586,12 @@ def test_a_mapping_cannot_make_simulated_tables_real(folder: Path, said: str) ->
         return
     with pytest.raises(RecordsError, match="R023"):
         import_records("table", folder / "mapping.yaml")
+
+
+def test_lines_begin_and_end_as_the_records_do(folder: Path) -> None:
+    """Scripts edit and read such files by the beginnings and ends of their lines."""
+    assert re.findall("^P2,.*,negative$", (folder / "urine.csv").read_text(), re.MULTILINE)
+    replace_in("urine.csv", ",negative\n", ",positive\n")(folder)
+    notes: list[Problem] = []
+    read_records(folder, notes=notes)
+    assert [note.code for note in notes] == ["R071"]

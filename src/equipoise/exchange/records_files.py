@@ -2,8 +2,8 @@
 
 ``records.json`` says the version of the format, where the records come from, and for each table its file, rows,
 SHA-256 and the types of the columns. CSV is UTF-8 with a header, commas, ``true`` and ``false``, nothing where nothing
-is known, rows sorted by the table's key: the same records give the same bytes. The last column, ``simulated``, says
-whether the participants are fictional. What only a simulator knows stands below ``truth/``.
+is known, rows sorted by the table's key: the same records give the same bytes. The last column but one, ``simulated``,
+says whether the participants are fictional. What only a simulator knows stands below ``truth/``.
 """
 
 from __future__ import annotations

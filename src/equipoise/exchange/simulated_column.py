@@ -23,12 +23,16 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
 def with_simulated(name: str, frame: pl.DataFrame, is_simulated: bool) -> pl.DataFrame:
-    """The table ``name`` with the column last; raises :class:`RecordsError` (R024) where one of that name is there."""
+    """The table ``name`` with the column before its last, so that a line begins and ends as the records do.
+
+    Raises :class:`RecordsError` (R024) where a column of that name is there.
+    """
     if SIMULATED in frame.columns:
         hint = "Give the column another name."
         found = "The table has a column simulated of its own."
         raise RecordsError(Problem("R024", f"{name}, column {SIMULATED}", found, "other names", hint))
-    return frame.with_columns(pl.lit(is_simulated).alias(SIMULATED))
+    *others, last = frame.columns
+    return frame.select(*others, pl.lit(is_simulated).alias(SIMULATED), last)
 
 
 def simulated_problems(
