@@ -13,7 +13,7 @@ import numpy as np
 
 from _report import Report, finish
 from equipoise.analysis.dataset import compare
-from equipoise.analysis.imputed import find_gaps
+from equipoise.analysis.gaps import find_gaps
 from equipoise.endpoints import read_lattice
 from equipoise.stats.logistic import fit_logistic
 from equipoise.stats.missing.multiple_imputation import impute_binary

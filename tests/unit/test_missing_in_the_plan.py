@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from equipoise.analysis.imputed import find_gaps
+from equipoise.analysis.gaps import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
 from equipoise.endpoints import read_lattice
 from equipoise.protocol.read import read_protocol_text
@@ -220,7 +220,7 @@ def test_estimators_of_the_same_imputed_data_share_them_and_give_what_they_give_
 def test_kept_imputed_data_stay_below_their_bound():
     from types import SimpleNamespace
 
-    from equipoise.analysis.imputed import Completions
+    from equipoise.analysis.completed import Completions
 
     def of_size(n):
         return SimpleNamespace(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from equipoise.analysis.analyse import estimate_planned
-from equipoise.analysis.imputed import find_gaps
+from equipoise.analysis.gaps import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
 from equipoise.analysis.repeated_sampling import _People, resampled
 from equipoise.endpoints import read_lattice

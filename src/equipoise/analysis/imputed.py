@@ -1,310 +1,38 @@
-"""Analyses of imputed data sets: impute, fit each set as the plan says, pool by Rubin's rules; tipping points.
-
-An imputed data set is one more trial in the batch: the same estimators serve it.
-"""
+"""Analyses of imputed data sets: fit each set as the plan says, pool by Rubin's rules; tipping points."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.binary import BinaryData
-from equipoise.analysis.dataset import Comparison, covariate_columns, factors_of, sum_by_trial
-from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.completed import Completed, Completions, complete
+from equipoise.analysis.dataset import Comparison
+from equipoise.analysis.gaps import Gaps, find_gaps
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
-from equipoise.analysis.strategies import apply_strategies, cells_after
 from equipoise.analysis.time_terms import n_time_columns
-from equipoise.endpoints.coverage import days_known
-from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import CLEAN, NOT_DUE, STAYED_AWAY, USED, Lattice
-from equipoise.endpoints.relapse import derive_time_to_event, weeks_of_use
-from equipoise.endpoints.repeated_use import cells_since_last
-from equipoise.foundation.calendar import day_index
+from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol.language.analysis import Analysis, Estimand
-from equipoise.protocol.language.endpoints import AbstinenceEndpoint, RunOfUse, TimeToEventEndpoint
 from equipoise.protocol.language.missing import Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
-from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
-from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.monte_carlo import (
     MonteCarloErrors,
     is_stable,
     monte_carlo_errors,
     sets_wanted,
 )
-from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
-from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
-from equipoise.stats.missing.normal_imputation import impute_normal_trials
 from equipoise.stats.missing.rubin import pool_imputations
 from equipoise.stats.missing.tipping_point import TippingPoint, find_tipping_point
-from equipoise.stats.packing import offsets_from_sizes
 
 Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
-Values = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """What of an endpoint is to be imputed, for every row of the lattice, and how completed results make the endpoint.
-
-    ``cells`` (n, V): codes of the imputation for yes-or-no results, or scores with NaN. ``finish`` takes completed
-    results of one data set, (n, V), and gives the fields of the endpoint that rest on them.
-    """
-
-    binary: bool
-    cells: Values
-    finish: Callable[[Values], dict[str, Values]]
-    base: Derived
-    experimental: NDArray[np.bool_] | None = None
-    """(n,) whom a reference-based rule makes go on as the others; by default the arm named first."""
-
-
-def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps:
-    """The results of an endpoint that can be imputed; the check of a protocol has refused the others."""
-    id = estimand.endpoint
-    endpoint = lattice.protocol.model.endpoints[id]
-    if endpoint.kind == "abstinence":
-        return _abstinence_gaps(lattice, id, endpoint)
-    if endpoint.kind == "time-to-event":
-        return _run_gaps(lattice, id, endpoint, estimand)
-    base = derive_endpoint(lattice, id, missed="is-missing" if endpoint.kind != "score" else None, floor=floor)
-    if base.value is not None:
-        return Gaps(True, _coded(base.value[:, None]), lambda done: {"value": done[:, 0].astype(np.float64)}, base)
-    base = apply_strategies(base, lattice, estimand)
-    assert base.values is not None
-    while_on = cells_after(lattice, endpoint, estimand, base.values.shape[1], "while-on-treatment")
-    left_out = np.zeros(base.values.shape, dtype=np.bool_) if while_on is None else while_on
-    if base.shape == "repeated-score":
-        return Gaps(False, base.values, lambda done: {"values": np.where(left_out, np.nan, done)}, base)
-    cells = _coded(base.values)
-    if endpoint.kind in ("repeated-use", "finding") and endpoint.at is not None:
-        cells[lattice.visits(endpoint.at).state == NOT_DUE] = NEVER_DUE
-    cells[left_out] = NEVER_DUE
-    return Gaps(True, cells, lambda done: {"values": np.where(done < 0, np.nan, done.astype(np.float64))}, base)
-
-
-def _coded(values: Floats) -> NDArray[np.int8]:
-    return np.where(np.isnan(values), MISSING, np.nan_to_num(values)).astype(np.int8)
-
-
-def _abstinence_gaps(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint) -> Gaps:
-    """Visits of the whole series are imputed; those missed in the window decide, where the calendar does not.
-
-    A missed visit all of whose days (since the visit planned before it) were told afterwards is not missing.
-    """
-    assert endpoint.at is not None
-    visits = lattice.visits(endpoint.at)
-    codes = cells_since_last(lattice, endpoint.use, visits)
-    cells = np.where(codes == USED, 1, np.where(codes == CLEAN, 0, MISSING)).astype(np.int8)
-    cells[visits.state == NOT_DUE] = NEVER_DUE
-    known, used = days_known(lattice, endpoint.use), lattice.used(endpoint.use)
-    for v, target in enumerate(visits.target):
-        begin = max(int(visits.target[v - 1] if v else target - 1) + 1 - lattice.first, 0)
-        span = slice(begin, int(target) - lattice.first + 1)
-        told = (cells[:, v] == MISSING) & known[:, span].all(axis=1)
-        cells[told, v] = used[told, span].any(axis=1)
-    first, last = lattice.column(endpoint.days.first), lattice.column(endpoint.days.last)
-    seen_used = used[:, first : last + 1].any(axis=1)
-    due = (visits.target >= first + lattice.first) & (visits.target <= last + lattice.first)
-    open_ = (visits.state == STAYED_AWAY) & due & (cells == MISSING)
-    base = derive_endpoint(lattice, id, missed="is-missing")
-
-    def finish(done: Values) -> dict[str, Values]:
-        return {"value": np.where(seen_used | ((done == 1) & open_).any(axis=1), 0.0, 1.0)}
-
-    return Gaps(True, cells, finish, base)
-
-
-def _run_gaps(lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, estimand: Estimand) -> Gaps:
-    """Weeks without a sample are imputed; the run of weeks is looked for in the completed weeks."""
-    event = next(e for e in endpoint.first_of if isinstance(e, RunOfUse) and e.cells == "weeks")
-    start, until = day_index(event.from_), day_index(endpoint.until.last)
-    used, open_, _ = weeks_of_use(lattice, event.use, start, until, "is-missing")
-    base = derive_endpoint(lattice, id)
-
-    def finish(done: Values) -> dict[str, Values]:
-        derived = apply_strategies(
-            derive_time_to_event(lattice, id, endpoint, weeks=np.asarray(done == 1)), lattice, estimand
-        )
-        return {
-            name: getattr(derived, name)
-            for name in ("time", "event", "visit_time")
-            if getattr(derived, name) is not None
-        }
-
-    return Gaps(True, np.where(open_, MISSING, used).astype(np.int8), finish, base)
-
-
-@dataclass(frozen=True)
-class Completed:
-    """Imputed data sets as a batch of trials: the endpoint and the comparison, set after set within each trial."""
-
-    derived: Derived
-    comparison: Comparison
-    n_cells: int
-    n_imputed: Values  # (n_trials,) cells
-    share: dict[str, float]  # by arm, mean of the imputed results
-    n_penalised: int
-    sweeps: int
-    codes: NDArray[np.uint32]  # (n_trials,)
-    n_columns: Values  # (n_trials,) of the analysis's design, those that repeat others or that nobody has not counted
-    left_out: tuple[str, ...]  # by the imputation model of the one trial
-
-
-class Completions:
-    """Imputed data sets kept for the next estimator of the same data, up to ``most`` bytes, the oldest given up first.
-
-    What is imputed depends on the endpoint and its strategies, on whom is compared and on the covariates; not on the
-    estimator. Of many trials at once nothing is kept: their plan imputes each endpoint once or twice.
-    """
-
-    def __init__(self, most: int = 64_000_000) -> None:
-        self._most = most
-        self._kept: dict[Hashable, tuple[Completed, int]] = {}
-
-    def get(self, key: Hashable) -> Completed | None:
-        """What was kept under the key, if it still is."""
-        if key not in self._kept:
-            return None
-        self._kept[key] = self._kept.pop(key)
-        return self._kept[key][0]
-
-    def keep(self, key: Hashable, completed: Completed) -> None:
-        """Keep the data sets of one trial."""
-        fields = [*vars(completed.derived).values(), *vars(completed.comparison).values()]
-        size = sum(values.nbytes for values in fields if isinstance(values, np.ndarray))
-        self._kept[key] = completed, size
-        while sum(size for _, size in self._kept.values()) > self._most:
-            del self._kept[next(iter(self._kept))]
-
-
-def _replicates(lattice: Lattice, rows: Values, bounds: Values) -> NDArray[np.int64]:
-    """(n_trials,) the replicate that each trial is, so that its draws are the same alone and among others."""
-    out = np.arange(bounds.shape[0] - 1, dtype=np.int64)
-    filled = np.diff(bounds) > 0
-    people = lattice.participants.baseline
-    if REPLICATE in people.columns:
-        out[filled] = people[REPLICATE].to_numpy()[rows[bounds[:-1][filled]]]
-        return out
-    alone = lattice.records.source.details.get("replicates")
-    if isinstance(alone, list) and len(alone) == 1 and isinstance(alone[0], int):
-        out[:] = alone[0]
-    return out
-
-
-@dataclass(frozen=True)
-class ImputationModel:
-    """Whom a comparison imputes, and the design of the model: constant, arm, the analysis's covariates and others."""
-
-    kept: NDArray[np.int64]  # positions among the comparison's rows
-    offsets: NDArray[np.int64]
-    design: Floats
-    n_columns: NDArray[np.int64]  # (n_trials,) of the analysis, less those that say nothing
-    left_out: tuple[str, ...]
-    """Of one trial, what the model goes without: covariates and levels that repeat others or that nobody has."""
-
-    @classmethod
-    def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> ImputationModel:
-        """The model of the comparison's trials."""
-        given = {name.split(": ")[0] for name in comparison.names}  # columns of a category are named by its levels
-        others = tuple(name for name in imputation.covariates if name not in given)
-        extra, extra_names = covariate_columns(lattice, others, comparison.rows)
-        kept, offsets = comparison.keep(~comparison.incomplete & ~np.isnan(extra).any(axis=1))
-        design = np.column_stack([comparison.design(kept), extra[kept]])
-        if gaps.experimental is not None:
-            # The reference of reference-based rules goes by the arms' roles.
-            design[:, 1] = gaps.experimental[comparison.rows[kept]]
-        told_apart = prepare_design(design, offsets, always=1).kept
-        left_out: tuple[str, ...] = ()
-        if comparison.n_trials == 1:
-            there = told_apart[0, 2:]
-            names = (*comparison.names, *extra_names)
-            left_out = tuple(name for name, here in zip(names, there, strict=True) if not here)
-            if not comparison.is_interaction and left_out:
-                everybody = np.ones(design.shape[0], dtype=np.bool_)
-                factors = (*comparison.factors, *factors_of(lattice.protocol, others))
-                silent = np.zeros(there.shape[0], dtype=np.bool_)
-                left_out = name_left_out(factors, design[:, 2:], kept=there, informative=everybody, silent=silent)
-        return cls(kept, offsets, design, told_apart[:, : 2 + len(comparison.names)].sum(axis=1), left_out)
-
-
-def complete(
-    lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
-) -> Completed:
-    """Impute ``imputation.sets`` data sets of every trial in the comparison."""
-    model = ImputationModel.of(lattice, gaps, comparison, imputation)
-    kept, bounds, design = model.kept, model.offsets, model.design
-    rows, experimental = comparison.rows[kept], comparison.experimental[kept]
-    shift = np.where(experimental == 1.0, delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0))
-    n_sets, n_trials = imputation.sets, comparison.n_trials
-    filled = np.repeat(gaps.cells[None], n_sets, axis=0)
-    options: dict[str, Any] = {
-        "imputations": n_sets,
-        "seed": imputation.seed,
-        "delta": shift,
-        "replicates": _replicates(lattice, rows, bounds),
-    }
-    n_penalised = 0
-    if gaps.binary:
-        made = impute_binary_trials(gaps.cells[rows], design, bounds, pooled=imputation.model == "pooled", **options)
-        n_penalised = int((made.n_penalised > 0).sum())
-        filled[:, rows], sweeps, set_codes = made.values, made.sweeps, made.codes
-    else:
-        rule = imputation.after_dropout
-        scores = impute_normal_trials(gaps.cells[rows], design, bounds, strategy=rule, arm_column=1, **options)
-        filled[:, rows], sweeps, set_codes = scores.values, scores.sweeps, scores.codes
-    missing = (gaps.cells == MISSING) if gaps.binary else np.isnan(gaps.cells)
-    fields: dict[str, list[Values]] = {}
-    for m in range(n_sets):
-        for name, values in gaps.finish(filled[m]).items():
-            fields.setdefault(name, []).append(values[rows])
-    share = {}
-    for value, arm in ((1.0, comparison.arm), (0.0, comparison.reference)):
-        people = rows[experimental == value]
-        cells = filled[:, people][:, missing[people]]
-        share[arm] = float(cells.mean()) if cells.size else float("nan")
-    n = rows.shape[0]
-    # Set after set within each trial, so that the sets of a trial lie side by side.
-    order = np.concatenate(
-        [m * n + np.arange(bounds[t], bounds[t + 1]) for t in range(n_trials) for m in range(n_sets)]
-    ).astype(np.int64)
-    tiled: dict[str, Any] = {name: np.concatenate(values)[order] for name, values in fields.items()}
-    place = order % n
-    sizes = np.repeat(np.diff(bounds), n_sets)
-    batch = replace(
-        comparison,
-        rows=np.arange(order.shape[0]),
-        experimental=experimental[place],
-        covariates=comparison.covariates[kept][place],
-        offsets=offsets_from_sizes(sizes),
-        n_randomized=np.repeat(comparison.n_randomized, n_sets),
-        incomplete=np.zeros(order.shape[0], dtype=np.bool_),
-    )
-    return Completed(
-        derived=replace(gaps.base, imputed=None, raw=None, cause=None, warnings=(), **tiled),
-        comparison=batch,
-        n_cells=int((gaps.cells[rows] != NEVER_DUE).sum()) if gaps.binary else gaps.cells[rows].size,
-        n_imputed=sum_by_trial(missing[rows].sum(axis=1), bounds),
-        share=share,
-        n_penalised=n_penalised,
-        sweeps=int(sweeps.max(initial=1)),
-        codes=codes_of_model(np.bitwise_or.reduce(set_codes, axis=1), model),
-        n_columns=model.n_columns,
-        left_out=model.left_out,
-    )
-
-
-def codes_of_model(codes: NDArray[np.uint32], model: ImputationModel) -> NDArray[np.uint32]:
-    """Codes of trials, and that the model went without some columns."""
-    return codes | np.uint32(FitCode.NUISANCE_LEFT_OUT) if model.left_out else codes
 
 
 def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> tuple[Floats, Floats]:

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from equipoise.analysis.completed import Completions
 from equipoise.analysis.dataset import Comparison, compare
 from equipoise.analysis.fits import FITS
-from equipoise.analysis.imputed import Completions, fit_imputed
+from equipoise.analysis.imputed import fit_imputed
 from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated_sampling import fit_repeated_sampling

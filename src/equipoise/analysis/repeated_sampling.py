@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.completed import ImputationModel, codes_of_model, replicates_of
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
-from equipoise.analysis.imputed import Fit, Gaps, ImputationModel, _replicates, codes_of_model, find_gaps, fit_imputed
+from equipoise.analysis.gaps import Gaps, find_gaps
+from equipoise.analysis.imputed import Fit, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
 from equipoise.endpoints.endpoint_values import Derived
@@ -66,7 +68,7 @@ class _People:
 
     @classmethod
     def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> _People:
-        """Those whom :func:`~equipoise.analysis.imputed.complete` imputes, with the same design."""
+        """Those whom :func:`~equipoise.analysis.completed.complete` imputes, with the same design."""
         model = ImputationModel.of(lattice, gaps, comparison, imputation)
         kept, offsets = model.kept, model.offsets
         rows = comparison.rows[kept]
@@ -84,7 +86,7 @@ class _People:
             design=model.design,
             model=model,
             shift=np.where(comparison.experimental[kept] == 1.0, first, other),
-            replicates=tuple(_replicates(lattice, rows, offsets).tolist()),
+            replicates=tuple(replicates_of(lattice, rows, offsets).tolist()),
         )
 
     def trial(self, number: int) -> slice:
