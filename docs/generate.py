@@ -271,7 +271,7 @@ def render_names() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
-    from made_pages import render_api, render_decisions, render_llms, render_trust
+    from made_pages import render_agreement, render_api, render_decisions, render_llms, render_trust
 
     from equipoise.endpoints.patterns.page import render_library
     from equipoise.instruments.describe import render_instruments
@@ -289,6 +289,7 @@ def pages() -> dict[Path, str]:
         DOCS / "methods" / "scales.md": render_scales(),
         DOCS / "api.md": render_api(),
         DOCS / "trust.md": render_trust(),
+        **render_agreement(),
         DOCS / "decisions" / "index.md": render_decisions(),
     }
     return {**made, DOCS / "llms.txt": render_llms(made)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,9 @@ MODELS = {
     "urine_gee_exchangeable": ("GEE, exchangeable", "gee", "`geeglm` of geepack"),
 }
 CAUSES = {
-    "R stopped short": "R's search stopped before the maximum: its log likelihood is the lower one",
-    "separation": "complete or quasi-complete separation: R prints where it stopped, ours is said to be infinite",
-    "boundary": "the variance of the random effects is 0, where R's slope of the likelihood is not",
+    "R stopped short": "R's search stopped before the maximum; its log likelihood is lower",
+    "separation": "complete or quasi-complete separation; R prints where it stopped, we report an infinite estimate",
+    "boundary": "the variance of the random effects is 0, but the slope of R's likelihood there is not",
 }
 _ANSWERS = ("estimate", "limits of arm", "p value", "chi-square", "survival", "mean")
 
@@ -75,36 +75,64 @@ def _deviation(value: float) -> str:
     return f"{value:.0e}".replace("e-0", "e-") if value < 0.01 else f"{value:.2g}"
 
 
-def render_trust() -> str:
-    """The page of trust with its table of deviations; what stands outside the marks is written by hand."""
-    models = json.loads(AGREEMENT.read_text("utf-8"))["models"]
+def _measured() -> dict[str, Any]:
+    """What the benchmark measured, by model; every model must have its words."""
+    models: dict[str, Any] = json.loads(AGREEMENT.read_text("utf-8"))["models"]
     if models.keys() != MODELS.keys():
         raise ValueError(f"agreement.json and the page differ in {models.keys() ^ MODELS.keys()}")
-    counts = {
-        cause: sum(entry["disagreements"].get(cause, 0) for entry in models.values()) for cause in (*CAUSES, "other")
-    }
+    return models
+
+
+def _agreement_table(measured: Mapping[str, Any], wanted: Iterable[str], folder: str) -> list[str]:
+    """The rows of some models; with ``folder`` each links to the page of its method."""
     lines = [
         "| Method | R | Trials | Answer: median, largest | Standard error: median, largest | Trials that differ |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for model, (words, page, theirs) in MODELS.items():
-        entry = models[model]
+    for model in wanted:
+        words, page, theirs = MODELS[model]
+        entry = measured[model]
         answer = next(d for start in _ANSWERS for q, d in entry["deviations"].items() if q.startswith(start))
         error = next((d for q, d in entry["deviations"].items() if "standard error" in q and "(" not in q), None)
         pair = ["-" if d is None else f"{_deviation(d['median'])}, {_deviation(d['largest'])}" for d in (answer, error)]
         differ = "; ".join(f"{n}: {cause}" for cause, n in sorted(entry["disagreements"].items()) if n) or "none"
-        lines.append(
-            f"| [{words}](methods/{page}.md) | {theirs} | {entry['trials']} | {pair[0]} | {pair[1]} | {differ} |"
-        )
-    lines += ["", "Of the trials that differ, the benchmark establishes the cause case by case:", ""]
-    lines += [f"- **{cause}** ({counts[cause]}): {said}." for cause, said in CAUSES.items()]
-    lines += [f"- **other**, without a cause: {counts['other']}."]
-    page = (DOCS / "trust.md").read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
+        named = f"[{words}]({folder}{page}.md)" if folder else words
+        lines.append(f"| {named} | {theirs} | {entry['trials']} | {pair[0]} | {pair[1]} | {differ} |")
+    return lines
+
+
+def _between_marks(path: Path, lines: list[str]) -> str:
+    """A page with its generated lines; what is outside the marks is written by hand."""
+    before, _, rest = path.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     if not after:
-        raise ValueError("trust.md has no place for the table")
+        raise ValueError(f"{path.name} has no place for the table")
     return before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after
+
+
+def render_trust() -> str:
+    """The page of trust with its table of deviations."""
+    models = _measured()
+    counts = {
+        cause: sum(entry["disagreements"].get(cause, 0) for entry in models.values()) for cause in (*CAUSES, "other")
+    }
+    lines = _agreement_table(models, MODELS, "methods/")
+    lines += ["", "The benchmark finds the cause of each difference:", ""]
+    lines += [f"- **{cause}** ({counts[cause]}): {said}." for cause, said in CAUSES.items()]
+    lines += [f"- **other**, no cause found: {counts['other']}."]
+    return _between_marks(DOCS / "trust.md", lines)
+
+
+def render_agreement() -> dict[Path, str]:
+    """The pages of methods that R answered for, each with its own rows of the table of deviations."""
+    measured = _measured()
+    made = {}
+    for page in dict.fromkeys(page for _, page, _ in MODELS.values()):
+        rows = _agreement_table(measured, (model for model, (_, of, _) in MODELS.items() if of == page), "")
+        note = "A deviation is relative to R's value, or in standard errors: see [what to trust](../trust.md)."
+        path = DOCS / "methods" / f"{page}.md"
+        made[path] = _between_marks(path, [*rows, "", note])
+    return made
 
 
 _ROLE = re.compile(r":(?:func|class|meth|mod|data):`~?([\w.]+)`")
