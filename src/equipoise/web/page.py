@@ -69,6 +69,7 @@ def page(
             served: Served = request.META[SERVED]
             request.served, request.page, request.who = served, name, None
             request.tells_arm = tells_arm
+            served.trial.look_again()
             with served.trial.use():
                 try:
                     return _admitted(view, request, name, place)

@@ -13,7 +13,7 @@ from equipoise.web.application import application
 from equipoise.web.served import Served
 
 CODES = {"U039": "An address that pages may not be served at."}
-THREADS = 8
+THREADS = 32  # most wait: for the write lock, or for a pass-phrase to be hashed, which is done one after another
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +56,9 @@ def make_server(served: Served, host: str, port: int, names: tuple[str, ...] = (
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("django").setLevel(logging.ERROR)
     served.secure = bool(names)
-    all_actions()  # loaded before anybody asks: several first requests at once would load the same files in parallel
+    # Loaded and read before anybody asks: several first requests at once would load the same files in parallel.
+    all_actions()
+    served.trial.protocol(served.trial.protocol_hash)
     trusted = (
         {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-proto x-forwarded-for"} if names else {}
     )

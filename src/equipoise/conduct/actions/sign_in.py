@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.keys.credentials import credential_digest, hashed, is_outdated
+from equipoise.conduct.keys.credentials import credential_digest, hashed, is_outdated, is_right, take_as_long
 from equipoise.conduct.rows.tables import AccountRow, CredentialRow
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.trial import Trial
@@ -50,8 +50,6 @@ def sign_in(
     Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or pass-phrase are wrong (the same for
     both), C011 for a quarter of an hour after five failures.
     """
-    from django.contrib.auth.hashers import check_password, make_password
-
     clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
     with trial.use():
         known = trial.first(AccountRow, account=account)
@@ -60,14 +58,14 @@ def sign_in(
     if known is None or kept is None:
         # what was typed for a name stands in the ledger, and is shown to whoever reads it
         account = escaped(account, allowed="")[:80]
-        make_password(passphrase)  # an unknown account takes as long as a known one
+        take_as_long(passphrase)  # an unknown account takes as long as a known one
         _note(trial, clock, entropy, "sign-in-refused", account, device, lambda: {"account-known": False})
         raise _refused()
     refusals, encoded = known.refusals, kept.encoded
     if refusals >= TRIES and now.utc < datetime.fromisoformat(known.refused_at) + WAIT:
         raise _waits(account, refusals)
     whole = credential_digest(encoded) == known.credential  # a hash put into the database by hand opens nothing
-    right = check_password(passphrase, encoded) and whole
+    right = is_right(passphrase, encoded) and whole
     right = (second is None or second()) and right
     if not right or known.state != "active" or (known.expires_on and now.local_date.isoformat() > known.expires_on):
 
@@ -126,18 +124,12 @@ class HeldPassphrase:
 
 
 def hold_passphrase(trial: Trial, account: str, passphrase: str) -> HeldPassphrase | None:
-    """Hold a pass-phrase against the account's own before the write lock is had: it takes a quarter of a second, in
-    which nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
+    """Hold a pass-phrase against the account's own before the write lock is had: it is slow on purpose, and meanwhile
+    nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
     """
     with trial.use():
         kept = trial.values(CredentialRow, ("encoded",), account=account)
-    return HeldPassphrase(account, kept[0][0], _is_right(passphrase, kept[0][0])) if kept else None
-
-
-def _is_right(passphrase: str, encoded: str) -> bool:
-    from django.contrib.auth.hashers import check_password
-
-    return check_password(passphrase, encoded)
+    return HeldPassphrase(account, kept[0][0], is_right(passphrase, kept[0][0])) if kept else None
 
 
 def check_again(
@@ -156,8 +148,8 @@ def check_again(
         raise _waits(account, row.refusals)
     encoded = kept[0][0]
     is_known = held is not None and (held.account, held.encoded) == (account, encoded)
-    is_right = held.is_right if held is not None and is_known else _is_right(passphrase, encoded)
-    if credential_digest(encoded) != row.credential or not is_right:
+    right = held.is_right if held is not None and is_known else is_right(passphrase, encoded)
+    if credential_digest(encoded) != row.credential or not right:
         raise ConductError(
             Problem(
                 "C010",

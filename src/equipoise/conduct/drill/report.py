@@ -32,6 +32,7 @@ class DrillReport:
     notes: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
+    load: list[float] = field(default_factory=lambda: machine_load())
 
     def require(self, number: int, words: str, value: Any, target: Any = 0, unit: str = "") -> None:
         """Note a requirement that holds where ``value`` equals ``target``."""
@@ -48,7 +49,13 @@ class DrillReport:
         return any(row.target for row in self.rows) and all(row.ok for row in self.rows)
 
     def close(self) -> DrillReport:
-        """Stop the clock."""
+        """Stop the clock, and say what else the machine had to do: what takes time is read with it."""
+        self.load += machine_load()
+        if len(self.load) == 2:
+            self.notes.append(
+                f"{os.cpu_count()} cores; processes that ran or waited to (load): {self.load[0]:.1f} when it began,"
+                f" {self.load[1]:.1f} when it ended"
+            )
         self.seconds = time.perf_counter() - self.begun
         return self
 
@@ -59,7 +66,8 @@ class DrillReport:
             "drill": self.drill,
             "database": self.database,
             "seconds": round(self.seconds, 2),
-            "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "system": platform.system()},
+            "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "system": platform.system()}
+            | {"load": self.load},
             "versions": versions(),
             "rows": [
                 {"name": row.name, "value": row.value, "unit": row.unit, "target": row.target, "ok": row.ok}
@@ -67,6 +75,11 @@ class DrillReport:
             ],
             "notes": self.notes,
         }
+
+
+def machine_load() -> list[float]:
+    """How many processes ran or waited to, on average of the last minute; empty where the system does not say."""
+    return [round(os.getloadavg()[0], 2)] if hasattr(os, "getloadavg") else []
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from threading import RLock
 
 from equipoise.conduct.entropy import Entropy
 from equipoise.foundation.errors import ConductError, Problem
@@ -101,11 +102,33 @@ def _runs(word: str) -> int:
     return len(covered)
 
 
+# Each hash takes 46 MiB and a processor for up to a tenth of a second. One at a time in a process: when many
+# sign in at once they wait for one another, and the pages of everybody else go on.
+_ONE_HASH = RLock()
+
+
 def hashed(passphrase: str, entropy: Entropy) -> str:
     """The hash of a pass-phrase as it is kept."""
     from django.contrib.auth.hashers import make_password
 
-    return make_password(passphrase, salt=entropy.bytes(16).hex())
+    with _ONE_HASH:
+        return make_password(passphrase, salt=entropy.bytes(16).hex())
+
+
+def is_right(passphrase: str, encoded: str) -> bool:
+    """Whether a pass-phrase is the one of a stored hash."""
+    from django.contrib.auth import hashers
+
+    with _ONE_HASH:
+        return hashers.check_password(passphrase, encoded)
+
+
+def take_as_long(passphrase: str) -> None:
+    """Take as long as :func:`is_right` does, where there is no hash to hold the pass-phrase against."""
+    from django.contrib.auth.hashers import make_password
+
+    with _ONE_HASH:
+        make_password(passphrase)
 
 
 def is_outdated(encoded: str) -> bool:

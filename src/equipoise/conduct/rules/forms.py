@@ -98,6 +98,8 @@ def forms(protocol: Protocol) -> dict[str, Form]:
     return out
 
 
+# Of a protocol, which never changes; by the object, so that each of the versions a trial keeps has its own.
+@lru_cache(maxsize=512)
 def form_of(protocol: Protocol, assessment: str) -> Form:
     """The form of one assessment; ``KeyError`` where the protocol has none of that name."""
     entry = protocol.model.assessments[assessment]
@@ -113,6 +115,7 @@ def form_of(protocol: Protocol, assessment: str) -> Form:
 SIGNS = "signs"  # the kind of a form of vital signs at a visit without an infusion
 
 
+@lru_cache(maxsize=4096)
 def form_at(protocol: Protocol, assessment: str, visit: str) -> Form:
     """The form of one assessment as a visit asks it: where no infusion is given, vital signs have no minute of it."""
     form = form_of(protocol, assessment)

@@ -53,7 +53,7 @@ def set_up() -> None:
         DATABASE_ROUTERS=["equipoise.conduct.trial.django_settings.Router"],
         # The first hashes what is new; what the others hashed stays valid, and is hashed anew at the next sign-in.
         PASSWORD_HASHERS=[
-            "django.contrib.auth.hashers.Argon2PasswordHasher",
+            "equipoise.conduct.keys.hasher.Argon2OneLane",
             "django.contrib.auth.hashers.ScryptPasswordHasher",
         ],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
@@ -62,10 +62,15 @@ def set_up() -> None:
 
 
 def sqlite_database(path: str) -> dict[str, Any]:
-    """Settings of a trial kept in an SQLite file."""
+    """Settings of a trial kept in an SQLite file.
+
+    A connection is kept from one request to the next: when the last one is closed SQLite writes its log into the file
+    and deletes it, three waits for the disk at every page.
+    """
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        "CONN_MAX_AGE": None,
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 60, "init_command": SQLITE_PRAGMAS},
     }
 
@@ -86,6 +91,8 @@ def postgres_database(url: str, *, role: str = "") -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.get("host") or (unquote(parts.hostname) if parts.hostname else ""),
         "PORT": str(parts.port or query.get("port") or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,  # between two requests the server may have been restarted
         "OPTIONS": options,
     }
 

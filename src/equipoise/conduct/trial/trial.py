@@ -179,6 +179,22 @@ class Trial(Rows):
         """Close the connection."""
         self.connection.close()
 
+    def look_again(self) -> None:
+        """Between two requests of a server: leave a connection whose file is no longer the one in its place. SQLite
+        would go on writing into the file that it opened, moved away or deleted.
+        """
+        if not self.is_sqlite:
+            return
+        try:
+            found = os.stat(self.sqlite_file)
+            there = (found.st_dev, found.st_ino)
+        except OSError:
+            there = None
+        connection = self.connection
+        if getattr(connection, "trial_file", there) != there:
+            connection.close()
+        connection.trial_file = there
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """A place in the queue of writers on this machine.

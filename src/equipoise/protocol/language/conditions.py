@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from equipoise.protocol.language.notation import Fault, Notation
 
@@ -134,6 +135,7 @@ class Condition(Notation):
         return " or ".join(" and ".join(map(str, terms)) for terms in self.alternatives)
 
 
+@lru_cache(maxsize=4096)
 def parse_condition(text: str) -> Condition:
     """Read a condition; a ``Fault`` (``ValueError``) says what is wrong."""
     return Condition(

@@ -7,6 +7,7 @@ queries, each under a key of its own. A write without an answer is sent again wi
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import re
 import shutil
@@ -48,6 +49,8 @@ class Load:
     again: int = 0
     kills: int = 0
     faults: list[str] = field(default_factory=list)  # what the server's log says of each: kind and places, no words
+    signing_in: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)  # seconds of it that the server took while people worked
 
 
 def run(database: str | None, size: int | None = None) -> DrillReport:
@@ -75,6 +78,12 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
         report.note_value("fault", fault)
     report.note_value("median page", round(middle * 1000, 1), "ms")
     report.note_value("99th of 100 pages", round(last * 1000, 1), "ms")
+    report.note_value("median of signing in", round(median(load.signing_in) * 1000, 1), "ms")
+    if load.processor:  # what a page costs, whatever else the machine does
+        answered = sum(load.answers.values()) + 2 * len(load.signing_in)
+        report.note_value(
+            "processor time of the server by answer", round(sum(load.processor) / answered * 1000, 1), "ms"
+        )
     return report.close()
 
 
@@ -95,7 +104,10 @@ def put_under_load(
             made.trial.close()
             server = _Server(folder / "trial", _free_port(), folder / "server.log")
             try:
+                before = server.processor_seconds()
                 _work(load, server, _Plan(made.passphrase, codes, people, rounds, kills, thinking))
+                after = server.processor_seconds()
+                load.processor = [after - before] if before is not None and after is not None and not kills else []
             finally:
                 server.stop()
             with made.trial.use():
@@ -132,6 +144,14 @@ class _Server:
                 time.sleep(0.1)
         process.kill()
         raise RuntimeError("the server does not listen")
+
+    def processor_seconds(self) -> float | None:
+        """Processor time it has taken since it was started; ``None`` where the system does not say so."""
+        try:
+            said = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            return None
 
     def kill(self) -> None:
         """Kill it wherever it is, and start it again."""
@@ -230,11 +250,13 @@ class _Person:
         return status, text
 
     def _sign_in(self) -> None:
+        begin = time.perf_counter()
         _, page, _ = self._send("GET", "/sign-in/")
         found = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', page)
         token = found[1] if found else ""
         given = {"csrfmiddlewaretoken": token, "account": self.account, "passphrase": self.plan.passphrase}
         self._send("POST", "/sign-in/", given)
+        self.load.signing_in.append(time.perf_counter() - begin)
 
     def _send(self, method: str, at: str, given: dict[str, str] | None = None) -> tuple[int, str, str]:
         heads = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.infusion.dose import dose_visit, infusion_visit, planned_days
@@ -13,8 +14,7 @@ from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.safety.adverse_event import FORM, REPORT, event_of
 from equipoise.conduct.actions.visits.recording import (
     due_of,
-    form_of,
-    repeats_of,
+    fillings_of,
     surroundings_of,
     values_of,
 )
@@ -27,6 +27,8 @@ from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL, LEFT
 from equipoise.protocol.language.design import BehaviouralIntervention
+
+Filled = Mapping[tuple[str, str, int], FormRow]  # a participant's forms, by visit, form and repeat
 
 
 @action("due", states=ALWAYS, again=run_again)
@@ -57,7 +59,8 @@ def everybody(act: Act) -> list[str]:
 def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
     """What is due of one participant."""
     person = act.load(participant)
-    today = today_at(act, person.site)
+    zone = zone_at(act, person.site)
+    today = windows.local_date(act.now.utc, zone)
 
     first = date.fromisoformat(person.day_1) if person.day_1 else None
     study_day = windows.study_day_of(today, first) if first is not None else None
@@ -75,13 +78,14 @@ def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
             **place,
         }
 
+    filled = fillings_of(act)
     followed = person.follow_up not in LEFT and person.status in ("consented", "eligible", *IN_TRIAL)
     if followed and person.day_1:
-        yield from _visits(act, today, days, row)
+        yield from _visits(act, today, days, row, filled)
         if not act.roles <= {"rater"}:
-            yield from _treatment(act, today, row)
-        yield from _calendar(act, today, row)
-    yield from _reports(act, row)
+            yield from _treatment(act, today, row, filled)
+        yield from _calendar(act, today, row, filled)
+    yield from _reports(act, zone, row, filled)
     asked = act.trial.count(QueryRow, participant=participant, state="open", blinding="open")
     if asked:
         yield row("open", f"{asked} queries to answer", "", "query-answer", kind="queries")
@@ -89,11 +93,15 @@ def rows_of(act: Act, participant: str, days: int) -> Iterator[dict[str, Any]]:
 
 def today_at(act: Act, site: str) -> date:
     """The date on the wall of a site."""
-    found = act.trial.first(SiteRow, site=site)
-    return windows.local_date(act.now.utc, zone_of(found.zone if found is not None else "UTC"))
+    return windows.local_date(act.now.utc, zone_at(act, site))
 
 
-def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, Any]]:
+def zone_at(act: Act, site: str) -> ZoneInfo:
+    """The time zone of a site; UTC where there is no such site."""
+    return zone_of(next(iter(act.trial.column(SiteRow, "zone", site=site)), "UTC"))
+
+
+def _visits(act: Act, today: date, days: int, row: Any, filled: Filled) -> Iterator[dict[str, Any]]:
     states = {
         visit: (state, on)
         for visit, state, on in act.trial.values(
@@ -107,7 +115,7 @@ def _visits(act: Act, today: date, days: int, row: Any) -> Iterator[dict[str, An
             continue
         state, _ = states.get(entry.name, ("", ""))
         if state == "attended":
-            for form in open_forms(act, entry.name):
+            for form in open_forms(act, entry.name, filled):
                 words, step = f"{entry.name}: {form}", f"record, or not-done: {form}"
                 yield row("open", words, entry.last, step, kind="form", form=form, **_window(entry))
         elif not state and today > entry.last:
@@ -125,32 +133,31 @@ def _window(entry: windows.DueVisit) -> dict[str, str]:
     return {"visit": entry.name, **{name: day.isoformat() for name, day in dates.items()}}
 
 
-def open_forms(act: Act, visit: str) -> list[str]:
+def open_forms(act: Act, visit: str, filled: Filled) -> list[str]:
     """Forms that a visit which took place asks for, and of which nothing is recorded: neither filled nor not done."""
     out = []
     for form in forms.forms_at(act.protocol, visit):
         made = forms.form_at(act.protocol, form, visit)
-        found = form_of(act, visit, form)
-        if found is not None and found.state != IN_ERROR:
+        if (visit, form, 1) in filled:
             continue
         if made.kind == "daily-use":
             continue  # its days are listed by themselves
         if not forms.asks_something(made, surroundings_of(act, visit, made)):
             continue
-        if made.kind == "vitals" and act.trial.has(FormRow, participant=act.participant.participant, form=form):
+        if made.kind == "vitals" and any(name == form for _, name, _ in filled):
             continue
         out.append(form)
     return out
 
 
-def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
+def _calendar(act: Act, today: date, row: Any, filled: Filled) -> Iterator[dict[str, Any]]:
     daily = [id for id, entry in act.protocol.model.assessments.items() if entry.type == "daily-use"]
     first = date.fromisoformat(act.participant.day_1)
     wanted = [windows.date_of(day, first) for day in windows.calendar_days(act.protocol)]
     for form in daily:
-        told = {row.date for row in repeats_of(act, "calendar", form) if row.state != IN_ERROR}
-        given_up = act.trial.largest(
-            FormRow, "date", participant=act.participant.participant, form=form, state=NOT_DONE
+        told = {made.date for made in filled.values() if (made.visit, made.form) == ("calendar", form)}
+        given_up = max(
+            (made.date for made in filled.values() if made.form == form and made.state == NOT_DONE), default=""
         )
         absent = [
             day
@@ -164,13 +171,13 @@ def _calendar(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
             yield row("open", words, absent[-1], step, kind="calendar", form=form, **ends)
 
 
-def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
+def _treatment(act: Act, today: date, row: Any, filled: Filled) -> Iterator[dict[str, Any]]:
     """Infusions and sessions that the plan has for everybody: those of one arm would tell it."""
     if act.participant.treatment == "discontinued" or act.participant.status not in IN_TRIAL:
         return
     first, protocol = date.fromisoformat(act.participant.day_1), act.protocol
     for day in planned_days(protocol):
-        on, sheet = windows.date_of(day, first), form_of(act, infusion_visit(day), SHEET)
+        on, sheet = windows.date_of(day, first), filled.get((infusion_visit(day), SHEET, 1))
         if (sheet is None or sheet.state not in ("ended", "cancelled", "not-given")) and on <= today:
             state, step = "overdue" if on < today else "due", "dose-sheet ..."
             yield row(state, f"infusion of day {day}", on, step, kind="infusion", target=on.isoformat())
@@ -179,7 +186,7 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
         # One of some arms alone would tell the arm; one before the entry into the trial has no sheet.
         if day < entry or not all(is_due(protocol, arm, day) for arm in protocol.arm_ids):
             continue
-        on, sheet = windows.date_of(day, first), form_of(act, dose_visit(protocol, day), DOSE_SHEET)
+        on, sheet = windows.date_of(day, first), filled.get((dose_visit(protocol, day), DOSE_SHEET, 1))
         if (sheet is None or sheet.state not in ("ended", "cancelled")) and on <= today:
             state = "overdue" if on < today else "due"
             yield row(state, f"dose of day {day}", on, "dose-sheet ...", kind="dose", target=on.isoformat())
@@ -188,7 +195,7 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
             continue
         if not all(id in arm.interventions for arm in protocol.model.arms.values()):
             continue
-        held = {entry.repeat for entry in repeats_of(act, "session", id) if entry.state != IN_ERROR}
+        held = {number for visit, form, number in filled if (visit, form) == ("session", id)}
         for number, planned in enumerate(therapy.session_days, 1):
             if planned is None or number in held:
                 continue
@@ -198,18 +205,16 @@ def _treatment(act: Act, today: date, row: Any) -> Iterator[dict[str, Any]]:
                 yield row("overdue", f"{id}: session {number}", on, step, kind="session", target=on.isoformat())
 
 
-def _reports(act: Act, row: Any) -> Iterator[dict[str, Any]]:
+def _reports(act: Act, zone: ZoneInfo, row: Any, filled: Filled) -> Iterator[dict[str, Any]]:
     """Reports of adverse events whose time limits run, and those whose have passed."""
-    site = act.trial.first(SiteRow, site=act.participant.site)
-    zone = zone_of(site.zone if site is not None else "UTC")
-    for entry in repeats_of(act, FORM, FORM):
+    for entry in [made for made in filled.values() if (made.visit, made.form) == (FORM, FORM)]:
         values = values_of(act, FORM, FORM, entry.repeat)
-        if entry.state == IN_ERROR or "aware" not in values or "onset" not in values:
+        if "aware" not in values or "onset" not in values:
             continue
         told = event_of(values, act.participant.day_1)
         aware = datetime.fromisoformat(values["aware"])
         for deadline in adverse_events.deadlines(act.protocol, told, aware, zone):
-            if form_of(act, f"{FORM}-{entry.repeat}-{deadline.clock}", REPORT) is not None:
+            if (f"{FORM}-{entry.repeat}-{deadline.clock}", REPORT, 1) in filled:
                 continue
             late = bool(adverse_events.overdue([deadline], (), act.now.utc))
             by = deadline.due.astimezone(zone).isoformat(timespec="minutes")

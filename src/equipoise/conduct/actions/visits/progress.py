@@ -10,7 +10,7 @@ from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.permissions import ALWAYS, MATRIX
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import open_forms, today_at
-from equipoise.conduct.actions.visits.recording import due_of
+from equipoise.conduct.actions.visits.recording import due_of, fillings_of
 from equipoise.conduct.rows.tables import IN_ERROR, EventRow, ParticipantRow, QueryRow, VisitRow
 from equipoise.conduct.rules import forms
 from equipoise.conduct.rules.status import IN_TRIAL, LEFT
@@ -87,6 +87,7 @@ def _person(act: Act, id: str, site: str) -> dict[str, Any]:
         for visit, state in act.trial.values(VisitRow, ("visit", "state"), participant=id, repeat=1)
         if state != IN_ERROR
     }
+    filled = fillings_of(act)
     counts: Counter[str] = Counter()
     for entry in due_of(act).values() if person.day_1 else ():
         state = states.get(entry.name, "")
@@ -94,7 +95,7 @@ def _person(act: Act, id: str, site: str) -> dict[str, Any]:
             asked = [form for form in forms.forms_at(act.protocol, entry.name) if _is_counted(act, form)]
             counts["held"] += 1
             counts["forms"] += len(asked)
-            counts["open"] += len([form for form in open_forms(act, entry.name) if form in asked])
+            counts["open"] += len([form for form in open_forms(act, entry.name, filled) if form in asked])
         elif state == "missed":
             counts["missed"] += 1
         elif today > entry.last and person.follow_up not in LEFT:

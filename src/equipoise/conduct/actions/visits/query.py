@@ -236,8 +236,9 @@ def query_reopen(act: Act, query: str) -> None:
 def queries_shown(act: Act, **where: Any) -> list[dict[str, Any]]:
     """Queries that this account may see, oldest first, each with its age in days; sealed ones opened if they can be."""
     out = []
+    one = {"participant": where["participant"]} if "participant" in where else {}
+    site_of = dict(act.trial.values(ParticipantRow, ("participant", "site"), **one))
     for row in act.trial.find(QueryRow, **where):
-        person = act.trial.first(ParticipantRow, participant=row.participant)
         until = row.closed_at or act.now.text
         if not _sees(act, row):
             continue
@@ -245,7 +246,7 @@ def queries_shown(act: Act, **where: Any) -> list[dict[str, Any]]:
         out.append(
             {
                 "query": row.query,
-                "site": person.site if person is not None else "",
+                "site": site_of.get(row.participant, ""),
                 "participant": row.participant,
                 "visit": row.visit,
                 "form": row.form,

@@ -196,6 +196,14 @@ def form_of(act: Act, visit: str, form: str, repeat: int = 1) -> FormRow | None:
     return None if row is None or row.state == IN_ERROR else row
 
 
+def fillings_of(act: Act) -> dict[tuple[str, str, int], FormRow]:
+    """Every filling of the participant's forms that was recorded and not taken back, by visit, form and repeat: one
+    question to the database where a page asks about many.
+    """
+    rows = act.trial.find(FormRow, participant=act.participant.participant, order=("visit", "form", "repeat"))
+    return {(row.visit, row.form, row.repeat): row for row in rows if row.state != IN_ERROR}
+
+
 def repeats_of(act: Act, visit: str, form: str) -> list[FormRow]:
     """Every filling of a form at a visit, in order."""
     who = act.participant.participant
