@@ -61,6 +61,7 @@ ACTION_WORDS = {
     "export-allocations": "exported the allocations",
     "found-again": "recorded as found again",
     "freeze": "froze the records",
+    "held-texts": "read the texts held back",
     "infusion-rate": "recorded a rate of infusion",
     "infusion-start": "started an infusion",
     "infusion-stop": "ended an infusion",
@@ -97,6 +98,7 @@ ACTION_WORDS = {
     "record": "recorded a form",
     "redact": "took personal data out",
     "refused": "was refused",
+    "release-text": "released a text",
     "remove-one-time-code": "removed a one-time code",
     "renew-receipts": "renewed the receipts",
     "reopen-screening": "reopened screening",
@@ -138,8 +140,9 @@ _SAID_ALREADY = frozenset(
     {
         *("audit trail", "baseline", "clock", "closing", "consent document", "day 1", "diary", "diary link ended"),
         *("dose sheets", "drug register", "due", "eligibility", "enrolment", "envelopes", "freeze", "found again"),
-        *("infusion", "lock", "own diary", "participants", "pause", "progress", "quarantine", "randomization"),
-        *("reading all", "reading eligibility", "receipts", "screening", "signature", "unlock", "weight"),
+        *("held texts", "infusion", "lock", "own diary", "participants", "pause", "progress", "quarantine"),
+        *("randomization", "reading all", "reading eligibility", "receipts", "screening", "signature", "unlock"),
+        *("weight",),
     }
 )
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.web.policy import POLICY, PUBLIC, may
 from equipoise.web.render import render
-from equipoise.web.served import Served
+from equipoise.web.served import Served, TellingText
 from equipoise.web.sessions import SignedIn
 from equipoise.web.words import problem_words, role_words
 
@@ -67,12 +67,19 @@ def page(
         @wraps(view)
         def guarded(request: Any, **place: str) -> HttpResponse:
             served: Served = request.META[SERVED]
-            request.served, request.page, request.who = served, name, None
+            if request.method == "POST" and "texts" in request.POST:
+                served = replace(served, texts=request.POST["texts"])
+            request.served = served
+            request.page, request.who = name, None
             request.tells_arm = tells_arm
             served.trial.look_again()
             with served.trial.use():
                 try:
                     return _admitted(view, request, name, place)
+                except TellingText as telling:
+                    from equipoise.web.held import question
+
+                    return question(request, telling)
                 except EquipoiseError as error:
                     return refused(request, error)
                 except Exception as error:

@@ -58,6 +58,8 @@ unblind                -   -   Y   -   -   Y   Y   -   -   -   -
 unblind-for            -   Y   Y   -   -   -   Y   -   -   -   -
 unblind-told           -   -   Y   -   -   Y   Y   -   -   -   -
 unblinded-by-accident  -   Y   Y   Y   Y   Y   Y   Y   Y   -   -
+held-texts             -   -   -   -   -   -   Y   -   -   -   -
+release-text           -   -   -   -   -   -   Y   -   -   -   -
 open-arms              -   -   -   -   -   -   Y   -   -   -   -
 closed                 -   -   -   -   -   -   -   -   -   -   Y
 pooled                 -   -   -   -   -   -   -   -   -   Y   -

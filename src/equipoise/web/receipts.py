@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from equipoise.conduct.rows.tables import EventRow
+from equipoise.conduct.trial.held_texts import HeldTexts
 from equipoise.conduct.trial.trial import Trial
 from equipoise.web.words import (
     REASON_WORDS,
@@ -22,8 +23,8 @@ from equipoise.web.words import (
 _FEW = 6  # items told one by one
 
 
-def receipt_of(trial: Trial, account: str, key: str) -> dict[str, Any] | None:
-    """The receipt of an account's own request; ``None`` where it made none of that name."""
+def receipt_of(trial: Trial, account: str, key: str, held: HeldTexts | None = None) -> dict[str, Any] | None:
+    """The receipt of an account's own request, without texts that are ``held`` back; ``None`` where it made none."""
     names = (
         "number",
         "action",
@@ -43,6 +44,8 @@ def receipt_of(trial: Trial, account: str, key: str) -> dict[str, Any] | None:
     events = [dict(zip(names, row, strict=True)) for row in rows]
     for event in events:
         event["content"] = json.loads(event["what"]) if event["what"] else {}
+    if held is not None:
+        events = [held.event_shown(event) for event in events]
     last = events[-1]
     answer: dict[str, Any] = {}
     for event in events:

@@ -28,6 +28,7 @@ NAVIGATION = (
     ("pooled", "Pooled figures", "/pooled/"),
     ("schedule", "Schedule", "/schedule/"),
     ("queries", "Queries", "/queries/"),
+    ("held-texts", "Held texts", "/held-texts/"),
     ("progress", "Progress", "/progress/"),
     ("audit", "Audit trail", "/audit/"),
     ("sites", "Sites", "/sites/"),

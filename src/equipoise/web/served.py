@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.trial.trial import Trial
+from equipoise.foundation.errors import ConductError
 from equipoise.web.drafts import Drafts
 from equipoise.web.sealed_drafts import AUTHORS, DraftKey
 from equipoise.web.sessions import Sessions, SignedIn
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 _MOST_SENT = 5_000
+CONFIRM, REWORD = "confirm", "reword"
 DRAFTS_FILE = "drafts.sqlite3"
+
+
+class TellingText(Exception):
+    """A text that may name a treatment was typed: a page of its own asks about it, whichever page it came from."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 @dataclass
@@ -38,6 +48,7 @@ class Served:
     sessions: Sessions = field(default_factory=Sessions)
     throttle: Throttle = field(default_factory=Throttle)
     sent: dict[tuple[str, str], str] = field(default_factory=dict)
+    texts: str = ""  # what the request says of a text that may name a treatment: nothing yet, confirm or reword
 
     @property
     def drafts(self) -> Drafts:
@@ -70,19 +81,28 @@ class Served:
         """An action of somebody signed in."""
         from equipoise.conduct.actions.dispatch import perform
         from equipoise.conduct.actions.sign_in import Session
+        from equipoise.conduct.actions.texts import NAMES_A_TREATMENT
 
-        return perform(
-            self.trial,
-            Session(who.account, who.device),
-            action,
-            given or {},
-            why=why,
-            key=key or None,
-            clock=self.clock,
-            entropy=self.entropy,
-            pharmacy=self.pharmacy,
-            safety=self.safety,
-        )
+        given = dict(given or {})
+        if self.texts == CONFIRM and action != "amend":
+            given["confirm"] = [*given.get("confirm", ()), NAMES_A_TREATMENT]
+        try:
+            return perform(
+                self.trial,
+                Session(who.account, who.device),
+                action,
+                given,
+                why=why,
+                key=key or None,
+                clock=self.clock,
+                entropy=self.entropy,
+                pharmacy=self.pharmacy,
+                safety=self.safety,
+            )
+        except ConductError as error:
+            if self.texts != REWORD and all(problem.code == "C685" for problem in error.problems):
+                raise TellingText(error.problems) from error
+            raise
 
     def preview(self, who: SignedIn, action: str, given: Mapping[str, Any], *, why: str = "") -> Preview:
         """What an action of somebody signed in would record; nothing of it is kept."""

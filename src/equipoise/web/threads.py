@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from equipoise.conduct.rows.tables import EventRow, QueryRow
+from equipoise.conduct.trial.held_texts import HeldTexts
+from equipoise.web.held import held_for
 from equipoise.web.policy import may
 from equipoise.web.words import role_words, time_words
 
@@ -21,8 +23,10 @@ def asked_by_words(asked_by: str) -> str:
     return _CHECK if is_code or asked_by.startswith("check ") else asked_by
 
 
-def conversation(trial: Any, row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What was said in a query, the first first; of one that is sealed only what the row tells."""
+def conversation(trial: Any, row: Mapping[str, Any], held: HeldTexts | None = None) -> list[dict[str, str]]:
+    """What was said in a query, the first first; of one that is sealed only what the row tells. Texts that are
+    ``held`` back are not said.
+    """
     kept = trial.first(QueryRow, query=row["query"])
     if kept is None or kept.blinding != "open":
         return _from_row(row)
@@ -31,7 +35,10 @@ def conversation(trial: Any, row: Mapping[str, Any]) -> list[dict[str, str]]:
     columns = operator.attrgetter("action", "account", "role", "at", "offset_minutes", "zone", "why", "what")
     out = []
     for action, account, role, at, offset, zone, why, what in map(columns, sorted([*opened, *later])):
-        put = json.loads(what).get("put", {}).get("query", []) if what else []
+        content = json.loads(what) if what else {}
+        if held is not None:
+            content, why = held.content_shown(content, row["participant"]), held.shown(why, row["participant"])
+        put = content.get("put", {}).get("query", [])
         mine: dict[str, Any] = next((one for one in put if one.get("query") == row["query"]), {})
         who = account if action.startswith("query") else asked_by_words(row["asked_by"])
         said = {
@@ -61,11 +68,11 @@ def _from_row(row: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def with_threads(request: Any, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Queries with their conversation, and what the account may do about each."""
-    roles = request.roles
+    roles, held = request.roles, held_for(request)
     return [
         {
             **row,
-            "thread": conversation(request.served.trial, row),
+            "thread": conversation(request.served.trial, row, held),
             "can_answer": row["state"] in ("open", "answered") and may("query-answer", roles),
             "can_close": row["state"] in ("open", "answered") and may("query-close", roles),
             "can_reopen": row["state"] in ("answered", "closed") and may("query-reopen", roles),

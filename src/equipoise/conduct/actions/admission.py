@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from equipoise.conduct.actions.permissions import MATRIX, PARTICIPANT
+from equipoise.conduct.actions.permissions import MATRIX, PARTICIPANT, READING
 from equipoise.conduct.audit_trail.anchors import last_anchor
 from equipoise.conduct.clock import Clock, Moment
 from equipoise.conduct.integrity.absences import absences, put_in_place
@@ -22,27 +22,12 @@ if TYPE_CHECKING:
 CODES = {"C023": "A text that a spreadsheet would take for a formula."}
 _MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
-# What no wrong clock keeps anybody from, and what says nothing about the time of anything else.
-_TIMELESS = frozenset(
-    {
-        "read",
-        "read-consent",
-        "read-diary",
-        "read-eligibility",
-        "read-own-diary",
-        "read-visit",
-        "participants",
-        "queries",
-        "passphrase",
-        "refused",
-        "sign-in",
-        "sign-in-refused",
-        "sign-out",
-        "unblind",
-        "unblind-for",
-        "unblind-told",
-    }
-)
+# What no wrong clock keeps anybody from, and what says nothing about the time of anything else: reading, signing in,
+# and being told an arm in an emergency.
+_TIMELESS = READING | {
+    *("passphrase", "refused", "sign-in", "sign-in-refused", "sign-out", "session-ended"),
+    *("unblind", "unblind-for", "unblind-told"),
+}
 
 
 def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = False) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from equipoise.conduct.actions.permissions import HALTED
+from equipoise.conduct.actions.permissions import HALTED, READING, READS_NAMES
 from equipoise.conduct.actions.turns import turns_of
 from equipoise.conduct.audit_trail.anchors import Anchor, add_anchor
 from equipoise.conduct.audit_trail.canonical import canonical
@@ -32,6 +32,7 @@ from equipoise.foundation.version import program_version
 
 if TYPE_CHECKING:
     from equipoise.conduct.actions.sign_in import HeldPassphrase, Session
+    from equipoise.conduct.trial.held_texts import HeldTexts
     from equipoise.protocol import Protocol
 
 CODES = {
@@ -103,6 +104,8 @@ def action(
     """
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
+        if (again is not None and again.__name__ == "run_again") != (name in READING):
+            raise RuntimeError(f"{name}: what is told anew when repeated only reads, and stands in READING")
         goes_on = "open" in states and "paused" not in states and name not in HALTED
         allowed = (*states, "paused") if goes_on else states
         REGISTERED[name] = Action(name, run, allowed, why, allocates, private, protocol, again, of_pharmacy)
@@ -303,6 +306,23 @@ class Act:
         """
         self.hidden = names
         self.asked = asked_of(self.action, self.given, self.why, names)
+
+    @property
+    def texts(self) -> HeldTexts:
+        """Which texts are held back from blinded people, as the trial stands."""
+        from equipoise.conduct.trial.held_texts import held_texts
+
+        return held_texts(self.trial)
+
+    @property
+    def person(self) -> str:
+        """The participant this is about; empty where it is about none."""
+        return str(self._participant.participant) if self._participant is not None else ""
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether the account reads texts that may name a treatment."""
+        return bool(self.roles & READS_NAMES)
 
     @property
     def sealer(self) -> Sealer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from equipoise.conduct.actions.context import Act, Action, Receipt, asked_of
 from equipoise.conduct.actions.repeat import answer_of, answered
 from equipoise.conduct.actions.sign_in import Session, hold_passphrase, wrong_passphrase
 from equipoise.conduct.actions.signing import supersede_signatures
+from equipoise.conduct.actions.texts import as_read, ask_about_texts, without_confirmation
 from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.clock import Clock, Moment, usual_clock
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
@@ -62,29 +63,25 @@ def perform(
     twice. ``arguments`` may be text, as from a command line, or values. ``pharmacy`` and ``safety`` name the folders of
     the two keys, where an action needs one.
     """
-    entropy = entropy or SystemEntropy()
     chosen = find_action(name)
-    given = converted(chosen, arguments or {})
-    request = f"{session.account}:{key}" if key else code(entropy, 6)
-    why = why.strip()
-    require_visible(chosen, given, why, key or "")
-    clock = clock or usual_clock(trial.mode)
-    if chosen.protocol:
-        _read_ahead(trial, given)
-    typed = given.get("passphrase") if "passphrase" in chosen.private else None
+    arguments, confirmed = without_confirmation(chosen, arguments or {})
+    asked = _ask(trial, chosen, arguments, why, key or "", clock, entropy)
+    request = f"{session.account}:{key}" if key else code(asked.entropy, 6)
+    typed = asked.given.get("passphrase") if "passphrase" in chosen.private else None
     early = hold_passphrase(trial, session.account, typed) if typed else None
     try:
         with writing(trial) as writer:
-            act = Act(trial, writer, session, entropy, why, request)
-            act.passphrase = early
-            act.action, act.given, act.pharmacy, act.safety = chosen, given, pharmacy, safety
+            act = _act(trial, writer, session, asked, request)
+            act.passphrase, act.pharmacy, act.safety = early, pharmacy, safety
             act.repeatable = bool(key)
-            earlier = answered(act, clock) if key else None
+            earlier = answered(act, asked.clock) if key else None
             if earlier is not None:
-                return earlier
-            act.asked = asked_of(chosen, given, why)
-            admit(act, given, clock)
-            chosen.run(act, **given)
+                return as_read(act, earlier)
+            act.asked = asked_of(chosen, asked.given, asked.why)
+            admit(act, asked.given, asked.clock)
+            chosen.run(act, **asked.given)
+            if not confirmed:
+                ask_about_texts(act)
             if not act.events:
                 raise RuntimeError(f"the action {name} recorded nothing")
             supersede_signatures(act)
@@ -98,18 +95,50 @@ def perform(
                 warnings=tuple(f"the clock is {entry.clock}" for entry in act.events[:1] if entry.clock),
             )
             ready = _laid_ready(act, receipt)
+            shown = as_read(act, receipt)
     except ConductError as error:
         if error.problems[0].code in _RIGHTS:
-            note_refusal(trial, session, name, error.problems[0], clock, entropy)
+            note_refusal(trial, session, name, error.problems[0], asked.clock, asked.entropy)
         raise
     warnings = [warning for done in act.later if (warning := done(receipt))]
     if ready is not None and not warnings:
         with suppress(OSError):
             ready.unlink(missing_ok=True)
-    if not warnings:
-        return receipt
-    values = {name: getattr(receipt, name) for name in Receipt.__slots__}
-    return Receipt(**{**values, "warnings": (*receipt.warnings, *warnings)})
+    return replace(shown, warnings=(*shown.warnings, *warnings)) if warnings else shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of the door: the action, its arguments as it takes them, the reason, the clock and the chance."""
+
+    chosen: Action
+    given: dict[str, Any]
+    why: str
+    clock: Clock
+    entropy: Entropy
+
+
+def _ask(
+    trial: Trial,
+    chosen: Action,
+    arguments: Mapping[str, Any],
+    why: str,
+    key: str,
+    clock: Clock | None,
+    entropy: Entropy | None,
+) -> _Asked:
+    """What is asked, held against what the action takes; the protocol is read while others may still write."""
+    given, why = converted(chosen, arguments), why.strip()
+    require_visible(chosen, given, why, key)
+    if chosen.protocol:
+        _read_ahead(trial, given)
+    return _Asked(chosen, given, why, clock or usual_clock(trial.mode), entropy or SystemEntropy())
+
+
+def _act(trial: Trial, writer: Any, session: Session, asked: _Asked, request: str) -> Act:
+    act = Act(trial, writer, session, asked.entropy, asked.why, request)
+    act.action, act.given = asked.chosen, asked.given
+    return act
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +173,20 @@ def preview(
     chosen = find_action(name)
     if name not in PREVIEWED:
         raise ValueError(f"{name} is not worked out beforehand")
-    given, why = converted(chosen, arguments), why.strip()
-    require_visible(chosen, given, why, "")
-    entropy, clock = entropy or SystemEntropy(), clock or usual_clock(trial.mode)
-    _read_ahead(trial, given)
+    asked = _ask(trial, chosen, arguments, why, "", clock, entropy)
     try:
         with writing(trial) as writer:
-            act = Act(trial, writer, session, entropy, why, code(entropy, 6))
-            act.action, act.given = chosen, given
-            act.asked = asked_of(chosen, given, why)
-            admit(act, given, clock)
-            chosen.run(act, **given)
+            act = _act(trial, writer, session, asked, code(asked.entropy, 6))
+            act.asked = asked_of(chosen, asked.given, asked.why)
+            admit(act, asked.given, asked.clock)
+            chosen.run(act, **asked.given)
             supersede_signatures(act)
             raise _TakenBack(_shown(act))
     except _TakenBack as taken:
         return taken.found
     except ConductError as error:
         if error.problems[0].code in _RIGHTS:
-            note_refusal(trial, session, name, error.problems[0], clock, entropy)
+            note_refusal(trial, session, name, error.problems[0], asked.clock, asked.entropy)
         raise
 
 

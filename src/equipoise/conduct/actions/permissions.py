@@ -23,6 +23,20 @@ ROLES = {
 PARTICIPANT = "participant"
 OWN_ACTIONS = ("consent-sign", "diary", "diary-pin", "read-consent", "read-own-diary", "sign-out")
 
+# Roles that may read what names a treatment: they know arms, or must know.
+READS_NAMES = frozenset({"pharmacist", "safety", "unblinded-statistician"})
+
+# Actions that only read: they are told anew when repeated, set no time that others are held against, and are a kind of
+# their own in the audit trail. An action that is one and does not stand here, or the other way round, does not load.
+READING = frozenset(
+    {
+        *("read", "read-closing", "read-consent", "read-diary", "read-dose", "read-eligibility", "read-infusion"),
+        *("read-own-diary", "read-visit", "participants", "due", "queries", "progress", "audit-trail", "held-texts"),
+        *("envelopes", "dose-sheets", "dose-sheet-read", "slots-read", "stock-register", "review-accounts"),
+        *("envelopes-print", "export-allocations"),
+    }
+)
+
 # Every state of the trial: for what is done in any of them, reading above all.
 ALWAYS = ("open", "paused", "frozen", "locked")
 
@@ -110,6 +124,7 @@ expire-account         Y   -   -   -   -   -   -   -   -   -   -
 export-allocations     -   -   -   -   -   Y   -   -   -   -   Y
 found-again            -   Y   Y   -   -   -   -   -   -   -   -
 freeze                 Y   -   -   -   -   -   -   -   -   -   -
+held-texts             -   -   -   -   -   -   Y   -   -   -   -
 infusion-rate          -   -   -   Y   -   -   -   -   -   -   -
 infusion-start         -   -   -   Y   -   -   -   -   -   -   -
 infusion-stop          -   -   -   Y   -   -   -   -   -   -   -
@@ -142,6 +157,7 @@ read-infusion          -   -   -   Y   -   -   -   -   -   -   -
 read-visit             -   Y   Y   Y   Y   -   Y   Y   Y   -   -
 record                 -   Y   Y   Y   Y   -   Y   -   -   -   -
 redact                 Y   -   -   -   -   -   -   -   -   -   -
+release-text           -   -   -   -   -   -   Y   -   -   -   -
 remove-one-time-code   Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -

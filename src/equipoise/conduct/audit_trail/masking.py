@@ -35,7 +35,8 @@ _PHARMACY_ALONE = frozenset(
     }
 )
 _PHARMACY = frozenset({"dose-sheet", "dose-check", "envelopes-reserve", "envelopes-print", "envelopes-returned"})
-_CODE_BROKEN = frozenset({"unblind", "unblind-for", "unblind-told", "unblinded-by-accident", "open-arms"})
+PHARMACY_WORK = _PHARMACY_ALONE | _PHARMACY
+CODE_BROKEN = frozenset({"unblind", "unblind-for", "unblind-told", "unblinded-by-accident", "open-arms"})
 # What an administrator sees whole; of everything else only that it was done.
 _OFFICE = frozenset(
     {
@@ -123,7 +124,7 @@ def line_of(event: Mapping[str, Any], viewer: Viewer) -> TrailLine | None:
     if action in _PHARMACY:
         return TrailLine((), "", PHARMACY)
     why = event["why"]
-    if action in _CODE_BROKEN and not viewer.sees_sealed:
+    if action in CODE_BROKEN and not viewer.sees_sealed:
         why = "with the safety role" if why else ""
     if _is_sealed(content):
         return TrailLine((), "" if not viewer.sees_sealed else why, SEALED)

@@ -7,7 +7,7 @@ give the same bytes.
 Editions: ``blinded`` holds neither arms nor milligrams; ``sham`` holds a dummy allocation drawn by the trial's own
 schemes, independent of the true one, with the doses that would have belonged to it; ``unblinded`` holds what was given.
 What the protocol calls quarantined, and what was recorded as such, is left out of blinded and sham cuts made before the
-lock; the others need the safety role's key.
+lock; the others need the safety role's key. A text that may name a treatment is held back there too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.conduct.cut.editions import Edition, Opened, open_sham, open_true
+from equipoise.conduct.cut.held import held_at_cut, without_held_texts
 from equipoise.conduct.cut.history import read_ledger
 from equipoise.conduct.cut.tables import tables_of
 from equipoise.conduct.keys.quarantine import is_sealed
@@ -82,6 +83,8 @@ def cut_records(
     if shows:
         ledger = replace(ledger, key=_key(trial, ledger, safety))
     tables = tables_of(ledger, protocol, edition, opened, trial.protocol, shows_quarantined=shows)
+    if edition != "unblinded":
+        tables = without_held_texts(tables, held_at_cut(ledger, trial.protocol))
     head = ledger.events[-1]
     training = trial.mode == "training"
     words = {

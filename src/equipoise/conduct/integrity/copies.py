@@ -3,7 +3,7 @@
 A copy is a folder of increments, one file each time it is taken: a line that says what it is, a line an event, a line
 with the anchor. Events of the copy's own site stand in full, every other one by its body and its hash, so the whole
 chain can be followed and nobody gets another site's data. What blinded people may not see is in no copy in full:
-quarantined values that were not sealed, and the words that keep a key.
+quarantined values that were not sealed, texts that may name a treatment, and the words that keep a key.
 
 The central ledger is held against a copy: what was cut off, or made anew, after the copy was taken is named, however
 well its chain was made to fit.
@@ -30,6 +30,7 @@ from equipoise.foundation.errors import ConductError, OutputError, Problem
 
 if TYPE_CHECKING:
     from equipoise.conduct.integrity.losses import Loss
+    from equipoise.conduct.trial.held_texts import HeldTexts
     from equipoise.conduct.trial.trial import Config
 
 CODES = {
@@ -144,13 +145,21 @@ def _read(path: Path, first: int, last: int, copy: Copy | None) -> Copy:
 
 
 def write_increment(
-    source: Source, config: Config, folder: Path, *, site: str, last: Anchor, participants: frozenset[str]
+    source: Source,
+    config: Config,
+    folder: Path,
+    *,
+    site: str,
+    last: Anchor,
+    participants: frozenset[str],
+    held: HeldTexts | None = None,
 ) -> tuple[Path, int, int]:
     """Add to the copy in ``folder`` every event after those it holds, up to ``last``; its path, first event, how many
     stand in full.
 
-    ``participants`` are those of ``site``. The copy that is there must be whole (C074), of this trial and site (C076),
-    and held by the ledger (C075): a ledger that lost what a copy holds writes no more into it.
+    ``participants`` are those of ``site``. An event with a text that is ``held`` back stands there by its hash.
+    The copy that is there must be whole (C074), of this trial and site (C076), and held by the ledger (C075): a ledger
+    that lost what a copy holds writes no more into it.
     """
     copy, previous = None, genesis("open", config.trial, config.mode, config.instance)
     try:
@@ -158,7 +167,7 @@ def write_increment(
         if _files(folder):
             copy = read_copy(folder)
             require_same(copy, config, site)
-            upto = held(copy, lambda number: _hash_at(source, number), last.number)
+            upto = held_up_to(copy, lambda number: _hash_at(source, number), last.number)
             if upto < copy.number:
                 raise ConductError(lacking(copy, upto, last.number))
             previous = copy.hashes[-1]
@@ -179,7 +188,7 @@ def write_increment(
         }
         digest, n_full = sha256(), 0
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            for text, is_full in _lines(source, canonical(head), first, last.number, site, participants):
+            for text, is_full in _lines(source, canonical(head), first, last.number, site, participants, held):
                 line = f"{text}\n".encode()
                 digest.update(line)
                 out.write(line)
@@ -198,15 +207,28 @@ def write_increment(
 
 
 def _lines(
-    source: Source, head: str, first: int, last: int, site: str, participants: frozenset[str]
+    source: Source,
+    head: str,
+    first: int,
+    last: int,
+    site: str,
+    participants: frozenset[str],
+    held: HeldTexts | None,
 ) -> Iterator[tuple[str, bool]]:
     yield head, False
     for event in events_between(source, first, last):
         own = site == ALL or event.site == site or event.participant in participants
-        if own and not tells_too_much(event.what):
+        if own and not tells_too_much(event.what) and not (held and _tells_treatment(event, held)):
             yield json.dumps(event, separators=(",", ":"), ensure_ascii=False), True
         else:
             yield json.dumps([event.number, body_of_event(event), event.hash], separators=(",", ":")), False
+
+
+def _tells_treatment(event: EventRow, held: HeldTexts) -> bool:
+    """Whether an event holds a text that may name a treatment; the names are looked for before it is taken apart."""
+    if not held.names.tells(f"{event.what} {event.why}"):
+        return False
+    return held.tells(loaded(event.what) if event.what else {}, event.why, event.participant)
 
 
 def tells_too_much(what: str) -> bool:
@@ -244,7 +266,7 @@ def require_same(copy: Copy, config: Config, site: str) -> None:
         )
 
 
-def held(copy: Copy, hash_at: Callable[[int], str], count: int) -> int:
+def held_up_to(copy: Copy, hash_at: Callable[[int], str], count: int) -> int:
     """Up to which event a ledger of ``count`` events, whole in itself, holds a copy; found by halving."""
     low, high = 0, min(copy.number, count)
     while low < high:

@@ -31,6 +31,7 @@ from equipoise.foundation.errors import ConductError, Problem
 if TYPE_CHECKING:
     from equipoise.conduct.keys.quarantine import Quarantine, Sealer
     from equipoise.conduct.keys.vault import Vault
+    from equipoise.conduct.rules.telling_texts import TellingNames
     from equipoise.protocol import Protocol
 
 CODES = {
@@ -91,6 +92,7 @@ class Trial(Rows):
         self.directory = directory
         self.config = config
         self._protocols: dict[str, Protocol] = {}
+        self.telling: dict[tuple[str, ...], TellingNames] = {}  # names that tell an arm, by versions (held_texts.py)
         tail = sha256(str(directory.resolve()).encode()).hexdigest()[:8]
         self.alias = f"trial-{config.instance[:8]}-{tail}{'-owner' if as_owner else ''}"
         settings.set_up()

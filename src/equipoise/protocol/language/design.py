@@ -38,6 +38,10 @@ Scheme = Literal[
     "truncated-binomial",
 ]
 Blinding = Literal["open", "quarantined", "sealed"]
+_ALSO_CALLED = (
+    "Other names: brands, abbreviations. A free text of the running trial that holds one may name the treatment, and "
+    "is held back from blinded people."
+)
 
 
 class Statements(Frozen):
@@ -156,6 +160,7 @@ class DrugIntervention(Sourced):
     type: Literal["infusion", "injection", "spray", "oral", "patch"] = Field(description="How it is given.")
     drug: str = Field(description="Drug, lower case.")
     label: str | None = Field(None, description="Name in tables; by default the drug.")
+    also_called: Annotated[tuple[str, ...], LATER] = Field((), description=_ALSO_CALLED)
     dose: Dose | None = Field(None, description="Dose of one administration, for example 0.5 mg/kg.")
     phases: tuple[DosePhase, ...] = Field((), description="Steps of one administration (bolus, then drip).")
     over: Duration | None = Field(None, description="Length of one administration.")
@@ -289,6 +294,7 @@ class BehaviouralIntervention(Sourced):
 
     type: Literal["behavioural"] = Field(description="A therapy in sessions.")
     label: str | None = Field(None, description="Name in tables.")
+    also_called: Annotated[tuple[str, ...], LATER] = Field((), description=_ALSO_CALLED)
     manual: Fact[str] = Field(default_factory=Fact[str], description="The manual, cited.")
     sessions: tuple[SessionBlock, ...] = Field((), description="The sessions, in order.")
     titles: tuple[str, ...] = Field((), description="Titles of the sessions, in order.")
@@ -310,6 +316,7 @@ class OtherIntervention(Sourced):
 
     type: Literal["other"] = Field(description="Neither a drug nor a therapy in sessions.")
     label: str | None = Field(None, description="Name in tables.")
+    also_called: Annotated[tuple[str, ...], LATER] = Field((), description=_ALSO_CALLED)
     words: str = Field(description="What is done, in words.")
     days: tuple[Days, ...] = Field((), description="Study days on which it is given.")
     tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")

@@ -374,6 +374,18 @@ ACTS += (
         of_participant=False,
     ),
     OneAct(
+        "release-text",
+        "Let blinded people read a text",
+        "Release the text",
+        "It tells nothing of the trial’s treatment. The same words of the same participant are then read everywhere, "
+        "and that is not taken back.",
+        (Field("event", "Number of the event", "number", needed=True),),
+        "needed",
+        "Why it tells no treatment, without naming one",
+        of_participant=False,
+        home="/held-texts/",
+    ),
+    OneAct(
         "open-arms",
         "Unblinding for an analysis before the lock",
         "Record",

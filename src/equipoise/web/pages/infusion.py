@@ -17,6 +17,7 @@ from equipoise.conduct.rows.tables import AccountRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web import bedside_trend as trend
 from equipoise.web.fields import Field, Summary, place_problems
+from equipoise.web.held import held_for
 from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.passphrase_again import second_person
@@ -100,7 +101,7 @@ class Bedside:
         key = request_key(self.request)
         given = {"participant": self.participant, **{name: value for name, value in given.items() if value}}
         receipt = self.request.served.do(self.request.who, action, given, why=why, key=key)
-        made = receipt_of(self.request.served.trial, self.request.who.account, key)
+        made = receipt_of(self.request.served.trial, self.request.who.account, key, held_for(self.request))
         self.done = f"{made['events']}, {made['at']}" if made else ""
         return receipt
 

@@ -10,6 +10,7 @@ from equipoise.conduct.rows.tables import ProtocolVersionRow, TrialStateRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.amendments import counted_places, differences_of, unmoved, who_comes_under
 from equipoise.web.fields import Field, Summary, place_problems
+from equipoise.web.held import held_for
 from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import file_text
 from equipoise.web.passphrase_again import require_again
@@ -83,12 +84,13 @@ class _Amendment:
     def page(self) -> HttpResponse:
         """The page as it stands."""
         trial = self.request.served.trial
+        held = held_for(self.request)
         versions = [
             {
                 "number": number,
                 "hash": hash[:12],
                 "at": time_words(at, 0, "UTC"),
-                "note": note,
+                "note": held.shown(note) if held is not None else note,
                 "now": hash == self.state.protocol_hash,
             }
             for number, hash, at, note in trial.values(

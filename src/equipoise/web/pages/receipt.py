@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from equipoise.web.held import held_for
 from equipoise.web.page import not_there, page
 from equipoise.web.receipts import receipt_of
 from equipoise.web.render import render
@@ -22,7 +23,7 @@ def receipt_page(
     request: Any, key: str, *, told: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
 ) -> HttpResponse:
     """A receipt; with it, once, what was told to this person alone."""
-    made = receipt_of(request.served.trial, request.who.account, key)
+    made = receipt_of(request.served.trial, request.who.account, key, held_for(request))
     if made is None:
         return not_there(request)
     told = {

@@ -13,6 +13,7 @@ from equipoise.conduct.actions.permissions import COLUMNS, MATRIX
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.conduct.rows.tables import EventRow, ParticipantRow, SiteRow
 from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.web.held import held_for
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -66,13 +67,14 @@ _ACTS = (
 def sites(request: Any) -> HttpResponse:
     """Every site: zone, approval, wording, state."""
     trial = request.served.trial
-    wording = _wording(trial)
+    held, wording = held_for(request), _wording(trial)
+    say = held.shown if held is not None else str
     people = Counter(site for (site,) in trial.values(ParticipantRow, ("site",), status__in=IN_TRIAL))
     rows = [
         {
             "site": site,
             "zone": zone,
-            "approval": f"{approval}, {day_words(on, week=False)}" if approval else "",
+            "approval": f"{say(approval)}, {day_words(on, week=False)}" if approval else "",
             "wording": wording.get(site, ""),
             "chip": _STATES.get(state, ("due", state)),
             "n": people[site],

@@ -14,6 +14,7 @@ from equipoise.conduct.actions.safety.unblind import TOLD
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, UnblindingRow
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
+from equipoise.web.held import held_for
 from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.acts import standing_bar
 from equipoise.web.passphrase_again import require_again
@@ -116,7 +117,7 @@ def _asked(
 
 def _told(request: Any, key: str, told: Mapping[str, Any], participant: str) -> HttpResponse:
     """The arm, to this person, on this page."""
-    made = receipt_of(request.served.trial, request.who.account, key)
+    made = receipt_of(request.served.trial, request.who.account, key, held_for(request))
     context = {
         "title": f"The arm of {participant}",
         "participant": participant,

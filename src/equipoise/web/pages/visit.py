@@ -17,6 +17,7 @@ from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.conflicts import RecordedMeanwhile, conflicts
 from equipoise.web.drafts import Draft
 from equipoise.web.fields import Summary
+from equipoise.web.held import held_for
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
@@ -188,7 +189,7 @@ class Sheet:
         """Submit everything that was typed, all or nothing; then to the receipt."""
         served, request = self.request.served, self.request
         account, digest = request.who.account, _digest(request.POST)
-        if (made := receipt_of(served.trial, account, self.key)) is not None:
+        if (made := receipt_of(served.trial, account, self.key, held_for(request))) is not None:
             if served.sent.get((account, self.key)) == digest:
                 return HttpResponseRedirect(f"/receipt/{self.key}/", status=303)
             return self._answered(made)
@@ -215,12 +216,13 @@ class Sheet:
 
     def _refused(self, error: ConductError | UsageError) -> HttpResponse:
         """The page again, with everything typed, and every refusal at its field."""
+        served, account = self.request.served, self.request.who.account
         self.status = 422
         codes = {problem.code for problem in error.problems}
         if codes & {"C014", "C530"}:
             raise error
         if "C015" in codes:
-            return self._answered(receipt_of(self.request.served.trial, self.request.who.account, self.key))
+            return self._answered(receipt_of(served.trial, account, self.key, held_for(self.request)))
         for problem in error.problems:
             if problem.code in ("C531", "C016") or problem.place in ("on", "by"):
                 words = problem_words(problem)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.permissions import ALWAYS
+from equipoise.conduct.actions.permissions import ALWAYS, READING
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.audit_trail.masking import SAFETY, Viewer, line_of
 from equipoise.conduct.clock import zone_of
@@ -23,22 +23,6 @@ _COLUMNS = (
     *("number", "at", "zone", "offset_minutes", "clock", "account", "role", "site", "device", "participant"),
     *("action", "subject", "why", "what"),
 )
-_READING = frozenset(
-    {
-        *(
-            "read",
-            "read-consent",
-            "read-visit",
-            "read-eligibility",
-            "read-infusion",
-            "read-dose",
-            "read-diary",
-            "read-own-diary",
-            "read-closing",
-        ),
-        *("participants", "due", "queries", "envelopes", "audit-trail", "progress", "dose-sheets", "slots-read"),
-    }
-)
 _SIGNING_IN = frozenset(
     {"sign-in", "sign-in-refused", "sign-out", "session-ended", "passphrase", "reset-passphrase", "one-time-code"}
 )
@@ -49,7 +33,14 @@ _ADMINISTRATION = frozenset(
         *("add-account", "disable-account", "expire-account", "reset-passphrase", "review-accounts", "add-site"),
         *("activate-site", "close-site", "amend", "consent-version", "wording", "freeze", "unfreeze", "lock"),
         *("ask-unlock", "unlock", "pause", "resume", "cut", "copy", "lift-fence", "acknowledge-loss", "init"),
-        *("acknowledge-clock", "consent-document", "export-allocations", "open-arms", "open-quarantine"),
+        *(
+            "acknowledge-clock",
+            "consent-document",
+            "export-allocations",
+            "open-arms",
+            "open-quarantine",
+            "release-text",
+        ),
         *("remove-one-time-code", "renew-receipts", "envelopes-reserve", "envelopes-print", "envelopes-returned"),
     }
 )
@@ -69,6 +60,8 @@ def audit_trail(
     """Read the audit trail: of a participant, of one account, of one kind, between two dates (at the account's site),
     ``most`` lines of those before an event. What is sealed is said to be, and never told.
     """
+    if first is not None and last is not None and first > last:
+        act.refuse("C680", "last", f"It ends on {last}, before it begins ({first}).", "the first day, then the last")
     if kind not in KINDS:
         act.refuse("C680", "kind", f"Found {kind!r}.", listed(KINDS))
     if not 1 <= most <= MOST:
@@ -78,13 +71,13 @@ def audit_trail(
             act.refuse("C680", name, f"Found {day}.", f"a date of the years {_YEARS.start} to {_YEARS.stop - 1}")
     sites = act.sites
     infusing = set(act.trial.column(ParticipantRow, "participant", infusing=True))
-    viewer = Viewer(act.roles, infusing)
+    viewer, held = Viewer(act.roles, infusing), None if act.reads_names else act.texts
     scope = _Scope(act, sites, participant or "", who)
     begin, end = _bounds(act, sites, first, last)
     lines: list[dict[str, Any]] = []
     more = False
     for event in scope.events(before, begin, end):
-        line = line_of(event, viewer)
+        line = line_of(event if held is None else held.event_shown(event), viewer)
         if line is None or not _is_of(kind, event, line.why):
             continue
         if len(lines) == most:
@@ -103,11 +96,11 @@ def _is_of(kind: str, event: Mapping[str, Any], why: str) -> bool:
     action = event["action"]
     return {
         "everything": True,
-        "records": bool(event["participant"]) and action not in _READING and action not in _SIGNED,
+        "records": bool(event["participant"]) and action not in READING and action not in _SIGNED,
         "changes": bool(why) or action in ("correct", "entered-in-error"),
         "signatures": action in _SIGNED,
         "refusals": action in ("refused", "sign-in-refused"),
-        "reading": action in _READING,
+        "reading": action in READING,
         "signing-in": action in _SIGNING_IN,
         "administration": action in _ADMINISTRATION,
     }[kind]

@@ -15,6 +15,7 @@ from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.integrity.copies import ALL, write_increment
 from equipoise.conduct.rows.statements import Source
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
+from equipoise.conduct.trial.held_texts import held_texts
 from equipoise.conduct.trial.trial import Trial
 
 CODES = {"C626": "A copy of every site's events, for an account that may not have it."}
@@ -82,5 +83,6 @@ def take_copy(
             site=site or ALL,
             last=receipt.anchor,
             participants=frozenset(row[0] for row in found),
+            held=held_texts(trial),
         )
     return Taken(receipt, file, first, receipt.anchor.number, n_full)

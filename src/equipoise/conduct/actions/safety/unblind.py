@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.rows.tables import AccountRow, AllocationRow, EventRow, UnblindingRow
+from equipoise.conduct.rules.telling_texts import UNBLINDED
 
 CODES = {
     "C127": "An unblinding that is not there, or is not for this account.",
@@ -81,14 +81,12 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
             "both, in words",
             "Add learned_by=... impact=... (another rater takes over).",
         )
-    labels = {act.protocol.arm_label(arm) for arm in act.protocol.arm_ids} | set(act.protocol.arm_ids)
     said = f"{act.why} {learned_by} {impact}"
-    # whole words: an arm may be called a or b
-    if any(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", said, re.IGNORECASE) for label in labels):
+    if [name for name in act.texts.names.found(said) if name not in UNBLINDED]:
         act.refuse(
             "C128",
             "--why",
-            "The words name an arm.",
+            "The words name an arm or a treatment.",
             "words without it",
             "Say it again without the arm: blinded people read this.",
         )

@@ -30,7 +30,7 @@ def read(act: Act, participant: str, visit: str = "") -> None:
     blinding: dict[str, set[str]] = {}
     # While an infusion runs others than the nurse read that it does: a rate of 0 may come from a stop rule.
     under_way = set() if sees_all or "infusion" in roles_of(act) else _under_way(act, participant)
-    rates_only = roles_of(act) <= {"rater"}
+    rates_only, texts = roles_of(act) <= {"rater"}, act.texts
     for cell in act.trial.find(ItemRow, **wanted):
         row = ItemRow(**opened_items([cell._asdict()], key)[0]) if sees_all else cell
         # How an infusion ran may tell the arm: who rates outcomes sees nothing of it.
@@ -43,6 +43,8 @@ def read(act: Act, participant: str, visit: str = "") -> None:
         value = row.value if not row.missing else f"({row.missing})"
         value = SEALED if is_sealed(row.value) and row.blinding != "open" else value
         shown = value if row.blinding == "open" or sees_all else HIDDEN
+        if row.type == "text" and not act.reads_names:
+            shown = texts.shown(shown, participant)
         forms.setdefault(name, {})[row.item] = shown
     hidden_forms = {name for name, kinds in blinding.items() if "quarantined" in kinds and not sees_all}
     states = {

@@ -102,12 +102,16 @@ def _recorded(act: Act, row: Any) -> dict[str, Any]:
 
 
 def _values(act: Act, visit: str, name: str) -> dict[str, Any]:
-    rows = act.trial.values(
-        ItemRow, ("item", "value", "missing"), participant=act.participant.participant, visit=visit, form=name, repeat=1
-    )
+    who, texts = act.participant.participant, act.texts
+    columns = ("item", "type", "value", "missing")
+    rows = act.trial.values(ItemRow, columns, participant=who, visit=visit, form=name, repeat=1)
     return {
-        "values": {item: value for item, value, missing in rows if not missing},
-        "missing": {item: missing for item, _, missing in rows if missing},
+        "values": {
+            item: texts.shown(value, who) if kind == "text" and not act.reads_names else value
+            for item, kind, value, missing in rows
+            if not missing
+        },
+        "missing": {item: missing for item, _, _, missing in rows if missing},
     }
 
 
