@@ -99,6 +99,7 @@ EXAMPLES: dict[str, dict] = {
     "finding-series": {"kind": "finding", "assessment": "swab", "at": "clinic-visit", "better": "lower"},
     "event": {"kind": "event", "events": ["relapse"], "days": "6..33"},
     "event-count": {"kind": "event-count", "events": ["relapse"], "days": "6..33"},
+    "event-count-in-periods": {"kind": "event-count", "events": ["relapse"], "days": "6..33", "period-days": 14},
 }
 SUMMARIES = [scale.summary for scale in SCALES.values() if scale.is_summary]
 SIDES = {"two": "ketamine v midazolam", "one": "ketamine"}
@@ -165,13 +166,13 @@ def test_kind_by_estimator_by_summary_is_decided_by_the_tables_alone(bare) -> No
         name = f"{id}--{summary}--{side}"
         estimands[name] = Estimand.model_validate({"endpoint": id, "treatments": treatments, "summary": summary})
         how = {"alone": side == "one", "logarithm": endpoint.analyses_logarithm}
-        asked = summaries_for(endpoint.shape, **how)
+        asked = summaries_for(endpoint.shape, endpoint.traits, **how)
         if summary not in asked:
             expected.add(("P028", f"estimands.{name}.summary"))
         for row in ESTIMATORS.values():
             analyses[f"{name}--{row.id}"] = Analysis.model_validate({"estimand": name, "estimator": row.id})
             choice = "efron" if "ties" in row.options else None
-            suits = row in estimators_for(endpoint.shape)
+            suits = row in estimators_for(endpoint.shape, endpoint.traits)
             if not suits or (summary in asked and not answers(row, summary, **how, choice=choice)):
                 expected.add(("P028", f"analyses.{name}--{row.id}.estimator"))
     assert problems_with(bare, estimands, analyses) == expected
@@ -182,9 +183,11 @@ def lines_of(bare: Protocol, *, sets: int = 2) -> tuple[dict, dict, set[tuple[st
     """Questions and answers of every kind by every effect, by every missing rule and by imputation; what is refused."""
     estimands, analyses, refused = {}, {}, set()
     for id, endpoint in bare.model.endpoints.items():
-        for row in estimators_for(endpoint.shape):
+        for row in estimators_for(endpoint.shape, endpoint.traits):
             if row.role == "arms":
-                summary = summaries_for(endpoint.shape, alone=False, logarithm=endpoint.analyses_logarithm)[0]
+                summary = summaries_for(
+                    endpoint.shape, endpoint.traits, alone=False, logarithm=endpoint.analyses_logarithm
+                )[0]
             elif row.role == "test":
                 summary = SCALES[sorted(row.tests)[0]].summary
             else:

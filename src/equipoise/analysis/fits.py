@@ -15,6 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
+from equipoise.analysis.counts import fit_rate_ratio, fit_repeated_rate_ratio
 from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_koch, fit_prescott
 from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.mmrm import fit_mmrm_means
@@ -58,5 +59,9 @@ FITS: Mapping[str, Fit] = {
     "prescott": fit_prescott,
     "koch": fit_koch,
     "linear": fit_means,
+    "poisson": fit_rate_ratio,
+    "negative-binomial": fit_rate_ratio,
+    "poisson-mixed": fit_repeated_rate_ratio,
+    "negative-binomial-mixed": fit_repeated_rate_ratio,
     "proportion": _of_yes_or_no(fit_proportions),
 }

@@ -16,6 +16,20 @@ from equipoise.protocol.vocabulary.endpoint_kinds import Shape
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Events and the days over which they would have been known: both (n,), or (n, n_visits) of a repeated endpoint.
+
+    Without a day, or with an event on a day that nobody knows, there is no count (NaN). Unlike ``value``, which may ask
+    for a whole window, a tally takes what days there are. Rates are told per ``per_days`` days.
+    """
+
+    events: Floats
+    days: Floats
+    per_days: float
+    noun: str  # what is counted: "relapse", "abstinent day"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Derived:
     """An endpoint derived for every randomized participant.
@@ -49,6 +63,7 @@ class Derived:
     is_change: bool = False  # from a baseline: no change is 0
     raw: Floats | None = field(default=None)  # scores before the logarithm
     exposure: Floats | None = None  # (n,) days known beside a count over them
+    tally: Tally | None = None  # of an endpoint that counts, what was counted
     # By code, (n,) whom it is about: "time-carried-forward", "amount-not-recorded". Every estimate says how many.
     marks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from equipoise.endpoints.endpoint_values import Derived
+from equipoise.endpoints.endpoint_values import Derived, Tally
 from equipoise.endpoints.lattice import NEVER, Index, Lattice, Mask
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.protocol.language.outcomes import EventCountEndpoint, EventEndpoint
@@ -118,27 +118,49 @@ def derive_event(lattice: Lattice, id: str, endpoint: EventEndpoint, missed: str
 def derive_event_count(lattice: Lattice, id: str, endpoint: EventCountEndpoint, missed: str | None = None) -> Derived:
     """Events in the window, or so many in ``per-days`` days observed, beside the days observed (exposure).
 
-    A count needs the whole window; a rate one day of it. Who had an event on a day that nobody knows has neither.
+    A count needs the whole window; a rate one day of it. Who had an event on a day that nobody knows has neither. In
+    periods each is a window of its own.
     """
-    first, last = day_index(endpoint.days.first), day_index(endpoint.days.last)
+    length = endpoint.period_days or len(endpoint.days.range)
+    starts = day_index(endpoint.days.first) + length * np.arange(endpoint.n_periods)
     rows, days = event_days(lattice, endpoint.events, endpoint.certainty)
-    count = np.bincount(rows[(days >= first) & (days <= last)], minlength=lattice.n).astype(np.float64)
+    # Of whom nothing is known the last day known lies before all days: a difference with it would overflow.
+    first, last = int(starts[0]), int(starts[-1]) + length - 1
     known_to = np.stack([events_known_to(lattice, term, last) for term in endpoint.events]).min(axis=0)
-    exposure = np.clip(known_to - first + 1, 0, None).astype(np.float64)
+    known_to = np.maximum(known_to, first - 1)
     undated = without_day(lattice, endpoint.events, endpoint.certainty)
-    if endpoint.as_ == "count":
-        value = np.where(_observed(lattice, endpoint.events, last), count, np.nan)
-    else:
-        value = np.divide(endpoint.per_days * count, exposure, out=np.full(lattice.n, np.nan), where=exposure > 0)
+    events, exposures, values = [], [], []
+    for start in starts:
+        inside = (days >= start) & (days < start + length)
+        count = np.bincount(rows[inside], minlength=lattice.n).astype(np.float64)
+        exposure = np.clip(known_to - start + 1, 0, length).astype(np.float64)
+        if endpoint.as_ == "count":
+            value = np.where(exposure == length, count, np.nan)
+        else:
+            value = np.divide(endpoint.per_days * count, exposure, out=np.full(lattice.n, np.nan), where=exposure > 0)
+        values.append(np.where(undated, np.nan, value))
+        events.append(np.where(undated | (exposure == 0), np.nan, count))
+        exposures.append(exposure)
+    noun = endpoint.event_noun
+    common = {
+        "endpoint": id,
+        "kind": endpoint.kind,
+        "participants": lattice.participants,
+        "event_word": id,
+        "exposure": np.sum(exposures, axis=0),
+        "marks": _marks(undated),
+    }
+    if endpoint.period_days is None:
+        tally = Tally(events[0], exposures[0], float(endpoint.per_days), noun)
+        return Derived(shape="number", value=values[0], tally=tally, **common)
     return Derived(
-        endpoint=id,
-        kind=endpoint.kind,
-        shape="number",
-        participants=lattice.participants,
-        event_word=id,
-        value=np.where(undated, np.nan, value),
-        exposure=exposure,
-        marks=_marks(undated),
+        shape="repeated-score",
+        values=np.stack(values, axis=1),
+        visit_names=tuple(f"period-{k + 1}" for k in range(endpoint.n_periods)),
+        visit_weeks=(starts - starts[0]) / 7.0,
+        first_visit_day=int(starts[0]),
+        tally=Tally(np.stack(events, axis=1), np.stack(exposures, axis=1), float(endpoint.per_days), noun),
+        **common,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.endpoints.coverage import cover_days, window_of
-from equipoise.endpoints.endpoint_values import Derived
-from equipoise.endpoints.lattice import Lattice
+from equipoise.endpoints.endpoint_values import Derived, Tally
+from equipoise.endpoints.lattice import Index, Lattice, Mask
 from equipoise.endpoints.missing import settle, settle_values
 from equipoise.endpoints.relapse import weeks_of_use
 from equipoise.foundation.calendar import day_index
@@ -49,7 +49,14 @@ def derive_abstinent_days(
         imputed=np.asarray(~known.all(axis=1)),
         warnings=warnings,
         exposure=days.n_known.astype(np.float64),
+        tally=_tally(abstinent, counted, open_ & unclear[:, window] if unclear is not None else None),
     )
+
+
+def _tally(abstinent: Index, counted: Index, unclear: Mask | None) -> Tally:
+    """Abstinent days over those known; none where a day of use lacks the amount that decides it."""
+    none = counted == 0 if unclear is None else (counted == 0) | unclear.any(axis=1)
+    return Tally(np.where(none, np.nan, abstinent), counted.astype(np.float64), 28.0, "abstinent day")
 
 
 def derive_use_by_day(lattice: Lattice, id: str, endpoint: UseByDayEndpoint, missed: str | None = None) -> Derived:

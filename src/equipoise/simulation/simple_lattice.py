@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from equipoise.endpoints.endpoint_values import Derived
+from equipoise.endpoints.endpoint_values import Derived, Tally
 from equipoise.endpoints.lattice import Lattice, Participants
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.foundation.errors import Problem, SimulationError
@@ -192,11 +192,36 @@ class SimpleLattice(Lattice):
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = stats.nbinom.ppf(u, size, size / (size + mean)) if k > 0 else stats.poisson.ppf(u, mean)
         count = np.where(exposure > 0, np.nan_to_num(drawn), 0.0)
-        if planned.as_ == "count":
-            value = np.where(exposure >= endpoint.until, count, np.nan)
-        else:
-            value = np.divide(planned.per_days * count, exposure, out=np.full(self.n, np.nan), where=exposure > 0)
-        return self._made(endpoint, "number", value=value, exposure=exposure)
+        if planned.period_days is not None:
+            return self._in_periods(endpoint, count, exposure)
+        tally = Tally(np.where(exposure > 0, count, np.nan), exposure, float(planned.per_days), planned.event_noun)
+        value = _count_or_rate(planned, tally, endpoint.until)
+        return self._made(endpoint, "number", value=value, exposure=exposure, tally=tally)
+
+    def _in_periods(self, endpoint: SimpleEndpoint, count: Floats, exposure: Floats) -> Derived:
+        """The events of a window dealt out over its periods, each as likely on one day in the study as on another."""
+        planned: Any = self.protocol.model.endpoints[endpoint.id]
+        length, n_periods = planned.period_days, planned.n_periods
+        starts = length * np.arange(n_periods)
+        days = np.clip(exposure[:, None] - starts, 0.0, length)
+        u = special.ndtr(self._normal(Purpose.VALUE, instance_of("endpoint", endpoint.id), n_periods))
+        events = np.zeros_like(days)
+        left, left_days = count.copy(), exposure.copy()
+        for k in range(n_periods):
+            share = np.divide(days[:, k], left_days, out=np.zeros(self.n), where=left_days > 0)
+            events[:, k] = np.where(left > 0, stats.binom.ppf(u[:, k], left, np.minimum(share, 1.0)), 0.0)
+            left, left_days = left - events[:, k], left_days - days[:, k]
+        tally = Tally(np.where(days > 0, events, np.nan), days, float(planned.per_days), planned.event_noun)
+        return self._made(
+            endpoint,
+            "repeated-score",
+            values=_count_or_rate(planned, tally, float(length)),
+            visit_names=tuple(self.protocol.result_days(planned)),
+            visit_weeks=starts / 7.0,
+            first_visit_day=day_index(planned.days.first),
+            exposure=exposure,
+            tally=tally,
+        )
 
     def _draw_number(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
         """Days out of so many: beta-binomial with the mean and standard deviation stated."""
@@ -210,7 +235,9 @@ class SimpleLattice(Lattice):
             )
             value[rows] = np.searchsorted(cumulative, u[rows], side="left")
         value = np.where(self.lost() <= 1.0, np.nan, value * endpoint.unit)
-        return self._made(endpoint, "number", value=value, imputed=self.lost() <= 1.0)
+        days = np.where(self.lost() <= 1.0, 0.0, float(endpoint.most))
+        tally = Tally(value / endpoint.unit, days, 28.0, "abstinent day")
+        return self._made(endpoint, "number", value=value, imputed=self.lost() <= 1.0, tally=tally)
 
     def _visits_of(self, endpoint: SimpleEndpoint) -> dict[str, Any]:
         """Names and weeks of the visits, days or weeks of a repeated endpoint, as a derivation gives them."""
@@ -294,6 +321,14 @@ class SimpleLattice(Lattice):
             visit_time=visit_time,
             follow_up=endpoint.until,
         )
+
+
+def _count_or_rate(planned: Any, tally: Tally, length: float) -> Floats:
+    """A count where all ``length`` days were observed, or a rate where any was, as the endpoint says."""
+    if planned.as_ == "count":
+        return np.where(tally.days >= length, tally.events, np.nan)
+    none = np.full(tally.days.shape, np.nan)
+    return np.asarray(np.divide(planned.per_days * tally.events, tally.days, out=none, where=tally.days > 0))
 
 
 def beta_binomial(m: int, mean: float, sd: float) -> Floats:

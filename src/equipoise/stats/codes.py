@@ -110,6 +110,8 @@ SENTENCES: dict[FitCode, str] = {
 REMARKS: dict[str, str] = {
     "covariance-simplified": "The covariance of the visits that the plan names has no maximum in these data; the next "
     "of the stated order was fitted.",
+    "dispersion-at-zero": "The counts vary no more than Poisson counts do: the dispersion is at its boundary of 0, and "
+    "the fit is that of Poisson regression.",
     "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval, "
     "one-sided by itself.",
     "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided interval on the "

@@ -27,6 +27,7 @@ from equipoise.protocol.vocabulary.estimators import (
 )
 from equipoise.protocol.vocabulary.scales import SCALES
 
+_ASKED = {"counts": "events counted over days observed"}
 _VARIED = ("ties", "time-unit", "covariates")
 
 
@@ -78,7 +79,9 @@ def _estimands(c: Checker) -> None:
         endpoint = model.endpoints[estimand.endpoint]
         alone = estimand.treatments.reference is None
         within = c.protocol.is_within(estimand)
-        suits = summaries_for(endpoint.shape, alone=alone, logarithm=endpoint.analyses_logarithm, within=within)
+        suits = summaries_for(
+            endpoint.shape, endpoint.traits, alone=alone, logarithm=endpoint.analyses_logarithm, within=within
+        )
         if estimand.summary not in suits:
             of = "one arm alone" if alone else f"two treatments compared{' within participants' if within else ''}"
             c.add(
@@ -207,10 +210,13 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
     if endpoint is None:
         return
     within = c.protocol.is_within(estimand)
-    if row not in estimators_for(endpoint.shape, within=within):
+    if row not in estimators_for(endpoint.shape, endpoint.traits, within=within):
         of = f"an endpoint of kind {endpoint.kind} ({SHAPES[endpoint.shape]})"
-        suited = estimators_for(endpoint.shape, within=within)
-        if endpoint.shape in row.needs:
+        suited = estimators_for(endpoint.shape, endpoint.traits, within=within)
+        if not row.asks <= endpoint.traits:
+            needed = listed((_ASKED[trait] for trait in sorted(row.asks - endpoint.traits)), conjunction="and")
+            of = f"{of}: it needs {needed}"
+        elif endpoint.shape in row.needs:
             of = f"treatments compared within participants, of {of}" if within else "a comparison of arms"
         c.add(
             "P028",
@@ -224,11 +230,11 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
         check_within(c, path, analysis)
     alone = estimand.treatments.reference is None
     how: dict[str, Any] = {"alone": alone, "logarithm": endpoint.analyses_logarithm}
-    asked = summaries_for(endpoint.shape, **how, within=within)
+    asked = summaries_for(endpoint.shape, endpoint.traits, **how, within=within)
     choice = analysis.ties if "ties" in row.options else None
     # A summary that the endpoint cannot have is named where the estimand stands.
     if estimand.summary in asked and not answers(row, estimand.summary, **how, choice=choice):
-        suited = estimators_for(endpoint.shape, within=within)
+        suited = estimators_for(endpoint.shape, endpoint.traits, within=within)
         others = sorted(other.id for other in suited if answers(other, estimand.summary, **how))
         c.add(
             "P028",
@@ -257,7 +263,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
         _goal(c, (*path, "goal"), analysis.goal, estimand)
     for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):
         other = c.model.endpoints.get(name)
-        if other is not None and row not in estimators_for(other.shape, within=within):
+        if other is not None and row not in estimators_for(other.shape, other.traits, within=within):
             c.add(
                 "P028",
                 (*path, "vary", "endpoint", position),

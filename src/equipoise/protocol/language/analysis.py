@@ -116,7 +116,7 @@ class Analysis(Sourced):
     ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
     nodes: Whole = Field(
-        15, ge=1, le=60, description="Quadrature nodes of the logistic mixed model; not with random-slope."
+        15, ge=1, le=60, description="Quadrature nodes of mixed models of yes or no, or counts; not with random-slope."
     )
     random_slope: Truth = Field(
         False, description="Random slope of time beside the intercept (linear and logistic mixed models)."

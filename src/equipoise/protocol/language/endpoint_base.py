@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from equipoise.protocol.language.facts import Sourced
-from equipoise.protocol.vocabulary.endpoint_kinds import Shape
+from equipoise.protocol.vocabulary.endpoint_kinds import Shape, Trait
 
 
 class EndpointBase(Sourced):
@@ -42,6 +42,11 @@ class EndpointBase(Sourced):
     def shape(self) -> Shape:
         """What the endpoint comes to."""
         return self.shapes[0]
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """What the endpoint has beside its shape, which some estimators ask for."""
+        return frozenset()
 
     @property
     def window(self) -> tuple[int, int] | None:

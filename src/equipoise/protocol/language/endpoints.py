@@ -24,6 +24,7 @@ from equipoise.protocol.language.outcomes import (
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     BINARY,
     BY_ARM,
+    COUNTS,
     EVERY_RULE,
     NUMBER,
     REPEATED_BINARY,
@@ -31,6 +32,7 @@ from equipoise.protocol.vocabulary.endpoint_kinds import (
     TIME_TO_EVENT,
     MissingRule,
     Shape,
+    Trait,
 )
 
 UseSource = Literal["urine", "self-report"]
@@ -117,6 +119,11 @@ class AbstinentDaysEndpoint(EndpointBase):
     days: Days = Field(description="The window, both ends included.")
     as_: Literal["percent", "count"] = Field("percent", description="Per cent of the days, or their number.")
     missed: MissingRule = Field("is-missing", description="What a day that nobody knows stands for.")
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """Days are counted over those known."""
+        return frozenset({COUNTS})
 
     def counts_event(self, event: str) -> bool | None:
         """Dropout counts where the missing rule makes it use."""

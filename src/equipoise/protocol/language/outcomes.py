@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from equipoise.protocol.language.endpoint_base import EndpointBase
-from equipoise.protocol.language.facts import Frozen, Id, Whole
+from equipoise.protocol.language.facts import LATER, Frozen, Id, Whole
 from equipoise.protocol.language.instruments import TOTAL, ScoreLimits
 from equipoise.protocol.language.notation import Days, Fault, Improvement
-from equipoise.protocol.vocabulary.endpoint_kinds import BINARY, BY_ARM, NUMBER, REPEATED_BINARY, Shape
+from equipoise.protocol.vocabulary.endpoint_kinds import (
+    BINARY,
+    BY_ARM,
+    COUNTS,
+    NUMBER,
+    REPEATED_BINARY,
+    REPEATED_SCORE,
+    Shape,
+    Trait,
+)
 
 Certainty = Literal["certain", "probable", "possible"]
 _VISIT = "With one visit of the schedule, by its name in records: the result there alone."
@@ -190,7 +199,7 @@ class EventEndpoint(_Events, EndpointBase):
 class EventCountEndpoint(_Events, EndpointBase):
     """A number: how many of some events in a window of days, or how many in so many days observed."""
 
-    shapes: ClassVar[tuple[Shape, ...]] = (NUMBER,)
+    shapes: ClassVar[tuple[Shape, ...]] = (NUMBER, REPEATED_SCORE)
     missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing"})
 
     kind: Literal["event-count"] = Field(description="A number: events in a window, or their rate.")
@@ -199,8 +208,45 @@ class EventCountEndpoint(_Events, EndpointBase):
         description="The count, which who was not observed to the end of the window does not have; or the rate over "
         "the days observed.",
     )
-    per_days: Whole = Field(30, ge=1, description="With rate: events in so many days observed.")
+    per_days: Whole = Field(30, ge=1, description="Rates are events in so many days observed.")
+    period_days: Annotated[Whole | None, LATER] = Field(
+        None,
+        ge=1,
+        description="Count in periods of so many days, tiled from the first day of the window; a rest of days is left "
+        "out. Without it there is one count.",
+    )
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
+
+    @model_validator(mode="after")
+    def _two_periods(self) -> EventCountEndpoint:
+        if self.period_days is not None and self.n_periods < 2:
+            raise Fault(
+                f"Of periods of {self.period_days} days the window {self.days} holds {self.n_periods}",
+                "two periods at least, or one count",
+                "Shorten period-days, or remove it.",
+                "period-days",
+            )
+        return self
+
+    @property
+    def event_noun(self) -> str:
+        """Its events."""
+        return noun_of(self.events)
+
+    @property
+    def n_periods(self) -> int:
+        """Whole periods in the window; 1 without periods."""
+        return 1 if self.period_days is None else len(self.days.range) // self.period_days
+
+    @property
+    def shape(self) -> Shape:
+        """One number, or one in each period."""
+        return NUMBER if self.period_days is None else REPEATED_SCORE
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """Events are counted over the days observed."""
+        return frozenset({COUNTS})
 
 
 class OutcomeEvent(Frozen):

@@ -248,6 +248,11 @@ class Protocol:
         if endpoint.kind == "use-by-week":
             n_weeks = len(endpoint.days.range) // 7
             return {f"week-{k + 1}": _shift(endpoint.days.first, 7 * k) for k in range(n_weeks)}
+        if endpoint.kind == "event-count" and endpoint.period_days is not None:
+            return {
+                f"period-{k + 1}": _shift(endpoint.days.first, endpoint.period_days * k)
+                for k in range(endpoint.n_periods)
+            }
         at = getattr(endpoint, "at", None)
         if at is None or at not in self.model.schedule:
             return {}

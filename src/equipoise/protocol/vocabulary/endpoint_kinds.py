@@ -17,6 +17,10 @@ TIME_TO_EVENT: Shape = "time-to-event"
 REPEATED_BINARY: Shape = "repeated-binary"
 REPEATED_SCORE: Shape = "repeated-score"
 
+# What an endpoint of a shape may have beside: counts over days observed.
+Trait = Literal["counts"]
+COUNTS: Trait = "counts"
+
 # What a shape is called where results of several endpoints stand side by side, in the order in which they do.
 SHAPES: Mapping[Shape, str] = {
     BINARY: "yes or no",

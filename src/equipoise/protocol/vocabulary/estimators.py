@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     BINARY,
+    COUNTS,
     NUMBER,
     REPEATED_BINARY,
     REPEATED_SCORE,
     TIME_TO_EVENT,
     Shape,
+    Trait,
 )
 from equipoise.protocol.vocabulary.scales import SCALES, Scale
 
@@ -41,6 +43,7 @@ class Estimator:
     needs: frozenset[Shape]
     measures: frozenset[str]
     page: str  # of docs/methods
+    asks: frozenset[Trait] = frozenset()  # what the endpoint must have beside its shape
     role: Role = "effect"
     tests: frozenset[str] = frozenset()  # of a test, the effects whose absence it tests
     alone: frozenset[str] = frozenset()
@@ -61,6 +64,8 @@ _TIMES: frozenset[Shape] = frozenset({TIME_TO_EVENT})
 _REPEATED: frozenset[Shape] = frozenset({REPEATED_BINARY})
 _ODDS = frozenset({"odds_ratio"})
 _MEANS = frozenset({"mean_difference", "ratio_of_means"})
+_RATES = frozenset({"rate_ratio"})
+_COUNTS: frozenset[Trait] = frozenset({COUNTS})
 _INTERVALS = {"miettinen-nurminen": ("miettinen-nurminen-1985",), "newcombe": ("newcombe-1998",)}
 
 _ROWS = (
@@ -311,6 +316,53 @@ _ROWS = (
         cites=("vickers-altman-2001",),
     ),
     Estimator(
+        "poisson",
+        "Poisson regression",
+        "Poisson",
+        needs=frozenset({NUMBER}),
+        asks=_COUNTS,
+        measures=_RATES,
+        page="counts",
+        options=frozenset({"covariates", "method"}),
+        variants=("profile", "robust"),
+        cites=("mccullagh-nelder-1989",),
+        cites_choice={"robust": ("zou-2004",)},
+    ),
+    Estimator(
+        "negative-binomial",
+        "negative binomial regression",
+        "negative binomial",
+        needs=frozenset({NUMBER}),
+        asks=_COUNTS,
+        measures=_RATES,
+        page="counts",
+        options=frozenset({"covariates", "method"}),
+        variants=("profile", "robust"),
+        cites=("lawless-1987",),
+    ),
+    Estimator(
+        "poisson-mixed",
+        "Poisson mixed model",
+        "mixed Poisson",
+        needs=frozenset({REPEATED_SCORE}),
+        asks=_COUNTS,
+        measures=_RATES,
+        page="counts_mixed",
+        options=frozenset({"covariates", "nodes", "time", "effect-at"}),
+        cites=("pinheiro-bates-1995",),
+    ),
+    Estimator(
+        "negative-binomial-mixed",
+        "negative binomial mixed model",
+        "mixed negative binomial",
+        needs=frozenset({REPEATED_SCORE}),
+        asks=_COUNTS,
+        measures=_RATES,
+        page="counts_mixed",
+        options=frozenset({"covariates", "nodes", "time", "effect-at"}),
+        cites=("lawless-1987", "pinheiro-bates-1995"),
+    ),
+    Estimator(
         "proportion",
         "proportion in each arm",
         "",
@@ -342,13 +394,15 @@ def estimator_label(estimator: str) -> str:
     return estimator if row is None else row.label
 
 
-def estimators_for(shape: Shape, *, within: bool = False) -> tuple[Estimator, ...]:
-    """The estimators that suit endpoints of a shape, in the order of the table.
+def estimators_for(
+    shape: Shape, traits: frozenset[Trait] = frozenset(), *, within: bool = False
+) -> tuple[Estimator, ...]:
+    """The estimators that suit endpoints of a shape and with these traits, in the order of the table.
 
     ``within`` asks for those that compare treatments within participants of a crossover.
     """
     gone = "never" if within else "only"
-    return tuple(row for row in _ROWS if shape in row.needs and row.within != gone)
+    return tuple(row for row in _ROWS if shape in row.needs and row.asks <= traits and row.within != gone)
 
 
 def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False, choice: str | None = None) -> Scale:
@@ -387,10 +441,17 @@ def takers_of(option: str) -> tuple[str, ...]:
     return tuple(sorted(row.id for row in _ROWS if option in row.options))
 
 
-def summaries_for(shape: Shape, *, alone: bool, logarithm: bool, within: bool = False) -> tuple[str, ...]:
+def summaries_for(
+    shape: Shape,
+    traits: frozenset[Trait] = frozenset(),
+    *,
+    alone: bool,
+    logarithm: bool,
+    within: bool = False,
+) -> tuple[str, ...]:
     """The summary measures that can be had of endpoints of a shape: of two treatments, or of one arm alone."""
     found: set[Scale] = set()
-    for row in estimators_for(shape, within=within):
+    for row in estimators_for(shape, traits, within=within):
         if alone and row.role != "test":
             found |= {SCALES[scale] for scale in row.alone if len(row.alone) == 1 or row.role == "arms"}
         if row.role == "effect" and (row.alone or not alone):

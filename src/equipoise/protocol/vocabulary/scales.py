@@ -84,7 +84,7 @@ _ROWS = (
         is_event_free=True,
     ),
     Scale("test", "a test only: no effect is estimated", "test", is_summary=False),
-    Scale("rate_ratio", "ratio of rates", "rate ratio", is_ratio=True, is_summary=False, is_estimated=False),
+    Scale("rate_ratio", "ratio of rates", "rate ratio", is_ratio=True),
 )
 
 SCALES: Mapping[str, Scale] = {row.id: row for row in _ROWS}
