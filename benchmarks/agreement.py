@@ -2,8 +2,10 @@
 
     python benchmarks/agreement.py [FOLDER] [--json]
 
-Without FOLDER: ``../shared/data/r-reference`` beside this project. For each model: number of trials, largest and
-median deviation of each quantity, and each disagreement with its class. ``ok`` only when the class "other" is empty.
+Without FOLDER: ``../shared/data/r-reference`` and ``../shared/data/methods`` beside this project. Of a folder with
+``fits.csv``, for each model: number of trials, largest and median deviation of each quantity, and each disagreement
+with its class; ``ok`` only when the class "other" is empty. Of a folder laid out like ``methods``, for each file of
+answers: rows compared, rows outside their tolerance, and why the others are not compared.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import agreement_models
 from _report import Report, finish
 from agreement_models.base import Agreement, Folder
+from method_families.base import families, report_families
 
-DEFAULT = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "r-reference"
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+DEFAULT = (DATA / "r-reference", DATA / "methods")
 
 
 def comparers() -> dict[str, Callable[[Folder], Agreement]]:
@@ -60,14 +64,22 @@ def summarise(agreement: Agreement, report: Report) -> None:
 def main() -> int:
     """Compare and print; exit code 0 only if no disagreement is unexplained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT)
+    parser.add_argument("folder", nargs="*", type=Path, default=DEFAULT)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    if not (arguments.folder / "fits.csv").is_file():
-        print(f"{arguments.folder} has no fits.csv: give a folder laid out like r-reference", file=sys.stderr)
-        return 2
-    folder = Folder(arguments.folder)
     report = Report()
+    for folder in arguments.folder:
+        has_methods = any((folder / name).is_file() for name in families())
+        if not (folder / "fits.csv").is_file() and not has_methods:
+            print(f"{folder} is laid out neither like r-reference (fits.csv) nor like methods", file=sys.stderr)
+            return 2
+        if (folder / "fits.csv").is_file():
+            _report_fits(Folder(folder), report)
+        report_families(folder, report)
+    return finish(report, as_json=arguments.json, title=f"agreement on {', '.join(map(str, arguments.folder))}")
+
+
+def _report_fits(folder: Folder, report: Report) -> None:
     known = comparers()
     for model, compare in known.items():
         if folder.has_model(model) or (folder.results["model"] == model).any():
@@ -76,7 +88,6 @@ def main() -> int:
             report.notes.append(f"{model}: not in this folder")
     for model in sorted(set(folder.fits["model"].to_list()) - set(known)):
         report.notes.append(f"{model}: in this folder, no comparer for it")
-    return finish(report, as_json=arguments.json, title=f"agreement with R on {folder.path}")
 
 
 if __name__ == "__main__":

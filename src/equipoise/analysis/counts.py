@@ -275,6 +275,7 @@ def fit_repeated_rate_ratio(derived: Derived, comparison: Comparison, analysis: 
     Wald limits; where an arm has no event the profile limit and the likelihood-ratio test.
     """
     from equipoise.stats.counts import CountModel, fit_counts
+    from equipoise.stats.logistic_mixed import MAX_NODES
 
     tally = derived.tally
     assert tally is not None
@@ -327,6 +328,12 @@ def fit_repeated_rate_ratio(derived: Derived, comparison: Comparison, analysis: 
     main = replace(main, remarks=_remarks(fits))
     if not np.isfinite(main.estimate[0]) or at_end[0]:
         return [main]
+    finer = replace(model, nodes=min(2 * analysis.nodes, MAX_NODES))
+    doubled = fit_counts(data.y, design, data.offsets, exposure=data.exposure, model=finer)
+    change = np.abs(doubled.coefficients[0, 1] - fits.coefficients[0, 1]) / fits.standard_errors[0, 1]
+    unstable = np.uint32(FitCode.QUADRATURE_UNSTABLE if change > 0.1 else 0)
+    details = {**main.details, "change_on_doubling_nodes": np.array([change])}
+    main = replace(main, codes=main.codes | unstable, details=details)
 
     def contrast(weights: Floats, active: Ints) -> tuple[float, float, float | None]:
         variance = float(weights @ fits.covariance[0][np.ix_(active, active)] @ weights)

@@ -167,7 +167,7 @@ class _Input:
         bad |= ~np.isfinite(self.design).all(axis=1) | ~np.isfinite(self.log_exposure)
         wrong = any_by_trial(bad, self.offsets)
         mark(codes, wrong, FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-        few = np.diff(self.offsets) < 2
+        few = np.diff(self.offsets) < 1
         mark(codes, few, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
         none = ~wrong & ~few & (sum_by_trial(self.y, self.offsets) == 0.0)
         mark(codes, none, FitCode.NO_EVENTS | FitCode.NOT_ESTIMABLE)
@@ -250,8 +250,9 @@ def fit_counts(
         their own coefficients, with NUISANCE_LEFT_OUT. Where its own runs off see :class:`CountFits`.
 
     Assumes independent rows (participants), rates that multiply, counts of that distribution given the covariates, and
-    that somebody who is observed for less does not differ in rate by it. Standard errors are from the whole observed information, eq. (CT-3); R's
-    glm.nb holds theta at its estimate instead. Never raises for what the data hold: NaN and a code.
+    that somebody who is observed for less does not differ in rate by it. Standard errors are from the whole observed
+    information, eq. (CT-3); R's glm.nb holds theta at its estimate instead. Never raises for what the data hold: NaN
+    and a code.
 
     Source: McCullagh and Nelder (1989), chapter 6; Lawless (1987), Can J Stat 15:209-225.
     """

@@ -32,6 +32,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
         ("quadrature_batch",),
         ("linear_mixed",),
         ("mmrm",),
+        ("counts", "counts_mixed"),
         ("binary_imputation",),
         ("normal_imputation",),
         ("far_columns", "cox", "cox_residuals"),
