@@ -10,7 +10,9 @@ from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 
 # In the order in which a report lists them.
 REFERENCES: Mapping[str, str] = {
-    "mccullagh-nelder-1989": "McCullagh P, Nelder JA. Generalized linear models. 2nd ed. London: Chapman and Hall; 1989.",
+    "mccullagh-nelder-1989": (
+        "McCullagh P, Nelder JA. Generalized linear models. 2nd ed. London: Chapman and Hall; 1989."
+    ),
     "lawless-1987": "Lawless JF. Negative binomial and mixed Poisson regression. Can J Stat 1987;15:209-225.",
     "zou-2004": (
         "Zou G. A modified Poisson regression approach to prospective studies with binary data. Am J Epidemiol "
