@@ -24,7 +24,8 @@ def backup(
 ) -> None:
     """Write a running trial to one file, load it again and verify it; one that is not whole is not kept.
 
-    The pharmacy's key is not in it: keep that folder apart, with a copy of its own.
+    Signed copies of consents, with the names in them, are in it. The pharmacy's key and the safety role's are not: keep
+    those folders apart, with copies of their own.
 
     Example: `equipoise backup trial /media/stick/trial-2027-01-31.backup`
     """
@@ -36,6 +37,17 @@ def backup(
     if made.warning:
         console(error=True).print(f"warning: {made.warning}", markup=False)
     if as_json:
-        print_json({"ok": True, "file": str(file), "events": made.number, "hash": made.hash, "rows": made.rows})
+        print_json(
+            {
+                "ok": True,
+                "file": str(file),
+                "events": made.number,
+                "hash": made.hash,
+                "rows": made.rows,
+                "consents": made.consents,
+            }
+        )
         return
-    console().print(f"{file}: {made.number:,} events, loaded again and verified; anchor {made.number}-{made.hash[:16]}")
+    consents = f", {made.consents} signed copies of consents" if made.consents else ""
+    anchor = f"{made.number}-{made.hash[:16]}"
+    console().print(f"{file}: {made.number:,} events{consents}, loaded again and verified; anchor {anchor}")

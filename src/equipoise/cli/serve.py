@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,10 @@ def serve(
         list[str] | None,
         typer.Option("--behind-tls", help="Name under which a proxy of this machine with a certificate is reached."),
     ] = None,
+    backups: Annotated[
+        Path | None,
+        typer.Option("--backups", help="Folder that the page of backups writes to, best on another disk."),
+    ] = None,
     pharmacy: PharmacyOption = None,
     safety: SafetyOption = None,
 ) -> None:
@@ -39,6 +44,7 @@ def serve(
 
         trial = Trial.open(directory)
         served = Served(trial, str(pharmacy) if pharmacy else None, str(safety) if safety else None)
+        served.backups = str(backups) if backups else None
         server = make_server(served, host, port, tuple(behind_tls or ()))
     out = console()
     out.print(f"{trial.config.trial}: {address_of(server, host)}  (Ctrl+C stops it)", markup=False)

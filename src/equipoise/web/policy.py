@@ -36,6 +36,15 @@ day-1                  -   Y   Y   -   -   -   -   -   -   -   -
 screening-failure      -   Y   Y   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
 randomize              -   Y   Y   -   -   -   -   -   -   -   -
+stages                 -   Y   Y   -   -   -   Y   Y   Y   -   -
+enter-stage            -   -   Y   -   -   -   -   -   -   -   -
+transfer               -   Y   Y   -   -   -   -   -   Y   -   -
+randomized-in-error    -   -   Y   -   -   -   -   -   -   -   -
+envelopes              -   Y   Y   -   -   Y   -   Y   Y   -   -
+envelope-opened        -   Y   Y   -   -   -   -   -   -   -   -
+envelopes-reserve      -   -   -   -   -   Y   -   -   -   -   -
+envelopes-print        -   -   -   -   -   Y   -   -   -   -   -
+envelopes-returned     -   -   -   -   -   Y   -   -   -   -   -
 enrol                  -   Y   Y   -   -   -   -   -   -   -   -
 visit-missed           -   Y   Y   -   -   -   -   -   -   -   -
 session                -   Y   Y   -   -   -   -   -   -   -   -
@@ -107,6 +116,8 @@ lock                   Y   -   -   -   -   -   -   -   -   -   -
 ask-unlock             Y   -   -   -   -   -   -   -   -   -   -
 unlock                 Y   -   -   -   -   -   -   -   Y   -   -
 open-quarantine        -   -   -   -   -   -   Y   -   -   -   -
+redact                 Y   -   -   -   -   -   -   -   -   -   -
+backup                 Y   -   -   -   -   -   -   -   -   -   -
 lift-fence             Y   -   -   -   -   -   -   -   -   -   -
 acknowledge-loss       Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -

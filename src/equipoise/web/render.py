@@ -24,6 +24,7 @@ NAVIGATION = (
     ("pharmacy", "Dose sheets", "/pharmacy/"),
     ("register", "Drug register", "/pharmacy/register/"),
     ("slots", "Slots", "/pharmacy/slots/"),
+    ("envelopes", "Envelopes", "/envelopes/"),
     ("closed", "Closed report", "/closed/"),
     ("pooled", "Pooled figures", "/pooled/"),
     ("schedule", "Schedule", "/schedule/"),
@@ -37,6 +38,7 @@ NAVIGATION = (
     ("cuts", "Cuts", "/cuts/"),
     ("closing", "Lock", "/lock/"),
     ("verify", "Ledger", "/verify/"),
+    ("backup", "Backups", "/backup/"),
 )
 _UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})
 

@@ -48,6 +48,7 @@ class Served:
     sessions: Sessions = field(default_factory=Sessions)
     throttle: Throttle = field(default_factory=Throttle)
     sent: dict[tuple[str, str], str] = field(default_factory=dict)
+    backups: str | None = None  # the folder that backups are written to, best on another disk
     texts: str = ""  # what the request says of a text that may name a treatment: nothing yet, confirm or reword
 
     @property

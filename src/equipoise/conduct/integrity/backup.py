@@ -28,6 +28,7 @@ from equipoise.conduct.rows.tables import TABLES
 from equipoise.conduct.trial.create import make_tables, writer_name
 from equipoise.conduct.trial.ledger import writing
 from equipoise.conduct.trial.local_disk import require_local
+from equipoise.conduct.trial.receipts import CONSENTS, write_private
 from equipoise.conduct.trial.trial import Config, Trial, write_config
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 from equipoise.foundation.version import program_version
@@ -50,13 +51,21 @@ class Backup:
     hash: str
     sealed: int
     rows: dict[str, int]
+    consents: int = 0
     warning: str = ""
 
 
 def back_up(
-    trial: Trial, file: Path, *, clock: Clock | None = None, entropy: Entropy | None = None, check: bool = True
+    trial: Trial,
+    file: Path,
+    *,
+    account: str = "",
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    check: bool = True,
 ) -> Backup:
-    """Write a backup of ``trial`` to a new file; the making of it is an event of the trial.
+    """Write a backup of ``trial`` to a new file; the making of it is an event of the trial, by ``account`` if one made
+    it. Signed copies of consents, which hold names, are in it: they stand nowhere else.
 
     With ``check`` the file is loaded into a database of its own and verified first; one that is not whole is not kept.
     """
@@ -70,8 +79,8 @@ def back_up(
             now=now,
             request=code(entropy, 6),
             step=0,
-            account="",
-            role="",
+            account=account,
+            role="administrator" if account else "",
             site="",
             device="",
             participant="",
@@ -127,6 +136,9 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
                     digest.update(text)
                     n += len(rows)
             counts[table], digests[table] = n, digest.hexdigest()
+        signed = {path.name: path.read_bytes() for path in sorted((trial.directory / CONSENTS).glob("*.html"))}
+        for name, content in signed.items():
+            out.writestr(f"{CONSENTS}/{name}", content)
         config = trial.config
         number, hash = stood["open"]
         said = {
@@ -142,11 +154,12 @@ def _write(trial: Trial, file: Path, at: str) -> Backup:
             "sealed": stood["sealed"][0],
             "rows": counts,
             "digests": digests,
+            "consents": {name: hashlib.sha256(content).hexdigest() for name, content in signed.items()},
         }
         out.writestr("backup.json", canonical(said))
     with open(file, "rb") as handle:
         os.fsync(handle.fileno())
-    return Backup(config, at, number, hash, stood["sealed"][0], counts)
+    return Backup(config, at, number, hash, stood["sealed"][0], counts, len(signed))
 
 
 def read_backup(file: Path) -> tuple[Backup, dict[str, Any]]:
@@ -157,8 +170,12 @@ def read_backup(file: Path) -> tuple[Backup, dict[str, Any]]:
             for table, digest in said["digests"].items():
                 if hashlib.sha256(archive.read(f"{table}.jsonl")).hexdigest() != digest:
                     raise ValueError(f"{table} was changed")
+            for name, digest in said.get("consents", {}).items():  # none in backups of before
+                if hashlib.sha256(archive.read(f"{CONSENTS}/{name}")).hexdigest() != digest:
+                    raise ValueError(f"the signed copy {name} was changed")
         config = Config(said["trial"], said["mode"], said["instance"], "sqlite", "receipts", said["key"])
-        return Backup(config, said["at"], said["number"], said["hash"], said["sealed"], said["rows"]), said
+        n = len(said.get("consents", {}))
+        return Backup(config, said["at"], said["number"], said["hash"], said["sealed"], said["rows"], n), said
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ConductError(
             Problem(
@@ -181,6 +198,18 @@ def _load(trial: Trial, file: Path) -> None:
         if trial.config.writer:
             make_writer(cursor, trial.config.writer)
     owner.close()
+
+
+def _load_consents(directory: Path, file: Path) -> None:
+    """Write the signed copies of consents back, each for the folder's owner alone."""
+    _, said = read_backup(file)
+    with zipfile.ZipFile(file) as archive:
+        for name in said.get("consents", {}):
+            if Path(name).name != name:
+                raise ConductError(Problem("C070", str(file), f"A signed copy is called {name!r}.", "a plain name"))
+            folder = directory / CONSENTS
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_private(folder / name, archive.read(f"{CONSENTS}/{name}").decode())
 
 
 def _require_whole(file: Path) -> None:
@@ -238,6 +267,7 @@ def restore(
     write_config(directory, config)
     trial = Trial(directory, config)
     _load(trial, file)
+    _load_consents(directory, file)
     found = verify(trial, outside=False)
     _require(found, file)
     trial.receipts.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -49,6 +49,7 @@ class GivenSlot:
         return cls(answer["receipt"], answer["participant"], answer["handle"], minimized, on)
 
 
+CONSENTS = "consents"  # the folder of signed copies of consents, within the trial's
 _ON = "on"
 
 

@@ -137,6 +137,28 @@ def _therapy_fields(request: Any, participant: str) -> tuple[Field, ...]:
     )
 
 
+def _transfer_fields(request: Any, participant: str) -> tuple[Field, ...]:
+    trial = request.served.trial
+    now = trial.first(ParticipantRow, participant=participant).site
+    rows = trial.values(SiteRow, ("site",), state="active", order=("site",))
+    sites = [(site, site) for (site,) in rows if site != now and (not request.sites or site in request.sites)]
+    hint = "" if sites else "There is no other active site that this account sees."
+    value = sites[0][0] if len(sites) == 1 else ""
+    return (Field("to", f"From {now} to", "pick", choices=sites, value=value, hint=hint, needed=True),)
+
+
+def _stage_fields(request: Any, participant: str) -> tuple[Field, ...]:
+    stages = list(request.served.protocol_of(participant).model.stages.items())[1:]
+    choices = [(id, id.replace("-", " ").capitalize()) for id, _ in stages]
+    asked = request.GET.get("stage", "")
+    words = next((stage.entry for id, stage in stages if id == asked and stage.entry), "")
+    return (
+        Field("stage", "Stage", "pick", choices=choices, value=choices[0][0] if len(choices) == 1 else "", needed=True),
+        Field("enters", "The participant enters it", "pick", choices=YES_NO, hint=words, needed=True),
+        day("on", "Its first day, where it randomizes nobody"),
+    )
+
+
 def _missed_fields(request: Any, participant: str) -> tuple[Field, ...]:
     rows = request.served.do(request.who, "due", {"participant": participant}).told["due"]
     from equipoise.web.words import visit_words, window_words
@@ -197,6 +219,50 @@ ACTS: tuple[OneAct, ...] = (
         _missed_fields,
         "needed",
         "Why it did not take place, and what was tried",
+    ),
+    OneAct(
+        "transfer",
+        "Move to another site",
+        "Move the participant",
+        "What was recorded keeps its site; what follows belongs to the new one, and so do the people who see it. The "
+        "allocation stays as it was given.",
+        _transfer_fields,
+        "needed",
+        final=True,
+    ),
+    OneAct(
+        "enter-stage",
+        "Entry into a later stage",
+        "Record the decision",
+        "By the words of the protocol. A stage that randomizes begins with its randomization.",
+        _stage_fields,
+        "optional",
+        "Reason, where a decision is changed",
+    ),
+    OneAct(
+        "randomized-in-error",
+        "Randomized in error",
+        "Record",
+        "For somebody who should not have been randomized. The allocation stands, its slot is never given again, and "
+        "the participant is followed as the protocol says.",
+        (),
+        "needed",
+        "What was wrong, without the arm",
+        final=True,
+    ),
+    OneAct(
+        "envelope-opened",
+        "An envelope was opened",
+        "Record the allocation",
+        "A randomization that took place on paper, while the system could not be reached. Record envelopes in the "
+        "order in which they were opened. It is never undone.",
+        (
+            Field("envelope", "Code on the envelope", hint="As printed: 7KQ2-9XMA-2ABD", needed=True),
+            Field("at", "Opened at", hint="2027-04-06T10:40, time of the site, as written on it", needed=True),
+        ),
+        "optional",
+        "Reason, where it happened otherwise than planned",
+        final=True,
     ),
     OneAct("session", "Therapy session", "Record session", "", _therapy_fields),
     OneAct(

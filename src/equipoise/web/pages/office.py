@@ -53,6 +53,36 @@ def _lines(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+def _levels(given: dict[str, Any]) -> dict[str, Any]:
+    """Levels of the stratification factors, each a field of its own, as one mapping."""
+    levels = {name.removeprefix("levels."): value for name, value in given.items() if name.startswith("levels.")}
+    rest = {name: value for name, value in given.items() if not name.startswith("levels.")}
+    return {**rest, "levels": levels} if levels else rest
+
+
+def _reserve_fields(request: Any, _: str) -> tuple[Field, ...]:
+    """Site, stratum and how many; the factors are those of the first randomization in force."""
+    from equipoise.randomization import planned_randomizations
+
+    protocol = request.served.trial.protocol(request.served.trial.protocol_hash)
+    plans = planned_randomizations(protocol)
+    factors = [name for name in (plans[0].factors if plans else ()) if name != "site"]
+    return (
+        _site_field(request, ("active",)),
+        *(_factor_field(protocol, name) for name in factors),
+        Field("n", "How many", "number", hint="1 to 100", needed=True),
+    )
+
+
+def _factor_field(protocol: Any, name: str) -> Field:
+    variable = protocol.model.baseline.get(name)
+    levels = variable.levels if variable is not None and variable.levels else ("yes", "no")
+    label = (variable.label if variable is not None else None) or name.replace("-", " ").capitalize()
+    choices = [(level, level.replace("-", " ").capitalize()) for level in levels]
+    return Field(f"levels.{name}", label, "pick", choices=choices, needed=True)
+
+
+_HOW = (("intact", "Unopened, the seal whole"), ("broken", "Broken"), ("lost", "Lost"))
 _ENVELOPES = Field(
     "envelopes",
     "Envelopes set aside since",
@@ -234,6 +264,46 @@ OFFICE: tuple[OneAct, ...] = (
         "needed",
     ),
     OneAct(
+        "redact",
+        "Take personal data out of the ledger",
+        "Take it out",
+        "For a name, a telephone number, an address that was typed by mistake. Every place where it stands loses it; "
+        "that it was done, when, by whom and why stays. Backups, cuts and copies made before still hold it. It is not "
+        "undone.",
+        (
+            Field("participant", "Participant", hint="The code of whose records hold it", needed=True),
+            Field(
+                "text", "The text, to the letter", hint="Three letters or more; it stands in no receipt", needed=True
+            ),
+        ),
+        "needed",
+        "Why, without the text itself",
+        final=True,
+    ),
+    OneAct(
+        "envelopes-reserve",
+        "Set envelopes aside",
+        "Set aside",
+        "The next slots of a stratum, for a day without the system. From now on the system gives them to nobody.",
+        _reserve_fields,
+        "needed",
+        shape=_levels,
+    ),
+    OneAct(
+        "envelopes-returned",
+        "Take envelopes back",
+        "Take back",
+        "The slots of unopened ones are given next. Those of broken or lost ones are given to nobody.",
+        (
+            Field("envelopes", "Envelopes", "area", hint="One a line, as the site’s list prints them", needed=True),
+            Field("how", "They are", "pick", choices=_HOW, value="intact"),
+            Field("witness", "Who else saw that the seals are whole", hint="By account; not for broken or lost ones"),
+        ),
+        "optional",
+        "Reason, for broken or lost ones",
+        shape=_lines,
+    ),
+    OneAct(
         "acknowledge-clock",
         "Acknowledge the clock",
         "Acknowledge",
@@ -251,7 +321,8 @@ _HOMES = {
     **dict.fromkeys(
         ("pause", "resume", "freeze", "unfreeze", "lock", "ask-unlock", "unlock", "open-quarantine"), "/lock/"
     ),
-    **dict.fromkeys(("lift-fence", "acknowledge-loss", "renew-receipts", "acknowledge-clock"), "/verify/"),
+    **dict.fromkeys(("envelopes-reserve", "envelopes-returned"), "/envelopes/"),
+    **dict.fromkeys(("redact", "lift-fence", "acknowledge-loss", "renew-receipts", "acknowledge-clock"), "/verify/"),
 }
 
 for _one in OFFICE:

@@ -9,8 +9,10 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.actions.infusion.dose import planned_days
+from equipoise.conduct.rows.tables import SiteRow
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL
+from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.protocol import Protocol
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
@@ -43,6 +45,10 @@ _ACTS = (
     ("sign-off", "Sign off", ("randomized",)),
     ("screening-failure", "Screening failure", ("screened", "consented", "eligible")),
     ("reopen-screening", "Reopen screening", ("not_enrolled",)),
+    ("stages", "Later stages", ("randomized",)),
+    ("transfer", "Move to another site", ("screened", "consented", "eligible", "randomized")),
+    ("envelope-opened", "An envelope was opened", ("consented", "eligible")),
+    ("randomized-in-error", "Randomized in error", ("randomized",)),
 )
 
 
@@ -126,6 +132,10 @@ def participant(request: Any, participant: str) -> HttpResponse:
     absent = acts_without_a_place(protocol)
     if status in IN_TRIAL and standing["day_1"]:
         absent.add("day-1")
+    if request.served.trial.count(SiteRow, state="active") < 2:
+        absent.add("transfer")
+    if not any(one.state == "out" for one in read_envelopes(request.served.trial)):
+        absent.add("envelope-opened")
     return render(
         request,
         "participant.html",
@@ -165,7 +175,9 @@ def acts_without_a_place(protocol: Protocol) -> set[str]:
     if not single_days(protocol):
         out.add("dose-given")
     if protocol.model.randomization is None:
-        out |= {"unblind", "unblind-for"}
+        out |= {"unblind", "unblind-for", "envelope-opened", "randomized-in-error"}
+    if len(protocol.model.stages) < 2:
+        out.add("stages")
     return out
 
 

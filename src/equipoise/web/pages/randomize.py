@@ -59,6 +59,18 @@ def enrol(request: Any, participant: str) -> HttpResponse:
     return _entry(request, participant, ENROLMENT)
 
 
+def _later(stage: str) -> Entry:
+    """The way into a later stage that randomizes."""
+    words = stage.replace("-", " ")
+    return Entry(
+        "randomize",
+        "Randomize",
+        "randomized",
+        f"is randomized for the stage {words}: given its next sealed slot. This cannot be undone. You "
+        "will see a receipt and the handle of the slot. Nobody at the site is told the arm, now or by the receipt.",
+    )
+
+
 def way_in(request: Any, participant: str) -> Entry:
     """How the participant enters, by the protocol of their consent."""
     return RANDOMIZATION if request.served.protocol_of(participant).model.randomization is not None else ENROLMENT
@@ -68,6 +80,9 @@ def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
     planned = way_in(request, participant)
     if request.method != "POST" and planned is not way:
         return HttpResponseRedirect(f"/p/{participant}/{planned.action}/")
+    stage = (request.POST if request.method == "POST" else request.GET).get("stage", "")[:80]
+    stages = list(request.served.protocol_of(participant).model.stages)[1:]
+    way = _later(stage) if stage in stages else way
     told = request.served.do(request.who, "read-eligibility", {"participant": participant}).told
     standing = told["standing"]
     fields = {
@@ -85,7 +100,8 @@ def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
             if fields["participant"].value != participant:
                 found = f"{fields['participant'].value or 'Nothing'} was typed, and the page is for {participant}."
                 raise ConductError(Problem("C014", "participant", found, participant))
-            request.served.do(request.who, way.action, {"participant": participant}, why=fields["why"].value, key=key)
+            given = {"participant": participant, **({"stage": stage} if stage else {})}
+            request.served.do(request.who, way.action, given, why=fields["why"].value, key=key)
             return HttpResponseRedirect(f"/receipt/{key}/", status=303)
         except (ConductError, UsageError) as error:
             if error.problems[0].code == "C013":
@@ -103,12 +119,13 @@ def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
             "participant": participant,
             "way": way,
             "not_done": f"Not {way.done}",
-            "rulings": criteria(told, {}),
+            "rulings": [] if stage else criteria(told, {}),
             "fields": fields,
             "asked": asked or bool(summary.lines),
             "summary": summary,
             "key": key,
-            "done": standing["status"] in IN_TRIAL,
+            "stage": stage,
+            "done": standing["status"] in IN_TRIAL and not stage,
             "facts": [
                 (
                     "Consent",

@@ -23,6 +23,8 @@ _WAYS = (
     ("acknowledge-loss", "Acknowledge a loss…"),
     ("renew-receipts", "Write lost receipts again…"),
     ("acknowledge-clock", "Acknowledge the clock…"),
+    ("backup", "Make a backup…"),
+    ("redact", "Take personal data out…"),
 )
 
 

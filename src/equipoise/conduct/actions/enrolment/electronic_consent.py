@@ -19,11 +19,10 @@ from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.entropy import code
 from equipoise.conduct.rows.tables import AccountRow, EventRow, TrialStateRow
 from equipoise.conduct.rules import consent_document as rules
-from equipoise.conduct.trial.receipts import write_private
+from equipoise.conduct.trial.receipts import CONSENTS, write_private
 from equipoise.foundation.errors import ConductError, Problem, raise_if_any
 from equipoise.foundation.hashing import sha256_text
 
-CONSENTS = "consents"  # the folder of signed copies, within the trial's
 _WITNESSES = ("coordinator", "investigator", "infusion", "rater", "monitor")
 
 
