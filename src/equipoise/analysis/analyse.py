@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.mmrm import curves_of_adjusted_means
+from equipoise.analysis.multiplicity import Limits, answer_of, decide
 from equipoise.analysis.outcome import Outcome, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.analysis.results import ModelCurve, Provenance, Results, SurvivalCurve
@@ -55,6 +56,7 @@ def analyse_records(
         estimates.extend(_estimate(protocol, planned, outcome, n_randomized, plan) for outcome in outcomes)
     if problems:
         raise AnalysisError(problems)
+    decided, multiplicity = decide(protocol, estimates, _limits_at(protocol, plan, fits))
     source = records.source
     provenance = Provenance(
         protocol=protocol.id,
@@ -84,7 +86,8 @@ def analyse_records(
     if records.is_simulated:
         derived = {id: replace(data, simulated=True) for id, data in derived.items()}
     return Results(
-        estimates=tuple(estimates),
+        estimates=decided,
+        multiplicity=multiplicity,
         provenance=provenance,
         endpoints=derived,
         survival_curves=tuple(curves),
@@ -116,6 +119,18 @@ def estimate_planned(protocol: Protocol, plan: Plan, planned: PlannedFit) -> lis
     """The estimates of one fit on its own, whether or not it stands in the plan."""
     n_randomized = _n_randomized(plan, planned)
     return [_estimate(protocol, planned, outcome, n_randomized, plan) for outcome in plan.fit(planned)]
+
+
+def _limits_at(protocol: Protocol, plan: Plan, fits: Sequence[PlannedFit]) -> Limits:
+    """How a line of the plan is fitted again for limits at another level."""
+
+    def limits(line: str, level: float) -> tuple[float | None, float | None]:
+        planned = next(fit for fit in fits if fit.id == line)
+        again = replace(planned, analysis=planned.analysis.model_copy(update={"ci_level": level}))
+        answer = answer_of(estimate_planned(protocol, plan, again), line)
+        return (None, None) if answer is None else answer.ends[1:]
+
+    return limits
 
 
 def _n_randomized(plan: Plan, planned: PlannedFit) -> dict[str | None, int]:
@@ -158,7 +173,7 @@ def _estimate(
     for key, value in outcome.details.items():
         details[key] = _plain(value)
     errors = details.pop("monte_carlo", None)
-    moved = {
+    moved: dict[str, Any] = {
         f"monte_carlo_error{suffix}": number(np.array([getattr(errors, name)]), 0)
         for suffix, name in (
             ("", "estimate"),

@@ -39,6 +39,8 @@ RESULT_KEYS = (
     "monte_carlo_error_ci_lower",
     "monte_carlo_error_ci_upper",
     "monte_carlo_error_p_value",
+    "p_adjusted",
+    "rejected",
 )
 
 
@@ -80,6 +82,9 @@ class Estimate:
     monte_carlo_error_ci_lower: float | None = None
     monte_carlo_error_ci_upper: float | None = None
     monte_carlo_error_p_value: float | None = None
+    # Of a hypothesis of `multiplicity`: the smallest familywise level at which it is rejected, and whether it is.
+    p_adjusted: float | None = None
+    rejected: bool | None = None
     # What the numbers above are not: method in words, covariates, diagnostics, the discretion varied.
     simulated: bool = False  # whether its participants are fictional
     method: str = ""

@@ -47,7 +47,7 @@ def planned_fits(protocol: Protocol) -> Iterator[PlannedFit]:
             described.add(protocol.model.estimands[line.estimand].endpoint)
     for id, analysis in analyses.items():
         estimand = protocol.model.estimands[analysis.estimand]
-        analysis = with_effect_at(protocol, analysis)
+        analysis = with_level(protocol, id, with_effect_at(protocol, analysis))
         yield PlannedFit(id, id, analysis, analysis.estimand, estimand)
         endpoint = protocol.model.endpoints[estimand.endpoint]
         yield from _variations(id, analysis, estimand, endpoint.floor if endpoint.kind == "score" else None)
@@ -72,6 +72,17 @@ def with_effect_at(protocol: Protocol, analysis: Analysis) -> Analysis:
         return analysis
     of_old = protocol.model.equipoise == 1 and analysis.time == "interaction"
     return analysis.model_copy(update={"effect_at": "midpoint" if of_old else "last"})
+
+
+def with_level(protocol: Protocol, id: str, analysis: Analysis) -> Analysis:
+    """The line of the plan with the familywise level, where it is a hypothesis and states none of its own."""
+    shared = protocol.model.multiplicity
+    own = analysis.alpha_one_sided is not None or analysis.alpha_two_sided is not None
+    if shared is None or own or id not in shared.names:
+        return analysis
+    return analysis.model_copy(
+        update={"alpha_one_sided": shared.alpha_one_sided, "alpha_two_sided": shared.alpha_two_sided}
+    )
 
 
 def _variations(id: str, analysis: Analysis, estimand: Estimand, own_floor: float | None) -> Iterator[PlannedFit]:

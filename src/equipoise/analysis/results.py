@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from equipoise.analysis.estimate import RESULT_KEYS, Estimate
+from equipoise.analysis.multiplicity import MultiplicityResult
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.errors import Problem
@@ -85,6 +86,7 @@ class Results:
     survival_curves: tuple[SurvivalCurve, ...] = ()
     model_curves: tuple[ModelCurve, ...] = ()
     lattice: Lattice | None = None
+    multiplicity: MultiplicityResult | None = None
 
     def __getitem__(self, id: str) -> Estimate:
         for estimate in self.estimates:
@@ -110,7 +112,7 @@ class Results:
             else pl.Int64
             if key in whole
             else pl.Boolean
-            if key == "prespecified"
+            if key in ("prespecified", "rejected")
             else pl.Float64
             for key in RESULT_KEYS
         }

@@ -42,6 +42,8 @@ def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
             f"{len(model.analyses)} {'analysis' if len(model.analyses) == 1 else 'analyses'}, "
             f"{_cases(found.n_assurance)}."
         )
+        for remark in found.remarks:
+            console().print(f"Remark ({remark.code}): {remark.found} {remark.next_step}")
         console().print(f"Next: equipoise show {protocol}")
     if found.problems:
         raise typer.Exit(ProtocolError.exit_code)

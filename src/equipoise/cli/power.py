@@ -252,8 +252,11 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
     for rule in cell.rules:
         out.print(
             f"{rule.rule}: all of {', '.join(rule.primaries)} {percentage(rule.all_rejected.value)}%, "
-            f"any {percentage(rule.any_rejected.value)}%"
+            f"any {percentage(rule.any_rejected.value)}%, {rule.expected_rejections:.2f} expected"
         )
+        if rule.familywise_error is not None:
+            true = ", ".join(rule.true_nulls)
+            out.print(f"  familywise error (true: {true}): {percentage(rule.familywise_error.value)}%")
     for line, why in cell.not_drawn.items():
         out.print(f"Not drawn: {line}, because {why}.")
     if cell.assumed:
@@ -267,7 +270,7 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
 
 def _print_grid(run: PowerRun) -> None:
     from equipoise.cli.tables import add_rows, plain_table
-    from equipoise.design.summary import primary_rows
+    from equipoise.design.summary import deciding, primary_rows, rule_name
     from equipoise.reporting.format import percentage
 
     out = console()
@@ -275,11 +278,11 @@ def _print_grid(run: PowerRun) -> None:
     ids = [first.rows[number].row.id for number in primary_rows(tuple(s.row for s in first.rows))]
     axes = [(name, "right") for name in first.cell.grid if name != "n"]
     powers = [(f"{id}%", "right") for id in ids]
-    ends = (("all, Holm %", "right"), ("dropout %", "right"))
+    ends = ((f"all, {rule_name(deciding(first.rules))} %", "right"), ("dropout %", "right"))
     table = plain_table("scenario", *axes, ("n", "right"), *powers, *ends)
     rows = []
     for cell in run.cells:
-        holm = next((rule for rule in cell.rules if rule.rule == "holm"), None)
+        rule = deciding(cell.rules)
         shares = [cell[id].significant for id in ids]
         total = sum(cell.arm_sizes.values())
         gone = sum(cell.dropout[arm] * n for arm, n in cell.arm_sizes.items()) / total
@@ -289,7 +292,7 @@ def _print_grid(run: PowerRun) -> None:
                 *(f"{value:g}" for name, value in cell.cell.grid.items() if name != "n"),
                 str(total),
                 *(percentage(share.value if share else None) for share in shares),
-                percentage(holm.all_rejected.value if holm else None),
+                percentage(rule.all_rejected.value if rule else None),
                 percentage(gone),
             )
         )

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from equipoise.cli.console import console, simulated_line
+from equipoise.design.decisions import PLANNED
 from equipoise.design.operating import OperatingCharacteristics
-from equipoise.design.summary import RowSummary, primary_rows
+from equipoise.design.summary import RowSummary, deciding, primary_rows, rule_name
 from equipoise.reporting import format as fmt
 from equipoise.reporting.format import percentage
 from equipoise.workflow.power import PowerRun
@@ -101,10 +102,12 @@ def _table(run: PowerRun, ids: Sequence[str], others: Sequence[str], cells: Sequ
         rows = [next((s for s in cell.rows if s.row.id == id), None) for cell in cells]
         label = run.protocol.endpoint_label(next(s for s in rows if s is not None).row.endpoint)
         line(label, [_share(summary) for summary in rows])
-    if len(ids) > 1:
-        holm = [next((rule for rule in cell.rules if rule.rule == "holm"), None) for cell in cells]
-        if all(rule is not None for rule in holm):
-            line("All of them, by Holm", [percentage(rule.all_rejected.value) for rule in holm if rule is not None])
+    rules = [rule for cell in cells if (rule := deciding(cell.rules)) is not None]
+    if len(rules) == len(cells) and len(rules[0].primaries) > 1:
+        line(f"All of them, {rule_name(rules[0])}", [percentage(rule.all_rejected.value) for rule in rules])
+        if rules[0].rule == PLANNED:
+            line("One of them or more, by the plan", [percentage(rule.any_rejected.value) for rule in rules])
+            line("Expected number rejected", [f"{rule.expected_rejections:.2f}" for rule in rules])
     for id in others:
         line(id, [_share(next((s for s in cell.rows if s.row.id == id), None)) for cell in cells])
     for arm in cells[0].arm_sizes:

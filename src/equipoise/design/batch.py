@@ -133,7 +133,8 @@ def scenario_of(protocol: Protocol, spec: ScenarioSpec) -> AnyScenario:
 def planned(
     protocol: Protocol, with_variations: bool, with_imputation: bool = False, scenario: AnyScenario | None = None
 ) -> Iterator[PlannedFit]:
-    """Fits of the plan; its variations, and lines by multiple imputation that are not primary, only where asked.
+    """Fits of the plan; its variations only where asked, and so lines by multiple imputation that are neither primary
+    nor hypotheses of ``multiplicity``.
 
     A line by imputation is as many fits as it has data sets, beside the imputing: some hundred times the work of the
     rest of a plan. What is left out is said by :func:`left_out`; what the level of the scenario cannot answer, by
@@ -165,7 +166,9 @@ def left_out(protocol: Protocol, with_imputation: bool) -> tuple[str, ...]:
     if with_imputation:
         return ()
     lines = protocol.model.analyses.items()
-    return tuple(id for id, line in lines if line.imputation is not None and line.level != "primary")
+    tested = () if protocol.model.multiplicity is None else protocol.model.multiplicity.names
+    wanted = [id for id, line in lines if line.level == "primary" or id in tested]
+    return tuple(id for id, line in lines if line.imputation is not None and id not in wanted)
 
 
 @cache

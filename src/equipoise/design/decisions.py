@@ -1,7 +1,8 @@
-"""Decision rules over several primary analyses: when is the trial a success?
+"""Decision rules over several hypotheses: when is the trial a success?
 
-Inputs are p values, one row a primary analysis in the order of the protocol, one column a replicate. A p value that
-does not exist (NaN) rejects nothing.
+Inputs are p values, one row a hypothesis, one column a replicate. A p value that does not exist (NaN) rejects nothing.
+The rules of this table are shown beside one another over the primary analyses; ``PLANNED`` is the protocol's own
+procedure (``multiplicity``), over its hypotheses.
 """
 
 from __future__ import annotations
@@ -9,9 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.multiplicity import adjust
+from equipoise.protocol.language.multiplicity import Multiplicity
+from equipoise.stats.multiplicity import adjust_hochberg, is_rejected, run_graph
+
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+PLANNED = "planned"
 # Rule -> what it is in words.
 RULES = {
     "unadjusted": "each primary at its own level; with several, the chance of any false rejection exceeds it",
@@ -23,21 +29,19 @@ RULES = {
 
 def reject(p_values: Floats, alpha: float, rule: str) -> Mask:
     """(n_primaries, n) which hypotheses a rule rejects at the familywise level ``alpha``, two-sided."""
-    p = np.where(np.isnan(p_values), np.inf, p_values)
     if rule == "unadjusted":
-        return np.asarray(p < alpha)
-    if rule == "fixed-sequence":
-        return np.asarray(np.logical_and.accumulate(p < alpha, axis=0))
-    m = p.shape[0]
-    order = np.argsort(p, axis=0, kind="stable")
-    ordered = np.take_along_axis(p, order, axis=0)
-    passes = ordered < (alpha / (m - np.arange(m)))[:, None]
-    if rule == "holm":
-        stepped = np.logical_and.accumulate(passes, axis=0)
-    elif rule == "hochberg":
-        stepped = np.logical_or.accumulate(passes[::-1], axis=0)[::-1]
-    else:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(p_values < alpha)
+    if rule not in RULES:
         raise ValueError(f"unknown decision rule {rule!r}")
-    out = np.empty_like(stepped)
-    np.put_along_axis(out, order, stepped, axis=0)
-    return np.asarray(out)
+    if rule == "hochberg":
+        return is_rejected(adjust_hochberg(p_values.T), alpha).T
+    m = p_values.shape[0]
+    weights = np.eye(m)[0] if rule == "fixed-sequence" else np.full(m, 1.0 / m)
+    transitions = np.eye(m, k=1) if rule == "fixed-sequence" else (1.0 - np.eye(m)) / max(1, m - 1)
+    return run_graph(weights, transitions, p_values.T).rejected(alpha).T
+
+
+def reject_as_planned(plan: Multiplicity, p_values: Floats) -> Mask:
+    """(m, n) which hypotheses the protocol's procedure rejects; p values of its sides, in its order."""
+    return is_rejected(adjust(plan, p_values.T), plan.alpha).T

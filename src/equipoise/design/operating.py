@@ -22,9 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.design.batch import PlannedRow, Task, TaskResult, left_out, not_drawn, planned, run_task, scenario_of
-from equipoise.design.scenarios import ScenarioSpec, is_null
+from equipoise.design.scenarios import ScenarioSpec, is_null, is_null_of
 from equipoise.design.store import ReplicateStore
-from equipoise.design.summary import RowSummary, RuleSummary, primary_rows, summarise_row, summarise_rules, wilson_share
+from equipoise.design.summary import (
+    RowSummary,
+    RuleSummary,
+    entered_with,
+    hypothesis_rows,
+    primary_rows,
+    summarise_planned,
+    summarise_row,
+    summarise_rules,
+    wilson_share,
+)
 from equipoise.foundation.errors import DesignError, Problem, SimulationError, raise_if_any
 from equipoise.foundation.seeds import MAX_SEED
 from equipoise.protocol import Protocol
@@ -323,6 +333,8 @@ def _summarise(
     summaries: list[RowSummary] = []
     primaries = primary_rows(rows)
     p_values = np.empty((len(primaries), n))
+    hypotheses = {number: name for name, number in hypothesis_rows(protocol, rows).items()}
+    entered: dict[str, NDArray[Any]] = {}
     for start, arrays in store.column_blocks(n):
         for offset in range(arrays["estimate"].shape[0]):
             row = rows[start + offset]
@@ -331,6 +343,11 @@ def _summarise(
             summaries.append(summarise_row(row, one, is_null=null, published=value))
             if start + offset in primaries:
                 p_values[primaries.index(start + offset)] = one["p_value"]
+            if start + offset in hypotheses:
+                entered[hypotheses[start + offset]] = entered_with(protocol, row, one)
+    model = protocol.model
+    true_lines = {id for id, a in model.analyses.items() if is_null_of(protocol, scenario, model.estimands[a.estimand])}
+    chosen = [rows[number] for number in primaries]
     sizes = scenario.arm_sizes
     gone = store.gone(n).mean(axis=1)
     return OperatingCharacteristics(
@@ -340,7 +357,10 @@ def _summarise(
         arm_sizes=sizes,
         is_null=null,
         rows=tuple(summaries),
-        rules=tuple(summarise_rules([rows[number] for number in primaries], p_values)),
+        rules=(
+            *summarise_planned(protocol, entered, tuple(name for name in entered if name in true_lines)),
+            *summarise_rules(chosen, p_values, tuple(row.id for row in chosen if row.line in true_lines)),
+        ),
         dropout={arm: float(gone[k] / sizes[arm]) for k, arm in enumerate(sizes)},
         stopped_early=n < wanted,
         not_drawn=not_drawn(protocol, scenario),

@@ -26,11 +26,12 @@ from equipoise.design import changes_of_parts as of_parts
 from equipoise.foundation.errors import DesignError, Problem, listed, nearest, raise_if_any
 from equipoise.foundation.hashing import sha256_value
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.analysis import Assumptions
+from equipoise.protocol.language.analysis import Assumptions, Estimand
 from equipoise.simulation.accompanying import AccompanyingParameters
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import KINDS, parameter_table, plain
 from equipoise.simulation.scenario import AnyScenario, Scenario, read_scenario, require_day_level, scenario_names
+from equipoise.simulation.simple import SimpleScenario
 
 CODES = {
     "D001": "No scenario of that name.",
@@ -38,8 +39,9 @@ CODES = {
     "D003": "A file of scenarios that cannot be read.",
     "D005": "A share that is not between 0 and 1.",
     "D006": "Fewer participants than arms.",
-    "D016": "A change that assumptions of this level do not know.",
+    "D016": "A change that assumptions of this level do not know, or that names what they do not draw.",
 }
+NULL_OF = "null:"  # before the endpoint that has no effect, the others having theirs
 Settings = dict[str, Any]  # model, n, baseline, parameters; plain values
 
 
@@ -138,7 +140,7 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
     parts = [part.strip() for part in text.split("+")]
     problems = []
     for position, part in enumerate(parts):
-        is_known = part in CHANGES or (position == 0 and part in names)
+        is_known = part in CHANGES or part.startswith(NULL_OF) or (position == 0 and part in names)
         if not is_known:
             known = [*names, *CHANGES] if position == 0 else list(CHANGES)
             guess = nearest(part, known)
@@ -147,7 +149,7 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
                     "D001",
                     place,
                     f"There is no scenario {part!r}." if position == 0 else f"No change {part!r}.",
-                    f"{listed(names)}, or a change of assumptions: {listed(CHANGES)}",
+                    f"{listed(names)}, or a change of assumptions: {listed(CHANGES, limit=30)}, or {NULL_OF}ENDPOINT",
                     f"Did you mean {guess}?" if guess else "A scenario of your own stands in a YAML file.",
                 )
             )
@@ -161,13 +163,29 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
 
 
 def apply_change(protocol: Protocol, spec: ScenarioSpec, name: str) -> ScenarioSpec:
-    """A scenario with one more named change."""
+    """A scenario with one more named change; ``null:ENDPOINT`` takes the effect on that endpoint alone."""
+    if name.startswith(NULL_OF):
+        return _without_effect_on(spec, name)
     change, words = CHANGES[name]
     if level_of(spec.settings) == "parts" and name in _OF_PARTS:
         change, words = _OF_PARTS[name]
     elif name not in _OF_EVERY_LEVEL:
         _require_level(spec, name)
     return spec.changed(name, words, change(protocol, spec))
+
+
+def _without_effect_on(spec: ScenarioSpec, name: str) -> ScenarioSpec:
+    """No effect on one endpoint of a simple set: hypotheses about it are true, and others may be false."""
+    endpoint = name.removeprefix(NULL_OF)
+    _require_level(spec, name, "simple")
+    drawn = spec.settings["simple"]
+    if endpoint not in drawn:
+        found = f"{spec.name} draws no endpoint {endpoint!r}."
+        raise DesignError(Problem("D016", name, found, f"{NULL_OF} and one of {listed(drawn, limit=30)}"))
+    given = plain(spec.settings["parameters"])
+    gone = [*given.get("without-effect", []), endpoint]
+    settings = {**spec.settings, "parameters": {**given, "without-effect": gone}}
+    return spec.changed(name, f"No effect on {endpoint}.", settings)
 
 
 def override(
@@ -266,6 +284,27 @@ def is_null(scenario: AnyScenario) -> bool:
     sizes = scenario.design.arm_sizes
     balanced = counts is None or len({counts[arm] / sizes[arm] for arm in arms}) == 1
     return equal and rest and balanced
+
+
+def is_null_of(protocol: Protocol, scenario: AnyScenario, estimand: Estimand) -> bool:
+    """Whether the hypothesis of no effect of one estimand is true in the scenario, as far as it can be told.
+
+    In simple assumptions it is where the endpoint and the loss are alike in the arms compared; in others only where
+    nothing depends on the arm. What one arm is held against may be missed or met in any scenario.
+    """
+    if estimand.treatments.reference is None:
+        return False
+    if is_null(scenario):
+        return True
+    if not isinstance(scenario, SimpleScenario) or estimand.endpoint not in scenario.endpoints:
+        return False
+    arms = list(protocol.arm_ids)
+    rows = [arms.index(name) for name in estimand.treatments.names if name in arms]
+    if estimand.factor is not None or len(rows) < 2:
+        rows = list(range(len(arms)))
+    found = scenario.endpoints[estimand.endpoint]
+    parts = (found.share, found.mean, found.sd, found.scale, scenario.attrition)
+    return all(bool((part[rows] == part[rows[0]]).all()) for part in parts if part.size)
 
 
 def _imbalance(protocol: Protocol, spec: ScenarioSpec) -> Settings:

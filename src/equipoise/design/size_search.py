@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from equipoise.analysis.plan import with_level
 from equipoise.design.operating import Cell, OperatingCharacteristics, run_cells
 from equipoise.design.scenarios import ScenarioSpec, build_scenario, is_null, scaled_sizes, with_sizes
 from equipoise.design.summary import Share, primary_rows
@@ -222,7 +223,7 @@ def _refuse(at_cap: Tried, power: float, cap: int, line: str) -> None:
 
 
 def _level(protocol: Protocol, line: str) -> float:
-    analysis = protocol.model.analyses[line]
+    analysis = with_level(protocol, line, protocol.model.analyses[line])
     if analysis.alpha_one_sided is not None:
         return 2.0 * float(analysis.alpha_one_sided)
     return float(analysis.alpha_two_sided) if analysis.alpha_two_sided is not None else 0.05

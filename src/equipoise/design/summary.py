@@ -6,15 +6,16 @@ their own scale. Nothing here depends on how replicates were cut into tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.multiplicity import entering
 from equipoise.design.batch import PlannedRow
-from equipoise.design.decisions import RULES, reject
+from equipoise.design.decisions import PLANNED, RULES, reject, reject_as_planned
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import BINARY, NUMBER, TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
@@ -108,7 +109,10 @@ class RowSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSummary:
-    """A decision rule over the primary analyses: chance that all, and that any, are rejected."""
+    """A decision rule over several hypotheses: chance that all, and that any, are rejected.
+
+    ``planned`` is the protocol's own procedure, over its hypotheses; the others are over the primary analyses.
+    """
 
     rule: str
     words: str
@@ -120,6 +124,9 @@ class RuleSummary:
     n_without_p: int  # replicates in which a primary has no p value, counted as not rejected
     all_upper: float  # if every missing p value were below any level
     any_upper: float
+    expected_rejections: float = 0.0  # mean number of hypotheses rejected
+    true_nulls: tuple[str, ...] = ()  # hypotheses that are true in the scenario: rejecting one is an error
+    familywise_error: Share | None = None  # chance that a true one is rejected; none where none is known to be true
 
 
 _CELLS = {"use-by-day": "days", "use-by-week": "weeks"}
@@ -233,34 +240,99 @@ def primary_rows(rows: tuple[PlannedRow, ...]) -> list[int]:
     return list(chosen.values())
 
 
-def summarise_rules(rows: list[PlannedRow], p_values: Floats) -> list[RuleSummary]:
+def hypothesis_rows(protocol: Protocol, rows: tuple[PlannedRow, ...]) -> dict[str, int]:
+    """Numbers of the rows that answer the protocol's hypotheses, as planned where they have a fallback."""
+    plan = protocol.model.multiplicity
+    chosen: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        is_answer = row.id == row.line or row.kind in ("as-planned", "goal")
+        is_hypothesis = plan is not None and row.line in plan.names and row.is_tested and is_answer
+        if is_hypothesis and (row.line not in chosen or row.kind == "as-planned"):
+            chosen[row.line] = number
+    return chosen
+
+
+def entered_with(protocol: Protocol, row: PlannedRow, arrays: Mapping[str, NDArray[Any]]) -> Floats:
+    """(n,) the p values with which a row enters the protocol's procedure."""
+    return entering(protocol, row.line, row.scale, arrays, row.null)
+
+
+def summarise_planned(
+    protocol: Protocol, p_values: Mapping[str, Floats], true_nulls: tuple[str, ...]
+) -> list[RuleSummary]:
+    """The protocol's procedure; none where it has none, or where a hypothesis has no p value in any replicate.
+
+    ``p_values`` are those of its sides, by hypothesis.
+    """
+    plan = protocol.model.multiplicity
+    if plan is None or set(p_values) != set(plan.names):
+        return []
+    p = np.stack([p_values[name] for name in plan.names])
+    if np.isnan(p).all(axis=1).any():
+        return []
+    sides = "one-sided" if plan.is_one_sided else "two-sided"
+    words = f"the protocol's procedure ({plan.method.replace('-', ' ')}), level {plan.alpha:g}, {sides}"
+    alpha = plan.alpha * (2.0 if plan.is_one_sided else 1.0)
+    found = reject_as_planned(plan, p)
+    upper = reject_as_planned(plan, np.where(np.isnan(p), 0.0, p))
+    return [_rule(PLANNED, words, alpha, plan.names, (found, upper, np.isnan(p)), true_nulls)]
+
+
+def summarise_rules(rows: list[PlannedRow], p_values: Floats, true_nulls: tuple[str, ...] = ()) -> list[RuleSummary]:
     """Every decision rule over the primary rows, (n_primaries, n); the familywise level is the first row's.
 
-    None where one of the primaries was not estimable in any replicate: 0 % would be read as power.
+    None where one of the primaries was not estimable in any replicate: 0 % would be read as power. ``true_nulls`` are
+    the ids of the rows whose hypothesis is true in the scenario.
     """
     if not rows or np.isnan(p_values).all(axis=1).any():
         return []  # of a primary without a p value in any replicate no decision can be told
     alpha = rows[0].alpha_two_sided
-    n = p_values.shape[1]
     missing = np.isnan(p_values)
     best = np.where(missing, 0.0, p_values)
-    out = []
-    for rule, words in RULES.items():
-        found, upper = reject(p_values, alpha, rule), reject(best, alpha, rule)
-        shares = (wilson_share(int(mask.sum()), n) for mask in (found.all(axis=0), found.any(axis=0), *found))
-        whole, some, *each = (share for share in shares if share is not None)
-        out.append(
-            RuleSummary(
-                rule=rule,
-                words=words,
-                alpha_two_sided=alpha,
-                primaries=tuple(row.id for row in rows),
-                all_rejected=whole,
-                any_rejected=some,
-                each_rejected=tuple(each),
-                n_without_p=int(missing.any(axis=0).sum()),
-                all_upper=float(upper.all(axis=0).mean()),
-                any_upper=float(upper.any(axis=0).mean()),
-            )
-        )
-    return out
+    ids = tuple(row.id for row in rows)
+    return [
+        _rule(rule, words, alpha, ids, (reject(p_values, alpha, rule), reject(best, alpha, rule), missing), true_nulls)
+        for rule, words in RULES.items()
+    ]
+
+
+def _rule(
+    rule: str,
+    words: str,
+    alpha: float,
+    ids: tuple[str, ...],
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
+    true_nulls: tuple[str, ...],
+) -> RuleSummary:
+    """A rule from what it rejects, what it would with missing p values at 0, and which are missing; (m, n) each."""
+    found, upper, missing = masks
+    n = found.shape[1]
+    shares = (wilson_share(int(mask.sum()), n) for mask in (found.all(axis=0), found.any(axis=0), *found))
+    whole, some, *each = (share for share in shares if share is not None)
+    true = np.isin(ids, true_nulls)
+    return RuleSummary(
+        rule=rule,
+        words=words,
+        alpha_two_sided=alpha,
+        primaries=ids,
+        all_rejected=whole,
+        any_rejected=some,
+        each_rejected=tuple(each),
+        n_without_p=int(missing.any(axis=0).sum()),
+        all_upper=float(upper.all(axis=0).mean()),
+        any_upper=float(upper.any(axis=0).mean()),
+        expected_rejections=float(found.sum(axis=0).mean()),
+        true_nulls=tuple(name for name, is_true in zip(ids, true, strict=True) if is_true),
+        familywise_error=wilson_share(int(found[true].any(axis=0).sum()), n) if true.any() else None,
+    )
+
+
+def deciding(rules: Sequence[RuleSummary]) -> RuleSummary | None:
+    """The rule that the trial as a whole is judged by: the protocol's own, else Holm's over several primaries."""
+    by_name = {rule.rule: rule for rule in rules}
+    return by_name.get(PLANNED, by_name.get("holm"))
+
+
+def rule_name(rule: RuleSummary | None) -> str:
+    """What a head of a column calls the rule that decides."""
+    return "by the plan" if rule is not None and rule.rule == PLANNED else "by Holm"

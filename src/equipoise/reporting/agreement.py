@@ -149,7 +149,8 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
     if noun is not None and "sooner" in _comparatives(planned.scale):
         label = noun  # it is death that comes sooner, not survival
     limits = oriented(planned, arm)
-    way = direction(limits, planned.scale)
+    by_interval = direction(limits, planned.scale)
+    way = by_interval if planned.rejected is None else decided_direction(planned, limits)
     opening = "In this simulated trial " if material.records.is_simulated else ""
     if all(value is None for value in limits):
         return _sentence(opening, f"the effect on {_quoted(label)} is not estimable")
@@ -164,7 +165,23 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         trial = "the simulated trial" if opening else "the trial"
         text = f"{trial} does not settle whether {_open_question(label, planned.scale, with_arm, material, other)}"
         opening = ""
-    return _sentence(opening, text + words.when_words(planned) + _tail(checks, way))
+    plan = material.protocol.model.multiplicity
+    sided = "one-sided " if plan is not None and plan.is_one_sided else ""
+    adjusted = "" if planned.p_adjusted is None else f" (adjusted {sided}{words.p_text(planned.p_adjusted)})"
+    # Agreement is told by intervals: beside a decision of another kind it would seem to speak of that.
+    tail = _tail(checks, way) if way == by_interval else ""
+    return _sentence(opening, text + words.when_words(planned) + adjusted + tail)
+
+
+def decided_direction(planned: Estimate, limits: Limits) -> int:
+    """The direction of an effect whose hypothesis is rejected under the familywise level, 0 where it is not.
+
+    The estimate tells it: the interval of one analysis by itself has another level.
+    """
+    value, null = limits[0], null_of(planned.scale)
+    if not planned.rejected or value is None:
+        return 0
+    return int(value > null) - int(value < null)
 
 
 def _sentence(opening: str, text: str) -> str:

@@ -19,6 +19,7 @@ from equipoise.reporting.context import Material
 from equipoise.reporting.document import Answer, AnswerRow, Callout, StripRow
 from equipoise.reporting.figures.strip import Limits, draw_axis, draw_dots, draw_row, strip_axis
 from equipoise.reporting.findings import used_instead
+from equipoise.reporting.multiplicity import decision_sentence
 from equipoise.reporting.palette import arm_token
 
 _MOST_NAMED = 5  # analyses that differ, by name; the others are counted
@@ -38,7 +39,7 @@ def build_answer(material: Material) -> Answer | None:
         question=_question(material, first),
         endpoint_title="Primary endpoint" if len(primary) == 1 else "Primary endpoints",
         endpoint=_endpoint_words(material, primary),
-        verdict=verdict(material, first, checks),
+        verdict=" ".join(part for part in (verdict(material, first, checks), decision_sentence(material)) if part),
         caption="Primary endpoint" if len(primary) == 1 else "Primary endpoints",
         subtitle=_subtitle(material),
         arms=_heads(material),

@@ -16,6 +16,7 @@ import numpy as np
 
 from equipoise.analysis.analyse import estimate_planned
 from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.multiplicity import FALLBACKS
 from equipoise.analysis.plan import Plan, PlannedFit, with_effect_at
 from equipoise.analysis.survival import draw_curves
 from equipoise.endpoints.endpoint_values import Derived
@@ -28,7 +29,7 @@ from equipoise.reporting import words
 from equipoise.reporting.agreement import experimental, oriented
 from equipoise.reporting.by_arm import Mask, arm_result
 from equipoise.reporting.choices import choice_text, planned_choice
-from equipoise.reporting.context import FALLBACKS, Material
+from equipoise.reporting.context import Material
 from equipoise.reporting.document import ChangeRule, RuleAxis, RuleCurve, RuleResult
 from equipoise.reporting.findings import used_instead
 from equipoise.reporting.missing_rules import rule_name

@@ -9,6 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.multiplicity import FALLBACKS
 from equipoise.analysis.results import Results
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
@@ -19,8 +20,6 @@ from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.records import Records
 from equipoise.reporting.missing_rules import imputation_name, rule_name
 
-# Estimators that stand in, under the same question, where the planned one has no finite answer.
-FALLBACKS = ("firth", "fisher-exact")
 # Levels of the plan whose results lead.
 LEADING = ("primary", "secondary")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from equipoise.design.assurance import PRIORS
 from equipoise.design.operating import OperatingCharacteristics
 from equipoise.design.stopping_rules import TESTS
+from equipoise.design.summary import deciding, rule_name
 from equipoise.randomization.predictability import FUNCTIONAL_UNBLINDING
 from equipoise.reporting import words
 from equipoise.reporting.design_answer import design_answer
@@ -87,14 +88,14 @@ def _worlds(material: DesignMaterial) -> list[Block]:
     ids = [summary.row.id for summary in primaries_of(first)]
     rows = []
     for world in material.worlds:
-        holm = next((rule for rule in world.rules if rule.rule == "holm"), None)
+        rule = deciding(world.rules)
         rows.append(
             Row(
                 (
                     "As assumed" if world is first else scenario_label(world.cell.spec.name, first.cell.spec.name),
                     *(percentage(share.value if (share := world[id].significant) else None) for id in ids),
-                    percentage(holm.all_rejected.value if holm else None),
-                    percentage(holm.any_rejected.value if holm else None),
+                    percentage(rule.all_rejected.value if rule else None),
+                    percentage(rule.any_rejected.value if rule else None),
                     percentage(_gone(world)),
                     world.cell.spec.words.removeprefix(first.cell.spec.words).strip() or world.cell.spec.words,
                 )
@@ -105,8 +106,8 @@ def _worlds(material: DesignMaterial) -> list[Block]:
         (
             Column("Scenario"),
             *(Column(material.protocol.endpoint_label(first[id].row.endpoint), "decimal", "%") for id in ids),
-            Column("all, Holm", "decimal", "%"),
-            Column("any, Holm", "decimal", "%"),
+            Column(f"all, {rule_name(deciding(first.rules))}", "decimal", "%"),
+            Column(f"any, {rule_name(deciding(first.rules))}", "decimal", "%"),
             Column("lost to follow-up", "decimal", "%"),
             Column("What is assumed", wide=True),
         ),

@@ -24,6 +24,7 @@ from equipoise.reporting.document import (
 )
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
 from equipoise.reporting.missing_rules import rule_sentence
+from equipoise.reporting.multiplicity import adjusted_cell, adjustment_words
 
 _LEVELS = ("primary", "secondary", "supportive", "sensitivity", "exploratory")
 
@@ -56,6 +57,7 @@ def results_table(material: Material) -> Table | None:
     two = len(arms) == 2 and all({e.arm, e.reference} == set(arms) for e in lines)
     heads = [material.sides[a] for a in arms] if two else ["Reference", "Compared"]
     has_published = any(material.published_effect(e) for e in lines)
+    is_adjusted = any(e.rejected is not None for e in lines)
     notes: list[str] = []
     rows: list[Row] = []
     for level in LEADING:
@@ -74,6 +76,7 @@ def results_table(material: Material) -> Table | None:
                 *(found.get(arm, NOT_PLANNED) for arm in order),
                 _measure(material, estimate),
                 *_effect_cells(estimate),
+                *([adjusted_cell(estimate)] if is_adjusted else []),
                 *last,
             )
             method = [words.capitalized(f"{estimate.method.rstrip('.')}.")] if estimate.method else []
@@ -90,6 +93,7 @@ def results_table(material: Material) -> Table | None:
         Column("Measure"),
         Column("Effect (95% CI)", "decimal"),
         Column("p", "decimal"),
+        *([Column("Adjusted p", "decimal")] if is_adjusted else []),
         *([Column("Published", "decimal")] if has_published else []),
     ]
     subtitle = (
@@ -97,7 +101,11 @@ def results_table(material: Material) -> Table | None:
         f"estimator; results by {'treatment' if material.is_crossover else 'arm'} as observed"
     )
     return Table(
-        "Primary and secondary endpoints", tuple(columns), tuple(rows), subtitle, (_general(lines), *_lettered(notes))
+        "Primary and secondary endpoints",
+        tuple(columns),
+        tuple(rows),
+        subtitle,
+        (_general(material, lines), *_lettered(notes)),
     )
 
 
@@ -128,18 +136,18 @@ def supplementary_table(material: Material) -> Table | None:
         Column("p", "decimal"),
     )
     subtitle = "By endpoint, then by what was changed from the planned analysis"
-    return Table("All other analyses", columns, tuple(rows), subtitle, (_general(told), *_lettered(notes)))
+    return Table("All other analyses", columns, tuple(rows), subtitle, (_general(material, told), *_lettered(notes)))
 
 
 NOT_PLANNED = "not planned"
 
 
-def _general(estimates: Sequence[Estimate]) -> str:
+def _general(material: Material, estimates: Sequence[Estimate]) -> str:
     """The first footnote of a table of effects: what its columns mean."""
     shares = (
         "Differences of proportions are in percentage points. " if any(is_share(e.scale) for e in estimates) else ""
     )
-    return f"CI, confidence interval. {shares}p values are two-sided and not adjusted for multiplicity."
+    return f"CI, confidence interval. {shares}{adjustment_words(material)}"
 
 
 def used_instead(estimate: Estimate) -> str:

@@ -11,6 +11,7 @@ from equipoise.reporting.consort import statement
 from equipoise.reporting.context import LEADING, Material
 from equipoise.reporting.document import Block, Paragraph, strong
 from equipoise.reporting.missing_rules import rule_sentence
+from equipoise.reporting.multiplicity import adjustment_words
 
 _BESIDE = ("supportive", "sensitivity", "exploratory")
 
@@ -60,7 +61,7 @@ def _statistics(material: Material) -> str:
     if after:
         number = words.capitalized(fmt.count_in_words(after))
         parts.append(f"{number} of all {len(model.analyses)} {'was' if after == 1 else 'were'} not planned beforehand.")
-    parts.append("Intervals are two-sided at 95%; p values are two-sided and not adjusted for multiplicity.")
+    parts.append(f"Intervals are two-sided at 95%. {words.capitalized(adjustment_words(material))}")
     version = material.results.provenance.version
     parts.append(f"Analyses were run by equipoise{f' {version}' if version else ''}.")
     return " ".join(parts)

@@ -28,6 +28,7 @@ from equipoise.reporting.document import (
     code,
 )
 from equipoise.reporting.missing_rules import rule_sentence
+from equipoise.reporting.multiplicity import adjustment_words, cited_for
 from equipoise.reporting.references import GUIDELINES, cited_by, references_for
 
 NOT_KNOWN = "not known"
@@ -215,6 +216,9 @@ def analyses(material: Material) -> list[Block]:
             alpha = f"; two-sided alpha {analysis.alpha_two_sided:g}"
         elif analysis.alpha_one_sided is not None:
             alpha = f"; one-sided alpha {analysis.alpha_one_sided:g}"
+        shared = material.protocol.model.multiplicity
+        if shared is not None and line in shared.names:
+            alpha = "; a hypothesis under the familywise level"
         standing = (
             f"{words.LEVEL_WORDS[analysis.level].lower()}, {'pre-specified' if analysis.prespecified else 'post hoc'}"
         )
@@ -235,12 +239,15 @@ def analyses(material: Material) -> list[Block]:
             )
         )
     columns = (Column("Endpoint"), Column("Method", wide=True), Column("Status"))
+    shared = material.protocol.model.multiplicity
+    unadjusted = "; no adjustment for multiplicity was made" if shared is None else ""
     return [
         Paragraph(
             "All planned analyses were run by equipoise from the records identified in the footer. "
             '"Not estimable" means that the data do not determine the quantity. Intervals are at '
-            "95% unless stated; no adjustment for multiplicity was made."
+            f"95% unless stated{unadjusted}."
         ),
+        *([] if shared is None else [Paragraph(adjustment_words(material))]),
         Table("Analyses", columns, tuple(rows)),
     ]
 
@@ -248,7 +255,7 @@ def analyses(material: Material) -> list[Block]:
 def references(material: Material, answer: Answer | None = None) -> list[Block]:
     """Sources of facts, then methods, numbered; those of the first screen and of blinding too, which no line plans."""
     model = material.protocol.model
-    cited: set[str] = set()
+    cited: set[str] = cited_for(model.multiplicity)
     for estimate in material.results.estimates:
         cited |= cited_by(estimate, model.analyses.get(material.line(estimate)))
     if answer is not None and any(cell.endswith(words.NOT_IN_THE_PLAN) for row in answer.rows for cell in row.cells):

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.design.decisions import RULES
+from equipoise.design.decisions import PLANNED
 from equipoise.design.operating import OperatingCharacteristics, row_values
-from equipoise.design.summary import RowSummary, Share, primary_rows
+from equipoise.design.summary import RowSummary, Share, deciding, hypothesis_rows, primary_rows, rule_name
 from equipoise.foundation.errors import listed
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM
@@ -100,9 +100,12 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
         if summary.significant is not None:
             detail = f"{summary.row.estimator}; Monte Carlo {_limits(summary.significant)}%"
             items.append((f"{_percent(summary.significant, 0)}%", f"{word}, {_label(protocol, summary)}", detail))
-    holm = next((rule for rule in cell.rules if rule.rule == "holm"), None)
-    if holm is not None and len(holm.primaries) > 1:
-        items.append((f"{_percent(holm.all_rejected, 0)}%", "all primaries, by Holm", "familywise level held"))
+    rule = deciding(cell.rules)
+    if rule is not None and len(rule.primaries) > 1:
+        of = "hypotheses" if rule.rule == PLANNED else "primaries"
+        items.append((f"{_percent(rule.all_rejected, 0)}%", f"all {of}, {rule_name(rule)}", "familywise level held"))
+        if rule.rule == PLANNED:
+            items.append((f"{_percent(rule.any_rejected, 0)}%", "one hypothesis or more, by the plan", rule.words))
     total = sum(cell.arm_sizes.values())
     if len(cell.arm_sizes) == 1:
         lead = (
@@ -143,11 +146,12 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
                 )
                 out.append(Figure(f"{title} by {axis}", drawing, note="Vertical lines are Monte Carlo intervals."))
     out += heat_maps(protocol, cells, ids)
+    rules = list(dict.fromkeys(rule.rule for cell in cells for rule in cell.rules))
     columns = (
         Column("Scenario"),
         *(Column(axis, "decimal") for axis in axes),
         *(Column(protocol.endpoint_label(cells[0][id].row.endpoint), "decimal", "%") for id in ids),
-        *(Column(f"{rule}, all", "decimal", "%") for rule in RULES),
+        *(Column(f"{rule}, all", "decimal", "%") for rule in rules),
     )
     rows = tuple(
         Row(
@@ -155,7 +159,7 @@ def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list
                 scenario_label(cell.cell.spec.name),
                 *(f"{cell.cell.grid[axis]:g}" for axis in axes),
                 *(_percent(cell[id].significant) for id in ids),
-                *(_percent(rule.all_rejected) for rule in cell.rules),
+                *(_percent(next((r.all_rejected for r in cell.rules if r.rule == rule), None)) for rule in rules),
             )
         )
         for cell in cells
@@ -258,16 +262,6 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
             "known, that is where no outcome depends on the arm.",
         ),
     )
-    rules = Table(
-        "The decision as a whole",
-        (
-            Column("Rule"),
-            Column("All primaries", "decimal", "%"),
-            Column("Any primary", "decimal", "%"),
-            Column("What it is", wide=True),
-        ),
-        tuple(Row((r.rule, _percent(r.all_rejected), _percent(r.any_rejected), r.words)) for r in cell.rules),
-    )
     warned = [
         f"{s.row.id}: " + ", ".join(f"{slug.replace('-', ' ')} {_percent(share)}%" for slug, share in s.codes.items())
         for s in cell.rows
@@ -277,7 +271,8 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         *([Paragraph(cell.cell.spec.words)] if cell.cell.spec.words else []),
         Paragraph(f"Expected dropout by the last visit: {gone}."),
         *([power] if tests or len(cell.arm_sizes) > 1 else []),
-        *([rules] if cell.rules else []),
+        *([_rules_table(cell)] if cell.rules else []),
+        *_hypotheses(protocol, cell),
         *([estimates] if shown or len(cell.arm_sizes) > 1 else []),
     ]
     if cell.not_drawn:
@@ -288,6 +283,68 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
     if warned:
         blocks += [Paragraph("Shares of replicates in which a fit carries a warning:"), Bullets(tuple(warned))]
     return [*blocks, *_distributions(protocol, cell)]
+
+
+def _rules_table(cell: OperatingCharacteristics) -> Table:
+    """What each decision rule comes to over several hypotheses."""
+    return Table(
+        "The decision as a whole",
+        (
+            Column("Rule"),
+            Column("All", "decimal", "%"),
+            Column("Any", "decimal", "%"),
+            Column("Expected number", "decimal"),
+            Column("Familywise error", "decimal", "%"),
+            Column("What it is", wide=True),
+        ),
+        tuple(
+            Row(
+                (
+                    r.rule,
+                    _percent(r.all_rejected),
+                    _percent(r.any_rejected),
+                    f"{r.expected_rejections:.2f}",
+                    "no true one known" if r.familywise_error is None else _percent(r.familywise_error),
+                    r.words,
+                )
+            )
+            for r in cell.rules
+        ),
+        "Share of trials in which all hypotheses, and any, are rejected",
+        (
+            "Rules are over the primary analyses; that of the plan is over its hypotheses. The familywise error is the "
+            "share of trials that reject a hypothesis that is true in the scenario, as far as that can be told.",
+        ),
+    )
+
+
+def _hypotheses(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
+    """Each hypothesis of the plan's procedure: by itself, and under the familywise level."""
+    rule = next((rule for rule in cell.rules if rule.rule == PLANNED), None)
+    if rule is None:
+        return []
+    by_line = {name: cell.rows[k] for name, k in hypothesis_rows(protocol, tuple(s.row for s in cell.rows)).items()}
+    rows = tuple(
+        Row(
+            (
+                _label(protocol, by_line[name]),
+                _percent(by_line[name].significant),
+                _percent(share),
+                _limits(share),
+                "true" if name in rule.true_nulls else "false, or not known",
+            )
+        )
+        for name, share in zip(rule.primaries, rule.each_rejected, strict=True)
+    )
+    columns = (
+        Column("Hypothesis of no effect"),
+        Column("By itself", "decimal", "%"),
+        Column("By the plan", "decimal", "%"),
+        Column("Monte Carlo", "left", "95%"),
+        Column("In this scenario"),
+    )
+    note = "By itself: at the whole familywise level, two-sided (twice a one-sided one), as if it stood alone."
+    return [Table("Rejections by hypothesis", columns, rows, rule.words, (note,))]
 
 
 def level_table(protocol: Protocol, world: OperatingCharacteristics, null: OperatingCharacteristics) -> list[Block]:

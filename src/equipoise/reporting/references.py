@@ -55,6 +55,29 @@ REFERENCES: Mapping[str, str] = {
     "newcombe-1998": (
         "Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med 1998;17:873-890."
     ),
+    "bretz-2009": (
+        "Bretz F, Maurer W, Brannath W, Posch M. A graphical approach to sequentially rejective multiple test "
+        "procedures. Stat Med 2009;28:586-604."
+    ),
+    "holm-1979": "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
+    "hochberg-1988": (
+        "Hochberg Y. A sharper Bonferroni procedure for multiple tests of significance. Biometrika 1988;75:800-802."
+    ),
+    "hommel-1988": (
+        "Hommel G. A stagewise rejective multiple test procedure based on a modified Bonferroni test. Biometrika "
+        "1988;75:383-386."
+    ),
+    "westfall-krishen-2001": (
+        "Westfall PH, Krishen A. Optimally weighted, fixed sequence and gatekeeper multiple testing procedures. J Stat "
+        "Plan Inference 2001;99:25-40."
+    ),
+    "wiens-dmitrienko-2005": (
+        "Wiens BL, Dmitrienko A. The fallback procedure for evaluating a single family of hypotheses. J Biopharm Stat "
+        "2005;15:929-942."
+    ),
+    "dmitrienko-2008": (
+        "Dmitrienko A, Tamhane AC, Wiens BL. General multistage gatekeeping procedures. Biom J 2008;50:667-677."
+    ),
     "wilson-1927": (
         "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat "
         "Assoc 1927;22:209-212."

@@ -139,6 +139,7 @@ def tables_value(document: Document) -> list[dict[str, Any]]:
 def report_value(material: Material, document: Document) -> dict[str, Any]:
     """What ``results.json`` holds beside the estimates: flow by stage, missed visits, tables, figures."""
     missed = {arm: {"missed": m, "due": due} for arm, (m, due) in missing_visits(material).items()}
+    tested = material.results.multiplicity
     return {
         "flow": [_plain(asdict(flow_counts(mine))) for mine in stages_of(material)],
         "missed_visits": missed,
@@ -148,6 +149,7 @@ def report_value(material: Material, document: Document) -> dict[str, Any]:
             for k, f in enumerate(document.figures, 1)
         ],
         "answer": _answer(document),
+        **({} if tested is None else {"multiplicity": tested.as_dict()}),
     }
 
 

@@ -25,6 +25,7 @@ from equipoise.reporting.document import SIMULATED, Block, Callout, Document, He
 from equipoise.reporting.manuscript import for_a_manuscript
 from equipoise.reporting.missing_data import missing_data, reasons_table
 from equipoise.reporting.rates import rate_blocks
+from equipoise.reporting.multiplicity import multiplicity_blocks
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
 from equipoise.reporting.stages import by_stage
 
@@ -137,6 +138,7 @@ def _results(material: Material) -> list[Block | None]:
         layouts.by_arm_table(material),
         *layouts.factorial_tables(material),
         findings.results_table(material),
+        *multiplicity_blocks(material),
         change_rule(material),
         *course.survival_figures(material),
         findings.times_table(material),

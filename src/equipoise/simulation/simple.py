@@ -119,13 +119,18 @@ def read_simple(
     place = f"assumptions.{name}"
     parameters = dict(settings.parameters)
     extra = Place(parameters, f"{place}.parameters", problems, "S041")
-    extra.known(("effect-factor", "lost"))
+    extra.known(("effect-factor", "lost", "without-effect"))
     factor = extra.number("effect-factor", 1.0)
     attrition = _attrition(protocol, settings.attrition, f"{place}.attrition", problems)
     assumed = [] if settings.attrition is not None or "lost" in parameters else ["nobody is lost"]
     if "lost" in parameters:
         lost = extra.number("lost", read=share, lowest=0, highest=1, expected="a share from 0 to 1")
         attrition = np.full(len(protocol.arm_ids), lost)
+    without_effect = parameters.get("without-effect", ())
+    is_list = isinstance(without_effect, (list, tuple)) and set(without_effect) <= set(settings.simple)
+    if not is_list:
+        found, expected = f"Found {shown(without_effect)}.", f"a list of {listed(settings.simple, limit=30)}"
+        problems.append(Problem("S041", f"{place}.parameters.without-effect", found, expected))
     endpoints = {}
     for id, given in settings.simple.items():
         if id not in protocol.model.endpoints:
@@ -141,7 +146,7 @@ def read_simple(
         before = len(problems)
         made = _Reader(protocol, id, Place(given, f"{place}.simple.{id}", problems, "S041"), attrition).read()
         if made is not None and len(problems) == before:
-            endpoints[id] = made.towards(factor)
+            endpoints[id] = made.towards(0.0 if is_list and id in without_effect else factor)
             assumed += [f"{id}: {words}" for words in made.words]
     between = float(settings.between_endpoints)
     if len(endpoints) > 1:

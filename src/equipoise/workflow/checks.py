@@ -13,6 +13,7 @@ from equipoise.instruments.library import library_names
 from equipoise.protocol import Protocol
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.formulas import formula_problems
+from equipoise.protocol.checks.multiplicity import never_rejected
 from equipoise.protocol.checks.patterns import n_cells
 from equipoise.protocol.language.outcomes import ScoreCriterion
 from equipoise.protocol.text.yaml_lines import Path_
@@ -37,6 +38,7 @@ class CheckReport:
     protocol: Protocol | None
     problems: tuple[Problem, ...]
     n_assurance: int = 0
+    remarks: tuple[Problem, ...] = ()  # of a file that is right: what its author may not have meant
 
     @property
     def ok(self) -> bool:
@@ -52,6 +54,7 @@ class CheckReport:
             "protocol_hash": self.protocol.hash if self.protocol else None,
             "assurance_cases": self.n_assurance,
             "problems": [problem.as_dict() for problem in self.problems],
+            "remarks": [remark.as_dict() for remark in self.remarks],
         }
 
 
@@ -66,7 +69,8 @@ def check_protocol(name_or_path: str | Path) -> CheckReport:
     if not problems:
         problems += check_scenarios(protocol)
         problems += check_assurance(protocol)
-    return CheckReport(str(path), protocol, tuple(problems), len(protocol.model.assurance))
+    remarks = tuple(never_rejected(protocol))
+    return CheckReport(str(path), protocol, tuple(problems), len(protocol.model.assurance), remarks)
 
 
 def check_instruments(protocol: Protocol) -> list[Problem]:

@@ -267,6 +267,9 @@ def write_power(run: PowerRun, folder: Path) -> tuple[Path, ...]:
             "n_without_p": rule.n_without_p,
             "all_if_failed_significant": rule.all_upper,
             "any_if_failed_significant": rule.any_upper,
+            "expected_rejections": rule.expected_rejections,
+            "true_nulls": ";".join(rule.true_nulls),
+            "familywise_error": rule.familywise_error.value if rule.familywise_error else None,
         }
         for cell in run.cells
         for rule in cell.rules

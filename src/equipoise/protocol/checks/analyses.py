@@ -173,7 +173,8 @@ def _analyses(c: Checker) -> None:
             c.refs((*path, "vary", "endpoint"), analysis.vary.endpoint, model.endpoints, "endpoints")
             for position, names in enumerate(analysis.vary.covariates):
                 c.refs((*path, "vary", "covariates", position), names, model.baseline, "baseline")
-        if analysis.level == "primary" and analysis.alpha_two_sided is None and analysis.alpha_one_sided is None:
+        has_level = analysis.alpha_two_sided is not None or analysis.alpha_one_sided is not None
+        if analysis.level == "primary" and not has_level and model.multiplicity is None:
             c.add(
                 "P033",
                 path,

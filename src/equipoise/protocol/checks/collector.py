@@ -19,6 +19,7 @@ RESTS_ON: dict[str, set[str]] = {
     "P027": {"schedule", "assessments"},
     "P028": {"trial", "arms"},
     "P032": {"schedule"},
+    "P033": {"multiplicity"},
     "P034": {"interventions", "arms"},
 }
 

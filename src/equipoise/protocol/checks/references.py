@@ -15,6 +15,8 @@ from equipoise.protocol.checks.collector import Checker, Unread
 from equipoise.protocol.checks.instruments import check_own_instruments
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
+from equipoise.protocol.checks.multiplicity import CODES as MULTIPLICITY_CODES
+from equipoise.protocol.checks.multiplicity import check_multiplicity
 from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention, OtherIntervention
 from equipoise.protocol.language.facts import Fact
 from equipoise.protocol.language.protocol import Protocol, _walk_sourced
@@ -41,6 +43,7 @@ CODES = {
     "P037": "A number that would sort participants into groups.",
     "P038": "A baseline of which nothing is made.",
     **MISSING_CODES,
+    **MULTIPLICITY_CODES,
 }
 
 
@@ -60,6 +63,7 @@ def check_model(protocol: Protocol, unread: Unread | None = None) -> list[Proble
         check_own_instruments,
         check_analysis,
         check_missing,
+        check_multiplicity,
     ):
         step(c)
     return c.problems

@@ -39,6 +39,7 @@ from equipoise.protocol.language.design import (
 from equipoise.protocol.language.endpoints import Endpoint, Use
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
 from equipoise.protocol.language.instruments import OwnInstrument
+from equipoise.protocol.language.multiplicity import Multiplicity
 
 LANGUAGE_VERSION = 2
 # Version 2 differs in defaults alone: where nothing is said, the effect of `time: interaction` is that at the last
@@ -84,6 +85,9 @@ class ProtocolModel(Frozen):
     analysis_sets: Mapping[Id, AnalysisSet] = Field({}, description="Whose data enter an analysis.")
     estimands: Mapping[Id, Estimand] = Field({}, description="The questions.")
     analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, a line each.")
+    multiplicity: Annotated[Multiplicity | None, LATER] = Field(
+        None, description="How one level is shared by several hypotheses; without it p values are not adjusted."
+    )
     published: Mapping[Id, Published] = Field({}, description="Published results, beside which ours will stand.")
     assumptions: Mapping[Id, Assumptions] = Field({}, description="Worlds to simulate, by name.")
     remarks: tuple[Remark, ...] = Field((), description="What a reader of the results should know.")
