@@ -24,8 +24,8 @@ from equipoise.reporting.direction import in_one_direction
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
 from equipoise.reporting.manuscript import for_a_manuscript
 from equipoise.reporting.missing_data import missing_data, reasons_table
-from equipoise.reporting.rates import rate_blocks
 from equipoise.reporting.multiplicity import multiplicity_blocks
+from equipoise.reporting.rates import rate_blocks
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table
 from equipoise.reporting.stages import by_stage
 
