@@ -6,8 +6,8 @@
 ('midazolam', 'ketamine')
 
 The verbs are :func:`read_protocol`, :func:`check_protocol`, :func:`simulate`, :func:`import_records`,
-:func:`read_records`, :func:`analyse`, :func:`report` and :func:`run`. They are loaded when first used, so importing the
-package costs next to nothing.
+:func:`read_records`, :func:`export_records`, :func:`analyse`, :func:`report` and :func:`run`. They are loaded when
+first used, so importing the package costs next to nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from equipoise.protocol.language.protocol import Protocol
     from equipoise.records.records import Records
     from equipoise.workflow.checks import check_protocol
+    from equipoise.workflow.export import export_records
     from equipoise.workflow.library import bundled_protocols, read_protocol
     from equipoise.workflow.verbs import analyse, import_records, report, run, simulate
 
@@ -38,6 +39,7 @@ _PLACES = {
     "analyse": "equipoise.workflow.verbs",
     "bundled_protocols": "equipoise.workflow.library",
     "check_protocol": "equipoise.workflow.checks",
+    "export_records": "equipoise.workflow.export",
     "import_records": "equipoise.workflow.verbs",
     "read_protocol": "equipoise.workflow.library",
     "read_records": "equipoise.exchange.records_files",
@@ -57,6 +59,7 @@ __all__ = [
     "analyse",
     "bundled_protocols",
     "check_protocol",
+    "export_records",
     "import_records",
     "read_protocol",
     "read_records",

@@ -18,7 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def import_files(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="ctn0094 (a folder of tables) or table (a mapping file).")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="ctn0094 (a folder of tables), table (a mapping file), or spss, stata or xpt (a folder of files).",
+        ),
     ],
     where: Annotated[Path, typer.Argument(metavar="DIR|MAPPING", help="The folder, or the mapping file.")],
     out: OutOption,
@@ -32,7 +36,9 @@ def import_files(
 ) -> None:
     """Read a trial's own files into records.
 
-    `ctn0094` reads the harmonised tables of three opioid trials; `table` reads your own CSV files by a mapping file.
+    `ctn0094` reads the harmonised tables of three opioid trials; `table` reads your own files by a mapping file
+    (CSV, SPSS, Stata, SAS, Parquet); `spss`, `stata` and `xpt` read a folder that `equipoise export` wrote, or one
+    whose files and columns are named as tables of records are.
 
     With `--protocol` the records are held against that protocol, and nothing is written unless they fit.
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,8 @@ CODES = {
     "R021": "A column stands twice.",
 }
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 MAX_SHOWN = 20  # problems of one kind that are shown one by one
 
 
@@ -36,6 +39,18 @@ class TextTable:
     columns: tuple[str, ...]
     frame: pl.DataFrame
     lines: NDArray[np.int64]
+
+
+def inert(cell: Any) -> str:
+    """A cell as text that a spreadsheet shows and never works out."""
+    text = "" if cell is None else str(cell)
+    plain = text.replace("\r", " ").replace("\n", " ")
+    return f"'{plain}" if is_formula(plain) else plain
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would work the text out instead of showing it."""
+    return text.startswith(_FORMULA)
 
 
 def read_csv_text(path: Path, *, name: str | None = None) -> tuple[TextTable | None, list[Problem]]:

@@ -9,14 +9,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def inert(cell: Any) -> str:
-    """A cell as text that a spreadsheet shows and never works out."""
-    text = "" if cell is None else str(cell)
-    plain = text.replace("\r", " ").replace("\n", " ")
-    return f"'{plain}" if plain.startswith(_FORMULA) else plain
+from equipoise.exchange.csv import inert
 
 
 def table_file(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:

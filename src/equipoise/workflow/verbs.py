@@ -16,6 +16,8 @@ from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.records_files import read_records, write_records
 from equipoise.exchange.results_files import write_results
+from equipoise.exchange.statistics_files.bring_in import import_export
+from equipoise.exchange.statistics_files.packages import PACKAGES
 from equipoise.foundation.errors import AnalysisError, Problem, RecordsError, UsageError, listed, raise_if_any
 from equipoise.foundation.version import program_version, program_versions
 from equipoise.protocol import Protocol
@@ -53,7 +55,8 @@ def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None
 def import_records(
     source: str, where: str | Path, *, project: int | None = None, protocol: Protocol | None = None
 ) -> Records:
-    """Records from files of others: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file).
+    """Records from files of others: ``ctn0094`` (a folder and a project), ``table`` (a mapping file), or ``spss``,
+    ``stata`` or ``xpt`` (a folder that was exported, or files named as tables of records are).
 
     With a protocol everything that a run of it would refuse is raised, at the lines of the user's own files.
     """
@@ -80,9 +83,13 @@ def import_records(
         records = import_table(where, protocol_hash=protocol.hash, facts=facts_of(protocol))
         require_analysable(protocol, records)
         return records
-    raise UsageError(
-        Problem("U002", "SOURCE", f"Nothing can be imported from {source!r}.", listed(["ctn0094", "table"]))
-    )
+    if source in PACKAGES:
+        records = import_export(where, to=source)
+        if protocol is not None:
+            require_analysable(protocol, records)
+        return records
+    known = listed(["ctn0094", "table", *PACKAGES])
+    raise UsageError(Problem("U002", "SOURCE", f"Nothing can be imported from {source!r}.", known))
 
 
 def require_records(protocol: Protocol, records: Records) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from equipoise.exchange.csv import MAX_SHOWN, TextTable, read_csv_text
+from equipoise.exchange.csv import MAX_SHOWN, TextTable
+from equipoise.exchange.own_tables.files import read_table_file
 from equipoise.exchange.own_tables.mapping_file import (
     NO_ANSWER,
     NOTHING_KNOWN,
@@ -63,7 +64,7 @@ Row = tuple[str, int]  # file and line of a row of records
 def import_table(
     mapping: str | os.PathLike[str], *, protocol_hash: str = "", facts: TrialFacts | None = None
 ) -> Records:
-    """Records from a user's own CSV files, by the mapping file at ``mapping``.
+    """Records from a user's own files, by the mapping file at ``mapping``.
 
     Files are looked for beside the mapping file; with ``facts`` rows are also held against the trial. Raises
     :class:`RecordsError` with every problem of mapping, files, cells and rows.
@@ -108,13 +109,13 @@ class _Work:
         """A file beside the mapping, read once; its problems are told once."""
         if name not in self.files:
             path = self.spec.path.parent / name
-            table, problems = read_csv_text(path)
+            table, problems = read_table_file(path, value_labels=self.spec.value_labels)
             if table is None and problems and problems[0].code == "R014":
                 line = self.spec.lines.of((*at, "file"))
                 found = f"The file {name} is not there." if not path.exists() else problems[0].found
                 hint = "Files are looked for beside the mapping file."
                 problems = [
-                    self.spec.problem("R014", (*at, "file"), found, "a CSV file", hint).at(str(self.spec.path), line)
+                    self.spec.problem("R014", (*at, "file"), found, "a file", hint).at(str(self.spec.path), line)
                 ]
             self.problems += problems
             self.files[name] = table

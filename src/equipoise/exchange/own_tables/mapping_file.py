@@ -123,6 +123,7 @@ class MappingSpec:
     anchor: Anchor | None
     entries: tuple[Entry, ...]
     cut: date | int | None = None  # a date, or a study day: nothing is known, and nothing was due, after it
+    value_labels: bool = False  # of files that label their codes, the labels stand in place of the codes
 
     def problem(self, code: str, at: Where, found: str, expected: str = "", step: str = "") -> Problem:
         """A problem with the mapping file, at its line."""
@@ -213,7 +214,17 @@ class _SpecReader:
             values,
             (),
             "a mapping file",
-            ("equipoise-mapping", "protocol", "description", "origin", "participant-prefix", "anchor", "cut", "tables"),
+            (
+                "equipoise-mapping",
+                "protocol",
+                "description",
+                "origin",
+                "participant-prefix",
+                "value-labels",
+                "anchor",
+                "cut",
+                "tables",
+            ),
             ("equipoise-mapping", "protocol", "tables"),
         )
         version = top.get("equipoise-mapping", VERSION)
@@ -248,6 +259,9 @@ class _SpecReader:
                     self.wrong(
                         "R102", at, "A date becomes a study day by the anchor, and there is none.", "an anchor", hint
                     )
+        value_labels = top.get("value-labels", False)
+        if not isinstance(value_labels, bool):
+            self.wrong("R103", ("value-labels",), f"There is {_shown(value_labels)}.", "true or false")
         cut = self.cut(top)
         protocol = self.string(top, "protocol", ())
         description = self.string(top, "description", (), "records from a user's own tables")
@@ -255,7 +269,17 @@ class _SpecReader:
         if self.problems:
             return None
         return MappingSpec(
-            self.path, self.lines, text, protocol, description, origin, prefix, anchor, tuple(entries), cut
+            self.path,
+            self.lines,
+            text,
+            protocol,
+            description,
+            origin,
+            prefix,
+            anchor,
+            tuple(entries),
+            cut,
+            value_labels is True,
         )
 
     def cut(self, top: Mapping[str, Any]) -> date | int | None:

@@ -1,0 +1,83 @@
+"""Records, and with a protocol what its endpoints came to, as files that SPSS, Stata, SAS, R and others open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from equipoise.exchange.records_files import read_records
+from equipoise.exchange.simulated_column import with_simulated
+from equipoise.exchange.statistics_files.export import Export
+from equipoise.exchange.statistics_files.export import export_records as write_export
+from equipoise.exchange.statistics_files.labelled import YES_NO, Kind, LabelledTable, Variable
+from equipoise.protocol import Protocol
+from equipoise.records import Records
+from equipoise.workflow.endpoints import derive_all
+from equipoise.workflow.library import read_protocol
+
+
+def export_records(
+    records: Records | str | Path,
+    out: str | Path,
+    *,
+    to: str,
+    protocol: Protocol | str | Path | None = None,
+    reasons_missing: bool = False,
+    force: bool = False,
+    told: Callable[[str], None] = lambda text: None,
+) -> Export:
+    """Write ``records`` (or the folder that holds them) as files of ``to``, with labels, a codebook and a map of names.
+
+    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. With ``protocol`` arms and baseline
+    variables carry its labels, and a table ``endpoints`` holds what each of its endpoints came to, by participant and
+    visit. ``reasons_missing`` has SPSS and Stata take samples that were missed, not due or not evaluable for missing,
+    each with its reason. Raises what reading the records raises, and :class:`OutputError` with every value that ``to``
+    cannot hold.
+    """
+    data = records if isinstance(records, Records) else read_records(records)
+    chosen = read_protocol(protocol) if isinstance(protocol, str | Path) else protocol
+    more = [] if chosen is None else [_endpoints(chosen, data)]
+    return write_export(
+        data, out, to=to, protocol=chosen, more=more, reasons_missing=reasons_missing, force=force, told=told
+    )
+
+
+def _endpoints(protocol: Protocol, records: Records) -> LabelledTable:
+    """What every endpoint came to, endpoints and arms labelled as the protocol has them."""
+    table, _ = derive_all(protocol, records)
+    frame = with_simulated("endpoints", table, records.is_simulated)
+    endpoints = [(id, protocol.endpoint_label(id)) for id in protocol.model.endpoints]
+    arms = [(arm, protocol.arm_label(arm)) for arm in protocol.arm_ids]
+    known: dict[str, tuple[Kind, str, str, tuple[tuple[int, str, str], ...]]] = {
+        "participant_id": ("text", "participant", "", ()),
+        "arm": ("coded", "arm allocated", "", _codes(arms)),
+        "endpoint": ("coded", "endpoint", "", _codes(endpoints)),
+        "kind": ("text", "kind of endpoint", "", ()),
+        "visit": ("text", "visit, where the endpoint has one result a visit", "", ()),
+        "week": ("number", "week of the visit", "weeks", ()),
+        "value": ("number", "value; of a yes or no 1 or 0", "", ()),
+        "time": ("number", "time to the event or to the last day without it", "days", ()),
+        "event": ("yes-no", "the event happened", "", YES_NO),
+        "cause": ("text", "what the event was", "", ()),
+        "imputed": ("yes-no", "the value rests on a rule for what is missing", "", YES_NO),
+        "simulated": ("yes-no", "the participant is fictional, made by simulation", "", YES_NO),
+    }
+    variables, columns = [], []
+    for name in frame.columns:
+        kind, label, unit, codes = known.get(name, ("whole", name, "", ()))
+        series = frame[name]
+        if kind == "coded":
+            numbers = {value: float(code) for code, value, _ in codes}
+            columns.append(series.replace_strict(numbers, default=None, return_dtype=pl.Float64))
+        else:
+            columns.append(series.cast(pl.String if kind == "text" else pl.Float64))
+        variables.append(Variable(name, kind, label, unit, codes))
+    words = f"{protocol.id}: endpoints"
+    label = f"SIMULATED {words}" if records.is_simulated else words
+    return LabelledTable("endpoints", label, tuple(variables), pl.DataFrame(columns))
+
+
+def _codes(pairs: list[tuple[str, str]]) -> tuple[tuple[int, str, str], ...]:
+    return tuple((code, value, label) for code, (value, label) in enumerate(pairs, start=1))
