@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 
 runner = CliRunner()
-PAGES = ["start", "tutorials/investigator", "tutorials/statistician", "tutorials/pharmacist"]
+PAGES = ["start", "statistics-files", "tutorials/investigator", "tutorials/statistician", "tutorials/pharmacist"]
 # Commands that install, serve until they are stopped, or open a browser; tried by tests of their own.
 ELSEWHERE = {("pipx", "install"), ("equipoise", "demo"), ("equipoise", "open")}
 
