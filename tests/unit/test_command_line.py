@@ -114,7 +114,8 @@ def test_output_is_not_overwritten_without_force(tmp_path: Path) -> None:
         (["simulate", "ketamine-mbrp-cocaine", "--seed", "1", "--scenario", "nul", "--out", "x"], 6, "null"),
         (["import", "ctn0094", "nowhere", "--project", "51", "--out", "x"], 4, "nowhere"),
         (["import", "ctn0094", "nowhere", "--out", "x"], 2, "--project"),
-        (["import", "spss", "nowhere", "--out", "x"], 2, "ctn0094"),
+        (["import", "excel", "nowhere", "--out", "x"], 2, "ctn0094"),
+        (["import", "spss", "nowhere", "--out", "x"], 4, "no such folder"),
         (["import", "table", "nowhere.yaml", "--out", "x"], 4, "nowhere.yaml"),
     ],
 )
