@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.statistics_files.bring_in import import_export
-from equipoise.exchange.statistics_files.export import KINDS, export_records
+from equipoise.exchange.statistics_files.export import KINDS
 from equipoise.exchange.statistics_files.names import RULES, shortened
 from equipoise.exchange.statistics_files.packages import PACKAGES
 from equipoise.foundation.errors import EquipoiseError, OutputError, RecordsError, UsageError
 from equipoise.records import DataSource, Records
-from equipoise.workflow.export import export_records as export_with_endpoints
+from equipoise.workflow.export import export_records
 from equipoise.workflow.verbs import simulate
 
 SOURCE = DataSource("captured", "made for a test", "trial", "hash", {"at": "2027-06-30T12:34:56+00:00"})
@@ -153,7 +153,7 @@ def test_results_that_are_not_there_can_be_missing_with_their_reason(tmp_path: P
 def test_simulated_data_say_so_in_name_and_label_of_every_file(tmp_path: Path) -> None:
     made = simulate("ketamine-mbrp-cocaine", seed=3)
     for to in KINDS:
-        done = export_with_endpoints(made, tmp_path / to, to=to, protocol="ketamine-mbrp-cocaine")
+        done = export_records(made, tmp_path / to, to=to, protocol="ketamine-mbrp-cocaine")
         assert "endpoints" in done.files
         assert all(file.startswith("simulated-") for file in done.files.values())
         assert "SIMULATED" in (tmp_path / to / "codebook.html").read_text()

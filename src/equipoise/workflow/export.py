@@ -9,9 +9,8 @@ import polars as pl
 
 from equipoise.exchange.records_files import read_records
 from equipoise.exchange.simulated_column import with_simulated
-from equipoise.exchange.statistics_files.export import Export
-from equipoise.exchange.statistics_files.export import export_records as write_export
-from equipoise.exchange.statistics_files.labelled import YES_NO, Kind, LabelledTable, Variable
+from equipoise.exchange.statistics_files.export import Export, write_export
+from equipoise.exchange.statistics_files.labelled import YES_NO, Kind, LabelledTable, Variable, labelled_tables
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.workflow.endpoints import derive_all
@@ -38,10 +37,10 @@ def export_records(
     """
     data = records if isinstance(records, Records) else read_records(records)
     chosen = read_protocol(protocol) if isinstance(protocol, str | Path) else protocol
-    more = [] if chosen is None else [_endpoints(chosen, data)]
-    return write_export(
-        data, out, to=to, protocol=chosen, more=more, reasons_missing=reasons_missing, force=force, told=told
-    )
+    tables = labelled_tables(data, chosen)
+    if chosen is not None:
+        tables.append(_endpoints(chosen, data))
+    return write_export(data, tables, out, to=to, reasons_missing=reasons_missing, force=force, told=told)
 
 
 def _endpoints(protocol: Protocol, records: Records) -> LabelledTable:

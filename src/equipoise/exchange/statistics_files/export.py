@@ -23,7 +23,7 @@ from equipoise.exchange.statistics_files.codebook import (
     names_rows,
     table_as_csv,
 )
-from equipoise.exchange.statistics_files.labelled import LabelledTable, labelled_tables
+from equipoise.exchange.statistics_files.labelled import LabelledTable
 from equipoise.exchange.statistics_files.names import RULES, shortened
 from equipoise.exchange.statistics_files.packages import (
     PACKAGES,
@@ -38,7 +38,6 @@ from equipoise.exchange.statistics_files.packages import (
 from equipoise.exchange.statistics_files.rds import write_rds
 from equipoise.foundation.errors import OutputError, Problem, UsageError, listed, raise_if_any
 from equipoise.foundation.version import program_version
-from equipoise.protocol import Protocol
 from equipoise.records.records import Records
 
 CODES = {
@@ -69,21 +68,19 @@ class Export:
         self.not_carried.append({"table": table, "column": column, "what": what})
 
 
-def export_records(
+def write_export(
     records: Records,
+    tables: Sequence[LabelledTable],
     folder: str | os.PathLike[str],
     *,
     to: str,
-    protocol: Protocol | None = None,
-    more: Sequence[LabelledTable] = (),
     reasons_missing: bool = False,
     force: bool = False,
     told: Callable[[str], None] = lambda text: None,
 ) -> Export:
-    """Write every table of ``records``, and ``more``, as files of ``to``; the folder is there whole or not at all.
+    """Write ``tables``, made of ``records``, as files of ``to``; the folder is there whole or not at all.
 
-    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. With ``protocol`` arms and baseline
-    variables carry its labels. ``reasons_missing`` has SPSS and Stata take results that are not there for missing,
+    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. ``reasons_missing`` has SPSS and Stata take results that are not there for missing,
     each with its reason. Beside the data stand ``codebook.html``, ``codebook.csv``, ``names.csv``, ``not-carried.csv``
     and ``export.json``, by which :func:`~equipoise.exchange.statistics_files.bring_in.import_export` reads the files.
     The same records give the same bytes: heads of files carry the moment of a data cut, or the first of 1970.
@@ -97,7 +94,6 @@ def export_records(
         found = f"Files of {to} have no missing values with reasons."
         hint = "Leave --reasons-as-missing out: results such as missed stay values."
         raise UsageError(Problem("U065", "--reasons-as-missing", found, "--to spss or --to stata", hint))
-    tables = [*labelled_tables(records, protocol), *more]
     work = _Work(to, records, moment_of(records.source.details.get("at")), reasons_missing)
     raise_if_any(OutputError, work.problems_of(tables))
     with OutputFolder(folder, kind="export", force=force, private=records.source.is_private) as partial:
