@@ -80,9 +80,10 @@ def write_export(
 ) -> Export:
     """Write ``tables``, made of ``records``, as files of ``to``; the folder is there whole or not at all.
 
-    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. ``reasons_missing`` has SPSS and Stata take results that are not there for missing,
-    each with its reason. Beside the data stand ``codebook.html``, ``codebook.csv``, ``names.csv``, ``not-carried.csv``
-    and ``export.json``, by which :func:`~equipoise.exchange.statistics_files.bring_in.import_export` reads the files.
+    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. ``reasons_missing`` has SPSS and Stata take
+    results that are not there for missing, each with its reason. Beside the data stand ``codebook.html``,
+    ``codebook.csv``, ``names.csv``, ``not-carried.csv`` and ``export.json``, by which
+    :func:`~equipoise.exchange.statistics_files.bring_in.import_export` reads the files again.
     The same records give the same bytes: heads of files carry the moment of a data cut, or the first of 1970.
 
     Raises :class:`UsageError` (U065), or :class:`OutputError` with every value that the format cannot hold.
