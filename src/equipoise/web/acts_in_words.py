@@ -102,6 +102,7 @@ ACTION_WORDS = {
     "remove-one-time-code": "removed a one-time code",
     "renew-receipts": "renewed the receipts",
     "reopen-screening": "reopened screening",
+    "require-codes": "decided who signs in with a one-time code",
     "reset-passphrase": "gave a new first pass-phrase",
     "restored": "restored a backup",
     "resume": "resumed the trial",
@@ -135,14 +136,90 @@ ACTION_WORDS = {
     "wording": "recorded the site's wording of a questionnaire",
 }
 
+# What stands on a receipt, as a noun; of an action that is not here its own name, where that is one.
+_RECEIPT_WORDS = {
+    "acknowledge-clock": "clock acknowledged",
+    "acknowledge-loss": "loss acknowledged",
+    "activate-site": "site activated",
+    "add-account": "account added",
+    "add-site": "site added",
+    "add-slots": "slots added",
+    "adverse-event-reported": "report of an adverse event made",
+    "adverse-event-update": "adverse event brought up to date",
+    "amend": "amended protocol adopted",
+    "ask-unlock": "unlock asked for",
+    "calendar": "days of the calendar",
+    "close-site": "site closed",
+    "complete": "completion",
+    "consent-electronic": "consent signed",
+    "consent-version": "consent version in force",
+    "correct": "correction",
+    "day-1": "study day 1",
+    "diary-link": "personal link",
+    "diary-link-end": "personal link ended",
+    "disable-account": "account disabled",
+    "discontinue": "treatment discontinued",
+    "dose-given": "dose given",
+    "enrol": "enrolment",
+    "enter-stage": "entry into a stage",
+    "entered-in-error": "taken back, entered in error",
+    "envelope-opened": "allocation from an envelope",
+    "envelopes-reserve": "envelopes set aside",
+    "envelopes-returned": "envelopes taken back",
+    "expire-account": "last day of an account",
+    "freeze": "data frozen",
+    "lift-fence": "fence lifted",
+    "lock": "database locked",
+    "lost": "lost to follow-up",
+    "not-done": "form not done",
+    "one-time-code": "one-time code set up",
+    "open-arms": "unblinding for an analysis",
+    "open-quarantine": "quarantine opened",
+    "passphrase": "pass-phrase changed",
+    "pause": "trial paused",
+    "query": "query asked",
+    "query-answer": "query answered",
+    "query-close": "query closed",
+    "query-reopen": "query asked again",
+    "randomize": "randomization",
+    "redact": "personal data taken out",
+    "release-text": "text released",
+    "remove-one-time-code": "one-time code removed",
+    "renew-receipts": "receipts written again",
+    "reopen-screening": "screening reopened",
+    "require-codes": "roles that sign in with a code",
+    "reset-passphrase": "new pass-phrase",
+    "resume": "trial taken up again",
+    "screen": "screening",
+    "session": "therapy session",
+    "sign": "signature",
+    "sign-off": "signed off",
+    "transfer": "moved to another site",
+    "unblind": "code broken",
+    "unblind-for": "somebody to be told the arm",
+    "unblind-told": "arm told",
+    "unblinded-by-accident": "arm learned by accident",
+    "unfreeze": "data opened again",
+    "unlock": "lock opened",
+    "weight": "body weight",
+    "withdraw": "withdrawal",
+    "wording": "wording of questionnaires",
+}
+
+
+def receipt_words(action: str) -> str:
+    """What was recorded, as a receipt names it."""
+    return _RECEIPT_WORDS.get(action, action.replace("-", " "))
+
+
 # Subjects that say again what the words of the action say.
 _SAID_ALREADY = frozenset(
     {
         *("audit trail", "baseline", "clock", "closing", "consent document", "day 1", "diary", "diary link ended"),
         *("dose sheets", "drug register", "due", "eligibility", "enrolment", "envelopes", "freeze", "found again"),
-        *("held texts", "infusion", "lock", "own diary", "participants", "pause", "progress", "quarantine"),
-        *("randomization", "reading all", "reading eligibility", "receipts", "screening", "signature", "unlock"),
-        *("weight",),
+        *("held texts", "infusion", "lock", "one-time codes", "own diary", "participants", "pause", "progress"),
+        *("quarantine", "randomization", "reading all", "reading eligibility", "receipts", "screening", "signature"),
+        *("unlock", "weight"),
     }
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.rules import forms
 from equipoise.protocol import Protocol
-from equipoise.web.visit_sheet import LEFT_OUT, day_told, field_of, is_same_day
+from equipoise.web.visit_sheet import LEFT_OUT, answer_words, day_told, field_of, is_same_day
 from equipoise.web.words import REASON_WORDS, day_words, time_words
 
 _FEW = 12  # items shown; of a longer questionnaire the first that differ
@@ -35,15 +35,17 @@ def conflicts(request: Any, protocol: Protocol, told: Mapping[str, Any]) -> list
         if made.kind == "daily-use":
             found.append(_days(request, made, one))
         elif "values" in one and one["state"] and made.kind != "event":
-            found.append(_form(request, made, one))
+            found.append(_form(request, made, one, answer_words(protocol, made)))
     return [one for one in found if one is not None]
 
 
-def _form(request: Any, made: forms.Form, theirs: Mapping[str, Any]) -> RecordedMeanwhile | None:
+def _form(
+    request: Any, made: forms.Form, theirs: Mapping[str, Any], answers: Mapping[str, str]
+) -> RecordedMeanwhile | None:
     rows: list[tuple[str, str, str]] = []
     typed: list[tuple[str, str]] = []
     for item in made.items:
-        asked = field_of(made, item)
+        asked = field_of(made, item, answers)
         said = request.POST.get(asked.name, "").strip()
         mine = "" if said == LEFT_OUT else said
         recorded = theirs["values"].get(item.id, "")

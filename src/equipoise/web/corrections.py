@@ -14,7 +14,7 @@ from equipoise.conduct.rules import forms
 from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.protocol import Protocol
 from equipoise.web.fields import Field
-from equipoise.web.visit_sheet import field_of
+from equipoise.web.visit_sheet import answer_words, field_of
 from equipoise.web.words import REASON_WORDS, counted, day_words, joined_words, standing_words, visit_words
 
 SLIPS = (
@@ -163,9 +163,9 @@ def _items(protocol: Protocol, place: Place) -> list[Field]:
         return []
     if made.kind == "vitals":
         made = forms.form_at(protocol, place.form, place.visit)
-    out = []
+    out, words = [], answer_words(protocol, made)
     for item in made.items:
-        one = field_of(made, item)
+        one = field_of(made, item, words)
         one.name, one.label = item.id, item.label
         if one.kind == "line":
             one.kind = "number"

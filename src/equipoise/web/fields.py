@@ -37,6 +37,7 @@ class Field:
     keys: Sequence[str] = ()  # the key of each choice, where it is not a letter of its own
     is_branch: bool = False  # asked under other answers alone
     hidden: bool = False  # not asked as the answers stand, and blank
+    names_arms: bool = False  # asks for a guess of the arm: the names of all arms are on it, for everybody alike
     confirm: str = ""  # the name under which an unusual answer is confirmed
 
     @property

@@ -12,10 +12,9 @@ from django.http import HttpResponse
 
 from equipoise.conduct.actions.permissions import READS_NAMES
 from equipoise.conduct.trial.held_texts import HeldTexts, held_texts
+from equipoise.web.passphrase_again import sent_on
 from equipoise.web.render import render
 from equipoise.web.served import TellingText
-
-_NOT_SENT_ON = frozenset({"csrfmiddlewaretoken", "texts"})
 
 
 def held_for(request: Any) -> HeldTexts | None:
@@ -25,9 +24,7 @@ def held_for(request: Any) -> HeldTexts | None:
 
 def question(request: Any, telling: TellingText) -> HttpResponse:
     """The page that asks: record it, held back, or change the words. Pass-phrases are typed again, never sent along."""
-    names = [name for name in request.POST if name not in _NOT_SENT_ON]
-    secret = [name for name in names if "passphrase" in name]
-    sent = [(name, value) for name in names if name not in secret for value in request.POST.getlist(name)]
+    sent, secret = sent_on((name, value) for name in request.POST for value in request.POST.getlist(name))
     said = [problem.found for problem in telling.problems]
     context = {"title": "Not recorded yet: a text may name a treatment", "said": said, "sent": sent, "secret": secret}
     return render(request, "telling.html", context, status=422)

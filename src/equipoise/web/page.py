@@ -32,7 +32,9 @@ COOKIE = "equipoise-session"
 SERVED = "equipoise.served"
 # What is not there, or is of another site: one page for all of them.
 _NOT_THERE = ("C014", "C530", "C577")
-_CAUSES = ("C007", "C020", "C021", "C022", "C024", "C025", "C026", "C027")
+_CAUSES = ("C007", "C047", "C020", "C021", "C022", "C024", "C025", "C026", "C027")
+# What opens to who has to set up a one-time code first.
+_BEFORE_THE_CODE = frozenset({"one-time-code", "passphrase", "sign-out"})
 PAGES: dict[str, Page] = {}
 
 
@@ -112,6 +114,8 @@ def _admitted(view: Callable[..., HttpResponse], request: Any, name: str, place:
     if not may(name, request.roles):
         LOG.warning("page %s refused to account %s", name, account.account)
         return not_allowed(request, POLICY.get(name, frozenset()))
+    if request.who.needs_code and name not in _BEFORE_THE_CODE:
+        return HttpResponseRedirect("/one-time-code/")
     if "participant" in place:
         _require_known(request, place["participant"])
     if request.tells_arm and served.sessions.is_locked(request.who):

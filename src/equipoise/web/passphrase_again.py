@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -12,6 +13,7 @@ from equipoise.web.render import render
 from equipoise.web.words import problem_words
 
 _LONGEST = 400
+_NOT_SENT_ON = frozenset({"csrfmiddlewaretoken", "texts"})
 WRONG = "This is not your pass-phrase. Type it again."
 
 
@@ -60,14 +62,34 @@ def second_person(request: Any, account: str, typed: str) -> Session:
 
 def unlocked(request: Any) -> HttpResponse:
     """The page that stands where one that tells an arm was locked; the pass-phrase opens it again."""
-    wrong = ""
+    wrong, who = "", request.who
     if request.method == "POST" and "unlock" in request.POST:
         try:
             require_again(request, request.POST.get("passphrase", ""))
-            request.served.sessions.unlock(request.who)
-            return HttpResponseRedirect(request.path, status=303)
+            request.served.sessions.unlock(who)
+            return _typed_before(request, who.typed.pop(request.path, []))
         except ConductError as error:
             wrong = " ".join(problem_words(problem) for problem in error.problems)
-    lost = request.method == "POST" and "unlock" not in request.POST
-    status = 422 if wrong else 403 if lost else 200
-    return render(request, "locked.html", {"title": "Locked", "wrong": wrong, "lost": lost}, status=status)
+    elif request.method == "POST":
+        # in the server's memory alone, with the session: it may tell an arm
+        every = [(name, value) for name in request.POST for value in request.POST.getlist(name)]
+        who.typed[request.path] = [(name, "" if "passphrase" in name else value) for name, value in every]
+    kept = request.path in who.typed
+    status = 422 if wrong else 403 if request.method == "POST" else 200
+    return render(request, "locked.html", {"title": "Locked", "wrong": wrong, "kept": kept}, status=status)
+
+
+def _typed_before(request: Any, typed: list[tuple[str, str]]) -> HttpResponse:
+    """What was sent to the page after it had locked, to be sent now or left; without it the page as it was."""
+    if not typed:
+        return HttpResponseRedirect(request.path, status=303)
+    sent, secret = sent_on(typed)
+    context = {"title": "Not recorded yet", "sent": sent, "secret": secret, "here": request.path}
+    return render(request, "typed_before.html", context)
+
+
+def sent_on(typed: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[str]]:
+    """What a page sends once more for somebody, and the names of the pass-phrases, which are typed again."""
+    fields = [(name, value) for name, value in typed if name not in _NOT_SENT_ON]
+    secret = list(dict.fromkeys(name for name, _ in fields if "passphrase" in name))
+    return [(name, value) for name, value in fields if name not in secret], secret

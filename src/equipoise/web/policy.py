@@ -107,6 +107,7 @@ consent-version        Y   -   -   -   -   -   -   -   -   -   -
 add-account            Y   -   -   -   -   -   -   -   -   -   -
 disable-account        Y   -   -   -   -   -   -   -   -   -   -
 expire-account         Y   -   -   -   -   -   -   -   -   -   -
+require-codes          Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
 pause                  Y   -   -   -   -   -   Y   -   -   -   -
 resume                 Y   -   -   -   -   -   -   -   -   -   -

@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.trial.held_texts import HeldTexts
 from equipoise.conduct.trial.trial import Trial
+from equipoise.web.acts_in_words import receipt_words
 from equipoise.web.words import (
     REASON_WORDS,
     counted,
@@ -108,8 +109,8 @@ def _said(value: Any) -> str:
 def _title(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     if event["action"] in ("visit-forms", "visit", "visit-missed") and "visit" in answer:
         return f"{event['participant']}, {visit_words(answer['visit'])}"
-    words = {"correct": "correction"}.get(event["action"], event["action"].replace("-", " "))
-    return f"{event['participant']}, {words}" if event["participant"] else words.capitalize()
+    words = receipt_words(event["action"])
+    return f"{event['participant']}, {words}" if event["participant"] else words[:1].upper() + words[1:]
 
 
 def _lines(event: Mapping[str, Any]) -> list[dict[str, Any]]:

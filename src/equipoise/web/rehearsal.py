@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from equipoise.conduct.clock import SetClock, zone_of
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
+from equipoise.conduct.rules.dose import OpenSheet, decimal_text, open_sheet
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import EquipoiseError
@@ -392,9 +394,20 @@ class Way:
                 if reading["day"] == given["day"] and reading["minute"] is not None:
                     at = start + (reading["minute"] + 0.5) / 60
                     self.book.at(day, at, lambda reading=reading: self._reading(reading))  # type: ignore[misc]
-            minutes = float(given["minutes"] or 40)
+            sheet = open_sheet(self.book.protocol, given["day"])
+            minutes = float(given["minutes"] or sheet.minutes)
+            self._next_steps(sheet, day, start, minutes)
             why = "" if given["delivered_mg"] == given["planned_mg"] else "asked to stop"
             self.book.at(day, start + minutes / 60, lambda why=why: self.do("nina", "infusion-stop", why=why))  # type: ignore[misc]
+
+    def _next_steps(self, sheet: OpenSheet, day: date, start: float, minutes: float) -> None:
+        """The pump set to the rate of each further step as the one before it ends, unless it has stopped by then."""
+        at = 0.0
+        for before, step in pairwise(sheet.steps):
+            at += float(before.minutes)
+            rate = decimal_text(step.rate_ml_per_hour)
+            if at < minutes:
+                self.book.at(day, start + at / 60, lambda rate=rate: self.do("nina", "infusion-rate", ml_per_hour=rate))  # type: ignore[misc]
 
     def _injection(self, given: dict[str, Any]) -> None:
         """Weight, sheet and check, and the dose given at once; none before the entry, and of the arm's own alone."""

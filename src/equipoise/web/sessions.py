@@ -41,6 +41,8 @@ class SignedIn:
     stays: dict[str, float] = field(default_factory=dict)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     drafts: DraftKey | None = None
+    typed: dict[str, list[tuple[str, str]]] = field(default_factory=dict, repr=False)  # into pages that had locked
+    needs_code: bool = False  # a role of the account signs in with a one-time code, and none is set up
 
     def stop(self) -> None:
         """End by itself: it opens nothing any more, and still seals what was being typed."""

@@ -101,6 +101,7 @@ class Section:
     confirmed: set[str] = field(default_factory=set)
     unit: str = ""
     may_correct: bool = False
+    names_arms: bool = False  # what is recorded is a guess of the arm
     when: Mapping[str, Condition | None] = field(default_factory=dict)  # of each item, under which answers it is asked
     elsewhere: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -166,24 +167,25 @@ def sections_of(protocol: Protocol, told: Mapping[str, Any]) -> list[Section]:
             section.days = _days(made.id, one["days"])
         elif section.state:
             section.by, section.reason = one, one.get("reason", "")
-            section.recorded = _recorded(made, one)
+            section.recorded = _recorded(made, one, answer_words(protocol, made))
+            section.names_arms = made.instrument is not None and made.instrument.id == _GUESS
         else:
-            _ask(section, made)
+            _ask(section, made, answer_words(protocol, made))
         out.append(section)
     return out
 
 
-def _ask(section: Section, made: forms.Form) -> None:
+def _ask(section: Section, made: forms.Form, words: Mapping[str, str]) -> None:
     items = list(made.items)
     if made.kind == "event":
         hint = "“None” is recorded as asked, none. What there was is reported on a page of its own."
         section.fields = [Field(f"{made.id}.told", "Anything since the last visit?", "pick", hint=hint, choices=_ASKED)]
         return
-    whole = all(item.type == "integer" and not item.levels and _boxes(item) for item in items)
+    whole = not words and all(item.type == "integer" and not item.levels and _boxes(item) for item in items)
     section.grid = len(items) >= _GRID and whole and len({(item.lowest, item.highest) for item in items}) == 1
     if section.grid:
         section.low, section.top = int(items[0].lowest or 0), int(items[0].highest or 0)
-    section.fields = [field_of(made, item) for item in items]
+    section.fields = [field_of(made, item, words) for item in items]
     section.when = {item.id: item.when for item in items}
     for one, item in zip(section.fields, items, strict=True):
         one.is_branch = item.when is not None
@@ -193,9 +195,30 @@ def _boxes(item: forms.FormItem) -> bool:
     return item.lowest is not None and item.highest is not None and item.highest - item.lowest < _MOST_BOXES
 
 
-def field_of(made: forms.Form, item: forms.FormItem) -> Field:
-    """The field that asks for one item of a form."""
+_GUESS = "arm-guess"
+_YES_IS_1 = "yes = 1"
+
+
+def answer_words(protocol: Protocol, made: forms.Form) -> dict[str, str]:
+    """Numbers of a form's answers that stand for words: arms, yes and no; empty where numbers are numbers.
+
+    Arms are listed by their names, not in the order in which the protocol has them.
+    """
+    if made.instrument is None:
+        return {}
+    if made.instrument.id == _GUESS:
+        arms = sorted((protocol.arm_label(arm), str(number)) for number, arm in enumerate(protocol.arm_ids, 1))
+        return {"0": "Does not know", **{number: label for label, number in arms}}
+    return {"1": "Yes", "0": "No"} if made.instrument.unit == _YES_IS_1 else {}
+
+
+def field_of(made: forms.Form, item: forms.FormItem, words: Mapping[str, str] | None = None) -> Field:
+    """The field that asks for one item of a form; ``words`` are those of :func:`answer_words`."""
     name, label = f"{made.id}.{item.id}", item.label
+    if words:
+        is_guess = made.instrument is not None and made.instrument.id == _GUESS
+        hint = "Which treatment the person believes it was; whoever answers is not told" if is_guess else _when(item)
+        return Field(name, label, "pick", choices=list(words.items()), hint=hint, names_arms=is_guess)
     if item.type == "yes-no":
         return Field(name, label, "pick", choices=[("yes", "Yes"), ("no", "No")], hint=_when(item))
     if item.choices:
@@ -270,17 +293,17 @@ def cell_words(told: str) -> str:
     return "?" if told == "not known" else told.partition(" ")[0]
 
 
-def _recorded(made: forms.Form, told: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _recorded(made: forms.Form, told: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[str, str]]:
     if "values" not in told:
         return []
     values, missing = told["values"], told["missing"]
     if len(made.items) >= _GRID:
-        words = [(f"{len(values)} answers", "")]
-        return [*words, (f"{len(missing)} left out", "")] if missing else words
+        counts = [(f"{len(values)} answers", "")]
+        return [*counts, (f"{len(missing)} left out", "")] if missing else counts
     out = []
     for item in made.items:
         if item.id in values:
-            said = _BOX_WORDS.get(values[item.id], values[item.id])
+            said = words.get(values[item.id]) or _BOX_WORDS.get(values[item.id], values[item.id])
             out.append((item.label, f"{said} {item.unit}".strip()))
         elif item.id in missing:
             out.append((item.label, REASON_WORDS.get(missing[item.id], missing[item.id]).lower()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -164,13 +165,20 @@ def test_pages_that_tell_an_arm_lock_after_three_minutes_and_a_sent_form_records
     assert client.get("/pharmacy/awake/").status_code == 403
     lost = check(weighed, client)
     assert lost.status_code == 403
-    assert "Nothing was recorded" in words_of(lost)
+    assert "Nothing was recorded yet" in words_of(lost)
     assert state(weighed) == "prepared"
     assert client.post(AT, {"unlock": "1", "passphrase": "no"}).status_code == 422
     refusals = weighed.staged.rows("SELECT refusals FROM account WHERE account = 'phil'")
     assert refusals == [(1,)]
-    assert client.post(AT, {"unlock": "1", "passphrase": PASSPHRASE}).status_code == 303
+    again = client.post(AT, {"unlock": "1", "passphrase": PASSPHRASE})
+    assert "Send it now" in words_of(again)
+    sent = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', again.content.decode()))
+    assert PASSPHRASE not in again.content.decode()
     assert f"{mg} mg" in words_of(client.get(AT))
+    assert state(weighed) == "prepared"
+    sent |= {"passphrase": weighed.passphrase("petra")}
+    assert client.post(AT, sent).status_code == 303
+    assert state(weighed) == "checked"
 
 
 def test_the_register_takes_movements_counts_and_reversals(weighed: Desk) -> None:

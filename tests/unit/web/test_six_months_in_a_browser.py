@@ -15,7 +15,8 @@ SESSIONS = (2, 3, 4, 5, 12, 19, 26, 33)
 # Fills every field that a visit still asks for, as a person would who has all the answers; tells what it left.
 FILL = """() => {
   const left = [];
-  const said = {"urine.cocaine": "negative", "adverse-events.told": "none", "telephone-report.abstinent": "1"};
+  const said = {"urine.cocaine": "negative", "adverse-events.told": "none", "telephone-report.abstinent": "1",
+    "arm-guess.participant": "0", "arm-guess.clinician": "0"};
   const radios = new Set([...document.querySelectorAll('main form.main input[type=radio]')].map(r => r.name));
   for (const name of radios) {
     if (name === 'by') continue;
@@ -27,7 +28,6 @@ FILL = """() => {
     if (/^calendar\\.\\d/.test(box.name)) box.value = 'none';
     else if (box.name === 'craving.score') box.value = '38';
     else if (box.name === 'dissociation.score') box.value = '12';
-    else if (/^arm-guess\\./.test(box.name)) box.value = '0';
     else if (/^[a-z-]+\\.[a-z-]+$/.test(box.name) && !box.value) left.push(box.name);
   }
   return left;

@@ -161,6 +161,7 @@ release-text           -   -   -   -   -   -   Y   -   -   -   -
 remove-one-time-code   Y   -   -   -   -   -   -   -   -   -   -
 renew-receipts         Y   -   -   -   -   -   -   -   -   -   -
 reopen-screening       -   Y   Y   -   -   -   -   -   -   -   -
+require-codes          Y   -   -   -   -   -   -   -   -   -   -
 reset-passphrase       Y   -   -   -   -   -   -   -   -   -   -
 resume                 Y   -   -   -   -   -   -   -   -   -   -
 review-accounts        Y   -   -   -   -   -   -   Y   -   -   -

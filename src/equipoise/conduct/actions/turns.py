@@ -8,6 +8,7 @@ from typing import Any
 
 from equipoise.conduct.rows.find import Rows
 from equipoise.conduct.rows.tables import IN_ERROR, EventRow, FormRow
+from equipoise.conduct.rules.dose_places import GIVEN
 from equipoise.conduct.rules.status import Turn
 
 # Actions that set the standing anew after something was taken back or dated anew: they are no turn themselves.
@@ -46,9 +47,13 @@ def turns_of(rows: Rows, participant: str) -> list[Turn]:
             FormRow, ("state", "date", "first_event"), participant=participant, form="disposition"
         )
     }
+    given = rows.column(FormRow, "first_event", participant=participant, form=GIVEN, state__not=IN_ERROR)
     out = []
     for number, action, day, content in contents_of(rows, participant):
         if action in _RECKONED:
+            continue
+        if action == "dose-given":  # each that stands begins the treatment, whichever was the first
+            out += [Turn(day, number, "begun")] if number in given else []
             continue
         # an event entered after a later one says what it turned by itself: the row holds what the two come to
         for row in [content["turn"]] if "turn" in content else content.get("put", {}).get("participant", []):

@@ -44,7 +44,7 @@ _OFFICE = frozenset(
         *("review-accounts", "add-site", "activate-site", "close-site", "amend", "consent-version", "wording"),
         *("freeze", "unfreeze", "lock", "ask-unlock", "unlock", "pause", "resume", "cut", "copy", "lift-fence"),
         *("acknowledge-loss", "acknowledge-clock", "renew-receipts", "sign-in", "sign-in-refused", "sign-out"),
-        *("refused", "restored", "session-ended", "one-time-code", "remove-one-time-code"),
+        *("refused", "restored", "session-ended", "one-time-code", "remove-one-time-code", "require-codes"),
     }
 )
 # Entries of an answer that may be told, with the word before them.

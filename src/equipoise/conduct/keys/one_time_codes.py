@@ -15,6 +15,9 @@ from threading import Lock
 from typing import Any
 
 from equipoise.conduct.entropy import Entropy
+from equipoise.foundation.errors import ConductError, Problem
+
+CODES = {"C047": "The file of one-time codes is damaged."}
 
 STEP = 30  # seconds of one code
 DIGITS = 6
@@ -80,10 +83,26 @@ class OneTimeCodes:
             return True
 
     def _read(self) -> dict[str, Any]:
+        """Secret and last step by account; C047 where the file is damaged: nobody is let in without a code for it."""
         try:
-            return dict(json.loads(self.file.read_text("utf-8")))
+            rows = json.loads(self.file.read_text("utf-8"))
+            if not all(isinstance(row["secret"], str) and isinstance(row["used"], int) for row in rows.values()):
+                raise ValueError("not secrets by account")
+            return dict(rows)
         except FileNotFoundError:
             return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            found = f"It cannot be read: {error}."
+            raise ConductError(
+                Problem(
+                    "C047",
+                    FILE,
+                    found,
+                    "the file as the program wrote it",
+                    "Put a copy of it back. Without one take it out of the trial's folder: every account then sets its "
+                    "code up anew.",
+                )
+            ) from error
 
     def _write(self, rows: dict[str, Any]) -> None:
         partial = self.file.with_name(f".{FILE}.{os.getpid()}.partial")

@@ -111,6 +111,11 @@ def pharmacy_folder(named: str | os.PathLike[str] | None) -> Path:
     return Path(named or os.environ.get("EQUIPOISE_PHARMACY") or UNNAMED)
 
 
+def is_named(named: str | os.PathLike[str] | None) -> bool:
+    """Whether anybody names the pharmacy's folder."""
+    return pharmacy_folder(named) != UNNAMED
+
+
 def read_vault(path: Path, *, trial: str, mode: str, instance: str, fingerprint: str) -> Vault:
     """The vault of the key file at ``path``; C040 where it is absent or belongs elsewhere."""
     problem = Problem(

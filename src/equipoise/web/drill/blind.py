@@ -7,6 +7,7 @@ is given all that is seen of a randomization must not guess the arm; and pages m
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ def named(world: World) -> list[str]:
     for name, body in world.seen.items():
         if name.startswith((_SHAM, "export copy")) or "protocol" in name:
             continue  # the text of the protocol, which everybody knows, stands in the first event
+        # a guess of the arm is asked by the names of all arms, to everybody alike
+        body = re.sub(rb"<(fieldset|dd|tr) data-names-arms.*?</\1>", b"", body, flags=re.DOTALL)
         low = body.lower()
         if any(word.lower() in low for word in words[:3] + words[6:9]) or any(word in body for word in words):
             out.append(name)

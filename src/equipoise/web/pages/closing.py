@@ -91,7 +91,7 @@ def _steps(told: Mapping[str, Any], links: bool) -> list[dict[str, Any]]:
             [(f"/queries/?query={query}", f"{query}, {who}") for query, who in asked[:40]],
         ),
         _step(
-            "Every randomized participant signed off, as the records stand",
+            "Every participant in the trial signed off, as the records stand",
             f"{signed} of {told['randomized']}. A correction supersedes a signature." if told["randomized"] else "",
             not unsigned,
             f"{len(unsigned)} missing",

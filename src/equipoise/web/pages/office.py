@@ -45,6 +45,19 @@ def _add_account(request: Any, _: str) -> tuple[Field, ...]:
     )
 
 
+def _roles_with_codes(request: Any, _: str) -> tuple[Field, ...]:
+    from equipoise.conduct.actions.administration.account import roles_with_codes
+
+    choices = [(role, role_words([role]).capitalize()) for role in ROLES]
+    now = sorted(roles_with_codes(request.served.trial)) if request.method != "POST" else ()
+    return (Field("roles", "Roles", "several", choices=choices, values=now, hint="None ticked: nobody has to"),)
+
+
+def _no_role(given: dict[str, Any]) -> dict[str, Any]:
+    """No role ticked is a decision too."""
+    return {"roles": [], **given}
+
+
 def _lines(given: dict[str, Any]) -> dict[str, Any]:
     """Fields of several lines as lists of them."""
     for name in ("receipts", "envelopes"):
@@ -177,6 +190,16 @@ OFFICE: tuple[OneAct, ...] = (
         "For who lost the phone: the account signs in by its pass-phrase alone until a code is set up anew.",
         lambda request, _: (_account_field(request),),
         "needed",
+    ),
+    OneAct(
+        "require-codes",
+        "Who signs in with a one-time code",
+        "Decide",
+        "From each one’s next sign-in on. Who has no code yet sets one up, with the phone in hand, before any other "
+        "page opens. Commands ask for none.",
+        _roles_with_codes,
+        "needed",
+        shape=_no_role,
     ),
     OneAct(
         "pause",
@@ -315,7 +338,15 @@ OFFICE: tuple[OneAct, ...] = (
 _HOMES = {
     **dict.fromkeys(("add-site", "activate-site", "close-site", "wording"), "/sites/"),
     **dict.fromkeys(
-        ("add-account", "disable-account", "expire-account", "reset-passphrase", "remove-one-time-code"), "/accounts/"
+        (
+            "add-account",
+            "disable-account",
+            "expire-account",
+            "reset-passphrase",
+            "remove-one-time-code",
+            "require-codes",
+        ),
+        "/accounts/",
     ),
     "consent-version": "/protocol/",
     **dict.fromkeys(

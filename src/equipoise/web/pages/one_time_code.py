@@ -35,6 +35,7 @@ def one_time_code(request: Any) -> HttpResponse:
                 say = "A code is set up. An administrator removes it where the phone was lost."
             elif codes.set_up(account, secret, request.POST.get("code", ""), served.now("").utc):
                 served.do(request.who, "one-time-code")
+                request.who.needs_code = False
                 done = True
             else:
                 say = "That is not the code that the phone shows now. Type the six digits again."
@@ -50,6 +51,7 @@ def one_time_code(request: Any) -> HttpResponse:
             "title": "Not set up: one-time code" if say else "One-time code",
             "say": say,
             "done": done,
+            "needed": request.who.needs_code,
             "is_set": codes.is_set(account),
             "secret": secret,
             "shown": " ".join(secret[k : k + 4] for k in range(0, _SECRET, 4)),

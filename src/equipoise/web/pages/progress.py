@@ -20,18 +20,21 @@ def progress(request: Any) -> HttpResponse:
     told = request.served.do(request.who, "progress").told
     overall = told["overall"][0] if told["overall"] else {}
     sites = told["sites"] if len(told["sites"]) > 1 else []
-    randomized = overall.get("randomized", 0)
+    protocol = request.served.trial.protocol(request.served.trial.protocol_hash)
+    entry = "randomized" if protocol.model.randomization is not None else "enrolled"
+    randomized = overall.get(entry, 0)
     return render(
         request,
         "progress.html",
         {
             "title": "Progress",
             "planned": told["planned"],
+            "entry": entry,
             "randomized": randomized,
             "share": round(100 * randomized / told["planned"]) if told["planned"] else None,
-            "drawing": _drawing(told["months"], told["planned"]),
+            "drawing": _drawing(told["months"], told["planned"], entry),
             "months": [(month_words(month), n, total) for month, n, total in _running(told["months"])],
-            "entered": [_entry(row) for row in (*sites, *told["overall"])],
+            "entered": [_entry(row, entry) for row in (*sites, *told["overall"])],
             "visits": [("All", _rates(told["visits"]))]
             + [(site, _rates(row)) for site, row in told["visits_by_site"].items() if sites],
             "queries": told["queries"],
@@ -46,9 +49,9 @@ def progress(request: Any) -> HttpResponse:
     )
 
 
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("screened", "excluded", "declined", "other", "consented", "eligible", "randomized")
-    return {"site": row["site"], **{name: row.get(name, 0) for name in names}}
+def _entry(row: Mapping[str, Any], entry: str) -> dict[str, Any]:
+    names = ("screened", "excluded", "declined", "other", "consented", "eligible")
+    return {"site": row["site"], **{name: row.get(name, 0) for name in names}, "entered": row.get(entry, 0)}
 
 
 def _rates(row: Mapping[str, int]) -> dict[str, Any]:
@@ -81,8 +84,8 @@ _WIDE, _HIGH, _LEFT, _BASE = 600, 150, 34, 126
 _RIGHT = 90  # room for the words at the end of the lines
 
 
-def _drawing(months: Any, planned: int | None) -> SafeString:
-    """Randomized so far, month by month, as steps, under a line of the number planned."""
+def _drawing(months: Any, planned: int | None, entry: str) -> SafeString:
+    """Who entered so far, month by month, as steps, under a line of the number planned."""
     rows = _running(months)
     if not rows:
         return mark_safe("")
@@ -111,7 +114,7 @@ def _drawing(months: Any, planned: int | None) -> SafeString:
     parts.append(f'<text x="{_LEFT - 6}" y="{y(0) + 4:.1f}" text-anchor="end">0</text>')
     if not planned or abs(y(planned) - y(last)) > 14:
         parts.append(f'<text class="strong" x="{_LEFT + unit * len(rows) + 6:.1f}" y="{y(last) + 4:.1f}">{last}</text>')
-    words = f"Randomized by month: {last} so far" + (f" of {planned} planned." if planned else ".")
+    words = f"{entry.capitalize()} by month: {last} so far" + (f" of {planned} planned." if planned else ".")
     return mark_safe(
         f'<svg class="entered" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" role="img"'
         f' aria-label="{words} The table beside it says the same.">{"".join(parts)}</svg>'

@@ -9,6 +9,7 @@ from django.middleware.csrf import rotate_token
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
+from equipoise.conduct.rows.tables import AccountRow
 from equipoise.foundation.errors import ConductError
 from equipoise.web.page import COOKIE, LOG, page
 from equipoise.web.policy import may
@@ -48,6 +49,7 @@ def sign_in_page(request: Any) -> HttpResponse:
     if served.throttle.waits(address):
         LOG.warning("too many wrong pass-phrases from one address")
         return render(request, "sign_in.html", said, status=429)
+    from equipoise.conduct.actions.administration.account import roles_with_codes
     from equipoise.conduct.actions.sign_in import sign_in
 
     device = f"browser at {address}"
@@ -72,6 +74,10 @@ def sign_in_page(request: Any) -> HttpResponse:
     served.sessions.end(request.COOKIES.get(COOKIE, ""))
     rotate_token(request)
     token = served.sessions.begin(account, device, served.draft_key(account, passphrase))
+    one = served.sessions.find(token)
+    if one is not None and not codes.is_set(account):
+        known = served.trial.first(AccountRow, account=account)
+        one.needs_code = bool(set(known.roles.split(",")) & roles_with_codes(served.trial))
     return _with_session(request, HttpResponseRedirect(to), token)
 
 
@@ -117,7 +123,9 @@ def passphrase(request: Any) -> HttpResponse:
                 key = served.reseal_drafts(who.account, request.POST.get("old", ""), new)
                 served.sessions.end_of(who.account)
                 response = render(request, "passphrase.html", {"done": True, "wrong": []})
-                return _with_session(request, response, served.sessions.begin(who.account, who.device, key))
+                token = served.sessions.begin(who.account, who.device, key)
+                served.sessions.find(token).needs_code = who.needs_code
+                return _with_session(request, response, token)
         except ConductError as error:
             request.served.throttle.failed(request.META.get("REMOTE_ADDR", ""))
             said["wrong"] = [problem_words(problem) for problem in error.problems]

@@ -13,6 +13,7 @@ from equipoise.conduct.keys.credentials import credential_digest, hashed, requir
 from equipoise.conduct.keys.one_time_codes import OneTimeCodes
 from equipoise.conduct.rows.tables import AccountRow, EventRow, SiteRow
 from equipoise.conduct.rules.accounts import check_name, check_roles, joined_roles
+from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
@@ -145,6 +146,34 @@ def one_time_code(act: Act) -> None:
     """Sign in with a one-time code beside the pass-phrase from now on; its secret stands nowhere in the ledger."""
     account = act.session.account
     act.record(subject=f"account {account}", what={"one_time_code": "set up"}, answer={"account": account})
+
+
+# Who knows arms, or gives accounts: these sign in with a code unless an administrator decides otherwise.
+_WITH_CODES = ("administrator", "pharmacist", "unblinded-statistician")
+
+
+def roles_with_codes(trial: Trial) -> frozenset[str]:
+    """Roles that sign in with a one-time code, as an administrator last decided; before that those that know arms or
+    give accounts, and in training none.
+    """
+    decided = trial.first(EventRow, action="require-codes", order=("-number",))
+    if decided is not None:
+        return frozenset(decided.content.get("answer", {}).get("roles", ()))
+    return frozenset() if trial.mode == "training" else frozenset(_WITH_CODES)
+
+
+@action("require-codes", states=ALWAYS, why=True, protocol=False)
+def require_codes(act: Act, roles: list) -> None:
+    """Decide which roles sign in to the pages with a one-time code, all of them named; from each one's next sign-in on.
+
+    Who has none yet sets it up before any other page opens. Commands ask for none: who runs one has the trial's folder
+    before them, where the secrets of the codes lie, so that a code would guard nothing there.
+    """
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown:
+        act.refuse("C111", "roles", f"There is no role {listed(unknown)}.", listed(ROLES))
+    wanted = sorted(set(roles))
+    act.record(subject="one-time codes", what={"codes": "required"}, answer={"roles": wanted})
 
 
 @action("remove-one-time-code", states=ALWAYS, why=True, protocol=False)

@@ -41,7 +41,14 @@ _ADMINISTRATION = frozenset(
             "open-quarantine",
             "release-text",
         ),
-        *("remove-one-time-code", "renew-receipts", "envelopes-reserve", "envelopes-print", "envelopes-returned"),
+        *(
+            "remove-one-time-code",
+            "require-codes",
+            "renew-receipts",
+            "envelopes-reserve",
+            "envelopes-print",
+            "envelopes-returned",
+        ),
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equipoise.conduct.actions.administration.pausing import asked_since_the_lock
 from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
@@ -60,8 +61,7 @@ def read_closing(act: Act) -> None:
             EventRow, ("account", "at", "offset_minutes", "zone", "why"), action=name, order=("-number",), limit=1
         )
     }
-    turned = act.trial.largest(EventRow, "number", action__in=("lock", "unlock")) or 0
-    asked_after = act.trial.first(EventRow, action="ask-unlock", number__above=turned, order=("-number",))
+    asked_after = asked_since_the_lock(act)
     mine = [name for name in unsigned(act) if not sites or at.get(name) in sites]
     act.record(subject="closing", what={"state": act.state.state})
     act.tell(

@@ -38,6 +38,12 @@ def ask_unlock(act: Act) -> None:
     act.later.append(lambda receipt: anchor_of(receipt, act.trial))
 
 
+def asked_since_the_lock(act: Act) -> EventRow | None:
+    """Who asked last that the lock be opened, since it was last closed or opened; ``None`` where nobody did."""
+    turned = act.trial.largest(EventRow, "number", action__in=("lock", "unlock")) or 0
+    return act.trial.first(EventRow, action="ask-unlock", number__above=turned, order=("-number",))
+
+
 @action("unlock", states=("locked",), why=True)
 def unlock(act: Act) -> None:
     """Open a locked database again, as somebody else asked: it is frozen then, for corrections with their reasons.
@@ -45,8 +51,7 @@ def unlock(act: Act) -> None:
     That it was locked stands, and that it was opened; what had been told after the lock is not untold. It is signed and
     locked once more.
     """
-    locked_in = act.trial.largest(EventRow, "number", action__in=("lock", "unlock"))
-    asked = act.trial.first(EventRow, action="ask-unlock", number__above=locked_in, order=("-number",))
+    asked = asked_since_the_lock(act)
     if asked is None:
         act.refuse("C630", "unlock", "Nobody asked for it since the lock.", "two people", "First: ask-unlock --why ...")
     number, asked_by, reason = asked.number, asked.account, asked.why

@@ -13,12 +13,13 @@ from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.repeat import run_again
 from equipoise.conduct.actions.visits.due import everybody, today_at
 from equipoise.conduct.actions.visits.recording import form_of, values_of
+from equipoise.conduct.keys.vault import is_named
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules.dose_places import DOSE_DAY, sheet_form
 from equipoise.conduct.rules.preconditions import check_sheet, check_sheet_holds
 from equipoise.conduct.rules.status import IN_TRIAL, LEFT
 from equipoise.conduct.rules.windows import date_of
-from equipoise.foundation.errors import ConductError, Problem
+from equipoise.foundation.errors import Problem
 
 TO_MAKE = "to make"
 
@@ -77,12 +78,13 @@ def _label(act: Act, visit: str, day: int, values: Mapping[str, str]) -> str:
 
 
 def _gets_one(act: Act, participant: str, day: int) -> bool:
-    """Whether the participant's arm gets something on the day; yes where the pharmacy's folder is not named."""
-    try:
-        arm = act.arm_of(participant)
-    except ConductError:
+    """Whether the participant's arm gets something on the day; yes where the pharmacy's folder is not named.
+
+    A key that is not the trial's, or a slot that does not open, is refused: a list that is too long would hide it.
+    """
+    if act.protocol.model.randomization is not None and not is_named(act.pharmacy):
         return True
-    return rules.is_due(act.protocol, arm, day) is not None
+    return rules.is_due(act.protocol, act.arm_of(participant), day) is not None
 
 
 def _in_the_way(act: Act, visit: str, state: str) -> list[Problem]:

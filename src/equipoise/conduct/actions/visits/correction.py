@@ -65,6 +65,7 @@ WHO = {
     "weight": {"coordinator", "investigator", "infusion"},
     "disposition": {"coordinator", "investigator"},
     RUN: {"infusion"},
+    GIVEN: {"infusion", "investigator"},  # who gives a dose, or answers for it
 }
 
 
@@ -453,7 +454,8 @@ def entered_in_error(
     elif form == GIVEN:
         # what was prepared is not given: its sheet stands checked again, to be given, made anew or cancelled
         sheet = {**answer, "form": DOSE_SHEET, "state": "checked", "reason": ""}
-        rows, answer["sheet"] = joined(rows, {"form": [sheet]}), "checked"
+        standing = _standing_rows(act, [turn for turn in act.turns if turn.number != row.first_event])
+        rows, answer["sheet"] = joined(rows, {"form": [sheet]}, standing), "checked"
     act.record(
         subject=f"{visit} {form}",
         what={"in_error": repeat, **({"duplicate_of": duplicate_of} if duplicate_of else {}), "put": rows},
