@@ -18,6 +18,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
     "How to": (
         "writing-a-protocol",
         "import-your-own",
+        "redcap",
         "statistics-files",
         "shapes-of-data",
         "reading-a-report",

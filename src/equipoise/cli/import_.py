@@ -3,48 +3,143 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from equipoise.cli import import_redcap
 from equipoise.cli.console import console, print_json, print_notes, reported, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption
+from equipoise.foundation.errors import Problem, UsageError, listed
+
+
+class Sources(TyperGroup):
+    """The sources of an import; one that is not there is a problem like any other."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of a source, or the problem (U002) that there is none."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            with reported(as_json="--json" in args):
+                found = f"Nothing can be imported from {args[0]!r}."
+                raise UsageError(Problem("U002", "SOURCE", found, listed(self.commands)))
+        return super().resolve_command(ctx, args)
+
+
+group = typer.Typer(
+    cls=Sources,
+    help="Read a trial's own files into records: a REDCap project, your own files by a mapping file, files of SPSS, "
+    "Stata or SAS, or the harmonised tables of three opioid trials.\n\n"
+    "Examples: `equipoise import redcap dictionary.csv data.csv --out my-trial` and "
+    "`equipoise import table mapping.yaml --protocol trial.yaml --out records`",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HeldAgainst = Annotated[
+    str | None,
+    typer.Option("--protocol", metavar="PROTOCOL", help="Check at once all that a run of this protocol would."),
+]
+OfFiles = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of files.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import")(import_files)
+    """Add the commands."""
+    import_redcap.register(group)
+    app.add_typer(group, name="import")
 
 
-def import_files(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="ctn0094 (a folder of tables), table (a mapping file), or spss, stata or xpt (a folder of files).",
-        ),
-    ],
-    where: Annotated[Path, typer.Argument(metavar="DIR|MAPPING", help="The folder, or the mapping file.")],
+@group.command()
+def table(
+    mapping: Annotated[Path, typer.Argument(metavar="MAPPING", help="The mapping file.")],
     out: OutOption,
-    protocol: Annotated[
-        str | None,
-        typer.Option("--protocol", metavar="PROTOCOL", help="Check at once all that a run of this protocol would."),
-    ] = None,
-    project: Annotated[int | None, typer.Option("--project", help="Of CTN-0094: 27, 30 or 51.")] = None,
+    protocol: HeldAgainst = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a trial's own files into records.
-
-    `ctn0094` reads the harmonised tables of three opioid trials; `table` reads your own files by a mapping file
-    (CSV, SPSS, Stata, SAS, Parquet); `spss`, `stata` and `xpt` read a folder that `equipoise export` wrote, or one
-    whose files and columns are named as tables of records are.
+    """Read your own files (CSV, SPSS, Stata, SAS, Parquet), by a mapping file that says which column is which of ours.
 
     With `--protocol` the records are held against that protocol, and nothing is written unless they fit.
 
-    Examples: `equipoise import ctn0094 tables --project 51 --out xbot-records` and
-    `equipoise import table mapping.yaml --protocol trial.yaml --out records`
+    Example: `equipoise import table mapping.yaml --protocol trial.yaml --out records`
     """
+    _import("table", mapping, out, protocol=protocol, force=force, as_json=as_json)
+
+
+@group.command()
+def ctn0094(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of tables.")],
+    out: OutOption,
+    protocol: HeldAgainst = None,
+    project: Annotated[int | None, typer.Option("--project", help="The trial: 27, 30 or 51.")] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the harmonised tables of three opioid trials (CTN-0094).
+
+    With `--protocol` the records are held against that protocol, and nothing is written unless they fit.
+
+    Example: `equipoise import ctn0094 tables --project 51 --out xbot-records`
+    """
+    _import("ctn0094", folder, out, protocol=protocol, force=force, as_json=as_json, project=project)
+
+
+@group.command()
+def spss(
+    folder: OfFiles,
+    out: OutOption,
+    protocol: HeldAgainst = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a folder of SPSS files that `equipoise export` wrote, or whose files and columns are named as records are.
+
+    Example: `equipoise import spss for-spss --out records`
+    """
+    _import("spss", folder, out, protocol=protocol, force=force, as_json=as_json)
+
+
+@group.command()
+def stata(
+    folder: OfFiles,
+    out: OutOption,
+    protocol: HeldAgainst = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a folder of Stata files that `equipoise export` wrote, or whose files and columns are named as records are.
+
+    Example: `equipoise import stata for-stata --out records`
+    """
+    _import("stata", folder, out, protocol=protocol, force=force, as_json=as_json)
+
+
+@group.command()
+def xpt(
+    folder: OfFiles,
+    out: OutOption,
+    protocol: HeldAgainst = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a folder of SAS transport files that `equipoise export` wrote, or whose files are named as records are.
+
+    Example: `equipoise import xpt for-sas --out records`
+    """
+    _import("xpt", folder, out, protocol=protocol, force=force, as_json=as_json)
+
+
+def _import(
+    source: str,
+    where: Path,
+    out: Path,
+    *,
+    protocol: str | None,
+    force: bool,
+    as_json: bool,
+    project: int | None = None,
+) -> None:
     from equipoise.exchange.output_folder import OutputFolder
     from equipoise.exchange.records_files import write_records
     from equipoise.records.due_visits import find_due_visits

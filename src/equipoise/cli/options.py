@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -19,3 +23,34 @@ ScenarioOption = Annotated[
     str | None, typer.Option("--scenario", help="A named set of the protocol's assumptions; by default the first.")
 ]
 PdfOption = Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write report.pdf.")]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command one of whose parameters is a dataclass of options: each of its fields becomes an option of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in groups:
+            parameters.append(parameter.replace(annotation=hints[name]))
+            continue
+        inner = get_type_hints(groups[name], include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=inner[field.name]
+            )
+            for field in fields(groups[name])
+        ]
+    parameters.sort(key=lambda one: one.kind)
+
+    @wraps(command)
+    def act(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
+        }
+        command(**given, **made)
+
+    act.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    act.__annotations__ = {one.name: one.annotation for one in parameters}
+    del act.__wrapped__
+    return act

@@ -85,8 +85,8 @@ def _other_separator(first: str, file: str) -> list[Problem]:
     return []
 
 
-def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
-    """:func:`read_csv_text` of bytes."""
+def parse_csv(raw: bytes, file: str, *, separator: str | None = None) -> tuple[TextTable | None, list[Problem]]:
+    """:func:`read_csv_text` of bytes; with ``separator`` another sign than the comma parts the cells."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
         text = raw.decode("utf-8")
@@ -103,15 +103,16 @@ def parse_csv(raw: bytes, file: str) -> tuple[TextTable | None, list[Problem]]:
     if not first:
         hint = "Write the names of the columns in the first line."
         return None, [Problem("R019", "", "The first line is empty.", "the names of columns", hint, file=file, line=1)]
-    if other := _other_separator(first, file):
+    if separator is None and (other := _other_separator(first, file)):
         return None, other
+    sign = separator or ","
     if b"\r" in raw and raw.count(b"\r") == raw.count(b"\r\n"):
         raw = raw.replace(b"\r\n", b"\n")
         text = raw.decode("utf-8")
-    quick = _parse_plain(raw, file) if b"\r" not in raw else None
+    quick = _parse_plain(raw, file, sign) if b"\r" not in raw else None
     if quick is not None:
         return quick, []
-    return _parse_any(text, file)
+    return _parse_any(text, file, sign)
 
 
 def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
@@ -136,19 +137,20 @@ def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
     return problems
 
 
-def _parse_plain(raw: bytes, file: str) -> TextTable | None:
-    """The quick way, for text whose every comma and line end stands outside quotes; ``None`` for any other."""
+def _parse_plain(raw: bytes, file: str, separator: str) -> TextTable | None:
+    """The quick way, for text whose quotes stand where cells begin and end; ``None`` for any other."""
     head = raw.split(b"\n", 1)[0].decode("utf-8")
-    header = [name.strip().removeprefix('"').removesuffix('"') for name in head.split(",")]
+    header = [name.strip().removeprefix('"').removesuffix('"') for name in head.split(separator)]
     if any('"' in name for name in header) or _header_problems(header, file):
         return None
     data = np.frombuffer(raw if raw.endswith(b"\n") else raw + b"\n", dtype=np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    commas = np.flatnonzero(data == ord(","))
+    breaks = np.flatnonzero(data == ord("\n"))
+    commas = np.flatnonzero(data == ord(separator))
     quotes = np.flatnonzero(data == ord('"'))
-    if quotes.size and any((np.searchsorted(quotes, marks) % 2).any() for marks in (commas, ends)):
+    if not _quotes_are_plain(data, quotes, separator):
         return None
-    per_line = np.diff(np.searchsorted(commas, ends), prepend=0)
+    ends = _outside(breaks, quotes)
+    per_line = np.diff(np.searchsorted(_outside(commas, quotes), ends), prepend=0)
     if (per_line != len(header) - 1).any() or (np.diff(ends, prepend=-1) == 1).any():
         return None
     if len(ends) == 1:
@@ -161,6 +163,7 @@ def _parse_plain(raw: bytes, file: str) -> TextTable | None:
                 skip_lines=1,
                 new_columns=header,
                 infer_schema=False,
+                separator=separator,
                 quote_char='"' if quotes.size else None,
                 raise_if_empty=False,
             )
@@ -170,17 +173,41 @@ def _parse_plain(raw: bytes, file: str) -> TextTable | None:
         return None
     if quotes.size:
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-    return TextTable(file, tuple(header), frame, np.arange(2, len(ends) + 1, dtype=np.int64))
+    lines = np.searchsorted(breaks, ends[:-1]) + 2  # a row begins on the line after the end of the one before
+    return TextTable(file, tuple(header), frame, lines.astype(np.int64))
 
 
-def _parse_any(text: str, file: str) -> tuple[TextTable | None, list[Problem]]:
+def _outside(marks: NDArray[np.int64], quotes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the marks that stand outside quotes."""
+    return marks[np.searchsorted(quotes, marks) % 2 == 0] if quotes.size else marks
+
+
+def _quotes_are_plain(data: NDArray[np.uint8], quotes: NDArray[np.int64], separator: str) -> bool:
+    """Whether quotes open where a cell begins and close where it ends, but for those that are doubled inside."""
+    if quotes.size % 2:
+        return False
+    opening, closing = quotes[::2], quotes[1::2]
+    before = np.where(opening > 0, data[opening - 1], ord("\n"))
+    after = data[np.minimum(closing + 1, len(data) - 1)]
+    edges = np.array([ord(separator), ord("\n"), ord('"')], dtype=np.uint8)
+    if not (np.isin(before, edges).all() and np.isin(after, edges).all()):
+        return False
+    # a quote beside another is a doubled one only inside a cell: it must close and open there at once
+    doubled_open = before == ord('"')
+    doubled_close = after == ord('"')
+    return bool(
+        (doubled_open[1:] == doubled_close[:-1]).all() and not doubled_open[:1].any() and not doubled_close[-1:].any()
+    )
+
+
+def _parse_any(text: str, file: str, separator: str) -> tuple[TextTable | None, list[Problem]]:
     """The careful way: quotes, line breaks in cells, ragged rows."""
     problems: list[Problem] = []
     rows: list[list[str]] = []
     lines: list[int] = []
     header: list[str] = []
     ragged = 0
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     line = 1
     try:
         for row in reader:

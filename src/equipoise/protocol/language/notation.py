@@ -197,7 +197,9 @@ class ScoreRange(Notation):
         return cls(lowest, highest)
 
     def __str__(self) -> str:
-        return f"{self.lowest:g}..{self.highest:g}" if self.lowest != self.highest else f"{self.lowest:g}"
+        # 15 figures: what is written out is read again, and must be the same range
+        low, high = f"{self.lowest:.15g}", f"{self.highest:.15g}"
+        return f"{low}..{high}" if self.lowest != self.highest else low
 
 
 @dataclass(frozen=True, slots=True)
