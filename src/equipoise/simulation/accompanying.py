@@ -30,7 +30,7 @@ class BaselineParameters:
     age_highest: float = parameter("positive", "oldest, years", 60.0, basis=_OURS)
     female_share: float = parameter("share", "share of women", 0.25, basis=_OURS)
     use_days_mean: float = parameter("positive", "mean days of use in the last 30", 14.0, basis=_OURS)
-    use_days_sd: float = parameter("spread", "standard deviation of it", 6.0, basis=_OURS)
+    use_days_sd: float = parameter("spread", "its standard deviation", 6.0, basis=_OURS)
     use_days_propensity: float = parameter(
         "real", "its correlation with the propensity to use in the trial", 0.4, basis=_OURS
     )
@@ -48,11 +48,11 @@ class AccompanyingParameters:
 
     # Screening.
     screening_failure_share: float = parameter(
-        "share", "share of those screened who are not randomized", 0.38, basis=_OURS
+        "share", "share of people screened who are not randomized", 0.38, basis=_OURS
     )
     screening_reasons: Mapping[str, float] = parameter(
         "shares-by-name",
-        "why not, in proportion; a reason beginning with 'declined' is somebody who did not consent",
+        "reasons for it, in proportion; a reason beginning with 'declined' means no consent",
         {
             "declined to take part": 0.28,
             "did not come back": 0.22,
@@ -61,7 +61,7 @@ class AccompanyingParameters:
             "psychiatric exclusion": 0.14,
             "other substance dependence": 0.08,
         },
-        basis="ours: the exclusion criteria are not known, kinds of reason follow the sister trials",
+        basis="ours: the exclusion criteria are not known; kinds of reason follow the sister trials",
     )
     # Infusion.
     interruption_share: float = parameter("share", "share of infusions interrupted once", 0.04, basis=_OURS)
@@ -93,9 +93,9 @@ class AccompanyingParameters:
     )
     guess_right: Mapping[str, float] = parameter(
         "shares-by-name",
-        "probability that somebody who was given this drug guesses right",
+        "probability that a participant given this drug guesses correctly",
         {"ketamine": 0.85, "midazolam": 0.60},
-        basis="no blinding check is known; infusions that are felt are often guessed, ours",
+        basis="no blinding check is known; infusions with perceptible effects are often guessed; ours",
     )
     guess_none: float = parameter("share", "probability of no guess", 0.15, basis=_OURS)
     infusion_events: Mapping[str, Mapping[str, float]] = parameter(
@@ -137,7 +137,7 @@ class AccompanyingParameters:
     stress_fall: float = parameter("real", "its fall from admission to the last visit", 0.3, basis=_OURS)
     stress_arm: Mapping[str, float] = parameter(
         "reals-by-name",
-        "taken away at every contact after the infusion, by arm",
+        "subtracted at every contact after the infusion, by arm",
         {"ketamine": 0.15},
         basis=_NULL_IN_PAPER,
     )
@@ -160,11 +160,11 @@ class AccompanyingParameters:
         "share", "probability that an outpatient session is held when the visit is attended", 0.94, basis=_OURS
     )
     session_minutes: float = parameter("positive", "mean length of a session, minutes", 60.0, basis="convention")
-    session_minutes_sd: float = parameter("spread", "standard deviation of it", 7.0, basis=_OURS)
+    session_minutes_sd: float = parameter("spread", "its standard deviation", 7.0, basis=_OURS)
     home_practice_daily: float = parameter("positive", "median practice at home, minutes a day", 9.0, basis=_OURS)
     home_practice_sd: float = parameter("spread", "standard deviation of its logarithm", 0.7, basis=_OURS)
     fidelity_mean: float = parameter("probability", "mean rated fidelity to the manual", 0.89, basis=_OURS)
-    fidelity_sd: float = parameter("spread", "standard deviation of it", 0.05, basis=_OURS)
+    fidelity_sd: float = parameter("spread", "its standard deviation", 0.05, basis=_OURS)
     withdrawal_share: float = parameter(
-        "share", "share of those gone who said that they withdraw (others are lost to follow-up)", 0.3, basis=_OURS
+        "share", "share of dropouts who said that they withdraw (others are lost to follow-up)", 0.3, basis=_OURS
     )

@@ -32,13 +32,13 @@ class DayLevelParameters:
     use_first_days                hot         added on the first outpatient day, fading
     first_days_decay              3           days in which that fades to 1/e
     responder_share               pi          share who respond, by arm
-    responder_effect              delta       log-odds of use taken away from who responds
+    responder_effect              delta       log-odds of use subtracted for participants who respond
     responder_fading              fade        days in which that fades to 1/e; None: it lasts
     dropout_log_odds              d0          log-odds of being gone before a visit
     dropout_use                   dU          added with use since the previous planned visit
     dropout_arm                   dA          added, by arm
     dropout_early                 dE          added at the first ``n_early_visits`` visits
-    missed_without_use, _with_use             probability that who stays misses a visit (never the last)
+    missed_without_use, _with_use             probability that a participant who stays misses a visit (never the last)
     urine_sensitivity             sens        by days since the use, same day first
     urine_specificity             spec        of a urine with no use to detect
     under_reporting               u           probability that a day of use is not reported
@@ -52,7 +52,7 @@ class DayLevelParameters:
     six_months_reached                        probability of being reached by telephone
     six_months_log_odds           m0          log-odds of reporting abstinence when reached
     six_months_arm                mA          added, by arm
-    six_months_abstinent          mE          added for who was abstinent at the end of the study
+    six_months_abstinent          mE          added for participants abstinent at the end of the study
     poor_route_counts                         how many have the poorer route by arm, where the scenario fixes it
     ============================  ==========  =========================================================
     """
@@ -71,13 +71,13 @@ class DayLevelParameters:
     )
     first_days_decay: float = parameter("positive", "days in which that fades to 1/e", 3.0)
     responder_share: Mapping[str, float] = parameter("shares-by-arm", "share of participants who respond", symbol="pi")
-    responder_effect: float = parameter("real", "log-odds of use taken away from who responds", symbol="delta")
+    responder_effect: float = parameter("real", "log-odds of use subtracted for participants who respond", symbol="delta")
     dropout_log_odds: float = parameter("real", "log-odds of being gone before a visit", symbol="d0")
     dropout_use: float = parameter("real", "added with any use since the previous planned visit", symbol="dU")
     dropout_arm: Mapping[str, float] = parameter("reals-by-arm", "added by arm", symbol="dA")
     dropout_early: float = parameter("real", "added at the early visits", symbol="dE")
     n_early_visits: int = parameter("count", "how many visits count as early", 2)
-    missed_without_use: float = parameter("share", "probability that who stays misses a visit, without use", 0.04)
+    missed_without_use: float = parameter("share", "probability that a participant who stays misses a visit, without use", 0.04)
     missed_with_use: float = parameter("share", "the same, with use since the previous planned visit", 0.10)
     urine_sensitivity: tuple[float, ...] = parameter(
         "shares",
@@ -104,7 +104,7 @@ class DayLevelParameters:
     six_months_reached: float = parameter("share", "probability of being reached by telephone", 0.95)
     six_months_log_odds: float = parameter("real", "log-odds of reporting abstinence when reached", symbol="m0")
     six_months_arm: Mapping[str, float] = parameter("reals-by-arm", "added by arm", symbol="mA")
-    six_months_abstinent: float = parameter("real", "added for who was abstinent at the end of the study", symbol="mE")
+    six_months_abstinent: float = parameter("real", "added for participants abstinent at the end of the study", symbol="mE")
     responder_fading: float | None = parameter(
         "positive", "days in which the effect on responders fades to 1/e; absent: it lasts", None, symbol="fade"
     )
