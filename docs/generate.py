@@ -62,10 +62,10 @@ def render_errors() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "Every problem is printed as `file:line  code  place`, then what was found, what was expected and what to do; "
-        "all problems of a file come at once. With `--json` they are printed as objects with the keys "
-        "`code`, `file`, `line`, `place`, `found`, `expected` and `next_step`. "
-        "A code never changes its meaning. The exit code of a command goes by the family:",
+        "Every problem is printed as `file:line  code  place`, then what was found, what was expected and "
+        "what to do; all problems of a file are reported at once. With `--json` they are printed as "
+        "objects with the keys `code`, `file`, `line`, `place`, `found`, `expected` and `next_step`. A "
+        "code never changes its meaning. The exit code of a command depends on the family:",
         "",
         "| family | meaning | exit code |",
         "| --- | --- | --- |",
@@ -91,10 +91,10 @@ def render_warnings() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "What an estimate has to say for itself. Several may hold at once; a fit without any has nothing to report. "
-        "Results name them as below; in arrays of fits they are bits of `codes` "
-        "(`equipoise.stats.codes.FitCode`). Where `not-estimable` is set there is no number, and the others say why; "
-        "without it the number stands and the others qualify it.",
+        "Warnings qualify an estimate. Several may apply at once; a fit may have none. Results use the "
+        "names below; in arrays of fits they are bits of `codes` (`equipoise.stats.codes.FitCode`). If "
+        "`not-estimable` is set there is no number, and the others give the reason; otherwise there is a "
+        "number, and the others qualify it.",
         "",
         "| warning | bit | meaning |",
         "| --- | --- | --- |",
@@ -102,8 +102,8 @@ def render_warnings() -> str:
     lines += [f"| `{code.slug}` | {code.bit_length() - 1} | {SENTENCES[code]} |" for code in FitCode if code]
     lines += [
         "",
-        "`nuisance-left-out` is followed by a colon and the names of the levels and covariates. Rows of results carry "
-        "these too, which no single fit has:",
+        "`nuisance-left-out` is followed by a colon and the names of the levels and covariates. Rows of "
+        "results can also carry these, which no single fit has:",
         "",
         "| warning | meaning |",
         "| --- | --- |",
@@ -121,9 +121,10 @@ def render_scales() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "Every estimate and its limits are on one of these scales. Where the last column says so, the standard error "
-        "is that of the natural logarithm of the estimate. A ratio or a difference compares `arm` with `reference`, a "
-        "ratio of odds, hazards or proportions for the `event` named beside it.",
+        "Every estimate and its limits are on one of these scales. If the last column says so, the "
+        "standard error is that of the natural logarithm of the estimate. A ratio or a difference compares "
+        "`arm` with `reference`; a ratio of odds, hazards or proportions is for the `event` named beside "
+        "it.",
         "",
         "| scale | meaning | standard error |",
         "| --- | --- | --- |",
@@ -145,18 +146,20 @@ def render_records() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "What happened in a trial, captured, imported or simulated, stands in these tables. Only `participants` must "
-        "be there. Columns marked with a star may not be empty; a row is known by the columns in italics. Days are "
-        "study days: day 1 is the protocol's anchor, the day before is -1, there is no day 0. An empty cell says that "
-        "nothing is known. The last column but one of each file is `simulated`: true in every row of fictional "
-        "participants. [Importing tables of your own](import-your-own.md) says how your columns become these.",
+        "These tables record what happened in a trial, whether captured, imported or simulated. Only "
+        "`participants` is required. Columns marked with a star may not be empty; the columns in italics "
+        "identify a row. Days are study days: day 1 is the protocol's anchor, the day before is -1, and "
+        "there is no day 0. An empty cell means that nothing is known. The last column but one of each "
+        "file is `simulated`: true in every row of fictional participants. [Importing tables of your "
+        "own](import-your-own.md) explains how your columns are mapped to these.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"One row per {table.row}."]
         if table.extra_columns:
             lines[-1] += (
-                " Any other column is kept beside these: baseline variables, and `day_1_weekday` and `calendar_order` "
-                "where dates were imported (the weekday of day 1, and who began before whom; the dates are not kept)."
+                "Any other column is kept beside these: baseline variables, and `day_1_weekday` and "
+                "`calendar_order` where dates were imported (the weekday of day 1, and the order in which "
+                "participants began; the dates are not kept)."
             )
         lines += ["", "| column | type | values | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
@@ -259,9 +262,9 @@ def render_names() -> str:
         "",
         "This page is generated from the code by `python docs/generate.py`.",
         "",
-        "Every public class, by room, with what it stands for. Words of the field and of the protocol language are in "
-        "the [glossary](../GLOSSARY.md). A name that stands in two rooms is listed in `tests/docs/names_twice.txt`, "
-        "which may only get shorter.",
+        "Every public class, by room, with its meaning. Terms of the field and of the protocol language "
+        "are in the [glossary](../GLOSSARY.md). A name used in two rooms is listed in "
+        "`tests/docs/names_twice.txt`, which may only become shorter.",
     ]
     for room, classes in classes_by_room().items():
         lines += ["", f"## {room}", "", "| name | where | what it is |", "| --- | --- | --- |"]

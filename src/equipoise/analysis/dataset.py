@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CODES = {
-    "A001": "An arm of the comparison has nobody in the analysis set.",
+    "A001": "One arm of the comparison has no participants in the analysis set.",
     "A002": "A covariate is not in the records.",
     "A003": "A covariate has a level that the protocol does not name.",
 }

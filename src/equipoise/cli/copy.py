@@ -13,7 +13,7 @@ from equipoise.cli.options import JsonOption
 from equipoise.cli.trial_options import TrialArgument, passphrase_of
 from equipoise.foundation.errors import Problem, UsageError
 
-CODES = {"U035": "A copy is of one site, or of all."}
+CODES = {"U035": "A copy is for one site or for all."}
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ import typer
 from equipoise.cli.console import console, reported, working
 from equipoise.cli.serve import run_until_stopped
 
-CODES = {"U040": "A rehearsal of nobody, or of more people than are simulated."}
+CODES = {"U040": "The rehearsal has no participants, or more than can be simulated."}
 MOST = 60
 
 

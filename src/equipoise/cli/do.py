@@ -17,7 +17,7 @@ from equipoise.cli.options import JsonOption
 from equipoise.cli.trial_options import PharmacyOption, SafetyOption, TrialArgument, passphrase_of
 from equipoise.foundation.errors import Problem, UsageError
 
-CODES = {"U033": "An argument of an action that is not NAME=VALUE, or a file that cannot be read."}
+CODES = {"U033": "An argument of an action is not NAME=VALUE, or a file cannot be read."}
 
 
 def register(app: typer.Typer) -> None:

@@ -27,7 +27,7 @@ DRILLS = (
     "web",
 )
 _IN_THE_BROWSER = ("blind", "web")
-CODES = {"U034": "A drill that there is not."}
+CODES = {"U034": "Unknown drill."}
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from equipoise.cli.options import JsonOption
 from equipoise.cli.trial_options import TrialArgument, passphrase_of
 from equipoise.foundation.errors import Problem, UsageError, listed, nearest
 
-CODES = {"U038": "A form that the protocol does not have."}
+CODES = {"U038": "The protocol has no such form."}
 
 
 def register(app: typer.Typer) -> None:

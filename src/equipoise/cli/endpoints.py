@@ -23,7 +23,7 @@ WARNINGS = {
     "cells-not-known": "cells of which nothing is known are not counted: the number is a bound",
     "amount-not-recorded": "days of use without an amount are not known",
 }
-CODES = {"U607": "An option of `equipoise endpoints` that does not fit."}
+CODES = {"U607": "An option of `equipoise endpoints` does not apply."}
 group = typer.Typer(
     help="Definitions of endpoints: list and explain the library, score words, derive endpoints on records.\n\n"
     "Example: `equipoise endpoints explain Ab_kosten_1993`",
@@ -75,7 +75,7 @@ def list_definitions(
     n = sum(definition.standing == "as-ctnote" for definition in chosen)
     out.print(
         f"{len(chosen)} definitions, {n} of them as CTNote computes them; where that is debatable, "
-        "NAME--held-right is the variant we hold right."
+        "NAME--held-right is our corrected variant."
     )
 
 
@@ -135,7 +135,7 @@ def explain(
     if definition.standing == "as-ctnote" and definition.counterpart:
         say(f"This is what CTNote computes. We hold {definition.counterpart} right: {definition.why}")
     elif definition.standing == "held-right":
-        say(f"This is the variant we hold right; {definition.counterpart} is what CTNote computes. {definition.why}")
+        say(f"This is our corrected variant; {definition.counterpart} is what CTNote computes. {definition.why}")
     say()
     say(f"Source    {definition.citation}")
     say(f"Over      {' and '.join(definition.on)}: + use, - no use, o missed, * mixed, _ not due")

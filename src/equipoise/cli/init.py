@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.entropy import Entropy
     from equipoise.conduct.trial.create import FirstAccount
 
-CODES = {"U032": "A trial is made for training or for production, with accounts in roles that there are."}
+CODES = {"U032": "A trial is made for training or for production, with accounts in existing roles."}
 
 
 def register(app: typer.Typer) -> None:

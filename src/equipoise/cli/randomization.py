@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from equipoise.randomization.companion import Companion
     from equipoise.randomization.predictability import Predictability
 
-CODES = {"U620": "A parameter of a scheme that cannot be read."}
+CODES = {"U620": "A parameter of a scheme cannot be read."}
 group = typer.Typer(
     help="Allocation lists: seal one, publish its commitment, replay it after lock; what a scheme gives away.\n\n"
     "Example: `equipoise randomization report ketamine-mbrp-cocaine --sites 2`",

@@ -45,4 +45,4 @@ def passphrase_of(account: str, words: str = "pass-phrase") -> str:
     return getpass(f"{words} of {account}: ")
 
 
-CODES = {"U031": "A pass-phrase is needed, and nobody can be asked."}
+CODES = {"U031": "A passphrase is needed, and the program cannot ask for one."}

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from equipoise.foundation.errors import ConductError, Problem
 
-CODES = {"C009": "A clock was set for a trial that is no training, or set to no moment."}
+CODES = {"C009": "The clock was set for a trial that is not for training, or the setting cannot be read."}
 PRACTICE = "EQUIPOISE_CLOCK"
 
 

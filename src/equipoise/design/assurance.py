@@ -18,8 +18,8 @@ from equipoise.stats.design.assurance import NormalPrior, assure_normal, assure_
 from equipoise.stats.design.exact_power import exact_power, fisher_verdicts, towards
 
 CODES = {
-    "D110": "No published result to take as a prior.",
-    "D111": "A replication of fewer participants than arms.",
+    "D110": "There is no published result to use as a prior.",
+    "D111": "The replication has fewer participants than arms.",
 }
 SIZES = (55, 110, 200)
 # Believed of the effect -> what it is in words.

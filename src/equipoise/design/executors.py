@@ -12,8 +12,8 @@ from typing import Any
 from equipoise.foundation.errors import DesignError, Problem
 
 CODES = {
-    "D011": "An executor that cannot be reached.",
-    "D012": "An executor that this program does not have.",
+    "D011": "The executor cannot be reached.",
+    "D012": "The program has no such executor.",
     "D013": "Dask is not installed.",
 }
 SMALLEST_DASK_TASK = 1000  # replicates; below, sending costs more than it saves

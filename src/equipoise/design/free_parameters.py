@@ -24,8 +24,8 @@ from equipoise.simulation.reading import KINDS, parameter_table, plain
 Floats = NDArray[np.float64]
 
 CODES = {
-    "D142": "A parameter that calibration cannot move.",
-    "D143": "A plausible range that cannot be.",
+    "D142": "Calibration cannot change this parameter.",
+    "D143": "Invalid plausible range.",
 }
 EDGE = 2.0  # ends of a range on the scale on which a parameter is moved
 # Without a range of its own a parameter may move so far from where it stands, on that scale.

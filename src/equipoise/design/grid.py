@@ -13,7 +13,7 @@ from equipoise.protocol import Protocol
 from equipoise.simulation.parameters import DayLevelParameters
 from equipoise.simulation.reading import parameter_table
 
-CODES = {"D007": "A grid that cannot be read."}
+CODES = {"D007": "The grid cannot be read."}
 AXES = {
     "n": "participants in all, the arms scaled in proportion",
     "effect": "factor on every effect of the arm: 0 none, 1 as the scenario has it",

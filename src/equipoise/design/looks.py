@@ -29,12 +29,12 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 CODES = {
-    "D101": "Looks out of order.",
-    "D102": "Alpha spent above its total, or spending that falls.",
-    "D103": "A boundary or spending function that does not exist or cannot be used so.",
-    "D104": "A look that the trial cannot reach.",
-    "D105": "An endpoint that cannot be looked at in the interim.",
-    "D106": "Accrual or a delay that cannot be.",
+    "D101": "Interim analyses are out of order.",
+    "D102": "The alpha spent exceeds its total, or the spending decreases.",
+    "D103": "The boundary or spending function does not exist, or cannot be used in this way.",
+    "D104": "The trial cannot reach this interim analysis.",
+    "D105": "Interim analyses of this endpoint are not possible.",
+    "D106": "Invalid accrual or delay.",
 }
 SHAPES = ("binary", "time-to-event")
 

@@ -41,8 +41,8 @@ from equipoise.protocol import Protocol
 from equipoise.simulation.scenario import AnyScenario, Scenario, without_effect
 
 CODES = {
-    "D010": "A number of replicates, a seed or a precision that cannot be.",
-    "D015": "A set of assumptions from which no analysis of the plan can be answered.",
+    "D010": "Invalid number of replicates, seed or precision.",
+    "D015": "The set of assumptions gives no data for any analysis of the plan.",
 }
 # A wanted precision is looked at only here, so that where a run stops does not depend on how it was cut.
 LOOK_EVERY = 1000

@@ -22,10 +22,10 @@ from equipoise.protocol import Protocol
 from equipoise.stats.packing import default_threads
 
 CODES = {
-    "D130": "A target power that no size up to the cap reaches.",
-    "D131": "A target power or a cap that cannot be.",
-    "D132": "An analysis that the plan does not have, or that has no p value.",
-    "D133": "An allocation that cannot be.",
+    "D130": "No sample size up to the maximum reaches the target power.",
+    "D131": "Invalid target power or maximum.",
+    "D132": "The plan has no such analysis, or the analysis has no p value.",
+    "D133": "Invalid allocation.",
 }
 MOST_STEPS = 12
 # Rough sizes first: a tenth of the replicates is enough to know on which side of the target a size lies.

@@ -23,8 +23,8 @@ BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
 CODES = {
-    "D120": "A look that lies outside the trial, or looks out of order.",
-    "D121": "A test or a rule that does not exist.",
+    "D120": "An interim analysis lies outside the trial, or the analyses are out of order.",
+    "D121": "Unknown test or rule.",
 }
 # Test of a table -> what it is in words; both two-sided.
 TESTS = {"fisher": "Fisher's exact test, two-sided", "pooled-z": "pooled z test (chi-square), two-sided"}

@@ -21,7 +21,7 @@ from equipoise.foundation.errors import DesignError, Problem
 
 CODES = {
     "D020": "The folder holds another run.",
-    "D021": "A file of replicates that cannot be read.",
+    "D021": "A file of replicates cannot be read.",
 }
 MANIFEST = "run.json"
 _NAME = re.compile(r"^replicates-(\d+)-(\d+)\.npz$")

@@ -24,8 +24,8 @@ from equipoise.simulation.scenario import AnyScenario
 Floats = NDArray[np.float64]
 
 CODES = {
-    "D140": "No published result that simulated trials could be held against.",
-    "D141": "A target that does not exist.",
+    "D140": "There is no published result with which simulated trials could be compared.",
+    "D141": "Unknown target.",
 }
 KINDS = {"share": "share of an arm", "effect": "effect", "standard-error": "standard error of the effect"}
 # A standard error counts as one unit off when it is wrong by so much (its logarithm).

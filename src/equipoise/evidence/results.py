@@ -14,13 +14,13 @@ from equipoise.evidence.printed import Printed, habit, read_printed
 from equipoise.foundation.errors import Problem, listed, nearest
 
 CODES = {
-    "E001": "A column that a table of published results does not have.",
-    "E002": "A column or a cell that must be there is not.",
-    "E003": "A cell that is no number.",
-    "E004": "A cell that is not among the choices.",
-    "E005": "An id that stands twice.",
-    "E006": "A claim about a result that the table does not have.",
-    "E007": "A result without its denominator, scale, event or reference.",
+    "E001": "A table of published results has no such column.",
+    "E002": "A required column or cell is missing.",
+    "E003": "A cell is not a number.",
+    "E004": "A cell is not among the choices.",
+    "E005": "An id appears twice.",
+    "E006": "A claim is about a result that the table does not have.",
+    "E007": "A result has no denominator, scale, event or reference.",
 }
 
 KINDS = ("result", "baseline", "claim")

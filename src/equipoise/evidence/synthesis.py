@@ -42,14 +42,14 @@ from equipoise.stats.meta.study_intercepts import fit_study_intercepts
 from equipoise.stats.meta.tables import PooledTables, fit_mantel_haenszel, fit_peto, no_answer
 
 CODES = {
-    "E020": "A synthesis of fewer than two studies.",
-    "E021": "A synthesis of results on different scales.",
-    "E022": "A synthesis that holds one trial twice.",
-    "E023": "A synthesis of results with the arms reversed.",
-    "E024": "A synthesis of different events.",
-    "E025": "A result without what a synthesis needs of it: denominator, scale, event, reference, or error.",
-    "E026": "A method or a choice of a synthesis that there is not.",
-    "E027": "No result is left by the choice of outcome or measure.",
+    "E020": "A synthesis needs at least two studies.",
+    "E021": "Results are on different scales.",
+    "E022": "One trial is included twice.",
+    "E023": "The arms of a result are reversed.",
+    "E024": "Results are of different events.",
+    "E025": "A result lacks what a synthesis needs: denominator, scale, event, reference or error.",
+    "E026": "Unknown method or choice.",
+    "E027": "The choice of outcome or measure leaves no result.",
 }
 SCALES = (*COUNT_SCALES, "hazard_ratio", "ratio_of_means", "mean_difference", "standardised_mean_difference")
 METHODS = ("REML", "PM", "DL")

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
-    "R014": "A file is not there or cannot be read.",
+    "R014": "A file does not exist or cannot be read.",
     "R016": "A file is not UTF-8.",
     "R017": "A row has more or fewer cells than the header.",
     "R018": "A file is not a table.",
     "R019": "A file has no header.",
-    "R021": "A column stands twice.",
+    "R021": "A column appears twice.",
 }
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -10,7 +10,7 @@ from equipoise.evidence.statements import Statement, read_statements
 from equipoise.exchange.csv import read_csv_text
 from equipoise.foundation.errors import EvidenceError, Problem, raise_if_any
 
-CODES = {"E010": "A table of published results that cannot be read, or holds no row."}
+CODES = {"E010": "A table of published results cannot be read, or has no rows."}
 
 
 @dataclass(frozen=True)

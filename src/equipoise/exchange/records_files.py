@@ -33,15 +33,15 @@ FORMAT = 1
 MANIFEST = "records.json"
 
 CODES = {
-    "R001": "A table that records do not have.",
-    "R002": "A column that the table does not have.",
-    "R003": "A table stands in two files.",
-    "R010": "The folder of records is not there.",
+    "R001": "Records have no such table.",
+    "R002": "The table has no such column.",
+    "R003": "A table is in two files.",
+    "R010": "The folder of records does not exist.",
     "R011": "The folder has no manifest.",
-    "R012": "The manifest is not one.",
-    "R013": "The manifest is of a format this version does not read.",
-    "R015": "A file that the manifest names is not there.",
-    "R022": "A column whose type files cannot hold.",
+    "R012": "The manifest cannot be read.",
+    "R013": "The manifest has a format that this version does not read.",
+    "R015": "A file named in the manifest does not exist.",
+    "R022": "Files cannot hold the type of a column.",
     "R071": "A file was changed after it was written (a note, not an error).",
 }
 

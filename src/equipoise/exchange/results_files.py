@@ -14,7 +14,7 @@ from equipoise.analysis.estimate import RESULT_KEYS, Estimate
 from equipoise.foundation.errors import OutputError, Problem, RecordsError
 
 CODES = {
-    "O010": "An estimate is not a finite number, and not empty either.",
+    "O010": "An estimate is neither a finite number nor empty.",
     "R080": "A results file cannot be read.",
 }
 

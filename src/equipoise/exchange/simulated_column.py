@@ -15,8 +15,8 @@ from equipoise.foundation.errors import Problem, RecordsError
 SIMULATED = "simulated"
 
 CODES = {
-    "R023": "Rows that contradict what is said of their origin: of fictional participants or not.",
-    "R024": "A column with a name that files keep for themselves.",
+    "R023": "Rows contradict the stated origin of the records: fictional participants or not.",
+    "R024": "The name of a column is reserved.",
 }
 
 _TRUE, _FALSE = ("true", "1"), ("false", "0")

@@ -71,7 +71,7 @@ class EquipoiseError(Exception):
 
 
 class UsageError(EquipoiseError):
-    """The command or the call itself is off (family U)."""
+    """The command or the call itself is wrong (family U)."""
 
     exit_code = 2
     family = "usage"
@@ -106,14 +106,14 @@ class SimulationError(EquipoiseError):
 
 
 class OutputError(EquipoiseError):
-    """Results cannot be written where they were asked for (family O)."""
+    """Results cannot be written to the requested place (family O)."""
 
     exit_code = 7
     family = "output"
 
 
 class DesignError(EquipoiseError):
-    """What a trial can show cannot be worked out as it was asked (family D)."""
+    """The characteristics of a design cannot be calculated as requested (family D)."""
 
     exit_code = 8
     family = "design"
@@ -127,7 +127,7 @@ class RandomizationError(EquipoiseError):
 
 
 class ConductError(EquipoiseError):
-    """The running trial refuses: rights, order of steps, or a ledger that is not whole (family C)."""
+    """The running trial refuses: rights, order of steps, or an incomplete ledger (family C)."""
 
     exit_code = 10
     family = "conduct"

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from equipoise.instruments.instrument import Instrument, Item, MissingRule, ScoreThreshold, SeverityBands
 
-_EVERY_ITEM = MissingRule(Fraction(1), "our assumption: no source read gives a rule")
+_EVERY_ITEM = MissingRule(Fraction(1), "our assumption: no source consulted gives a rule")
 _ALONE = MissingRule(Fraction(1), "a single value cannot be filled in")
 _BY_SOURCE = "the instruction manual of the questionnaires, recalled"
 _NO_LICENCE = "No free licence found: only the total is stored."

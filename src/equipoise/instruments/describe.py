@@ -10,7 +10,7 @@ from equipoise.instruments.library import INSTRUMENTS
 
 _KINDS = {
     "questionnaire": "items that are added up",
-    "score": "a score recorded by itself",
+    "score": "a score recorded on its own",
     "calendar": "a calendar of days",
 }
 
@@ -87,16 +87,17 @@ def render_instruments() -> str:
         "",
         "This page is generated from the library by `python docs/generate.py`.",
         "",
-        "A protocol names an instrument by its id: `assessments: {stress: {type: instrument, instrument: pss-10}}`. "
-        "Records keep the answers in the table `assessments`, one row a participant, visit and item, *before* any item "
-        "is turned round; a score that is recorded by itself is the item `score` or `total`. Answers that an item "
-        "cannot have are refused with their line (`R502`).",
+        "A protocol names an instrument by its id: `assessments: {stress: {type: instrument, instrument: "
+        "pss-10}}`. Records keep the answers in the table `assessments`, one row per participant, visit "
+        "and item, *before* any item is reversed; a score recorded on its own is the item `score` or "
+        "`total`. Answers that an item cannot have are refused with their line (`R502`).",
         "",
-        "Only numbers of items, ranges and keys stand here: the wording of most questionnaires is copyrighted, and "
-        "none of it is kept. Standing is said with each source; *recalled* means that no text of the source was at "
-        "hand when the key was written down, so compare it with your copy before you rely on it.",
+        "The library holds only numbers of items, ranges and scoring keys: the wording of most "
+        "questionnaires is under copyright, and none of it is kept. The status is given with each source; "
+        "*recalled* means that the source was not at hand when the key was written, so compare it with "
+        "your copy before you rely on it.",
         "",
-        "What is not here can be written into the protocol:",
+        "An instrument that is not in the library can be defined in the protocol:",
         "",
         "```yaml",
         "instruments:",
@@ -111,9 +112,10 @@ def render_instruments() -> str:
         "    better: lower",
         "```",
         "",
-        "Items may have answers of their own (`items: {q1: 0..3, q2: {levels: [0, 2, 4]}}`), and `subscales` name "
-        "their items. An instrument of the protocol is scored by the same code as one of the library; the same key "
-        "gives the same numbers. `equipoise instruments explain NAME --protocol P` says what was understood.",
+        "Items may have answers of their own (`items: {q1: 0..3, q2: {levels: [0, 2, 4]}}`), and "
+        "`subscales` name their items. An instrument of the protocol is scored by the same code as one in "
+        "the library; the same key gives the same numbers. `equipoise instruments explain NAME --protocol "
+        "P` shows how it was read.",
         "",
         "| id | name | range | better | reversed items |",
         "| --- | --- | --- | --- | --- |",

@@ -78,7 +78,7 @@ class MissingRule:
         if self.left_out is not None:
             return (
                 f"Scored when at most {self.left_out} of a scale's items {'is' if self.left_out == 1 else 'are'} left "
-                "out: the mean of those given stands for each. A total is the sum of its scales and needs all of them."
+                "out: the mean of those given replaces each. A total is the sum of its scales and needs all of them."
             )
         return (
             f"Scored when at least {float(self.share_needed):.0%} of a scale's items are given: their mean stands for "

@@ -13,9 +13,9 @@ from equipoise.foundation.errors import Problem, UsageError, listed, nearest
 from equipoise.instruments.clinical_scales import CLINICAL_SCALES
 from equipoise.instruments.instrument import Instrument, Item, MissingRule, SeverityBands
 
-CODES = {"U501": "An instrument or version that the library does not have."}
+CODES = {"U501": "The library has no such instrument or version."}
 
-_OURS = "our assumption: no source read gives a rule"
+_OURS = "our assumption: no source consulted gives a rule"
 _THREE_QUARTERS = MissingRule(Fraction(3, 4), _OURS)
 _ALL_NEEDED = MissingRule(Fraction(1), "a single value cannot be filled in")
 

@@ -11,9 +11,9 @@ from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, 
 from equipoise.instruments.instrument import TOTAL, Instrument, Item
 
 CODES = {
-    "R501": "An item that the instrument does not have.",
-    "R502": "A value that the item cannot have.",
-    "R503": "An item given twice at one visit.",
+    "R501": "The instrument has no such item.",
+    "R502": "The item cannot have this value.",
+    "R503": "An item is given twice at one visit.",
 }
 
 SCORE_SCHEMA: dict[str, type[pl.DataType]] = {

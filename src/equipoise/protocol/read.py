@@ -21,12 +21,12 @@ from equipoise.protocol.text.yaml_lines import Lines, Path_, compose_file, compo
 
 CODES = {
     "P010": "A required key is absent.",
-    "P011": "A key that the language does not have.",
-    "P012": "A value of the wrong type.",
-    "P013": "A value that is not among the choices.",
-    "P014": "A number or a list outside its bounds.",
-    "P015": "A notation that cannot be read, or parts that contradict one another.",
-    "P016": "A name that is not in kebab-case.",
+    "P011": "The language has no such key.",
+    "P012": "A value has the wrong type.",
+    "P013": "A value is not among the choices.",
+    "P014": "A number or a list is outside its bounds.",
+    "P015": "A notation cannot be read, or parts contradict one another.",
+    "P016": "A name is not in kebab-case.",
 }
 
 # What stands in for a section that could not be read at all, while the others are checked.

@@ -23,13 +23,13 @@ from equipoise.randomization.plan import PlannedRandomization, planned_randomiza
 from equipoise.randomization.registry import default_parameters, make_scheme
 
 CODES = {
-    "L007": "A list is asked for where arms go by the participants' factors (minimization).",
-    "L008": "The public value that a list awaits is absent, or was not announced.",
-    "L020": "A companion file that cannot be read, or is not whole.",
-    "L021": "A companion that was sealed for another plan.",
-    "L022": "A training companion where production is asked for, or the other way round.",
-    "L023": "A companion file whose content was changed.",
-    "O046": "The companion file is there already.",
+    "L007": "Minimization has no list: arms depend on the participants' factors.",
+    "L008": "The public value that a list needs is missing, or was not announced.",
+    "L020": "A companion file cannot be read, or is incomplete.",
+    "L021": "The companion was sealed for another plan.",
+    "L022": "A training companion is used for production, or the reverse.",
+    "L023": "The content of a companion file was changed.",
+    "O046": "The companion file exists already.",
     "O047": "The companion file cannot be written.",
 }
 _KEYS = (

@@ -15,10 +15,10 @@ from equipoise.randomization.registry import SCHEMES, check_ratio
 CODES = {
     "L001": "The protocol does not randomize.",
     "L002": "The protocol names no scheme.",
-    "L003": "A stratification factor without levels.",
-    "L004": "A stratum that the protocol does not know.",
-    "L005": "A stream that the list does not have.",
-    "L006": "A stream of a fixed total that is used up.",
+    "L003": "A stratification factor has no levels.",
+    "L004": "The protocol has no such stratum.",
+    "L005": "The list has no such stream.",
+    "L006": "A stream with a fixed total is used up.",
 }
 WHOLE_TRIAL = "trial"
 SITE = "site"

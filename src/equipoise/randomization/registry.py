@@ -17,11 +17,11 @@ from equipoise.randomization.scheme import Scheme, reduced
 from equipoise.randomization.wei_urn import WeiUrn
 
 CODES = {
-    "L010": "A scheme that this program does not have.",
-    "L011": "An unequal ratio with a scheme that does not keep it at every position.",
-    "L012": "More arms than the scheme is defined for.",
-    "L013": "A parameter of the scheme that is absent, or out of bounds.",
-    "L014": "A parameter that does not belong to the scheme.",
+    "L010": "The program has no such scheme.",
+    "L011": "The scheme does not keep an unequal ratio at every position.",
+    "L012": "The scheme is not defined for so many arms.",
+    "L013": "A parameter of the scheme is missing, or out of bounds.",
+    "L014": "A parameter does not belong to the scheme.",
 }
 
 

@@ -18,11 +18,11 @@ from equipoise.foundation.errors import Problem, RandomizationError, listed, rai
 from equipoise.randomization.companion import Companion
 
 CODES = {
-    "L030": "A companion that is not the one committed to.",
-    "L031": "A table of allocations that cannot be read.",
-    "L032": "A slot that was skipped.",
-    "L033": "A slot that was given twice, or a participant with two.",
-    "L034": "An allocation that is not the list's.",
+    "L030": "The companion is not the one committed to.",
+    "L031": "A table of allocations cannot be read.",
+    "L032": "A slot was skipped.",
+    "L033": "A slot was assigned twice, or a participant has two.",
+    "L034": "An allocation differs from the list.",
 }
 _NEEDED = ("stream", "slot", "arm")
 _PERSON = "participant_id"

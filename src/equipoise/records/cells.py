@@ -17,15 +17,15 @@ from equipoise.records.schema import REPLICATE, Column, Table
 MAX_SHOWN = 20  # faults of one kind in one column that are shown one by one
 
 CODES = {
-    "R020": "A column that the table needs is absent.",
+    "R020": "A required column is missing.",
     "R030": "A cell is not a whole number.",
     "R031": "A cell is not a number.",
     "R032": "A cell is neither true nor false.",
-    "R033": "A cell is empty where a value must stand.",
+    "R033": "A required cell is empty.",
     "R034": "A value is not among those allowed.",
     "R035": "A value is out of bounds.",
     "R036": "A value is not a finite number.",
-    "R037": "A study day is 0, and there is no day 0.",
+    "R037": "A study day is 0; there is no day 0.",
 }
 
 TYPE_WORDS: dict[type[pl.DataType], str] = {

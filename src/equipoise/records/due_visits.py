@@ -22,7 +22,7 @@ from equipoise.records.schema import ATTENDED, DEATH, MISSED, NEGATIVE, NOT_EVAL
 
 CODES = {
     "R062": "Due visits without a row, which count as missed (a note, not an error).",
-    "R063": "A due visit without a row, where the protocol refuses such records.",
+    "R063": "A due visit has no row, and the protocol refuses such records.",
 }
 
 _STATES = {"missed": MISSED, "not-expected": NOT_EXPECTED, "refused": "refused"}

@@ -10,7 +10,7 @@ from equipoise.foundation.errors import Problem, UsageError
 
 CODES = {
     "U060": "A pandas frame was asked for, and pandas is not installed.",
-    "U061": "A value given as a table is not a frame.",
+    "U061": "A value given as a table is not a data frame.",
 }
 
 

@@ -84,8 +84,10 @@ def _day(name: str = "day", meaning: str = "study day", required: bool = True, l
 def _bounds(what: str) -> tuple[Column, Column]:
     """Between which days something lies that is not known to the day."""
     return (
-        _day(f"{what}_earliest_day", f"first study day that the {what} can be, of a day not known", False, True),
-        _day(f"{what}_latest_day", f"last study day that the {what} can be, of a day not known", False, True),
+        _day(
+            f"{what}_earliest_day", f"earliest possible study day of the {what}, if the day is not known", False, True
+        ),
+        _day(f"{what}_latest_day", f"latest possible study day of the {what}, if the day is not known", False, True),
     )
 
 
@@ -101,8 +103,8 @@ TABLES: dict[str, Table] = {
                 Column("site", pl.String, "site that enrolled the participant"),
                 _day("screened_day", "study day of screening", required=False),
                 Column("consented", pl.Boolean, "gave informed consent", required=True),
-                Column("eligible", pl.Boolean, "met every criterion; empty where not assessed"),
-                Column("ineligible_reason", pl.String, "criterion not met, or other reason not to go on"),
+                Column("eligible", pl.Boolean, "met every criterion; empty if not assessed"),
+                Column("ineligible_reason", pl.String, "criterion not met, or other reason not to continue"),
             ),
             "DM",
             extra_columns=True,
@@ -117,7 +119,7 @@ TABLES: dict[str, Table] = {
                 _day(meaning="study day of randomization", required=False),
                 Column("stratum", pl.String, "stratum as randomized"),
                 Column("arm", pl.String, "arm allocated; empty while blinded"),
-                Column("arm_received", pl.String, "arm whose treatment was given; empty where none was"),
+                Column("arm_received", pl.String, "arm whose treatment was given; empty if none was"),
             ),
             "DM, SE",
         ),
@@ -129,8 +131,8 @@ TABLES: dict[str, Table] = {
                 _id(),
                 Column("visit", pl.String, "visit, as the schedule names it", required=True),
                 _day("target_day", "planned study day", required=False),
-                _day(meaning="study day it took place; empty where missed", required=False),
-                Column("state", pl.String, "what became of it", required=True, choices=VISIT_STATES),
+                _day(meaning="study day it took place; empty if missed", required=False),
+                Column("state", pl.String, "whether it took place", required=True, choices=VISIT_STATES),
             ),
             "SV",
         ),
@@ -156,7 +158,7 @@ TABLES: dict[str, Table] = {
                 _day(),
                 Column("substance", pl.String, "substance asked about", required=True),
                 Column("asked", pl.Boolean, "the day was asked about", required=True),
-                Column("used", pl.Boolean, "use was reported; empty where not asked"),
+                Column("used", pl.Boolean, "use was reported; empty if not asked"),
                 Column("amount", pl.Float64, "amount reported", lowest=0),
                 Column("unit", pl.String, "unit of the amount"),
             ),
@@ -172,7 +174,7 @@ TABLES: dict[str, Table] = {
                 _day(required=False),
                 Column("instrument", pl.String, "instrument, as the library names it", required=True),
                 Column("item", pl.String, "item number, or name of a score", required=True),
-                Column("value", pl.Float64, "value; empty where the item was left out"),
+                Column("value", pl.Float64, "value; empty if the item was left out"),
             ),
             "QS",
         ),
@@ -218,7 +220,7 @@ TABLES: dict[str, Table] = {
                 Column("intervention", pl.String, "therapy, as the protocol names it", required=True),
                 Column("session", pl.Int64, "number of the session, from 1", required=True, lowest=1),
                 _day("planned_day", "planned study day", required=False),
-                _day(meaning="study day it took place; empty where not delivered", required=False),
+                _day(meaning="study day it took place; empty if not delivered", required=False),
                 Column("delivered", pl.Boolean, "the session took place", required=True),
                 Column("minutes", pl.Float64, "length", lowest=0, unit="min"),
                 Column(
@@ -240,8 +242,8 @@ TABLES: dict[str, Table] = {
                 _id(),
                 Column("event", pl.Int64, "number of the event within the participant", required=True, lowest=1),
                 Column("term", pl.String, "event term", required=True),
-                _day("onset_day", "study day of onset, where it is known to the day", required=False),
-                _day("end_day", "study day of resolution, where it is known to the day", required=False),
+                _day("onset_day", "study day of onset, if it is known to the day", required=False),
+                _day("end_day", "study day of resolution, if it is known to the day", required=False),
                 *_bounds("onset"),
                 *_bounds("end"),
                 Column("severity", pl.String, "severity", choices=SEVERITIES),
@@ -258,10 +260,15 @@ TABLES: dict[str, Table] = {
             (
                 _id(),
                 Column("term", pl.String, "what happened, as the protocol names it", required=True),
-                _day(meaning="study day it happened; where it did not, the last day known without it", required=False),
-                Column("happened", pl.Boolean, "it happened; false: known not to have up to that day", required=True),
-                Column("certainty", pl.String, "how sure it is", choices=CERTAINTIES),
-                Column("source", pl.String, "who or what says so"),
+                _day(meaning="study day it happened; if it did not, the last day known without it", required=False),
+                Column(
+                    "happened",
+                    pl.Boolean,
+                    "it happened; false: known not to have happened up to that day",
+                    required=True,
+                ),
+                Column("certainty", pl.String, "how certain it is", choices=CERTAINTIES),
+                Column("source", pl.String, "the person or document that reports it"),
             ),
             "CE",
         ),

@@ -71,13 +71,17 @@ class DayLevelParameters:
     )
     first_days_decay: float = parameter("positive", "days in which that fades to 1/e", 3.0)
     responder_share: Mapping[str, float] = parameter("shares-by-arm", "share of participants who respond", symbol="pi")
-    responder_effect: float = parameter("real", "log-odds of use subtracted for participants who respond", symbol="delta")
+    responder_effect: float = parameter(
+        "real", "log-odds of use subtracted for participants who respond", symbol="delta"
+    )
     dropout_log_odds: float = parameter("real", "log-odds of being gone before a visit", symbol="d0")
     dropout_use: float = parameter("real", "added with any use since the previous planned visit", symbol="dU")
     dropout_arm: Mapping[str, float] = parameter("reals-by-arm", "added by arm", symbol="dA")
     dropout_early: float = parameter("real", "added at the early visits", symbol="dE")
     n_early_visits: int = parameter("count", "how many visits count as early", 2)
-    missed_without_use: float = parameter("share", "probability that a participant who stays misses a visit, without use", 0.04)
+    missed_without_use: float = parameter(
+        "share", "probability that a participant who stays misses a visit, without use", 0.04
+    )
     missed_with_use: float = parameter("share", "the same, with use since the previous planned visit", 0.10)
     urine_sensitivity: tuple[float, ...] = parameter(
         "shares",
@@ -104,7 +108,9 @@ class DayLevelParameters:
     six_months_reached: float = parameter("share", "probability of being reached by telephone", 0.95)
     six_months_log_odds: float = parameter("real", "log-odds of reporting abstinence when reached", symbol="m0")
     six_months_arm: Mapping[str, float] = parameter("reals-by-arm", "added by arm", symbol="mA")
-    six_months_abstinent: float = parameter("real", "added for participants abstinent at the end of the study", symbol="mE")
+    six_months_abstinent: float = parameter(
+        "real", "added for participants abstinent at the end of the study", symbol="mE"
+    )
     responder_fading: float | None = parameter(
         "positive", "days in which the effect on responders fades to 1/e; absent: it lasts", None, symbol="fade"
     )

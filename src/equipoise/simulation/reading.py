@@ -15,13 +15,13 @@ from typing import Any
 from equipoise.foundation.errors import Problem, SimulationError, listed, nearest, raise_if_any
 
 CODES = {
-    "S002": "A parameter that the model does not have.",
-    "S003": "A parameter without a value.",
-    "S004": "A value that the parameter cannot take.",
-    "S005": "A value for an arm that the trial does not have.",
-    "S006": "No value for one of the arms.",
-    "S007": "A parameter given twice.",
-    "S015": "Something other than names with values.",
+    "S002": "The model has no such parameter.",
+    "S003": "A parameter has no value.",
+    "S004": "The parameter cannot have this value.",
+    "S005": "A value is given for an arm that the trial does not have.",
+    "S006": "One of the arms has no value.",
+    "S007": "A parameter is given twice.",
+    "S015": "Names with values are required here.",
 }
 
 KINDS = {

@@ -34,17 +34,17 @@ from equipoise.simulation.simple import SimpleScenario, read_simple
 
 CODES = {
     "S001": "The protocol has no assumptions to simulate from.",
-    "S008": "No set of assumptions of that name.",
-    "S009": "A generative model that this program does not have.",
-    "S010": "An assumption on a baseline variable that cannot be read.",
-    "S011": "Route of use neither as a share nor as counts of the arms.",
-    "S012": "An arm whose number of participants is not known.",
-    "S013": "No series of visits with urine and daily-use calendar.",
-    "S014": "No prognostic baseline variable of two levels.",
-    "S016": "An endpoint of the plan reads what the model does not draw, or draws without an effect.",
-    "S018": "A set of assumptions of another level than is needed.",
-    "S017": "A covariate of the plan that the model does not draw.",
-    "S030": "A randomization that cannot be simulated as the protocol states it.",
+    "S008": "There is no set of assumptions with this name.",
+    "S009": "The program has no such simulation model.",
+    "S010": "An assumption about a baseline variable cannot be read.",
+    "S011": "Route of use is given neither as a proportion nor as counts by arm.",
+    "S012": "The number of participants in an arm is not known.",
+    "S013": "There is no series of visits with urine samples and a daily-use calendar.",
+    "S014": "There is no prognostic baseline variable with two levels.",
+    "S016": "An endpoint of the plan uses something that the model does not simulate, or simulates without an effect.",
+    "S018": "The set of assumptions has another level than is needed.",
+    "S017": "The model does not simulate a covariate of the plan.",
+    "S030": "A randomization cannot be simulated as the protocol states it.",
 }
 DAY_LEVEL = "day-level"
 # Variables of `baseline`, and what their settings are called among the parameters.

@@ -23,10 +23,10 @@ from equipoise.protocol.vocabulary.endpoint_kinds import BINARY
 from equipoise.simulation.quantities import Place, at_day, plain_number, rate_per_day, share, shown
 
 CODES = {
-    "S040": "A set of simple assumptions names what is no endpoint, or one that it cannot draw.",
-    "S041": "A value in a set of simple assumptions that cannot be read, or cannot be.",
-    "S043": "Records are asked of a set of simple assumptions.",
-    "S042": "Shares or rates and loss that cannot both be.",
+    "S040": "A set of simple assumptions names something that is not an endpoint, or one that it cannot simulate.",
+    "S041": "A value in a set of simple assumptions cannot be read, or is impossible.",
+    "S043": "A set of simple assumptions has no records.",
+    "S042": "Proportions or rates are incompatible with the stated loss.",
 }
 Floats = NDArray[np.float64]
 SHARES = ("abstinence", "report", "received", "score-criterion", "finding", "event")

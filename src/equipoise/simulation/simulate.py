@@ -20,7 +20,7 @@ from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
 from equipoise.simulation.simple import SimpleScenario
 from equipoise.simulation.tables import to_tables
 
-CODES = {"U502": "A seed or number of replicates that cannot be."}
+CODES = {"U502": "Invalid seed or number of replicates."}
 
 
 def simulate(

@@ -12,7 +12,7 @@ from equipoise.foundation.errors import Problem, UsageError
 from equipoise.web.application import application
 from equipoise.web.served import Served
 
-CODES = {"U039": "An address that pages may not be served at."}
+CODES = {"U039": "Pages may not be served at this address."}
 THREADS = 32  # most wait: for the write lock, or for a pass-phrase to be hashed, which is done one after another
 
 

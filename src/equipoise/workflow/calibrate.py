@@ -24,9 +24,9 @@ from equipoise.simulation.simple import SimpleScenario
 from equipoise.workflow.library import read_protocol
 
 CODES = {
-    "D145": "A calibration that cannot be written into the protocol's file.",
-    "D146": "A number of replicates or starts that calibration cannot work with.",
-    "O005": "A file is there and would be overwritten.",
+    "D145": "The calibration cannot be written into the protocol's file.",
+    "D146": "Calibration cannot use this number of replicates or starts.",
+    "O005": "The file exists and would be overwritten.",
 }
 FEWEST = 100
 

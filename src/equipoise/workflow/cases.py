@@ -22,8 +22,8 @@ from equipoise.records import DataSource, Records
 from equipoise.records.schema import ATTENDED, MISSED, NEGATIVE, NOT_EVALUABLE, NOT_EXPECTED, POSITIVE
 
 CODES = {
-    "P040": "An endpoint value does not come out as the assurance case says.",
-    "P041": "An analysis set does not hold the assurance case as it says.",
+    "P040": "An assurance case does not give the expected endpoint value.",
+    "P041": "An assurance case is not in the expected analysis set.",
 }
 _RESULTS = {"+": POSITIVE, "-": NEGATIVE, "?": NOT_EVALUABLE}
 

@@ -21,12 +21,12 @@ from equipoise.workflow.cases import check_assurance
 from equipoise.workflow.library import protocol_path, read_protocol
 
 CODES = {
-    "P050": "An instrument that neither the protocol nor the library has.",
-    "P051": "A scale that the instrument does not have.",
-    "P052": "A name that stands for two instruments.",
-    "P053": "An item that the instrument does not have.",
-    "P055": "A criterion that the scores of the instrument cannot be held against.",
-    "P054": "An endpoint takes the other direction of a score as better than its instrument does.",
+    "P050": "Neither the protocol nor the library has this instrument.",
+    "P051": "The instrument has no such scale.",
+    "P052": "A name is used for two instruments.",
+    "P053": "The instrument has no such item.",
+    "P055": "The scores of the instrument cannot be compared with this criterion.",
+    "P054": "An endpoint and its instrument disagree on which direction of a score is better.",
 }
 
 

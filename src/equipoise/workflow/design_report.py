@@ -25,7 +25,7 @@ from equipoise.workflow.library import read_protocol
 from equipoise.workflow.looks import looks, stopping
 from equipoise.workflow.verbs import DEFAULT_SEED
 
-CODES = {"D150": "A design report of a plan without primary analyses."}
+CODES = {"D150": "The plan of a design report has no primary analyses."}
 # Worlds beside the trial as planned; names of changes, or of a set of the protocol.
 WORLDS = (
     "null",

@@ -21,8 +21,8 @@ from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import require_records
 
 CODES = {
-    "O020": "An output file that is there already, or cannot be written.",
-    "U606": "A table of words without the column word.",
+    "O020": "An output file exists already, or cannot be written.",
+    "U606": "A table of patterns has no column word.",
 }
 LONG = ("replicate", "participant_id", "arm", "endpoint", "kind", "visit", "week", "value", "time", "event", "cause")
 

@@ -14,9 +14,9 @@ from equipoise.foundation.printable import unseen
 from equipoise.stats.design.sample_size import two_proportions_size
 
 CODES = {
-    "U070": "An answer that a new protocol cannot be made from.",
-    "U071": "A name that a new protocol cannot have.",
-    "O050": "A file of the new protocol's name is there already, or it cannot be written.",
+    "U070": "A new protocol cannot be made from this answer.",
+    "U071": "A new protocol cannot have this name.",
+    "O050": "A file with the new protocol's name exists already, or cannot be written.",
 }
 SCHEMA_FILE = "equipoise.schema.json"
 # Urine tests tell little of these over a week: participants are asked day by day.

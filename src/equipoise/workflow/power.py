@@ -22,7 +22,7 @@ from equipoise.reporting.power_report import build_power_report
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
 
-CODES = {"D014": "A replay needs one scenario, a replicate that can be, and a folder."}
+CODES = {"D014": "A replay needs one scenario, a valid replicate and a folder."}
 REPLICATES = "replicates"  # folder of the single replicates' numbers
 ROW_KEYS = (
     "scenario",

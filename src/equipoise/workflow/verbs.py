@@ -29,8 +29,8 @@ from equipoise.workflow.library import read_protocol
 
 CODES = {
     "U001": "A run was given both records and a seed, or neither.",
-    "U002": "A source that cannot be imported.",
-    "R070": "The records are of another trial.",
+    "U002": "The source cannot be imported.",
+    "R070": "The records are from another trial.",
 }
 
 Progress = Callable[[str], None]

@@ -19,7 +19,7 @@ from equipoise.foundation.errors import ConductError, listed, raise_if_any
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act, Action
 
-CODES = {"C023": "A text that a spreadsheet would take for a formula."}
+CODES = {"C023": "A spreadsheet would run the text as a formula."}
 _MOST = 10  # absences named one by one; verify names all
 _FORMULA = frozenset("=+-@\t\r")
 # What no wrong clock keeps anybody from, and what says nothing about the time of anything else: reading, signing in,

@@ -18,7 +18,7 @@ from equipoise.foundation.printable import unseen
 if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Action
 
-CODES = {"C028": "A text with control characters, line feeds or marks of direction."}
+CODES = {"C028": "A text has control characters, line feeds or direction marks."}
 
 _LARGEST = 2**63 - 1  # of a whole number in a database
 _FILES = {"amend": ("text",), "wording": ("text",), "consent-document": ("text",)}

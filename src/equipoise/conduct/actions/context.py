@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 CODES = {
-    "C014": "There is no such participant at the account's sites.",
+    "C014": "The account's sites have no such participant.",
     "C016": "A reason is needed.",
     "C019": "The site is not active.",
 }

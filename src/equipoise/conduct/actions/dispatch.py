@@ -32,10 +32,10 @@ from equipoise.foundation.errors import ConductError, Problem, UsageError, liste
 from equipoise.foundation.version import program_version
 
 CODES = {
-    "C013": "The account may not do this.",
-    "C017": "The state of the trial does not allow it.",
-    "C018": "The ledger is shorter than a receipt, or differs from it: nothing is randomized.",
-    "U030": "An action that there is not, or arguments that it does not take.",
+    "C013": "This account may not do this.",
+    "C017": "The state of the trial does not allow this.",
+    "C018": "The ledger is shorter than a receipt, or differs from it: randomization stops.",
+    "U030": "Unknown action, or arguments that it does not take.",
 }
 
 

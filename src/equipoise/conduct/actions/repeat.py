@@ -22,8 +22,8 @@ from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError, Problem
 
 CODES = {
-    "C015": "A request was repeated with other content.",
-    "C029": "A request was repeated, and its private part cannot be compared any more.",
+    "C015": "A request was repeated with different content.",
+    "C029": "A request was repeated, and its private part can no longer be compared.",
 }
 
 

@@ -18,8 +18,8 @@ from equipoise.foundation.printable import escaped
 from equipoise.foundation.version import program_version
 
 CODES = {
-    "C010": "The account or its pass-phrase is not right, or the account is not in use.",
-    "C011": "Too many wrong pass-phrases: the account waits.",
+    "C010": "The account or its passphrase is wrong, or the account is disabled.",
+    "C011": "Too many wrong passphrases: the account is locked for a while.",
 }
 
 TRIES = 5

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
 
 CODES = {
-    "C621": "A signature over records that are signed already, not complete or not there.",
-    "C625": "A meaning of a signature that there is not, or that is not this role's.",
+    "C621": "The records are signed already, incomplete or absent.",
+    "C625": "Unknown meaning of a signature, or one that this role may not use.",
 }
 # What a signature can mean (21 CFR 11.50), and the roles that may mean it.
 MEANINGS = {

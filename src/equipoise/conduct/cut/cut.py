@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Trial
 
 CODES = {
-    "C623": "An unblinded cut before the lock, and no unblinding for analysis is recorded.",
-    "C648": "A sham cut of a trial that randomizes nobody.",
+    "C623": "An unblinded cut before the lock needs a recorded unblinding for analysis.",
+    "C648": "A sham cut of a trial that does not randomize.",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from equipoise.conduct.keys.quarantine import Quarantine
     from equipoise.conduct.trial.trial import Trial
 
-CODES = {"C622": "A cut of a moment that has not passed, or before which nothing was recorded."}
+CODES = {"C622": "A cut needs a past moment by which something was recorded."}
 
 Row = dict[str, Any]
 

@@ -34,9 +34,9 @@ from equipoise.foundation.errors import ConductError, OutputError, Problem
 from equipoise.foundation.version import program_version
 
 CODES = {
-    "C070": "A backup that cannot be read, or was changed.",
-    "C071": "A backup that does not verify: it does not count.",
-    "O031": "The file for a backup, or the folder for a restored trial, is there already, or cannot be written.",
+    "C070": "A backup cannot be read, or was changed.",
+    "C071": "A backup does not verify and cannot be used.",
+    "O031": "The file for a backup, or the folder for a restored trial, exists already, or cannot be written.",
 }
 TABLES_KEPT = ("event", "sealed_event", "slot", "ledger_head", "credential", *TABLES)
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Config
 
 CODES = {
-    "C074": "A copy of the ledger cannot be read, is not whole, or was changed.",
-    "C075": "The ledger does not hold what a copy of it holds.",
+    "C074": "A copy of the ledger cannot be read, is incomplete, or was changed.",
+    "C075": "The ledger lacks what a copy of it holds.",
     "C076": "A copy of the ledger belongs to another trial, mode or site.",
     "O033": "A copy of the ledger cannot be written.",
 }

@@ -64,17 +64,17 @@ if TYPE_CHECKING:
     from equipoise.conduct.keys.vault import Vault
 
 CODES = {
-    "C060": "An event is missing, or stands twice or out of order.",
-    "C061": "An event is not as it was recorded.",
+    "C060": "An event is missing, appears twice or is out of order.",
+    "C061": "An event differs from what was recorded.",
     "C062": "An event is not chained to the one before it.",
     "C063": "The head of a ledger is not its last entry.",
-    "C064": "A table does not say what the ledger says.",
+    "C064": "A table differs from the ledger.",
     "C065": "The ledger disagrees with an anchor or a receipt kept outside.",
-    "C066": "The sealed ledger is not whole.",
-    "C067": "A slot is not as it was sealed, or was given out of order.",
-    "C068": "A pass-phrase was put into the database by hand.",
+    "C066": "The sealed ledger is incomplete.",
+    "C067": "A slot differs from what was sealed, or was assigned out of order.",
+    "C068": "A passphrase was put into the database by hand.",
     "C069": "The database is damaged.",
-    "U037": "An anchor that cannot be read.",
+    "U037": "The anchor cannot be read.",
 }
 _MOST = 40  # findings of one kind that are listed one by one
 

@@ -9,7 +9,7 @@ from threading import RLock
 from equipoise.conduct.entropy import Entropy
 from equipoise.foundation.errors import ConductError, Problem
 
-CODES = {"C012": "A pass-phrase that is too short, too plain or known to everybody."}
+CODES = {"C012": "The passphrase is too short, too simple or too common."}
 
 SHORTEST = 12
 

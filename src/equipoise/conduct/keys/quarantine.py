@@ -27,11 +27,11 @@ from equipoise.conduct.entropy import Entropy
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 
 CODES = {
-    "C043": "The safety role's key is needed and is not there, or is not this trial's.",
-    "C044": "A quarantined value is not as it was sealed: changed, or exchanged with another.",
-    "C045": "A quarantined value is longer than the one length all have.",
-    "O032": "The folder for the safety role's key holds one already.",
-    "C046": "The copy of the safety role's key does not open with this pass-phrase, or there is none.",
+    "C043": "The safety role's key is needed and is missing, or belongs to another trial.",
+    "C044": "A quarantined value differs from what was sealed: changed, or exchanged with another.",
+    "C045": "A quarantined value is longer than the fixed length.",
+    "O032": "The folder for the safety role's key already holds one.",
+    "C046": "The copy of the safety role's key does not open with this passphrase, or there is none.",
 }
 
 LENGTH = 256  # bytes of every value before encryption

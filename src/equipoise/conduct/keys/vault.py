@@ -20,9 +20,9 @@ from equipoise.conduct.entropy import Entropy
 from equipoise.foundation.errors import ConductError, Problem
 
 CODES = {
-    "C040": "The pharmacy's key is needed and is not there, or is not this trial's.",
+    "C040": "The pharmacy's key is needed and is missing, or belongs to another trial.",
     "C041": "A sealed entry does not open: it was changed, moved or made with another key.",
-    "C042": "A sealed entry is longer than the one length all have.",
+    "C042": "A sealed entry is longer than the fixed length.",
 }
 
 LENGTH = 1024  # bytes of every sealed text before encryption: no entry tells by its size what it says

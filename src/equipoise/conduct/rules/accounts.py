@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
-    "C113": "Roles that break the blind when one account holds them together.",
-    "C114": "A name that differs from another in its case only, or looks like it.",
+    "C113": "One account cannot hold these roles together: they would break the blind.",
+    "C114": "The name differs from another only in case, or looks like it.",
 }
 
 # Who knows arms, or what may tell them; and who enrols, treats, rates, reviews or analyses without knowing them.

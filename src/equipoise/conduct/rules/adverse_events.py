@@ -17,8 +17,8 @@ from equipoise.protocol import Protocol
 from equipoise.records.schema import SEVERITIES
 
 CODES = {
-    "C550": "An adverse event that contradicts itself.",
-    "C551": "A report of an adverse event that is overdue.",
+    "C550": "An adverse event contradicts itself.",
+    "C551": "A report of an adverse event is overdue.",
 }
 
 CRITERIA = (

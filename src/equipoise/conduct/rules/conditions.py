@@ -15,8 +15,8 @@ from equipoise.protocol.language.conditions import BASELINE, Condition, Place, T
 from equipoise.protocol.language.conduct import CrossCheck
 
 CODES = {
-    "C584": "A condition or check of the protocol that names what there is not, or what comes later.",
-    "C585": "A condition or check of the protocol over what is quarantined.",
+    "C584": "A condition or check of the protocol names something that does not exist, or comes later.",
+    "C585": "A condition or check of the protocol uses quarantined items.",
 }
 ALL = "all"
 

@@ -23,10 +23,10 @@ from equipoise.foundation.errors import Problem
 from equipoise.foundation.hashing import sha256_text
 
 CODES = {
-    "C660": "A document of consent that cannot be read, or is not there.",
-    "C661": "A signature under another page than the one in force.",
-    "C662": "A question about the document that has no answer, or not the right one.",
-    "C663": "A consent without a signature of the participant.",
+    "C660": "A consent document cannot be read, or does not exist.",
+    "C661": "The signature is for another page than the one in force.",
+    "C662": "A question about the document has no answer, or a wrong one.",
+    "C663": "The consent has no signature of the participant.",
 }
 LONGEST = 200_000  # characters
 

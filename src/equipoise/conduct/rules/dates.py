@@ -16,10 +16,10 @@ from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.foundation.errors import Problem
 
 CODES = {
-    "C535": "A time before what it must follow, or after what it cannot follow.",
-    "C536": "A time so far back that it needs a reason.",
-    "C537": "A clock behind the last event by more than minutes: nothing is recorded.",
-    "C538": "What the clock shows agrees with the ledger: there is nothing to acknowledge.",
+    "C535": "A time is before something it must follow, or after something it cannot follow.",
+    "C536": "A time is so far in the past that it needs a reason.",
+    "C537": "The clock is more than some minutes behind the last event: nothing is recorded.",
+    "C538": "The clock agrees with the ledger: there is nothing to acknowledge.",
 }
 
 # What is known of a participant and a site, by the words that a refusal uses.

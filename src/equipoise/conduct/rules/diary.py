@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 CODES = {
-    "C650": "A link to a diary that is not right, was replaced or has ended.",
-    "C651": "A PIN that is not six digits, or that everybody tries first.",
-    "C652": "A day that the diary does not ask about.",
-    "C653": "A diary of a trial that asks nothing day by day, or of somebody whose study day 1 is not known.",
+    "C650": "A link to a diary is wrong, was replaced or has ended.",
+    "C651": "A PIN is not six digits, or is too common.",
+    "C652": "The diary does not ask about this day.",
+    "C653": "The trial has no daily questions, or study day 1 of the participant is not known.",
 }
 
 DIARY = "diary"  # the visit that craving told in the diary stands under, a repeat a day

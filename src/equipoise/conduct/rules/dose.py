@@ -18,9 +18,9 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import DrugIntervention
 
 CODES = {
-    "C520": "What a dose needs, and the protocol does not say.",
-    "C521": "Arms that could be told apart by rate, length or day of their infusions.",
-    "C522": "An infusion, injection or spray that the arm does not get on that day.",
+    "C520": "The protocol does not state what a dose needs.",
+    "C521": "Rate, length or day of the infusions would reveal the arm.",
+    "C522": "The arm has no infusion, injection or spray on that day.",
 }
 
 SINGLE = ("injection", "spray")  # given at once, from a solution of stated strength

@@ -12,10 +12,10 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import CriterionEntry
 
 CODES = {
-    "C510": "A criterion that is not met.",
-    "C511": "A criterion that cannot be decided: a value or a person's word is missing.",
-    "C512": "An answer that a criterion cannot be held against.",
-    "C513": "An answer to a criterion or variable that the protocol does not have.",
+    "C510": "A criterion is not met.",
+    "C511": "A criterion cannot be decided: a value or a person's answer is missing.",
+    "C512": "An answer cannot be compared with a criterion.",
+    "C513": "The protocol has no such criterion or variable.",
 }
 
 Verdict = Literal["met", "not_met", "undecided"]

@@ -27,15 +27,15 @@ from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 
 CODES = {
-    "C570": "An item that the form does not have.",
-    "C571": "An answer of another type.",
-    "C572": "An answer out of range, or not among the choices.",
-    "C573": "An item that must be answered.",
-    "C574": "Answers that contradict one another.",
-    "C575": "Answers that are unusual: confirm them, or correct them.",
-    "C577": "A form that the visit does not ask for.",
-    "C578": "A form that cannot be quarantined.",
-    "C579": "A reason for an absent answer that there is not, or of an item that has an answer.",
+    "C570": "The form has no such item.",
+    "C571": "An answer has the wrong type.",
+    "C572": "An answer is out of range, or not among the choices.",
+    "C573": "A required item has no answer.",
+    "C574": "Answers contradict one another.",
+    "C575": "Answers are unusual: confirm or correct them.",
+    "C577": "The visit does not ask for this form.",
+    "C578": "This form cannot be quarantined.",
+    "C579": "Unknown reason for a missing answer, or a reason for an item that has an answer.",
 }
 
 

@@ -18,11 +18,11 @@ from equipoise.foundation.errors import Problem
 from equipoise.protocol.language.conduct import Infusing
 
 CODES = {
-    "C540": "Intervals of an infusion that overlap, run backwards or are out of order.",
-    "C541": "A rate that is not the prepared one, without a reason.",
-    "C542": "More volume than was prepared.",
-    "C543": "A reading at which the infusion is to be stopped.",
-    "C544": "A reading that was due and is not there.",
+    "C540": "Intervals of an infusion overlap, run backwards or are out of order.",
+    "C541": "A rate differs from the prepared one, without a reason.",
+    "C542": "The volume is more than was prepared.",
+    "C543": "At this reading the infusion must be stopped.",
+    "C544": "A due reading is missing.",
 }
 
 # A pump stopped by hand stops late: so long after the bag ran empty is no error, and adds nothing to what went in.

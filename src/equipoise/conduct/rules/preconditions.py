@@ -16,10 +16,10 @@ from equipoise.conduct.rules.eligibility import Decision
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
-    "C514": "A decision on eligibility that no longer holds, or that nobody made.",
-    "C515": "A decision on eligibility that is too old.",
-    "C516": "A covariate of the analysis that is not recorded: randomized all the same with a reason.",
-    "C523": "A dose sheet that no longer holds: another weight, another version, another day.",
+    "C514": "The decision on eligibility is void, or was never made.",
+    "C515": "The decision on eligibility is too old.",
+    "C516": "A covariate of the analysis is not recorded: randomization needs a reason.",
+    "C523": "The dose sheet is void: another weight, another version, another day.",
 }
 
 BEGUN = ("running", "held", "ended")  # states of a sheet from the start of its infusion on

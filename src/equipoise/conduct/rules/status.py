@@ -17,9 +17,9 @@ from typing import Any, Literal
 from equipoise.foundation.errors import Problem
 
 CODES = {
-    "C501": "A step that the participant's path does not allow now.",
-    "C502": "A step that needs consent to the current version first.",
-    "C503": "A step that needs a reason, and has none.",
+    "C501": "The participant's status does not allow this step now.",
+    "C502": "This step needs consent to the current version first.",
+    "C503": "This step needs a reason.",
 }
 
 Phase = Literal["new", "screened", "not_enrolled", "consented", "eligible", "randomized", "enrolled"]

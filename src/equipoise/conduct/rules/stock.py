@@ -10,9 +10,9 @@ from typing import Literal
 from equipoise.foundation.errors import Problem
 
 CODES = {
-    "C560": "An entry of the drug register that takes more than there is.",
-    "C561": "A count of the shelf that differs from the register.",
-    "C562": "An entry of the drug register that cannot be reversed.",
+    "C560": "An entry of the drug register takes more than there is.",
+    "C561": "A count of the shelf differs from the register.",
+    "C562": "An entry of the drug register cannot be reversed.",
 }
 
 # ``drawn`` leaves the shelf for a dose; ``returned`` goes back to the supplier; ``wasted`` is destroyed before witness.

@@ -16,8 +16,8 @@ from equipoise.protocol.language.conditions import BASELINE, Place
 from equipoise.protocol.language.conduct import CrossCheck
 
 CODES = {
-    "C581": "Answers that a check of the protocol refuses.",
-    "C582": "Answers that a check of the protocol asks about: confirm them, or correct them.",
+    "C581": "A check of the protocol refuses these answers.",
+    "C582": "A check of the protocol queries these answers: confirm or correct them.",
 }
 # Forms that are filled in at a visit and have one place there: conditions and checks look at these.
 AT_VISITS = ("urine", "instrument", "finding", "event", "events")

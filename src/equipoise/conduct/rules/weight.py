@@ -17,11 +17,11 @@ from equipoise.foundation.errors import Problem
 from equipoise.protocol.language.conduct import Weighing
 
 CODES = {
-    "C525": "A weight that nobody can have.",
-    "C526": "A weight that is held until another person has measured again.",
-    "C527": "A second measurement that does not release the first.",
+    "C525": "An impossible weight.",
+    "C526": "A weight is held until another person has measured again.",
+    "C527": "The second measurement does not release the first.",
     "C528": "No weight recent enough for a dose.",
-    "C529": "A weight that is held stops what follows from it.",
+    "C529": "While a weight is held, nothing that depends on it can be done.",
 }
 
 Doubt = Literal["below_range", "above_range", "changed", "pounds", "ten_fold", "a_tenth", "first"]

@@ -19,11 +19,11 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.protocol import PlannedVisit
 
 CODES = {
-    "C530": "A visit that the schedule does not have.",
-    "C531": "A visit outside its window, without a reason.",
-    "C532": "A visit called missed while its window is still open.",
+    "C530": "The schedule has no such visit.",
+    "C531": "A visit is outside its window, without a reason.",
+    "C532": "A visit is called missed while its window is still open.",
     "C533": "Study day 1 of the participant is not known yet.",
-    "C534": "A day that has not come yet where it happened.",
+    "C534": "A day is in the future.",
 }
 
 Timing = Literal["on_target", "in_window", "early", "late"]

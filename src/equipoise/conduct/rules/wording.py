@@ -13,7 +13,7 @@ from equipoise.foundation.errors import Problem, listed
 from equipoise.foundation.hashing import sha256_text
 from equipoise.protocol import Protocol
 
-CODES = {"C580": "A file of wording that does not fit the protocol's instruments."}
+CODES = {"C580": "A file of wording does not match the protocol's instruments."}
 
 Wording = Mapping[str, Mapping[str, str]]
 

@@ -17,13 +17,13 @@ from typing import Protocol
 from equipoise.foundation.errors import Problem
 
 CODES = {
-    "C020": "The database is busy: the write lock was not had in time, and nothing was recorded.",
+    "C020": "The database is busy: another program holds the write lock, and nothing was recorded.",
     "C021": "The disk is full: nothing was recorded, and nothing is lost.",
     "C022": "The database refused the change: nothing was recorded.",
-    "C024": "The server of the database cannot be reached, was stopped, or the connection to it was lost.",
+    "C024": "The database server cannot be reached, was stopped, or the connection to it was lost.",
     "C025": "The database, its folder or a file beside it may not be written here: nothing was recorded.",
-    "C026": "The disk gives errors, or is not there.",
-    "C027": "The server of the database does not let this program in.",
+    "C026": "The disk gives errors, or is absent.",
+    "C027": "The database server does not let this program in.",
 }
 LITTLE = 131_072  # bytes of room below which SQLite cannot even open its log
 

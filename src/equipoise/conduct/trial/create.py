@@ -34,8 +34,8 @@ from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
 
 CODES = {
-    "O030": "The folder for a new trial, or the pharmacy's, is there already and not empty.",
-    "C008": "The database of a new trial holds tables already.",
+    "O030": "The folder for a new trial, or the pharmacy's, exists already and is not empty.",
+    "C008": "The database of a new trial already holds tables.",
 }
 
 

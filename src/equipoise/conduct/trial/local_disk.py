@@ -12,7 +12,7 @@ from pathlib import Path
 
 from equipoise.foundation.errors import ConductError, Problem
 
-CODES = {"C001": "The folder lies on a network drive or is synchronized."}
+CODES = {"C001": "The folder is on a network drive or is synchronized."}
 
 NETWORK = {
     "nfs",

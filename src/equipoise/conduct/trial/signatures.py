@@ -16,7 +16,7 @@ from equipoise.conduct.rows.tables import FormRow, ItemRow, ParticipantRow, Prot
 if TYPE_CHECKING:
     from equipoise.conduct.trial.trial import Trial
 
-CODES = {"C072": "A signature stands as valid and its digest is not that of what it signs."}
+CODES = {"C072": "A valid signature does not match what it signs."}
 VALID, SUPERSEDED = "valid", "superseded"
 
 # What of a participant's rows a signature covers; the order of columns is part of every digest.

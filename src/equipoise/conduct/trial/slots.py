@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CODES = {
     "C050": "The stream has no slot left.",
-    "C051": "The participant has no allocation, or more than one where one is asked for.",
+    "C051": "The participant has no allocation, or more than one.",
 }
 
 

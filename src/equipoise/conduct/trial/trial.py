@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from equipoise.protocol import Protocol
 
 CODES = {
-    "C002": "The folder holds no trial, or not one of this kind.",
+    "C002": "The folder holds no trial, or one of another kind.",
     "C003": "The folder and its database belong to different trials, or one is training and the other production.",
     "C004": "A guard of the database is missing or was changed.",
     "C005": "The program runs as the owner of the ledger.",
-    "C007": "The database is not there or is damaged.",
+    "C007": "The database does not exist or is damaged.",
 }
 
 Mode = Literal["production", "training"]

@@ -22,8 +22,8 @@ from equipoise.protocol.language.facts import Frozen, Number, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, value_type
 
 CODES = {
-    "U605": "A definition that the library does not have.",
-    "P065": "An entry of the library of definitions that is not well formed.",
+    "U605": "The library has no such definition.",
+    "P065": "An entry of the library of definitions is not well formed.",
 }
 FAMILIES = ("abstinence", "relapse", "reduction", "retention", "daily")
 HELD_RIGHT, AS_CTNOTE = "--held-right", "--as-ctnote"

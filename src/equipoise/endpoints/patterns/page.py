@@ -6,11 +6,11 @@ from equipoise.endpoints.patterns.explain import draw, formula_text, spell_value
 from equipoise.endpoints.patterns.library import FAMILIES, Definition, definitions
 
 _FAMILY_WORDS = {
-    "abstinence": "Whether, how long, and until when there was no use, over weekly patterns.",
-    "relapse": "Return to use, over weekly patterns.",
-    "reduction": "How much use, over weekly patterns.",
-    "retention": "Who stayed in contact, over weekly patterns.",
-    "daily": "Over daily calendars: a letter a day.",
+    "abstinence": "Whether, how long, and until when there was no use, in weekly patterns.",
+    "relapse": "Return to use, in weekly patterns.",
+    "reduction": "How much use, in weekly patterns.",
+    "retention": "Who stayed in contact, in weekly patterns.",
+    "daily": "Daily calendars: one letter per day.",
 }
 
 
@@ -22,20 +22,20 @@ def render_library() -> str:
     lines = [
         "# The library of endpoint definitions",
         "",
-        "This page is generated from the library by `python docs/generate.py`. "
-        "[The endpoint language](methods/endpoint_language.md) explains formulas, letters and rules; "
-        "`equipoise endpoints explain NAME --word=--oo++--` explains a definition on a word of your own.",
+        "This page is generated from the library by `python docs/generate.py`. [The endpoint "
+        "language](methods/endpoint_language.md) explains formulas, letters and rules; `equipoise "
+        "endpoints explain NAME --word=--oo++--` explains a definition on a pattern of your own.",
         "",
         f"{len(every)} definitions. {reference} are those of the R package CTNote 0.1.3, under its names and with its "
         "values; `NAME--as-ctnote` is another spelling of such a name. Where the package's behaviour is debatable, "
-        f"`NAME--held-right` is the variant we hold right ({held} of them), and both entries say why. "
-        "In the examples `^` marks a cell that decides: another letter there, all else unchanged, would change the "
-        "value.",
+        f"`NAME--held-right` is our corrected variant ({held} of them), and both entries give the reason. "
+        "In the examples `^` marks a decisive cell: another letter there, with everything else unchanged, would "
+        "change the value.",
         "",
-        "The words that CTNote publishes are older than those of public.ctn0094extra 1.0.4 (the day of randomization "
-        "lies in week 1, not in week 0), so values on published words need not be those on words made from newer "
-        "tables. "
-        "Patterns made from records tile weeks from the first day that the protocol names.",
+        "The patterns that CTNote publishes are older than those of public.ctn0094extra 1.0.4 (the day of "
+        "randomization lies in week 1, not in week 0), so values on published patterns may differ from "
+        "those on patterns made from newer tables. In patterns made from records, weeks are counted from "
+        "the first day that the protocol names.",
         "",
     ]
     for family in FAMILIES:
@@ -45,7 +45,7 @@ def render_library() -> str:
             "",
             _FAMILY_WORDS[family],
             "",
-            "| name | what | comes to |",
+            "| name | definition | result |",
             "| --- | --- | --- |",
         ]
         lines += [f"| [`{d.name}`](#{d.name.lower()}) | {d.label} | {_comes_to(d)} |" for d in members]
@@ -66,15 +66,15 @@ def _entry(definition: Definition) -> list[str]:
     if definition.counterpart is not None:
         other = f"[`{definition.counterpart}`](#{definition.counterpart.lower()})"
         if definition.standing == "as-ctnote":
-            lines += [f"As CTNote computes it; we hold {other} right. {definition.why}", ""]
+            lines += [f"As CTNote computes it; our corrected variant is {other}. {definition.why}", ""]
         else:
-            lines += [f"The variant we hold right; {other} is what CTNote computes. {definition.why}", ""]
+            lines += [f"Our corrected variant; {other} is what CTNote computes. {definition.why}", ""]
     source = definition.citation.source
     if definition.citation.doi:
         source += f", [doi:{definition.citation.doi}](https://doi.org/{definition.citation.doi})"
     over = " and ".join(definition.on)
     lines += [
-        f"Source: {source}. Over {over}; comes to {_comes_to(definition)}, {definition.better} is better. "
+        f"Source: {source}. Over {over}; the result is {_comes_to(definition)}, {definition.better} is better. "
         f"Columns: {', '.join(f'`{name}`' for name in definition.columns)}.",
         "",
         "```yaml",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from equipoise.endpoints.patterns.kernels import Cells, Mask, Places
 
 CODES = {
-    "U601": "A word with a letter outside the alphabet of use patterns, or without letters.",
-    "U602": "Words of different length where one length was asked for.",
-    "U604": "Patterns that stand side by side and are not about the same people.",
+    "U601": "A pattern has a letter outside the alphabet, or no letters.",
+    "U602": "Patterns differ in length where one length is required.",
+    "U604": "Patterns side by side are not about the same participants.",
 }
 MAX_SHOWN = 20  # words that are refused one by one
 CODE_OF = {letter: code for code, letter in LETTERS.items()}

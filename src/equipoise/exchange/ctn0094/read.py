@@ -22,14 +22,14 @@ from equipoise.records.cells import TYPE_WORDS, flag_rows
 from equipoise.records.records import DataSource, Records
 
 CODES = {
-    "R200": "The folder of CTN-0094 tables is not there.",
+    "R200": "The folder of CTN-0094 tables does not exist.",
     "R201": "A table of CTN-0094 is not in the folder.",
     "R202": "A table of CTN-0094 lacks a column.",
-    "R203": "A cell of CTN-0094 is not of its type.",
-    "R204": "The tables hold nobody of the trial asked for.",
+    "R203": "A cell of a CTN-0094 table has the wrong type.",
+    "R204": "The tables have no participants of the requested trial.",
     "R205": "A person was randomized twice where the trial randomizes once.",
-    "R206": "A treatment label that the trial does not have.",
-    "U020": "There is no such trial in CTN-0094.",
+    "R206": "The trial has no such treatment label.",
+    "U020": "CTN-0094 has no such trial.",
 }
 
 

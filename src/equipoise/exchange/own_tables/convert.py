@@ -43,15 +43,15 @@ from equipoise.records.schema import TABLES
 from equipoise.records.trial_facts import TrialFacts
 
 CODES = {
-    "R106": "A column that the user's file does not have.",
-    "R107": "A text that the mapping does not recode.",
-    "R108": "A text that is not a date, or not a number.",
-    "R109": "A participant without an anchor date, or with two.",
-    "R111": "A file or a choice of rows that leaves no row.",
-    "R113": "A span that ends before it begins.",
-    "R115": "A span whose event happened at a time that is empty.",
-    "R116": "An event that happens to nobody.",
-    "R117": "A participant with two arms, of whose rows the first is asked for.",
+    "R106": "Your file has no such column.",
+    "R107": "The mapping does not recode a text.",
+    "R108": "A text is not a date, or not a number.",
+    "R109": "A participant has no anchor date, or two.",
+    "R111": "A file, or a choice of rows, leaves no row.",
+    "R113": "A span ends before it begins.",
+    "R115": "The event of a span happened at an empty time.",
+    "R116": "An event happens to nobody.",
+    "R117": "A participant has two arms, and only the first row is used.",
 }
 
 MAX_SPAN_DAYS = 40_000  # a span longer than a life is a wrong number

@@ -24,14 +24,14 @@ from equipoise.records.schema import TABLES, Table
 VERSION = 1
 
 CODES = {
-    "R101": "A key that a mapping file does not have.",
-    "R102": "A key that is missing.",
-    "R103": "A value of the wrong kind.",
-    "R104": "A table that records do not have.",
-    "R105": "A column that the table does not have.",
-    "R110": "A column named twice, or in two ways.",
-    "R112": "A mapping file of another version.",
-    "R114": "A yes or no of which the mapping lists one side, and takes everything else for the other.",
+    "R101": "A mapping file has no such key.",
+    "R102": "A key is missing.",
+    "R103": "A value has the wrong type.",
+    "R104": "Records have no such table.",
+    "R105": "The table has no such column.",
+    "R110": "A column is named twice, or in two ways.",
+    "R112": "The mapping file has another version.",
+    "R114": "The mapping lists one side of a yes or no, and takes everything else for the other.",
 }
 
 # What programs write for yes and no; compared without regard to case, numbers as numbers.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from equipoise.protocol.language.formula import Formula, PatternWindow, Step, ValueType, value_type
 
 CODES = {
-    "P060": "A window of a formula that reaches beyond the pattern, or that no cell can lie in.",
-    "P061": "Rules of a formula that contradict each other: a letter that an earlier rule has already settled.",
-    "P062": "A formula whose parts do not fit together: a time judged like a number, a yes or no counted.",
-    "P063": "A definition that the library does not have.",
-    "P064": "A formula that looks at a pattern which nothing supplies.",
+    "P060": "A window of a formula extends beyond the pattern, or contains no cell.",
+    "P061": "Rules of a formula contradict each other: an earlier rule has already replaced a letter.",
+    "P062": "Parts of a formula do not fit together: a time is judged like a number, or a yes or no is counted.",
+    "P063": "The library has no such definition.",
+    "P064": "Nothing supplies the pattern that a formula uses.",
 }
 Key = tuple[str | int, ...]
 

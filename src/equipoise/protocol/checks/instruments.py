@@ -10,7 +10,7 @@ from equipoise.protocol.language.instruments import ScoreLimits
 from equipoise.protocol.text.yaml_lines import Path_
 
 CODES = {
-    "P056": "Numbers by level of a variable that leave out a level, or go by a variable without levels.",
+    "P056": "Numbers by level of a variable omit a level, or the variable has no levels.",
 }
 
 

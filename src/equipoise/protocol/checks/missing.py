@@ -12,8 +12,8 @@ from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM, REPEATED_SCORE
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 
 CODES = {
-    "P035": "Rules for missing data that contradict one another, or that the endpoint or estimator cannot take.",
-    "P036": "A strategy for an intercurrent event that the endpoint does not carry out.",
+    "P035": "Rules for missing data contradict one another, or do not suit the endpoint or estimator.",
+    "P036": "The endpoint does not carry out the strategy for an intercurrent event.",
 }
 
 

@@ -26,9 +26,9 @@ Strategy = Literal["treatment-policy", "hypothetical", "composite", "while-on-tr
 class AnalysisSet(Sourced):
     """Whose data enter an analysis."""
 
-    words: str = Field(description="The set, as one would say it.")
-    received: Truth = Field(False, description="Only who received the allocated treatment at least once.")
-    attended: Id | None = Field(None, description="Only who attended at least one visit of this series.")
+    words: str = Field(description="The set in words.")
+    received: Truth = Field(False, description="Only participants who received the allocated treatment at least once.")
+    attended: Id | None = Field(None, description="Only participants who attended at least one visit of this series.")
     stage: Whole = Field(1, ge=1, description="Stage whose participants enter, counted from 1.")
 
 
@@ -44,24 +44,24 @@ class Estimand(Sourced):
     factor: Id | None = Field(None, description="Factor whose levels are compared, in a factorial trial.")
     interaction: Annotated[Id | None, LATER] = Field(
         None,
-        description="A second factor: asked is how much the effect of `factor` differs between its two levels, as a "
-        "difference of differences, or a ratio of ratios.",
+        description="A second factor. The question is how much the effect of `factor` differs between its "
+        "two levels, as a difference of differences or a ratio of ratios.",
     )
-    stage: Id | None = Field(None, description="Stage whose arms are compared, where arms change within the trial.")
-    summary: Summary = Field(description="The summary measure; `proportion` and `mean` are of one arm alone.")
+    stage: Id | None = Field(None, description="Stage whose arms are compared, if arms change within the trial.")
+    summary: Summary = Field(description="The summary measure; `proportion` and `mean` are for a single arm.")
     intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
     words: str | None = Field(None, description="The question in plain words.")
 
 
 class Vary(Frozen):
-    """A choice varied: one analysis for each value, to show what the choice does."""
+    """A choice that is varied: one analysis for each value, to show its effect."""
 
     ties: tuple[Literal["efron", "breslow", "exact"], ...] = Field((), description="Rules for tied event times.")
     time_unit: tuple[Literal["day", "visit", "week"], ...] = Field((), description="Units that time is counted in.")
     covariates: tuple[tuple[Id, ...], ...] = Field((), description="Sets of covariates.")
-    missed: tuple[AnalysisMissingRule, ...] = Field((), description="Rules for what is missing.")
+    missed: tuple[AnalysisMissingRule, ...] = Field((), description="Rules for missing results.")
     floor: tuple[Number, ...] = Field((), description="Floors of a logarithm, each above zero.")
-    endpoint: tuple[Id, ...] = Field((), description="Other endpoints in place of the estimand's.")
+    endpoint: tuple[Id, ...] = Field((), description="Other endpoints instead of the estimand's.")
 
     @model_validator(mode="after")
     def _above_zero(self) -> Vary:
@@ -84,7 +84,7 @@ CovarianceStructure = Literal[
 
 
 class Analysis(Sourced):
-    """One line of the statistical analysis plan."""
+    """One analysis of the statistical analysis plan."""
 
     estimand: Id = Field(description="The question that is answered.")
     estimator: EstimatorId = Field(description="How it is answered.")
@@ -93,25 +93,27 @@ class Analysis(Sourced):
     covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")
     time: Literal["linear", "none", "interaction", "category", "category-interaction"] = Field(
         "linear",
-        description="How time enters a repeated model: weeks as a line, not at all, or each visit by itself; with an "
-        "interaction the effect of the arm changes along the line, or from visit to visit.",
+        description="How time enters a model of repeated results: linear in weeks, not at all, or each "
+        "visit separately. With an interaction the effect of the arm changes linearly, or from "
+        "visit to visit.",
     )
     effect_at: Annotated[Id | Days | None, LATER] = Field(
         None,
-        description="With an interaction: where the arm's effect is taken. A visit of the series, a study day, `last` "
-        "(the last planned visit, the default) or `midpoint` (halfway between the first and the last visit; the "
-        "default of `interaction` in files of version 1).",
+        description="With an interaction: the day for which the arm's effect is given. A visit of the "
+        "series, a study day, `last` (the last planned visit, the default) or `midpoint` "
+        "(halfway between the first and the last visit; the default of `interaction` in files "
+        "of version 1).",
     )
-    analysis_set: Id | None = Field(None, description="By default everybody randomized.")
-    level: Level = Field("exploratory", description="Standing of the analysis in the plan.")
+    analysis_set: Id | None = Field(None, description="By default all randomized participants.")
+    level: Level = Field("exploratory", description="Level of the analysis in the plan.")
     prespecified: Truth = Field(False, description="Stated before the data were seen.")
     alpha_two_sided: Number | None = Field(None, gt=0, lt=1, description="Two-sided level of significance.")
     alpha_one_sided: Number | None = Field(None, gt=0, lt=0.5, description="One-sided level of significance.")
     ci_level: Number = Field(0.95, gt=0.5, lt=1, description="Level of confidence intervals.")
     if_separated: Literal["firth", "fisher-exact", "report"] = Field(
         "firth",
-        description="What is reported where maximum likelihood has no finite answer. Of Cox regression it is the "
-        "profile limit; `firth`, where written, adds a row by Firth's penalty.",
+        description="What is reported if maximum likelihood has no finite estimate. For Cox regression it "
+        "is the profile limit; `firth`, if stated, adds a row by Firth's penalty.",
     )
     ties: Literal["efron", "breslow", "exact"] = Field("efron", description="Tied event times in Cox regression.")
     time_unit: Literal["day", "visit", "week"] = Field("day", description="Unit that time is counted in.")
@@ -119,18 +121,16 @@ class Analysis(Sourced):
         15, ge=1, le=60, description="Quadrature nodes of mixed models of yes or no, or counts; not with random-slope."
     )
     random_slope: Truth = Field(
-        False, description="Random slope of time beside the intercept (linear and logistic mixed models)."
+        False, description="Random slope of time in addition to the intercept (linear and logistic mixed models)."
     )
     covariance: Annotated[CovarianceStructure, LATER] = Field(
         "unstructured",
-        description="With mmrm: the covariance of the visits. Where it has no maximum a simpler one stands in, in a "
-        "stated order, and the result says which.",
+        description="With mmrm: the covariance of the visits. If it has no maximum, a simpler one is used, "
+        "in a stated order, and the result says which.",
     )
-    covariance_by_arm: Annotated[Truth, LATER] = Field(
-        False, description="With mmrm: each arm has a covariance of its own."
-    )
+    covariance_by_arm: Annotated[Truth, LATER] = Field(False, description="With mmrm: each arm has its own covariance.")
     covariates_by_visit: Annotated[tuple[Id, ...], LATER] = Field(
-        (), description="With mmrm: those of the covariates whose slope differs from visit to visit."
+        (), description="With mmrm: covariates whose slope differs from visit to visit."
     )
     visit: Id | None = Field(
         None, description="With linear on scores of a series: the visit that is compared, by default the last."
@@ -138,16 +138,16 @@ class Analysis(Sourced):
     horizon: Number | None = Field(None, gt=0, description="Horizon of a restricted mean, or a survival probability.")
     goal: Annotated[Goal | None, LATER] = Field(
         None,
-        description="Of one arm: the performance goal that its share (40 %) or mean (a number) is tested against.",
+        description="For a single arm: the performance goal for its proportion (40 %) or mean (a number).",
     )
     missed: AnalysisMissingRule | None = Field(
-        None, description="The endpoint's missing rule replaced, as a sensitivity."
+        None, description="A rule that replaces the endpoint's missing rule, as a sensitivity analysis."
     )
     imputation: Imputation | None = Field(None, description="Multiple imputation of what is missing.")
     tipping_point: TippingPoint | None = Field(
         None, description="Search for the shift of imputed results that changes the conclusion; needs imputation."
     )
-    vary: Vary | None = Field(None, description="Choices varied; the rows are shown beside the main answer.")
+    vary: Vary | None = Field(None, description="Choices that are varied; the rows are shown beside the main result.")
 
     @model_validator(mode="before")
     @classmethod
@@ -198,7 +198,7 @@ class PublishedEffect(Frozen):
     summary: str = Field(description="The summary measure, in the words of `estimands`.")
     value: Interval = Field(description="Estimate and limits as printed, for example 5.7 (1.3 to 25.1).")
     p: str | Number | None = Field(None, description="p value as printed.")
-    treatments: Versus | None = Field(None, description="The comparison, where it is not the estimand's.")
+    treatments: Versus | None = Field(None, description="The comparison, if it is not the estimand's.")
     level: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the limits.")
 
     def as_effect_of(self, experimental: str | None, reference: str | None, planned: Versus) -> Effect | None:
@@ -221,7 +221,7 @@ class PublishedEffect(Frozen):
 
 
 class Published(Sourced):
-    """A published result, to stand beside the obtained one."""
+    """A published result, to compare with the result obtained."""
 
     endpoint: Id = Field(description="The endpoint it is about.")
     analysis: Id | None = Field(None, description="The analysis of this file that answers the same question.")
@@ -232,25 +232,25 @@ class Published(Sourced):
 
 
 class Assumptions(Sourced):
-    """A named set of assumptions of the generative model."""
+    """A named set of assumptions of the simulation model."""
 
-    words: str | None = Field(None, description="What this world is for.")
-    extends: Id | None = Field(None, description="Another set, of which only differences are written here.")
+    words: str | None = Field(None, description="What this set is for.")
+    extends: Id | None = Field(None, description="Another set; only differences from it are written here.")
     model: str | None = Field(None, description="The generative model.")
     n: Mapping[Id, Whole] = Field({}, description="Participants by arm.")
     baseline: Mapping[Id, Any] = Field({}, description="Distributions of baseline variables.")
     parameters: Mapping[str, Any] = Field({}, description="Parameters of the model, by name.")
     simple: Annotated[Mapping[Id, Any], LATER] = Field(
-        {}, description="What comes out, endpoint by endpoint: shares, means with SD, hazards or rates by arm."
+        {}, description="Results by endpoint: proportions, means with SD, hazards or rates by arm."
     )
     attrition: Annotated[Any, LATER] = Field(
-        None, description="With `simple`: share lost by the last visit, of everybody or by arm; none where absent."
+        None, description="With `simple`: proportion lost by the last visit, overall or by arm; by default none."
     )
     between_endpoints: Annotated[Number, LATER] = Field(
         0.5, ge=0, lt=1, description="With `simple`: correlation of the endpoints of one participant."
     )
     parts: Annotated[Mapping[str, Any], LATER] = Field(
-        {}, description="What people do, part by part: attendance, use, scores, events and the rest."
+        {}, description="What participants do, part by part: attendance, use, scores, events and so on."
     )
     calibration: Calibration | None = Field(None, description="How `equipoise calibrate` finds the parameters.")
 
@@ -268,7 +268,7 @@ class Assumptions(Sourced):
 
 
 class Remark(Sourced):
-    """Something a reader of the results should know, in plain words."""
+    """A point that a reader of the results should know, in plain words."""
 
     title: str = Field(description="The remark in one line.")
     words: str = Field(description="The remark.")
@@ -276,21 +276,21 @@ class Remark(Sourced):
 
 
 class AssuranceCase(Frozen):
-    """A fictional participant and what the definitions must make of them; run by `equipoise check`."""
+    """A fictional participant with the expected results; run by `equipoise check`."""
 
     name: str = Field(description="What the case is.")
     arm: Id | None = Field(None, description="The participant's arm; by default the first.")
     baseline: Mapping[Id, Any] = Field({}, description="Values of baseline variables.")
     visits: Mapping[Id, str] = Field(
-        {}, description="By series, one letter a visit: + positive, - negative, o missed, _ not due."
+        {}, description="By series, one letter per visit: + positive, - negative, o missed, _ not due."
     )
     urine: Mapping[Id, Mapping[int, Literal["+", "-", "?"]]] = Field(
-        {}, description="By substance, samples by study day, beside or instead of visit words."
+        {}, description="By substance, samples by study day, in addition to or instead of visits."
     )
-    use_days: tuple[Days, ...] = Field((), description="Days of use told in the calendar.")
+    use_days: tuple[Days, ...] = Field((), description="Days of use reported in the calendar.")
     asked_days: Days | None = Field(None, description="Days the calendar covers; by default up to the last contact.")
-    substance: Id | None = Field(None, description="Substance, where the protocol follows several.")
+    substance: Id | None = Field(None, description="Substance, if the protocol follows several.")
     scores: Mapping[Id, Mapping[str, Any]] = Field({}, description="By visit, values of assessments.")
     received: tuple[Id, ...] | None = Field(None, description="Interventions received; by default the arm's.")
-    expect: Mapping[Id, Any] = Field(min_length=1, description="Endpoint values that must come out.")
+    expect: Mapping[Id, Any] = Field(min_length=1, description="Expected values of endpoints.")
     sets: Mapping[Id, Truth] = Field({}, description="Analysis sets the participant must belong to, or not.")

@@ -14,21 +14,24 @@ Range = Annotated[tuple[Number, Number], Field(min_length=2, max_length=2)]
 
 
 class Calibration(Frozen):
-    """How `equipoise calibrate` finds these assumptions: plausible ranges of what is free, targets, numbers."""
+    """How `equipoise calibrate` finds these assumptions: plausible ranges of free parameters, targets, numbers."""
 
     free: Mapping[str, Range] = Field(
         {},
         description="Parameters found by calibration, each with its plausible range, for example "
-        "use-log-odds: [-3, 1]; of one arm as responder-share.ketamine. The rest stays as the set has it.",
+        "use-log-odds: [-3, 1]; of one arm as responder-share.ketamine. The others keep their "
+        "values.",
     )
     not_aimed_at: tuple[str, ...] = Field(
         (),
-        description="Published results that are shown and not aimed at: an id of `published`, or a part of one "
-        "(relapse.effect, relapse.standard-error, relapse.ketamine).",
+        description="Published results that are shown but are not targets: an id of `published`, or a part "
+        "of one (relapse.effect, relapse.standard-error, relapse.ketamine).",
     )
     seed: Whole = Field(1, ge=0, le=2**32 - 1, description="Seed of the simulation.")
-    replicates: Whole = Field(2000, ge=100, le=1_000_000, description="Trials simulated at every set tried last.")
-    starts: Whole = Field(32, ge=1, le=4096, description="Quasi-random sets looked at before the search begins.")
+    replicates: Whole = Field(
+        2000, ge=100, le=1_000_000, description="Trials simulated for each set in the final search."
+    )
+    starts: Whole = Field(32, ge=1, le=4096, description="Quasi-random sets tried before the search begins.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Calibration:

@@ -18,15 +18,15 @@ _COMPARISONS = (">=", "<=", ">", "<")
 
 
 class Weighing(Sourced):
-    """When a body weight is taken at once, and when it waits for a second measurement by another person."""
+    """When a body weight is accepted at once, and when it is held for a second measurement by another person."""
 
     lowest: Fact[Mass] = Field(default_factory=Fact[Mass], description="Weights below are held.")
     highest: Fact[Mass] = Field(default_factory=Fact[Mass], description="Weights above are held.")
     change: Fact[Percent] = Field(
-        default_factory=Fact[Percent], description="Weights that differ by more from the last are held."
+        default_factory=Fact[Percent], description="Weights that differ from the last by more than this are held."
     )
     valid_days: Fact[Whole] = Field(
-        default_factory=Fact[Whole], description="A dose needs a weight at most so many days old."
+        default_factory=Fact[Whole], description="Maximum age in days of the weight for a dose."
     )
 
     @model_validator(mode="after")
@@ -40,8 +40,8 @@ class Weighing(Sourced):
 class StopRule(Sourced):
     """A reading at which the infusion stops."""
 
-    when: Criterion = Field(description="A vital sign compared with a number; `>=` fires on the number itself.")
-    words: str | None = Field(None, description="What is to be done.")
+    when: Criterion = Field(description="A vital sign compared with a number; `>=` includes the number itself.")
+    words: str | None = Field(None, description="What must be done.")
 
     @model_validator(mode="after")
     def _of_a_sign(self) -> StopRule:
@@ -56,16 +56,16 @@ class StopRule(Sourced):
 
 
 class Infusing(Sourced):
-    """How an infusion is given and watched: the same in every arm, so that nobody can tell arms by it."""
+    """How an infusion is given and monitored: the same in every arm, so that it does not reveal the arm."""
 
     volume: Fact[Volume] = Field(
-        default_factory=Fact[Volume], description="Volume of the prepared bag; with the length it gives the rate."
+        default_factory=Fact[Volume], description="Volume of the prepared bag; divided by the length it gives the rate."
     )
     vitals_every: Fact[Duration] = Field(
         default_factory=Fact[Duration], description="Time between readings during the infusion."
     )
     vitals_after: Fact[Duration] = Field(
-        default_factory=Fact[Duration], description="How long readings go on after its end."
+        default_factory=Fact[Duration], description="How long readings continue after its end."
     )
     vitals_after_every: Fact[Duration] = Field(
         default_factory=Fact[Duration], description="Time between readings after its end."
@@ -77,27 +77,27 @@ class ReportingClock(Sourced):
     """How soon an adverse event must be reported once the site knows of it."""
 
     applies: tuple[Literal["serious", "related", "unexpected", "fatal-or-life-threatening"], ...] = Field(
-        min_length=1, description="What the event must be, all of it."
+        min_length=1, description="Conditions that the event must meet, all of them."
     )
     within: Deadline = Field(description="Time limit: hours from the minute, or calendar days.")
     to: str = Field(description="To whom.")
 
 
 class Validity(Sourced):
-    """How long something holds, in days, before it is asked again or needs a reason."""
+    """How long something remains valid, in days, before it must be renewed or needs a reason."""
 
     decision_days: Fact[Whole] = Field(
         default_factory=Fact[Whole],
-        description="A decision on eligibility at most so many days old randomizes without a further reason; by "
-        "default 28.",
+        description="Maximum age in days of a decision on eligibility for randomization without a further "
+        "reason; by default 28.",
     )
     sheet_days: Fact[Whole] = Field(
         default_factory=Fact[Whole],
-        description="A dose is given at most so many days after its sheet was made; by default 0, the same day.",
+        description="Maximum number of days from making a dose sheet to giving the dose; by default 0, the same day.",
     )
     entry_days: Fact[Whole] = Field(
         default_factory=Fact[Whole],
-        description="A day that is typed in at most so many days later needs no reason; by default 60.",
+        description="Maximum delay in days for entering a date without a reason; by default 60.",
     )
 
     @model_validator(mode="after")
@@ -110,14 +110,15 @@ class Validity(Sourced):
 
 
 class CrossCheck(Sourced):
-    """Answers that contradict one another, of one form or of several: refused, or asked about."""
+    """Contradictory answers, in one form or several: refused or queried."""
 
     if_: Condition = Field(
-        description="What is wrong, over items named with their form: `urine.cocaine = positive and craving.score = 0`."
+        description="The contradiction, with items named by their form: `urine.cocaine = positive and "
+        "craving.score = 0`."
     )
-    refuse: str | None = Field(None, description="What the person is told, where such answers are refused.")
+    refuse: str | None = Field(None, description="The message if such answers are refused.")
     ask: str | None = Field(
-        None, description="What the person is asked, where such answers are taken once confirmed; a query is opened."
+        None, description="The question if such answers are accepted once confirmed; a query is opened."
     )
 
     @model_validator(mode="after")
@@ -138,8 +139,6 @@ class Conduct(Frozen):
     infusing: Infusing = Field(Infusing(), description="Infusions.")
     reporting: Mapping[Id, ReportingClock] = Field({}, description="Time limits for adverse events.")
     validity: Annotated[Validity, LATER] = Field(
-        Validity(), description="How long decisions, dose sheets and typed dates hold."
+        Validity(), description="How long decisions, dose sheets and typed dates remain valid."
     )
-    checks: Annotated[Mapping[Id, CrossCheck], LATER] = Field(
-        {}, description="Answers of forms that contradict one another."
-    )
+    checks: Annotated[Mapping[Id, CrossCheck], LATER] = Field({}, description="Contradictory answers of forms.")

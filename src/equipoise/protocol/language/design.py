@@ -54,11 +54,13 @@ class Statements(Frozen):
     interim: str | None = Field(None, description="Interim analyses and rules for stopping.")
     changes: str | None = Field(None, description="Changes to the protocol after the start, with reasons.")
     protocol_access: str | None = Field(None, description="Where protocol and analysis plan can be read.")
-    data_sharing: str | None = Field(None, description="Whether and how data, code and materials can be had.")
-    funding: str | None = Field(None, description="Who paid, and what they had a part in.")
+    data_sharing: str | None = Field(None, description="Whether and how data, code and materials are available.")
+    funding: str | None = Field(None, description="Who paid, and what part they had in the trial.")
     conflicts: str | None = Field(None, description="Financial and other interests of the authors.")
-    concomitant_care: str | None = Field(None, description="Care that the arms had beside the treatments compared.")
-    interpretation: str | None = Field(None, description="What the results mean, benefits and harms weighed.")
+    concomitant_care: str | None = Field(
+        None, description="Care that the arms received in addition to the treatments compared."
+    )
+    interpretation: str | None = Field(None, description="What the results mean, weighing benefits and harms.")
     limitations: str | None = Field(None, description="Limitations: bias, imprecision, generalisability.")
 
 
@@ -66,8 +68,8 @@ class Trial(Frozen):
     """Identity and registration."""
 
     id: Id = Field(description="Name of the trial, also the name of its files.")
-    title: str = Field(min_length=1, description="Title as people read it.")
-    acronym: str | None = Field(None, description="Short name that the trial goes by.")
+    title: str = Field(min_length=1, description="Title for readers.")
+    acronym: str | None = Field(None, description="Short name by which the trial is known.")
     registration: Fact[str] = Field(default_factory=Fact[str], description="Registry number.")
     phase: Fact[str] = Field(default_factory=Fact[str], description="Phase of development.")
     design: Literal["parallel", "factorial", "crossover", "sequential", "single-arm"] = Field(
@@ -79,7 +81,7 @@ class Trial(Frozen):
     )
     condition: str | None = Field(None, description="The condition treated, in words.")
     setting: Fact[str] = Field(default_factory=Fact[str], description="Where the trial ran or runs.")
-    sponsor: Fact[str] = Field(default_factory=Fact[str], description="Who answers for the trial.")
+    sponsor: Fact[str] = Field(default_factory=Fact[str], description="Who is responsible for the trial.")
     dates: Mapping[Id, Fact[str]] = Field({}, description="First received, started, stopped ... by name.")
     planned_n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants planned.")
     stopping: Fact[str] = Field(default_factory=Fact[str], description="How the trial ended, in words.")
@@ -89,15 +91,15 @@ class Trial(Frozen):
 class Source(Frozen):
     """A text that facts are taken from."""
 
-    cite: str = Field(min_length=1, description="Citation as it is to be printed.")
+    cite: str = Field(min_length=1, description="Citation as it should be printed.")
     doi: str | None = Field(None, description="Digital object identifier.")
     address: str | None = Field(None, description="Where it was read.")
-    status: Status = Field("published", description="Standing of what it states.")
+    status: Status = Field("published", description="Status of what it states.")
     note: str | None = Field(None, description="A remark for readers.")
 
 
 class Epoch(Sourced):
-    """A stretch of study days."""
+    """A period of study days."""
 
     days: Days = Field(description="First and last study day, both included.")
 
@@ -106,10 +108,8 @@ class Calendar(Frozen):
     """Study days: day 1 is the anchor; the day before is -1; there is no day 0."""
 
     day_1: str = Field(description="What happens on study day 1, in words: admission, randomization, quit day.")
-    randomization_day: Whole | None = Field(
-        None, description="Study day of randomization where day 1 is another anchor."
-    )
-    epochs: Mapping[Id, Epoch] = Field(min_length=1, description="Named stretches of study days.")
+    randomization_day: Whole | None = Field(None, description="Study day of randomization, if day 1 is another anchor.")
+    epochs: Mapping[Id, Epoch] = Field(min_length=1, description="Named periods of study days.")
 
     @property
     def first_day(self) -> int:
@@ -123,7 +123,7 @@ class Calendar(Frozen):
 
 
 class Tidier(Frozen):
-    """The items of TIDieR that the rest of the protocol does not already state; null where not reported."""
+    """The items of TIDieR that the rest of the protocol does not state; null if not reported."""
 
     why: Fact[str] = Field(default_factory=Fact[str], description="Rationale (item 2).")
     materials: Fact[str] = Field(default_factory=Fact[str], description="Materials (item 3).")
@@ -143,14 +143,16 @@ class DosePhase(Frozen):
     """One step of an infusion given in steps."""
 
     dose: Dose | None = Field(
-        description="Dose of the step; every step of a drug in one unit. Null where it runs without the drug, as the "
-        "saline that stands for the bolus of another arm; its volume is then stated."
+        description="Dose of the step; all steps of a drug have the same unit. Null if the step runs "
+        "without the drug, for example saline in place of another arm's bolus; its volume is "
+        "then required."
     )
     over: Duration = Field(description="Length of the step.")
     volume: Annotated[Dose | None, LATER] = Field(
         None,
-        description="What runs in at the step, in mL, prepared by itself; without it, as much of the infusion as the "
-        "step has of the dose. Arms whose doses are split otherwise are alike to see where the volumes are.",
+        description="Volume of the step in mL, prepared separately; without it, the volume is in "
+        "proportion to the dose. Arms whose doses are divided differently look alike if their "
+        "volumes are the same.",
     )
 
 
@@ -168,14 +170,14 @@ class DrugIntervention(Sourced):
     days: tuple[Days, ...] = Field((), description="Study days of administration.")
     maximum: Dose | None = Field(None, description="Cap on one administration.")
     rounding: Fact[Dose] = Field(
-        default_factory=Fact[Dose], description="Step to which an administration is rounded, half a step up."
+        default_factory=Fact[Dose], description="Step to which an administration is rounded; halves are rounded up."
     )
     concentration: Annotated[Fact[Concentration], LATER] = Field(
         default_factory=Fact[Concentration],
-        description="Of an injection or a spray: strength of the solution that it is drawn from; with it dose sheets "
-        "can be made. Arms that must not be told apart need strengths that give them the same volume.",
+        description="Strength of the solution of an injection or a spray; it is needed for dose sheets. In "
+        "a blinded trial the strengths must give every arm the same volume.",
     )
-    frequency: str | None = Field(None, description="How often, where it is not by single days.")
+    frequency: str | None = Field(None, description="How often, if not given by single days.")
     titration: str | None = Field(None, description="How the dose is adjusted, in words.")
     only_if: str | None = Field(None, description="Condition for giving it, in words (adaptive sequences).")
     tidier: Tidier = Field(Tidier(), description="Further items of TIDieR.")
@@ -268,8 +270,8 @@ class DrugIntervention(Sourced):
 class SessionBlock(Sourced):
     """Some sessions of a therapy."""
 
-    days: tuple[Whole, ...] | None = Field(None, description="Study days, one a session; null where not stated.")
-    number: Whole | None = Field(None, ge=1, description="How many, where the days are not stated.")
+    days: tuple[Whole, ...] | None = Field(None, description="Study days, one per session; null if not stated.")
+    number: Whole | None = Field(None, ge=1, description="How many, if the days are not stated.")
     where: str | None = Field(None, description="Where they take place.")
 
     @model_validator(mode="after")
@@ -290,7 +292,7 @@ class SessionBlock(Sourced):
 
 
 class BehaviouralIntervention(Sourced):
-    """A therapy given in sessions after a manual."""
+    """A therapy given in sessions according to a manual."""
 
     type: Literal["behavioural"] = Field(description="A therapy in sessions.")
     label: str | None = Field(None, description="Name in tables.")
@@ -330,9 +332,9 @@ class Arm(Sourced):
 
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     role: Literal["experimental", "active-control", "placebo-control", "no-treatment", "single"] = Field(
-        description="What the arm is for; `single` where there is no other."
+        description="What the arm is for; `single` if there is no other."
     )
-    gives: ListOrMapping = Field(description="Interventions; or, stage by stage, the interventions of that stage.")
+    gives: ListOrMapping = Field(description="Interventions; or, by stage, the interventions of that stage.")
     n: Fact[Whole] = Field(default_factory=Fact[Whole], description="Participants randomized, in a finished trial.")
     factors: Mapping[Id, Id] = Field({}, description="Level of each factor, in a factorial trial.")
 
@@ -352,16 +354,16 @@ class Factor(Frozen):
 
 
 class Stage(Sourced):
-    """A stage with arms or periods of its own: a re-randomized phase, a period of a crossover."""
+    """A stage with its own arms or periods: a re-randomized phase, a period of a crossover."""
 
-    days: Days = Field(description="Its study days; counted from its own day 1 where `day-1` is given.")
+    days: Days = Field(description="Its study days; counted from its own day 1 if `day-1` is given.")
     day_1: str | None = Field(
         None,
-        description="What happens on day 1 of the stage, where it begins on another study day for each participant.",
+        description="What happens on day 1 of the stage, if it begins on a different study day for each participant.",
     )
     randomizes: Truth = Field(False, description="Whether participants are randomized (again) at its start.")
-    arms: tuple[Id, ...] = Field((), description="Arms of the stage where they differ from the trial's.")
-    ratio: Mapping[Id, Whole] = Field({}, description="Allocation ratio where the stage randomizes; by default equal.")
+    arms: tuple[Id, ...] = Field((), description="Arms of the stage, if they differ from the trial's.")
+    ratio: Mapping[Id, Whole] = Field({}, description="Allocation ratio if the stage randomizes; by default equal.")
     entry: str | None = Field(None, description="Who enters, in words.")
     washout_days: Whole | None = Field(None, ge=0, description="Days without treatment before the stage.")
 
@@ -369,7 +371,9 @@ class Stage(Sourced):
 class CriterionEntry(Sourced):
     """One criterion of eligibility."""
 
-    criterion: Criterion | None = Field(None, description="The criterion, typed where it can be decided.")
+    criterion: Criterion | None = Field(
+        None, description="The criterion as a comparison, if the program can decide it."
+    )
     words: str | None = Field(None, description="The criterion in the source's words, or ours.")
 
     @model_validator(mode="before")
@@ -381,16 +385,16 @@ class CriterionEntry(Sourced):
 class Eligibility(Frozen):
     """Who may enter."""
 
-    include: Mapping[Id, CriterionEntry] | None = Field(description="Inclusion criteria; null where not known.")
-    exclude: Mapping[Id, CriterionEntry] | None = Field(description="Exclusion criteria; null where not known.")
+    include: Mapping[Id, CriterionEntry] | None = Field(description="Inclusion criteria; null if not known.")
+    exclude: Mapping[Id, CriterionEntry] | None = Field(description="Exclusion criteria; null if not known.")
     note: str | None = Field(None, description="A remark for readers.")
 
 
 class Randomization(Sourced):
-    """How arms are allocated. Block sizes and seeds stand in a sealed companion file, never here."""
+    """How arms are allocated. Block sizes and seeds are in a sealed companion file, never here."""
 
     ratio: Mapping[Id, Whole] = Field(min_length=2, description="Allocation ratio by arm.")
-    scheme: Fact[Scheme] = Field(default_factory=Fact[Scheme], description="The scheme; null where not known.")
+    scheme: Fact[Scheme] = Field(default_factory=Fact[Scheme], description="The scheme; null if not known.")
     strata: Fact[tuple[Id, ...]] = Field(
         default_factory=Fact[tuple[Id, ...]], description="Stratification factors: baseline variables, or `site`."
     )
@@ -408,17 +412,17 @@ class BaselineVariable(Sourced):
 
     label: str | None = Field(None, description="Name in tables; by default the id.")
     type: Literal["number", "category", "yes-no"] = Field(
-        description="What kind of variable it is; a score (`from`) is a number without saying so."
+        description="The kind of variable; with `from` (a score) it is a number by default."
     )
     from_: Annotated[Id | None, LATER] = Field(
-        None, description="The assessment (an instrument) whose score the variable is, in place of a column of its own."
+        None, description="The assessment (an instrument) whose score the variable is, instead of a column of its own."
     )
     visit: Annotated[Id | None, LATER] = Field(None, description="With `from`: the visit before randomization.")
     scale: Annotated[str | None, LATER] = Field(None, description="With `from`: the scale, by default the total.")
     levels: tuple[str, ...] = Field((), description="Levels of a category; the first is the reference.")
     unit: str | None = Field(None, description="Unit of a number.")
-    lowest: Annotated[Number | None, LATER] = Field(None, description="The least that a number can be, included.")
-    highest: Annotated[Number | None, LATER] = Field(None, description="The most that a number can be, included.")
+    lowest: Annotated[Number | None, LATER] = Field(None, description="Lowest possible number, included.")
+    highest: Annotated[Number | None, LATER] = Field(None, description="Highest possible number, included.")
     prognostic: Truth = Field(False, description="Expected to predict the outcome.")
     words: str | None = Field(None, description="What the variable is.")
 
@@ -480,11 +484,11 @@ class BaselineVariable(Sourced):
 
 
 class Assessment(Sourced):
-    """Something that is measured or asked, with its blinding class."""
+    """Something measured or asked, with its blinding class."""
 
     type: Literal["urine", "daily-use", "instrument", "finding", "vitals", "event", "events"] = Field(
-        description="What kind of record it makes: `finding` is one yes or no with words of its own, `events` are "
-        "outcomes that happen on a day and are not use, `event` are adverse events."
+        description="The kind of record: `finding` is one yes or no with its own words, `events` are "
+        "outcomes other than use that happen on a day, `event` are adverse events."
     )
     label: str | None = Field(None, description="Name in tables; by default the id.")
     instrument: str | None = Field(
@@ -493,14 +497,14 @@ class Assessment(Sourced):
     version: str | None = Field(None, description="Version of the instrument.")
     substances: tuple[Id, ...] = Field((), description="Substances assayed or asked about.")
     terms: Annotated[tuple[Id, ...], LATER] = Field(
-        (), description="Of events: what is asked about, for example death, relapse, hospitalization."
+        (), description="For events: what is asked about, for example death, relapse, hospitalization."
     )
-    yes: Annotated[str | None, LATER] = Field(None, description="Of a finding: what yes is, in words.")
-    no: Annotated[str | None, LATER] = Field(None, description="Of a finding: what no is, in words.")
+    yes: Annotated[str | None, LATER] = Field(None, description="For a finding: what yes means, in words.")
+    no: Annotated[str | None, LATER] = Field(None, description="For a finding: what no means, in words.")
     asked_when: Annotated[Mapping[str, Condition], LATER] = Field(
         {},
-        description="Items that are asked only where a condition over earlier items, other forms or baseline holds: "
-        "`{item: amount > 0}`; `all` stands for every item.",
+        description="Items that are asked only if a condition on earlier items, other forms or baseline "
+        "holds: `{item: amount > 0}`; `all` means every item.",
     )
     blinding: Blinding = Field("open", description="open, quarantined (safety role until lock) or sealed.")
     words: str | None = Field(None, description="What is assessed.")
@@ -537,14 +541,14 @@ class Assessment(Sourced):
 
 
 class Visit(Sourced):
-    """A planned contact, or a series of alike contacts named by their day or number."""
+    """A planned contact, or a series of similar contacts named by their day or number."""
 
     day: Whole | None = Field(None, description="Target study day of one visit.")
     days: tuple[Whole, ...] = Field((), description="Target study days of a series.")
-    every: Whole | None = Field(None, ge=1, description="A series every so many days, from `first` to `last`.")
+    every: Whole | None = Field(None, ge=1, description="Interval in days of a series from `first` to `last`.")
     first: Whole | None = Field(None, description="First target day of a series by `every`.")
     last: Whole | None = Field(None, description="No visit is planned after this day, in a series by `every`.")
-    stage: Id | None = Field(None, description="Stage of which these are days, where the stage counts its own.")
+    stage: Id | None = Field(None, description="Stage to which these days belong, if the stage counts its own days.")
     window: Window | None = Field(None, description="Days before and after the target, both included.")
     named: str = Field(
         "day-{day}",
@@ -555,8 +559,8 @@ class Visit(Sourced):
     gives: tuple[Id, ...] = Field((), description="Interventions given at this contact, for the schedule table.")
     without_row: Annotated[Literal["missed", "not-expected", "refused"], LATER] = Field(
         "missed",
-        description="What a due visit of a randomized participant is of which the records hold no row and no result: "
-        "missed; not expected, where it is not planned for everybody; or the records are refused.",
+        description="What a due visit without a row or a result counts as: missed; not expected, if it is "
+        "not planned for everybody; or the records are refused.",
     )
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ class EndpointBase(Sourced):
     missing_rules: ClassVar[frozenset[str]] = frozenset()  # what an analysis may say a missing result stands for
     ends_at_events: ClassVar[bool] = False  # its results after an intercurrent event can be left out
 
-    words: str = Field(min_length=1, description="The endpoint as one would say it.")
+    words: str = Field(min_length=1, description="The endpoint in words.")
     label: str | None = Field(None, description="Short name for tables and figures.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
 

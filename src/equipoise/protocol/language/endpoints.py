@@ -45,7 +45,7 @@ class Amount(Frozen):
         description="The day counts above this amount; or, by level of the variable `of`, the amount for that level."
     )
     unit: str = Field(description="Unit of the amount, for example drinks.")
-    of: Id | None = Field(None, description="Baseline variable whose levels have amounts of their own.")
+    of: Id | None = Field(None, description="Baseline variable whose levels have their own amounts.")
 
     @model_validator(mode="after")
     def _of(self) -> Amount:
@@ -60,21 +60,21 @@ class Amount(Frozen):
 
 
 class Use(Sourced):
-    """What counts as use: which substances, seen by which sources."""
+    """What counts as use: which substances, by which sources."""
 
-    words: str | None = Field(None, description="What counts as use, as one would say it.")
-    substances: ListOrMapping = Field(description="Substances; or, arm by arm, the substances that count in that arm.")
+    words: str | None = Field(None, description="What counts as use, in words.")
+    substances: ListOrMapping = Field(description="Substances; or, by arm, the substances that count in that arm.")
     self_report_substances: ListOrMapping | None = Field(
-        None, description="Substances of the daily calendar, where its groups are named otherwise than the assays."
+        None, description="Substances of the daily calendar, if its groups have other names than the assays."
     )
-    by: tuple[UseSource, ...] = Field(("urine", "self-report"), min_length=1, description="Sources that are looked at.")
-    counts_if: Literal["any", "all"] = Field("any", description="Use if any source says so, or only if all do.")
+    by: tuple[UseSource, ...] = Field(("urine", "self-report"), min_length=1, description="Sources that are used.")
+    counts_if: Literal["any", "all"] = Field("any", description="Whether one source is enough, or all must show use.")
     amount: Amount | None = Field(None, description="Amount that a self-reported day must exceed to count.")
 
 
 COUNTS_FROM = (
-    "Study day from which use counts, by default the day of randomization; a urine sample of that day shows use before "
-    "it, and counts only at a visit held on it."
+    "Study day from which use counts, by default the day of randomization; a urine sample on that day "
+    "shows earlier use, and counts only at a visit held on that day."
 )
 
 
@@ -89,9 +89,9 @@ class AbstinenceEndpoint(EndpointBase):
     use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window, both ends included.")
     at: Id | None = Field(
-        None, description="Visit series whose missed visits count as missing; without it, days not asked."
+        None, description="Visit series whose missed visits count as missing; without it, days not asked about."
     )
-    missed: MissingRule = Field("is-use", description="What a missed due visit in the window stands for.")
+    missed: MissingRule = Field("is-use", description="What a missed due visit in the window counts as.")
 
     @property
     def counted_series(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class AbstinenceEndpoint(EndpointBase):
 
 
 class AbstinentDaysEndpoint(EndpointBase):
-    """A number: days without use over a window, as a count or a percentage of the days known."""
+    """A number: days without use over a window, as a count or a percentage of the known days."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (NUMBER,)
     looks_at_use: ClassVar[bool] = True
@@ -117,8 +117,8 @@ class AbstinentDaysEndpoint(EndpointBase):
     kind: Literal["abstinent-days"] = Field(description="A number: days without use over a window.")
     use: Id = Field(description="The definition of use (see `use`).")
     days: Days = Field(description="The window, both ends included.")
-    as_: Literal["percent", "count"] = Field("percent", description="Per cent of the days, or their number.")
-    missed: MissingRule = Field("is-missing", description="What a day that nobody knows stands for.")
+    as_: Literal["percent", "count"] = Field("percent", description="The percentage of days, or their number.")
+    missed: MissingRule = Field("is-missing", description="What an unknown day counts as.")
 
     @property
     def traits(self) -> frozenset[Trait]:
@@ -149,7 +149,7 @@ class UseByDayEndpoint(EndpointBase):
 
 
 class UseByWeekEndpoint(EndpointBase):
-    """Yes or no in each whole week tiled from the first day of a window; a week that nobody looked at is missing."""
+    """Yes or no in each whole week from the first day of a window; a week without data is missing."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (REPEATED_BINARY,)
     looks_at_use: ClassVar[bool] = True
@@ -158,8 +158,8 @@ class UseByWeekEndpoint(EndpointBase):
 
     kind: Literal["use-by-week"] = Field(description="Yes or no in each whole week of a window.")
     use: Id = Field(description="The definition of use (see `use`).")
-    days: Days = Field(description="The window; weeks are tiled from its first day, a rest of days is left out.")
-    missed: MissingRule = Field("is-missing", description="What a week without any sample stands for.")
+    days: Days = Field(description="The window; weeks are counted from its first day, and remaining days are left out.")
+    missed: MissingRule = Field("is-missing", description="What a week without any sample counts as.")
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
     def why_not_imputed(self) -> str | None:
@@ -178,16 +178,16 @@ class UseEvent(Frozen):
 
 
 class RunOfUse(Frozen):
-    """First day of the first run of consecutive cells of use."""
+    """First day of the first run of consecutive weeks or days of use."""
 
     use: Id = Field(description="The definition of use (see `use`).")
-    cells: Literal["weeks", "days"] = Field(description="What is counted: whole weeks tiled from a day, or days.")
-    from_: Whole = Field(description="Study day from which weeks are tiled or days are looked at.")
+    cells: Literal["weeks", "days"] = Field(description="What is counted: whole weeks from a stated day, or days.")
+    from_: Whole = Field(description="Study day from which weeks or days are counted.")
     length: Whole = Field(ge=1, description="How many in a row.")
     missed: MissingRule | None = Field(
         None,
-        description="What a week without any sample, or a day that nobody asked about, stands for: by default a week "
-        "is use (`is-use`), and a day is not known (`is-missing`).",
+        description="What a week without any sample, or a day not asked about, counts as: by default a "
+        "week is use (`is-use`), and a day is unknown (`is-missing`).",
     )
 
     @property
@@ -257,8 +257,8 @@ class TimeToEventEndpoint(EndpointBase):
 
     kind: Literal["time-to-event"] = Field(description="Time from a day to the first of some events.")
     time_zero: Days = Field(description="The day that time counts from.")
-    first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the earliest counts.")
-    until: Days = Field(description="Last day of follow-up: whoever has had no event is censored there.")
+    first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the first one counts.")
+    until: Days = Field(description="Last day of follow-up: participants without an event are censored there.")
     at_day_zero: Truth = Field(False, description="Whether an event may fall on the day of time zero itself.")
     censored: Literal["end", "last-contact"] = Field(
         "end", description="Censoring at the end of follow-up, or at the last attended visit."
@@ -266,10 +266,10 @@ class TimeToEventEndpoint(EndpointBase):
     censored_at: Id | None = Field(None, description="Visit series for `last-contact`.")
     unobserved: Annotated[Literal["is-censored", "is-event-free"], LATER] = Field(
         "is-censored",
-        description="What time stands for after the last day on which the event would have been known: censored there, "
-        "or carried forward without an event to where `censored` says.",
+        description="What happens after the last day on which the event would have been known: censored "
+        "there, or carried forward without an event to the day given by `censored`.",
     )
-    visits: Id | None = Field(None, description="Visit series that counts time for analyses by visit.")
+    visits: Id | None = Field(None, description="Visit series by which analyses by visit count time.")
     unit: Literal["day"] = Field("day", description="Unit of time.")
     better: Literal["higher", "lower"] = Field("higher", description="Which direction is better for the participant.")
 
@@ -348,8 +348,8 @@ class RepeatedUseEndpoint(EndpointBase):
     at: Id = Field(description="The visit series.")
     since: Literal["last-attended", "last-planned"] = Field(
         "last-attended",
-        description="From which visit on a day of use counts for this one: the last attended at which this use was "
-        "assessed, or the one planned before.",
+        description="From which visit on a day of use counts for this one: the last attended visit at "
+        "which this use was assessed, or the previous planned visit.",
     )
     counts_from: Annotated[Days | None, LATER] = Field(None, description=COUNTS_FROM)
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
@@ -380,14 +380,15 @@ class ScoreEndpoint(EndpointBase):
     scale: str = Field("total", description="Scale of the instrument.")
     at: Id = Field(description="The visit or visit series.")
     log: Truth = Field(False, description="Whether the logarithm is analysed; effects are then ratios.")
-    floor: Number | None = Field(None, gt=0, description="With log: scores below are raised to this value first.")
+    floor: Number | None = Field(None, gt=0, description="With log: lower scores are first raised to this value.")
     value: Annotated[Literal["score", "change", "percent-change"], LATER] = Field(
         "score",
-        description="The score itself, its change from the baseline visit, or that in per cent of the baseline.",
+        description="The score itself, its change from the baseline visit, or the change as a percentage "
+        "of the baseline.",
     )
     baseline: Id | None = Field(
         None,
-        description="Visit whose score is the baseline, from which `value: change` counts. To adjust for it, name it "
+        description="Visit whose score is the baseline for `value: change`. To adjust for it, name it "
         "under `baseline` (`from`) and among the covariates.",
     )
     unit: str | None = Field(None, description="Unit of the score, for tables and figures.")
@@ -441,15 +442,16 @@ class ScoreEndpoint(EndpointBase):
 
 
 class PatternSource(Frozen):
-    """A use pattern made from records: whose letters, and what a cell is."""
+    """A use pattern made from records: which use, and what a cell is."""
 
     use: Id = Field(description="The definition of use (see `use`).")
     cells: Literal["weeks", "visits", "days"] = Field(
-        description="What a letter stands for: whole weeks tiled from the first day, the visits of a series, or days."
+        description="What a letter represents: whole weeks from the first day, the visits of a series, or days."
     )
     days: Days | None = Field(None, description="With weeks or days: the study days covered, both ends included.")
     at: Id | None = Field(
-        None, description="With visits: the series. With weeks: weeks without a visit of it due are not due (_)."
+        None,
+        description="With visits: the series. With weeks: weeks without a due visit of the series are not due (_).",
     )
     counts_from: Annotated[Days | None, LATER] = Field(None, description=f"With visits. {COUNTS_FROM}")
 
@@ -478,14 +480,14 @@ class PatternEndpoint(EndpointBase, PatternSource):
 
     kind: Literal["pattern"] = Field(description="A definition in the endpoint language over a use pattern.")
     beside: Mapping[Id, PatternSource] = Field(
-        {}, description="Further patterns that the formula looks at with `on`; the endpoint's own is named by `cells`."
+        {}, description="Further patterns that the formula uses with `on`; the endpoint's own is named by `cells`."
     )
     definition: str | None = Field(
-        None, description="A definition of the library (`equipoise endpoints list`), in place of a formula."
+        None, description="A definition of the library (`equipoise endpoints list`), instead of a formula."
     )
     formula: Formula | None = Field(None, description="The definition, in the endpoint language.")
     gives: Literal["binary", "number", "time-to-event"] | None = Field(
-        None, description="With `definition`: what it comes to."
+        None, description="With `definition`: the type of its result."
     )
 
     @model_validator(mode="after")
@@ -530,17 +532,17 @@ class PatternEndpoint(EndpointBase, PatternSource):
 
 
 class ReportEndpoint(EndpointBase):
-    """Yes or no: what a participant told at one visit."""
+    """Yes or no: what a participant reported at one visit."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (BINARY,)
     looks_at_use: ClassVar[bool] = True
     missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing", *BY_ARM})
 
-    kind: Literal["report"] = Field(description="Yes or no: what a participant told at one visit.")
+    kind: Literal["report"] = Field(description="Yes or no: what a participant reported at one visit.")
     assessment: Id = Field(description="The assessment (an instrument).")
     item: str = Field(description="Item of the instrument; 1 is yes.")
     at: Id = Field(description="The visit.")
-    missed: Literal["is-no", "is-missing"] = Field("is-no", description="What no answer stands for.")
+    missed: Literal["is-no", "is-missing"] = Field("is-no", description="What a missing answer counts as.")
 
     def why_not_imputed(self) -> str | None:
         """A missing answer is imputed."""
@@ -558,7 +560,7 @@ class ReceivedEndpoint(EndpointBase):
 
     kind: Literal["received"] = Field(description="Yes or no: received at least one dose.")
     intervention: Mapping[Id, Id] = Field(description="By arm, the intervention that counts.")
-    within: Days | None = Field(None, description="Study days in which the dose counts.")
+    within: Days | None = Field(None, description="Study days on which the dose counts.")
 
     @property
     def window(self) -> tuple[int, int] | None:

@@ -88,19 +88,19 @@ class Frozen(BaseModel):
 
 
 class Differing(Frozen):
-    """What another source says of the same thing."""
+    """What another source says about the same thing."""
 
-    source: str = Field(description="The source that says otherwise.")
+    source: str = Field(description="The source that disagrees.")
     says: Any = Field(description="What it says.")
     note: str | None = Field(None, description="A remark for readers.")
 
 
 class Sourced(Frozen):
-    """A part of a protocol that says where it comes from."""
+    """A part of a protocol that states its source."""
 
     source: tuple[str, ...] = Field((), description="Ids of the sources that state this (see `sources`).")
     status: Status | None = Field(
-        None, description="Standing of the statement; by default that of its source, `assumed` where there is none."
+        None, description="Status of the statement; by default that of its source, `assumed` if there is none."
     )
     basis: str | None = Field(None, description="Why this was assumed: sister trial, convention, ours ...")
     note: str | None = Field(None, description="A remark for readers.")

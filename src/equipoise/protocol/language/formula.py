@@ -90,15 +90,15 @@ def exactly_one(part: Frozen, names: tuple[str, ...], what: str) -> str:
 
 
 class PatternWindow(Frozen):
-    """The cells that are looked at; places count from 1, or back from the end with -1 for the last cell."""
+    """The cells that are used; places count from 1, or back from the end with -1 for the last cell."""
 
     from_: Whole | Literal["last-contact"] | None = Field(None, description="First place; -1 is the last cell.")
     to: Whole | Literal["last-contact"] | None = Field(
-        None, description="Last place, included; last-contact is the last cell that was seen."
+        None, description="Last place, included; last-contact is the last observed cell."
     )
     after: Whole | None = Field(None, ge=0, description="Grace period: cells left out at the beginning.")
-    first: Whole | None = Field(None, ge=1, description="The first so many of the cells in view.")
-    last: Whole | None = Field(None, ge=1, description="The last so many of the cells in view.")
+    first: Whole | None = Field(None, ge=1, description="This many of the first cells in view.")
+    last: Whole | None = Field(None, ge=1, description="This many of the last cells in view.")
 
     @model_validator(mode="after")
     def _hangs_together(self) -> PatternWindow:
@@ -122,13 +122,13 @@ class PatternWindow(Frozen):
 
 
 class PatternSchedule(Frozen):
-    """The cells a sparser schedule would have seen: ``o`` is seen, ``_`` is not; parts are repeated."""
+    """The cells that a sparser schedule would have observed: `o` is observed, `_` is not; parts are repeated."""
 
     parts: tuple[Annotated[str, Field(pattern=r"^[o_]+$")], ...] = Field(
-        min_length=1, description="Pieces of the schedule: o is seen, _ is not."
+        min_length=1, description="Pieces of the schedule: o is observed, _ is not."
     )
     times: tuple[Annotated[Whole, Field(ge=1)], ...] | None = Field(
-        None, description="How often each piece comes; by default once."
+        None, description="How often each piece is repeated; by default once."
     )
 
     @model_validator(mode="after")
@@ -148,21 +148,23 @@ STEPS = ("missing", "mixed", "not_due", "removed", "recode", "window", "schedule
 
 
 class Step(Frozen):
-    """One thing done to the pattern; each step sees the cells that the step before it left."""
+    """One step; each step works on the result of the step before it."""
 
-    missing: FillRule | None = Field(None, description="What a missed cell (o) stands for.")
+    missing: FillRule | None = Field(None, description="What a missed cell (o) counts as.")
     mixed: Literal["is-use", "is-no-use", "is-missing", "removed"] | None = Field(
-        None, description="What a mixed cell (*) stands for."
+        None, description="What a mixed cell (*) counts as."
     )
     not_due: Literal["removed", "carried"] | None = Field(
-        None, description="Cells not due (_) are taken out, or take the letter before them; else they are passed over."
+        None, description="Cells not due (_) are removed, or take the letter before them; otherwise they are skipped."
     )
-    removed: Letters | None = Field(None, description="Cells with one of these letters are taken out.")
+    removed: Letters | None = Field(None, description="Cells with one of these letters are removed.")
     recode: Mapping[Letter, Letter] | None = Field(
         None, min_length=1, description="Letters changed into others, all at once."
     )
-    window: PatternWindow | None = Field(None, description="Only these cells are looked at from here on.")
-    schedule: PatternSchedule | None = Field(None, description="The pattern as a sparser schedule would have seen it.")
+    window: PatternWindow | None = Field(None, description="Only these cells are used from here on.")
+    schedule: PatternSchedule | None = Field(
+        None, description="The pattern as a sparser schedule would have observed it."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Step:
@@ -178,8 +180,8 @@ class Step(Frozen):
 class CountOf(Frozen):
     """How many cells hold one of the letters, or how often a sequence occurs without overlap."""
 
-    cells: Letters | None = Field(None, description="A cell with one of these letters counts one.")
-    sequence: Letters | None = Field(None, description="Each occurrence of this sequence counts one.")
+    cells: Letters | None = Field(None, description="Each cell with one of these letters counts 1.")
+    sequence: Letters | None = Field(None, description="Each occurrence of this sequence counts 1.")
     mixed_weight: Number = Field(0.0, ge=0, le=1, description="What a mixed cell counts.")
 
     @model_validator(mode="after")
@@ -189,40 +191,40 @@ class CountOf(Frozen):
 
 
 class ProportionOf(CountOf):
-    """The count divided by a denominator that is named."""
+    """The count divided by a named denominator."""
 
     of: Literal["due", "seen", "window"] = Field(
         "due",
-        description="Denominator: cells due in view; cells seen (+ - *); or the window's full width, "
-        "so that cells a short pattern does not have count against it.",
+        description="Denominator: due cells in view; observed cells (+ - *); or the window's full width, "
+        "so that cells that a short pattern lacks count against it.",
     )
-    if_none: Number | None = Field(None, description="The value where the denominator is 0; null is no value.")
+    if_none: Number | None = Field(None, description="The value if the denominator is 0; null is no value.")
 
 
 class RunOf(Frozen):
-    """The longest run of consecutive cells with one of the letters; cells not due are passed over."""
+    """The longest run of consecutive cells with one of the letters; cells not due are skipped."""
 
     cells: Letters = Field(description="Letters that make up the run; any other letter breaks it.")
 
 
 class PlaceOf(Frozen):
-    """The place of the last cell with one of the letters; 0 where there is none."""
+    """The place of the last cell with one of the letters; 0 if there is none."""
 
     cells: Letters = Field(description="Letters looked for.")
 
 
 class Contains(Frozen):
-    """Whether one of some sequences occurs; cells not due are passed over."""
+    """Whether one of some sequences occurs; cells not due are skipped."""
 
     any_of: tuple[Letters, ...] = Field(min_length=1, description="The sequences, letter by letter.")
 
 
 class TimeTo(Frozen):
-    """The place of the first window with enough cells of some letters, censored where there is none."""
+    """The place of the first window with enough cells of some letters, censored if there is none."""
 
     cells: Letters = Field(description="Letters that count.")
     at_least: Whole = Field(1, ge=1, description="How many cells of the window must hold one of them (k).")
-    within: Whole | None = Field(None, ge=1, description="Width of the window in cells due (w); by default k, a run.")
+    within: Whole | None = Field(None, ge=1, description="Width of the window in due cells (w); by default k, a run.")
     time: Literal["first", "window-start", "completed"] = Field(
         "first",
         description="The event's place: the first counted cell of the window; the window's first cell; or the cell "
@@ -231,10 +233,11 @@ class TimeTo(Frozen):
     plus: Whole = Field(0, description="Cells added to the time, event or not.")
     censored: Literal["end", "last-window", "last-contact"] = Field(
         "end",
-        description="Without an event: the last cell due; the first cell of the last window; or the last cell seen.",
+        description="Without an event: the last due cell; the first cell of the last window; or the last "
+        "observed cell.",
     )
     too_short: Literal["censored", "no-value"] = Field(
-        "censored", description="A pattern with fewer cells due than the window: censored, or no value."
+        "censored", description="A pattern with fewer due cells than the window: censored, or no value."
     )
 
     @model_validator(mode="after")
@@ -261,7 +264,7 @@ class Escalation(Frozen):
 
 
 class WeightedIndex(Frozen):
-    """Weights of letters, escalated by place, as a share of the worst case."""
+    """Weights of letters, escalated by place, as a proportion of the worst case."""
 
     weights: Mapping[Letter, Number] = Field(description="Weight of each letter; absent is 0.")
     escalation: (
@@ -303,8 +306,8 @@ JUDGEMENTS = ("at_least", "at_most", "above", "below", "equals", "bands")
 class Formula(Frozen):
     """Steps over the pattern, then one measure, then at most one judgement of its value."""
 
-    on: Id | None = Field(None, description="Which of several patterns is looked at; by default the first.")
-    steps: tuple[Step, ...] = Field((), description="What is done to the pattern before anything is measured.")
+    on: Id | None = Field(None, description="Which of several patterns is used; by default the first.")
+    steps: tuple[Step, ...] = Field((), description="What is done to the pattern before it is measured.")
 
     count: CountOf | None = Field(None, description="Number: how many cells, or sequences.")
     proportion: ProportionOf | None = Field(None, description="Number from 0 to 1: the count over a denominator.")
@@ -313,34 +316,34 @@ class Formula(Frozen):
     contains: Contains | None = Field(None, description="Yes or no: whether a sequence occurs.")
     time_to: TimeTo | None = Field(None, description="Time and event: the first k of w.")
     weighted_index: WeightedIndex | None = Field(None, description="Number: weights escalated by place.")
-    all_: tuple[Formula, ...] | None = Field(None, min_length=1, description="Yes where every part says yes.")
-    any_: tuple[Formula, ...] | None = Field(None, min_length=1, description="Yes where any part says yes.")
-    not_: Formula | None = Field(None, description="Yes where the part says no.")
-    if_: Formula | None = Field(None, description="A condition; `then` where it holds, else `otherwise`.")
-    then: Operand | None = Field(None, description="With if: the value where the condition holds.")
-    otherwise: Operand | None = Field(None, description="With if: the value elsewhere; by default none.")
+    all_: tuple[Formula, ...] | None = Field(None, min_length=1, description="Yes if every part is yes.")
+    any_: tuple[Formula, ...] | None = Field(None, min_length=1, description="Yes if any part is yes.")
+    not_: Formula | None = Field(None, description="Yes if the part is no.")
+    if_: Formula | None = Field(None, description="A condition; `then` if it holds, `otherwise` if not.")
+    then: Operand | None = Field(None, description="With if: the value if the condition holds.")
+    otherwise: Operand | None = Field(None, description="With if: the value if it does not; by default none.")
     difference: tuple[Operand, ...] | None = Field(
-        None, min_length=2, max_length=2, description="Number: the first less the second."
+        None, min_length=2, max_length=2, description="Number: the first minus the second."
     )
     ratio: tuple[Operand, ...] | None = Field(
-        None, min_length=2, max_length=2, description="Number: the first over the second; none where that is 0."
+        None, min_length=2, max_length=2, description="Number: the first divided by the second; none if that is 0."
     )
     first_of: tuple[Formula, ...] | None = Field(
         None, min_length=2, description="Time and event: the earliest of several, in days."
     )
 
-    at_least: Bound | None = Field(None, description="Yes where the value is at least this.")
-    at_most: Bound | None = Field(None, description="Yes where the value is at most this.")
-    above: Bound | None = Field(None, description="Yes where the value is above this.")
-    below: Bound | None = Field(None, description="Yes where the value is below this.")
-    equals: Bound | None = Field(None, description="Yes where the value is this.")
+    at_least: Bound | None = Field(None, description="Yes if the value is at least this.")
+    at_most: Bound | None = Field(None, description="Yes if the value is at most this.")
+    above: Bound | None = Field(None, description="Yes if the value is above this.")
+    below: Bound | None = Field(None, description="Yes if the value is below this.")
+    equals: Bound | None = Field(None, description="Yes if the value equals this.")
     bands: tuple[Number, ...] | None = Field(
         None, min_length=1, description="Number: how many of these bounds, in order, the value reaches."
     )
     never_seen: Literal["no-value", "as-computed"] | None = Field(
         None,
-        description="A participant seen in no cell who would count as a success has no value; as-computed keeps it, "
-        "with a warning. Said at the top of a formula.",
+        description="A participant with no observed cell who would count as a success has no value; "
+        "as-computed keeps it, with a warning. Stated at the top of a formula.",
     )
 
     @model_validator(mode="after")

@@ -32,8 +32,10 @@ class ItemKey(Frozen):
     """One item of an instrument; ``q1: 0..3`` is short for ``q1: {range: 0..3}``."""
 
     range: ScoreRange | None = Field(None, description="Lowest and highest answer; by default the instrument's range.")
-    levels: tuple[Number, ...] = Field((), description="The answers there are, where not every number of the range is.")
-    reverse: Truth = Field(False, description="Whether the answer is turned round before it is added.")
+    levels: tuple[Number, ...] = Field(
+        (), description="The possible answers, if not every number of the range is possible."
+    )
+    reverse: Truth = Field(False, description="Whether the answer is reversed before it is added.")
 
     @model_validator(mode="before")
     @classmethod
@@ -68,10 +70,10 @@ Items = Annotated[
 
 
 class LeftOut(Frozen):
-    """What is done about items left out: with enough given, their mean stands for each of the others."""
+    """Rule for items left out: if enough items are answered, their mean replaces each of the others."""
 
     share_given: Number | None = Field(
-        None, gt=0, le=1, description="Smallest share of a scale's items that must be given, for example 0.75."
+        None, gt=0, le=1, description="Smallest proportion of a scale's items that must be answered, for example 0.75."
     )
     at_most: Whole | None = Field(None, ge=0, description="How many items of a scale may be left out.")
 
@@ -90,12 +92,13 @@ class ScoreLimits(Frozen):
     """A score held against a number, or against a number for each level of a baseline variable."""
 
     at_least: Number | Mapping[str, Number] | None = Field(
-        None, description="The score reaches this number; or, by level of the variable `of`, the number for that level."
+        None,
+        description="The score is this number or higher; or, by level of the variable `of`, the number for that level.",
     )
     at_most: Number | Mapping[str, Number] | None = Field(
         None, description="The score is this number or lower; or, by level of the variable `of`, for that level."
     )
-    of: Id | None = Field(None, description="Baseline variable whose levels have numbers of their own.")
+    of: Id | None = Field(None, description="Baseline variable whose levels have their own numbers.")
 
     @model_validator(mode="after")
     def _of(self) -> ScoreLimits:
@@ -119,10 +122,10 @@ class ScoreLimits(Frozen):
 
 
 class Threshold(ScoreLimits):
-    """A score from which, or up to which, something is said to be so: hazardous drinking, remission."""
+    """A score from which, or up to which, a statement is true: hazardous drinking, remission."""
 
     scale: str = Field(TOTAL, description="The scale it is about.")
-    words: str | None = Field(None, description="What is so, in words.")
+    words: str | None = Field(None, description="What the threshold means, in words.")
 
     @model_validator(mode="after")
     def _limited(self) -> Threshold:
@@ -132,26 +135,28 @@ class Threshold(ScoreLimits):
 
 
 class OwnInstrument(Sourced):
-    """An instrument that the library does not have, or not with this key: a score by itself, or items that add up."""
+    """An instrument that the library lacks, or has with another key: a score on its own, or items that are added up."""
 
-    name: str | None = Field(None, description="Name as people read it; by default the id.")
-    total: ScoreRange | None = Field(None, description="A score recorded by itself: lowest and highest value.")
+    name: str | None = Field(None, description="Name for readers; by default the id.")
+    total: ScoreRange | None = Field(None, description="A score recorded on its own: lowest and highest value.")
     items: Items | None = Field(
         None, description="Items: how many (numbered from 1), or their names, or each with its range."
     )
     range: ScoreRange | None = Field(None, description="Lowest and highest answer of the items.")
-    levels: tuple[Number, ...] = Field((), description="The answers there are, where not every number of a range is.")
+    levels: tuple[Number, ...] = Field(
+        (), description="The possible answers, if not every number of the range is possible."
+    )
     decimals: Truth = Field(False, description="Whether numbers between whole ones are possible.")
-    reverse: tuple[ItemName, ...] = Field((), description="Items that are turned round before they are added.")
+    reverse: tuple[ItemName, ...] = Field((), description="Items that are reversed before they are added.")
     subscales: Mapping[Id, tuple[ItemName, ...]] = Field({}, description="Scales and their items.")
     adds_up: Truth = Field(True, description="Whether there is a total: the sum of the items, or of the subscales.")
     missing: LeftOut | None = Field(
-        None, description="What is done about items left out; without it every item of a scale must be given."
+        None, description="Rule for items left out; without it every item of a scale must be answered."
     )
     bands: Mapping[str, ScoreRange] = Field({}, description="Ranges of the total by name: mild, severe.")
-    thresholds: Mapping[Id, Threshold] = Field({}, description="Scores from which something is said to be so, by name.")
+    thresholds: Mapping[Id, Threshold] = Field({}, description="Thresholds of the score, by name.")
     better: Literal["higher", "lower", "neither"] = Field(
-        description="Which direction is better for the participant; `neither` where there is none."
+        description="Which direction is better for the participant; `neither` if none is."
     )
     unit: str = Field("points", description="Unit of the score.")
 

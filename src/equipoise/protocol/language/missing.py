@@ -29,29 +29,30 @@ class Imputation(Frozen):
         50,
         ge=2,
         le=10000,
-        description="Imputed data sets; an analysis makes more where their own error would matter, `power` does not.",
+        description="Imputed data sets; an analysis makes more if their own error would matter, `power` does not.",
     )
     seed: Whole = Field(1, ge=0, le=2**32 - 1, description="Seed of the imputation.")
     model: Literal["by-visit", "pooled"] = Field(
         "by-visit",
-        description="Yes-or-no results: one logistic model a visit, or one over all visits (steadier in a small "
-        "trial). Scores always have one a visit.",
+        description="Yes-or-no results: one logistic model per visit, or one over all visits (more stable "
+        "in a small trial). Scores always have one per visit.",
     )
     covariates: tuple[Id, ...] = Field(
-        (), description="Baseline variables of the imputation model beside those of the analysis."
+        (), description="Baseline variables of the imputation model in addition to those of the analysis."
     )
     delta: Mapping[Id, Number] = Field(
         {},
         description="By arm, what is added to imputed results: to the log odds of use (of yes), or to the score.",
     )
     after_dropout: AfterDropout = Field(
-        "at-random", description="What scores are taken to do after the last one seen, in the experimental arm."
+        "at-random", description="What is assumed about scores after the last observed one, in the experimental arm."
     )
     variance: Literal["rubin", "bootstrap", "jackknife"] = Field(
         "rubin",
-        description="Of scores, the standard error that is shown: Rubin's rules (about information-anchored), or the "
-        "variance in repeated sampling by the bootstrap of imputation and analysis together, or by the jackknife of "
-        "conditional-mean imputation (`linear` alone; nothing is drawn).",
+        description="For scores, the standard error shown: Rubin's rules (about information-anchored), or "
+        "the variance in repeated sampling by the bootstrap of imputation and analysis "
+        "together, or by the jackknife of conditional-mean imputation (`linear` only; nothing "
+        "is drawn).",
     )
     resamples: Whole | None = Field(
         None, ge=50, le=10000, description="With the bootstrap: samples drawn, by default 200."
@@ -59,8 +60,10 @@ class Imputation(Frozen):
 
 
 class TippingPoint(Frozen):
-    """How far imputed results of an arm must be worse before the conclusion changes."""
+    """How much worse imputed results of an arm must be before the conclusion changes."""
 
     arm: Id = Field(description="The arm whose imputed results are shifted.")
     up_to: Number = Field(description="The largest shift tried, in the unit of delta; negative to shift downwards.")
-    steps: Whole = Field(10, ge=2, le=100, description="Equal steps of the path before the change is closed in on.")
+    steps: Whole = Field(
+        10, ge=2, le=100, description="Equal steps of the path before the change is located more closely."
+    )

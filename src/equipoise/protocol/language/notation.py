@@ -70,7 +70,7 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class Dose(Notation):
-    """An amount of drug: milligrams, or milligrams for each kilogram of body weight."""
+    """An amount of drug: milligrams, or milligrams per kilogram of body weight."""
 
     amount: Decimal
     unit: str
@@ -137,7 +137,7 @@ class Duration(Notation):
 
 @dataclass(frozen=True, slots=True)
 class Days(Notation):
-    """Study days first to last, both included; one day alone is a range of one."""
+    """Study days first to last, both included; a single day is a range of one."""
 
     range: DayRange
 
@@ -177,7 +177,7 @@ class Days(Notation):
 
 @dataclass(frozen=True, slots=True)
 class ScoreRange(Notation):
-    """Lowest and highest value of a score or an answer, both included; one number alone is a range of one."""
+    """Lowest and highest value of a score or an answer, both included; a single number is a range of one."""
 
     lowest: float
     highest: float
@@ -228,7 +228,7 @@ class Improvement(Notation):
 
 @dataclass(frozen=True, slots=True)
 class Goal(Notation):
-    """A performance goal: per cent for a share, or a number in the unit of the endpoint for a mean."""
+    """A performance goal: per cent for a proportion, or a number in the unit of the endpoint for a mean."""
 
     amount: float
     is_percent: bool

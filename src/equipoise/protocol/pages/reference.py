@@ -28,26 +28,26 @@ def render_reference() -> str:
     lines = [
         "# The protocol language",
         "",
-        f"Version {LANGUAGE_VERSION}. This page is generated from the models by `python docs/generate.py`; "
-        "[Writing a protocol](writing-a-protocol.md) is the tour, [Errors](errors.md) lists what `equipoise check` "
-        "says. `equipoise schema` prints the JSON Schema for editors.",
+        f"Version {LANGUAGE_VERSION}. This page is generated from the code by `python docs/generate.py`; "
+        "[Writing a protocol](writing-a-protocol.md) is a tour, and [Errors](errors.md) lists the problems that "
+        "`equipoise check` reports. `equipoise schema` prints the JSON Schema for editors.",
         "",
-        "Keys and names are in kebab-case. A name used is a name defined in the same file. Numbers, `true` and `false` "
-        "are written without quotes; text that holds a colon followed by a blank, or inside `{ }` a comma, "
-        "stands between quotes.",
-        "Anchors, aliases, merge keys and tags of YAML are refused: what a file says stands where it is said.",
+        "Keys and names are in kebab-case. A name that is used must be defined in the same file. Numbers, "
+        "`true` and `false` are written without quotes; text that contains a colon followed by a space, or "
+        "a comma inside `{ }`, is put between quotes.",
+        "Anchors, aliases, merge keys and tags of YAML are refused, so that every value is visible where it applies.",
         "",
-        "**Facts.** Where a type is *fact*, the value may be written bare (`phase: Phase 2`), or with its source "
-        "(`phase: {value: Phase 2, source: registry}`), or as not known: `null`, or "
-        "`{value: null, assumed: 60, basis: sister trial}` with what the program uses instead.",
+        "**Facts.** If a type is *fact*, the value may be written on its own (`phase: Phase 2`), or with "
+        "its source (`phase: {value: Phase 2, source: registry}`), or as not known: `null`, or `{value: "
+        "null, assumed: 60, basis: sister trial}` with the value that the program uses instead.",
         "",
         "**Sources.** Parts marked *sourced* also take "
         + ", ".join(f"`{key}`" for key in _SOURCED)
         + " (see [Sourced](#sourced)). `source` and `differs` take one entry or a list.",
         "",
-        "**Hash.** The hash of a protocol is taken over the resolved model: comments, layout, the order of keys and "
-        "defaults written out do not change it; any other change does. Of mappings only the order of `arms` has "
-        "meaning (the reference first); every list has an order.",
+        "**Hash.** The hash of a protocol is taken over the resolved model: comments, layout, the order of "
+        "keys and explicit defaults do not change it; any other change does. Among mappings only the order "
+        "of `arms` matters (the reference first); the order of every list matters.",
         "",
     ]
     for part in parts:

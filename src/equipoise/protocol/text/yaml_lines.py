@@ -29,11 +29,11 @@ MAX_DEPTH = 60
 CODES = {
     "P001": "The file cannot be read.",
     "P002": "The text is not YAML.",
-    "P003": "A key stands twice in one mapping.",
+    "P003": "A key appears twice in one mapping.",
     "P004": "A key is not a plain name.",
     "P005": "The file is too large, too deep, or refers to itself.",
-    "P006": "A tag or an alias that the language does not use.",
-    "P007": "The file holds nothing, or not a mapping at the top.",
+    "P006": "The language does not use tags or aliases.",
+    "P007": "The file is empty, or is not a mapping at the top level.",
 }
 
 Path_ = tuple[str | int, ...]

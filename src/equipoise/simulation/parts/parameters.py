@@ -22,10 +22,10 @@ from equipoise.records.schema import DISPOSITION_EVENTS
 from equipoise.simulation.quantities import Place, at_day, n_days, plain_number, rate_per_day, share, shown
 
 CODES = {
-    "S050": "A part, or a value in it, that cannot be read or cannot be.",
-    "S051": "A part for what the protocol does not have.",
-    "S052": "A part that an endpoint of the plan needs is not there.",
-    "S053": "A design that the simulator of parts cannot make.",
+    "S050": "A part, or a value in it, cannot be read or is impossible.",
+    "S051": "The protocol does not need this part.",
+    "S052": "A part that an endpoint of the plan needs is missing.",
+    "S053": "The simulator of parts cannot simulate this design.",
 }
 Floats = NDArray[np.float64]
 _LOG_ODDS = "a number of log-odds from -20 to 20"

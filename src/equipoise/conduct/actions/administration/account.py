@@ -17,9 +17,9 @@ from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
-    "C110": "An account that is known already, or is not known.",
-    "C111": "A role or a site that there is not.",
-    "C112": "The last administrator cannot be shut out.",
+    "C110": "The account exists already, or is unknown.",
+    "C111": "Unknown role or site.",
+    "C112": "The last administrator cannot be disabled.",
 }
 MOST_DAYS = 3660  # ahead that a last day can lie: ten years
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from equipoise.randomization import PlannedRandomization
 
 CODES = {
-    "C130": "An amendment of another trial, of nothing, or of what a running trial cannot change.",
+    "C130": "An amendment of another trial, of nothing, or of something that a running trial cannot change.",
 }
 
 

@@ -15,7 +15,7 @@ from equipoise.conduct.clock import zone_of
 from equipoise.conduct.rows.tables import AccountRow, EventRow, ParticipantRow, SiteRow
 from equipoise.foundation.errors import listed
 
-CODES = {"C680": "A part of the audit trail that cannot be asked for."}
+CODES = {"C680": "The audit trail has no such part."}
 MOST = 5_000  # lines told at once
 _STEP = 500  # events looked at in one go
 _YEARS = range(1900, 2201)  # whose days have a beginning and an end in every time zone

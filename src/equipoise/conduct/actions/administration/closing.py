@@ -13,7 +13,7 @@ from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.signatures import casebook_digest
 
 CODES = {
-    "C620": "What stands in the way of a freeze or a lock.",
+    "C620": "Something prevents the freeze or the lock.",
     "C627": "The safety role's key cannot be published now.",
 }
 

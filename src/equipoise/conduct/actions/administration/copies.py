@@ -18,7 +18,7 @@ from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.trial.held_texts import held_texts
 from equipoise.conduct.trial.trial import Trial
 
-CODES = {"C626": "A copy of every site's events, for an account that may not have it."}
+CODES = {"C626": "This account may not have a copy of every site's events."}
 # Who reads across sites, blinded; a site's own people take the copy of their site.
 _ACROSS_SITES = frozenset({"monitor", "data-manager"})
 

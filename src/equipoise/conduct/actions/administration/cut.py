@@ -9,7 +9,7 @@ from equipoise.conduct.actions.permissions import ALWAYS
 from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.rows.tables import UnblindingRow
 
-CODES = {"C624": "An edition of a cut that there is not, or that is not for this account."}
+CODES = {"C624": "Unknown edition of a cut, or one that this account may not have."}
 EDITIONS = ("blinded", "sham", "unblinded")
 
 

@@ -28,11 +28,11 @@ from equipoise.conduct.trial.slots import minimized_slot, read_trial_companion
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
-    "C131": "A receipt that cannot be read, is missing, or does not fit the lists.",
-    "C132": "No fence stands.",
-    "C134": "A loss that no restore explains.",
+    "C131": "A receipt cannot be read, is missing, or does not match the lists.",
+    "C132": "There is no fence.",
+    "C134": "No restore explains this loss.",
     "C135": "No receipt and no anchor is missing.",
-    "C136": "Envelopes set aside after the backup that are not told, or that do not fit the lists.",
+    "C136": "Envelopes set aside after the backup are not reported, or do not match the lists.",
 }
 
 
@@ -171,7 +171,7 @@ def _set_aside(act: Act, told: list[str] | None) -> list[Envelope]:
             step = "Type it as it is printed on the list of its site; those of before the backup are known."
             act.refuse("C136", "envelopes", f"Found {text!r}.", "main/3 7KQ2-9XMA-2ABD", step)
         if act.trial.has(AllocationRow, handle=slot.handle):
-            step = "Destroy that envelope, or record what became of it as a deviation."
+            step = "Destroy that envelope, or record whether it took place as a deviation."
             act.refuse("C136", text, "Its slot was given since.", "an envelope whose slot is free", step)
         known.add(slot.handle)
         profile = profiles[slot.stream]

@@ -18,7 +18,7 @@ from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.conduct.trial.slots import draw_slots, open_slot, read_trial_companion
 
 CODES = {
-    "C133": "There are no slots to add, or too many are asked for.",
+    "C133": "There are no slots to add, or too many were requested.",
 }
 MOST_SLOTS = 100_000  # a replay reads no further (randomization.replay.LAST_SLOT)
 COLUMNS = ("stream", "slot", "arm", "participant_id")

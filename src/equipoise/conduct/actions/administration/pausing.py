@@ -6,7 +6,7 @@ from equipoise.conduct.actions.context import Act, action, anchor_of
 from equipoise.conduct.rows.tables import AccountRow, EventRow, SignatureRow
 from equipoise.conduct.trial.signatures import SUPERSEDED, VALID
 
-CODES = {"C630": "An unlock that nobody asked for, or that the one who asked would confirm."}
+CODES = {"C630": "Nobody asked for the unlock, or the same person would confirm it."}
 
 
 @action("pause", why=True)

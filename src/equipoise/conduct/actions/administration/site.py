@@ -13,8 +13,8 @@ from equipoise.conduct.rules.dates import check_day
 from equipoise.foundation.errors import ConductError, listed, nearest, raise_if_any
 
 CODES = {
-    "C100": "A site that is known already, or is not known.",
-    "C101": "A time zone that there is not.",
+    "C100": "The site exists already, or is unknown.",
+    "C101": "Unknown time zone.",
 }
 
 

@@ -19,8 +19,8 @@ from equipoise.conduct.rules.windows import anchor_is_enrolment, anchor_is_rando
 from equipoise.foundation.errors import Problem, listed
 
 CODES = {
-    "C603": "A baseline variable that the protocol does not have, or a value it cannot take.",
-    "C604": "A study day 1 that cannot be.",
+    "C603": "The protocol has no such baseline variable, or the variable cannot have this value.",
+    "C604": "Invalid study day 1.",
 }
 
 

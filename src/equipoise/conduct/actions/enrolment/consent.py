@@ -10,9 +10,9 @@ from equipoise.conduct.rules.dates import check_day
 from equipoise.foundation.errors import ConductError, raise_if_any
 
 CODES = {
-    "C122": "A consent to another version than the one in force.",
-    "C123": "A consent without its version, or with a date that cannot be.",
-    "C124": "There is nothing to consent to anew.",
+    "C122": "The consent is to another version than the one in force.",
+    "C123": "A consent has no version, or an impossible date.",
+    "C124": "There is no new version to consent to.",
 }
 
 

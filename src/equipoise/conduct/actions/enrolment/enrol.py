@@ -8,7 +8,7 @@ from equipoise.conduct.actions.visits.recording import raise_problems
 from equipoise.conduct.rules.preconditions import check_entry
 from equipoise.conduct.rules.windows import anchor_is_enrolment
 
-CODES = {"C119": "An enrolment where the protocol randomizes, or a randomization where it does not."}
+CODES = {"C119": "The protocol randomizes, so participants are not enrolled; or the reverse."}
 
 
 @action("enrol")

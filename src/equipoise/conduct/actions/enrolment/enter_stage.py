@@ -11,7 +11,7 @@ from equipoise.conduct.actions.visits.recording import form_of, form_rows, joine
 from equipoise.foundation.errors import listed
 
 CODES = {
-    "C614": "A stage that the protocol does not have, or that nobody was found to enter.",
+    "C614": "The protocol has no such stage, or the participant was not found to enter it.",
 }
 ENTRY, DAY_1 = "stage-entry", "stage-day-1"
 

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from equipoise.randomization import PlannedRandomization
 
 CODES = {
-    "C640": "A randomization for which no envelopes can be made.",
-    "C641": "An envelope that there is not, or that is not out.",
-    "C642": "An envelope opened out of order, for another stratum or site, or for somebody who should not have been.",
-    "C643": "How many envelopes are set aside.",
+    "C640": "No envelopes can be made for this randomization.",
+    "C641": "There is no such envelope, or it is not out.",
+    "C642": "An envelope was opened out of order, for another stratum or site, or for a participant who "
+    "should not have been randomized.",
+    "C643": "Invalid number of envelopes to set aside.",
 }
 MOST = 100  # envelopes set aside at once
 _BACK = {"intact": "returned", "broken": "spoilt", "lost": "spoilt"}

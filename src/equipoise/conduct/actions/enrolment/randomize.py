@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from equipoise.randomization import PlannedRandomization
 
 CODES = {
-    "C125": "A randomization that the protocol does not have, or that comes before the one before it.",
-    "C126": "The participant is randomized already.",
+    "C125": "The protocol has no such randomization, or an earlier one has to come first.",
+    "C126": "The participant is already randomized.",
 }
 
 

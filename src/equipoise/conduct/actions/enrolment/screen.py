@@ -10,8 +10,8 @@ from equipoise.conduct.rules.accounts import check_name
 from equipoise.foundation.errors import ConductError, listed, raise_if_any
 
 CODES = {
-    "C120": "A participant's code that is in use already, or is no code.",
-    "C121": "A result of screening that there is not, or a reason that is absent.",
+    "C120": "The participant's code is in use already, or is not valid.",
+    "C121": "Unknown result of screening, or a missing reason.",
 }
 
 

@@ -8,7 +8,7 @@ from equipoise.conduct.actions.context import Act, action
 from equipoise.conduct.actions.visits.recording import form_rows, joined, repeats_of
 from equipoise.conduct.rows.tables import SiteRow
 
-CODES = {"C615": "A transfer to a site that cannot take the participant."}
+CODES = {"C615": "The site cannot take the participant."}
 
 
 @action("transfer", why=True)

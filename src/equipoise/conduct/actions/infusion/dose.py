@@ -24,9 +24,9 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.language.design import DrugIntervention
 
 CODES = {
-    "C605": "A dose sheet that cannot be made, or was made already.",
-    "C606": "A second check by the account that prepared, or that comes to another dose.",
-    "C607": "A drug of the register that the trial does not give.",
+    "C605": "A dose sheet cannot be made, or was made already.",
+    "C606": "The second check is by the account that prepared, or gives another dose.",
+    "C607": "The trial does not give this drug.",
 }
 
 

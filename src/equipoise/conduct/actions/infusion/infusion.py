@@ -30,8 +30,8 @@ from equipoise.foundation.errors import Problem
 from equipoise.protocol import Protocol
 
 CODES = {
-    "C608": "An infusion that is not ready, not running, or running already.",
-    "C609": "A time before the last entry of the infusion, or in the future.",
+    "C608": "The infusion is not ready, not running, or already running.",
+    "C609": "A time is before the last entry of the infusion, or in the future.",
 }
 RUN = "infusion-run"
 LATE = timedelta(hours=12)  # what is typed in later than this says why

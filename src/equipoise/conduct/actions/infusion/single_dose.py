@@ -13,7 +13,7 @@ from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN
 from equipoise.conduct.rules.preconditions import check_start
 from equipoise.conduct.rules.single_dose import single_days
 
-CODES = {"C616": "An injection or a spray that is not ready, or more of it than was prepared."}
+CODES = {"C616": "An injection or a spray is not ready, or is more than was prepared."}
 
 
 @action("dose-given")

@@ -19,7 +19,7 @@ from equipoise.conduct.rules import adverse_events as rules
 from equipoise.conduct.rules.partial_dates import PartialDate
 from equipoise.conduct.rules.windows import study_day_of
 
-CODES = {"C613": "A report of an adverse event that no time limit asks for, or that was made."}
+CODES = {"C613": "No time limit requires this report of an adverse event, or it was made already."}
 FORM, REPORT = "adverse-event", "adverse-event-report"
 
 

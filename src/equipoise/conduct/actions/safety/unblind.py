@@ -10,8 +10,8 @@ from equipoise.conduct.rows.tables import AccountRow, AllocationRow, EventRow, U
 from equipoise.conduct.rules.telling_texts import UNBLINDED
 
 CODES = {
-    "C127": "An unblinding that is not there, or is not for this account.",
-    "C128": "A person who may not be told the arm.",
+    "C127": "There is no such unblinding, or it is for another account.",
+    "C128": "This person may not be told the arm.",
 }
 # Who may be told the arm by somebody else's request.
 TOLD = ("pharmacist", "safety", "investigator")

@@ -49,8 +49,8 @@ from equipoise.conduct.rules.surroundings import AT_VISITS
 from equipoise.foundation.errors import listed
 
 CODES = {
-    "C632": "A correction of values that somebody changed meanwhile.",
-    "C631": "Something that cannot be taken back as entered in error, or has a way of its own.",
+    "C632": "Somebody else has changed the values meanwhile.",
+    "C631": "This cannot be taken back as entered in error, or is corrected in another way.",
 }
 # Forms that have an action of their own, and who corrects which of the others.
 ELSEWHERE = {

@@ -22,8 +22,8 @@ from equipoise.conduct.rules.forms import Filling, item_of
 from equipoise.foundation.errors import listed
 
 CODES = {
-    "C628": "A query about something that is not recorded, or without a text.",
-    "C629": "A query that is not in a state for this.",
+    "C628": "A query is about something that is not recorded, or has no text.",
+    "C629": "The state of the query does not allow this.",
 }
 _RUNNING = ("open", "frozen")
 STATES = ("unclosed", "open", "answered", "closed", "all")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from equipoise.conduct.actions.context import Act
 
 CODES = {
-    "C600": "An item that only other roles may see or record before lock.",
-    "C601": "Something that is recorded already: it is corrected, with a reason, never written over.",
-    "C602": "Something to be corrected or continued that is not there.",
+    "C600": "Only other roles may see or record this item before the lock.",
+    "C601": "This is recorded already: correct it, with a reason.",
+    "C602": "There is nothing to correct or continue.",
 }
 # Roles that record and read what is quarantined; everybody else waits for the lock.
 RECORDS_QUARANTINED = frozenset({"infusion", "safety"})

@@ -41,9 +41,9 @@ NOT_DONE = "not-done"  # the state of a form that was left out on purpose, with 
 LOOK_BACK_DAYS = 400  # how far before the consent a calendar may ask
 
 CODES = {
-    "C610": "A visit that is recorded already, or is not recorded yet.",
-    "C611": "Days of the calendar that cannot be told.",
-    "C612": "A therapy or session that the protocol does not have.",
+    "C610": "The visit is recorded already, or is not recorded yet.",
+    "C611": "Days of the calendar cannot be recorded.",
+    "C612": "The protocol has no such therapy or session.",
 }
 
 
