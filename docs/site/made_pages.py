@@ -49,6 +49,12 @@ CAUSES = {
     "separation": "complete or quasi-complete separation; R prints where it stopped, we report an infinite estimate",
     "boundary": "the variance of the random effects is 0, but the slope of R's likelihood there is not",
 }
+# Names of the library in the order of its page, in which an example may use what those before it made.
+LIBRARY = (
+    *("bundled_protocols", "read_protocol", "check_protocol", "import_records", "simulate", "analyse", "report", "run"),
+    *("write_records", "read_records"),
+    *("Protocol", "Records", "Results", "Estimate", "Problem", "EquipoiseError"),
+)
 _ANSWERS = ("estimate", "limits of arm", "p value", "chi-square", "survival", "mean")
 
 
@@ -174,17 +180,22 @@ def render_api() -> str:
     import equipoise
 
     things = {name: getattr(equipoise, name) for name in equipoise.__all__}
-    functions = {name: thing for name, thing in things.items() if inspect.isfunction(thing)}
-    classes = {name: thing for name, thing in things.items() if inspect.isclass(thing)}
-    if things.keys() != functions.keys() | classes.keys():
-        raise ValueError(f"neither function nor class: {things.keys() - functions.keys() - classes.keys()}")
+    if things.keys() != set(LIBRARY):
+        raise ValueError(f"the library and its page differ in {things.keys() ^ set(LIBRARY)}")
+    functions = {name: things[name] for name in LIBRARY if inspect.isfunction(things[name])}
+    classes = {name: things[name] for name in LIBRARY if inspect.isclass(things[name])}
     lines = [
         "# The Python library",
         "",
         NOTE,
         "",
-        "Everything below is had from `import equipoise`. What is not listed here may change from one version to the "
-        "next. [The analysis, checked](tutorials/statistician.md) is a tour.",
+        "Everything below is available from `import equipoise`. What is not listed here may change from one version to "
+        "the next. [The analysis, checked](tutorials/statistician.md) is a tour. A test runs the examples in this "
+        "order.",
+        "",
+        "```pycon",
+        ">>> import equipoise",
+        "```",
         "",
         "## Functions",
     ]

@@ -48,9 +48,15 @@ RESULT_KEYS = (
 class Estimate:
     """One estimate, unrounded.
 
-    ``standard_error`` is on the log of the scale for ratios. ``reference`` is absent for an estimate of one arm;
+    ``standard_error`` is on the log of the scale for ratios. ``reference`` is absent for an estimate of a single arm;
     ``event`` names what is counted (``abstinence``, ``use``): an odds ratio without it means nothing. A quantity that
     cannot be estimated is ``None`` with a coded warning, never NaN or infinity.
+
+    >>> relapse = results["relapse"]
+    >>> relapse.scale, relapse.arm, relapse.reference, relapse.n_analysed
+    ('hazard_ratio', 'triple', 'patch', 125)
+    >>> [round(value, 3) for value in relapse.ends]
+    [0.546, 0.358, 0.834]
     """
 
     id: str
@@ -92,7 +98,7 @@ class Estimate:
 
     @property
     def ends(self) -> tuple[float | None, float | None, float | None]:
-        """Estimate and limits as people read them: infinite ones are infinity, and ``None`` is what is not known."""
+        """Estimate and limits for readers: infinite ones are infinity, and unknown ones are ``None``."""
         if "estimate-infinite" in self.warnings and self.estimate is None:
             return math.inf, self.ci_lower, math.inf
         return self.estimate, self.ci_lower, self.ci_upper
@@ -113,7 +119,7 @@ class Estimate:
         return shown(self)
 
     def as_row(self) -> dict[str, Any]:
-        """The keys of ``results.csv``, warnings as a list; and the tipping point, where one was looked for."""
+        """The keys of ``results.csv``, with warnings as a list, and the tipping point if there is one."""
         row = {key: getattr(self, key) for key in RESULT_KEYS}
         row["warnings"] = list(self.warnings)
         tip = self.details.get("tipping_point")

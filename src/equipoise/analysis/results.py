@@ -78,7 +78,13 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """All estimates of a trial's plan, with the datasets and curves that the report draws."""
+    """All estimates of a trial's plan, with the data and curves that the report draws.
+
+    >>> [estimate.id for estimate in results.of_endpoint("relapse")][:2]
+    ['relapse', 'relapse[ties=efron,covariates=age]']
+    >>> results.table().height
+    18
+    """
 
     estimates: tuple[Estimate, ...]
     provenance: Provenance
@@ -99,7 +105,7 @@ class Results:
         return tuple(estimate for estimate in self.estimates if estimate.endpoint == endpoint)
 
     def table(self) -> pl.DataFrame:
-        """One row an estimate, the columns of ``results.csv``; warnings joined by semicolons."""
+        """One row per estimate, with the columns of ``results.csv``; warnings are joined by semicolons."""
         rows = [
             {**{key: row[key] for key in RESULT_KEYS}, "warnings": ";".join(row["warnings"])}
             for row in (estimate.as_row() for estimate in self.estimates)

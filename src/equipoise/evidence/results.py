@@ -63,7 +63,7 @@ TEXT_COLUMNS: dict[str, str] = {
     "experimental": "The arm that the numbers with `_1` are of.",
     "reference": "The arm that effects are measured against, numbers with `_0`.",
     "outcome": "What was measured, one name for one outcome.",
-    "event": "What is counted: abstinence, use, relapse ... An odds ratio without it means nothing.",
+    "event": "What is counted: abstinence, use, relapse ... an odds ratio without it is meaningless.",
     "time": "When it was measured.",
     "unit": "What is counted in `n`: participants (the default), days, items.",
     "measure": f"Scale of the estimate: {listed(MEASURES)}.",

@@ -95,10 +95,13 @@ def write_records(
     force: bool = False,
     tables_as: Literal["csv", "parquet"] = "csv",
 ) -> Path:
-    """Write records to ``folder``, whole or not at all; the same records give the same bytes.
+    """Write records to ``folder``, completely or not at all; the same records give the same bytes.
 
     Empty text is written as nothing. ``force`` replaces a folder that equipoise wrote. Records of a running trial (a
-    data cut has an edition) are readable by the account that writes them alone. Raises :class:`OutputError`.
+    data cut has an edition) can be read only by the account that writes them. Raises :class:`OutputError`.
+
+    >>> equipoise.write_records(records, "smoking-records").name
+    'smoking-records'
     """
     with OutputFolder(folder, kind="records", force=force, private=records.source.is_private) as partial:
         listing: dict[str, Any] = {}
@@ -132,11 +135,15 @@ def _entry(folder: Path, file: str, frame: pl.DataFrame) -> dict[str, Any]:
 def read_records(
     folder: str | os.PathLike[str], *, notes: list[Problem] | None = None, facts: TrialFacts | None = None
 ) -> Records:
-    """Read records from a folder, holding every cell and row against the schema, with ``facts`` also against the trial.
+    """Read records from a folder and check every cell and row against the schema, and against ``facts`` if given.
 
-    Records that say they are of another trial than ``facts`` are not held against it: the caller has to refuse them.
+    Records that name another trial than ``facts`` are not checked against it: the caller has to refuse them.
     Raises :class:`RecordsError` with every problem found, each with file, line and column. A file changed since it was
-    written is no error: it is listed in the source's details (``edited_files``), and told to ``notes`` where given.
+    written is not an error: it is listed in the source's details (``edited_files``), and added to ``notes`` if given.
+
+    >>> again = equipoise.read_records("smoking-records")
+    >>> again["participants"].height
+    125
     """
     path = Path(folder)
     manifest = _manifest(path)

@@ -14,11 +14,16 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, said so that a reader can mend it.
+    """One thing that is wrong, described so that a reader can correct it.
 
     ``place`` is the place inside the file in the file's own words (``endpoints.relapse.time-zero``, ``urine row 14``);
-    ``found`` says what stands there, ``expected`` what should, ``next_step`` what to do. ``file`` and ``line`` (from 1)
-    are absent where there is no file.
+    ``found`` says what is there, ``expected`` what should be, ``next_step`` what to do. ``file`` and ``line`` (from 1) are absent if there is no file.
+
+    >>> problem = equipoise.check_protocol("kara").problems[0]
+    >>> problem.found
+    "There is no bundled protocol 'kara', nor a file of that name."
+    >>> problem.next_step
+    'Did you mean kare?'
     """
 
     code: str
@@ -30,7 +35,7 @@ class Problem:
     line: int | None = None
 
     def at(self, file: str | None, line: int | None) -> Problem:
-        """The same problem, located."""
+        """The same problem, with its file and line."""
         return replace(self, file=file, line=line)
 
     def render(self) -> str:
@@ -60,7 +65,14 @@ class Problem:
 
 
 class EquipoiseError(Exception):
-    """One or more problems of a family; ``exit_code`` is what the command line leaves with."""
+    """One or more problems of one family; ``exit_code`` is the exit code of the command line.
+
+    >>> try:
+    ...     equipoise.read_protocol("kara")
+    ... except equipoise.EquipoiseError as error:
+    ...     print(error.exit_code, error.problems[0].code)
+    3 P001
+    """
 
     exit_code: ClassVar[int] = 1
     family: ClassVar[str] = "problem"

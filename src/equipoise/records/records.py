@@ -75,9 +75,13 @@ class DataSource:
 class Records:
     """The tables of one trial (or of many replicates of it), immutable.
 
-    ``tables`` maps a table's name to its Polars frame (any eager frame may be given); a table that nobody filled is
-    there with no rows. ``truth``
-    holds what only a simulator knows (true use by day): it is kept apart and no endpoint or report ever reads it.
+    ``tables`` maps a table's name to its Polars frame (any eager frame may be given); a table without data has no rows.
+    ``truth`` holds what only a simulator knows (true use by day): it is kept separate, and no endpoint or report reads it.
+
+    >>> records.arms
+    ('patch', 'triple')
+    >>> records["daily_use"].columns[:5]
+    ['participant_id', 'day', 'substance', 'asked', 'used']
     """
 
     tables: Mapping[str, pl.DataFrame]

@@ -59,7 +59,16 @@ class CheckReport:
 
 
 def check_protocol(name_or_path: str | Path) -> CheckReport:
-    """Every problem of a protocol: text, shape, references, instruments, models, assurance cases."""
+    """Every problem of a protocol: text, structure, references, instruments, models, assurance cases.
+
+    Nothing is raised: the problems are in the report.
+
+    >>> found = equipoise.check_protocol("smoking-cessation")
+    >>> found.ok, found.n_assurance
+    (True, 2)
+    >>> [problem.code for problem in equipoise.check_protocol("no-such-protocol").problems]
+    ['P001']
+    """
     try:
         path = protocol_path(name_or_path)
         protocol = read_protocol(path)

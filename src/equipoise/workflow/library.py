@@ -14,7 +14,13 @@ from equipoise.protocol import read_protocol as read_protocol_file
 
 
 def bundled_protocols() -> dict[str, Path]:
-    """Names of the protocols that come with the program, with their files."""
+    """Names and files of the protocols that are shipped with the program.
+
+    >>> len(equipoise.bundled_protocols())
+    15
+    >>> equipoise.bundled_protocols()["kare"].name
+    'kare.yaml'
+    """
     folder = Path(str(files("equipoise") / "protocols"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -45,10 +51,16 @@ def protocol_path(name_or_path: str | Path) -> Path:
 
 
 def read_protocol(name_or_path: str | Path) -> Protocol:
-    """The protocol of that bundled name or path, with every problem of the file at once if it has any.
+    """The protocol with this bundled name or path. If the file has problems, all of them are raised together.
 
-    What the file takes by name from our libraries (instruments, endpoint definitions) enters its hash: a scoring key
-    changed in a new version of the program is a changed protocol.
+    What the file takes by name from our libraries (instruments, endpoint definitions) enters its hash: if a scoring key
+    changes in a new version of the program, the protocol has changed.
+
+    >>> protocol = equipoise.read_protocol("smoking-cessation")
+    >>> protocol.arm_ids
+    ('patch', 'triple')
+    >>> protocol.endpoint_label("relapse")
+    'Relapse to smoking'
     """
     protocol = read_protocol_file(protocol_path(name_or_path))
     return protocol.with_definitions(definitions_of(protocol))

@@ -114,12 +114,17 @@ class ProtocolModel(Frozen):
 
 
 class Protocol:
-    """A protocol as it was read: the typed model, where each part stands in its file, and its hashes.
+    """A protocol as it was read: the typed model, the place of each part in its file, and its hashes.
 
     ``hash`` is SHA-256 over the canonical resolved model, the order of the arms and the library definitions that the
-    file names (``definitions``): comments, layout, the order of keys and defaults written out do not change it,
-    anything else does. The order of arms has meaning (the reference comes first); that of other mappings has none.
+    file names (``definitions``): comments, layout, the order of keys and explicit defaults do not change it, anything
+    else does. The order of arms matters (the reference comes first); that of other mappings does not.
     ``file_hash`` is that of the file's text.
+
+    >>> protocol.id, protocol.arm_label("triple")
+    ('smoking-cessation', 'Triple combination')
+    >>> [place for place, _ in protocol.unknown()][:2]
+    ['trial.masking', 'randomization.scheme']
     """
 
     def __init__(
@@ -141,7 +146,7 @@ class Protocol:
         self.file_hash = sha256_text(text)
 
     def with_definitions(self, definitions: Mapping[str, Any]) -> Protocol:
-        """The same protocol with the library definitions it names written out; they enter its hash."""
+        """The same protocol with the library definitions that it names; they enter its hash."""
         return Protocol(self.model, lines=self.lines, path=self.path, text=self.text, definitions=definitions)
 
     def __getattr__(self, name: str) -> Any:
@@ -167,18 +172,18 @@ class Protocol:
 
     @property
     def arm_ids(self) -> tuple[str, ...]:
-        """Arms in the order of the file, the reference first."""
+        """Arms in the order of the file, with the reference first."""
         return tuple(self.model.arms)
 
     def arm_label(self, arm: str) -> str:
-        """Name of an arm for people."""
+        """Name of an arm for readers."""
         entry: Any = self.model.arms.get(arm)
         if entry is None and self.model.trial.design == "crossover":
             entry = self.model.interventions.get(arm)
         return (entry.label if entry is not None else None) or arm
 
     def gives_on(self, arm: str, intervention: str, day: int) -> bool:
-        """Whether an arm gives an intervention on a study day: always, or in the stages whose list names it."""
+        """Whether an arm includes an intervention on a study day: always, or in the stages whose list names it."""
         gives = self.model.arms[arm].gives
         if not isinstance(gives, Mapping):
             return intervention in gives
@@ -197,7 +202,7 @@ class Protocol:
         )
 
     def treatments_by_period(self, estimand: Any) -> dict[str, dict[str, str]]:
-        """By arm, the treatment in each stage: one of the compared, or the names of what else that stage gives alone.
+        """By arm, the treatment in each stage: one of those compared, or the names of what else that stage gives.
 
         What every stage of every arm gives (a therapy throughout) is no treatment of a period.
         """
@@ -218,7 +223,7 @@ class Protocol:
         return out
 
     def endpoint_label(self, endpoint: str) -> str:
-        """Short name of an endpoint for people."""
+        """Short name of an endpoint for readers."""
         entry = self.model.endpoints.get(endpoint)
         return (entry.label if entry is not None else None) or endpoint.replace("-", " ")
 
@@ -246,7 +251,7 @@ class Protocol:
         return tuple(sorted(out, key=lambda visit: visit.target_day))
 
     def result_days(self, endpoint: Any) -> dict[str, int]:
-        """Of an endpoint with several results: the name of each and its study day; empty where a name is undefined."""
+        """For an endpoint with several results: the name of each and its study day; empty if a name is undefined."""
         if endpoint.kind == "use-by-day":
             return {f"day-{day}": day for day in endpoint.days.range}
         if endpoint.kind == "use-by-week":
@@ -267,7 +272,7 @@ class Protocol:
         return tuple(visit for visit in self.planned_visits if visit.series == name)
 
     def assumption_set(self, name: str) -> Assumptions:
-        """A set of assumptions with what it extends filled in."""
+        """A set of assumptions, completed from the set that it extends."""
         chosen = self.model.assumptions[name]
         if chosen.extends is None:
             return chosen
