@@ -1,4 +1,4 @@
-"""The statistical analysis plan carried out: endpoint x estimand x estimator -> Estimate."""
+"""Carries out the statistical analysis plan: endpoint x estimand x estimator -> Estimate."""
 
 from equipoise.analysis.analyse import analyse_records
 from equipoise.analysis.estimate import Estimate

@@ -1,4 +1,4 @@
-"""Endpoints: what one participant's records come to, one file per family."""
+"""Endpoints: the results of each participant, derived from records; one file per family."""
 
 from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived

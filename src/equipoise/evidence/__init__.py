@@ -1,1 +1,1 @@
-"""Published results as data: read, checked against themselves and one another, combined where they may be."""
+"""Published results as data: read, checked against themselves and one another, combined if they may be."""

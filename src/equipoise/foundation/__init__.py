@@ -1,1 +1,1 @@
-"""What every room stands on: problems, study days, random numbers, hashing."""
+"""What every room uses: problems, study days, random numbers, hashing."""

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 class Problem:
     """One thing that is wrong, described so that a reader can correct it.
 
-    ``place`` is the place inside the file in the file's own words (``endpoints.relapse.time-zero``, ``urine row 14``);
-    ``found`` says what is there, ``expected`` what should be, ``next_step`` what to do. ``file`` and ``line`` (from 1) are absent if there is no file.
+    ``place`` is the place inside the file in the file's own words (``endpoints.relapse.time-zero``, ``urine row
+    14``); ``found`` says what is there, ``expected`` what should be, ``next_step`` what to do. ``file`` and
+    ``line`` (from 1) are absent if there is no file.
 
     >>> problem = equipoise.check_protocol("kara").problems[0]
     >>> problem.found

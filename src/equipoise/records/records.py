@@ -76,7 +76,8 @@ class Records:
     """The tables of one trial (or of many replicates of it), immutable.
 
     ``tables`` maps a table's name to its Polars frame (any eager frame may be given); a table without data has no rows.
-    ``truth`` holds what only a simulator knows (true use by day): it is kept separate, and no endpoint or report reads it.
+    ``truth`` holds what only a simulator knows (true use by day): it is kept separate, and no endpoint or report
+    reads it.
 
     >>> records.arms
     ('patch', 'triple')

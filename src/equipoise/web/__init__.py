@@ -1,1 +1,1 @@
-"""The running trial in a browser: pages that ask, show and post; every rule is the actions' own (`conduct`)."""
+"""The running trial in a browser: pages that ask, show and post; the actions (`conduct`) decide every rule."""

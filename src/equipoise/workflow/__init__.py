@@ -1,4 +1,4 @@
-"""The verbs of the library; sees every room below and holds no rules of its own.
+"""The verbs of the library; uses every room below and has no rules of its own.
 
 A verb's module is loaded when the verb is first asked for: what reads a protocol only need not load the estimators.
 """
