@@ -18,7 +18,7 @@ SPECIFICATION = (DOCS / "randomization-generator.md").read_text("utf-8")
 
 def test_the_example_is_what_the_report_works_out():
     [part] = predictability(read_protocol("ketamine-mbrp-cocaine"), n=60, n_sites=3)
-    table = PAGE[PAGE.index("## An example") : PAGE.index("## What to take")]
+    table = PAGE[PAGE.index("## An example") : PAGE.index("## Recommendations")]
     for row in part.rows:
         e = row.expected
         assert e is not None

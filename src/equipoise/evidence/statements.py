@@ -21,12 +21,13 @@ COLUMNS: dict[str, str] = {
     "id": "Name of the row, once in the table. Required.",
     "subject": "What the statement is about: a trial, a drug. Required.",
     "attribute": "What is stated of it: infusions, receptor action, control. Required.",
-    "value": "The value: a number, a range (45..50), at least (2+), or words; several parted by semicolons. Required.",
+    "value": "The value: a number, a range (45..50), at least (2+), or words; several values separated by "
+    "semicolons. Required.",
     "source": "Where it was read. Required.",
-    "status": f"Standing of the statement: {listed(STATUSES)}.",
-    "topic": "Number or name under which statements of one subject are gathered.",
+    "status": f"Status of the statement: {listed(STATUSES)}.",
+    "topic": "Number or name that groups statements on one subject.",
     "quote": "The words of the source.",
-    "reading": "Where the difference is one of words: what we read.",
+    "reading": "If the difference is one of wording: our reading.",
 }
 REQUIRED = ("id", "subject", "attribute", "value", "source")
 # Kinds of sources from the most to the least trusted about a trial.
