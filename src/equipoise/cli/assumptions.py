@@ -11,7 +11,7 @@ from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import ForceOption, JsonOption, ProtocolArgument
 
 group = typer.Typer(
-    help="What is assumed of the people of a simulated trial.\n\nExample: `equipoise assumptions expand kare`",
+    help="The assumptions of a simulated trial.\n\nExample: `equipoise assumptions expand kare`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,9 +34,9 @@ def expand(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write out a set of assumptions with every default that it takes, as text for the protocol file.
+    """Write out a set of assumptions with every default that it uses, as text for the protocol file.
 
-    Pasted there it gives the same simulated records, number for number.
+    Pasted there, it gives the same simulated records, number for number.
 
     Example: `equipoise assumptions expand ketamine-met-alcohol --scenario as-published`
     """

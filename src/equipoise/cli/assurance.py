@@ -18,11 +18,13 @@ def register(app: typer.Typer) -> None:
 
 def assurance(
     protocol: ProtocolArgument,
-    sizes: Annotated[str, typer.Option("--sizes", help="Participants in all of the replication.")] = "55,110,200",
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="Total number of participants in the replication.")
+    ] = "55,110,200",
     alpha: Annotated[float, typer.Option("--alpha", help="Level of its test, two-sided.")] = 0.05,
     as_json: JsonOption = False,
 ) -> None:
-    """Probability that a replication is significant in the published direction, under several beliefs of the effect.
+    """Probability that a replication is significant in the published direction, under several beliefs about the effect.
 
     Example: `equipoise assurance ketamine-mbrp-cocaine --sizes 55,110,200`
     """

@@ -37,18 +37,20 @@ def calibrate(
     ] = None,
     not_aimed_at: Annotated[
         list[str] | None,
-        typer.Option("--not-aimed-at", help="A published result shown but not aimed at: relapse, relapse.effect."),
+        typer.Option(
+            "--not-aimed-at", help="A published result that is shown but is not a target: relapse, relapse.effect."
+        ),
     ] = None,
-    replicates: Annotated[int | None, typer.Option("--replicates", "-r", help="Trials simulated in a set.")] = None,
-    starts: Annotated[int | None, typer.Option("--starts", help="Quasi-random sets looked at first.")] = None,
+    replicates: Annotated[int | None, typer.Option("--replicates", "-r", help="Trials simulated per set.")] = None,
+    starts: Annotated[int | None, typer.Option("--starts", help="Quasi-random sets tried first.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the protocol with what was found to this file.")
+        Path | None, typer.Option("--out", "-o", help="Write the protocol with the values found to this file.")
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find assumptions under which simulated results equal the published ones, and say how wide the choice is.
+    """Find assumptions under which simulated results equal the published ones, and how wide the choice is.
 
     Example: `equipoise calibrate ketamine-mbrp-cocaine --out calibrated.yaml`
     """

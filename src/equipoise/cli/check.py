@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(protocol: ProtocolArgument, as_json: JsonOption = False) -> None:
-    """Check a protocol: names, days, instruments, models and assurance cases. Exit code 3 when something is wrong.
+    """Check a protocol: names, days, instruments, models and assurance cases. The exit code is 3 if there are problems.
 
     Example: `equipoise check my-trial.yaml`
     """

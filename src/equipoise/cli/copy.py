@@ -25,14 +25,16 @@ def copy(
     directory: TrialArgument,
     folder: Annotated[Path, typer.Argument(metavar="COPY", help="Folder of the copy; new files are added to it.")],
     account: Annotated[str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")],
-    site: Annotated[str | None, typer.Option("--site", help="The site whose events stand in full.")] = None,
-    all_sites: Annotated[bool, typer.Option("--all-sites", help="For the sponsor: every site's in full.")] = False,
+    site: Annotated[str | None, typer.Option("--site", help="The site whose events are copied in full.")] = None,
+    all_sites: Annotated[
+        bool, typer.Option("--all-sites", help="For the sponsor: every site's events in full.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a site, or the sponsor, its own copy of the ledger; taken again, what is new since then is added.
+    """Give a site, or the sponsor, its own copy of the ledger. Repeated, it adds what is new.
 
-    Other sites' events stand in it as hashes only, nothing that blinded people may not see in full. `equipoise verify
-    DIR --against COPY` then shows whether the trial still holds all of it.
+    Other sites' events appear only as hashes, and nothing that blinded people may not see is readable. `equipoise
+    verify DIR --against COPY` then shows whether the trial still holds all of it.
 
     Example: `equipoise copy trial /media/main/copy --site main --as ivan`
     """

@@ -27,20 +27,20 @@ def cut(
     edition: Annotated[
         str, typer.Option("--edition", help="blinded, sham (an independent dummy allocation) or unblinded.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of records to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of records to create.")],
     account: AccountOption,
     pharmacy: PharmacyOption = None,
     safety: SafetyOption = None,
     without_quarantined: Annotated[
-        bool, typer.Option("--without-quarantined", help="Leave out what is quarantined, where it would be shown.")
+        bool, typer.Option("--without-quarantined", help="Leave out quarantined values where they would be shown.")
     ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cut the data of a running trial at a moment: the same moment, edition and version give the same bytes.
 
-    Unblinded is refused before the lock, save where an unblinding for analysis was recorded. What is quarantined
-    belongs to unblinded cuts and to those after the lock; it needs --safety until its key is published. Then:
+    `unblinded` is refused before the lock, unless an unblinding for analysis was recorded. Quarantined values are
+    part of unblinded cuts and of those after the lock; they need --safety until the key is published. Then:
     `equipoise run P --records RECORDS`.
 
     Example: `equipoise cut trial --at 2027-06-30T12:00:00Z --edition blinded --out records --as stan`
@@ -75,9 +75,9 @@ def cut(
 
 
 def lock(directory: TrialArgument, account: AccountOption, as_json: JsonOption = False) -> None:
-    """Lock and sign a frozen trial, for good: every participant signed off as the records stand, every query closed.
+    """Lock and sign a frozen trial for good: every participant signed off on the current records, every query closed.
 
-    The pass-phrase is asked for twice: to sign in, and to sign.
+    The passphrase is asked for twice: to sign in and to sign.
 
     Example: `equipoise lock trial --as alice`
     """

@@ -23,15 +23,16 @@ def demo(
     protocol: Annotated[
         str, typer.Argument(metavar="[PROTOCOL]", help="Bundled trial, or a protocol file of your own.")
     ] = "ketamine-mbrp-cocaine",
-    directory: Annotated[Path | None, typer.Option("--dir", help="Folder to make; by default under out/.")] = None,
-    participants: Annotated[int, typer.Option("--participants", help="How many are in the trial.")] = 20,
+    directory: Annotated[Path | None, typer.Option("--dir", help="Folder to create; by default under out/.")] = None,
+    participants: Annotated[int, typer.Option("--participants", help="Number of participants.")] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation.")] = 20190624,
-    port: Annotated[int, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = 8321,
+    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8321,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
 ) -> None:
-    """Rehearse a trial in the browser: a training trial with simulated people at mid-course, and an account a role.
+    """Rehearse a trial in the browser: a training trial with simulated participants in mid-course and an account for
+    each role.
 
-    Everything in it was entered through the actions, as people would. Ctrl+C stops it; the folder stays.
+    Everything in it was entered through the actions, as people would enter it. Ctrl+C stops it; the folder stays.
 
     Example: `equipoise demo`
     """

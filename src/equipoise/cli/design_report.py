@@ -27,14 +27,16 @@ def design_report(
     scenario: Annotated[
         str | None, typer.Option("--scenario", help="Assumptions, as for `equipoise power`; by default the first set.")
     ] = None,
-    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate in each world.")] = 1000,
-    per_week: Annotated[float, typer.Option("--per-week", help="Participants entering a week, for the looks.")] = 1.0,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate in each scenario.")] = 1000,
+    per_week: Annotated[
+        float, typer.Option("--per-week", help="Participants enrolled per week, for interim analyses.")
+    ] = 1.0,
     seed: SeedOption = 1,
     force: ForceOption = False,
     pdf: PdfOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the design report: power in many worlds, fragility, replications, looks, stopping, randomization.
+    """Write the design report: power by scenario, robustness, replications, interim analyses, stopping, randomization.
 
     Example: `equipoise design-report ketamine-mbrp-cocaine --scenario for-power --out design`
     """

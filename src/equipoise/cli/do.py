@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def do(
     directory: TrialArgument,
     action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="What to do; `help` lists all, `help ACTION` explains one.")
+        str, typer.Argument(metavar="ACTION", help="The action; `help` lists all, `help ACTION` explains one.")
     ] = "help",
     given: Annotated[
         list[str] | None,
@@ -37,17 +37,17 @@ def do(
     account: Annotated[
         str | None, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")
     ] = None,
-    why: Annotated[str, typer.Option("--why", help="The reason; compulsory for changes.")] = "",
+    why: Annotated[str, typer.Option("--why", help="The reason; required for changes.")] = "",
     key: Annotated[
-        str | None, typer.Option("--key", help="Name of the request: sent again, it is answered and not repeated.")
+        str | None, typer.Option("--key", help="Name of the request: sent again, it is answered but not repeated.")
     ] = None,
     pharmacy: PharmacyOption = None,
     safety: SafetyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do one thing in a running trial. `equipoise do DIR` lists what can be done, and by whom.
+    """Carry out one action in a running trial. `equipoise do DIR` lists the actions and who may do them.
 
-    The pass-phrase is asked for, or taken from EQUIPOISE_PASSPHRASE; to sign, it is asked for once more.
+    The passphrase is asked for, or taken from EQUIPOISE_PASSPHRASE; to sign, it is asked for once more.
 
     Example: `equipoise do trial screen participant=P-001 site=main --as carol`
     """

@@ -39,14 +39,17 @@ def drill(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(DRILLS)}, or all.")] = "all",
     database: Annotated[
         str | None,
-        typer.Option("--database", help="postgresql://... of a server where databases may be made; else SQLite."),
+        typer.Option(
+            "--database", help="postgresql://... of a server where databases may be created; by default SQLite."
+        ),
     ] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Smaller or larger than usual.", min=1)] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Size, smaller or larger than usual.", min=1)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove on this machine that nothing is given twice, lost, or changed unseen. Each drill makes a trial of its own.
+    """Check on this computer that no allocation or record is duplicated, lost or altered undetected. Each drill makes
+    its own trial.
 
-    Numbered requirements, one report; leaves with 10 where one does not hold.
+    Prints numbered requirements in one report; the exit code is 10 if one does not hold.
 
     Example: `equipoise drill crash --size 20`
     """

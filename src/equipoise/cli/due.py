@@ -26,7 +26,7 @@ def due(
     directory: TrialArgument,
     account: Annotated[str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")],
     participant: Annotated[str | None, typer.Option("--participant", help="One participant; by default all.")] = None,
-    days: Annotated[int, typer.Option("--days", help="How far ahead to look.", min=0, max=400)] = 14,
+    days: Annotated[int, typer.Option("--days", help="Number of days to look ahead.", min=0, max=400)] = 14,
     as_json: JsonOption = False,
 ) -> None:
     """List what is overdue, open, due and coming: visits, forms, days, infusions, sessions, reports, queries.
@@ -61,10 +61,10 @@ def due(
 
 def form(
     protocol: Annotated[str, typer.Argument(metavar="DIR|PROTOCOL", help="A trial's folder, or a protocol.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The form; without it all are listed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The form; by default all are listed.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a form asks: its items, what each takes, when it is asked, and a line to fill it with.
+    """Show what a form asks: its items, their possible answers, when each is asked, and a command that fills it in.
 
     Example: `equipoise form trial urine`
     """

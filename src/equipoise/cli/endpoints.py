@@ -25,7 +25,7 @@ WARNINGS = {
 }
 CODES = {"U607": "An option of `equipoise endpoints` does not apply."}
 group = typer.Typer(
-    help="Definitions of endpoints: list and explain the library, score words, derive endpoints on records.\n\n"
+    help="List and explain endpoint definitions; score patterns; derive endpoints from records.\n\n"
     "Example: `equipoise endpoints explain Ab_kosten_1993`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -89,13 +89,13 @@ def _type(definition: Definition) -> str:
 def explain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A definition of the library, or one of its columns.")],
     word: Annotated[
-        str | None, typer.Option("--word", help="A word of your own to explain it on, for example --oo++--.")
+        str | None, typer.Option("--word", help="A pattern of your own to explain it on, for example --oo++--.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a definition: its words, formula and source, and words with the deciding cells marked.
+    """Explain a definition: its words, formula and source, and example patterns with the decisive cells marked.
 
-    A cell decides when another letter in its place, all else unchanged, would change the value.
+    A cell is decisive if another letter in its place, with everything else unchanged, would change the value.
 
     Example: `equipoise endpoints explain Rs_lee_2016 --word=--+-o---`
     """
@@ -160,10 +160,10 @@ def explain(
 @group.command("words")
 def words(
     source: Annotated[Path, typer.Argument(metavar="IN.csv", help="A table with a column `word`.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The table to write, with 62 columns more.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The table to write, with 62 more columns.")],
     length: Annotated[
         int | None,
-        typer.Option("--cells", min=1, help="Every word must have so many letters."),
+        typer.Option("--cells", min=1, help="Number of letters that every pattern must have."),
     ] = None,
     definition: Annotated[
         list[str] | None, typer.Option("--definition", help="Only this definition of the library; may be repeated.")
@@ -171,7 +171,7 @@ def words(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score words by the published definitions: the 54 of CTNote, 62 columns named as there.
+    """Score patterns by the published definitions: the 54 of CTNote, in 62 columns with its names.
 
     True and false are 1 and 0; a value that does not exist is an empty cell.
 
@@ -228,10 +228,10 @@ def apply(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Derive every endpoint of a protocol on records, as one tidy table.
+    """Derive every endpoint of a protocol from records, as one tidy table.
 
-    One row a participant and endpoint; a participant, endpoint and visit where an endpoint is repeated. True and false
-    are 1 and 0; a value that does not exist is an empty cell.
+    One row per participant and endpoint; per participant, endpoint and visit if an endpoint is repeated. True and
+    false are 1 and 0; a value that does not exist is an empty cell.
 
     Example: `equipoise endpoints apply xbot xbot-records --out endpoints.csv`
     """

@@ -27,10 +27,10 @@ def envelopes(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what is printed for the envelopes of a site that are out: its list, and the pages that go into them.
+    """Write the pages to print for a site's envelopes: its list, and the pages that go into the envelopes.
 
-    `list.html` tells no arm and goes to the site; `pages.html` tells the arms and is for the pharmacy. That it was
-    printed is recorded. Set aside first: `equipoise do DIR envelopes-reserve`.
+    `list.html` shows no arm and goes to the site; `pages.html` shows the arms and is for the pharmacy. The printing
+    is recorded. First set the envelopes aside: `equipoise do DIR envelopes-reserve`.
 
     Example: `equipoise envelopes trial --site main --out envelopes --as phil --pharmacy trial-pharmacy`
     """

@@ -20,8 +20,7 @@ FileArgument = Annotated[
     typer.Argument(metavar="FILE", help="A table of published results (docs/evidence.md), or all: the packaged ones."),
 ]
 group = typer.Typer(
-    help="Published results: check each number, combine what may be combined, report what is known.\n\n"
-    "Example: `equipoise evidence check all`",
+    help="Check published numbers, combine studies, report what is known.\n\nExample: `equipoise evidence check all`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,11 +36,11 @@ def register(app: typer.Typer) -> None:
 def check(
     file: FileArgument,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Leave with exit code 11 when a number cannot be or is contradicted.")
+        bool, typer.Option("--strict", help="Exit with code 11 if a number is impossible, contradicted or misworded.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask of each published number whether it can be, and of each pair of statements whether both can hold.
+    """Check whether each published number is possible, and whether each pair of statements can both be true.
 
     Example: `equipoise evidence check results.csv`
     """
@@ -89,13 +88,13 @@ def _print_finding(finding: Finding) -> None:
 def synthesise(
     file: FileArgument,
     outcome: Annotated[str | None, typer.Option("--outcome", help="Only rows of this outcome.")] = None,
-    row: Annotated[list[str] | None, typer.Option("--row", help="Only the row of this id; may be repeated.")] = None,
+    row: Annotated[list[str] | None, typer.Option("--row", help="Only the row with this id; may be repeated.")] = None,
     measure: Annotated[
         str | None, typer.Option("--measure", help="Scale: odds_ratio, risk_ratio, risk_difference, hazard_ratio ...")
     ] = None,
     method: Annotated[str, typer.Option("--method", help="Variance between studies: REML, PM or DL.")] = "REML",
     pool: Annotated[
-        bool, typer.Option("--pool", help="Pool also studies that differ in condition, comparison, outcome or time.")
+        bool, typer.Option("--pool", help="Also pool studies that differ in condition, comparison, outcome or time.")
     ] = False,
     out: Annotated[
         Path | None,
@@ -104,7 +103,7 @@ def synthesise(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put studies of one outcome side by side, and pool them where they ask one question.
+    """Show studies of one outcome side by side, and pool them if they ask the same question.
 
     Example: `equipoise evidence synthesise results.csv --outcome abstinence --measure odds_ratio`
     """
@@ -171,7 +170,8 @@ def report(
     pdf: PdfOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what is known of ketamine for substance use: report.html and report.pdf, every number with its source.
+    """Write a report of what is known about ketamine for substance use: report.html and report.pdf, every number with
+    its source.
 
     Example: `equipoise evidence report --out evidence`
     """

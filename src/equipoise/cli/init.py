@@ -26,9 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     protocol: ProtocolArgument,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make for the trial.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create for the trial.")],
     production: Annotated[
-        bool | None, typer.Option("--production/--training", help="Real participants, or practice with invented ones.")
+        bool | None, typer.Option("--production/--training", help="Real participants, or practice with fictional ones.")
     ] = None,
     database: DatabaseOption = None,
     companion: Annotated[
@@ -44,18 +44,19 @@ def init(
         list[str] | None,
         typer.Option("--account", help="NAME:ROLE[,ROLE], several times; by default admin and pharmacist."),
     ] = None,
-    zone: Annotated[str, typer.Option("--zone", help="Time zone of the sites, America/New_York.")] = "UTC",
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of the sites, for example America/New_York.")] = "UTC",
     slots: Annotated[
-        int | None, typer.Option("--slots", help="Slots a stream; by default twice the planned n.")
+        int | None, typer.Option("--slots", help="Slots per stream; by default twice the planned n.")
     ] = None,
     receipts: Annotated[
-        str, typer.Option("--receipts", help="Folder for receipts and anchors; best on another disk.")
+        str, typer.Option("--receipts", help="Folder for receipts and anchors, preferably on another disk.")
     ] = "receipts",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a trial: database, keys, sealed lists, first accounts. Training and production never read one another.
+    """Create a trial: database, keys, sealed lists, first accounts. Training and production trials cannot read one
+    another.
 
-    Pass-phrases are told once; in scripts they are taken from EQUIPOISE_PASSPHRASE.
+    Passphrases are shown only once; in scripts they are taken from EQUIPOISE_PASSPHRASE.
 
     Example: `equipoise init ketamine-mbrp-cocaine trial --training --zone America/New_York`
     """

@@ -10,14 +10,14 @@ from equipoise.cli.console import console, print_json, reported
 from equipoise.cli.options import JsonOption
 
 group = typer.Typer(
-    help="Scoring keys of questionnaires and scores: list and explain those of the library and of a protocol.\n\n"
-    "Example: `equipoise instruments explain pss-10`",
+    help="List and explain the scoring keys of the library and of a protocol.\n\nExample: `equipoise "
+    "instruments explain pss-10`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ProtocolOption = Annotated[
-    str | None, typer.Option("--protocol", metavar="P", help="Also the instruments that this protocol brings itself.")
+    str | None, typer.Option("--protocol", metavar="P", help="Include the instruments defined in this protocol.")
 ]
 
 
@@ -55,7 +55,7 @@ def explain(
     protocol: ProtocolOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain an instrument: its items, what is turned round, its scales, what gaps mean, its bands and its source.
+    """Explain an instrument: its items, reversed items, scales, rule for missing items, bands and source.
 
     Example: `equipoise instruments explain pss-10`
     """

@@ -34,10 +34,15 @@ def _fractions(text: str, option: str, code: str) -> list[float]:
 def looks(
     protocol: ProtocolArgument,
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", help="A yes-or-no endpoint or a time; by default the first primary's.")
+        str | None,
+        typer.Option(
+            "--endpoint", help="A yes-or-no endpoint or a time; by default that of the first primary analysis."
+        ),
     ] = None,
     scenario: Annotated[str | None, typer.Option("--scenario", help="Assumptions, as for `equipoise power`.")] = None,
-    at: Annotated[str, typer.Option("--looks", help="Fractions of outcomes (or events) at the looks.")] = "0.5,1",
+    at: Annotated[
+        str, typer.Option("--looks", help="Fractions of outcomes (or events) at the interim analyses.")
+    ] = "0.5,1",
     boundary: Annotated[
         str,
         typer.Option(
@@ -47,41 +52,43 @@ def looks(
         ),
     ] = "lan-demets-obrien-fleming",
     boundary_parameter: Annotated[
-        float | None, typer.Option("--boundary-parameter", help="Its parameter, where it has one.")
+        float | None, typer.Option("--boundary-parameter", help="Its parameter, if it has one.")
     ] = None,
     alpha_spent: Annotated[
-        str | None, typer.Option("--alpha-spent", help="Alpha spent by each look, cumulative, instead of a boundary.")
+        str | None,
+        typer.Option("--alpha-spent", help="Cumulative alpha spent by each analysis, instead of a boundary."),
     ] = None,
     alpha: Annotated[float, typer.Option("--alpha", help="Level, two-sided.")] = 0.05,
     one_sided: Annotated[
-        bool, typer.Option("--one-sided", help="Only an effect in the better direction stops.")
+        bool, typer.Option("--one-sided", help="Stop only for an effect in the better direction.")
     ] = False,
     futility: Annotated[
         str | None, typer.Option("--futility", help="Spending family for beta; the design is then one-sided.")
     ] = None,
     futility_parameter: Annotated[
-        float | None, typer.Option("--futility-parameter", help="Its parameter, where it has one.")
+        float | None, typer.Option("--futility-parameter", help="Its parameter, if it has one.")
     ] = None,
-    binding: Annotated[bool, typer.Option("--binding", help="Futility bounds are always obeyed.")] = False,
+    binding: Annotated[bool, typer.Option("--binding", help="Futility bounds are always followed.")] = False,
     power: Annotated[
-        float, typer.Option("--power", help="Power that futility and inflation are worked out for.")
+        float, typer.Option("--power", help="Power for which futility and inflation are calculated.")
     ] = 0.8,
     events: Annotated[
-        int | None, typer.Option("--events", help="Events at the last look; by default those expected.")
+        int | None, typer.Option("--events", help="Events at the last analysis; by default those expected.")
     ] = None,
-    per_week: Annotated[float, typer.Option("--per-week", help="Participants entering a week.")] = 1.0,
-    even: Annotated[bool, typer.Option("--even", help="Entry at equal distances, not at random.")] = False,
+    per_week: Annotated[float, typer.Option("--per-week", help="Participants enrolled per week.")] = 1.0,
+    even: Annotated[bool, typer.Option("--even", help="Entry at equal intervals, not at random.")] = False,
     result_delay: Annotated[
         float, typer.Option("--result-delay", help="Days from an outcome until it is in the database.")
     ] = 0.0,
     decision_delay: Annotated[
-        float, typer.Option("--decision-delay", help="Days from a look until entry stops.")
+        float, typer.Option("--decision-delay", help="Days from an interim analysis until enrolment stops.")
     ] = 0.0,
     replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate.")] = 4000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Interim looks at calendar time with the data then in: stopping, expected size and duration, the real level.
+    """Interim analyses at calendar time with the data available then: stopping, expected size and duration, actual type
+    I error.
 
     Example: `equipoise looks ketamine-mbrp-cocaine --looks 0.5,1 --per-week 0.5 --result-delay 7`
     """
@@ -187,7 +194,7 @@ def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
 def stopping(
     protocol: ProtocolArgument,
     planned: Annotated[
-        int | None, typer.Option("--planned", help="Participants planned; by default the protocol's.")
+        int | None, typer.Option("--planned", help="Planned number of participants; by default the protocol's.")
     ] = None,
     stopped: Annotated[
         int | None, typer.Option("--stopped", help="Participants at the stop; by default the arms'.")
@@ -196,7 +203,7 @@ def stopping(
         list[float] | None, typer.Option("--risk", help="Risk common to both arms; by default the published ones.")
     ] = None,
     alpha: Annotated[float, typer.Option("--alpha", help="Level, two-sided.")] = 0.05,
-    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Also simulate so many trials.")] = 0,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Also simulate this number of trials.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
     as_json: JsonOption = False,
 ) -> None:

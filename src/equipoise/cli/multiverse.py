@@ -19,15 +19,16 @@ def multiverse(
     protocol: ProtocolArgument,
     records: RecordsArgument,
     out: OutOption,
-    sets: Annotated[int, typer.Option("--sets", min=2, max=1000, help="Imputed data sets of each imputed row.")] = 20,
+    sets: Annotated[int, typer.Option("--sets", min=2, max=1000, help="Imputed data sets per imputed row.")] = 20,
     line: Annotated[
         str | None,
-        typer.Option("--line", help="Line of the plan whose outcome is varied; the first on use by default."),
+        typer.Option("--line", help="Planned analysis whose outcome is varied; by default the first about use."),
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Analyse records in every way that suits: a table and a curve of effects, with the planned one marked.
+    """Run every combination of the analysis choices (multiverse): a table and a curve of effects, with the planned one
+    marked.
 
     Writes multiverse.csv, multiverse.json and a specification curve (SVG) for each scale.
 

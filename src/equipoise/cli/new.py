@@ -25,7 +25,7 @@ def new(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the default answers.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a protocol: five questions, and a file that passes `equipoise check` and has power.
+    """Start a protocol: five questions, then a file that passes `equipoise check` and is ready for `equipoise power`.
 
     Answers may be piped, one per line; an empty line takes the default. Nothing is overwritten.
 

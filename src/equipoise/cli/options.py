@@ -15,8 +15,10 @@ ProtocolArgument = Annotated[
     str, typer.Argument(metavar="P", help="A bundled protocol's name, or the path of a protocol file.")
 ]
 RecordsArgument = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records.")]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder to make; it is there whole or not at all.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what equipoise wrote there before.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder to create. It is written completely or not at all.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier equipoise folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")]
 ScenarioOption = Annotated[

@@ -46,7 +46,9 @@ def power(
     ] = "threads",
     precision: Annotated[
         float | None,
-        typer.Option("--precision", help="Stop when every primary's power is known to within so much (0.005)."),
+        typer.Option(
+            "--precision", help="Stop when the power of every primary analysis is known to within this (0.005)."
+        ),
     ] = None,
     variations: Annotated[
         bool, typer.Option("--variations", help="Also run the choices that the plan varies.")
@@ -54,12 +56,17 @@ def power(
     imputation: Annotated[
         bool,
         typer.Option(
-            "--imputation", help="Also run lines by multiple imputation that are not primary: about a second a trial."
+            "--imputation",
+            help="Also run analyses by multiple imputation that are not primary: about a second per trial.",
         ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for tables, figures, report and every replicate's numbers; resumes."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for tables, figures, report and the numbers of every replicate; an interrupted run resumes.",
+        ),
     ] = None,
     replay: Annotated[
         int | None, typer.Option("--replay", help="Write this replicate as records in --out, and do nothing else.")
@@ -67,7 +74,7 @@ def power(
     everything: Annotated[bool, typer.Option("--all", help="Print every analysis, with bias and coverage.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Power, type I error, bias and coverage of the whole analysis plan, with every failed fit accounted for.
+    """Power, type I error, bias and coverage of the whole analysis plan, with every failed fit counted.
 
     Example: `equipoise power ketamine-mbrp-cocaine --replicates 10000 --scenario for-power --scenario null`
     """

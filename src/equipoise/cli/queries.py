@@ -23,13 +23,13 @@ def queries(
     account: Annotated[str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="The account that acts.")],
     site: Annotated[str, typer.Option("--site", help="One site; by default all of the account's.")] = "",
     state: Annotated[str, typer.Option("--state", help="unclosed, open, answered, closed or all.")] = "unclosed",
-    older: Annotated[int, typer.Option("--older", help="Only those at least so many days old.", min=0)] = 0,
+    older: Annotated[int, typer.Option("--older", help="Only queries at least this many days old.", min=0)] = 0,
     safety: SafetyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the queries of a running trial by site, the oldest first, with their age in days.
 
-    Queries on what is quarantined are shown to the safety role alone, with its folder.
+    Queries on quarantined forms are shown only to the safety role, with its folder.
 
     Example: `equipoise queries trial --older 14 --as mona`
     """

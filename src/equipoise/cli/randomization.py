@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CODES = {"U620": "A parameter of a scheme cannot be read."}
 group = typer.Typer(
-    help="Allocation lists: seal one, publish its commitment, replay it after lock; what a scheme gives away.\n\n"
-    "Example: `equipoise randomization report ketamine-mbrp-cocaine --sites 2`",
+    help="Seal an allocation list, publish its commitment, replay it after the lock; predictability of "
+    "schemes.\n\nExample: `equipoise randomization report ketamine-mbrp-cocaine --sites 2`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -26,8 +26,10 @@ group = typer.Typer(
 CompanionArgument = Annotated[
     Path, typer.Argument(metavar="COMPANION", help="The sealed companion file, as `seal` wrote it.")
 ]
-TrainingOption = Annotated[bool, typer.Option("--training", help="A list for training, which no trial takes.")]
-NewFileOption = Annotated[Path, typer.Option("--out", "-o", help="New file; one that is there is never replaced.")]
+TrainingOption = Annotated[
+    bool, typer.Option("--training", help="A list for training, which no production trial accepts.")
+]
+NewFileOption = Annotated[Path, typer.Option("--out", "-o", help="New file; an existing file is never replaced.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +51,7 @@ def seal(
     ] = None,
     urn: Annotated[str | None, typer.Option("--urn", help="Wei's urn: alpha,beta such as 0,1.")] = None,
     total: Annotated[
-        int | None, typer.Option("--total", help="Random allocation rule, truncated binomial: slots a stream.")
+        int | None, typer.Option("--total", help="Random allocation rule, truncated binomial: slots per stream.")
     ] = None,
     weight: Annotated[
         list[str] | None, typer.Option("--weight", help="Minimization: a factor's weight, such as site=2.")
@@ -61,9 +63,9 @@ def seal(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal a new allocation list: parameters, seed and nonce in a file that its owner alone may read.
+    """Seal a new allocation list: parameters, seed and nonce in a file that only its owner can read.
 
-    Done once, by somebody who is not blinded. The seed comes from the operating system.
+    Done once, by an unblinded person. The seed comes from the operating system.
 
     Example: `equipoise randomization seal ketamine-mbrp-cocaine --block-size 4 --block-size 6 --out companion.yaml`
     """
@@ -117,7 +119,7 @@ def mix(
     training: TrainingOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Mix the public value that was announced into a sealed list; the commitment stays what it was.
+    """Mix the announced public value into a sealed list; the commitment does not change.
 
     Example: `equipoise randomization mix trial.yaml companion.yaml --value 03-11-19-27-40-44 --out ready.yaml`
     """
@@ -141,7 +143,7 @@ def commit(
 ) -> None:
     """Print the commitment of a sealed list, to be published before the first participant.
 
-    It is SHA-256 over nonce, specification, seed and protocol hash: it binds, and tells nothing.
+    It is SHA-256 over nonce, specification, seed and protocol hash: it binds, and reveals nothing.
 
     Example: `equipoise randomization commit ketamine-mbrp-cocaine companion.yaml`
     """
@@ -177,7 +179,7 @@ def replay(
     training: TrainingOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay a list against the allocations as they were made: no slot swapped, skipped or added.
+    """Compare the allocations made with the list: no slot swapped, skipped or added.
 
     Example: `equipoise randomization replay trial.yaml companion.yaml allocations.csv --commitment 0557a85c...`
     """
@@ -219,7 +221,7 @@ def export(
     pharmacy: PharmacyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write every allocation of a locked trial with its arm, as `replay` reads it; that it was done is recorded.
+    """Write every allocation of a locked trial with its arm, as `replay` reads it. The export is recorded.
 
     Needs the pharmacy's folder, and the role of a pharmacist or an unblinded statistician.
 
@@ -260,16 +262,18 @@ def export(
 def report(
     protocol: ProtocolArgument,
     companion: Annotated[
-        Path | None, typer.Option("--companion", help="Sealed companion: work out its parameters. Not for the blinded.")
+        Path | None, typer.Option("--companion", help="Sealed companion: use its parameters. Not for blinded people.")
     ] = None,
     sites: Annotated[
         int | None, typer.Option("--sites", help="Number of sites, each a stratum; by default the protocol's list.")
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="Participants; by default what the protocol plans.")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Participants; by default the protocol's planned number.")
+    ] = None,
     training: TrainingOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What the scheme gives away and how it balances, beside other schemes, for the planned trial.
+    """Predictability and balance of the scheme, compared with other schemes, for the planned trial.
 
     Example: `equipoise randomization report ketamine-mbrp-cocaine --sites 2`
     """

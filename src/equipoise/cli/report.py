@@ -21,7 +21,7 @@ def report(
     pdf: PdfOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the report of a trial: report.html and report.pdf, with the results beside them.
+    """Write the report of a trial (report.html, report.pdf) and its results.
 
     Example: `equipoise report xbot xbot-records --out report`
     """

@@ -19,12 +19,12 @@ def register(app: typer.Typer) -> None:
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file made by `equipoise backup`.")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; the damaged one is kept.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; the damaged one is kept.")],
     database: DatabaseOption = None,
     receipts: Annotated[str, typer.Option("--receipts", help="Folder for receipts and anchors.")] = "receipts",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a trial from its backup. Nobody is randomized until the receipts given since are typed in.
+    """Restore a trial from its backup. Randomization stops until the receipts given since are typed in.
 
     Example: `equipoise restore trial-2027-01-31.backup trial-restored`
     """

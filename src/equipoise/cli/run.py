@@ -29,7 +29,7 @@ def run(
 ) -> None:
     """Get a trial's records, analyse them and write the report.
 
-    Without `--records` the records that come with a bundled protocol are taken, or participants are simulated.
+    Without `--records` the records shipped with a bundled protocol are used, or participants are simulated.
 
     Examples: `equipoise run smoking-cessation --out out` and `equipoise run xbot --records xbot-records --out out`
     """

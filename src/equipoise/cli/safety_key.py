@@ -19,12 +19,12 @@ def register(app: typer.Typer) -> None:
 
 def safety_key(
     directory: TrialArgument,
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make for the key.")],
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create for the key.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Make the safety role's folder again, after it was lost, with the pass-phrase that `equipoise init` told once.
+    """Make the safety role's folder again, after it was lost, with the passphrase that `equipoise init` showed once.
 
-    The sealed copy stands in the first event of the ledger and in every backup. The pass-phrase is asked for, or taken
+    The sealed copy is in the first event of the ledger and in every backup. The passphrase is asked for, or taken
     from EQUIPOISE_PASSPHRASE.
 
     Example: `equipoise safety-key trial trial-safety`

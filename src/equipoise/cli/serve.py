@@ -18,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     directory: TrialArgument,
-    host: Annotated[str, typer.Option("--host", help="Address to listen at; of this machine alone.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = 8321,
+    host: Annotated[str, typer.Option("--host", help="Address, only of this computer.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8321,
     behind_tls: Annotated[
         list[str] | None,
-        typer.Option("--behind-tls", help="Name under which a proxy of this machine with a certificate is reached."),
+        typer.Option("--behind-tls", help="Host name of a proxy on this computer that holds the certificate."),
     ] = None,
     backups: Annotated[
         Path | None,
@@ -33,7 +33,8 @@ def serve(
 ) -> None:
     """Show a running trial in the browser, for people with accounts. Ctrl+C stops it.
 
-    Without further options it answers on this machine alone. The pharmacy's folder is named where the pharmacist works.
+    Without further options it answers only on this computer. Name the pharmacy's folder only where the pharmacist
+    works.
 
     Example: `equipoise serve trial`
     """

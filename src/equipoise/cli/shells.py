@@ -20,7 +20,7 @@ def shells(
     pdf: PdfOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the report's tables empty, with its figures named, before there is any record (mock tables).
+    """Write the report with empty tables and named figures, before there are records (mock tables).
 
     Example: `equipoise shells ketamine-mbrp-cocaine --out shells`
     """

@@ -20,7 +20,7 @@ def simulate(
     out: OutOption,
     seed: SeedOption,
     scenario: ScenarioOption = None,
-    replicate: Annotated[int, typer.Option("--replicate", help="Which replicate of the seed's stream.")] = 0,
+    replicate: Annotated[int, typer.Option("--replicate", help="Number of the replicate of this seed.")] = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

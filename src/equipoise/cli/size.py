@@ -22,30 +22,32 @@ def register(app: typer.Typer) -> None:
 
 def size(
     protocol: ProtocolArgument,
-    power: Annotated[float, typer.Option("--power", help="Power wanted, above 0 and below 1.")] = 0.8,
+    power: Annotated[float, typer.Option("--power", help="Target power, above 0 and below 1.")] = 0.8,
     analysis: Annotated[
-        str | None, typer.Option("--analysis", help="Line of the plan; by default the first primary.")
+        str | None, typer.Option("--analysis", help="Planned analysis; by default the first primary one.")
     ] = None,
     scenario: Annotated[
         str | None, typer.Option("--scenario", help="Assumptions, as for `equipoise power`; by default the first set.")
     ] = None,
     allocation: Annotated[
         list[str] | None,
-        typer.Option("--allocation", help="Experimental to control, such as 2:1; may be given several times."),
+        typer.Option("--allocation", help="Ratio of experimental to control, such as 2:1; may be given several times."),
     ] = None,
-    cap: Annotated[int, typer.Option("--cap", help="Largest size looked at.")] = 1000,
-    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials simulated at a size.")] = 2000,
+    cap: Annotated[int, typer.Option("--cap", help="Largest sample size to try.")] = 1000,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials simulated per sample size.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
     looks: Annotated[
-        str | None, typer.Option("--looks", help="Looks at fractions of the information, such as 0.5,1.")
+        str | None, typer.Option("--looks", help="Interim analyses at fractions of the information, such as 0.5,1.")
     ] = None,
-    boundary: Annotated[str, typer.Option("--boundary", help="Boundary of the looks.")] = "lan-demets-obrien-fleming",
+    boundary: Annotated[
+        str, typer.Option("--boundary", help="Boundary of the interim analyses.")
+    ] = "lan-demets-obrien-fleming",
     boundary_parameter: Annotated[
-        float | None, typer.Option("--boundary-parameter", help="Its parameter, where it has one.")
+        float | None, typer.Option("--boundary-parameter", help="Its parameter, if it has one.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The smallest trial with the power wanted: simulated, beside the closed form, the difference explained.
+    """Find the smallest trial with the target power, by simulation and by formula, and explain the difference.
 
     Example: `equipoise size ketamine-mbrp-cocaine --scenario for-power --power 0.8`
     """

@@ -17,7 +17,7 @@ PharmacyOption = Annotated[
 ]
 SafetyOption = Annotated[
     Path | None,
-    typer.Option("--safety", envvar="EQUIPOISE_SAFETY", help="The safety role's folder: opens what is quarantined."),
+    typer.Option("--safety", envvar="EQUIPOISE_SAFETY", help="The safety role's folder: opens quarantined values."),
 ]
 DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="postgresql://... of an empty database; by default SQLite in DIR.")

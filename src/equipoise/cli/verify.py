@@ -31,13 +31,14 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that nothing was changed, lost or put in by hand: ledger, tables, slots, guards, anchors and receipts.
+    """Check that nothing was changed, lost or inserted by hand: ledger, tables, slots, guards, anchors and receipts.
 
-    What is not there is named too: a receipt or anchor that the ledger knows of, their folder, a key folder, the disk.
+    What is missing is named too: a receipt or anchor that the ledger knows of, their folder, a key folder, the
+    disk.
 
-    With the pharmacy's folder every sealed entry is opened too, with the safety role's every quarantined value. With a
-    copy (`equipoise copy`), or an anchor printed on a receipt, a ledger that was cut off or made anew since then is
-    named. Leaves with 10 where something is wrong.
+    With the pharmacy's folder every sealed entry is opened too; with the safety role's, every quarantined value.
+    With a copy (`equipoise copy`), or an anchor printed on a receipt, a ledger that was cut off or rebuilt since
+    then is named. The exit code is 10 if there are problems.
 
     Example: `equipoise verify trial --against /media/main/copy`
     """

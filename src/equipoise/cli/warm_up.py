@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def warm_up(as_json: JsonOption = False) -> None:
-    """Compile the estimators and keep them on disk, so that the first run does not wait.
+    """Compile the estimators and store them on disk, so that the first run does not have to wait.
 
     Example: `equipoise warm-up`
     """
