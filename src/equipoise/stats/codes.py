@@ -73,12 +73,13 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.BOUNDARY_VARIANCE: "The variance between participants is estimated as zero, and the fit equals the pooled "
     "one; or, with a random slope, its correlation with the intercept as 1 or -1.",
     FitCode.NOT_CONVERGED: "The iterations ended before the maximum was reached.",
-    FitCode.RANK_DEFICIENT: "Some columns of the design repeat others; their effects cannot be told apart.",
+    FitCode.RANK_DEFICIENT: "Some columns of the design repeat others; their effects cannot be distinguished.",
     FitCode.NON_FINITE_INPUT: "An input value is missing, infinite or not a number.",
-    FitCode.EMPTY_ARM: "An arm has nobody in this analysis.",
+    FitCode.EMPTY_ARM: "An arm has no participants in this analysis.",
     FitCode.ONE_ARM_ONLY: "Only one arm has data; nothing can be compared.",
     FitCode.TOO_FEW_PARTICIPANTS: "There are too few participants for this model.",
-    FitCode.ONE_VISIT_EACH: "Every participant has one visit only; variance between and within cannot be told apart.",
+    FitCode.ONE_VISIT_EACH: "Every participant has one visit only; variance between and within "
+    "participants cannot be distinguished.",
     FitCode.NO_EVENTS: "There is no event.",
     FitCode.ALL_EVENTS: "Everybody has the event.",
     FitCode.ALL_EVENTS_TIED: "All events share one time.",
@@ -88,41 +89,41 @@ SENTENCES: dict[FitCode, str] = {
     FitCode.ZERO_CELL: "A cell of the two-by-two table is empty.",
     FitCode.MEDIAN_NOT_REACHED: "The survival curve stays above one half.",
     FitCode.ILL_CONDITIONED: "The information matrix is nearly singular; standard errors are unreliable.",
-    FitCode.QUADRATURE_UNSTABLE: "Doubling the quadrature nodes changes the answer noticeably.",
+    FitCode.QUADRATURE_UNSTABLE: "Doubling the quadrature nodes changes the estimate noticeably.",
     FitCode.HORIZON_BEYOND_FOLLOW_UP: "The horizon lies beyond the follow-up of an arm.",
     FitCode.LIMIT_NOT_FOUND: "A confidence limit could not be located and is given as absent.",
     FitCode.CONSTANT_OUTCOME: "Everybody has the same outcome.",
-    FitCode.VARIANCE_UNBOUNDED: "No participant's outcome ever changes, but for a change that all share: beside the "
-    "variance within participants that between them is infinite.",
-    FitCode.TOO_FEW_VISITS: "There are too few visits for each participant to tell the variances apart.",
-    FitCode.IMPUTATION_PENALISED: "An imputation model was separated or had too few rows; a weakly informative prior "
-    "held its coefficients.",
-    FitCode.IMPUTATIONS_DROPPED: "Some imputed data sets gave no answer; the others were pooled.",
-    FitCode.NUISANCE_LEFT_OUT: "A level or covariate of which the data say nothing was left out of the model; the "
-    "effect of the arm does not depend on it.",
-    FitCode.ERROR_UNKNOWN: "The estimate stands, but its error cannot be estimated: nothing is left that varies, or an "
+    FitCode.VARIANCE_UNBOUNDED: "No participant's outcome changes, except for a change common to all: "
+    "relative to the variance within participants, that between them is "
+    "infinite.",
+    FitCode.TOO_FEW_VISITS: "There are too few visits per participant to distinguish the variances.",
+    FitCode.IMPUTATION_PENALISED: "An imputation model was separated or had too few rows; a weakly "
+    "informative prior kept its coefficients finite.",
+    FitCode.IMPUTATIONS_DROPPED: "Some imputed data sets gave no estimate; the others were pooled.",
+    FitCode.NUISANCE_LEFT_OUT: "A level or covariate about which the data carry no information was left "
+    "out of the model; the effect of the arm does not depend on it.",
+    FitCode.ERROR_UNKNOWN: "There is an estimate, but its error cannot be estimated: nothing varies, or an "
     "arm has no event. No limits and no p value are given.",
-    FitCode.INDEPENDENCE_TAKEN: "The working correlation left its range; visits were taken as independent, and the "
-    "standard error allows for that.",
+    FitCode.INDEPENDENCE_TAKEN: "The working correlation was out of range; visits were taken as "
+    "independent, and the standard error allows for that.",
 }
 
 # What a row of results says of itself beside the codes of its fit: values at the edge, and what imputation leaves open.
 REMARKS: dict[str, str] = {
-    "covariance-simplified": "The covariance of the visits that the plan names has no maximum in these data; the next "
-    "of the stated order was fitted.",
+    "covariance-simplified": "The planned covariance of the visits has no maximum in these data; the next "
+    "in the stated order was fitted.",
     "dispersion-at-zero": "The counts vary no more than Poisson counts do: the dispersion is at its boundary of 0, and "
     "the fit is that of Poisson regression.",
-    "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval, "
-    "one-sided by itself.",
-    "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided interval on the "
-    "scale of logarithms, one-sided by itself.",
-    "probability-one": "The probability is estimated as exactly 1: no event by then. These limits have no value there.",
-    "probability-zero": "The probability is estimated as exactly 0: nobody is left without event. These limits have no "
-    "value there.",
-    "imputations-raised": "More imputed data sets were made than the protocol names, until their own error was small.",
-    "verdict-not-stable": "The error of the imputation itself is not small beside the distance from the significance "
-    "level: another seed could give another verdict.",
-    "wald-interval-of-separated-sets": "Some imputed data sets are separated; the interval is Wald's all the same.",
+    "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval.",
+    "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided "
+    "interval on the log scale.",
+    "probability-one": "The probability is estimated as exactly 1: no event by then. These limits do not exist there.",
+    "probability-zero": "The probability is estimated as exactly 0: nobody is left without the event. "
+    "These limits do not exist there.",
+    "imputations-raised": "More imputed data sets were made than the protocol states, until their own error was small.",
+    "verdict-not-stable": "The error of the imputation itself is not small compared with the distance from "
+    "the significance level: another seed could give another verdict.",
+    "wald-interval-of-separated-sets": "Some imputed data sets are separated; the interval is still Wald's.",
 }
 
 

@@ -22,7 +22,7 @@ from equipoise.protocol.vocabulary.endpoint_kinds import (
 )
 
 Certainty = Literal["certain", "probable", "possible"]
-_VISIT = "With one visit of the schedule, by its name in records: the result there alone."
+_VISIT = "With one visit of the schedule, by its name in records: only the result there."
 _AT = "The visit series, with a result at each visit."
 
 
@@ -31,9 +31,9 @@ class ScoreCriterion(ScoreLimits):
 
     assessment: Id = Field(description="The assessment (an instrument).")
     scale: str = Field(TOTAL, description="Scale of the instrument.")
-    threshold: Id | None = Field(None, description="A threshold of the instrument by its name, in place of numbers.")
+    threshold: Id | None = Field(None, description="A threshold of the instrument by its name, instead of numbers.")
     improved_by: Improvement | None = Field(
-        None, description="Improvement on the baseline score by at least so much: per cent of it, or points."
+        None, description="Minimum improvement on the baseline score: per cent of it, or points."
     )
     baseline: Id | None = Field(None, description="With improved-by: the visit whose score is the baseline.")
 
@@ -79,7 +79,7 @@ class CriterionEndpoint(EndpointBase, ScoreCriterion):
     visit: Id | None = Field(None, description=_VISIT)
     missed: Literal["is-missing", "is-no", "last-observation"] = Field(
         "is-missing",
-        description="What a missing score stands for; last-observation takes the last score of the series.",
+        description="What a missing score counts as; last-observation takes the last score of the series.",
     )
 
     @model_validator(mode="after")
@@ -109,7 +109,7 @@ class CriterionEndpoint(EndpointBase, ScoreCriterion):
 
 
 class FindingEndpoint(EndpointBase):
-    """Yes or no at a visit, or at each visit of a series: what was found, in words of its own."""
+    """Yes or no at a visit, or at each visit of a series: what was found, in its own words."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (BINARY, REPEATED_BINARY)
     missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing", "last-observation", *BY_ARM})
@@ -120,9 +120,9 @@ class FindingEndpoint(EndpointBase):
     at: Id | None = Field(None, description=_AT)
     visit: Id | None = Field(None, description=_VISIT)
     missed: Literal["is-missing", "is-yes", "is-no", "last-observation"] = Field(
-        "is-missing", description="What a missing result stands for."
+        "is-missing", description="What a missing result counts as."
     )
-    better: Literal["higher", "lower"] = Field(description="`higher` where yes is better for the participant.")
+    better: Literal["higher", "lower"] = Field(description="`higher` if yes is better for the participant.")
 
     @model_validator(mode="after")
     def _placed(self) -> FindingEndpoint:
@@ -155,9 +155,9 @@ class _Events(Frozen):
 
     events: tuple[Id, ...] = Field(min_length=1, description="Events that count, as assessments name them.")
     certainty: tuple[Certainty, ...] = Field(
-        (), description="Count only events of this certainty; without it every one that happened."
+        (), description="Count only events of this certainty; by default every event that happened."
     )
-    days: Days = Field(description="The study days in which they count, both ends included.")
+    days: Days = Field(description="The study days on which they count, both ends included.")
 
     @property
     def event_terms(self) -> tuple[str, ...]:
@@ -178,7 +178,7 @@ class EventEndpoint(_Events, EndpointBase):
 
     kind: Literal["event"] = Field(description="Yes or no: one of some events within a window of days.")
     missed: Literal["is-missing", "is-yes", "is-no"] = Field(
-        "is-missing", description="What it stands for that nobody knows whether one happened."
+        "is-missing", description="What the result counts as if it is unknown whether one happened."
     )
     better: Literal["higher", "lower"] = Field("lower", description="Which direction is better for the participant.")
 
@@ -197,7 +197,7 @@ class EventEndpoint(_Events, EndpointBase):
 
 
 class EventCountEndpoint(_Events, EndpointBase):
-    """A number: how many of some events in a window of days, or how many in so many days observed."""
+    """A number: how many of some events in a window of days, or how many per stated number of observed days."""
 
     shapes: ClassVar[tuple[Shape, ...]] = (NUMBER, REPEATED_SCORE)
     missing_rules: ClassVar[frozenset[str]] = frozenset({"is-missing"})
@@ -205,8 +205,8 @@ class EventCountEndpoint(_Events, EndpointBase):
     kind: Literal["event-count"] = Field(description="A number: events in a window, or their rate.")
     as_: Literal["count", "rate"] = Field(
         "count",
-        description="The count, which who was not observed to the end of the window does not have; or the rate over "
-        "the days observed.",
+        description="The count, only for participants observed to the end of the window; or the rate over "
+        "the observed days.",
     )
     per_days: Whole = Field(30, ge=1, description="Rates are events in so many days observed.")
     period_days: Annotated[Whole | None, LATER] = Field(
@@ -254,7 +254,7 @@ class OutcomeEvent(Frozen):
 
     event: Id = Field(description="The event, as an assessment names it.")
     certainty: tuple[Certainty, ...] = Field(
-        (), description="Count only events of this certainty; without it every one that happened."
+        (), description="Count only events of this certainty; by default every event that happened."
     )
 
 
