@@ -19,10 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     directory: TrialArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to make, best on another disk.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to create, preferably on another disk.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write a running trial to one file, load it again and verify it; one that is not whole is not kept.
+    """Write a running trial to one file, load it again and verify it. A backup that does not verify is not kept.
 
     Signed copies of consents, with the names in them, are in it. The pharmacy's key and the safety role's are not: keep
     those folders apart, with copies of their own.

@@ -34,12 +34,12 @@ from equipoise.simulation.scenario import AnyScenario, Scenario, read_scenario, 
 from equipoise.simulation.simple import SimpleScenario
 
 CODES = {
-    "D001": "No scenario of that name.",
-    "D002": "An assumption that does not exist.",
-    "D003": "A file of scenarios that cannot be read.",
-    "D005": "A share that is not between 0 and 1.",
-    "D006": "Fewer participants than arms.",
-    "D016": "A change that assumptions of this level do not know, or that names what they do not draw.",
+    "D001": "There is no scenario with this name.",
+    "D002": "Unknown assumption.",
+    "D003": "A file of scenarios cannot be read.",
+    "D005": "A proportion is not between 0 and 1.",
+    "D006": "There are fewer participants than arms.",
+    "D016": "Assumptions of this level do not have this change.",
 }
 NULL_OF = "null:"  # before the endpoint that has no effect, the others having theirs
 Settings = dict[str, Any]  # model, n, baseline, parameters; plain values

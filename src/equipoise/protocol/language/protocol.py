@@ -65,32 +65,34 @@ class ProtocolModel(Frozen):
     equipoise: Literal[1, 2] = Field(description="Version of the language.")
     trial: Trial = Field(description="Identity and registration.")
     sources: Mapping[Id, Source] = Field({}, description="Texts that facts are taken from, cited by id.")
-    sites: tuple[Id, ...] = Field((), description="Sites, where there are several.")
+    sites: tuple[Id, ...] = Field((), description="Sites, if there are several.")
     calendar: Calendar = Field(description="Study days and epochs.")
     interventions: Mapping[Id, Intervention] = Field(min_length=1, description="What is given, by name.")
     factors: Mapping[Id, Factor] = Field({}, description="Factors of a factorial trial.")
     arms: Mapping[Id, Arm] = Field(min_length=1, description="Arms, the reference first.")
-    stages: Mapping[Id, Stage] = Field({}, description="Stages, where arms change within the trial.")
+    stages: Mapping[Id, Stage] = Field({}, description="Stages, if arms change within the trial.")
     eligibility: Eligibility = Field(description="Who may enter.")
     randomization: Randomization | None = Field(description="Null for a programme without randomization.")
     baseline: Mapping[Id, BaselineVariable] = Field({}, description="Variables measured before randomization.")
     assessments: Mapping[Id, Assessment] = Field({}, description="What is measured or asked.")
     instruments: Annotated[Mapping[Id, OwnInstrument], LATER] = Field(
-        {}, description="Instruments that the library does not have, by the name that assessments and records use."
+        {}, description="Instruments that the library lacks, by the name that assessments and records use."
     )
     schedule: Mapping[Id, Visit] = Field(min_length=1, description="Visits and what happens at them.")
     conduct: Conduct = Field(Conduct(), description="What the running trial needs beyond the design.")
     use: Mapping[Id, Use] = Field({}, description="What counts as use.")
-    endpoints: Mapping[Id, Endpoint] = Field(min_length=1, description="Variables, one value a participant.")
+    endpoints: Mapping[Id, Endpoint] = Field(min_length=1, description="Variables, one value per participant.")
     analysis_sets: Mapping[Id, AnalysisSet] = Field({}, description="Whose data enter an analysis.")
     estimands: Mapping[Id, Estimand] = Field({}, description="The questions.")
-    analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, a line each.")
+    analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, one entry per analysis.")
     multiplicity: Annotated[Multiplicity | None, LATER] = Field(
         None, description="How one level is shared by several hypotheses; without it p values are not adjusted."
     )
-    published: Mapping[Id, Published] = Field({}, description="Published results, beside which ours will stand.")
-    assumptions: Mapping[Id, Assumptions] = Field({}, description="Worlds to simulate, by name.")
-    remarks: tuple[Remark, ...] = Field((), description="What a reader of the results should know.")
+    published: Mapping[Id, Published] = Field(
+        {}, description="Published results, to compare with the results obtained."
+    )
+    assumptions: Mapping[Id, Assumptions] = Field({}, description="Scenarios to simulate, by name.")
+    remarks: tuple[Remark, ...] = Field((), description="Points that a reader of the results should know.")
     assurance: tuple[AssuranceCase, ...] = Field((), description="Fictional participants; run by `equipoise check`.")
 
     @model_validator(mode="before")
