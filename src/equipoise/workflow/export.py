@@ -27,13 +27,17 @@ def export_records(
     force: bool = False,
     told: Callable[[str], None] = lambda text: None,
 ) -> Export:
-    """Write ``records`` (or the folder that holds them) as files of ``to``, with labels, a codebook and a map of names.
+    """Write ``records`` (or the folder that holds them) as files for other programs, with labels and a codebook.
 
-    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. With ``protocol`` arms and baseline
-    variables carry its labels, and a table ``endpoints`` holds what each of its endpoints came to, by participant and
-    visit. ``reasons_missing`` has SPSS and Stata take samples that were missed, not due or not evaluable for missing,
+    ``to`` is ``spss``, ``stata``, ``xpt``, ``rds``, ``parquet`` or ``csv``. With ``protocol``, arms and baseline
+    variables carry its labels, and a table ``endpoints`` holds the result of each endpoint, by participant and
+    visit. With ``reasons_missing``, SPSS and Stata treat samples that were missed, not due or not evaluable as missing,
     each with its reason. Raises what reading the records raises, and :class:`OutputError` with every value that ``to``
     cannot hold.
+
+    >>> made = equipoise.export_records(records, "for-r", to="csv", protocol="smoking-cessation")
+    >>> sorted(made.files)
+    ['allocations', 'daily_use', 'endpoints', 'participants']
     """
     data = records if isinstance(records, Records) else read_records(records)
     chosen = read_protocol(protocol) if isinstance(protocol, str | Path) else protocol

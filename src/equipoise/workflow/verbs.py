@@ -42,10 +42,16 @@ def _as_protocol(protocol: Protocol | str | Path) -> Protocol:
 
 
 def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None = None, replicate: int = 0) -> Records:
-    """Records of fictional participants under one of the protocol's sets of assumptions (by default the first).
+    """Records of fictional participants, simulated under one of the protocol's sets of assumptions.
 
-    The same protocol, scenario, seed and replicate give the same records on every machine. Raises
-    :class:`~equipoise.foundation.errors.SimulationError` when the protocol assumes too little to simulate from.
+    Without ``scenario`` it is the first set.
+
+    The same protocol, scenario, seed and replicate give the same records on every computer. Raises
+    :class:`~equipoise.foundation.errors.SimulationError` if the protocol assumes too little to simulate from.
+
+    >>> fictional = equipoise.simulate("kare", seed=7)
+    >>> fictional.is_simulated, fictional["allocations"].height
+    (True, 96)
     """
     from equipoise.simulation.simulate import simulate as simulate_records
 
@@ -55,10 +61,14 @@ def simulate(protocol: Protocol | str | Path, *, seed: int, scenario: str | None
 def import_records(
     source: str, where: str | Path, *, project: int | None = None, protocol: Protocol | None = None
 ) -> Records:
-    """Records from files of others: ``ctn0094`` (a folder and a project), ``table`` (a mapping file), or ``spss``,
-    ``stata`` or ``xpt`` (a folder that was exported, or files named as tables of records are).
+    """Records from other files: ``ctn0094`` (a folder and a project) or ``table`` (a mapping file).
 
-    With a protocol everything that a run of it would refuse is raised, at the lines of the user's own files.
+    With a protocol, everything that a run of it would refuse is raised, with the lines of your own files.
+
+    >>> from equipoise.exchange.bundled import bundled_records
+    >>> records = equipoise.import_records("table", bundled_records("smoking-cessation"))
+    >>> records
+    <Records of smoking-cessation, imported: participants 125, allocations 125, daily_use 9,805>
     """
     if source == "ctn0094":
         from equipoise.exchange.ctn0094.read import import_ctn0094
@@ -117,7 +127,13 @@ def analyse(
 ) -> Results:
     """Carry out the protocol's analysis plan on the records of one trial.
 
-    Records are checked against the protocol first; every contradiction is raised at once.
+    Records are checked against the protocol first; all contradictions are raised together.
+
+    >>> results = equipoise.analyse("smoking-cessation", records)
+    >>> results
+    <Results of smoking-cessation (imported): 18 estimates>
+    >>> results["relapse"]
+    <Estimate relapse: hazard_ratio 0.5461 (0.3575 to 0.834), p = 0.0051, triple v patch, n = 125, event-at-entry>
     """
     chosen = _as_protocol(protocol)
     data = records if isinstance(records, Records) else read_records(records, facts=facts_of(chosen))
@@ -126,7 +142,16 @@ def analyse(
 
 
 def report(protocol: Protocol | str | Path, records: Records | str | Path, results: Results | None = None) -> Any:
-    """The report of a trial as a document, which renders itself to HTML and PDF."""
+    """The report of a trial as a document, which can be rendered to HTML and PDF.
+
+    Without ``results`` the plan is carried out first.
+
+    >>> document = equipoise.report("smoking-cessation", records, results)
+    >>> document.title
+    'Triple-combination pharmacotherapy versus nicotine patch alone for smoking cessation'
+    >>> document.to_html().startswith("<!doctype html>")
+    True
+    """
     from equipoise.reporting.trial_report import build_report
 
     chosen = _as_protocol(protocol)
@@ -245,11 +270,17 @@ def run(
     with_report: bool = True,
     progress: Progress | None = None,
 ) -> Run:
-    """Get records, analyse them, write results and report: from protocol to report in one call.
+    """From protocol to report in one call: get records, analyse them, write results and report.
 
-    ``records`` are a trial's own; without them the records that come with a bundled protocol are taken, or participants
-    are simulated from ``seed``. ``out`` is made whole or not at all; made from a data cut of a running trial it is
-    readable by the account that runs this alone.
+    ``records`` are those of a trial. Without them the records shipped with a bundled protocol are used, or participants
+    are simulated from ``seed``. The folder ``out`` is written completely or not at all. If it is made from a data cut
+    of a running trial, only the account that runs this can read it.
+
+    >>> done = equipoise.run("smoking-cessation", out="smoking", with_report=False)
+    >>> done
+    <Run of smoking-cessation: 18 estimates in smoking>
+    >>> (done.folder / "results.csv").exists()
+    True
     """
     say = progress or (lambda what: None)
     folder = OutputFolder(out, kind="results", force=force)

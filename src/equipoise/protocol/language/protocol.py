@@ -127,6 +127,11 @@ class Protocol:
     ('smoking-cessation', 'Triple combination')
     >>> [place for place, _ in protocol.unknown()][:2]
     ['trial.masking', 'randomization.scheme']
+
+    >>> protocol.id, protocol.arm_label("triple")
+    ('smoking-cessation', 'Triple combination')
+    >>> [place for place, _ in protocol.unknown()][:2]
+    ['trial.masking', 'randomization.scheme']
     """
 
     def __init__(
