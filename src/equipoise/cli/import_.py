@@ -39,7 +39,7 @@ group = typer.Typer(
 
 HeldAgainst = Annotated[
     str | None,
-    typer.Option("--protocol", metavar="PROTOCOL", help="Check at once all that a run of this protocol would."),
+    typer.Option("--protocol", metavar="PROTOCOL", help="Also make all checks that a run of this protocol would make."),
 ]
 OfFiles = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of files.")]
 
@@ -60,7 +60,7 @@ def table(
 ) -> None:
     """Read your own files (CSV, SPSS, Stata, SAS, Parquet), by a mapping file that says which column is which of ours.
 
-    With `--protocol` the records are held against that protocol, and nothing is written unless they fit.
+    With `--protocol` the records are checked against that protocol, and nothing is written unless they fit.
 
     Example: `equipoise import table mapping.yaml --protocol trial.yaml --out records`
     """
@@ -78,7 +78,7 @@ def ctn0094(
 ) -> None:
     """Read the harmonised tables of three opioid trials (CTN-0094).
 
-    With `--protocol` the records are held against that protocol, and nothing is written unless they fit.
+    With `--protocol` the records are checked against that protocol, and nothing is written unless they fit.
 
     Example: `equipoise import ctn0094 tables --project 51 --out xbot-records`
     """
