@@ -214,6 +214,7 @@ def write_outputs(
     """Write results, report and records into a folder that is being made; the paths of what was written."""
     from equipoise.reporting.context import Material
     from equipoise.reporting.figure_files import png_files, write_figures
+    from equipoise.reporting.reporting_event import ars_json
     from equipoise.reporting.rtf import write_tables
     from equipoise.reporting.statistics import ard_csv, report_value
     from equipoise.reporting.trial_report import build_report
@@ -235,6 +236,8 @@ def write_outputs(
         written = list(write_results(results.estimates, results.provenance.as_dict(), folder, more))
         written.append(folder / "ard.csv")
         written[-1].write_text(ard_csv(material, told), "utf-8", newline="\n")
+        written.append(folder / "ars.json")
+        written[-1].write_text(ars_json(material), "utf-8", newline="\n")
         (folder / "protocol.yaml").write_text(protocol.text, "utf-8", newline="\n")
         written.append(folder / "protocol.yaml")
         if document is not None:
