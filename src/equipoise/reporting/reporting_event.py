@@ -1,8 +1,8 @@
 """``ars.json``: the analyses and their results as CDISC's Analysis Results Standard 1.0 has them.
 
-A trial's results are one reporting event. An estimate is an analysis: its endpoint is the variable, its estimand's people
-the analysis set, its estimator the method, each of its numbers the result of one of the method's operations. Values
-are unrounded in ``rawValue``, and as reports print them in ``formattedValue``.
+A trial's results are one reporting event. An estimate is an analysis: its endpoint is the variable, its estimand's
+people the analysis set, its estimator the method, each of its numbers the result of one of the method's operations.
+Values are unrounded in ``rawValue``, and as reports print them in ``formattedValue``.
 """
 
 from __future__ import annotations
