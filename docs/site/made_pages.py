@@ -154,10 +154,11 @@ def _as_markdown(docstring: str) -> str:
 
 
 def _signature(thing: Any) -> str:
-    """The arguments of a function, without the quotes of its annotations and the paths of their types."""
+    """The arguments of a function, without the quotes of its annotations, the paths of their types and any address."""
     text = re.sub(
         r"""(: |-> )(?:'([^']*)'|"([^"]*)")""", lambda f: f[1] + (f[2] or f[3]), str(inspect.signature(thing))
     )
+    text = re.sub(r"<function .+? at 0x[0-9a-f]+>", "...", text)
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
 
 
