@@ -16,7 +16,7 @@ from django.http import HttpResponse, HttpResponseNotAllowed
 from equipoise.conduct.actions.permissions import PARTICIPANT
 from equipoise.conduct.rows.tables import AccountRow
 from equipoise.foundation.errors import EquipoiseError
-from equipoise.web.page import PAGES, SERVED, Page, broken
+from equipoise.web.page import CAUSES, PAGES, SERVED, Page, broken, cause_here
 from equipoise.web.render import render
 from equipoise.web.sessions import ABSOLUTE, SignedIn
 
@@ -36,13 +36,19 @@ def own_page(name: str, address: str, *, signed_in: bool = False) -> Callable[[A
         @wraps(view)
         def guarded(request: Any, **place: str) -> HttpResponse:
             request.served, request.page, request.who, request.roles = request.META[SERVED], name, None, ()
+            request.served.trial.look_again()
             with request.served.trial.use():
                 try:
                     response = _found(view, request, place, signed_in)
                 except EquipoiseError as error:
-                    response = own_stopped(request, "Nothing was recorded", [one.found for one in error.problems], 422)
+                    # A database that is away is no refusal: a day that waits on the phone goes on waiting.
+                    status = 503 if {one.code for one in error.problems} & set(CAUSES) else 422
+                    said = [one.found for one in error.problems]
+                    response = own_stopped(request, "Nothing was recorded", said, status)
                 except Exception as error:
-                    response = broken(request, error)
+                    cause = cause_here(request, error)
+                    title = "It is not known whether this was recorded"
+                    response = own_stopped(request, title, [cause.found], 503) if cause else broken(request, error)
             response.headers["Content-Security-Policy"] = _POLICY
             return response
 

@@ -7,6 +7,7 @@ site, each is refused before the page's own code runs.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import traceback
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow
-from equipoise.conduct.trial.causes import problem_of
+from equipoise.conduct.trial.causes import NOT_KNOWN, problem_of
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import ConductError, EquipoiseError, Problem
 from equipoise.web.policy import POLICY, PUBLIC, may
@@ -32,7 +33,7 @@ COOKIE = "equipoise-session"
 SERVED = "equipoise.served"
 # What is not there, or is of another site: one page for all of them.
 _NOT_THERE = ("C014", "C530", "C577")
-_CAUSES = ("C007", "C047", "C020", "C021", "C022", "C024", "C025", "C026", "C027")
+CAUSES = ("C007", "C047", "C020", "C021", "C022", "C024", "C025", "C026", "C027")
 # What opens to who has to set up a one-time code first.
 _BEFORE_THE_CODE = frozenset({"one-time-code", "passphrase", "sign-out"})
 PAGES: dict[str, Page] = {}
@@ -85,7 +86,7 @@ def page(
                 except EquipoiseError as error:
                     return refused(request, error)
                 except Exception as error:
-                    cause = _cause(request, error)
+                    cause = cause_here(request, error)
                     return refused(request, ConductError(cause)) if cause else broken(request, error)
 
         PAGES[name] = Page(name, address, guarded, tells_arm)
@@ -185,22 +186,32 @@ def refused(request: Any, error: EquipoiseError) -> HttpResponse:
         return not_there(request)
     if "C013" in codes:
         return render(request, "stopped.html", _said("This is not yours to do", error.problems), status=403)
-    if codes & set(_CAUSES):
+    if codes & set(CAUSES):
         LOG.error("the trial cannot be reached: %s", ", ".join(sorted(codes)))
-        return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=503)
+        said = _said("Nothing was recorded", error.problems)
+        if any(NOT_KNOWN in problem.found for problem in error.problems):
+            said = _said("It is not known whether this was recorded", error.problems)
+            said["said"].append(
+                "Go back and submit the same page once more: what is recorded already is not recorded twice."
+            )
+        return render(request, "stopped.html", said, status=503, bare=True)
     return render(request, "stopped.html", _said("Nothing was recorded", error.problems), status=422)
 
 
-def _cause(request: Any, error: Exception) -> Problem | None:
-    """Why the database or the system did not answer a page that only reads; the program's own faults have no cause.
+def cause_here(request: Any, error: Exception) -> Problem | None:
+    """Why the database or the system did not answer a page; the program's own faults have no cause.
 
-    Of what was submitted it would not be known here whether it was recorded.
+    Of what was submitted it is not known here whether it was recorded, and the words say so.
     """
     from django.db import DatabaseError, InterfaceError
 
-    if request.method == "POST" or not isinstance(error, (DatabaseError, InterfaceError, OSError)):
+    if not isinstance(error, (DatabaseError, InterfaceError, OSError)):
         return None
-    return problem_of(error, request.served.trial)
+    found = problem_of(error, request.served.trial, sent=request.method == "POST")
+    if found is not None and request.method == "POST" and NOT_KNOWN not in found.found:
+        words = re.sub(r" ?Nothing was recorded[^.]*\.", "", found.found)
+        return replace(found, found=f"{words} {NOT_KNOWN}", next_step="")
+    return found
 
 
 def _said(title: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
@@ -240,7 +251,7 @@ def broken(request: Any, error: Exception) -> HttpResponse:
         "The program has a fault here. What you submitted may not have been recorded: look before you submit again.",
         f"Tell the administrator the reference {reference}.",
     ]
-    return render(request, "stopped.html", {"title": "This page has failed", "said": said}, status=500)
+    return render(request, "stopped.html", {"title": "This page has failed", "said": said}, status=500, bare=True)
 
 
 def _frames(error: Exception) -> list[traceback.FrameSummary]:
@@ -248,6 +259,7 @@ def _frames(error: Exception) -> list[traceback.FrameSummary]:
 
 
 __all__ = [
+    "CAUSES",
     "COOKIE",
     "PAGES",
     "SERVED",
@@ -255,6 +267,7 @@ __all__ = [
     "Page",
     "Trial",
     "broken",
+    "cause_here",
     "forged",
     "not_there",
     "page",

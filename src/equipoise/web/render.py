@@ -43,9 +43,11 @@ NAVIGATION = (
 _UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})
 
 
-def render(request: Any, template: str, context: Mapping[str, Any], status: int = 200) -> HttpResponse:
-    """A page of a template, within the frame that every page has."""
-    whole = {**_frame(request), **context}
+def render(
+    request: Any, template: str, context: Mapping[str, Any], status: int = 200, *, bare: bool = False
+) -> HttpResponse:
+    """A page of a template, within the frame that every page has; ``bare``: without what only the database knows."""
+    whole = {**_frame(request, bare), **context}
     text = engines["django"].get_template(template).render(whole, request)
     response = HttpResponse(_tight(text), status=status)
     response["Cache-Control"] = "no-store"
@@ -57,8 +59,8 @@ def _tight(text: str) -> str:
     return re.sub(r"\n\s*\n+", "\n", text)
 
 
-def _frame(request: Any) -> dict[str, Any]:
-    served, who = getattr(request, "served", None), getattr(request, "who", None)
+def _frame(request: Any, bare: bool) -> dict[str, Any]:
+    served, who = getattr(request, "served", None), None if bare else getattr(request, "who", None)
     roles = getattr(request, "roles", ()) if who else ()
     out: dict[str, Any] = {
         "who": who,

@@ -189,8 +189,29 @@ def test_a_database_that_does_not_answer_a_page_is_no_fault_of_the_program(
     assert "busy" in answered.content.decode()
     # what was sent may have been recorded before: nothing is said of it that is not known
     sent = client.post("/screen/", {"participant": "P-9", "site": "main", "key": "k"})
-    assert sent.status_code == 500
-    assert "may not have been recorded" in sent.content.decode()
+    assert sent.status_code == 503
+    assert "It is not known whether this was recorded" in sent.content.decode()
+    assert "Nothing was recorded" not in sent.content.decode()
+
+
+def test_a_database_that_is_away_is_said_so_by_pages_of_staff_and_of_participants(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the page is read from it: neither who is signed in, nor where the ledger stands."""
+    from django.db import OperationalError
+
+    from equipoise.conduct.trial.trial import Trial
+
+    client = desk.client("carol")
+
+    def away(*_: Any) -> None:
+        raise OperationalError("the database is locked")
+
+    monkeypatch.setattr(Trial, "run", away)
+    for method in ("get", "post"):
+        for at in ("/today/", "/p/P-1/", "/sign-in/", "/my/7-NO-SUCH-LINK/"):
+            answered = getattr(client, method)(at, {"key": "k", "account": "carol", "passphrase": "x"})
+            assert answered.status_code == 503, (method, at)
 
 
 def test_other_methods_are_refused(desk: Desk) -> None:

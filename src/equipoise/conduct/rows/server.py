@@ -33,6 +33,22 @@ def end_connections(connection: Any, name: str) -> None:
     connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
 
 
+def processes_of(connection: Any, name: str) -> list[int]:
+    """The server's processes that serve a database."""
+    found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s ORDER BY pid", (name,)).fetchall()
+    return [pid for (pid,) in found]
+
+
+def others_connected(connection: Any, name: str) -> int:
+    """How many are connected to other databases of the server than this one, without who asks."""
+    ((found,),) = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname <> %s"
+        " AND pid <> pg_backend_pid()",
+        (name,),
+    ).fetchall()
+    return int(found)
+
+
 def make_read_only(connection: Any, name: str, *, on: bool) -> None:
     """Let new connections to a database only read, or write again."""
     connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {"on" if on else "off"}')

@@ -25,6 +25,7 @@ CODES = {
     "C026": "The disk gives errors, or is absent.",
     "C027": "The database server does not let this program in.",
 }
+NOT_KNOWN = "Whether the last change was kept is not known."
 LITTLE = 131_072  # bytes of room below which SQLite cannot even open its log
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -136,11 +137,7 @@ def _failing(place: str, said: str) -> Problem:
 
 
 def _unreachable(said: str, *, sent: bool) -> Problem:
-    unknown = (
-        "Whether the last change was kept is not known."
-        if sent
-        else "Nothing was recorded, and what was recorded before is all there."
-    )
+    unknown = NOT_KNOWN if sent else "Nothing was recorded, and what was recorded before is all there."
     return Problem(
         "C024",
         "the server of the database",
