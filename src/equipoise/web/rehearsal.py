@@ -18,6 +18,7 @@ from typing import Any
 from equipoise.conduct.clock import SetClock, zone_of
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
 from equipoise.conduct.rules.dose import OpenSheet, decimal_text, open_sheet
+from equipoise.conduct.rows.statements import empty_log, wait_for_disk
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import EquipoiseError
@@ -95,7 +96,15 @@ def rehearse(
         database=database,
     )
     made = Rehearsal(trial, pharmacy, safety, passphrase, entropy)
+    if trial.is_sqlite:
+        # A machine that dies meanwhile leaves nothing that anybody misses; from then on each commit is waited for.
+        with trial.use():
+            wait_for_disk(trial, on=False)
     Book(made, records, protocol, clock, today).fill(n, span)
+    if trial.is_sqlite:
+        with trial.use():
+            wait_for_disk(trial, on=True)
+            empty_log(trial)
     return made
 
 

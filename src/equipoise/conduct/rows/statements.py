@@ -230,6 +230,11 @@ def empty_log(rows: Rows) -> bool:
     return not busy
 
 
+def wait_for_disk(rows: Rows, *, on: bool) -> None:
+    """Have SQLite wait until each commit lies on the disk, or go on before it does."""
+    list(rows.run(f"PRAGMA synchronous = {'FULL' if on else 'OFF'}"))
+
+
 def limit_growth(rows: Rows, *, spare: int | None = None) -> None:
     """Let SQLite's file grow by ``spare`` pages and no more; as far as it likes where none is named."""
     if spare is None:

@@ -26,6 +26,7 @@ from equipoise.web.corrections import (
     scores_changed,
 )
 from equipoise.web.fields import Field, Summary, is_soft
+from equipoise.web.item_words import answers_in_words
 from equipoise.web.page import page, pass_on, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.policy import may
@@ -100,13 +101,13 @@ def _known(protocol: Any) -> set[str]:
 
 
 def _values(protocol: Any, place: Place, values: Any) -> str:
-    shown = {key: value for key, value in values.items() if key not in ("state", "by")}
+    shown = {key: value for key, value in values.items() if key not in ("state", "by", "items")}
     if place.form == "adverse-event":
         shown = {key: shown[key] for key in ("term", "onset", "severity", "serious") if key in shown}
     if len(shown) > 8:
         absent = sum(value.startswith("(") for value in shown.values())
         return f"{len(shown) - absent} answers" + (f", {absent} without" if absent else "")
-    return ", ".join(f"{key.replace('-', ' ')} {value.strip('()')}" for key, value in shown.items())
+    return "; ".join(f"{name}: {said}" for name, said in answers_in_words(protocol, place.form, shown))
 
 
 def _line(request: Any, place: Place, label: str, said: str, able: bool) -> dict[str, Any]:

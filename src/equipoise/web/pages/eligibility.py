@@ -9,6 +9,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from equipoise.conduct.actions.permissions import MATRIX
 from equipoise.foundation.errors import ConductError, UsageError
 from equipoise.web.fields import Field, Summary, place_problems
+from equipoise.web.item_words import criterion_words
 from equipoise.web.page import page, request_key
 from equipoise.web.pages.participants import bar
 from equipoise.web.render import render
@@ -61,15 +62,9 @@ def eligibility(request: Any, participant: str) -> HttpResponse:
 
 
 def _attested(row: dict[str, Any]) -> Field:
-    words = said(row["words"])
+    words = criterion_words(row["words"])
     hint = "Yes: it applies, and the person does not enter" if row["kind"] == "exclude" else ""
     return Field(f"attested.{row['id']}", words, "pick", hint=hint, choices=(("yes", "Yes"), ("no", "No")))
-
-
-def said(words: str) -> str:
-    """A criterion as people read it."""
-    plain = words.replace(">=", "≥").replace("<=", "≤").replace("!=", "is not").replace(" = ", ": ")
-    return plain[:1].upper() + plain[1:]
 
 
 def criteria(told: dict[str, Any], fields: dict[str, Field]) -> list[dict[str, Any]]:
@@ -77,7 +72,7 @@ def criteria(told: dict[str, Any], fields: dict[str, Field]) -> list[dict[str, A
     units = {one["id"]: one["unit"] for one in told["baseline"]}
     return [
         {
-            "words": ("Not: " if row["kind"] == "exclude" else "") + said(row["words"]),
+            "words": ("Not: " if row["kind"] == "exclude" else "") + criterion_words(row["words"]),
             "found": f"{row['value']} {units.get(row['needs'], '')}".strip() if row["value"] else "",
             "chip": VERDICTS[row["verdict"]],
             "field": fields.get(row["id"]),

@@ -9,10 +9,12 @@ from typing import Any
 from django.http import HttpResponse
 
 from equipoise.conduct.rules import forms
+from equipoise.protocol import Protocol
+from equipoise.web.item_words import answers_in_words, query_place
 from equipoise.web.page import page
 from equipoise.web.pages.participants import bar
 from equipoise.web.render import render
-from equipoise.web.words import REASON_WORDS, day_words, visit_words, window_words
+from equipoise.web.words import day_words, visit_words, window_words
 
 _FIRST = ("screening", "baseline", "weight")  # before the planned visits; whatever else there is comes after them
 _MOST = 8  # visits on a card
@@ -25,18 +27,17 @@ _HEADS = {
     "adverse-event": "Adverse events",
     "disposition": "How the participant went on",
 }
-_PLAIN = {"yes": "yes", "no": "no", "not_evaluable": "not evaluable"}
 
 
 @page("casebook", "p/<participant>/casebook/")
 def casebook(request: Any, participant: str) -> HttpResponse:
     """Everything recorded of a participant, visit by visit, every item with its answer; what is sealed is one line."""
     told = request.served.do(request.who, "read", {"participant": participant}).told
-    made = forms.forms(request.served.protocol_of(participant))
+    protocol = request.served.protocol_of(participant)
     visits: dict[str, list[dict[str, Any]]] = {}
     for name, values in told["forms"].items():
         visit, form, *repeat = name.split(" ")
-        visits.setdefault(visit, []).append(_filling(made.get(form), form, repeat, values, told))
+        visits.setdefault(visit, []).append(_filling(protocol, form, repeat, values))
     planned = [entry["visit"] for entry in told["planned"]]
     order = {visit: number for number, visit in enumerate([*_FIRST, *planned])}
     names = sorted({*visits, *told["visits"]}, key=lambda visit: (order.get(visit, len(order)), visit))
@@ -56,35 +57,23 @@ def casebook(request: Any, participant: str) -> HttpResponse:
         "standing": told["standing"],
         "day_1": day_words(told["day_1"]),
         "sections": sections,
-        "queries": told["queries"],
+        "queries": [{**row, "place": query_place(row)} for row in told["queries"]],
         "signatures": told["signatures"],
     }
     return render(request, "casebook.html", context)
 
 
-def _filling(
-    made: forms.Form | None, form: str, repeat: list[str], values: Mapping[str, str], told: Mapping[str, Any]
-) -> dict[str, Any]:
+def _filling(protocol: Protocol, form: str, repeat: list[str], values: Mapping[str, str]) -> dict[str, Any]:
     """One filling of a form: label, number where there are several, items with their answers in the form's order."""
-    labels = {item.id: (item.label, item.unit) for item in made.items} if made is not None else {}
-    names = [id for id in labels if id in values] + [id for id in values if id not in labels and id != "state"]
-    shown = [
-        (labels.get(id, (id.replace("-", " "), ""))[0], _answer(values[id], labels.get(id, ("", ""))[1]))
-        for id in names
-    ]
+    made = forms.forms(protocol).get(form)
+    told = {item: value for item, value in values.items() if item not in ("state", "items")}
     return {
         "label": made.label if made is not None else form.replace("-", " ").capitalize(),
         "number": int(repeat[0]) if repeat else 0,
         "state": values.get("state", "").replace("_", " ").replace("-", " "),
-        "items": [(label[:1].upper() + label[1:], value) for label, value in shown if label != "items"],
+        "items": answers_in_words(protocol, form, told),
         "sealed": values.get("items", "") if list(values) == ["items"] else "",
     }
-
-
-def _answer(value: str, unit: str) -> str:
-    if value.startswith("(") and value.endswith(")"):
-        return REASON_WORDS.get(value[1:-1], value[1:-1].replace("-", " ")).lower()
-    return f"{_PLAIN.get(value, value)} {unit}".strip()
 
 
 def _days(fillings: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.protocol import Protocol
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
+from equipoise.web.item_words import answers_in_words, query_place
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -39,7 +40,7 @@ _ACTS = (
     ("appointments", "Appointment card", ("consented", "eligible", "randomized")),
     ("leave", "Leaving", ("consented", "eligible", "randomized")),
     ("unblind", "Break the code", ("randomized",)),
-    ("unblind-for", "Have somebody told", ("randomized",)),
+    ("unblind-for", "Have somebody told the arm", ("randomized",)),
     ("query", "Ask a query", ("screened", "consented", "eligible", "randomized", "not_enrolled")),
     ("sign", "Sign", ("consented", "eligible", "randomized")),
     ("sign-off", "Sign off", ("randomized",)),
@@ -158,9 +159,9 @@ def participant(request: Any, participant: str) -> HttpResponse:
                 and may(name, request.roles)
                 and allows(request.served.trial, name)
             ],
-            "facts": _facts(told, standing),
+            "facts": _facts(protocol, told, standing),
             "deviations": _deviations(told),
-            "queries": [row for row in told["queries"] if row["state"] != "closed"],
+            "queries": [{**row, "place": query_place(row)} for row in told["queries"] if row["state"] != "closed"],
             "signatures": [{**row, "role": role_words([row["role"]])} for row in told["signatures"]],
             "next": standing["next"] if standing["next"] and "visit" in standing["next"] else None,
         },
@@ -327,7 +328,7 @@ def _step(page_: str, name: str, said: str, done: object, to: str) -> dict[str, 
     return {"page": page_, "name": name, "said": said if done else "", "done": bool(done), "to": to}
 
 
-def _facts(told: Mapping[str, Any], standing: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(protocol: Protocol, told: Mapping[str, Any], standing: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of a participant, in words."""
     forms = told["forms"]
     baseline = {key: value for key, value in forms.get("baseline baseline 1", {}).items() if key != "state"}
@@ -339,7 +340,10 @@ def _facts(told: Mapping[str, Any], standing: Mapping[str, Any]) -> list[tuple[s
             f"Version {standing['consent']}, {day_words(standing['consented_on'])}" if standing["consent"] else "",
         ),
         ("Study day 1", day_words(standing["day_1"])),
-        ("Baseline", ", ".join(f"{key.replace('-', ' ')} {value}" for key, value in sorted(baseline.items()))),
+        (
+            "Baseline",
+            "; ".join(f"{name}: {said}" for name, said in answers_in_words(protocol, "baseline", baseline)),
+        ),
         ("Sessions", f"{sessions} held" if sessions else ""),
         ("Reason", standing["reason"]),
     ]

@@ -364,6 +364,7 @@ def slots(request: Any) -> HttpResponse:
         done = f"{made['answer']['slots']} slots were added. {made['events']}, {made['at']}" if made else ""
     streams = request.served.do(request.who, "slots-read").told["streams"]
     for row in streams:
+        row["words"] = "the whole trial" if row["stream"] == "trial:all" else row["stream"]
         row["left"] = row["held"] - row["given"]
     context = {
         "title": "Not recorded: slots" if summary.lines else "Slots",

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 
 from equipoise.web.downloads import table_file
+from equipoise.web.item_words import query_place
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
 from equipoise.web.threads import asked_by_words, with_threads
-from equipoise.web.words import visit_words
 
 _STATES = (("unclosed", "Not closed"), ("open", "Open"), ("answered", "Answered"), ("closed", "Closed"), ("all", "All"))
 
@@ -28,8 +28,7 @@ def queries(request: Any) -> HttpResponse:
     rows = [row for row in every if (not asked["site"] or row["site"] == asked["site"]) and row["days"] >= older]
     kept = {name: value for name, value in asked.items() if value and name != "query"}
     for row in rows:
-        places = [visit_words(row["visit"]) if row["visit"] else "", row["form"].replace("-", " "), _item(row)]
-        row["place"] = ", ".join(part for part in places if part) or "in general"
+        row["place"] = query_place(row)
         row["asker"] = asked_by_words(row["asked_by"])
         row["to"] = "?" + urlencode({**kept, "query": row["query"]})
     rows.sort(key=lambda row: -row["days"])
@@ -54,10 +53,6 @@ def queries(request: Any) -> HttpResponse:
             "audit": may("audit", request.roles),
         },
     )
-
-
-def _item(row: dict[str, Any]) -> str:
-    return f"item {row['item']}" if row["item"].isdecimal() else str(row["item"]).replace("-", " ")
 
 
 def _groups(rows: list[dict[str, Any]], *, asks: bool) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -10,6 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.rows.tables import ParticipantRow
 from equipoise.web import drawings
+from equipoise.web.item_words import query_place
 from equipoise.web.page import page
 from equipoise.web.policy import may
 from equipoise.web.render import render
@@ -214,4 +215,4 @@ def _queries(request: Any) -> list[dict[str, Any]]:
     if not may("queries", request.roles):
         return []
     rows = request.served.do(request.who, "queries", {"state": "open"}).told["queries"]
-    return sorted(rows, key=lambda row: -row["days"])
+    return sorted(({**row, "place": query_place(row)} for row in rows), key=lambda row: -row["days"])
