@@ -78,7 +78,7 @@ def test_no_write_is_lost_or_doubled_while_the_server_is_killed() -> None:
     from equipoise.web.drill.web import put_under_load
 
     load, found = put_under_load(None, people=5, rounds=6, kills=1, thinking=0.3, participants=2)
-    assert found == {"lost": 0, "doubled": 0, "findings": 0}
+    assert found == {"lost": 0, "doubled": 0, "findings": 0, "not restored": 0, "fence": "C018"}
     assert load.acknowledged
     assert load.kills == 1
     assert not [status for status in load.answers if status >= 500], load.faults

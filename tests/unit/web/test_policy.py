@@ -146,17 +146,29 @@ def test_participants_of_other_sites_and_none_such_are_not_there_and_that_it_was
     made = staged(protocol=protocol.with_definitions(definitions_of(protocol)))
     hire(made)
     desk = desk_of(made)
-    told = made.do("alice", "add-account", account="noor", person="Noor", roles=["coordinator"], sites=["north"])
-    made.sessions["noor"], made.passphrases["noor"] = Session("noor"), told.told["passphrase"]
     made.do("carol", "screen", participant="P-S1", site="south")
-    client = desk.client("noor")
+    made.do("mona", "query", participant="P-S1", text="Where is the sheet?")
+    bound: dict[str, Any] = {}
+    for role in COLUMNS:
+        name = f"{role}-north"
+        told = made.do("alice", "add-account", account=name, person=name, roles=[role], sites=["north"])
+        made.sessions[name], made.passphrases[name] = Session(name), told.told["passphrase"]
+        bound[role] = desk.client(name)
+
+    def tries() -> int:
+        return int(made.rows("SELECT count(*) FROM event WHERE action = 'refused'")[0][0])
+
     for name, page in pages().items():
-        if "<participant>" not in page.address or "coordinator" not in POLICY[name]:
-            continue
-        for code in ("P-S1", "P-none"):
-            at = address(page).replace("P-1", code)
-            before = made.rows("SELECT count(*) FROM event WHERE action = 'refused'")[0][0]
-            got, posted = client.get(at), client.post(at, {"participant": code, "act": "submit"})
-            assert (got.status_code, posted.status_code) == (404, 404), at
-            assert made.rows("SELECT count(*) FROM event WHERE action = 'refused'")[0][0] == before + 2, at
-    assert "P-S1" not in client.get("/p/").content.decode()
+        roles = [role for role in COLUMNS if role in POLICY[name]]
+        for role in roles if "<participant>" in page.address else ():
+            for code in ("P-S1", "P-none"):
+                at, before = address(page).replace("P-1", code), tries()
+                got, posted = bound[role].get(at), bound[role].post(at, {"participant": code, "act": "submit"})
+                assert (got.status_code, posted.status_code) == (404, 404), (role, at)
+                assert tries() == before + 2, (role, at)
+        for role in roles if "<" not in page.address else ():
+            asked = {"participant": "P-S1", "query": "Q-0001", "site": "south", "state": "all"}
+            assert "P-S1" not in bound[role].get(address(page)).content.decode(), (role, name)
+            answered = bound[role].get(address(page), asked)
+            assert answered.status_code < 500, (role, name)
+            assert "Where is the sheet?" not in answered.content.decode(), (role, name)

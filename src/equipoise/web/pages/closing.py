@@ -79,25 +79,48 @@ def _steps(told: Mapping[str, Any], links: bool) -> list[dict[str, Any]]:
     state, unsigned, asked = told["state"], told["unsigned"], told["queries"]
     frozen = state in ("frozen", "locked")
     by = _said(told["last"].get("freeze")) if frozen else "An administrator freezes once data are entered."
-    signed = told["randomized"] - len(unsigned)
+    n_unsigned, n_asked = len(unsigned) + told["unsigned_elsewhere"], len(asked) + told["queries_elsewhere"]
+    signed = told["randomized"] - n_unsigned
     return [
         _step("Nothing under way", "; ".join(told["under_way"]).capitalize(), not told["under_way"], "under way"),
         _step("Frozen", by, frozen, "not yet"),
         _step(
             "Every query closed",
-            "Of the safety role there are further ones, or none: it closes them." if told["others"] else "",
-            not asked and not told["others"],
-            counted(len(asked), "open query", "open queries") if asked else "the safety role’s",
+            " ".join(
+                [
+                    *(
+                        ["Of the safety role there are further ones, or none: it closes them."]
+                        if told["others"]
+                        else []
+                    ),
+                    *_elsewhere(told["queries_elsewhere"]),
+                ]
+            ),
+            not n_asked and not told["others"],
+            counted(n_asked, "open query", "open queries") if n_asked else "the safety role’s",
             [(f"/queries/?query={query}", f"{query}, {who}") for query, who in asked[:40]],
         ),
         _step(
             "Every participant in the trial signed off, as the records stand",
-            f"{signed} of {told['randomized']}. A correction supersedes a signature." if told["randomized"] else "",
-            not unsigned,
-            f"{len(unsigned)} missing",
+            " ".join(
+                [
+                    *(
+                        [f"{signed} of {told['randomized']}. A correction supersedes a signature."]
+                        * bool(told["randomized"])
+                    ),
+                    *_elsewhere(told["unsigned_elsewhere"]),
+                ]
+            ),
+            not n_unsigned,
+            f"{n_unsigned} missing",
             [(f"/p/{who}/" if links else "", who) for who in unsigned[:60]],
         ),
     ]
+
+
+def _elsewhere(number: int) -> list[str]:
+    """How many there are of sites that are not the account's own: they are not named to it."""
+    return [f"{number} of other sites, not named here."] if number else []
 
 
 def _step(name: str, words: str, holds: bool, missing: str, people: Any = ()) -> dict[str, Any]:

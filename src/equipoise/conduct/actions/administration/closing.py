@@ -47,7 +47,8 @@ def _named(ids: list[str]) -> str:
 @action("read-closing", states=ALWAYS, again=run_again)
 def read_closing(act: Act) -> None:
     """Read what stands in the way of the lock, by name: what is under way, who is not signed off, which queries are not
-    closed; and when the data were frozen and locked. Queries on what is quarantined are named to the safety role alone.
+    closed; and when the data were frozen and locked. Queries on what is quarantined are named to the safety role alone,
+    and of other sites than the account's there are numbers alone.
     """
     sites = act.sites
     at = dict(act.trial.values(ParticipantRow, ("participant", "site")))
@@ -62,15 +63,20 @@ def read_closing(act: Act) -> None:
         )
     }
     asked_after = asked_since_the_lock(act)
-    mine = [name for name in unsigned(act) if not sites or at.get(name) in sites]
+    absent = unsigned(act)
+    mine = [name for name in absent if not sites or at.get(name) in sites]
+    open_ = [[query, who] for query, who, kind in asked if safety or kind == "open"]
+    here = [[query, who] for query, who in open_ if not sites or at.get(who) in sites]
     act.record(subject="closing", what={"state": act.state.state})
     act.tell(
         {
             "state": act.state.state,
             "under_way": _under_way(act),
             "unsigned": mine,
+            "unsigned_elsewhere": len(absent) - len(mine),
             "randomized": act.trial.count(ParticipantRow, status__in=IN_TRIAL),
-            "queries": [[query, who] for query, who, kind in asked if safety or kind == "open"],
+            "queries": here,
+            "queries_elsewhere": len(open_) - len(here),
             "others": bool(sealed) and not safety,
             "last": last,
             "unlock_asked_by": asked_after.account if asked_after is not None else "",
