@@ -80,37 +80,22 @@ def _steps(told: Mapping[str, Any], links: bool) -> list[dict[str, Any]]:
     frozen = state in ("frozen", "locked")
     by = _said(told["last"].get("freeze")) if frozen else "An administrator freezes once data are entered."
     n_unsigned, n_asked = len(unsigned) + told["unsigned_elsewhere"], len(asked) + told["queries_elsewhere"]
-    signed = told["randomized"] - n_unsigned
+    safety = ["Of the safety role there are further ones, or none: it closes them."] if told["others"] else []
+    people = told["randomized"]
+    so_far = [f"{people - n_unsigned} of {people}. A correction supersedes a signature."] if people else []
     return [
         _step("Nothing under way", "; ".join(told["under_way"]).capitalize(), not told["under_way"], "under way"),
         _step("Frozen", by, frozen, "not yet"),
         _step(
             "Every query closed",
-            " ".join(
-                [
-                    *(
-                        ["Of the safety role there are further ones, or none: it closes them."]
-                        if told["others"]
-                        else []
-                    ),
-                    *_elsewhere(told["queries_elsewhere"]),
-                ]
-            ),
+            " ".join([*safety, *_elsewhere(told["queries_elsewhere"])]),
             not n_asked and not told["others"],
             counted(n_asked, "open query", "open queries") if n_asked else "the safety role’s",
             [(f"/queries/?query={query}", f"{query}, {who}") for query, who in asked[:40]],
         ),
         _step(
             "Every participant in the trial signed off, as the records stand",
-            " ".join(
-                [
-                    *(
-                        [f"{signed} of {told['randomized']}. A correction supersedes a signature."]
-                        * bool(told["randomized"])
-                    ),
-                    *_elsewhere(told["unsigned_elsewhere"]),
-                ]
-            ),
+            " ".join([*so_far, *_elsewhere(told["unsigned_elsewhere"])]),
             not n_unsigned,
             f"{n_unsigned} missing",
             [(f"/p/{who}/" if links else "", who) for who in unsigned[:60]],
