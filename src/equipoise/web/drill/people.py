@@ -52,7 +52,7 @@ class Team:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Workload:
     """What people do: in which teams, how many at once, how often, how long they think between two pages."""
 
     teams: tuple[Team, ...]
@@ -120,7 +120,7 @@ def free_port() -> int:
 class Person:
     """One person at a browser: signs in, reads and writes, and sends again what got no answer."""
 
-    def __init__(self, number: int, load: Load, port: int, plan: Plan) -> None:
+    def __init__(self, number: int, load: Load, port: int, plan: Workload) -> None:
         self.number, self.load, self.port, self.plan = number, load, port, plan
         self.chance = random.Random(number)
         self.writes = number % 5 == 0  # a monitor asks queries; the others read
@@ -196,4 +196,4 @@ class Person:
         return answered.status, text, answered.getheader("Location") or ""
 
 
-__all__ = ["Load", "Person", "Plan", "ServerProcess", "Team", "fault_lines", "free_port"]
+__all__ = ["Load", "Person", "ServerProcess", "Team", "Workload", "fault_lines", "free_port"]

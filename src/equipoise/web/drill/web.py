@@ -29,7 +29,7 @@ from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.server import end_connections, others_connected, processes_of
 from equipoise.conduct.rows.tables import EventRow, ParticipantRow
 from equipoise.foundation.errors import ConductError
-from equipoise.web.drill.people import Load, Person, Plan, ServerProcess, Team, fault_lines, free_port
+from equipoise.web.drill.people import Load, Person, ServerProcess, Team, Workload, fault_lines, free_port
 
 if TYPE_CHECKING:
     from equipoise.web.rehearsal import Rehearsal
@@ -111,7 +111,7 @@ def put_under_load(
     try:
         with one_database(database) as address:
             made = rehearse(read_protocol(PROTOCOL), folder / "trial", n=participants, database=address)
-            plan = Plan(_teams(made, sites), people, rounds, thinking)
+            plan = Workload(_teams(made, sites), people, rounds, thinking)
             made.trial.close()
             backup = _Backup(made, folder / "backup")
             server = ServerProcess(folder / "trial", free_port(), folder / "server.log")
@@ -177,7 +177,11 @@ def _teams(made: Rehearsal, sites: int) -> tuple[Team, ...]:
 
 
 def _work(
-    load: Load, server: ServerProcess, plan: Plan, killers: list[Callable[[], None]], halfway: Callable[[Load], None]
+    load: Load,
+    server: ServerProcess,
+    plan: Workload,
+    killers: list[Callable[[], None]],
+    halfway: Callable[[Load], None],
 ) -> None:
     """Let people work, and meanwhile kill as often as asked, spread over the pages there will be."""
     threads = [

@@ -7,6 +7,8 @@
     own.forEach(r => r.classList.toggle("open", !r.querySelector(":checked")));
     if (out) out.textContent = `${own.filter(r => r.querySelector(":checked")).length} of ${own.length} answered`;
   };
+  const nav = document.querySelector(".top nav"), here = nav && nav.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - nav.clientWidth / 2;  // on a phone the pages stand in one line that scrolls
   const goto = row => row && (row.querySelector(":checked") || row.querySelector("input")).focus();
   rows.forEach((row, i) => {
     row.addEventListener("keydown", e => {
