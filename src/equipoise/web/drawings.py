@@ -54,27 +54,33 @@ class Way:
     use: Mapping[int, str]  # yes, no, or empty where it is not known
     urine: Sequence[tuple[int, str]]
     today: int
+    rows: Sequence[str] = ("Sessions", "Use told", "Urine")  # of these what the protocol has
 
 
-_LEFT, _SPAN, _HIGH = 92, 900, 150
+_LEFT, _SPAN, _ROW = 92, 900, 26
 
 
 def way(told: Way) -> SafeString:
-    """Planned, happened, sessions, use told and urine by study day, to scale; what lies far ahead stands at the end."""
+    """Planned, happened, sessions, use told and urine by study day, to scale from the first day on which something is
+    planned or happened; what lies far ahead stands at the end.
+    """
     near = [entry for entry in told.planned if entry[3] <= 120] or list(told.planned)
     far = [entry for entry in told.planned if entry not in near]
     last = max([entry[3] for entry in near] + [min(told.today, 120), 7]) + 1
-    width = (_SPAN - (110 * len(far))) / (last + 1)
-    unit = min(width, 26.0)
+    begin = min([0, *(entry[1] for entry in near), *told.happened.values(), *(day for day, _ in told.urine)])
+    unit = min((_SPAN - (110 * len(far))) / (last + 1 - begin), 26.0)
+    rows = ["Planned", "Happened", *told.rows]
+    high = 46 + _ROW * (len(rows) - 1)
+    tops = {name: 28 + _ROW * number for number, name in enumerate(rows)}
+    held, told_at, tested = (tops.get(name, 0) for name in ("Sessions", "Use told", "Urine"))
 
     def x(day: float) -> float:
-        return _LEFT + day * unit
+        return _LEFT + (day - begin) * unit
 
     parts: list[str] = []
     if 0 <= told.today <= last:
-        parts.append(f'<rect class="today" x="{x(told.today):g}" y="14" width="{unit:.1f}" height="{_HIGH - 14}"/>')
-    for number, name in enumerate(("Planned", "Happened", "Sessions", "Use told", "Urine")):
-        parts.append(f'<text x="0" y="{38 + 26 * number}" class="strong">{name}</text>')
+        parts.append(f'<rect class="today" x="{x(told.today):g}" y="14" width="{unit:.1f}" height="{high - 14}"/>')
+    parts += [f'<text x="0" y="{top + 10}" class="strong">{name}</text>' for name, top in tops.items()]
     for number, (name, first, target, end) in enumerate(near):
         gaps = [abs(target - other[2]) for k, other in enumerate(near) if k != number]
         label = name.removeprefix("day-")
@@ -89,27 +95,29 @@ def way(told: Way) -> SafeString:
                 f'<circle class="did" cx="{x(day) + unit / 2:g}" cy="60" r="4.5"><title>{escape(name)}</title></circle>'
             )
     side = max(min(unit - 2, 15.0), 4.0)
-    for name, day in told.sessions:
+    for name, day in told.sessions if held else ():
         if day <= last:
-            parts.append(
-                f'<rect class="did" x="{x(day) + (unit - side) / 2:g}" y="78" width="{side:.1f}" height="14" rx="2"/>'
-            )
-            parts.append(
-                f'<text x="{x(day) + unit / 2:g}" y="89" text-anchor="middle" class="onink">{escape(name)}</text>'
-            )
-    for day, used in told.use.items():
+            parts.append(_box("did", x(day) + (unit - side) / 2, held - 2, side))
+            parts.append(_word("onink", x(day) + unit / 2, held + 9, name))
+    for day, used in told.use.items() if told_at else ():
         if 0 <= day <= last:
             kind = {"yes": "use", "no": "clean"}.get(used, "unknown")
-            parts.append(f'<rect class="{kind}" x="{x(day) + 1:g}" y="104" width="{unit - 2:.1f}" height="14" rx="2"/>')
-    for day, sign in told.urine:
+            parts.append(_box(kind, x(day) + 1, told_at - 2, unit - 2))
+    for day, sign in told.urine if tested else ():
         if day <= last:
-            parts.append(
-                f'<text x="{x(day) + unit / 2:g}" y="142" text-anchor="middle" class="u">{escape(sign)}</text>'
-            )
+            parts.append(_word("u", x(day) + unit / 2, tested + 10, sign))
     if 0 <= told.today <= last:
-        parts.append(f'<text x="{x(told.today) + unit / 2:g}" y="10" text-anchor="middle" class="strong">today</text>')
+        parts.append(_word("strong", x(told.today) + unit / 2, 10, "today"))
     words = "Planned and happened by study day; the table below says the same in words."
-    return _svg(_LEFT + _SPAN + 20, _HIGH, "".join(parts), "way", words)
+    return _svg(_LEFT + _SPAN + 20, high, "".join(parts), "way", words)
+
+
+def _box(kind: str, left: float, top: float, width: float) -> str:
+    return f'<rect class="{kind}" x="{left:g}" y="{top:g}" width="{width:.1f}" height="14" rx="2"/>'
+
+
+def _word(kind: str, middle: float, base: float, words: str) -> str:
+    return f'<text x="{middle:g}" y="{base:g}" text-anchor="middle" class="{kind}">{escape(words)}</text>'
 
 
 def _planned(name: str, left: float, aim: float, right: float) -> list[str]:

@@ -227,3 +227,9 @@ def test_a_name_typed_at_the_door_stands_escaped_in_the_ledger(staged) -> None:
     ((account, subject),) = trial.rows("SELECT account, subject FROM event WHERE action = 'sign-in-refused'")
     assert account == "eve\\x1b[2J"
     assert "\x1b" not in subject
+
+
+def test_a_commit_waits_until_the_disk_has_it(staged) -> None:
+    trial = staged()
+    assert trial.rows("PRAGMA synchronous") == [(2,)]  # FULL
+    assert trial.rows("PRAGMA journal_mode") == [("wal",)]

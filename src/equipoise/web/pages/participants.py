@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.protocol import Protocol
+from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
 from equipoise.web.item_words import answers_in_words, query_place
@@ -145,7 +146,8 @@ def participant(request: Any, participant: str) -> HttpResponse:
             "bar": bar(standing),
             "standing": standing,
             "day_1": day_words(standing["day_1"]),
-            "way": _way(told, now) if standing["day_1"] else "",
+            "way": _way(protocol, told, now) if standing["day_1"] else "",
+            "way_rows": _way_rows(protocol),
             "table": _table(told, now) if standing["day_1"] else None,
             "steps": _steps(told, standing, request.roles, is_randomizing)
             if status in ("screened", "consented", "eligible")
@@ -169,8 +171,13 @@ def participant(request: Any, participant: str) -> HttpResponse:
 
 
 def acts_without_a_place(protocol: Protocol) -> set[str]:
-    """What the protocol has none of: infusions, injections or sprays, a code to break."""
+    """What the protocol has none of: sessions, a calendar of use, infusions, injections or sprays, a code to break."""
+    rows = _way_rows(protocol)
     out = set()
+    if "Sessions" not in rows:
+        out.add("session")
+    if "Use told" not in rows:
+        out.add("calendar")
     if single_days(protocol) and not planned_days(protocol):
         out.add("infusion")
     if not single_days(protocol):
@@ -182,8 +189,17 @@ def acts_without_a_place(protocol: Protocol) -> set[str]:
     return out
 
 
-def _way(told: Mapping[str, Any], now: date) -> Any:
+def _way_rows(protocol: Protocol) -> list[str]:
+    """What of sessions, use told and urine the protocol has: rows of the drawing."""
+    types = {entry.type for entry in protocol.model.assessments.values()}
+    held = any(isinstance(entry, BehaviouralIntervention) for entry in protocol.model.interventions.values())
+    rows = {"Sessions": held, "Use told": "daily-use" in types, "Urine": "urine" in types}
+    return [name for name, there in rows.items() if there]
+
+
+def _way(protocol: Protocol, told: Mapping[str, Any], now: date) -> Any:
     first = told["day_1"]
+    tests = {id for id, entry in protocol.model.assessments.items() if entry.type == "urine"}
 
     def since(day: str) -> int:
         return days_between(first, day)
@@ -201,12 +217,19 @@ def _way(told: Mapping[str, Any], now: date) -> Any:
             day = date.fromordinal(int(parts[2])).isoformat()
             answer = next((str(value) for item, value in values.items() if item != "state" and "." not in item), "")
             use[since(day)] = answer if answer in ("yes", "no") else ""
-        elif len(parts) == 3 and parts[1] == "urine" and parts[0] in held:
-            result = next((str(value) for item, value in values.items() if item != "state"), "")
-            sign = {"positive": "+", "negative": "−"}.get(result, "·")
-            urine.append((since(held[parts[0]]), sign))
+        elif len(parts) == 3 and parts[1] in tests and parts[0] in held:
+            results = {str(value) for item, value in values.items() if item != "state"}
+            urine.append((since(held[parts[0]]), _sign(results)))
     happened = {visit_words(name): since(on) for name, on in held.items()}
-    return drawings.way(drawings.Way(planned, happened, sessions, use, urine, since(now.isoformat())))
+    today = since(now.isoformat())
+    return drawings.way(drawings.Way(planned, happened, sessions, use, urine, today, _way_rows(protocol)))
+
+
+def _sign(results: Collection[str]) -> str:
+    """A sample's results as one sign: positive where one substance is, negative where all that were looked for are."""
+    if "positive" in results:
+        return "+"
+    return "−" if set(results) == {"negative"} else "·"
 
 
 def _table(told: Mapping[str, Any], now: date) -> dict[str, Any]:

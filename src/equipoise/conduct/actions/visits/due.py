@@ -175,6 +175,8 @@ def _treatment(act: Act, today: date, row: Any, filled: Filled) -> Iterator[dict
     """Infusions and sessions that the plan has for everybody: those of one arm would tell it."""
     if act.participant.treatment == "discontinued" or act.participant.status not in IN_TRIAL:
         return
+    if act.participant.follow_up == "completed":
+        return  # nothing is given any more, as the path says
     first, protocol = date.fromisoformat(act.participant.day_1), act.protocol
     for day in planned_days(protocol):
         on, sheet = windows.date_of(day, first), filled.get((infusion_visit(day), SHEET, 1))
