@@ -17,8 +17,8 @@ from typing import Any
 
 from equipoise.conduct.clock import SetClock, zone_of
 from equipoise.conduct.entropy import Entropy, SystemEntropy, code
-from equipoise.conduct.rules.dose import OpenSheet, decimal_text, open_sheet
 from equipoise.conduct.rows.statements import empty_log, wait_for_disk
+from equipoise.conduct.rules.dose import OpenSheet, decimal_text, open_sheet
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.trial.trial import Trial
 from equipoise.foundation.errors import EquipoiseError
