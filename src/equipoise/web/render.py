@@ -79,12 +79,17 @@ def _frame(request: Any, bare: bool) -> dict[str, Any]:
             "unblinded": bool(_UNBLINDED & set(roles)),
             "foot": _foot(served, request.sites),
             "waits_to_be_told": may("unblind-told", roles) and _waits(served, who.account),
-            "may_report_learned": may("unblinded-by-accident", roles),
+            "may_report_learned": may("unblinded-by-accident", roles) and _has_arms(served),
             "tells_arm": getattr(request, "tells_arm", False),
             "banner": _banner(served, request.page),
             "lock_after": LOCK + 2,
         }
     return out
+
+
+def _has_arms(served: Any) -> bool:
+    """Whether there is an arm that somebody could learn; a programme that randomizes nobody has none."""
+    return served.trial.protocol(served.trial.protocol_hash).model.randomization is not None
 
 
 def _waits(served: Any, account: str) -> bool:

@@ -96,3 +96,41 @@ def test_it_is_asked_about_kept_and_held_back_until_released(staged):
     assert "party" in str(made.do("carol", "audit-trail", participant="P-1").told)
     with pytest.raises(ConductError, match="Nothing of it is held back"):
         made.do("sam", "release-text", event=row["number"], why="again")
+
+
+# Arguments that are texts, by what they hold: free words, which are held back, or codes, names and files.
+FREE = {"term", "reference", "reason", "text", "learned_by", "impact", "approval", "against", "where"}
+CODED = {
+    *("participant", "site", "visit", "form", "item", "query", "stage", "envelope", "account", "unblinding", "again"),
+    *("version", "consent_version", "edition", "meaning", "scope", "severity", "outcome", "result", "state", "report"),
+    *("kind", "who", "by", "how", "movement", "drug", "bag", "therapy", "substance", "unit", "to", "told", "zone"),
+    *("at", "aware", "made", "person", "witness", "page", "link", "pin", "name", "new", "passphrase"),
+}
+
+
+def test_every_argument_that_is_a_text_is_known_to_be_free_words_or_a_code():
+    """A new action says here which of its texts are free; those must stand where texts are looked for."""
+    from equipoise.conduct.actions import all_actions
+    from equipoise.conduct.actions.arguments import said_of
+
+    texts = {name for one in all_actions().values() for name in one.parameters if said_of(one, name) == "text"}
+    assert texts - FREE - CODED == set()
+    assert texts >= FREE
+
+
+def test_where_a_dose_was_given_is_held_back_from_the_nurse_too(staged):
+    from .test_sister_first_participant import enter, people
+
+    protocol = read_protocol("ketamine-kpt-heroin-dose")
+    made = staged(protocol=protocol)
+    people(made, protocol)
+    enter(made, protocol, "P-1")
+    made.do("nina", "weight", participant="P-1", kg="70")
+    made.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    made.do("petra", "dose-check", participant="P-1", sealed=True)
+    told = {"participant": "P-1", "where": "left arm, the high dose"}
+    with pytest.raises(ConductError, match="C685"):
+        made.do("nina", "dose-given", **told)
+    made.do("nina", "dose-given", **told, confirm=["names-a-treatment"])
+    assert [row["where"] for row in made.do("nina", "read-dose", participant="P-1").told["given"]] == [HELD]
+    assert "high dose" not in str(made.do("carol", "read", participant="P-1").told)

@@ -105,6 +105,38 @@ def test_a_nurse_records_an_injection_at_a_page_that_never_names_the_drug(staged
     assert desk.client("carol").get(at).status_code == 403
 
 
+def test_somebody_enrolled_where_nobody_is_randomized_gets_injections_by_the_same_pages(staged: Any) -> None:
+    from conduct.test_randomization_running import made
+    from conduct.test_sister_first_participant import enter, people
+
+    from equipoise.workflow.library import protocol_path
+
+    text = protocol_path("ketamine-depression-course").read_text("utf-8")
+    strength = "    concentration: {value: null, assumed: 50 mg/mL, basis: ours}\n"
+    for old, new in (
+        ("    type: infusion\n", "    type: injection\n"),
+        ("    over: 45 min\n", strength),
+        ("route: intravenous", "route: intramuscular"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    protocol = made(text)
+    desk = desk_of(staged(protocol=protocol))
+    people(desk.staged, protocol)
+    enter(desk.staged, protocol, "P-1")
+    nina = desk.client("nina")
+    person = nina.get("/p/P-1/").content.decode()
+    assert "Injection or spray" in person
+    assert "learned the arm" not in person  # there is none
+    assert "Dose of day 1" in nina.get("/today/").content.decode()
+    desk.do("nina", "weight", participant="P-1", kg="70")
+    desk.do("phil", "dose-sheet", participant="P-1", sealed=True)
+    desk.do("petra", "dose-check", participant="P-1", sealed=True)
+    assert "Study injection 0.7 mL" in nina.get("/p/P-1/dose-given/").content.decode()
+    assert post(nina, "/p/P-1/dose-given/", where="left deltoid").status_code == 303
+    assert desk.staged.rows("SELECT status, treatment FROM participant") == [("enrolled", "begun")]
+
+
 def test_what_comes_before_the_entry_into_the_trial_is_refused_with_a_code(staged: Any) -> None:
     from equipoise.foundation.errors import ConductError
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from inspect import Parameter, cleandoc, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -307,7 +307,7 @@ class Act:
         self.hidden = names
         self.asked = asked_of(self.action, self.given, self.why, names)
 
-    @property
+    @cached_property
     def texts(self) -> HeldTexts:
         """Which texts are held back from blinded people, as the trial stands."""
         from equipoise.conduct.trial.held_texts import held_texts

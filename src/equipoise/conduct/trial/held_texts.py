@@ -34,6 +34,7 @@ _COLUMNS = {
 # The same by the names under which actions tell them.
 TYPED = frozenset(
     {"reason", "why", "text", "answer", "told", "term", "reference", "approval", "note", "not_done", "asked_why"}
+    | {"where", "unit"}
 )
 
 
