@@ -155,8 +155,10 @@ def test_an_accidental_unblinding_is_recorded_with_its_impact_and_without_the_ar
         ("accident", "the rater", "a label was seen; impact: another rater takes over", "told")
     ]
     assert trial.rows("SELECT unblinded FROM participant")[0][0]
-    # an arm within another word names none, and whoever learned one by accident is not told it on request
-    trial.do("carol", "unblinded-by-accident", why="heard of ketamines in general", **{**given, "learned_by": "ivan"})
+    # a drug within another word names one too; whoever learned an arm by accident is not told it on request
+    heard = {**given, "learned_by": "ivan"}
+    assert refused(trial, "carol", "unblinded-by-accident", why="heard of esketamine", **heard) == "C128"
+    trial.do("carol", "unblinded-by-accident", why="heard of anaesthetics, and was unblinded", **heard)
     assert refused(trial, "ivan", "unblind-told", unblinding="U-002") == "C127"
 
 
