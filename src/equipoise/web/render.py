@@ -38,7 +38,6 @@ NAVIGATION = (
     ("cuts", "Cuts", "/cuts/"),
     ("closing", "Lock", "/lock/"),
     ("verify", "Ledger", "/verify/"),
-    ("backup", "Backups", "/backup/"),
 )
 _UNBLINDED = frozenset({"pharmacist", "unblinded-statistician"})
 

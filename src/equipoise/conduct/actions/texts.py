@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CODES = {"C685": "A text that may name a treatment: confirm it, and it is held back from blinded people."}
 NAMES_A_TREATMENT = "names-a-treatment"
+_SHOWN = 120  # letters of a text that the question repeats
 # Texts of the protocol and the consent form name every arm, and everybody reads them.
 _OF_THE_TRIAL = frozenset(
     {"amend", "consent-document", "consent-electronic", "consent-sign", "read-consent", "wording", "init"}
@@ -59,7 +60,7 @@ def ask_about_texts(act: Act) -> None:
         Problem(
             "C685",
             name,
-            f"This text may tell which treatment the person has: {listed(held.names.found(text))}. "
+            f"\u201c{text[:_SHOWN]}\u201d may tell which treatment the person has ({listed(held.names.found(text))}). "
             "Blinded people will read it.",
             "words that name no treatment",
             f"Say it in other words, or add confirm={NAMES_A_TREATMENT}: it is then held back from blinded people.",
