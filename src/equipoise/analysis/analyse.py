@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.analysis.estimate import Estimate
+from equipoise.analysis.margins import margin_details
 from equipoise.analysis.mmrm import curves_of_adjusted_means
 from equipoise.analysis.multiplicity import Limits, answer_of, decide
 from equipoise.analysis.outcome import Outcome, number
@@ -172,6 +173,8 @@ def _estimate(
     }
     for key, value in outcome.details.items():
         details[key] = _plain(value)
+    if outcome.margin is not None:
+        details["margin"] = margin_details(outcome, planned.analysis)
     errors = details.pop("monte_carlo", None)
     moved: dict[str, Any] = {
         f"monte_carlo_error{suffix}": number(np.array([getattr(errors, name)]), 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
@@ -159,6 +160,11 @@ def _fallback(outcome: Outcome, suffix: str, data: BinaryData, chosen: Ints) -> 
         out[chosen] = values
         return out
 
+    def against(value: float) -> tuple[Floats, Floats]:
+        assert outcome.against is not None
+        above, below = outcome.against(value)
+        return spread(above), spread(below)
+
     codes = np.zeros(n, dtype=np.uint32)
     codes[chosen] = outcome.codes
     numbers: dict[str, Any] = {name: spread(getattr(outcome, name)) for name in _NUMBERS}
@@ -169,6 +175,7 @@ def _fallback(outcome: Outcome, suffix: str, data: BinaryData, chosen: Ints) -> 
         n_analysed=data.n_analysed,
         n_events=data.n_events,
         n_missed=data.n_missed,
+        against=None if outcome.against is None else against,
         details={key: spread(values) if np.ndim(values) else values for key, values in outcome.details.items()},
         **numbers,
     )
@@ -176,7 +183,13 @@ def _fallback(outcome: Outcome, suffix: str, data: BinaryData, chosen: Ints) -> 
 
 def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     """Odds ratio by Firth's penalised likelihood, with profile limits and the penalised likelihood-ratio p value."""
-    from equipoise.stats.firth import fit_firth, penalised_likelihood_ratio, penalised_profile_limits
+    from equipoise.stats.firth import (
+        fit_firth,
+        penalised_likelihood_ratio,
+        penalised_profile_limits,
+        penalised_ratio_at,
+    )
+    from equipoise.stats.logistic import BinomialInput
 
     counted = data.regressions()
     parts, weights = (counted.y, counted.design, counted.offsets), counted.weights
@@ -185,6 +198,12 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     test = penalised_likelihood_ratio(fits, *parts, weights=weights, column=1)
     limits = penalised_profile_limits(fits, *parts, weights=weights, column=1, level=analysis.ci_level)
     of = counted.of_trials
+
+    def against(value: float) -> tuple[Floats, Floats]:
+        found = penalised_ratio_at(fits, BinomialInput.of(*parts, weights), 1, float(np.log(value)))
+        root = np.sign(fits.coefficients[:, 1] - np.log(value)) * np.sqrt(found.statistic)
+        return of(special.ndtr(-root)), of(special.ndtr(root))
+
     return [
         Outcome(
             estimator="firth",
@@ -201,6 +220,7 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             + adjusted_words(data.comparison, kept),
             left_out=_left_out(data, counted, fits),
             details={"penalised_log_likelihood": of(fits.log_lik)},
+            against=against,
             **data.shared(),  # type: ignore[arg-type]
         )
     ]
@@ -208,11 +228,15 @@ def fit_firth_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
 
 def fit_exact_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     """Fisher's exact test with the conditional odds ratio and its exact limits; covariates do not enter."""
-    from equipoise.stats.exact import fisher_exact
+    from equipoise.stats.exact import TwoByTwo, exact_tails, fisher_exact
 
     a, n1, c, n0 = data.counts()
     fits = fisher_exact(c, n0, a, n1, level=analysis.ci_level)
     n = a.shape[0]
+
+    def against(value: float) -> tuple[Floats, Floats]:
+        return exact_tails(TwoByTwo.of(c, n0, a, n1), value)
+
     return [
         Outcome(
             estimator="fisher-exact",
@@ -226,31 +250,55 @@ def fit_exact_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             p_value=fits.p_value,
             codes=fits.codes,
             method="Fisher's exact test, conditional maximum likelihood odds ratio, exact limits",
+            against=against,
             **data.shared(),  # type: ignore[arg-type]
         )
     ]
 
 
+_SCALES = {"risk-difference": "risk_difference", "risk-ratio": "risk_ratio", "odds-ratio": "odds_ratio"}
+_LIMITS = {
+    "miettinen-nurminen": "Miettinen and Nurminen",
+    "newcombe": "Newcombe",
+    "farrington-manning": "Farrington and Manning",
+    "mee": "Mee",
+}
+_COMPARED = {
+    "risk_difference": "difference of proportions",
+    "risk_ratio": "ratio of proportions",
+    "odds_ratio": "odds ratio of two proportions",
+}
+
+
 def fit_risk(data: BinaryData, analysis: Analysis) -> list[Outcome]:
-    """Risk difference or ratio of two proportions, by the interval that the plan names."""
-    from equipoise.stats import risk
+    """Difference, ratio or odds ratio of two proportions, by the interval that the plan names."""
+    from equipoise.stats.exact import TwoByTwo
+    from equipoise.stats.risk import newcombe_difference, newcombe_ratio, newcombe_test, score_comparison, score_test
 
     a, n1, c, n0 = data.counts()
     method = analysis.method or "miettinen-nurminen"
-    difference = analysis.estimator == "risk-difference"
-    fit = {
-        ("miettinen-nurminen", True): risk.miettinen_nurminen_difference,
-        ("miettinen-nurminen", False): risk.miettinen_nurminen_ratio,
-        ("newcombe", True): risk.newcombe_difference,
-        ("newcombe", False): risk.newcombe_ratio,
-    }[method, difference]
-    fits = fit(c, n0, a, n1, level=analysis.ci_level)
-    names = {"miettinen-nurminen": "Miettinen and Nurminen", "newcombe": "Newcombe"}
+    scale = _SCALES[analysis.estimator]
+    table = TwoByTwo.of(c, n0, a, n1)
+    if method == "newcombe":
+        newcombe = newcombe_difference if scale == "risk_difference" else newcombe_ratio
+        fits = newcombe(c, n0, a, n1, level=analysis.ci_level)
+
+        def against(value: float) -> tuple[Floats, Floats]:
+            above = newcombe_test(table, scale, value)
+            return above, 1.0 - above
+    else:
+        corrected = method == "miettinen-nurminen"
+        fits = score_comparison(table, scale, corrected=corrected, level=analysis.ci_level)
+
+        def against(value: float) -> tuple[Floats, Floats]:
+            test = score_test(table, scale, value, corrected=corrected)
+            return test.p_greater, test.p_less
+
     n = a.shape[0]
     return [
         Outcome(
             estimator=analysis.estimator,
-            scale="risk_difference" if difference else "risk_ratio",
+            scale=scale,
             estimate=fits.estimate,
             standard_error=nothing(n),
             ci_lower=fits.ci_lower,
@@ -259,7 +307,8 @@ def fit_risk(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             df=nothing(n),
             p_value=fits.p_value,
             codes=fits.codes,
-            method=f"{'difference' if difference else 'ratio'} of proportions, {names.get(method, method)} limits",
+            method=f"{_COMPARED[scale]}, {_LIMITS[method]} limits",
+            against=against,
             **data.shared(),  # type: ignore[arg-type]
         )
     ]

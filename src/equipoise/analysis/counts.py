@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, long_rows, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
+from equipoise.analysis.margins import tails_of_wald
 from equipoise.analysis.model_words import adjusted_words, joined, term_words
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.analysis.time_terms import at_words, design_of, interaction_rows, time_columns, visits_seen
@@ -174,7 +175,30 @@ def _by_profile(main: Outcome, data: CountData, fits: CountFits, level: float, w
         method = method.replace(
             "sandwich standard errors (HC0), Wald limits", "profile likelihood limit and likelihood-ratio test"
         ).replace("Wald limits", "profile likelihood limit and likelihood-ratio test")
-    return replace(main, method=method, **changed)
+
+    def against(value: float) -> tuple[Floats, Floats]:
+        above, below = _ratio_tails(data, fits, float(np.log(value)), level)
+        by_wald = tails_of_wald(np.log(main.estimate), main.standard_error, main.df, float(np.log(value)))
+        return np.where(chosen, above, by_wald[0]), np.where(chosen, below, by_wald[1])
+
+    return replace(main, method=method, against=against, **changed)
+
+
+def _ratio_tails(data: CountData, fits: CountFits, value: float, level: float) -> tuple[Floats, Floats]:
+    """One-sided p values of a log rate ratio above ``value``, and below it: the signed root of the likelihood ratio.
+
+    With the days of the experimental arm multiplied by the stated ratio, no effect is what was stated.
+    """
+    from scipy import special
+
+    from equipoise.stats.counts import fit_counts, profile_counts
+
+    exposure = data.exposure * np.exp(value * data.design[:, 1])
+    moved = fit_counts(data.y, data.design, data.offsets, exposure=exposure, model=fits.model)
+    found = profile_counts(moved, data.y, data.design, data.offsets, exposure=exposure, level=level)
+    sign = np.where(moved.direction != 0, moved.direction, np.sign(moved.coefficients[:, 1]))
+    root = sign * np.sqrt(found.statistic)
+    return np.asarray(special.ndtr(-root)), np.asarray(special.ndtr(root))
 
 
 def _rates(data: CountData, fits: CountFits, covariance: Floats, level: float) -> list[dict[str, Any]]:

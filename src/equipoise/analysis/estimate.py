@@ -48,7 +48,9 @@ RESULT_KEYS = (
 class Estimate:
     """One estimate, unrounded.
 
-    ``standard_error`` is on the log of the scale for ratios. ``reference`` is absent for an estimate of a single arm;
+    ``standard_error`` is on the log of the scale for ratios. ``p_value`` is two-sided and of no effect; against the
+    performance goal where there is one, and one-sided against the margin of the estimand, which ``details`` hold.
+    ``reference`` is absent for an estimate of a single arm;
     ``event`` names what is counted (``abstinence``, ``use``): an odds ratio without it means nothing. A quantity that
     cannot be estimated is ``None`` with a coded warning, never NaN or infinity.
 
@@ -119,9 +121,11 @@ class Estimate:
         return shown(self)
 
     def as_row(self) -> dict[str, Any]:
-        """The keys of ``results.csv``, with warnings as a list, and the tipping point if there is one."""
+        """The keys of ``results.csv``, with warnings as a list, and margin and tipping point if there is one."""
         row = {key: getattr(self, key) for key in RESULT_KEYS}
         row["warnings"] = list(self.warnings)
+        if "margin" in self.details:
+            row["margin"] = dict(self.details["margin"])
         tip = self.details.get("tipping_point")
         if tip:
             row["tipping_point"] = {key: tip[key] for key in ("arm", "shift", "monte_carlo_error", "holds_at", "up_to")}

@@ -44,6 +44,7 @@ FITS: Mapping[str, Fit] = {
     "fisher-exact": _of_yes_or_no(fit_exact_odds),
     "risk-difference": _of_yes_or_no(fit_risk),
     "risk-ratio": _of_yes_or_no(fit_risk),
+    "odds-ratio": _of_yes_or_no(fit_risk),
     "standardised-risk-difference": _of_yes_or_no(fit_standardised_risks),
     "standardised-risk-ratio": _of_yes_or_no(fit_standardised_risks),
     "cox": fit_cox_hazards,

@@ -13,13 +13,15 @@ from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.completed import Completed, Completions, complete
 from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.gaps import Gaps, find_gaps
+from equipoise.analysis.margins import hold_against, margins_of, verdict_of
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.model_words import adjusted_words
-from equipoise.analysis.outcome import Floats, Outcome, from_coefficient
+from equipoise.analysis.outcome import Floats, Outcome, from_coefficient, number
 from equipoise.analysis.time_terms import n_time_columns
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.protocol.language.margins import MarginBounds
 from equipoise.protocol.language.missing import Imputation
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
@@ -37,12 +39,14 @@ Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
 
 def _coefficient(outcome: Outcome, completed: Completed, analysis: Analysis) -> tuple[Floats, Floats]:
     """Estimate and standard error on the scale that is pooled: the logarithm of ratios, proportions' own difference."""
-    if outcome.scale in ("risk_difference", "risk_ratio"):
+    if analysis.estimator in ("risk-difference", "risk-ratio", "odds-ratio"):
         a, n1, c, n0 = (x.astype(np.float64) for x in BinaryData(completed.derived, completed.comparison).counts())
         with np.errstate(divide="ignore", invalid="ignore"):
             p1, p0 = a / n1, c / n0
             if outcome.scale == "risk_difference":
                 return p1 - p0, np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0)
+            if outcome.scale == "odds_ratio":
+                return np.log(p1 / (1 - p1) / (p0 / (1 - p0))), np.sqrt(1 / a + 1 / (n1 - a) + 1 / c + 1 / (n0 - c))
             return np.log(p1 / p0), np.sqrt((1 - p1) / a + (1 - p0) / c)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.log(outcome.estimate) if SCALES[outcome.scale].is_ratio else outcome.estimate
@@ -122,6 +126,8 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
 def _plain_method(outcome: Outcome) -> str:
     if outcome.scale == "risk_difference":
         return "difference of proportions with Wald's standard error"
+    if outcome.estimator == "odds-ratio":
+        return "odds ratio of two proportions with Woolf's standard error of its logarithm"
     if outcome.scale == "risk_ratio":
         return "ratio of proportions with the standard error of its logarithm"
     return outcome.method
@@ -156,6 +162,7 @@ def fit_imputed(
     up to :data:`MOST_SETS`; (RU-8), (RU-9).
     """
     assert analysis.imputation is not None
+    bounds = margins_of(estimand, lattice.protocol.model.endpoints[estimand.endpoint])
     single = comparison.n_trials == 1
     planned = analysis.imputation.sets
     gaps: Gaps | None = None
@@ -200,13 +207,13 @@ def fit_imputed(
         completed = made(line)
         main = _pooled(completed, comparison, line, fit)
     if gaps is not None and line.tipping_point is not None and np.isfinite(main[0].estimate[0]):
-        tip = _tip(lattice, gaps, comparison, line, fit, main[0])
+        tip = _tip(lattice, gaps, comparison, line, fit, main[0], bounds)
         aim = TIP_ERROR * abs(line.tipping_point.up_to)
         error = tip["monte_carlo_error"]
         if error is not None and error > aim and _sets(line) < most:
             line = _with_sets(line, min(most, int(np.ceil(_sets(line) * (error / aim) ** 2))))
             main = _pooled(made(line), comparison, line, fit)
-            tip = _tip(lattice, gaps, comparison, line, fit, main[0])
+            tip = _tip(lattice, gaps, comparison, line, fit, main[0], bounds)
         main = [replace(main[0], details={**main[0].details, "tipping_point": tip}), *main[1:]]
     raised = ("imputations-raised",) if _sets(line) > planned else ()
     return [replace(o, remarks=(*o.remarks, *raised), details={**o.details, "planned_sets": planned}) for o in main]
@@ -279,15 +286,15 @@ def _left_out_of_sets(completed: Completed, outcome: Outcome, fit: Fit, analysis
     """What the analysis of any of one trial's data sets went without: each that says so is fitted once more, alone."""
     names: dict[str, None] = {}
     batch = completed.comparison
-    for number in np.flatnonzero(outcome.codes & np.uint32(FitCode.NUISANCE_LEFT_OUT)):
-        mine = slice(int(batch.offsets[number]), int(batch.offsets[number + 1]))
+    for place in np.flatnonzero(outcome.codes & np.uint32(FitCode.NUISANCE_LEFT_OUT)):
+        mine = slice(int(batch.offsets[place]), int(batch.offsets[place + 1]))
         alone = replace(
             batch,
             rows=batch.rows[mine],
             experimental=batch.experimental[mine],
             covariates=batch.covariates[mine],
             offsets=np.array([0, mine.stop - mine.start]),
-            n_randomized=batch.n_randomized[[number]],
+            n_randomized=batch.n_randomized[[place]],
             incomplete=batch.incomplete[mine],
         )
         names |= dict.fromkeys(fit(completed.derived, alone, analysis)[0].left_out)
@@ -363,9 +370,18 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
 
 
 def _tip(
-    lattice: Lattice, gaps: Gaps, comparison: Comparison, analysis: Analysis, fit: Fit, main: Outcome
+    lattice: Lattice,
+    gaps: Gaps,
+    comparison: Comparison,
+    analysis: Analysis,
+    fit: Fit,
+    main: Outcome,
+    bounds: MarginBounds | None,
 ) -> dict[str, Any]:
-    """The path of estimates over shifts of one arm's imputed results, and where the conclusion changes."""
+    """The path of estimates over shifts of one arm's imputed results, and where the conclusion changes.
+
+    With margins (``bounds``) what is concluded is whether the interval lies within them.
+    """
     assert analysis.imputation is not None
     assert analysis.tipping_point is not None
     search = analysis.tipping_point
@@ -373,10 +389,14 @@ def _tip(
     path: dict[float, dict[str, Any]] = {}
 
     def conclusion(outcome: Outcome) -> int:
+        if bounds is not None:
+            limits = (number(outcome.ci_lower, 0), number(outcome.ci_upper, 0))
+            return int(verdict_of(bounds, *limits) in ("non-inferior", "equivalent"))
         p, statistic = float(outcome.p_value[0]), float(outcome.statistic[0])
         return 0 if not p < alpha else (1 if statistic > 0 else -1)
 
     def note(shift: float, outcome: Outcome) -> None:
+        [outcome] = hold_against([outcome], bounds, float(analysis.ci_level))
         point = {"shift": shift, "share_imputed": outcome.details["share_imputed"].get(search.arm)}
         for name in ("estimate", "ci_lower", "ci_upper", "p_value"):
             value = float(getattr(outcome, name)[0])
@@ -405,9 +425,18 @@ def _tip(
         "holds_at": found.holds_at,
         "up_to": search.up_to,
         "alpha_two_sided": alpha,
-        "conclusion": {0: "no difference shown", 1: "above no effect", -1: "below no effect"}[at_zero],
+        "conclusion": _CONCLUSIONS[bounds is not None, at_zero],
         "path": [path[shift] for shift in found.tried if shift in path],
     }
+
+
+_CONCLUSIONS = {
+    (False, 0): "no difference shown",
+    (False, 1): "above no effect",
+    (False, -1): "below no effect",
+    (True, 0): "not shown to lie within the margin",
+    (True, 1): "within the margin",
+}
 
 
 def _error_of_tip(path: dict[float, dict[str, Any]], found: TippingPoint, step: float) -> float | None:

@@ -139,6 +139,9 @@ def entering(
     """
     plan = protocol.model.multiplicity
     assert plan is not None
+    if protocol.model.estimands[protocol.model.analyses[line].estimand].margin is not None:
+        # Against a margin p is one-sided, and stands here twice, as rules with two-sided levels take it.
+        return values["p_value"] / 2.0 if plan.is_one_sided else values["p_value"]
     if not plan.is_one_sided:
         return values["p_value"]
     endpoint = protocol.model.endpoints[protocol.model.estimands[protocol.model.analyses[line].estimand].endpoint]
@@ -221,6 +224,8 @@ def _entered(protocol: Protocol, name: str, answer: Estimate | None) -> float:
     given = {key: getattr(answer, key) for key in ("p_value", "estimate", "ci_lower", "ci_upper")}
     if answer.estimate is None and "estimate-infinite" in answer.warnings:
         given["estimate"] = np.inf
+    if "margin" in answer.details and answer.p_value is not None:
+        given["p_value"] = min(1.0, 2.0 * answer.p_value)
     values = {key: np.array([np.nan if value is None else value]) for key, value in given.items()}
     return float(entering(protocol, name, answer.scale, values, answer.details.get("goal"))[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from equipoise.protocol.language.margins import MarginBounds
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+# A stated effect -> one-sided p values of the true one lying above it, and below it.
+Against = Callable[[float], tuple[Floats, Floats]]
+
+
+@dataclass(frozen=True)
+class MarginTest:
+    """Of each trial: how an effect stands to its margins."""
+
+    bounds: MarginBounds
+    p_above: Floats | None  # one-sided, of the effect lying above the lower margin
+    p_below: Floats | None  # one-sided, of the effect lying below the upper one
+    p_no_difference: Floats  # two-sided, of no effect at all
+
+    @property
+    def p_one_sided(self) -> Floats:
+        """The p value of what is to be shown; of equivalence the larger of the two."""
+        there = [p for p in (self.p_above, self.p_below) if p is not None]
+        return there[0] if len(there) == 1 else np.maximum(*there)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +67,9 @@ class Outcome:
     remarks: tuple[str, ...] = ()
     """What else the row of the one trial says of itself: keys of ``stats.codes.REMARKS``."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    against: Against | None = None
+    """The test of a stated effect where it is not Wald's, by the principle of the limits."""
+    margin: MarginTest | None = None
 
     def warning_slugs(self, trial: int = 0) -> tuple[str, ...]:
         """Published names of the codes of one trial, and of values at the end of their scale."""
@@ -90,6 +112,7 @@ def end_of_scale(
         statistic=statistic,
         df=np.ones_like(end),
         p_value=p_value,
+        against=None,
         codes=np.where(np.isnan(known), codes | np.uint32(FitCode.LIMIT_NOT_FOUND), codes).astype(np.uint32),
         method=method + words,
     )

@@ -10,6 +10,7 @@ from equipoise.analysis.completed import Completions
 from equipoise.analysis.dataset import Comparison, compare
 from equipoise.analysis.fits import FITS
 from equipoise.analysis.imputed import fit_imputed
+from equipoise.analysis.margins import hold_against, margins_of
 from equipoise.analysis.missing_rules import combine_cases, experimental_rows
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated_sampling import fit_repeated_sampling
@@ -192,7 +193,14 @@ class Plan:
         return self._compared[key]
 
     def fit(self, planned: PlannedFit) -> list[Outcome]:
-        """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback)."""
+        """The outcomes of one fit of the plan (several rows where it has one an arm, or a fallback).
+
+        Where the estimand has a margin they are held against it.
+        """
+        bounds = margins_of(planned.estimand, self.protocol.model.endpoints[planned.estimand.endpoint])
+        return hold_against(self._fit(planned), bounds, float(planned.analysis.ci_level))
+
+    def _fit(self, planned: PlannedFit) -> list[Outcome]:
         analysis, estimand = planned.analysis, planned.estimand
         lattice = self.lattice_of(planned)
         comparison = self.compared(planned)

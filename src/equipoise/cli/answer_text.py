@@ -94,7 +94,8 @@ def _opening(run: Run, material: Material) -> None:
 def _two_arms(material: Material, lines: list[Estimate]) -> None:
     """Results by arm with the effect beside them, a row an analysis."""
     arms = list(material.sides)
-    heads = ["", *material.sides.values(), "Effect (95% CI)", "p"]
+    ci = words.ci_words(lines)
+    heads = ["", *material.sides.values(), f"Effect ({ci})", "p"]
     under = ["", *(f"n={fmt.thousands(material.n_by_side[arm])}" for arm in arms), "", ""]
     rows: list[tuple[str, ...]] = []
     level = ""
@@ -104,7 +105,7 @@ def _two_arms(material: Material, lines: list[Estimate]) -> None:
             rows.append((words.LEVEL_WORDS[level],))
         found = results_of(material, estimate)
         cells = (_brief(material, estimate.endpoint, fmt.cell(found.get(arm, "not planned"))) for arm in arms)
-        rows.append((_label(material, estimate, lines), *cells, _effect(estimate), _p(estimate)))
+        rows.append((_label(material, estimate, lines), *cells, _effect(estimate, ci), _p(estimate)))
     print_grid(heads, under, rows, right=(1, 2))
 
 
@@ -126,6 +127,7 @@ def _many_arms(material: Material, lines: list[Estimate]) -> None:
         ]
         print_grid(["", "", *(labels[e] for e in chosen)], [""] * (2 + len(chosen)), rows, right=range(1, 5))
     console().print()
+    ci = words.ci_words(lines)
     comparisons: list[tuple[str, ...]] = []
     level = ""
     for estimate in lines:
@@ -133,8 +135,8 @@ def _many_arms(material: Material, lines: list[Estimate]) -> None:
             level = estimate.level
             comparisons.append((words.LEVEL_WORDS[level],))
         pair = f"{_lowered(material, estimate.arm)} v {_lowered(material, estimate.reference)}"
-        comparisons.append((f"{_label(material, estimate, lines)}: {pair}", _effect(estimate), _p(estimate)))
-    print_grid(["", "Effect (95% CI)", "p"], ["", "", ""], comparisons, right=())
+        comparisons.append((f"{_label(material, estimate, lines)}: {pair}", _effect(estimate, ci), _p(estimate)))
+    print_grid(["", f"Effect ({ci})", "p"], ["", "", ""], comparisons, right=())
 
 
 def _single_arms(material: Material, shown: list[Estimate]) -> None:
@@ -153,7 +155,7 @@ def _single_arms(material: Material, shown: list[Estimate]) -> None:
         goal = estimate.details.get("goal")
         held = ["none set", "none"] if goal is None else [fmt.on_scale(goal, estimate.scale) + unit, _p(estimate)]
         rows.append((f"{label}{name}", count, text, *(held if has_goal else [])))
-    heads = ["", "Participants", "Estimate (95% CI)", *(["Goal", "p"] if has_goal else [])]
+    heads = ["", "Participants", f"Estimate ({words.ci_words(shown)})", *(["Goal", "p"] if has_goal else [])]
     print_grid(heads, [""] * len(heads), rows, right=(1,))
 
 
@@ -194,13 +196,15 @@ def _label(material: Material, estimate: Estimate, lines: list[Estimate]) -> str
     return label + ("" if derived is None else _mean_words(what_is_shown(derived, within=material.is_crossover)))
 
 
-def _effect(estimate: Estimate) -> str:
+def _effect(estimate: Estimate, head: str) -> str:
+    """Effect with its interval, and its level where the head of the column has none."""
     limits = fmt.Interval(*estimate.ends, estimate.scale)
-    return f"{_SHORT.get(estimate.scale, estimate.scale)} {fmt.interval(limits)}"
+    level = f", {fmt.level(estimate.ci_level)}" if head == "CI" and estimate.ci_level is not None else ""
+    return f"{_SHORT.get(estimate.scale, estimate.scale)} {fmt.interval(limits)}{level}"
 
 
 def _p(estimate: Estimate) -> str:
-    return "none" if estimate.p_value is None else fmt.p_value(estimate.p_value)
+    return fmt.cell(words.p_cell(estimate)).replace(" one-sided", "*")
 
 
 def _lowered(material: Material, arm: str | None) -> str:
@@ -246,6 +250,7 @@ def _legend(material: Material, shown: list[Estimate]) -> str:
     """Which way effects go, and what their short names mean."""
     used = dict.fromkeys(_SHORT[e.scale] for e in shown if e.scale in _SHORT)
     meaning = f"{', '.join(_MEANING[s] for s in used)}."
+    meaning += " * One-sided, against the margin." if any("margin" in e.details for e in shown) else ""
     if len(material.sides) != 2:
         return meaning
     arm, reference = (words.lowered(label) for label in reversed(list(material.sides.values())))

@@ -264,6 +264,9 @@ def _print_cell(cell: OperatingCharacteristics) -> None:
         if rule.familywise_error is not None:
             true = ", ".join(rule.true_nulls)
             out.print(f"  familywise error (true: {true}): {percentage(rule.familywise_error.value)}%")
+    for rule in cell.in_every_set:
+        both = "both" if len(rule.primaries) == 2 else "all"
+        out.print(f"{' and '.join(rule.primaries)}: {both} exclude the margin {percentage(rule.all_rejected.value)}%")
     for line, why in cell.not_drawn.items():
         out.print(f"Not drawn: {line}, because {why}.")
     if cell.assumed:

@@ -41,6 +41,8 @@ def print_power_screen(run: PowerRun) -> bool:
         _table(run, [row.id for row in primaries], others, run.cells[start : start + _MOST])
     out.print()
     notes = ["Success: p below the line's level; without any effect, type I errors in 100."]
+    if any(row.margin is not None for row in primaries):
+        notes = ["Success: the interval excludes the margin (one-sided)."]
     failed = {
         s.row.id for cell in run.cells for s in cell.rows if s.row in primaries and s.power_lower != s.power_upper
     }
@@ -108,6 +110,12 @@ def _table(run: PowerRun, ids: Sequence[str], others: Sequence[str], cells: Sequ
         if rules[0].rule == PLANNED:
             line("One of them or more, by the plan", [percentage(rule.any_rejected.value) for rule in rules])
             line("Expected number rejected", [f"{rule.expected_rejections:.2f}" for rule in rules])
+    for number, rule in enumerate(cells[0].in_every_set):
+        name = (
+            f"{' and '.join(rule.primaries)}: both exclude the margin" if len(rule.primaries) == 2 else "In every set"
+        )
+        shares = [cell.in_every_set[number].all_rejected for cell in cells]
+        line(name, [f"{percentage(s.value)} ({percentage(s.lower)} to {percentage(s.upper)})" for s in shares])
     for id in others:
         line(id, [_share(next((s for s in cell.rows if s.row.id == id), None)) for cell in cells])
     for arm in cells[0].arm_sizes:

@@ -8,6 +8,7 @@ from equipoise.analysis.estimate import Estimate
 from equipoise.cli.console import console, print_notes, simulated_line
 from equipoise.cli.tables import add_rows, plain_table
 from equipoise.protocol import Protocol
+from equipoise.reporting.words import ci_words
 from equipoise.workflow.verbs import Run
 
 
@@ -70,7 +71,13 @@ def print_results(run: Run) -> None:
     shown = [e for e in run.results.estimates if not e.details.get("choices")]
     varied = len(run.results.estimates) - len(shown)
     table = plain_table(
-        "analysis", "scale", "comparison", ("estimate (95% CI)", "right"), ("p", "right"), ("n", "right"), "published"
+        "analysis",
+        "scale",
+        "comparison",
+        (f"estimate ({ci_words(shown)})", "right"),
+        ("p", "right"),
+        ("n", "right"),
+        "published",
     )
     rows: list[tuple[str, ...]] = []
     for e in shown:
@@ -81,7 +88,7 @@ def print_results(run: Run) -> None:
                 e.scale.replace("_", " "),
                 compared,
                 interval(e),
-                p_text(e.p_value),
+                p_text(e.p_value) + (" one-sided" if "margin" in e.details and e.p_value is not None else ""),
                 str(e.n_analysed),
                 published_text(run.protocol, e),
             )

@@ -120,7 +120,7 @@ def _print(run: SizeRun, named: str) -> None:
             for line in textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="    "):
                 out.print(line)
     say(
-        f"Two-sided {run.alpha_two_sided:g}, scenario {run.scenario}, {run.replicates} trials per size, "
+        f"{run.level_in_words.capitalize()}, scenario {run.scenario}, {run.replicates} trials per size, "
         f"seed {run.seed}. Dropout is in the numbers: add nothing for it."
     )
     out.print(

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.margins import doubled
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.design.scenarios import ScenarioSpec, build_scenario
@@ -42,7 +43,8 @@ class PlannedRow:
 
     ``kind`` is ``main``; ``as-planned`` where a logistic line names what to report when maximum likelihood has no
     finite answer (its numbers are then those); ``goal`` for an estimate of one arm tested against ``null``, its
-    performance goal; ``arm`` for one that is tested against nothing.
+    performance goal; ``arm`` for one that is tested against nothing. With a ``margin`` what is rejected is that the
+    effect lies beyond it, and the p value is twice the one-sided one, for rules with two-sided levels.
     """
 
     id: str
@@ -58,10 +60,18 @@ class PlannedRow:
     ci_level: float
     kind: str
     null: float | None = None
+    margin: Mapping[str, Any] | None = None  # objective, lower and upper, of an estimand that has one
+
+    @property
+    def level_in_words(self) -> str:
+        """The level of its test, one-sided against a margin."""
+        if self.margin is not None:
+            return f"one-sided {self.alpha_two_sided / 2:g}"
+        return f"two-sided {self.alpha_two_sided:g}"
 
     @property
     def is_tested(self) -> bool:
-        """Whether the row has a hypothesis: two treatments that do not differ, or a performance goal."""
+        """Whether the row has a hypothesis: no difference, one beyond a margin, or a performance goal."""
         return self.kind != "arm"
 
     def as_dict(self) -> dict[str, Any]:
@@ -220,7 +230,7 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     for fit in planned(task.protocol, task.with_variations, task.with_imputation, scenario):
         for row, outcome in rows_of(fit, plan.fit(fit)):
             rows.append(row)
-            outcomes.append(outcome)
+            outcomes.append(doubled(outcome))
     arrays: Arrays = {name: np.stack([getattr(outcome, name) for outcome in outcomes]) for name in FLOATS}
     assert arrays["estimate"].shape[1] == stop - first
     # Infinity has no place beside numbers: like NaN it means that there is no finite answer.
@@ -287,4 +297,5 @@ def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str |
         ci_level=float(analysis.ci_level),
         kind=kind,
         null=outcome.details.get("goal"),
+        margin=None if outcome.margin is None else outcome.margin.bounds.as_dict(),
     )

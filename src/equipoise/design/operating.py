@@ -30,9 +30,11 @@ from equipoise.design.summary import (
     entered_with,
     hypothesis_rows,
     primary_rows,
+    rows_by_set,
     summarise_planned,
     summarise_row,
     summarise_rules,
+    summarise_sets,
     wilson_share,
 )
 from equipoise.foundation.errors import DesignError, Problem, SimulationError, raise_if_any
@@ -76,7 +78,7 @@ class OperatingCharacteristics:
     arm_sizes: Mapping[str, int]
     is_null: bool
     rows: tuple[RowSummary, ...]
-    rules: tuple[RuleSummary, ...]
+    rules: tuple[RuleSummary, ...]  # over the primary lines
     dropout: Mapping[str, float]  # mean share of each arm gone by the last visit
     stopped_early: bool
     seconds: float
@@ -84,6 +86,7 @@ class OperatingCharacteristics:
     left_out: tuple[str, ...] = ()  # lines of the plan that were not carried out: imputation was not asked for
     not_drawn: Mapping[str, str] = field(default_factory=dict)  # lines that the level cannot answer, and why
     assumed: tuple[str, ...] = ()  # what the assumptions did not say and was taken as so
+    in_every_set: tuple[RuleSummary, ...] = ()  # of each estimand with a margin that is looked at in several sets
 
     def __getitem__(self, id: str) -> RowSummary:
         for summary in self.rows:
@@ -110,6 +113,7 @@ class OperatingCharacteristics:
             "assumed": list(self.assumed),
             "rows": [row.as_dict() for row in self.rows],
             "rules": [asdict(rule) for rule in self.rules],
+            **({"in_every_set": [asdict(rule) for rule in self.in_every_set]} if self.in_every_set else {}),
         }
 
 
@@ -332,22 +336,26 @@ def _summarise(
     published = published_values(protocol)
     summaries: list[RowSummary] = []
     primaries = primary_rows(rows)
-    p_values = np.empty((len(primaries), n))
     hypotheses = {number: name for name, number in hypothesis_rows(protocol, rows).items()}
     entered: dict[str, NDArray[Any]] = {}
+    by_estimand = rows_by_set(protocol, rows)
+    kept = {number: np.empty(n) for number in (*primaries, *(k for group in by_estimand for k in group))}
     for start, arrays in store.column_blocks(n):
         for offset in range(arrays["estimate"].shape[0]):
             row = rows[start + offset]
             one: dict[str, NDArray[Any]] = {name: values[offset] for name, values in arrays.items()}
             value = published.get(row.line) if row.id in (row.line, f"{row.line}.as-planned") else None
             summaries.append(summarise_row(row, one, is_null=null, published=value))
-            if start + offset in primaries:
-                p_values[primaries.index(start + offset)] = one["p_value"]
+            if start + offset in kept:
+                kept[start + offset][:] = one["p_value"]
             if start + offset in hypotheses:
                 entered[hypotheses[start + offset]] = entered_with(protocol, row, one)
     model = protocol.model
-    true_lines = {id for id, a in model.analyses.items() if is_null_of(protocol, scenario, model.estimands[a.estimand])}
+    asked = {id: model.estimands[line.estimand] for id, line in model.analyses.items()}
+    # That an effect lies beyond its margin is not true where arms do not differ.
+    true_lines = {id for id, e in asked.items() if e.margin is None and is_null_of(protocol, scenario, e)}
     chosen = [rows[number] for number in primaries]
+    p_values = np.array([kept[k] for k in primaries]).reshape(-1, n)
     sizes = scenario.arm_sizes
     gone = store.gone(n).mean(axis=1)
     return OperatingCharacteristics(
@@ -360,6 +368,9 @@ def _summarise(
         rules=(
             *summarise_planned(protocol, entered, tuple(name for name in entered if name in true_lines)),
             *summarise_rules(chosen, p_values, tuple(row.id for row in chosen if row.line in true_lines)),
+        ),
+        in_every_set=tuple(
+            summarise_sets([rows[k] for k in group], np.stack([kept[k] for k in group])) for group in by_estimand
         ),
         dropout={arm: float(gone[k] / sizes[arm]) for k, arm in enumerate(sizes)},
         stopped_early=n < wanted,

@@ -142,7 +142,9 @@ def find_size(
     if allocation is not None:
         _split(protocol, cap, allocation)
     alpha = _level(protocol, line)
-    if is_null(build_scenario(protocol, spec)) and power > alpha:
+    has_margin = protocol.model.estimands[protocol.model.analyses[line].estimand].margin is not None
+    # Arms that do not differ are what a margin is usually planned with.
+    if is_null(build_scenario(protocol, spec)) and power > alpha and not has_margin:
         raise DesignError(
             Problem(
                 "D130",

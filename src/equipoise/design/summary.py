@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.analysis.margins import lines_by_set
 from equipoise.analysis.multiplicity import entering
 from equipoise.design.batch import PlannedRow
 from equipoise.design.decisions import PLANNED, RULES, reject, reject_as_planned
@@ -176,6 +177,8 @@ def summarise_row(
     doubtful = has_p & ((codes & np.uint32(int(DOUBTFUL))) != 0)
     # What a single arm is held against is its goal; that it is met is no error, whatever the scenario.
     none = row.null if row.null is not None else null_value(row.scale) if row.scale != "test" else None
+    if row.margin is not None:
+        none = None  # on which side of no effect an estimate lies says nothing of a margin
     events = arrays["n_events"]
     spread = np.quantile(values, [0.025, 0.975]) if values.size else None
     return RowSummary(
@@ -186,7 +189,8 @@ def summarise_row(
         power_upper=float((hits | ~has_p | doubtful).sum() / n) if tested else None,
         significant_above=float((hits & (estimate > none)).sum() / n) if tested and none is not None else None,
         significant_below=float((hits & (estimate < none)).sum() / n) if tested and none is not None else None,
-        is_type_i_error=tested and is_null and compared,
+        # Where arms do not differ, to find them not inferior or equivalent is right.
+        is_type_i_error=tested and is_null and compared and row.margin is None,
         n_without_estimate=0 if row.scale == "test" else int(n - values.size),
         n_without_p=int((~has_p).sum()) if tested else 0,
         n_doubtful=int(doubtful.sum()),
@@ -238,6 +242,30 @@ def primary_rows(rows: tuple[PlannedRow, ...]) -> list[int]:
         if row.level == "primary" and row.is_tested and is_better:
             chosen[row.line] = number
     return list(chosen.values())
+
+
+def rows_by_set(protocol: Protocol, rows: tuple[PlannedRow, ...]) -> list[list[int]]:
+    """Of each estimand that is held against its margin in several analysis sets: the numbers of its rows."""
+    out = []
+    for id, estimand in protocol.model.estimands.items():
+        lines = set(lines_by_set(protocol, id).values()) if estimand.margin is not None else set()
+        chosen: dict[str, int] = {}
+        for number, row in enumerate(rows):
+            if row.line in lines and row.margin is not None and (row.line not in chosen or row.kind == "as-planned"):
+                chosen[row.line] = number
+        if len(chosen) > 1:
+            out.append(list(chosen.values()))
+    return out
+
+
+def summarise_sets(rows: Sequence[PlannedRow], p_values: Floats) -> RuleSummary:
+    """Non-inferiority (or equivalence) in every analysis set of an estimand, each at its own level; (n_sets, n)."""
+    levels = np.array([[row.alpha_two_sided] for row in rows])
+    found, missing = p_values < levels, np.isnan(p_values)
+    words = "only if the interval excludes the margin in each of these analysis sets; no level is shared"
+    name = "both-sets" if len(rows) == 2 else "every-set"
+    ids = tuple(row.id for row in rows)
+    return _rule(name, words, rows[0].alpha_two_sided, ids, (found, found | missing, missing), ())
 
 
 def hypothesis_rows(protocol: Protocol, rows: tuple[PlannedRow, ...]) -> dict[str, int]:

@@ -83,7 +83,7 @@ def result_row(estimate: Estimate) -> dict[str, Any]:
 
 
 # Of an estimate's details what stands elsewhere in its row.
-_STANDING = ("warning_counts", "tipping_point", "imputed_sets", "warnings")
+_STANDING = ("warning_counts", "margin", "tipping_point", "imputed_sets", "warnings")
 
 
 def _plain(value: Any) -> Any:

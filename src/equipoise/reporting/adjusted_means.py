@@ -62,7 +62,7 @@ def _mean(mean: dict[str, Any] | None, scale: str) -> fmt.Cell:
 def _effect(effect: Estimate | None) -> list[fmt.Cell]:
     if effect is None:
         return [fmt.NOT_ESTIMABLE, ""]
-    return [fmt.Interval(*effect.ends, effect.scale), fmt.PValue(effect.p_value)]
+    return [fmt.Interval(*effect.ends, effect.scale), words.p_cell(effect)]
 
 
 def _visit(name: str, day: float) -> str:

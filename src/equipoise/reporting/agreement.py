@@ -17,6 +17,7 @@ from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.reporting import words
 from equipoise.reporting.choices import choice_name, is_about_use, planned_choice
 from equipoise.reporting.context import Material
+from equipoise.reporting.margins import SHOWN, margin_verdict
 from equipoise.reporting.missing_rules import imputation_name, rule_name
 
 Limits = tuple[float | None, float | None, float | None]
@@ -89,8 +90,15 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
     wanted = direction(oriented(planned, arm), planned.scale)
     out: list[Sensitivity] = []
 
+    is_shown = _is_shown(planned)
+
     def add(name: str, changed: str, estimate: Estimate) -> None:
         limits = oriented(estimate, arm)
+        if is_shown is not None:
+            if estimate.estimand == planned.estimand:  # another margin is another question
+                agrees = _is_shown(estimate) == is_shown and estimate.details["margin"]["verdict"] != "not-estimable"
+                out.append(Sensitivity(words.capitalized(name), changed, estimate.scale, limits, agrees))
+            return
         agrees = estimate.ends[0] is not None or any(limit is not None for limit in limits)
         agrees = agrees and direction(limits, estimate.scale) == wanted
         out.append(Sensitivity(words.capitalized(name), changed, estimate.scale, limits, agrees))
@@ -119,6 +127,12 @@ def sensitivity_analyses(material: Material, planned: Estimate) -> tuple[Sensiti
     return tuple(out)
 
 
+def _is_shown(estimate: Estimate) -> bool | None:
+    """Whether an effect is shown to lie within its margins; ``None`` where it has none."""
+    margin = estimate.details.get("margin")
+    return None if margin is None else margin["verdict"] in SHOWN
+
+
 def _name_of(material: Material, line: str) -> str:
     analysis = material.protocol.model.analyses[line]
     if analysis.label:
@@ -143,6 +157,12 @@ def _changed_by(material: Material, line: str) -> str:
 
 def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ...]) -> str:
     """What the planned analysis says, and whether its sensitivity analyses agree."""
+    if "margin" in planned.details:
+        opening = "In this simulated trial " if material.records.is_simulated else ""
+        text = margin_verdict(material, planned)
+        if opening and text.startswith("the trial "):
+            opening, text = "", text.replace("the trial", "this simulated trial", 1)
+        return _sentence(opening, text + _margin_tail(planned, checks))
     arm, other = experimental(material, planned)
     label = material.endpoint_label(planned.endpoint)
     noun = material.protocol.model.endpoints[planned.endpoint].event_noun
@@ -231,6 +251,16 @@ def _open_question(label: str, scale: str, with_arm: str, material: Material, ot
         return f"more participants are {words.lowered(label)} with {with_arm} or with {second}"
     verb = {"sooner": "comes", "later": "comes"}.get(more, "are" if _is_plural(label) else "is")
     return f"{words.lowered(label)} {verb} {_frequent(more)} with {with_arm} or with {second}"
+
+
+def _margin_tail(planned: Estimate, checks: tuple[Sensitivity, ...]) -> str:
+    """Whether sensitivity analyses agree about the margin."""
+    bad = [check for check in checks if not check.agrees]
+    if not bad or len(bad) > 1:
+        return _tail(checks, 0) if len({check.changed for check in bad}) != 1 else f"; that depends on {bad[0].changed}"
+    what = "a margin" if planned.details["margin"]["objective"] == "equivalence" else "the margin"
+    verb = "include" if _is_shown(planned) else "exclude"
+    return f"; only in the analysis {_quoted(bad[0].name)} does the interval {verb} {what}"
 
 
 def _tail(checks: tuple[Sensitivity, ...], way: int) -> str:

@@ -16,9 +16,11 @@ from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, experimental, oriented, sensitivity_analyses, verdict
 from equipoise.reporting.by_arm import arm_result, results_of, what_is_shown
 from equipoise.reporting.context import Material
+from equipoise.reporting.direction import as_planned
 from equipoise.reporting.document import Answer, AnswerRow, Callout, StripRow
 from equipoise.reporting.figures.strip import Limits, draw_axis, draw_dots, draw_row, strip_axis
 from equipoise.reporting.findings import used_instead
+from equipoise.reporting.margins import in_sets, margin_words, set_name, test_words
 from equipoise.reporting.multiplicity import decision_sentence
 from equipoise.reporting.palette import arm_token
 
@@ -113,6 +115,13 @@ def _question(material: Material, estimate: Estimate) -> str:
     if other is None:
         return f"With {versus}, what is the result for: {label}?"
     text = f"In {words.lowered(population)}, does {versus} change {label}"
+    if "margin" in estimate.details:
+        told = as_planned(estimate)
+        first, second = _named(material, told.arm), _named(material, told.reference)
+        held = margin_words(told.details["margin"], told.scale)
+        same = f"are {first} and {second} equivalent"
+        asked = same if "equivalence" in held else f"is {first} non-inferior to {second}"
+        text = f"In {words.lowered(population)}, {asked} for {label} ({held})"
     policies = set(estimand.intercurrent.values()) if estimand is not None else set()
     stopping = "treatment-policy" in policies and "treatment-discontinuation" in dict(estimand.intercurrent)  # type: ignore[union-attr]
     return f"{text}, whether or not treatment is continued?" if stopping else f"{text}?"
@@ -170,6 +179,7 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
             rows.append(AnswerRow(name, (_effect(material, estimate),), indent=True))
         else:
             rows.append(AnswerRow(words.capitalized(name), (_effect(material, estimate),)))
+        rows += _other_sets(material, estimate, primary)
         absolute = _absolute(material, estimate)
         if absolute:
             rows.append(
@@ -190,6 +200,20 @@ def _rows(material: Material, primary: Sequence[Estimate]) -> list[AnswerRow]:
                 label = words.lowered(material.endpoint_label(estimate.endpoint))
                 rows.append(AnswerRow(f"Published: {label}" if len(primary) > 1 else "Published", (text,)))
     return rows
+
+
+def _other_sets(material: Material, estimate: Estimate, primary: Sequence[Estimate]) -> list[AnswerRow]:
+    """The same effect in the other analysis sets that a margin is held against, beside those that are primary too."""
+    if "margin" not in estimate.details:
+        return []
+    mine = material.line(estimate)
+    lines = {material.line(e) for e in primary}
+    found = [(name, e) for name, e in in_sets(material, estimate) if material.line(e) != mine]
+    return [
+        AnswerRow(f"in {set_name(material, name)}", (_effect(material, e),), indent=True)
+        for name, e in found
+        if material.line(e) not in lines
+    ]
 
 
 def _rows_of_endpoint(material: Material, estimate: Estimate) -> list[AnswerRow]:
@@ -219,6 +243,10 @@ def _rows_of_endpoint(material: Material, estimate: Estimate) -> list[AnswerRow]
 
 
 def _effect(material: Material, estimate: Estimate) -> str:
+    if "margin" in estimate.details:
+        told = as_planned(estimate)
+        limits = words.limits_words(told.ends, told.scale, told.ci_level, None)
+        return f"{limits}; {test_words(told)}"
     arm, _ = experimental(material, estimate)
     return words.limits_words(oriented(estimate, arm), estimate.scale, estimate.ci_level, estimate.p_value)
 
@@ -311,10 +339,12 @@ def _strip(material: Material, estimate: Estimate, checks: Sequence[Sensitivity]
     planned = oriented(estimate, arm)
     everything: list[Limits] = [planned, *(c.limits for c in differing), *([published] if published else [])]
     dots = [c.limits[0] for c in agreeing if c.limits[0] is not None]
+    margin = estimate.details.get("margin")
     axis = strip_axis(
         [*everything, *((value, None, None) for value in dots)],
         is_ratio=not words.is_difference(scale),
         factor=100.0 if is_share(scale) else 1.0,
+        margins=tuple(margin[k] for k in ("lower", "upper") if margin[k] is not None) if margin else (),
     )
     rows = [_strip_row("Planned analysis", axis, planned, scale, "planned")]
     if len(agreeing) == 1:
@@ -349,10 +379,15 @@ def _strip_note(material: Material, estimate: Estimate, checks: Sequence[Sensiti
         f"{words.capitalized(scale)}, {_named(material, arm)} versus {_named(material, other)}; values to the left of "
         f"the line favour {_named(material, left)}, to the right {_named(material, right)}."
     ]
-    if checks:
+    margin = estimate.details.get("margin")
+    if margin is not None:
+        parts.append(f"Dashed: {margin_words(margin, estimate.scale)}.")
+    if checks and margin is not None:
+        parts.append("An analysis agrees if it says the same of the margin as the planned one.")
+    elif checks:
         parts.append(
-            "An analysis agrees if its 95% CI excludes no difference in the direction of the planned analysis, "
-            "or includes no difference as the planned one does."
+            f"An analysis agrees if its {words.ci_words([estimate])} excludes no difference in the direction of the "
+            "planned analysis, or includes no difference as the planned one does."
         )
     if n_elsewhere:
         parts.append(

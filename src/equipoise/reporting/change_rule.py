@@ -30,8 +30,10 @@ from equipoise.reporting.agreement import experimental, oriented
 from equipoise.reporting.by_arm import Mask, arm_result
 from equipoise.reporting.choices import choice_text, planned_choice
 from equipoise.reporting.context import Material
+from equipoise.reporting.direction import turned_round
 from equipoise.reporting.document import ChangeRule, RuleAxis, RuleCurve, RuleResult
 from equipoise.reporting.findings import used_instead
+from equipoise.reporting.margins import test_words
 from equipoise.reporting.missing_rules import rule_name
 from equipoise.reporting.palette import arm_token
 
@@ -90,7 +92,10 @@ def change_rule(material: Material) -> ChangeRule | None:
         scale = words.capitalized(scale_label(estimate.scale).removesuffix(", points"))
         if material.suffix(estimate):
             scale += f", by {used_instead(estimate)}"
-        text = words.limits_words(limits, estimate.scale, estimate.ci_level, estimate.p_value)
+        p = None if "margin" in estimate.details else estimate.p_value
+        text = words.limits_words(limits, estimate.scale, estimate.ci_level, p)
+        if "margin" in estimate.details:
+            text += f"; {test_words(turned_round(estimate) if estimate.reference == arm else estimate)}"
         results[key] = RuleResult(scale, text, tuple(by_arm), curve)
     start = ".".join("0" for _ in axes)
     if start not in results or len(results) < 2:

@@ -14,9 +14,8 @@ from equipoise.analysis.results import Results
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
-from equipoise.protocol.vocabulary.endpoint_kinds import TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
-from equipoise.protocol.vocabulary.scales import larger_is_better
+from equipoise.protocol.vocabulary.scales import is_better_above
 from equipoise.records import Records
 from equipoise.reporting.missing_rules import imputation_name, rule_name
 
@@ -191,9 +190,7 @@ class Material:
 
     def higher_favours_arm(self, estimate: Estimate) -> bool:
         """Whether a larger value of this estimate is better for its arm than for the reference."""
-        endpoint = self.protocol.model.endpoints[estimate.endpoint]
-        is_time_to_event = endpoint.shape == TIME_TO_EVENT
-        return larger_is_better(estimate.scale, endpoint.better, is_time_to_event=is_time_to_event)
+        return is_better_above(estimate.scale, self.protocol.model.endpoints[estimate.endpoint])
 
     def qualifier(self, estimate: Estimate) -> str:
         """What sets an analysis apart from others of its endpoint: its analysis set, its rule for missed visits."""

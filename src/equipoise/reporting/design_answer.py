@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import NormalDist
 
 from equipoise.design.operating import OperatingCharacteristics
+from equipoise.design.summary import RowSummary
 from equipoise.reporting import words
 from equipoise.reporting.design_material import DesignMaterial
 from equipoise.reporting.document import (
@@ -73,6 +74,8 @@ def _on_a_page(material: DesignMaterial) -> Table:
         "if the effect is half as large": at(material, planned, 0.5),
         "if there is no effect (type I error)": null or at(material, planned, 0.0),
     }
+    if all(s.row.margin for s in shown):  # where arms do not differ, to find them alike is no error
+        cells["if there is no difference"] = cells.pop("if there is no effect (type I error)")
     rows += [
         Row((f"Successful trials in 100, {when}", *(_successes(cell, id) for id in ids)))
         for when, cell in cells.items()
@@ -84,10 +87,17 @@ def _on_a_page(material: DesignMaterial) -> Table:
         tuple(rows),
         f"{first.n_replicates:,} simulated trials per scenario",
         (
-            "Success: p below the stated level, two-sided, in the planned analysis. In brackets: 95% Monte Carlo "
+            f"Success: {success_words(shown)}, in the planned analysis. In brackets: 95% Monte Carlo "
             "interval. Sizes for 80% and 90% power are read off the sizes simulated.",
         ),
     )
+
+
+def success_words(shown: Sequence[RowSummary]) -> str:
+    """When a trial counts as successful, by its primary lines."""
+    has_margin = [s.row.margin is not None for s in shown]
+    said = [] if all(has_margin) else ["p below the stated level, two-sided"]
+    return " or ".join([*said, *(["the interval excludes the margin, one-sided"] if any(has_margin) else [])])
 
 
 def _arms(material: DesignMaterial, sizes: Mapping[str, int]) -> str:

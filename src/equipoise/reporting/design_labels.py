@@ -10,6 +10,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import words
+from equipoise.reporting.margins import margin_words
 from equipoise.reporting.missing_rules import imputation_name, rule_name
 
 
@@ -40,7 +41,8 @@ def row_label(protocol: Protocol, row: PlannedRow) -> str:
     method = estimator_label(row.estimator)
     measure = f"{method} test" if row.scale == "test" else f"{scale} ({method})" if method else scale
     arm = f", {protocol.arm_label(row.arm)}" if row.reference is None and row.arm else ""
-    return f"{', '.join(parts)}: {measure}{arm}"
+    held = f", {margin_words(row.margin, row.scale)}" if row.margin is not None else ""
+    return f"{', '.join(parts)}: {measure}{arm}{held}"
 
 
 def row_labels(protocol: Protocol, rows: Sequence[PlannedRow]) -> dict[str, str]:

@@ -192,7 +192,8 @@ def _missing_rules(material: DesignMaterial) -> list[Block]:
             continue
         rows.append(Row((material.protocol.endpoint_label(endpoint),), "group"))
         for summary, rule in chosen:
-            error = null[summary.row.id].significant if null is not None else None
+            is_error = null is not None and summary.row.margin is None
+            error = null[summary.row.id].significant if null is not None and is_error else None
             rows.append(
                 Row(
                     (

@@ -48,6 +48,12 @@ def turned_round(estimate: Estimate) -> Estimate:
             return error
         return error / of / of  # not by the square, which may be beyond any number
 
+    margin = estimate.details.get("margin")
+    turned = {}
+    if margin is not None:
+        turned = {"margin": {**margin, "lower": turn(margin["upper"]), "upper": turn(margin["lower"])}}
+        if "p_above_lower" in margin:
+            turned["margin"] |= {"p_above_lower": margin["p_below_upper"], "p_below_upper": margin["p_above_lower"]}
     ends = estimate.ends
     value, low, high = turn(ends[0]), turn(ends[2]), turn(ends[1])
     is_infinite = value is not None and math.isinf(value)
@@ -65,7 +71,7 @@ def turned_round(estimate: Estimate) -> Estimate:
         monte_carlo_error=turn_error(estimate.monte_carlo_error, ends[0]),
         monte_carlo_error_ci_lower=turn_error(estimate.monte_carlo_error_ci_upper, ends[2]),
         monte_carlo_error_ci_upper=turn_error(estimate.monte_carlo_error_ci_lower, ends[1]),
-        details={**estimate.details, TURNED: not estimate.details.get(TURNED, False)},
+        details={**estimate.details, **turned, TURNED: not estimate.details.get(TURNED, False)},
     )
 
 

@@ -23,6 +23,7 @@ from equipoise.reporting.document import (
     Table,
 )
 from equipoise.reporting.figures.forest import ForestPanel, ForestRow, draw_forest
+from equipoise.reporting.margins import margin_note, value_words
 from equipoise.reporting.missing_rules import rule_sentence
 from equipoise.reporting.multiplicity import adjusted_cell, adjustment_words
 
@@ -91,7 +92,7 @@ def results_table(material: Material) -> Table | None:
         Column("Endpoint", wide=True),
         *(Column(head, "decimal") for head in heads),
         Column("Measure"),
-        Column("Effect (95% CI)", "decimal"),
+        Column(f"Effect ({words.ci_words(lines)})", "decimal"),
         Column("p", "decimal"),
         *([Column("Adjusted p", "decimal")] if is_adjusted else []),
         *([Column("Published", "decimal")] if has_published else []),
@@ -132,7 +133,7 @@ def supplementary_table(material: Material) -> Table | None:
     columns = (
         Column("Analysis", wide=True),
         Column("Level"),
-        Column("Effect (95% CI)", "decimal"),
+        Column(f"Effect ({words.ci_words(told)})", "decimal"),
         Column("p", "decimal"),
     )
     subtitle = "By endpoint, then by what was changed from the planned analysis"
@@ -147,7 +148,7 @@ def _general(material: Material, estimates: Sequence[Estimate]) -> str:
     shares = (
         "Differences of proportions are in percentage points. " if any(is_share(e.scale) for e in estimates) else ""
     )
-    return f"CI, confidence interval. {shares}{adjustment_words(material)}"
+    return f"CI, confidence interval. {shares}{adjustment_words(material, estimates)}"
 
 
 def used_instead(estimate: Estimate) -> str:
@@ -225,7 +226,11 @@ def _shares_table(material: Material) -> Table | None:
         rows.append(Row((label, n, fmt.Interval(*e.ends, e.scale), *(against if has_goal else []))))
     if not rows:
         return None
-    columns = [Column("Outcome", wide=True), Column("Participants", "decimal"), Column("Estimate (95% CI)", "decimal")]
+    columns = [
+        Column("Outcome", wide=True),
+        Column("Participants", "decimal"),
+        Column(f"Estimate ({words.ci_words(shown)})", "decimal"),
+    ]
     notes = ["Proportions and shares are in per cent."]
     if has_goal:
         columns += [Column("Goal", "decimal"), Column("Against the goal")]
@@ -312,6 +317,9 @@ def _marks(material: Material, estimate: Estimate, notes: list[str], first: Sequ
         and estimate.n_analysed != estimate.n_randomized
     ):
         mine.append(f"{estimate.n_analysed} of {estimate.n_randomized} randomized entered the analysis.")
+    mine += words.level_note(estimate)
+    if "margin" in estimate.details:
+        mine.append(margin_note(estimate))
     if estimate.details.get(TURNED):
         mine.append(f"{_planned_as(material, estimate)}; inverted here, so that all rows have one direction.")
     stage = material.later_stage(estimate)
@@ -362,7 +370,7 @@ def choice_tables(material: Material) -> list[Block]:
         columns = (
             *(Column(words.CHOICE_WORDS.get(name, name), wide=name == "endpoint") for name in names),
             *([] if measure else [Column("Measure")]),
-            Column(f"{measure or 'Effect'} (95% CI)", "decimal"),
+            Column(f"{measure or 'Effect'} ({words.ci_words([main, *varied])})", "decimal"),
             Column("p", "decimal"),
             Column("Change"),
         )
@@ -383,7 +391,7 @@ def _effect_cells(estimate: Estimate) -> tuple[fmt.Cell, fmt.Cell]:
     limits = fmt.Interval(*estimate.ends, estimate.scale)
     return (
         "test only" if estimate.scale == "test" else limits,
-        "none" if estimate.p_value is None else fmt.PValue(estimate.p_value),
+        words.p_cell(estimate),
     )
 
 
@@ -494,6 +502,10 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
             if is_share(estimate.scale)
             else f"difference:{_unit(material, estimate)}"
         )
+        margin = estimate.details.get("margin")
+        margins = tuple(margin[k] for k in ("lower", "upper") if margin[k] is not None) if margin else ()
+        if margins:  # a panel of its own, whose margin all its rows share
+            family += "".join(f"|{value_words(value, estimate.scale)}" for value in margins)
         method = estimator_label(estimate.estimator)
         scale = scale_label(estimate.scale).removesuffix(", points")
         n = f"n={estimate.n_analysed}" if estimate.n_analysed != material.n_randomized else ""
@@ -505,6 +517,7 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
             estimate.ends,
             material.published_effect(estimate),
             detail,
+            margins,
         )
         # the panel is known by whom its right end favours; a comparison turned round joins its mirror image
         is_high = material.higher_favours_arm(estimate)
@@ -512,19 +525,21 @@ def _forest_figure(material: Material, estimates: Sequence[Estimate], title: str
         first = material.protocol.arm_ids
         forwards = str(right) not in first or str(left) not in first or first.index(str(right)) > first.index(str(left))
         rows.setdefault((family, forwards, str(left), str(right)), []).append((estimate, row))
+    level = words.ci_words(estimates).removesuffix("CI")
+    lines = f"{level}confidence intervals" + ("" if level else " at the level of each analysis")
     for (family, _, left, right), pairs in sorted(rows.items(), key=lambda item: (_order(item[0][0]), not item[0][1])):
         panels.append(_panel(material, family, left, right, pairs))
     return Figure(
         title + (", obtained and published" if any(r.published for p in panels for r in p.rows) else ""),
         draw_forest(panels, obtained_word="simulated" if material.records.is_simulated else "obtained"),
         f"{'Treatments' if material.is_crossover else 'Arms'} of {fmt.thousands(material.n_randomized)} randomized "
-        "participants; lines are 95% confidence intervals",
+        f"participants; lines are {lines}",
         "Marks are of one size, as rows are not independent; an arrow marks an interval that extends beyond the axis.",
     )
 
 
 def _order(family: str) -> int:
-    return {"ratio": 0, "share": 1}.get(family, 2)
+    return {"ratio": 0, "share": 1}.get(family.partition("|")[0], 2)
 
 
 def _unit(material: Material, estimate: Estimate) -> str:
@@ -542,6 +557,7 @@ def _panel(
     material: Material, family: str, left: str, right: str, pairs: Sequence[tuple[Estimate, ForestRow]]
 ) -> ForestPanel:
     """A panel whose left and right ends favour these arms."""
+    family, _, held = family.partition("|")
     rows = [row for _, row in pairs]
     low, high = material.arm_label(left), material.arm_label(right)
     # say it of the arm under trial: the one that stands later in the protocol, or first in the comparison
@@ -562,4 +578,7 @@ def _panel(
         title = f"Differences in percentage points: {'above' if above else 'below'} 0 favours {favoured}"
     else:
         title = f"Differences in {family.split(':', 1)[1]}: {'above' if above else 'below'} 0 favours {favoured}"
+    if held:
+        values = held.split("|")
+        title += f"; dashed: {'margin' if len(values) == 1 else 'margins'} {' and '.join(values)}"
     return ForestPanel(title, rows, f"favours {low}", f"favours {high}", family == "ratio")

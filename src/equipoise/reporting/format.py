@@ -55,9 +55,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class PValue:
-    """A p value, 0 to 1."""
+    """A p value, 0 to 1; one-sided where it is against a margin."""
 
     value: float | None
+    is_one_sided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,8 @@ def cell(value: Cell) -> str:
     if isinstance(value, Interval):
         return interval(value)
     if isinstance(value, PValue):
-        return p_value(value.value)
+        text = p_value(value.value)
+        return f"{text} one-sided" if value.is_one_sided and value.value is not None else text
     if isinstance(value, MeanSD):
         if value.mean is None or not is_finite(value.mean):
             return NOT_ESTIMABLE
@@ -269,6 +271,11 @@ def integer_part(text: str) -> int:
 def percentage(share: float | None, decimals: int = 1) -> str:
     """A share from 0 to 1 as the figure of a percentage, for tables whose heading says %; empty where there is none."""
     return "" if share is None else f"{100 * share:.{decimals}f}"
+
+
+def level(share: float) -> str:
+    """A level of confidence: ``95%``, ``97.5%``."""
+    return f"{round(100 * share, 6):g}%"
 
 
 def plural(n: int, singular: str, many: str | None = None) -> str:

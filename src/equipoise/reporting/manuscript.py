@@ -61,7 +61,9 @@ def _statistics(material: Material) -> str:
     if after:
         number = words.capitalized(fmt.count_in_words(after))
         parts.append(f"{number} of all {len(model.analyses)} {'was' if after == 1 else 'were'} not planned beforehand.")
-    parts.append(f"Intervals are two-sided at 95%. {words.capitalized(adjustment_words(material))}")
+    levels = words.ci_words(material.comparisons).removesuffix("CI").strip()
+    where = f"at {levels}" if levels else "at the level stated with each"
+    parts.append(f"Intervals are two-sided {where}. {words.capitalized(adjustment_words(material))}")
     version = material.results.provenance.version
     parts.append(f"Analyses were run by equipoise{f' {version}' if version else ''}.")
     return " ".join(parts)

@@ -112,14 +112,17 @@ def _sensitivity_table(material: Material, endpoint: str, found: list[tuple[str,
         if not measure:
             cells.append(full_measure(material, estimate))
         cells.append(fmt.Interval(*estimate.ends, estimate.scale))
-        cells.append("none" if estimate.p_value is None else fmt.PValue(estimate.p_value))
+        cells.append(words.p_cell(estimate))
         if has_sets:
             cells += _imputation_cells(estimate)
         rows.append(Row(tuple(cells), "body" if _is_about_missing(material, line) else "total"))
     columns = [Column("A missing result", wide=True)]
     if not measure:
         columns.append(Column("Measure"))
-    columns += [Column(f"{measure or 'Effect'} (95% CI)", "decimal"), Column("p", "decimal")]
+    columns += [
+        Column(f"{measure or 'Effect'} ({words.ci_words(e for _, e in found)})", "decimal"),
+        Column("p", "decimal"),
+    ]
     note = (
         "Information missing: fraction of missing information, by Rubin's rules. Monte Carlo error: how far the "
         "estimate, and p, would move from seed to seed by the imputation's random numbers alone."
@@ -194,10 +197,17 @@ def tipping_figures(material: Material) -> list[Figure]:
                 f"Tipping point: {words.lowered(material.endpoint_label(estimate.endpoint))}",
                 drawing,
                 subtitle=f"Imputed results of {material.arm_label(found['arm'])} made progressively worse",
-                note=f"{changes} Level {found['alpha_two_sided']:g}, two-sided.",
+                note=f"{changes} {_level_of_tip(estimate, found['alpha_two_sided'])}",
             )
         )
     return figures
+
+
+def _level_of_tip(estimate: Estimate, two_sided: float) -> str:
+    margin = estimate.details.get("margin")
+    if margin is not None:
+        return f"Level {margin['alpha_one_sided']:g}, one-sided."
+    return f"Level {two_sided:g}, two-sided."
 
 
 def missing_data(material: Material) -> list[Block | None]:

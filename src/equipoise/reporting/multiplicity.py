@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.multiplicity import HypothesisTested, MultiplicityResult, answer_of
 from equipoise.protocol.language.multiplicity import Multiplicity
@@ -53,14 +55,18 @@ def level_words(plan: Multiplicity) -> str:
     return f"a familywise level of {100 * plan.alpha:.6g}% ({'one' if plan.is_one_sided else 'two'}-sided)"
 
 
-def adjustment_words(material: Material) -> str:
-    """Whether p values were adjusted, as a sentence of the methods."""
+def adjustment_words(material: Material, estimates: Sequence[Estimate] | None = None) -> str:
+    """Whether p values were adjusted, as a sentence of the methods; of ``estimates``, by default all comparisons."""
     plan = material.protocol.model.multiplicity
+    held = ["margin" in e.details for e in (material.comparisons if estimates is None else estimates)]
+    sides = "two-sided, against a margin one-sided," if any(held) else "two-sided"
+    if held and all(held):
+        sides = "one-sided, against the margin,"
     if plan is None:
-        return "p values are two-sided and not adjusted for multiplicity."
+        return f"p values are {sides} and not adjusted for multiplicity."
     return (
         f"{words.capitalized(fmt.count_in_words(len(plan.names)))} hypotheses were tested by {procedure_words(plan)} "
-        f"at {level_words(plan)}; p values printed beside effects are two-sided and unadjusted, and each interval is "
+        f"at {level_words(plan)}; p values printed beside effects are {sides} and unadjusted, and each interval is "
         "by itself."
     )
 

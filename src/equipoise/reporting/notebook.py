@@ -59,19 +59,20 @@ def _of_results(results: Results) -> Iterable[Table]:
 
 def _of_estimates(caption: str, estimates: Iterable[Estimate]) -> Table:
     rows = []
+    estimates = tuple(estimates)
     for e in estimates:
         method = estimator_label(e.estimator)
         measure = scale_label(e.scale).removesuffix(", points") + (f" ({method})" if method else "")
         compared = f"{e.arm} v {e.reference}" if e.reference else str(e.arm)
         effect: fmt.Cell = "test only" if e.scale == "test" else fmt.Interval(*e.ends, e.scale)
-        p: fmt.Cell = "none" if e.p_value is None else fmt.PValue(e.p_value)
+        p = words.p_cell(e)
         n: fmt.Cell = "not known" if e.n_analysed is None else e.n_analysed
         rows.append(Row((e.id, measure, compared, effect, p, n)))
     columns = (
         Column("Analysis", wide=True),
         Column("Measure"),
         Column("Of"),
-        Column("Estimate (95% CI)", "decimal"),
+        Column(f"Estimate ({words.ci_words(estimates)})", "decimal"),
         Column("p", "decimal"),
         Column("n", "right"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +38,10 @@ from equipoise.reporting.format import percentage
 
 BANNER = replace(SIMULATED, sentence="Simulated trials: simulated under the stated assumptions; not evidence.")
 MOST_DISTRIBUTIONS = 6
+_OF_MARGINS = (
+    "A line with a margin succeeds where its interval excludes the margin (one-sided). Where arms do not differ that "
+    "is power and not an error; its type I error is what assumptions with the effect at the margin show."
+)
 NOTHING_TESTED = (
     "One arm, and nothing is held against a goal: there is no hypothesis, and so no power. A goal of a line of the "
     "plan (goal: 40 %) makes one."
@@ -94,10 +98,10 @@ def _label(protocol: Protocol, summary: RowSummary) -> str:
 
 def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
     cell = cells[0]
-    word = "type I error" if cell.is_null else "power"
     items = []
     for summary in primaries_of(cell):
         if summary.significant is not None:
+            word = "type I error" if summary.is_type_i_error else "power"
             detail = f"{summary.row.estimator}; Monte Carlo {_limits(summary.significant)}%"
             items.append((f"{_percent(summary.significant, 0)}%", f"{word}, {_label(protocol, summary)}", detail))
     rule = deciding(cell.rules)
@@ -118,9 +122,22 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
         ]
     lead = (
         f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how often "
-        "the plan that will be carried out on the real trial rejects the hypothesis of no effect."
+        f"the plan that will be carried out on the real trial {what_is_rejected(cell)}."
     )
     return [Paragraph(lead, "lead"), *([KeyFigures(tuple(items[:4]))] if items else [])]
+
+
+def what_is_rejected(cell: OperatingCharacteristics) -> str:
+    """What the primary lines do when they succeed, in words."""
+    objectives = {str(s.row.margin["objective"]) if s.row.margin else "" for s in primaries_of(cell)}
+    said = []
+    if "non-inferiority" in objectives:
+        said.append("shows non-inferiority, its interval excluding the margin")
+    if "equivalence" in objectives:
+        said.append("shows equivalence, its interval lying between the margins")
+    if "" in objectives or not said:
+        said.append("rejects the hypothesis of no effect")
+    return " or ".join(said)
 
 
 def _grid(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> list[Block]:
@@ -193,13 +210,12 @@ def heat_maps(protocol: Protocol, cells: Sequence[OperatingCharacteristics], ids
     return out
 
 
-def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
-    sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
-    gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)}%" for arm, share in cell.dropout.items())
-    labels = row_labels(protocol, [summary.row for summary in cell.rows])
-    tests = [summary for summary in cell.rows if summary.significant is not None or summary.never_fitted]
+def _power_table(
+    cell: OperatingCharacteristics, tests: Sequence[RowSummary], labels: Mapping[str, str], sizes: str
+) -> Table:
+    """How often each tested line succeeds."""
     word = "Type I error" if cell.is_null else "Power"
-    power = Table(
+    return Table(
         f"{word} of every line of the plan",
         (
             Column("Analysis"),
@@ -226,8 +242,17 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         (
             "A p value that is missing counts as not significant in the column of power. A line that was not estimable "
             "in any replicate has no power, and the decision as a whole is not told.",
+            *((_OF_MARGINS,) if any(s.row.margin for s in tests) else ()),
         ),
     )
+
+
+def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]:
+    sizes = ", ".join(f"{protocol.arm_label(arm)} {n}" for arm, n in cell.arm_sizes.items())
+    gone = ", ".join(f"{protocol.arm_label(arm)} {_percent(share)}%" for arm, share in cell.dropout.items())
+    labels = row_labels(protocol, [summary.row for summary in cell.rows])
+    tests = [summary for summary in cell.rows if summary.significant is not None or summary.never_fitted]
+    power = _power_table(cell, tests, labels, sizes)
     shown = [s for s in cell.rows if s.row.scale != "test" and s.row.is_tested]
     estimates = Table(
         "What the estimates will be",
@@ -271,7 +296,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         *([Paragraph(cell.cell.spec.words)] if cell.cell.spec.words else []),
         Paragraph(f"Expected dropout by the last visit: {gone}."),
         *([power] if tests or len(cell.arm_sizes) > 1 else []),
-        *([_rules_table(cell)] if cell.rules else []),
+        *([_rules_table(cell)] if cell.rules or cell.in_every_set else []),
         *_hypotheses(protocol, cell),
         *([estimates] if shown or len(cell.arm_sizes) > 1 else []),
     ]
@@ -300,7 +325,7 @@ def _rules_table(cell: OperatingCharacteristics) -> Table:
         tuple(
             Row(
                 (
-                    r.rule,
+                    r.rule.replace("-", " "),
                     _percent(r.all_rejected),
                     _percent(r.any_rejected),
                     f"{r.expected_rejections:.2f}",
@@ -308,7 +333,7 @@ def _rules_table(cell: OperatingCharacteristics) -> Table:
                     r.words,
                 )
             )
-            for r in cell.rules
+            for r in (*cell.rules, *cell.in_every_set)
         ),
         "Share of trials in which all hypotheses, and any, are rejected",
         (
@@ -355,6 +380,8 @@ def level_table(protocol: Protocol, world: OperatingCharacteristics, null: Opera
     for summary in world.rows:
         other = beside.get(summary.row.id)
         if other is None or summary.significant is None or other.significant is None:
+            continue
+        if summary.row.margin is not None:  # its type I error is at the margin, not where arms do not differ
             continue
         level = 100 * summary.row.alpha_two_sided
         if other.significant.lower > summary.row.alpha_two_sided:

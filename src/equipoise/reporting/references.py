@@ -48,6 +48,21 @@ REFERENCES: Mapping[str, str] = {
         "2002;21:2409-2419."
     ),
     "miettinen-nurminen-1985": "Miettinen O, Nurminen M. Comparative analysis of two rates. Stat Med 1985;4:213-226.",
+    "mee-1984": (
+        "Mee RW. Confidence bounds for the difference between two probabilities. Biometrics 1984;40:1175-1176."
+    ),
+    "farrington-manning-1990": (
+        "Farrington CP, Manning G. Test statistics and sample size formulae for comparative binomial trials with null "
+        "hypothesis of non-zero risk difference or non-unity relative risk. Stat Med 1990;9:1447-1454."
+    ),
+    "schuirmann-1987": (
+        "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for assessing the "
+        "equivalence of average bioavailability. J Pharmacokinet Biopharm 1987;15:657-680."
+    ),
+    "piaggio-2012": (
+        "Piaggio G, Elbourne DR, Pocock SJ, Evans SJW, Altman DG. Reporting of noninferiority and equivalence "
+        "randomized trials: extension of the CONSORT 2010 statement. JAMA 2012;308:2594-2604."
+    ),
     "ge-2011": (
         "Ge M, Durham LK, Meyer RD, Xie W, Thomas N. Covariate-adjusted difference in proportions from clinical trials "
         "using logistic regression and weighted risk differences. Drug Inf J 2011;45:481-493."
@@ -209,6 +224,9 @@ def cited_by(estimate: Estimate, analysis: Analysis | None) -> set[str]:
         in_force.append("random-slope" if own is not None and own.random_slope else "nodes")
     for choice in in_force:
         keys |= set(row.cites_choice.get(choice, ())) if choice is not None else set()
+    margin = estimate.details.get("margin")
+    if margin is not None:
+        keys |= {"piaggio-2012", *(("schuirmann-1987",) if margin["objective"] == "equivalence" else ())}
     if estimate.details.get("proportional_hazards_p_value") is not None:
         keys.add("grambsch-therneau-1994")
     if analysis is not None and analysis.imputation is not None:

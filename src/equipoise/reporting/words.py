@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
@@ -107,6 +108,19 @@ def effect_words(estimate: Estimate, *, of: str = "") -> str:
     return f"{text}{f' ({inside})' if inside else ''}{p_words(estimate, ', ')}"
 
 
+def ci_words(estimates: Iterable[Estimate]) -> str:
+    """What heads a column of intervals: ``95% CI``, or ``CI`` where the rows are not at one level."""
+    levels = {e.ci_level for e in estimates if e.ci_level is not None} or {0.95}
+    return f"{fmt.level(levels.pop())} CI" if len(levels) == 1 else "CI"
+
+
+def level_note(estimate: Estimate) -> list[str]:
+    """A footnote of a row whose interval is not at 95%."""
+    if estimate.ci_level is None or abs(estimate.ci_level - 0.95) < 1e-9:
+        return []
+    return [f"The interval is at {fmt.level(estimate.ci_level)}."]
+
+
 def interval_words(estimate: Estimate) -> str:
     """``95% CI 1.30 to 25.0``; nothing where there is no limit."""
     if estimate.ci_lower is None and estimate.ci_upper is None:
@@ -115,14 +129,21 @@ def interval_words(estimate: Estimate) -> str:
         "infinity" if limit == math.inf else fmt.NOT_FOUND if limit is None else fmt.limit(limit, estimate.scale)
         for limit in estimate.ends[1:]
     )
-    return f"{fmt.fixed(100 * (estimate.ci_level or 0.95), 0)}% CI {low} to {high}"
+    return f"{fmt.level(estimate.ci_level or 0.95)} CI {low} to {high}"
 
 
 def p_words(estimate: Estimate, before: str = "") -> str:
-    """``p=0.021`` or ``p<0.001``; nothing where there is no p value."""
+    """``p=0.021`` or ``p<0.001``; nothing where there is no p value; against a margin it is said to be one-sided."""
     if estimate.p_value is None:
         return ""
-    return before + p_text(estimate.p_value)
+    return before + ("one-sided " if "margin" in estimate.details else "") + p_text(estimate.p_value)
+
+
+def p_cell(estimate: Estimate) -> fmt.Cell:
+    """The p value of a table's cell."""
+    if estimate.p_value is None:
+        return "none"
+    return fmt.PValue(estimate.p_value, "margin" in estimate.details)
 
 
 def p_text(value: float) -> str:

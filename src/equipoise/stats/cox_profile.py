@@ -223,6 +223,50 @@ def profile_cox(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CoxAgainst:
+    """Chi-squares (1 df) of one coefficient against a stated value, beside Wald's; NaN where there is none."""
+
+    likelihood_ratio: float
+    score: float
+
+
+def cox_against(
+    time: ArrayLike,
+    event: ArrayLike,
+    design: ArrayLike,
+    value: float,
+    *,
+    column: int = 0,
+    ties: Ties = "efron",
+    strata: ArrayLike | None = None,
+) -> CoxAgainst:
+    """Likelihood ratio and score tests of a log hazard ratio against ``value`` (the log of a margin), eq. (CX-10).
+
+    Arguments as in :func:`profile_cox`. Columns that are left out of the model are left out here. Exact ties have none.
+    """
+    t = np.asarray(time, dtype=np.float64)
+    x = np.asarray(design, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 else x
+    nothing = CoxAgainst(float("nan"), float("nan"))
+    if ties == "exact":
+        return nothing
+    fit = fit_cox(t, event, x, [0, t.shape[0]], ties=ties, strata=strata, column=column, threads=1)
+    if not np.isfinite(fit.log_lik[0]) or not fit.kept[0, column]:
+        return nothing
+    data = SurvivalInput.of(t, event, x[:, fit.kept[0]], [0, t.shape[0]], fit.strata, threads=1)
+    place = int(fit.kept[0, :column].sum())
+    partial = _Partial(data, efron=ties == "efron", penalised=False)
+    held = np.zeros(data.design.shape[1])
+    held[place] = value * partial.unit[place]
+    lower, at, found = partial.maximise(held, place)
+    if not found:
+        return nothing
+    _, score, information = partial.at(at)
+    variance = np.linalg.pinv(information)[place, place]
+    return CoxAgainst(max(2.0 * (float(fit.log_lik[0]) - lower), 0.0), float(score[place] ** 2 * variance))
+
+
 def _limit(root, centre: float | None, side: float, towards: int) -> float:  # type: ignore[no-untyped-def]
     """Where ``root`` is zero on a side of the centre; of an infinite estimate, on the side away from it."""
     from scipy.optimize import brentq

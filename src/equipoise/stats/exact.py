@@ -221,6 +221,28 @@ def _solve_tables(tables: TwoByTwo, chosen: IntArray, level: float) -> FloatArra
     )
 
 
+def exact_tails(given: TwoByTwo, odds_ratio: float) -> tuple[FloatArray, FloatArray]:
+    """(n_trials,) exact one-sided p values of an odds ratio above ``odds_ratio`` (so many experimental events or more),
+    and below it, eq. (EX-5).
+
+    Each is below (1 - level) / 2 exactly where that limit of :func:`fisher_exact` leaves the stated ratio out. NaN
+    where nobody, or everybody, has the event.
+    """
+    if not 0.0 < odds_ratio < np.inf:
+        raise ValueError(f"an odds ratio lies above 0, got {odds_ratio}")
+    tables, where = given.unique()
+    out = np.full((2, tables.codes.shape[0]), np.nan)
+    for i in np.flatnonzero(~has(tables.codes, FitCode.NOT_ESTIMABLE | FitCode.CONSTANT_OUTCOME)):
+        x, n1, n0 = int(tables.events_experimental[i]), int(tables.n_experimental[i]), int(tables.n_control[i])
+        m = x + int(tables.events_control[i])
+        k = np.arange(max(0, m - n0), min(n1, m) + 1)
+        weight = _log_choose(np.array([n1]), k) + _log_choose(np.array([n0]), m - k) + k * np.log(odds_ratio)
+        share = np.exp(weight - weight.max())
+        share /= share.sum()
+        out[:, i] = min(share[k >= x].sum(), 1.0), min(share[k <= x].sum(), 1.0)
+    return out[0, where], out[1, where]
+
+
 def _padded(width: int) -> int:
     """A width that numpy sums in the same tree whatever zeros follow: multiples of 8 to 128, then powers of two."""
     return -(-width // 8) * 8 if width <= 128 else 1 << (width - 1).bit_length()

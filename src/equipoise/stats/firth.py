@@ -73,12 +73,18 @@ def penalised_likelihood_ratio(
 ) -> LikelihoodRatios:
     """Test ``column`` = 0 by the penalised likelihood ratio, the penalty over all columns in both fits, eq. (FI-3)."""
     data = BinomialInput.of(y, design, offsets, weights)
-    column = range(data.design.shape[1])[column]
+    return penalised_ratio_at(fits, data, range(data.design.shape[1])[column], 0.0, threads=threads)
+
+
+def penalised_ratio_at(
+    fits: FirthFits, data: BinomialInput, column: int, value: float, *, threads: int | None = None
+) -> LikelihoodRatios:
+    """Test of a coefficient against ``value``, as :func:`penalised_likelihood_ratio` tests it against 0."""
     beta = fits.coefficients.copy()
-    data.standardised.inwards(beta)
+    beta[:, column] = value
     reduced = (~fits.kept).any(axis=1)
     wanted = fits.estimable & ~reduced
-    beta[wanted, column] = 0.0
+    data.standardised.inwards(beta)
     quality = np.full((data.n_trials, kernels.N_QUALITY), np.nan)
     restricted = data.maximise(wanted, beta, fixed=column, penalised=True, quality=quality, threads=threads)
     converged = quality[:, kernels.STATUS] == kernels.CONVERGED
@@ -88,6 +94,8 @@ def penalised_likelihood_ratio(
             continue
         quality = np.full((1, kernels.N_QUALITY), np.nan)
         start = np.zeros((1, part.design.shape[1]))
+        start[0, place] = value
+        part.standardised.inwards(start)
         one = np.ones(1, dtype=np.bool_)
         restricted[trial] = part.maximise(one, start, fixed=place, penalised=True, quality=quality, threads=1)[0]
         converged[trial] = quality[0, kernels.STATUS] == kernels.CONVERGED

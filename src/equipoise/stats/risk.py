@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +22,7 @@ from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.exact import TwoByTwo, solve_tables
 from equipoise.stats.packing import FloatArray
 from equipoise.stats.roots import find_zeros
+from equipoise.stats.score import score_of
 from equipoise.stats.wald import CodeArray, normal_quantile, two_sided_p
 
 
@@ -27,7 +30,7 @@ from equipoise.stats.wald import CodeArray, normal_quantile, two_sided_p
 class RiskComparisons:
     """Comparison of two risks, experimental against control; NaN where ``codes`` says not estimable.
 
-    With events in experimental alone the ratio and its upper limit are infinite, and the lower limit stands.
+    With events in experimental alone a ratio and its upper limit are infinite, and the lower limit stands.
     """
 
     estimate: FloatArray  # (n_trials,) difference or ratio
@@ -36,7 +39,7 @@ class RiskComparisons:
     p_value: FloatArray  # score test of no difference; NaN for the Newcombe methods, which are intervals only
     risk_control: FloatArray
     risk_experimental: FloatArray
-    scale: str  # risk_difference or risk_ratio
+    scale: str  # risk_difference, risk_ratio or odds_ratio
     level: float
     codes: CodeArray
 
@@ -54,7 +57,11 @@ class Proportions:
 def wilson(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> Proportions:
     """Score limits of a proportion, eq. (RI-1). Source: Wilson (1927) JASA 22:209."""
     x, size = np.broadcast_arrays(np.asarray(events, dtype=np.float64), np.asarray(n, dtype=np.float64))
-    z = normal_quantile(level)
+    return Proportions(*wilson_limits(x, size, normal_quantile(level)), level)
+
+
+def wilson_limits(x: Any, size: Any, z: float | FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A proportion and its score limits at the normal quantile ``z``, eq. (RI-1); NaN for empty groups."""
     with np.errstate(invalid="ignore", divide="ignore"):
         p = x / size
         centre = (x + 0.5 * z * z) / (size + z * z)
@@ -62,7 +69,7 @@ def wilson(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> Proportio
     lower = np.where(x == 0, 0.0, centre - half)
     upper = np.where(x == size, 1.0, centre + half)
     empty = ~(size > 0)
-    return Proportions(p, np.where(empty, np.nan, lower), np.where(empty, np.nan, upper), level)
+    return p, np.where(empty, np.nan, lower), np.where(empty, np.nan, upper)
 
 
 def clopper_pearson(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> Proportions:
@@ -91,13 +98,9 @@ def newcombe_difference(
     Counts: numbers or (n_trials,). Source: Newcombe (1998) Stat Med 17:873.
     """
     tables = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
-    a = wilson(tables.events_control, tables.n_control, level=level)
-    b = wilson(tables.events_experimental, tables.n_experimental, level=level)
-    difference = b.estimate - a.estimate
-    lower = difference - np.hypot(b.estimate - b.ci_lower, a.ci_upper - a.estimate)
-    upper = difference + np.hypot(b.ci_upper - b.estimate, a.estimate - a.ci_lower)
-    p = np.full_like(difference, np.nan)
-    return _comparison(difference, lower, upper, p, tables, "risk_difference", level)
+    estimate, lower, upper = _newcombe_difference(tables, normal_quantile(level))
+    p = np.full_like(estimate, np.nan)
+    return _comparison(estimate, lower, upper, p, tables, "risk_difference", level)
 
 
 def newcombe_ratio(
@@ -113,20 +116,64 @@ def newcombe_ratio(
     Counts: numbers or (n_trials,). Source: Donner and Zou (2012) Stat Methods Med Res 21:347, on Newcombe's principle.
     """
     tables = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
-    a = wilson(tables.events_control, tables.n_control, level=level)
-    b = wilson(tables.events_experimental, tables.n_experimental, level=level)
-    p0, p1 = a.estimate, b.estimate
+    estimate, lower, upper = _newcombe_ratio(tables, normal_quantile(level))
+    p = np.full_like(estimate, np.nan)
+    return _comparison(estimate, lower, upper, p, tables, "risk_ratio", level)
+
+
+Limits = tuple[FloatArray, FloatArray, FloatArray]  # estimate, lower and upper limit
+
+
+def _newcombe_difference(tables: TwoByTwo, z: float | FloatArray) -> Limits:
+    p0, low0, high0 = wilson_limits(tables.events_control, tables.n_control, z)
+    p1, low1, high1 = wilson_limits(tables.events_experimental, tables.n_experimental, z)
+    difference = p1 - p0
+    return difference, difference - np.hypot(p1 - low1, high0 - p0), difference + np.hypot(high1 - p1, p0 - low0)
+
+
+def _newcombe_ratio(tables: TwoByTwo, z: float | FloatArray) -> Limits:
+    p0, low0, high0 = wilson_limits(tables.events_control, tables.n_control, z)
+    p1, low1, high1 = wilson_limits(tables.events_experimental, tables.n_experimental, z)
     product = p0 * p1
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = p1 / p0
-        root = product**2 - b.ci_lower * a.ci_upper * (2.0 * p1 - b.ci_lower) * (2.0 * p0 - a.ci_upper)
-        lower = (product - np.sqrt(np.maximum(root, 0.0))) / (a.ci_upper * (2.0 * p0 - a.ci_upper))
-        root = product**2 - b.ci_upper * a.ci_lower * (2.0 * p1 - b.ci_upper) * (2.0 * p0 - a.ci_lower)
-        upper = (product + np.sqrt(np.maximum(root, 0.0))) / (a.ci_lower * (2.0 * p0 - a.ci_lower))
+        root = product**2 - low1 * high0 * (2.0 * p1 - low1) * (2.0 * p0 - high0)
+        lower = (product - np.sqrt(np.maximum(root, 0.0))) / (high0 * (2.0 * p0 - high0))
+        root = product**2 - high1 * low0 * (2.0 * p1 - high1) * (2.0 * p0 - low0)
+        upper = (product + np.sqrt(np.maximum(root, 0.0))) / (low0 * (2.0 * p0 - low0))
     # With no event in the experimental arm the lower limit is zero whatever the denominator does.
-    lower = np.where(tables.events_experimental == 0, 0.0, lower)
-    p = np.full_like(ratio, np.nan)
-    return _comparison(ratio, lower, upper, p, tables, "risk_ratio", level)
+    return ratio, np.where(tables.events_experimental == 0, 0.0, lower), upper
+
+
+def newcombe_test(given: TwoByTwo, scale: str, value: float) -> FloatArray:
+    """(n_trials,) one-sided p of an effect above ``value``: the level at which Newcombe's limit meets it, (MA-4).
+
+    The method is of intervals alone; this is the p value that they imply. NaN where there is no estimate.
+    """
+    limits = _newcombe_difference if scale == "risk_difference" else _newcombe_ratio
+    return p_by_limits(lambda z: limits(given, z), value, given.codes.shape[0])
+
+
+def p_by_limits(limits: Callable[[FloatArray], Limits], value: float, n: int) -> FloatArray:
+    """(n,) one-sided p of the effect lying above ``value``, by an interval of which no test is known, (MA-4).
+
+    ``limits`` gives estimate and limits at normal quantiles (n,), which move apart as these grow.
+    """
+    furthest = np.full(n, 38.0)  # beyond it p is 0 to the last digit
+    estimate = limits(np.ones(n))[0]
+    with np.errstate(invalid="ignore"):
+        is_above = estimate > value
+
+    def below_value(z: FloatArray) -> FloatArray:
+        _, lower, upper = limits(z)
+        # At no width at all a ratio with an empty cell has no limits: they have not met the value yet.
+        return np.nan_to_num(np.where(is_above, value - lower, upper - value), nan=-1.0, posinf=1.0, neginf=-1.0)
+
+    # Limits that combine those of two risks need not reach every value, however wide they are.
+    never = below_value(furthest) < 0.0
+    z = np.where(never, furthest, find_zeros(below_value, np.zeros(n), furthest))
+    p = np.where(is_above, special.ndtr(-z), special.ndtr(z))
+    return np.where(np.isnan(estimate), np.nan, p)
 
 
 def miettinen_nurminen_difference(
@@ -144,31 +191,7 @@ def miettinen_nurminen_difference(
     Source: Miettinen and Nurminen (1985) Stat Med 4:213.
     """
     given = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
-    tables, where = given.unique()
-    answers = solve_tables("score-difference", level, tables, lambda new: _solve_differences(new, level))
-    # Nothing to test when everybody has the same outcome: the score is 0 / 0.
-    p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, answers[3])
-    return _comparison(
-        answers[0, where], answers[1, where], answers[2, where], p[where], given, "risk_difference", level
-    )
-
-
-def _solve_differences(tables: TwoByTwo, level: float) -> FloatArray:
-    """(4, n_tables) differences, both score limits and p values."""
-    x0, n0, x1, n1 = (np.asarray(v, dtype=np.float64) for v in _counts(tables))
-    z = normal_quantile(level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = x1 / n1 - x0 / n0
-
-        def score(delta: FloatArray) -> FloatArray:
-            return _score_difference(x0, n0, x1, n1, delta)
-
-        start = np.where(np.isnan(difference), 0.0, difference)
-        lower = find_zeros(lambda d: z - _clip(score(d)), np.full_like(start, -1.0), start)
-        upper = find_zeros(lambda d: -z - _clip(score(d)), start, np.full_like(start, 1.0))
-        p = two_sided_p(score(np.zeros_like(start)))
-    lower, upper = np.where(difference == -1.0, -1.0, lower), np.where(difference == 1.0, 1.0, upper)
-    return np.stack([difference, lower, upper, p])
+    return score_comparison(given, "risk_difference", corrected=True, level=level)
 
 
 def miettinen_nurminen_ratio(
@@ -187,69 +210,107 @@ def miettinen_nurminen_ratio(
     Source: Miettinen and Nurminen (1985) Stat Med 4:213.
     """
     given = TwoByTwo.of(events_control, n_control, events_experimental, n_experimental)
+    return score_comparison(given, "risk_ratio", corrected=True, level=level)
+
+
+def score_comparison(given: TwoByTwo, scale: str, *, corrected: bool, level: float = 0.95) -> RiskComparisons:
+    """A difference of risks, their ratio or an odds ratio with the limits that invert its score test.
+
+    ``scale``: ``risk_difference``, ``risk_ratio`` or ``odds_ratio``. ``corrected``: Miettinen and Nurminen's variance,
+    else Farrington and Manning's, whose interval of the difference is Mee's. The p value is of no effect. An odds ratio
+    with an empty cell is 0 or infinite with one limit, and there is none where nobody or everybody has the event.
+
+    Source: Miettinen and Nurminen (1985) Stat Med 4:213; Mee (1984) Biometrics 40:1175; Farrington and Manning (1990)
+    Stat Med 9:1447.
+    """
     tables, where = given.unique()
-    answers = solve_tables("score-ratio", level, tables, lambda new: _solve_ratios(new, level))
+    name = f"score {scale}{' corrected' if corrected else ''}"
+    answers = solve_tables(name, level, tables, lambda new: _solve_scores(new, level, scale, corrected))
+    # Nothing to test when everybody has the same outcome: the score is 0 / 0.
     p = np.where(has(tables.codes, FitCode.CONSTANT_OUTCOME), 1.0, answers[3])
-    return _comparison(answers[0, where], answers[1, where], answers[2, where], p[where], given, "risk_ratio", level)
+    return _comparison(answers[0, where], answers[1, where], answers[2, where], p[where], given, scale, level)
 
 
-def _solve_ratios(tables: TwoByTwo, level: float) -> FloatArray:
-    """(4, n_tables) ratios, both score limits and p values."""
-    x0, n0, x1, n1 = (np.asarray(v, dtype=np.float64) for v in _counts(tables))
+def _solve_scores(tables: TwoByTwo, level: float, scale: str, corrected: bool) -> FloatArray:
+    """(4, n_tables) estimates, both score limits and p values; limits of ratios are looked for on the logarithm."""
+    x0, n0, x1, n1 = _counts(tables)
     z = normal_quantile(level)
+    score_at = score_of(scale, corrected=corrected)
+    is_ratio = scale != "risk_difference"
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        ratio = (x1 / n1) / (x0 / n0)
+        estimate = _effect(scale, x0, n0, x1, n1)
+        inner = np.log(estimate) if is_ratio else estimate
+        furthest = 60.0 if is_ratio else 1.0
+        inside = np.clip(np.where(np.isnan(inner), 0.0, inner), -furthest, furthest)
 
-        def score(log_ratio: FloatArray) -> FloatArray:
-            return _score_ratio(x0, n0, x1, n1, np.exp(log_ratio))
+        def score(value: FloatArray) -> FloatArray:
+            return _clip(score_at(x0, n0, x1, n1, np.exp(value) if is_ratio else value))
 
-        inner = np.log(ratio)
-        inside = np.where(np.isfinite(inner), inner, np.where(x1 == 0, -60.0, 60.0))
-        far = np.full_like(inside, 60.0)
-        lower = np.exp(find_zeros(lambda r: z - _clip(score(r)), -far, np.minimum(inside, far)))
-        upper = np.exp(find_zeros(lambda r: -z - _clip(score(r)), np.maximum(inside, -far), far))
-        p = two_sided_p(_score_ratio(x0, n0, x1, n1, np.ones_like(inside)))
-    lower = np.where(x1 == 0, 0.0, lower)
-    upper, ratio = np.where(x0 == 0, np.inf, upper), np.where(x0 == 0, np.inf, ratio)
-    return np.stack([ratio, lower, upper, p])
+        far = np.full_like(inside, furthest)
+        lower = find_zeros(lambda d: z - score(d), -far, inside)
+        upper = find_zeros(lambda d: -z - score(d), inside, far)
+        p = two_sided_p(score_at(x0, n0, x1, n1, np.full_like(inside, 1.0 if is_ratio else 0.0)))
+    if not is_ratio:
+        lower, upper = np.where(estimate == -1.0, -1.0, lower), np.where(estimate == 1.0, 1.0, upper)
+        return np.stack([estimate, lower, upper, p])
+    lower, upper = np.exp(lower), np.exp(upper)
+    lower = np.where(estimate == 0, 0.0, lower)
+    upper = np.where(np.isinf(estimate), np.inf, upper)
+    return np.stack([estimate, lower, upper, p])
 
 
-def _counts(tables: TwoByTwo) -> tuple[object, object, object, object]:
-    return tables.events_control, tables.n_control, tables.events_experimental, tables.n_experimental
+def _effect(scale: str, x0: FloatArray, n0: FloatArray, x1: FloatArray, n1: FloatArray) -> FloatArray:
+    """The observed difference, ratio or odds ratio; NaN where both parts of a ratio are 0."""
+    if scale == "risk_difference":
+        return np.asarray(x1 / n1 - x0 / n0)
+    if scale == "risk_ratio":
+        return np.asarray((x1 / n1) / (x0 / n0))
+    return np.asarray((x1 * (n0 - x0)) / (x0 * (n1 - x1)))
+
+
+@dataclass(frozen=True)
+class ScoreTests:
+    """Score tests of a stated effect; NaN where ``codes`` says not estimable.
+
+    One-sided ``p_greater`` is small where the effect lies above the stated one, ``p_less`` where below: below
+    (1 - level) / 2 exactly where that limit of :func:`score_comparison` leaves the stated effect out.
+    """
+
+    statistic: FloatArray  # (n_trials,)
+    p_greater: FloatArray
+    p_less: FloatArray
+    codes: CodeArray
+
+
+def score_test(given: TwoByTwo, scale: str, value: float, *, corrected: bool) -> ScoreTests:
+    """The score test of ``value``: a difference between -1 and 1, or a ratio above 0; eq. (MA-1) to (MA-3).
+
+    Tables without people in an arm have no test; a table in which nobody, or everybody, has the event tests a
+    difference, and neither a ratio (nobody) nor an odds ratio.
+    """
+    if not (-1.0 < value < 1.0 if scale == "risk_difference" else 0.0 < value < np.inf):
+        raise ValueError(f"the value of a {scale} cannot be {value}")
+    x0, n0, x1, n1 = _counts(given)
+    codes = given.codes.copy()
+    gone = has(codes, FitCode.NON_FINITE_INPUT | FitCode.EMPTY_ARM)
+    if scale == "odds_ratio":
+        gone |= has(codes, FitCode.CONSTANT_OUTCOME)
+    elif scale == "risk_ratio":
+        gone |= has(codes, FitCode.NO_EVENTS)
+    mark(codes, gone, FitCode.NOT_ESTIMABLE)
+    z = score_of(scale, corrected=corrected)(x0, n0, x1, n1, np.full_like(x0, value))
+    z = np.where(gone, np.nan, z)
+    return ScoreTests(z, special.ndtr(-z), special.ndtr(z), codes)
+
+
+def _counts(tables: TwoByTwo) -> tuple[FloatArray, ...]:
+    raw = (tables.events_control, tables.n_control, tables.events_experimental, tables.n_experimental)
+    return tuple(np.asarray(v, dtype=np.float64) for v in raw)
 
 
 def _clip(values: FloatArray) -> FloatArray:
     """Infinite scores (no variance under the hypothesis) as large numbers; undefined ones as zero."""
     return np.nan_to_num(values, nan=0.0, posinf=1e300, neginf=-1e300)
-
-
-def _score_difference(x0: FloatArray, n0: FloatArray, x1: FloatArray, n1: FloatArray, delta: FloatArray) -> FloatArray:
-    """Signed score statistic of the hypothesis that the difference is ``delta``; falls with delta, eq. (RI-5)."""
-    n, m = n0 + n1, x0 + x1
-    # Restricted estimate of the control risk: the root of a cubic, by its trigonometric solution, eq. (RI-6).
-    c2 = (n1 + 2.0 * n0) * delta - n - m
-    c1 = (n0 * delta - n - 2.0 * x0) * delta + m
-    c0 = x0 * delta * (1.0 - delta)
-    b = c2 / (3.0 * n)
-    q = b**3 - c1 * c2 / (6.0 * n**2) + c0 / (2.0 * n)
-    length = np.where(q >= 0.0, 1.0, -1.0) * np.sqrt(np.maximum(b**2 - c1 / (3.0 * n), 0.0))
-    cosine = np.where(length == 0.0, 1.0, q / length**3)
-    angle = (np.pi + np.arccos(np.clip(cosine, -1.0, 1.0))) / 3.0
-    r0 = np.clip(2.0 * length * np.cos(angle) - b, np.maximum(0.0, -delta), np.minimum(1.0, 1.0 - delta))
-    r1 = r0 + delta
-    variance = (r1 * (1.0 - r1) / n1 + r0 * (1.0 - r0) / n0) * n / (n - 1.0)
-    return np.asarray((x1 / n1 - x0 / n0 - delta) / np.sqrt(np.maximum(variance, 0.0)))
-
-
-def _score_ratio(x0: FloatArray, n0: FloatArray, x1: FloatArray, n1: FloatArray, ratio: FloatArray) -> FloatArray:
-    """Signed score statistic of the hypothesis that the risk ratio is ``ratio``; falls with it, eq. (RI-7)."""
-    n, m = n0 + n1, x0 + x1
-    b = n1 * ratio + x1 + n0 + x0 * ratio
-    # The smaller root of a quadratic, written so that no digits cancel, eq. (RI-8).
-    r0 = 2.0 * m / (b + np.sqrt(np.maximum(b * b - 4.0 * n * ratio * m, 0.0)))
-    r1 = r0 * ratio
-    variance = (r1 * (1.0 - r1) / n1 + ratio**2 * r0 * (1.0 - r0) / n0) * n / (n - 1.0)
-    return np.asarray((x1 / n1 - ratio * x0 / n0) / np.sqrt(np.maximum(variance, 0.0)))
 
 
 def _comparison(
@@ -262,8 +323,15 @@ def _comparison(
     level: float,
 ) -> RiskComparisons:
     codes = tables.codes.copy()
-    infinite = (tables.events_control == 0) if scale == "risk_ratio" else np.zeros(codes.shape, dtype=np.bool_)
-    neither = infinite & (tables.events_experimental == 0)
+    if scale == "risk_difference":
+        infinite = neither = np.zeros(codes.shape, dtype=np.bool_)
+    else:
+        infinite = tables.events_control == 0
+        neither = infinite & (tables.events_experimental == 0)
+    if scale == "odds_ratio":
+        everybody = tables.events_experimental == tables.n_experimental
+        neither = has(codes, FitCode.CONSTANT_OUTCOME)
+        infinite = (infinite | everybody) & ~neither
     mark(codes, neither, FitCode.NOT_ESTIMABLE)
     invalid = has(codes, FitCode.NON_FINITE_INPUT | FitCode.EMPTY_ARM)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -22,7 +22,7 @@ from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.design.exact_power import exact_size, fisher_size, fisher_verdicts, pooled_z
 from equipoise.stats.design.group_sequential import characterize
-from equipoise.stats.design.sample_size import Size, log_rank_drift, two_proportions_size, whole_arms
+from equipoise.stats.design.sample_size import Size, log_rank_drift, margin_size, two_proportions_size, whole_arms
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
 
@@ -68,6 +68,7 @@ class SizeRun:
     seed: int
     replicates: int
     answers: tuple[SizeAnswer, ...]
+    level_in_words: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -80,6 +81,7 @@ class SizeRun:
             "scenario": self.scenario,
             "power": self.power,
             "alpha_two_sided": self.alpha_two_sided,
+            "level": self.level_in_words,
             "seed": self.seed,
             "replicates": self.replicates,
             "answers": [_plain(answer) for answer in self.answers],
@@ -178,7 +180,8 @@ def size(
         answers.append(SizeAnswer(text, found, closed, _differences(chosen, found, closed), inflation, expected))
     first = answers[0].simulated
     row = first.at.characteristics[target_row(first.at.characteristics, first.analysis)].row
-    return SizeRun(chosen, spec.name, power, row.alpha_two_sided, seed, replicates, tuple(answers))
+    level = row.level_in_words
+    return SizeRun(chosen, spec.name, power, row.alpha_two_sided, seed, replicates, tuple(answers), level)
 
 
 def closed_forms(protocol: Protocol, found: SimulatedSize) -> tuple[ClosedForm, ...]:
@@ -194,6 +197,8 @@ def closed_forms(protocol: Protocol, found: SimulatedSize) -> tuple[ClosedForm, 
     kind = protocol.model.endpoints[target.row.endpoint].kind
     risks = _risks(protocol, made, target.row.endpoint)
     line = protocol.model.analyses[found.analysis]
+    if target.row.margin is not None:
+        return _against_margin(target, found, risks, alpha, ratio)
     adjusted = f"; the plan adjusts for {listed(line.covariates, conjunction='and')}" if line.covariates else ""
     if kind != "time-to-event" and risks is not None and min(risks) > 0.0 and max(risks) < 1.0:
         out += _two_proportions(risks, found.target, alpha, ratio, adjusted)
@@ -203,6 +208,38 @@ def closed_forms(protocol: Protocol, found: SimulatedSize) -> tuple[ClosedForm, 
         return tuple(out)
     scaled = _by_standard_error(target, found, alpha)
     return (scaled,) if scaled is not None else ()
+
+
+def _against_margin(
+    target: RowSummary, found: SimulatedSize, risks: tuple[float, float] | None, alpha: float, ratio: float
+) -> tuple[ClosedForm, ...]:
+    """Farrington and Manning's size of the nearer margin; of other scales, from effect and standard error."""
+    margin, scale = target.row.margin, target.row.scale
+    assert margin is not None
+    bounds = [float(margin[key]) for key in ("lower", "upper") if margin[key] is not None]
+    low, high = (margin[key] for key in ("lower", "upper"))
+    if (
+        target.median is None
+        or (low is not None and target.median <= low)
+        or (high is not None and target.median >= high)
+    ):
+        return ()  # the effect lies beyond its margin: no size shows what is not so
+    is_equivalence = len(bounds) == 2
+    power = 1.0 - (1.0 - found.target) / 2.0 if is_equivalence else found.target
+    note = "the larger of the sizes for the two margins, each at half the lack of power" if is_equivalence else ""
+    if scale in ("risk_difference", "risk_ratio") and risks is not None and min(risks) > 0.0 and max(risks) < 1.0:
+        how: dict[str, Any] = {"power": power, "alpha_one_sided": alpha, "allocation_ratio": ratio, "scale": scale}
+        sizes = [margin_size(*risks, bound, **how) for bound in bounds]
+        largest = max(sizes, key=lambda size: size.n_total)
+        if not math.isfinite(largest.n_total):
+            return ()
+        inputs = {"risk_control": risks[0], "risk_experimental": risks[1], "margin": bounds[sizes.index(largest)]}
+        words = "no covariate, normal theory" + (f"; {note}" if note else "")
+        n = sum(whole_arms(largest))
+        return (ClosedForm("two proportions against a margin, Farrington and Manning", n, inputs, words),)
+    forms = [_by_standard_error(target, found, alpha, null=bound, power=power) for bound in bounds]
+    there = [form for form in forms if form is not None and form.n_total is not None]
+    return (max(there, key=lambda form: form.n_total or 0),) if there else ()
 
 
 def _two_proportions(
@@ -258,25 +295,27 @@ def _schoenfeld(
     return [ClosedForm("log-rank by Schoenfeld", n, inputs, words + adjusted)]
 
 
-def _by_standard_error(target: RowSummary, found: SimulatedSize, alpha: float) -> ClosedForm | None:
-    """n such that the mean effect is as many of its standard errors from no effect as the power needs."""
+def _by_standard_error(
+    target: RowSummary, found: SimulatedSize, alpha: float, *, null: float | None = None, power: float | None = None
+) -> ClosedForm | None:
+    """n such that the mean effect is as many of its standard errors from no effect (``null``) as the power needs."""
     error, centre = target.model_standard_error, target.median
     if error is None or centre is None or target.row.scale == "test":
         return None
     is_ratio = SCALES[target.row.scale].is_ratio
     if is_ratio and centre <= 0.0:
         return None
-    goal = target.row.null
+    goal = target.row.null if null is None else null
     effect = math.log(centre / (goal or 1.0)) if is_ratio else centre - (goal or 0.0)
     if effect == 0.0:
         return None
-    wanted = float(special.ndtri(found.target) - special.ndtri(alpha))
+    wanted = float(special.ndtri(power or found.target) - special.ndtri(alpha))
     n = found.n_total * (wanted * error / effect) ** 2
     is_mean = target.row.scale in ("mean_difference", "ratio_of_means")
     return ClosedForm(
         "two means, normal" if is_mean else "normal theory from effect and standard error",
         math.ceil(n - 1e-9),
-        {"effect": centre, "standard_error": error, "at_n": float(found.n_total)},
+        {"effect": centre, "standard_error": error, "at_n": float(found.n_total)} | ({"margin": null} if null else {}),
         "median effect and mean standard error as simulated; a normal test, and errors that fall as the root of n",
     )
 

@@ -18,9 +18,9 @@ from equipoise.analysis.plan import PlannedFit
 from equipoise.endpoints.patterns.library import require_definition
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
-from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES, TIME_TO_EVENT, Shape
+from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES, Shape
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, Estimator, estimators_for, measured
-from equipoise.protocol.vocabulary.scales import SCALES, larger_is_better
+from equipoise.protocol.vocabulary.scales import SCALES, is_better_above
 
 OWN_RULE, IMPUTED = "own rule", "multiple imputation"
 CAUTION = (
@@ -280,9 +280,7 @@ def favoured(protocol: Protocol, estimand: Estimand, estimate: Estimate) -> str 
     """The arm that an estimate favours; ``None`` at no effect or without an estimate."""
     if estimate.estimate is None or estimate.reference is None:
         return None
-    endpoint = protocol.model.endpoints[estimand.endpoint]
-    is_time_to_event = endpoint.shape == TIME_TO_EVENT
-    is_better = larger_is_better(estimate.scale, endpoint.better, is_time_to_event=is_time_to_event)
+    is_better = is_better_above(estimate.scale, protocol.model.endpoints[estimand.endpoint])
     none = SCALES[estimate.scale].no_effect
     if estimate.estimate == none:
         return None

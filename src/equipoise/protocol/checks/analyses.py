@@ -10,6 +10,7 @@ from equipoise.foundation.errors import listed
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.crossover import check_periods, check_within
 from equipoise.protocol.checks.endpoints import check_baseline, check_endpoints, check_range, check_use, collected
+from equipoise.protocol.checks.margins import check_line_with_margin, check_margin
 from equipoise.protocol.checks.repeated_measures import check_repeated_measures
 from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.protocol.language.notation import Days, Goal
@@ -92,6 +93,7 @@ def _estimands(c: Checker) -> None:
                 listed(suits) if suits else f"an endpoint of another kind: no estimator here is for {of}",
                 "Choose one of these, or correct treatments (experimental v reference).",
             )
+        check_margin(c, path, estimand, endpoint)
 
 
 def _interaction(c: Checker, path: Path_, estimand: Estimand) -> None:
@@ -260,6 +262,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
             "no covariates, or two treatments",
             "Remove them.",
         )
+    check_line_with_margin(c, path, analysis, estimand)
     if analysis.goal is not None and "goal" in row.options:
         _goal(c, (*path, "goal"), analysis.goal, estimand)
     for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):

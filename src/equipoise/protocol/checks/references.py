@@ -13,6 +13,7 @@ from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.checks.analyses import check_analysis, require_category
 from equipoise.protocol.checks.collector import Checker, Unread
 from equipoise.protocol.checks.instruments import check_own_instruments
+from equipoise.protocol.checks.margins import CODES as MARGIN_CODES
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
 from equipoise.protocol.checks.multiplicity import CODES as MULTIPLICITY_CODES
@@ -42,6 +43,7 @@ CODES = {
     "P034": "Counts do not add up.",
     "P037": "A number is used where participants would have to be grouped by it.",
     "P038": "A baseline is defined but not used.",
+    **MARGIN_CODES,
     **MISSING_CODES,
     **MULTIPLICITY_CODES,
 }

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from equipoise.foundation.errors import listed
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Number, Sourced, Truth, Whole
+from equipoise.protocol.language.margins import Margin
 from equipoise.protocol.language.missing import Imputation, TippingPoint
 from equipoise.protocol.language.notation import Count, Days, Fault, Goal, Interval, Versus
 from equipoise.protocol.vocabulary.endpoint_kinds import (
@@ -50,6 +51,11 @@ class Estimand(Sourced):
     stage: Id | None = Field(None, description="Stage whose arms are compared, if arms change within the trial.")
     summary: Summary = Field(description="The summary measure; `proportion` and `mean` are for a single arm.")
     intercurrent: Mapping[Id, Strategy] = Field({}, description="Intercurrent events and their strategies.")
+    margin: Annotated[Margin | None, LATER] = Field(
+        None,
+        description="How much worse counts as not inferior, or how different as equivalent; else the question is "
+        "whether there is a difference.",
+    )
     words: str | None = Field(None, description="The question in plain words.")
 
 

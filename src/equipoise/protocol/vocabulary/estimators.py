@@ -51,6 +51,7 @@ class Estimator:
     variants: tuple[str, ...] = ()  # what `method` may name, the default first
     imputable: bool = False
     stratifies: bool = False  # covariates are strata, not terms of a model
+    takes_margin: bool = True  # of an effect: it can be held against a margin by a test whose interval is given
     averages: bool = False  # over predictions of a model had everybody been in each arm: an interaction has none
     within: Literal["never", "also", "only"] = "never"  # treatments compared within participants of a crossover
     library: frozenset[Shape] = frozenset()
@@ -66,7 +67,12 @@ _ODDS = frozenset({"odds_ratio"})
 _MEANS = frozenset({"mean_difference", "ratio_of_means"})
 _RATES = frozenset({"rate_ratio"})
 _COUNTS: frozenset[Trait] = frozenset({COUNTS})
-_INTERVALS = {"miettinen-nurminen": ("miettinen-nurminen-1985",), "newcombe": ("newcombe-1998",)}
+_INTERVALS = {
+    "miettinen-nurminen": ("miettinen-nurminen-1985",),
+    "newcombe": ("newcombe-1998",),
+    "farrington-manning": ("farrington-manning-1990",),
+    "mee": ("mee-1984", "farrington-manning-1990"),
+}
 
 _ROWS = (
     Estimator(
@@ -109,7 +115,7 @@ _ROWS = (
         measures=frozenset({"risk_difference"}),
         page="risk",
         options=frozenset({"method"}),
-        variants=("miettinen-nurminen", "newcombe"),
+        variants=("miettinen-nurminen", "newcombe", "farrington-manning", "mee"),
         imputable=True,
         library=frozenset({BINARY}),
         cites_choice=_INTERVALS,
@@ -122,7 +128,19 @@ _ROWS = (
         measures=frozenset({"risk_ratio"}),
         page="risk",
         options=frozenset({"method"}),
-        variants=("miettinen-nurminen", "newcombe"),
+        variants=("miettinen-nurminen", "newcombe", "farrington-manning"),
+        imputable=True,
+        cites_choice=_INTERVALS,
+    ),
+    Estimator(
+        "odds-ratio",
+        "odds ratio of two proportions",
+        "score",
+        needs=_YES_OR_NO,
+        measures=_ODDS,
+        page="risk",
+        options=frozenset({"method"}),
+        variants=("miettinen-nurminen", "farrington-manning"),
         imputable=True,
         cites_choice=_INTERVALS,
     ),
@@ -273,6 +291,7 @@ _ROWS = (
         needs=_REPEATED,
         measures=_ODDS,
         page="crossover",
+        takes_margin=False,
         within="only",
         cites=("gart-1969", "fisher-1935"),
     ),

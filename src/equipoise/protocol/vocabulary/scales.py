@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,11 @@ def larger_is_better(scale: str, better: str, *, is_time_to_event: bool) -> bool
     row = SCALES.get(scale)
     is_turned = is_time_to_event and not (row is not None and row.is_event_free)
     return (better == "higher") != is_turned
+
+
+def is_better_above(scale: str, endpoint: Any) -> bool:
+    """Whether a larger value on the scale is to the advantage of its arm, by an endpoint's own ``better``."""
+    return larger_is_better(scale, endpoint.better, is_time_to_event=endpoint.shape == "time-to-event")
 
 
 def scale_label(scale: str) -> str:

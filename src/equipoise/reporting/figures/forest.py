@@ -38,6 +38,7 @@ class ForestRow:
     obtained: LIMITS
     published: LIMITS | None = None
     detail: str = ""
+    margins: tuple[float, ...] = ()  # drawn as dashed lines through the panel, whose rows share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
     for tick in ticks:
         under.line(x(tick), top, x(tick), bottom, "hair", width=0.8)
     under.line(x(null), top, x(null), bottom, "muted", width=1.0)
+    for margin in dict.fromkeys(value for row in panel.rows for value in row.margins):
+        under.line(x(margin), top, x(margin), bottom, "ink", width=1.4, dash="5 3")
     drawing.elements[rows_top:rows_top] = under.elements
     drawing.line(left, bottom, right, bottom, "ink")
     for tick in ticks:
@@ -130,12 +133,13 @@ def _axis(panel: ForestPanel) -> tuple[float, float, list[float]]:
     values = [
         v
         for row in panel.rows
-        for triple in (row.obtained, row.published or ())
+        for triple in (row.obtained, row.published or (), row.margins)
         for v in triple
         if v is not None and math.isfinite(v)
     ]
     if panel.is_ratio:
         points = [row.obtained[0] for row in panel.rows] + [row.published[0] for row in panel.rows if row.published]
+        points += [value for row in panel.rows for value in row.margins]
         logs = [abs(math.log(v)) for v in points if v is not None and 0 < v < math.inf]
         reach = max([math.log(2), *logs])
         spread = [math.log(v) for v in values if v > 0] or [0.0]
@@ -188,6 +192,9 @@ def _alt(panels: Sequence[ForestPanel]) -> str:
     for panel in panels:
         for row in panel.rows:
             text = f"{row.label}: {fmt.interval(fmt.Interval(*row.obtained, row.scale))}"
+            if row.margins:
+                text += f", {'margin' if len(row.margins) == 1 else 'margins'} "
+                text += " and ".join(fmt.on_scale(value, row.scale) for value in row.margins)
             if row.published:
                 text += f", published {fmt.interval(fmt.Interval(*row.published, row.scale))}"
             parts.append(text)

@@ -26,6 +26,7 @@ class StripAxis:
     high: float
     is_ratio: bool
     factor: float = 1.0
+    margins: tuple[float, ...] = ()
 
     @property
     def null(self) -> float:
@@ -49,21 +50,23 @@ class StripAxis:
         return ticks
 
 
-def strip_axis(rows: Sequence[Limits], *, is_ratio: bool, factor: float = 1.0) -> StripAxis:
-    """An axis on which every estimate and no difference lie; limits far beyond the estimates end in arrows."""
+def strip_axis(
+    rows: Sequence[Limits], *, is_ratio: bool, factor: float = 1.0, margins: tuple[float, ...] = ()
+) -> StripAxis:
+    """An axis on which every estimate, no difference and the margins lie; limits far beyond them end in arrows."""
     null = 1.0 if is_ratio else 0.0
-    points = [null, *(row[0] for row in rows if _has_a_place(row[0], is_ratio))]
+    points = [null, *margins, *(row[0] for row in rows if _has_a_place(row[0], is_ratio))]
     limits = [limit for row in rows for limit in row[1:] if _has_a_place(limit, is_ratio)]
     if is_ratio:
         room = 6.0
         low = max(min([*points, *limits]), min(points) / room)
         high = min(max([*points, *limits]), max(points) * room)
-        return StripAxis(min(low, 0.8) / 1.1, max(high, 1.25) * 1.1, True, factor)
+        return StripAxis(min(low, 0.8) / 1.1, max(high, 1.25) * 1.1, True, factor, margins)
     width = max(max(points) - min(points), 1e-9)
     low = max(min([*points, *limits]), min(points) - 2 * width)
     high = min(max([*points, *limits]), max(points) + 2 * width)
     margin = 0.06 * max(high - low, 1e-9)
-    return StripAxis(low - margin, high + margin, False, factor)
+    return StripAxis(low - margin, high + margin, False, factor, margins)
 
 
 def _has_a_place(value: float | None, is_ratio: bool) -> TypeGuard[float]:
@@ -132,4 +135,6 @@ def _paper(axis: StripAxis, alt: str, height: float) -> Drawing:
     for tick in axis.ticks:
         drawing.line(axis.place(tick), -_REACH, axis.place(tick), height + _REACH, "hair", width=0.8)
     drawing.line(axis.place(axis.null), -_REACH, axis.place(axis.null), height + _REACH, "muted", width=1.2)
+    for margin in axis.margins:
+        drawing.line(axis.place(margin), -_REACH, axis.place(margin), height + _REACH, "ink", width=1.2, dash="4 2")
     return drawing

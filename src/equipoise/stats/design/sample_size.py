@@ -15,7 +15,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import optimize, special
+
+from equipoise.stats.score import restricted_difference, restricted_ratio
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,81 @@ def two_proportions_size(
     if difference == 0.0:
         return Size(math.inf, math.inf)
     return Size.split((needed / difference) ** 2, allocation_ratio)
+
+
+# ------------------------------------------------------------------------------------- two proportions, a margin
+
+
+def margin_deviations(
+    risk_control: float, risk_experimental: float, margin: float, r: float, scale: str = "risk_difference"
+) -> tuple[float, float, float]:
+    """Distance of the effect from a margin; roots of n_total times its variance at the margin and in truth, (SS-14).
+
+    At the margin the risks are those restricted to it that are likeliest given the true ones (Farrington and Manning's
+    third method). ``scale``: ``risk_difference``, or ``risk_ratio`` with distance p1 - margin * p0.
+    """
+    for name, risk in (("risk_control", risk_control), ("risk_experimental", risk_experimental)):
+        if not 0.0 < risk < 1.0:
+            raise ValueError(f"{name} must lie between 0 and 1, got {risk}")
+    is_ratio = scale == "risk_ratio"
+    if not (0.0 < margin < math.inf if is_ratio else -1.0 < margin < 1.0):
+        raise ValueError(f"the margin of a {scale} cannot be {margin}")
+    p0, p1 = np.array([risk_control]), np.array([risk_experimental])
+    # A trial of one control and r experimental participants has the same restricted risks as one of any size.
+    table = (p0, np.ones(1), r * p1, np.array([r]), np.array([margin]))
+    restricted = restricted_ratio(*table) if is_ratio else restricted_difference(*table)
+    weight = margin**2 if is_ratio else 1.0
+
+    def deviation(q0: float, q1: float) -> float:
+        return math.sqrt((1.0 + r) * (weight * q0 * (1.0 - q0) + q1 * (1.0 - q1) / r))
+
+    distance = risk_experimental - margin * risk_control if is_ratio else risk_experimental - risk_control - margin
+    return distance, deviation(*(float(q[0]) for q in restricted)), deviation(risk_control, risk_experimental)
+
+
+def margin_power(
+    risk_control: float,
+    risk_experimental: float,
+    n_total: float,
+    margin: float,
+    *,
+    alpha_one_sided: float,
+    allocation_ratio: float = 1.0,
+    scale: str = "risk_difference",
+) -> float:
+    """Power of Farrington and Manning's test to show the effect beyond ``margin``, normal approximation, (SS-15).
+
+    On the side of the margin on which the true effect lies; below the level where it lies on the margin or beyond.
+
+    Source: Farrington and Manning (1990) Stat Med 9:1447.
+    """
+    _check(alpha_one_sided, 1, allocation_ratio)
+    distance, at_margin, true = margin_deviations(risk_control, risk_experimental, margin, allocation_ratio, scale)
+    z = -float(special.ndtri(alpha_one_sided))
+    return float(special.ndtr((abs(distance) * math.sqrt(n_total) - z * at_margin) / true))
+
+
+def margin_size(
+    risk_control: float,
+    risk_experimental: float,
+    margin: float,
+    *,
+    power: float,
+    alpha_one_sided: float,
+    allocation_ratio: float = 1.0,
+    scale: str = "risk_difference",
+) -> Size:
+    """Participants for Farrington and Manning's test against a margin, (SS-16); infinite if the effect lies on it.
+
+    Equivalence needs this for each margin, at a power of 1 - (1 - power) / 2 where the effect lies midway.
+    """
+    _check(alpha_one_sided, 1, allocation_ratio)
+    _drift_wanted(power, alpha_one_sided)
+    distance, at_margin, true = margin_deviations(risk_control, risk_experimental, margin, allocation_ratio, scale)
+    if distance == 0.0:
+        return Size(math.inf, math.inf)
+    needed = -float(special.ndtri(alpha_one_sided)) * at_margin + float(special.ndtri(power)) * true
+    return Size.split((needed / distance) ** 2, allocation_ratio)
 
 
 # ---------------------------------------------------------------------------------------------------- two means
