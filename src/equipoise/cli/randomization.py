@@ -100,7 +100,7 @@ def seal(
     said = console()
     said.print(str(out))
     said.print(f"commitment  {companion.commitment}")
-    said.print("Publish the commitment before the first participant. Keep the file from everybody who is blinded.")
+    said.print("Publish the commitment before the first participant. Keep the file away from everybody who is blinded.")
     for sealed in companion.randomizations:
         if sealed.scheme.parameters().get("block-sizes") == [sum(sealed.scheme.ratio)]:
             said.print(
@@ -335,7 +335,7 @@ def _print(part: Predictability) -> None:
             [
                 row.words,
                 row.standing.replace("candidate", ""),
-                f"{100 * e.guess_rate:.1f} %{mark}",
+                f"{100 * e.guess_rate:.1f}%{mark}",
                 f"{100 * e.lagging_rate:.1f}%",
                 f"{100 * e.certain_share:.1f}%",
                 f"{e.excess_guesses:.1f}",
@@ -364,15 +364,17 @@ def _print_words(found: tuple[Predictability, ...]) -> None:
     out = console()
     chance = max(row.expected.chance_rate for part in found for row in part.rows if row.expected is not None)
     for line in (
-        "guessed: share of allocations that the best guesser names, who knows the past and the scheme; "
-        f"{100 * chance:.1f}% by chance. by lag: naming the arm that lags. certain: slots that can be nothing else.",
-        "beyond chance: right guesses more than by chance in the whole trial. |D|, SD of D: mean and standard "
-        "deviation of the overall difference in numbers. open blocks: unfinished when the trial ends.",
+        "guessed: percentage of allocations guessed correctly by a person who knows the past and the scheme; "
+        f"{100 * chance:.1f}% by chance. by lag: by guessing the arm below its share. certain: slots with only one "
+        "possible arm.",
+        "beyond chance: correct guesses in the whole trial above those by chance. |D|, SD of D: mean and "
+        "standard deviation of the overall difference in numbers. open blocks: unfinished when the trial "
+        "ends.",
     ):
         out.print(line)
     out.print(Text(FUNCTIONAL_UNBLINDING, style=AMBER))
     if any(row.standing == "sealed" for part in found for row in part.rows):
-        out.print(Text("SEALED  this page shows parameters of a sealed list: not for anybody blinded", style="bold"))
+        out.print(Text("SEALED  this page shows parameters of a sealed list: not for blinded people", style="bold"))
 
 
 def _read(protocol: str, companion: Path, training: bool) -> Companion:

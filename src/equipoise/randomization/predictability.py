@@ -29,10 +29,10 @@ CODES = {
 }
 MOST_PARTICIPANTS = 2000
 FUNCTIONAL_UNBLINDING = (
-    "The guess rate is that of somebody who knows every past allocation of the stream. Where a treatment can be felt "
-    "or seen (an infusion that dissociates, blood pressure that rises), staff come to know past allocations although "
-    "nobody told them, and whoever can guess the next one can choose whom to enrol: then this is selection bias, not "
-    "theory. Blinding that holds brings the rate down to chance whatever the scheme."
+    "The guess rate assumes a person who knows every past allocation of the stream. If a treatment can be "
+    "felt or seen (an infusion that causes dissociation, blood pressure that rises), staff learn past "
+    "allocations without being told, and a person who can guess the next one can choose whom to enrol. "
+    "This is real selection bias. Effective blinding reduces the rate to chance, whatever the scheme."
 )
 
 
@@ -199,7 +199,7 @@ def _row(scheme: Scheme, standing: str, n: int, levels: Mapping[str, int], n_str
         else:
             expected = expect(scheme, n, n_strata)
     except TooManyStates:
-        return Row(scheme.name, parameters, standing, None, "too many states to be worked out")
+        return Row(scheme.name, parameters, standing, None, "too many states to calculate")
     return Row(scheme.name, parameters, standing, expected, _advice(scheme, n_strata, expected))
 
 
@@ -207,16 +207,16 @@ def _advice(scheme: Scheme, n_strata: int, expected: Expectation) -> str:
     if scheme.name == "permuted-blocks":
         sizes = parameters_sizes(scheme)
         if min(sizes) == sum(scheme.ratio) and len(sizes) == 1:
-            return "never: every block ends in certainty"
+            return "never: the end of every block is certain"
         if expected.n / n_strata < 2 * max(sizes):
-            return "strata are small for these blocks: stratify by less"
+            return "strata are small for these blocks: use fewer strata"
         if len(sizes) == 1:
-            return "one size is found out; mix sizes"
+            return "a single size is recognized; mix sizes"
     if isinstance(scheme, Minimization):
         if scheme.probability > 0.8:
             return "the most predictable of all: a probability of at most 4/5"
         if len(scheme.weights_of) < 3:
-            return "worth it from three factors that matter on"
+            return "worthwhile with three or more important factors"
     if scheme.name == "complete" and expected.n < 200:
         return "numbers may differ widely in a small trial"
     return ""

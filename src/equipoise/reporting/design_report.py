@@ -383,7 +383,7 @@ def _randomization(material: DesignMaterial) -> list[Block]:
                     Column("Note", wide=True),
                 ),
                 tuple(rows),
-                "Shares of allocations that the best guesser gets right, and is sure of",
+                "Percentages of allocations that can be guessed correctly, and with certainty",
             )
         )
     if out:
