@@ -404,12 +404,12 @@ FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (
 
 TITLE = """# Type I error and coverage
 
-Made by `python benchmarks/characteristics.py --write`; asserted by `make characteristics`. Simulated trials of 55
-participants of whom 30 % drop out. *Type I error*: how often the test at 5 % rejects where there is no effect.
-*Coverage*: how often the 95 % interval holds the truth where there is an effect (odds ratio 3; risks 0.3 and 0.6;
-hazard ratio 0.5; conditional log odds ratio -0.9; -0.04 a week; -1.2 at the last visit; rate ratio 0.5). In brackets
-95 % Monte Carlo limits. *No answer*: trials of both scenarios that were not estimable (separated, an empty cell) and
-are in neither share. *May be*: the true error rate that is accepted at this size, with the reason; the tests allow
+Made by `python benchmarks/characteristics.py --write`; checked by `make characteristics`. Simulated trials of 55
+participants of whom 30% drop out. *Type I error*: how often the test at 5% rejects if there is no effect.
+*Coverage*: how often the 95% interval contains the truth if there is an effect (odds ratio 3; risks 0.3 and 0.6;
+hazard ratio 0.5; conditional log odds ratio -0.9; -0.04 per week; -1.2 at the last visit; rate ratio 0.5). In brackets
+95% Monte Carlo limits. *No answer*: trials of both scenarios that were not estimable (separated, an empty cell) and
+are in neither percentage. *May be*: the true error rate that is accepted at this size, with the reason; the tests allow
 three Monte Carlo standard errors beyond it.
 
 | Estimator | Trials | Type I error, % | Coverage, % | No answer | Error may be, % | Because |
