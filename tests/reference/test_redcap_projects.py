@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +15,16 @@ from equipoise.conduct.rules.conditions import check_conditions
 from equipoise.exchange.redcap.answers import answers_from
 from equipoise.exchange.redcap.data import EVENT, GROUP, INSTANCE, INSTRUMENT, LINE, RECORD, RedcapData
 from equipoise.exchange.redcap.evaluate import column_of, differences, of_values
+from equipoise.exchange.redcap.export_project import export_again
 from equipoise.exchange.redcap.fields import COLUMNS, FIELD_TYPES, RedcapField
 from equipoise.exchange.redcap.functions import RuleContext, text, truth
 from equipoise.exchange.redcap.import_project import ImportedProject, import_project, write_import
 from equipoise.exchange.redcap.logic import stored_number
 from equipoise.exchange.redcap.logic_text import LogicFault, parse_logic
 from equipoise.exchange.redcap.project import RedcapEvent, RedcapProject, Repeats
-from equipoise.exchange.redcap.project_files import ProjectFiles
+from equipoise.exchange.redcap.project_files import ProjectFiles, read_project
 from equipoise.exchange.redcap.rules import bound
+from equipoise.exchange.redcap.write import files_in_folder
 from equipoise.workflow.checks import check_protocol
 
 # Of each project: fields, rows of data, rules read, rules and fields not translated. Written down once.
@@ -160,3 +163,25 @@ def test_every_truth_case_of_the_logic(shared_data: Path) -> None:
     wrong = {case["id"]: outcome(case) for case in cases if outcome(case) != pytest.approx(case["expected"])}
     assert len(cases) == 40
     assert wrong == {}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_project_goes_out_as_it_came_in(name: str, shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "exchange" / "redcap" / name
+    got = project_of(folder, identifiers="keep", **{"free-text": "keep"})
+    write_import(got, tmp_path / "in")
+    export_again(tmp_path / "in", tmp_path / "out")
+    again, _ = read_project(files_in_folder(tmp_path / "out"))
+    first, _ = read_project(files_of(folder))
+    for before, after in zip(first.fields, again.fields, strict=True):
+        cells = zip(COLUMNS, before.cells, after.cells, strict=True)
+        assert [c for c, one, two in cells if one != two and c != "select_choices_or_calculations"] == []
+        assert before.choices == after.choices
+    assert (first.arms, first.events, first.mapping, first.missing_codes) == (
+        (again.arms, again.events, again.mapping, again.missing_codes)
+    )
+    if got.data is not None and got.data.frame.height:
+        with (folder / "data.csv").open(encoding="utf-8-sig", newline="") as one:
+            before_rows = list(csv.reader(one))
+        with (tmp_path / "out" / "data.csv").open(encoding="utf-8", newline="") as two:
+            assert list(csv.reader(two)) == before_rows

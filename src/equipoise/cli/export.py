@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from equipoise.cli import export_redcap
 from equipoise.cli.console import console, print_json, reported, simulated_line, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption, RecordsArgument
 
 
+class Targets(TyperGroup):
+    """What an export is for; without one of these words first it is for a statistics package."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words of the command, with that for statistics packages where none is said."""
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = [PACKAGES, *args]
+        return super().parse_args(ctx, args)
+
+
+group = typer.Typer(
+    cls=Targets,
+    help="Write records as files of SPSS, Stata, SAS, R and others, or a protocol and its records as a REDCap "
+    "project.\n\n"
+    "Examples: `equipoise export records --to spss --out for-spss` and "
+    "`equipoise export redcap my-trial.yaml records --out for-redcap`. "
+    "`equipoise export packages --help` explains the former.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+PACKAGES = "packages"
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export")(export)
+    """Add the commands."""
+    group.command(PACKAGES)(export)
+    export_redcap.register(group)
+    app.add_typer(group, name="export")
 
 
 def export(

@@ -12,6 +12,7 @@ from equipoise.exchange.csv import MAX_SHOWN
 from equipoise.exchange.redcap.cells import HeadedCells, read_cells
 from equipoise.exchange.redcap.data_as_labels import as_raw, is_labelled, raw_header
 from equipoise.exchange.redcap.data_as_rows import from_long, is_long
+from equipoise.exchange.redcap.inert_cells import as_they_were
 from equipoise.exchange.redcap.project import RedcapProject, Repeats
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 
@@ -108,7 +109,7 @@ def read_data(path: Path, project: RedcapProject) -> tuple[RedcapData, list[Prob
     as_labels = labelled_header or is_labelled(frame, project)
     if as_labels:
         frame = as_raw(frame, project, lines, str(path))
-    frame = _keyed(frame, project, lines)
+    frame = _keyed(as_they_were(frame, project.fields), project, lines)
     project = _with_repeats(project, frame)
     raise_if_any(RecordsError, _row_faults(frame, project, str(path)))
     frame = frame.with_columns(pl.col(INSTANCE).cast(pl.Int64))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from equipoise.exchange.redcap.answers import ImportAnswers, questions
 from equipoise.exchange.redcap.data import RedcapData, read_data
 from equipoise.exchange.redcap.evaluate import of_values
 from equipoise.exchange.redcap.findings import KINDS, LEFT_OUT, ImportFinding, by_kind
+from equipoise.exchange.redcap.from_records import is_own_project, tables_of_data
 from equipoise.exchange.redcap.functions import RuleContext
 from equipoise.exchange.redcap.project import RedcapProject
 from equipoise.exchange.redcap.project_files import ProjectFiles, read_project
@@ -28,10 +29,10 @@ from equipoise.exchange.redcap.review import review
 from equipoise.exchange.redcap.rules import FieldRule, read_rules
 from equipoise.exchange.redcap.skeleton import Skeleton
 from equipoise.exchange.redcap.to_records import RecordsMaker, observed_ranges, unfit_values
-from equipoise.exchange.redcap.write import DATA, write_data, write_project
-from equipoise.foundation.errors import Problem
+from equipoise.exchange.redcap.write import DATA, DATA_SIMULATED, write_data, write_project
+from equipoise.foundation.errors import Problem, RecordsError
 from equipoise.protocol.read import read_protocol_text
-from equipoise.records.records import DataSource, Records
+from equipoise.records.records import DataSource, Origin, Records
 
 Progress = Callable[[str], None]
 PROJECT_FOLDER = "redcap"
@@ -108,6 +109,8 @@ def import_project(
         skeleton.observed = observed_ranges(read)
         maker = RecordsMaker(read, skeleton, rules, around)
         skeleton.observed_days = tuple(maker.days["day"].unique().to_list())
+    if is_own_project(project):
+        return _own(project, read, tuple(notes), files, data)
     trial = given.trial or _slug(project.title or files.dictionary.resolve().parent.name)
     title = project.title or trial
     text = skeleton.text(trial, title)
@@ -127,6 +130,37 @@ def import_project(
     )
 
 
+def _own(
+    project: RedcapProject, data: RedcapData | None, notes: tuple[Problem, ...], files: ProjectFiles, file: Path | None
+) -> ImportedProject:
+    """A project that equipoise wrote: its fields say which cells of the records they are, and nothing is asked."""
+    said = project.settings.get("equipoise")
+    said = said if isinstance(said, dict) else {}
+    text = str(said.get("text") or "")
+    if not text:
+        found = "The settings do not hold the protocol."
+        hint = "Add --settings project.json, as it was written beside the dictionary."
+        raise RecordsError(
+            Problem("R358", "equipoise", found, "the settings of the export", hint, str(files.dictionary))
+        )
+    protocol = read_protocol_text(text, file="protocol.yaml")
+    records: Records | None = None
+    if data is not None:
+        origins: dict[Any, Origin] = {name: name for name in get_args(Origin)}
+        details = said.get("details")
+        source = DataSource(
+            origins.get(said.get("origin"), "imported"),
+            str(said.get("description") or "Imported from a REDCap project that equipoise wrote."),
+            protocol.id,
+            str(said.get("protocol_hash", protocol.hash)),
+            dict(details) if isinstance(details, dict) else {},
+        )
+        records = Records(tables_of_data(data, said.get("columns")), source)
+    hashes = {path.name: _digest(path) for path in (files.dictionary, file) if path is not None}
+    keep = ImportAnswers(identifiers="keep", free_text="keep")
+    return ImportedProject(project, (), keep, text, data, records, (), None, notes, hashes)
+
+
 def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -> None:
     """Write everything to a folder, whole or not at all; closed to other accounts where identifiers are kept."""
     project, answers = imported.project, imported.answers
@@ -138,7 +172,8 @@ def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -
         own.mkdir()
         write_project(project, own)
         if imported.data is not None:
-            write_data(imported.data, own / DATA, without=left_out)
+            fictional = imported.records is not None and imported.records.is_simulated
+            write_data(imported.data, own / (DATA_SIMULATED if fictional else DATA), without=left_out)
         if imported.records is not None:
             write_records(imported.records, partial / "records")
         _write_findings(imported.findings, partial)

@@ -12,7 +12,8 @@ import polars as pl
 
 from equipoise.exchange.redcap.data import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RedcapData
 from equipoise.exchange.redcap.dictionary import dictionary_rows, joined_choices
-from equipoise.exchange.redcap.fields import HEADINGS, RedcapField
+from equipoise.exchange.redcap.fields import HEADINGS
+from equipoise.exchange.redcap.inert_cells import made_inert
 from equipoise.exchange.redcap.project import RedcapProject
 from equipoise.exchange.redcap.project_files import (
     ARM_COLUMNS,
@@ -24,8 +25,7 @@ from equipoise.exchange.redcap.project_files import (
 
 DICTIONARY, ARMS, EVENTS = "dictionary.csv", "arms.csv", "events.csv"
 EVENT_INSTRUMENTS, REPEATING, SETTINGS, DATA = "event-instruments.csv", "repeating.csv", "project.json", "data.csv"
-_NUMBER = r"^[-+]?(?:\d+[.,]?\d*|[.,]\d+)$"
-_FORMULA = r"[=+\-@\t\r]"  # what a spreadsheet takes for the beginning of a formula
+DATA_SIMULATED = "data-simulated.csv"
 _KEY_OF = {
     "redcap_event_name": EVENT,
     "redcap_repeat_instrument": INSTRUMENT,
@@ -96,19 +96,6 @@ def write_data(data: RedcapData, file: Path, *, without: Iterable[str] = ()) -> 
             columns.append(made_inert(name) if name in texts else pl.col(name))
     frame = data.frame.select(columns)
     frame.with_columns(pl.when(pl.all() != "").then(pl.all())).write_csv(file, line_terminator="\n")
-
-
-def made_inert(name: str) -> pl.Expr:
-    """Cells of free text that a spreadsheet would work out, with an apostrophe before them; numbers stay."""
-    cells = pl.col(name)
-    is_formula = cells.str.contains(f"^{_FORMULA}") & ~cells.str.contains(_NUMBER)
-    return pl.when(is_formula).then("'" + cells).otherwise(cells).alias(name)
-
-
-def as_they_were(frame: pl.DataFrame, fields: Sequence[RedcapField]) -> pl.DataFrame:
-    """Free text as it was before :func:`made_inert`."""
-    names = [one.name for one in fields if one.is_free_text and one.name in frame.columns]
-    return frame.with_columns(pl.col(name).str.replace(f"^'({_FORMULA})", "$1") for name in names)
 
 
 def _write(path: Path, header: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
