@@ -103,6 +103,47 @@ def test_a_value_of_a_form_that_is_not_in_the_event_is_refused(tmp_path: Path) -
     assert sorted(codes(caught)) == [("R312", 3), ("R312", 4)]
 
 
+def test_an_instance_of_a_form_that_does_not_repeat_there_is_refused(tmp_path: Path) -> None:
+    repeating = "event_name,form_name,custom_repeat_instrument_label\ntwo_arm_1,g,\n"
+    data = (
+        "id,redcap_event_name,redcap_repeat_instrument,redcap_repeat_instance,a,b\n"
+        "1,two_arm_1,g,1,,2\n1,one_arm_1,g,1,,2\n1,one_arm_1,f,1,2,\n1,two_arm_1,,,,3\n"
+    )
+    with pytest.raises(RecordsError) as caught:
+        imported(
+            tmp_path,
+            field("a"),
+            field("b", form="g"),
+            data=data,
+            events=EVENTS,
+            event_instruments=MAPPING,
+            repeating=repeating,
+        )
+    assert set(codes(caught)) == {("R312", 3), ("R312", 4), ("R312", 5)}
+
+
+def test_a_file_of_headings_alone_is_data_without_rows(tmp_path: Path) -> None:
+    got = imported(tmp_path, field("a", "calc", choices="1+1"), field("b", branching="[a] = 2"), data="id,a,b\n")
+    assert got.data is not None
+    assert got.data.frame.height == 0
+    assert got.records is None
+
+
+def test_values_of_a_repeating_event_are_its_own(tmp_path: Path) -> None:
+    got = imported(
+        tmp_path,
+        field("a", validation="integer"),
+        field("b", "calc", choices="[a]*2"),
+        field("c", "calc", choices="[a][previous-instance]"),
+        data="id,redcap_event_name,redcap_repeat_instrument,redcap_repeat_instance,a,b,c\n"
+        "1,one_arm_1,,1,3,6,\n1,one_arm_1,,2,4,8,3\n",
+        events=EVENTS,
+        event_instruments="arm_num,unique_event_name,form\n1,one_arm_1,f\n",
+        repeating="event_name,form_name,custom_repeat_instrument_label\none_arm_1,,\n",
+    )
+    assert [one for one in got.findings if one.code == "R353"] == []
+
+
 def test_labels_are_read_back_and_refused_where_they_stand_for_two_codes(tmp_path: Path) -> None:
     sex = field("sex", "radio", choices="1, Female | 2, Male")
     box = field("box", "checkbox", choices="1, Yes | -1, None")

@@ -6,10 +6,11 @@ from datetime import datetime
 
 import pytest
 
-from equipoise.exchange.redcap.conditions import condition_of, place_names
+from equipoise.exchange.redcap.conditions import condition_of, logic_of, place_names
 from equipoise.exchange.redcap.functions import RuleContext, moved_date
 from equipoise.exchange.redcap.logic import calculated, compile_logic, shown
 from equipoise.exchange.redcap.logic_text import LogicFault, Reference, parse_logic, references
+from equipoise.protocol.language.conditions import parse_condition
 
 NOW = RuleContext(frozenset({"-99"}), datetime(2026, 11, 29, 12))
 
@@ -103,6 +104,7 @@ def test_dates_are_moved_by_days_and_over_the_end_of_a_month() -> None:
         ("[a] = 1 = 2", "R340"),
         ("a = 1", "R340"),
         ("(" * 300 + "1" + ")" * 300, "R340"),
+        (" or ".join(["[a] = 1"] * 5000), "R340"),
         ("median()", "R341"),
         ("rnd([a])", "R341"),
         ("if([a] = 1, 2)", "R341"),
@@ -152,8 +154,6 @@ def test_conditions_are_written_where_they_say_the_same(text: str, condition: st
 
 @pytest.mark.parametrize("text", ["[a] = 1", "[a] <> 1 and [a] <> ''", "[a] < 3 or [b] >= 2 and [a] = 0", "2 > [b]"])
 def test_a_condition_holds_exactly_where_its_rule_does(text: str) -> None:
-    from equipoise.protocol.language.conditions import parse_condition
-
     tree = parse_logic(text)
     said = condition_of(tree, place_names({"a": "f", "b": "f"}, "f", frozenset({"a", "b"})))
     assert said is not None
@@ -162,3 +162,19 @@ def test_a_condition_holds_exactly_where_its_rule_does(text: str) -> None:
         for b in ("", "1", "2"):
             held = shown(tree, {Reference("a"): a, Reference("b"): b}, NOW)
             assert condition.holds({"a": a, "b": b}) == held, (text, a, b)
+
+
+@pytest.mark.parametrize("said", ["a = 1", "a != 1", "a < 2 or b in 1..2", "a >= 1 and b != 2"])
+def test_branching_that_goes_out_holds_exactly_where_the_condition_does(said: str) -> None:
+    condition = parse_condition(said)
+    logic = logic_of(condition, {"a": "a", "b": "b"}.get)
+    assert logic is not None
+    for a in ("", "0", "1", "2", "3"):
+        for b in ("", "1", "2"):
+            held = shown(parse_logic(logic), {Reference("a"): a, Reference("b"): b}, NOW)
+            assert condition.holds({"a": a, "b": b}) == held, (said, a, b)
+
+
+def test_conditions_that_have_no_branching_logic() -> None:
+    for said in ("a", "f.a = 1", "a > f.b"):
+        assert logic_of(parse_condition(said), {"a": "a"}.get) is None

@@ -13,7 +13,9 @@ from itertools import product
 from equipoise.exchange.redcap.fields import code_column
 from equipoise.exchange.redcap.functions import number
 from equipoise.exchange.redcap.logic_text import Constant, LogicNode, Operation, Reference
+from equipoise.protocol.language.conditions import Condition
 
+_CONSTANT_SIGNS = ("=", "!=", "<", ">", "<=", ">=", "in")
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MOST_ALTERNATIVES = 24
 Term = tuple[str, str, str]  # place, sign, number; the sign "<>" with the number "" is the test for not blank
@@ -76,6 +78,31 @@ def _joined(terms: tuple[Term, ...]) -> str | None:
             return None
         out.append(f"{place} {'!=' if sign == '<>' else sign} {value}")
     return " and ".join(dict.fromkeys(out)) if out else None
+
+
+def logic_of(condition: Condition, field_of: Callable[[str], str | None]) -> str | None:
+    """A condition as branching logic that says exactly the same; ``None`` where REDCap's cannot.
+
+    ``field_of`` gives the field of an item, or nothing where it is not in the form. An unanswered item satisfies no
+    comparison of the language, so a test that the value is not blank stands beside those that it would satisfy there.
+    """
+    said = []
+    for terms in condition.alternatives:
+        parts = []
+        for term in terms:
+            name = field_of(term.item)
+            if name is None or term.operator not in _CONSTANT_SIGNS or term.other or "'" in term.bound:
+                return None
+            if term.operator == "in":
+                parts.append(f"[{name}] >= {term.bound} and [{name}] <= {term.upper}")
+            elif term.operator == "!=":
+                parts.append(f"[{name}] <> '{term.bound}' and [{name}] <> ''")
+            elif term.operator in ("<", "<="):
+                parts.append(f"[{name}] {term.operator} '{term.bound}' and [{name}] <> ''")
+            else:
+                parts.append(f"[{name}] {term.operator} '{term.bound}'")
+        said.append(" and ".join(parts))
+    return " or ".join(said)
 
 
 def place_names(items: Mapping[str, str], form: str, before: frozenset[str]) -> Named:

@@ -207,6 +207,12 @@ def _row_faults(frame: pl.DataFrame, project: RedcapProject, file: str) -> list[
     odd = (pl.col(INSTRUMENT) == "") & (pl.col(INSTANCE) != "0") & ~pl.col(EVENT).is_in(whole)
     fault("R313", odd, "redcap_repeat_instance", "An instance stands, and the event does not repeat.", "no instance")
     fault("R314", pl.struct(KEYS).is_duplicated(), "row", "Record '{record}' has this row twice.", "each row once")
+    for event, form in frame.filter(~strange & (pl.col(INSTRUMENT) != "")).select(EVENT, INSTRUMENT).unique().rows():
+        if not project.repeats_at(event, form) or form not in project.forms_of(event):
+            here = (pl.col(EVENT) == event) & (pl.col(INSTRUMENT) == form)
+            where = f"the event {event}" if event else "the project"
+            found = f"The form {form} does not repeat in {where}."
+            fault("R312", here, "redcap_repeat_instrument", found, "a form that repeats there")
     known = frame.filter(~strange & pl.col(EVENT).is_in(events or [""]))
     problems += _misplaced(known, project, file)
     if not problems:

@@ -13,10 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from equipoise.exchange.redcap.conditions import logic_of
 from equipoise.exchange.redcap.dictionary import joined_choices
 from equipoise.exchange.redcap.fields import COLUMNS, RedcapField
 from equipoise.exchange.redcap.project import RedcapEvent, RedcapProject, Repeats, unique_event_name
+from equipoise.instruments.instrument import Instrument
 from equipoise.instruments.of_protocol import instruments_of
+from equipoise.protocol.language.conditions import Condition
 from equipoise.protocol.language.protocol import Protocol
 from equipoise.records.schema import TABLES, URINE_RESULTS
 
@@ -229,7 +232,7 @@ def _assessment_forms(plan: ProjectPlan, protocol: Protocol, answers: pl.DataFra
             name = instrument.id if instrument is not None else entry.instrument
             if name not in forms:
                 forms[name] = _form(name, plan)
-                _instrument(plan, forms[name], name, instrument, held.get(name, []))
+                _instrument(plan, forms[name], (name, instrument), held.get(name, []), entry.asked_when)
             out[id] = [forms[name]]
     return out
 
@@ -241,12 +244,30 @@ def _form(name: str, plan: ProjectPlan) -> str:
     return form
 
 
-def _instrument(plan: ProjectPlan, form: str, name: str, instrument: Any, held: list[str]) -> None:
+def _instrument(
+    plan: ProjectPlan,
+    form: str,
+    named: tuple[str, Instrument | None],
+    held: list[str],
+    asked_when: Mapping[str, Condition],
+) -> None:
+    """A form of the items: each with its limits, and shown where the protocol says that it is asked."""
+    name, instrument = named
     note = CellNote("assessments", "day", (("instrument", name),))
     plan.add(form, plan.name(form, "day"), "Study day", note, **_kind(pl.Int64, ()))
     items = {item.id: item for item in instrument.items} if instrument is not None else {}
+    fields: dict[str, str] = {}
+    everywhere = asked_when.get("all")
     for id in dict.fromkeys([*items, *held]):
         if not _CODE.fullmatch(id):
             continue  # such an item goes into the form of all assessments
+        fields[id] = plan.name(form, id)
         note = CellNote("assessments", "value", (("instrument", name), ("item", id)))
-        plan.add(form, plan.name(form, id), f"{name}, {id}", note, text_validation_type_or_show_slider_number="number")
+        cells = {"text_validation_type_or_show_slider_number": "number"}
+        if id in items:
+            ends = {"min": items[id].lowest, "max": items[id].highest}
+            cells |= {f"text_validation_{end}": f"{value:.15g}" for end, value in ends.items()}
+        condition = asked_when.get(id) if everywhere is None else everywhere.also(asked_when.get(id))
+        if condition is not None:
+            cells["branching_logic"] = logic_of(condition, fields.get) or ""
+        plan.add(form, fields[id], f"{name}, {id}", note, **cells)

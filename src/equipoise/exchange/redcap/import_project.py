@@ -18,7 +18,7 @@ from equipoise.exchange.csv import inert
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import write_records
 from equipoise.exchange.redcap.answers import ImportAnswers, questions
-from equipoise.exchange.redcap.data import RedcapData, read_data
+from equipoise.exchange.redcap.data import SURVEY, RedcapData, read_data
 from equipoise.exchange.redcap.evaluate import of_values
 from equipoise.exchange.redcap.findings import KINDS, LEFT_OUT, ImportFinding, by_kind
 from equipoise.exchange.redcap.from_records import is_own_project, tables_of_data
@@ -165,6 +165,8 @@ def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -
     """Write everything to a folder, whole or not at all; closed to other accounts where identifiers are kept."""
     project, answers = imported.project, imported.answers
     left_out = {one.name for one in project.fields[1:] if not answers.keeps(one)}
+    if answers.identifiers != "keep":
+        left_out.add(SURVEY)  # what a survey was sent to: often an address
     private = imported.data is not None and (answers.identifiers not in (None, "leave-out", ()))
     with OutputFolder(out, kind="redcap import", force=force, private=private) as partial:
         (partial / "protocol.yaml").write_text(imported.protocol_text, "utf-8", newline="\n")

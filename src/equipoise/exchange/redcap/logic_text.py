@@ -25,6 +25,7 @@ INSTANCES = ("current-instance", "previous-instance", "next-instance", "first-in
 # Smart variables that have a value of their own, known from the data and the project.
 ALONE = ("event-name", "event-label", "arm-number", "arm-name", "record-name", "current-instance", "record-dag-name")
 _DEEPEST = 100
+_MOST_SIGNS = 400  # a chain of operators is a tree as deep as it is long
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>'[^']*'|"[^"]*")
@@ -105,7 +106,10 @@ LogicNode = Reference | Constant | Operation | Negative | Call
 def parse_logic(text: str) -> LogicNode:
     """The tree of a rule; raises :class:`LogicFault`."""
     bare = "\n".join(line for line in text.splitlines() if not re.match(r"\s*(?:#|//)", line))
-    parser = _Parser(list(_tokens(bare)))
+    tokens = list(_tokens(bare))
+    if sum(value.lower() in ("and", "or", "+", "-", "*", "/") for _, value in tokens) > _MOST_SIGNS:
+        raise LogicFault("R340", f"The rule has more than {_MOST_SIGNS} operators.")
+    parser = _Parser(tokens)
     tree = parser.either()
     if parser.kind:
         raise LogicFault("R340", f"{parser.value!r} stands where the rule should end.")
