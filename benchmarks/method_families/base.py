@@ -83,7 +83,9 @@ def hold(path: Path, makers: list[Callable[[Path], Ours]]) -> Held:
     """Hold every row of a file against ours."""
     held, answers = Held(), [make(path.parent) for make in makers]
     for row in read_answers(path):
-        mine = next((found for answer in answers if (found := answer(row)) is not None), None)
+        given = [found for answer in answers if (found := answer(row)) is not None]
+        # A number of one module comes before another's reason why there is none.
+        mine = next((found for found in given if not isinstance(found, str)), given[0] if given else None)
         name = f"{row.dataset}, {row.model}, {row.quantity} {row.index}".strip()
         if mine is None:
             held.unanswered.append(name)

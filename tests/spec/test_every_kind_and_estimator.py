@@ -99,6 +99,22 @@ EXAMPLES: dict[str, dict] = {
     "finding-series": {"kind": "finding", "assessment": "swab", "at": "clinic-visit", "better": "lower"},
     "event": {"kind": "event", "events": ["relapse"], "days": "6..33"},
     "event-count": {"kind": "event-count", "events": ["relapse"], "days": "6..33"},
+    "ordered": {
+        "kind": "ordered",
+        "of": "score",
+        "visit": "day-33",
+        "categories": ["none", "some", "strong"],
+        "from": [20, 60],
+        "better": "lower",
+    },
+    "hierarchical": {
+        "kind": "hierarchical",
+        "levels": [
+            {"endpoint": "event"},
+            {"endpoint": "time-to-event", "margin": 2},
+            {"endpoint": "score", "margin": 5},
+        ],
+    },
     "event-count-in-periods": {"kind": "event-count", "events": ["relapse"], "days": "6..33", "period-days": 14},
 }
 SUMMARIES = [scale.summary for scale in SCALES.values() if scale.is_summary]

@@ -15,6 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
+from equipoise.analysis.composed import fit_common_odds, fit_wins
 from equipoise.analysis.counts import fit_rate_ratio, fit_repeated_rate_ratio
 from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_koch, fit_prescott
 from equipoise.analysis.dataset import Comparison
@@ -65,4 +66,8 @@ FITS: Mapping[str, Fit] = {
     "poisson-mixed": fit_repeated_rate_ratio,
     "negative-binomial-mixed": fit_repeated_rate_ratio,
     "proportion": _of_yes_or_no(fit_proportions),
+    "ordinal-logistic": fit_common_odds,
+    "win-ratio": fit_wins,
+    "win-odds": fit_wins,
+    "net-benefit": fit_wins,
 }

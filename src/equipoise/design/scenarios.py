@@ -296,14 +296,16 @@ def is_null_of(protocol: Protocol, scenario: AnyScenario, estimand: Estimand) ->
         return False
     if is_null(scenario):
         return True
-    if not isinstance(scenario, SimpleScenario) or estimand.endpoint not in scenario.endpoints:
+    read = protocol.model.endpoints[estimand.endpoint].made_of or (estimand.endpoint,)
+    if not isinstance(scenario, SimpleScenario) or not set(read) <= set(scenario.endpoints):
         return False
     arms = list(protocol.arm_ids)
     rows = [arms.index(name) for name in estimand.treatments.names if name in arms]
     if estimand.factor is not None or len(rows) < 2:
         rows = list(range(len(arms)))
-    found = scenario.endpoints[estimand.endpoint]
-    parts = (found.share, found.mean, found.sd, found.scale, scenario.attrition)
+    drawn = [scenario.endpoints[name] for name in read]
+    parts = [part for found in drawn for part in (found.share, found.mean, found.sd, found.scale)]
+    parts.append(scenario.attrition)
     return all(bool((part[rows] == part[rows[0]]).all()) for part in parts if part.size)
 
 

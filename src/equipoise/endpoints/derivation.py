@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from equipoise.endpoints.abstinence import derive_abstinence
+from equipoise.endpoints.composed import derive_hierarchical, derive_ordered
 from equipoise.endpoints.coverage import mark_days_without_amount
 from equipoise.endpoints.criteria import derive_criterion, derive_finding
 from equipoise.endpoints.endpoint_values import Derived
@@ -43,6 +44,8 @@ DERIVE: Mapping[str, Derive] = {
     "finding": derive_finding,
     "event": derive_event,
     "event-count": derive_event_count,
+    "ordered": derive_ordered,
+    "hierarchical": derive_hierarchical,
 }
 
 

@@ -30,6 +30,18 @@ class Tally:
     noun: str  # what is counted: "relapse", "abstinent day"
 
 
+@dataclass(frozen=True)
+class Rung:
+    """One level of a hierarchy: a value of which more is better, or a time of which later is (or sooner), both (n,)."""
+
+    endpoint: str
+    margin: float
+    higher_is_better: bool
+    value: Floats | None = None
+    time: Floats | None = None
+    event: NDArray[np.bool_] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Derived:
     """An endpoint derived for every randomized participant.
@@ -37,7 +49,8 @@ class Derived:
     ``shape`` says which fields are filled: ``value`` (n,), NaN where missing, 0 or 1 for binary endpoints; ``time``
     (n,) in the endpoint's unit and ``event`` (n,) for times; ``values`` (n, n_visits), NaN where missing, with
     ``visit_names`` and ``visit_weeks`` (n_visits,) for repeated ones. ``imputed`` (n,) marks values that rest on the
-    missing rule. ``visit_time`` (n,) is a time counted in planned visits. ``logarithm`` says that ``values`` are
+    missing rule. Ordered endpoints have in ``value`` the number of one of ``categories``, from 0; hierarchies have
+    ``rungs``. ``visit_time`` (n,) is a time counted in planned visits. ``logarithm`` says that ``values`` are
     logarithms, of which effects are ratios.
     """
 
@@ -62,6 +75,8 @@ class Derived:
     simulated: bool = False  # whether the participants are fictional
     is_change: bool = False  # from a baseline: no change is 0
     raw: Floats | None = field(default=None)  # scores before the logarithm
+    categories: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = ()
     exposure: Floats | None = None  # (n,) days known beside a count over them
     tally: Tally | None = None  # of an endpoint that counts, what was counted
     # By code, (n,) whom it is about: "time-carried-forward", "amount-not-recorded". Every estimate says how many.
@@ -80,6 +95,13 @@ class Derived:
         keys = self.participants.frame.select(
             [c for c in ("replicate", "participant_id", "arm") if c in self.participants.frame.columns]
         )
+        if self.shape == "hierarchical":
+            return keys.with_columns(*_columns_of(self.rungs))
+        if self.shape == "ordered":
+            assert self.value is not None
+            number = pl.Series("number", self.value).fill_nan(None).cast(pl.Int64)
+            names = pl.Series("category", self.categories, dtype=pl.String)
+            return keys.with_columns(names.gather(number).alias("category"), number)
         if self.shape in ("binary", "number"):
             assert self.value is not None
             dtype = pl.Int64 if self.shape == "binary" else pl.Float64
@@ -102,3 +124,15 @@ class Derived:
             pl.Series("week", np.tile(np.asarray(self.visit_weeks), self.n)),
             pl.Series("value", self.values.ravel()).fill_nan(None),
         )
+
+
+def _columns_of(rungs: tuple[Rung, ...]) -> list[pl.Series]:
+    """What each level of a hierarchy came to; values are turned so that more is better."""
+    out: list[pl.Series] = []
+    for number, rung in enumerate(rungs, 1):
+        name = f"{number}-{rung.endpoint}"
+        if rung.value is not None:
+            out.append(pl.Series(name, rung.value).fill_nan(None))
+        if rung.time is not None and rung.event is not None:
+            out += [pl.Series(f"{name}-time", rung.time).fill_nan(None), pl.Series(f"{name}-event", rung.event)]
+    return out

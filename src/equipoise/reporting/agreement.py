@@ -176,7 +176,10 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         return _sentence(opening, f"the effect on {_quoted(label)} is not estimable")
     more, less = _comparatives(planned.scale)
     with_arm = words.lowered(material.arm_label(arm))
-    if way:
+    if planned.scale in _OF_PAIRS:
+        text = _pairs_text(way, with_arm, words.lowered(material.arm_label(other)), label)
+        opening = "" if not way else opening
+    elif way:
         word = more if way > 0 else less
         text = f"{words.lowered(label)} {_verb(planned.scale, label)} {_frequent(word)} with {with_arm}"
         if _counts_participants(label, planned.scale):
@@ -204,6 +207,18 @@ def decided_direction(planned: Estimate, limits: Limits) -> int:
     return int(value > null) - int(value < null)
 
 
+# Scales of pairs of participants, one of each arm.
+_OF_PAIRS = ("win_ratio", "win_odds", "net_benefit")
+
+
+def _pairs_text(way: int, with_arm: str, with_other: str, label: str) -> str:
+    """Which arm does better pair by pair; the hierarchy by its name."""
+    by = f"by {_quoted(label)}"
+    if not way:
+        return f"it is not settled whether participants do better with {with_arm} or with {with_other}, {by}"
+    return f"compared in pairs, participants with {with_arm} did {'better' if way > 0 else 'worse'} more often, {by}"
+
+
 def _sentence(opening: str, text: str) -> str:
     return words.capitalized(f"{opening}{text}.")
 
@@ -224,7 +239,7 @@ def _comparatives(scale: str) -> tuple[str, str]:
         return "sooner", "later"
     if scale in ("rmst_difference", "median_time"):
         return "later", "sooner"
-    if scale in ("mean_difference", "ratio_of_means", "rate_ratio", "mean"):
+    if scale in ("common_odds_ratio", "mean_difference", "ratio_of_means", "rate_ratio", "mean"):
         return "higher", "lower"
     return "more", "less"
 

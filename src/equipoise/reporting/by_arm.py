@@ -90,6 +90,8 @@ def what_is_shown(derived: Derived, *, within: bool = False) -> str:
         return ", mean (SD)" if derived.shape == "repeated-score" else ""
     if derived.shape == "number":
         return ", mean (SD)"
+    if derived.shape == "ordered":
+        return f": {'/'.join(derived.categories)}"
     if derived.shape == "repeated-binary":
         times = _TIMES.get(derived.kind, "visits")
         return f", {times} with it/{times} with a result"
@@ -114,8 +116,14 @@ def arm_result(derived: Derived, mine: Mask) -> fmt.Cell:
     if derived.shape == "repeated-score" and derived.values is not None:
         table = derived.raw if derived.raw is not None else derived.values
         return _mean(table[mine][:, -1] if table.shape[1] else table[mine].ravel(), n)
+    if derived.shape == "hierarchical":
+        return "by pairs"
     if derived.value is None:
         return "not recorded"
+    if derived.shape == "ordered":
+        known = derived.value[mine & ~np.isnan(derived.value)].astype(np.int64)
+        counts = np.bincount(known, minlength=len(derived.categories))
+        return "/".join(str(count) for count in counts) if known.size else NO_RESULTS
     if derived.shape == "number":
         return _mean(derived.value[mine], n)
     values = derived.value[mine]

@@ -102,7 +102,11 @@ def told(derived: Derived, i: int) -> str:
         row = derived.values[i]
         seen = int((~np.isnan(row)).sum())
         return f"{int(np.nansum(row))} of {fmt.plural(seen, 'visit')}" if seen else "no result"
+    if derived.shape == "hierarchical":
+        return "compared pair by pair"
     if derived.value is None or math.isnan(float(derived.value[i])):
         return "no result"
     value = float(derived.value[i])
+    if derived.shape == "ordered":
+        return derived.categories[int(value)] + by_rule
     return (("yes" if value else "no") if derived.shape == "binary" else f"{value:.3g}") + by_rule

@@ -70,6 +70,23 @@ REFERENCES: Mapping[str, str] = {
     "newcombe-1998": (
         "Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med 1998;17:873-890."
     ),
+    "mccullagh-1980": "McCullagh P. Regression models for ordinal data. J R Stat Soc B 1980;42:109-142.",
+    "pocock-2012": (
+        "Pocock SJ, Ariti CA, Collier TJ, Wang D. The win ratio: a new approach to the analysis of composite "
+        "endpoints in clinical trials based on clinical priorities. Eur Heart J 2012;33:176-182."
+    ),
+    "bebu-lachin-2016": (
+        "Bebu I, Lachin JM. Large sample inference for a win ratio analysis of a composite outcome based on "
+        "prioritized components. Biostatistics 2016;17:178-187."
+    ),
+    "brunner-2021": (
+        "Brunner E, Vandemeulebroecke M, Mutze T. Win odds: an adaptation of the win ratio to include ties. Stat Med "
+        "2021;40:3367-3384."
+    ),
+    "buyse-2010": (
+        "Buyse M. Generalized pairwise comparisons of prioritized outcomes in the two-sample problem. Stat Med "
+        "2010;29:3245-3257."
+    ),
     "bretz-2009": (
         "Bretz F, Maurer W, Brannath W, Posch M. A graphical approach to sequentially rejective multiple test "
         "procedures. Stat Med 2009;28:586-604."

@@ -19,6 +19,7 @@ from equipoise.reporting.baseline import BaselineVariable, baseline_variables, b
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.change_rule import change_rule
+from equipoise.reporting.composed import composed_blocks
 from equipoise.reporting.context import Material
 from equipoise.reporting.direction import in_one_direction
 from equipoise.reporting.document import SIMULATED, Block, Callout, Document, Heading, Paragraph, Sections, Text, code
@@ -140,6 +141,7 @@ def _results(material: Material) -> list[Block | None]:
         findings.results_table(material),
         *multiplicity_blocks(material),
         change_rule(material),
+        *composed_blocks(material),
         *course.survival_figures(material),
         findings.times_table(material),
         *findings.forest_figures(material),

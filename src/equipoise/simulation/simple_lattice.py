@@ -33,7 +33,11 @@ _RULES = (None, "is-use", "is-missing", "is-no-use", "worst-case", "best-case")
 
 def not_drawn(scenario: SimpleScenario, analysis: Analysis, estimand: Estimand) -> str | None:
     """Why a simple set cannot answer an analysis, in words; ``None`` where it can."""
-    endpoint = scenario.endpoints.get(estimand.endpoint)
+    made_of = scenario.protocol.model.endpoints[estimand.endpoint].made_of
+    absent = [name for name in made_of if name not in scenario.endpoints]
+    if absent:
+        return f"{estimand.endpoint} is made of {', '.join(made_of)}: not in the set {', '.join(absent)}"
+    endpoint = scenario.endpoints.get(made_of[0] if made_of else estimand.endpoint)
     if endpoint is None:
         return f"{estimand.endpoint} is not in the set"
     if analysis.imputation is not None:
@@ -137,8 +141,10 @@ class SimpleLattice(Lattice):
     def _sign(self, endpoint: SimpleEndpoint) -> float:
         return 1.0 if self.protocol.model.endpoints[endpoint.id].better == "higher" else -1.0
 
-    def derived_directly(self, id: str, missed: str | None, floor: float | None) -> Derived:
+    def derived_directly(self, id: str, missed: str | None, floor: float | None) -> Derived | None:
         """The endpoint, drawn; ``missed`` replaces its own rule where a lost value can be decided by a word."""
+        if self.protocol.model.endpoints[id].made_of:
+            return None  # derived from what is drawn
         endpoint = self.scenario.endpoints[id]
         made: Derived = getattr(self, f"_draw_{endpoint.form}")(endpoint, missed, floor)
         return made

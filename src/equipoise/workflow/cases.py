@@ -162,6 +162,11 @@ def obtained(derived: Derived) -> Any:
     def plain(value: float) -> Any:
         return None if np.isnan(value) else (int(value) if float(value).is_integer() else float(value))
 
+    if derived.shape == "ordered":
+        assert derived.value is not None
+        return None if np.isnan(derived.value[0]) else derived.categories[int(derived.value[0])]
+    if derived.shape == "hierarchical":
+        return None  # one participant alone neither wins nor loses
     if derived.shape == "number":
         assert derived.value is not None
         return plain(derived.value[0])

@@ -12,6 +12,8 @@ from itertools import pairwise
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol.checks.analyses import check_analysis, require_category
 from equipoise.protocol.checks.collector import Checker, Unread
+from equipoise.protocol.checks.composed import CODES as COMPOSED_CODES
+from equipoise.protocol.checks.composed import check_composed
 from equipoise.protocol.checks.instruments import check_own_instruments
 from equipoise.protocol.checks.margins import CODES as MARGIN_CODES
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
@@ -44,6 +46,7 @@ CODES = {
     "P037": "A number is used where participants would have to be grouped by it.",
     "P038": "A baseline is defined but not used.",
     **MARGIN_CODES,
+    **COMPOSED_CODES,
     **MISSING_CODES,
     **MULTIPLICITY_CODES,
 }
@@ -63,6 +66,7 @@ def check_model(protocol: Protocol, unread: Unread | None = None) -> list[Proble
         _interventions,
         _schedule,
         check_own_instruments,
+        check_composed,
         check_analysis,
         check_missing,
         check_multiplicity,

@@ -39,6 +39,11 @@ class EndpointBase(Sourced):
         return None
 
     @property
+    def made_of(self) -> tuple[str, ...]:
+        """Other endpoints of the file that it is made of."""
+        return ()
+
+    @property
     def shape(self) -> Shape:
         """What the endpoint comes to."""
         return self.shapes[0]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, field_serializer, model_validator
 
+from equipoise.protocol.language.composed import HierarchicalEndpoint, OrderedEndpoint
 from equipoise.protocol.language.endpoint_base import EndpointBase
 from equipoise.protocol.language.facts import LATER, Frozen, Id, ListOrMapping, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.formula import Formula, ValueType, exactly_one, value_type
@@ -582,7 +583,9 @@ Endpoint = Annotated[
     | CriterionEndpoint
     | FindingEndpoint
     | EventEndpoint
-    | EventCountEndpoint,
+    | EventCountEndpoint
+    | OrderedEndpoint
+    | HierarchicalEndpoint,
     Field(discriminator="kind"),
 ]
 

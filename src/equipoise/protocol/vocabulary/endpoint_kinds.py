@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Shape = Literal["binary", "number", "time-to-event", "repeated-binary", "repeated-score"]
+Shape = Literal["binary", "number", "time-to-event", "repeated-binary", "repeated-score", "ordered", "hierarchical"]
 
 BINARY: Shape = "binary"
 NUMBER: Shape = "number"
 TIME_TO_EVENT: Shape = "time-to-event"
 REPEATED_BINARY: Shape = "repeated-binary"
 REPEATED_SCORE: Shape = "repeated-score"
+ORDERED: Shape = "ordered"
+HIERARCHICAL: Shape = "hierarchical"
 
 # What an endpoint of a shape may have beside: counts over days observed.
 Trait = Literal["counts"]
@@ -28,6 +30,8 @@ SHAPES: Mapping[Shape, str] = {
     TIME_TO_EVENT: "time to event",
     REPEATED_BINARY: "repeated result",
     REPEATED_SCORE: "repeated score",
+    ORDERED: "ordered categories",
+    HIERARCHICAL: "hierarchy of outcomes",
 }
 
 # Rules that an endpoint may carry, and those that only an analysis of two arms can.

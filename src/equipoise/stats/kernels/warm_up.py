@@ -39,6 +39,8 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
         ("separation", "logistic"),
         ("sorting",),
         ("survival_curve",),
+        ("ordinal",),
+        ("pairs",),
     )
 )
 _MARK = "kernels.sha256"
