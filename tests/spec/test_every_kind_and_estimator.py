@@ -121,6 +121,14 @@ SUMMARIES = [scale.summary for scale in SCALES.values() if scale.is_summary]
 SIDES = {"two": "ketamine v midazolam", "one": "ketamine"}
 
 
+def made_of(ids) -> set[str]:
+    """The examples that these are made of."""
+    entries = [EXAMPLES[id] for id in ids]
+    return {entry["of"] for entry in entries if "of" in entry} | {
+        level["endpoint"] for entry in entries for level in entry.get("levels", ())
+    }
+
+
 def write(folder: Path, estimands: dict, analyses: dict, kinds=EXAMPLES) -> Path:
     """The bundled trial with these endpoints, questions and answers, three participants an arm."""
     text = read_protocol("ketamine-mbrp-cocaine").path.read_text("utf-8")
@@ -256,7 +264,9 @@ def test_what_is_allowed_runs_from_the_analysis_to_the_report(bare, shape, tmp_p
     first = next(iter(kept))
     kept[first] = {**kept[first], "level": "primary", "alpha-two-sided": 0.05}
     asked = {line["estimand"]: estimands[line["estimand"]] for line in kept.values()}
-    protocol = read_protocol(write(tmp_path, asked, kept, {id: EXAMPLES[id] for id in EXAMPLES if id in mine}))
+    protocol = read_protocol(
+        write(tmp_path, asked, kept, {id: EXAMPLES[id] for id in EXAMPLES if id in mine | made_of(mine)})
+    )
     records = simulate(protocol, seed=5)
     results = analyse(protocol, records)
     assert {estimate.details["line"] for estimate in results.estimates} == set(kept)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from equipoise.endpoints.endpoint_values import Derived, Floats, Rung
 from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol.language.composed import HierarchicalEndpoint, HierarchyLevel, OrderedEndpoint
 
+Bases = Mapping[str, Derived]
+"""The endpoints that one is made of, derived."""
 
-def derive_ordered(lattice: Lattice, id: str, endpoint: OrderedEndpoint, missed: str | None = None) -> Derived:
+
+def derive_ordered(lattice: Lattice, id: str, endpoint: OrderedEndpoint, bases: Bases) -> Derived:
     """The number of the category, from 0 for the lowest; NaN where what is sorted is missing."""
-    from equipoise.endpoints.derivation import derive_endpoint
-
-    base = derive_endpoint(lattice, endpoint.of)
+    base = bases[endpoint.of]
     values = _values(base, endpoint.visit)
     category = np.searchsorted(np.asarray(endpoint.from_), values, side="right").astype(np.float64)
     return Derived(
@@ -30,11 +33,9 @@ def derive_ordered(lattice: Lattice, id: str, endpoint: OrderedEndpoint, missed:
     )
 
 
-def derive_hierarchical(
-    lattice: Lattice, id: str, endpoint: HierarchicalEndpoint, missed: str | None = None
-) -> Derived:
+def derive_hierarchical(lattice: Lattice, id: str, endpoint: HierarchicalEndpoint, bases: Bases) -> Derived:
     """What each level comes to, oriented so that larger values, or later times, are better."""
-    rungs = tuple(_rung(lattice, level) for level in endpoint.levels)
+    rungs = tuple(_rung(lattice, level, bases[level.endpoint]) for level in endpoint.levels)
     return Derived(
         endpoint=id,
         kind=endpoint.kind,
@@ -45,10 +46,7 @@ def derive_hierarchical(
     )
 
 
-def _rung(lattice: Lattice, level: HierarchyLevel) -> Rung:
-    from equipoise.endpoints.derivation import derive_endpoint
-
-    base = derive_endpoint(lattice, level.endpoint)
+def _rung(lattice: Lattice, level: HierarchyLevel, base: Derived) -> Rung:
     higher = lattice.protocol.model.endpoints[level.endpoint].better == "higher"
     if base.shape == "time-to-event":
         assert base.time is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from equipoise.endpoints.abstinence import derive_abstinence
-from equipoise.endpoints.composed import derive_hierarchical, derive_ordered
+from equipoise.endpoints.composed import Bases, derive_hierarchical, derive_ordered
 from equipoise.endpoints.coverage import mark_days_without_amount
 from equipoise.endpoints.criteria import derive_criterion, derive_finding
 from equipoise.endpoints.endpoint_values import Derived
@@ -28,6 +28,15 @@ def _derive_pattern(lattice: Lattice, id: str, endpoint: Any, missed: str | None
     return derive_pattern(lattice, id, endpoint, missed)
 
 
+def _of_others(derive: Callable[[Lattice, str, Any, Bases], Derived]) -> Derive:
+    """An endpoint made of others, given these; what is missing there is missing here."""
+
+    def derive_composed(lattice: Lattice, id: str, endpoint: Any, missed: str | None) -> Derived:
+        return derive(lattice, id, endpoint, {name: derive_endpoint(lattice, name) for name in endpoint.made_of})
+
+    return derive_composed
+
+
 # By kind of endpoint (``protocol.language.endpoints.ENDPOINT_KINDS``), how it is derived.
 DERIVE: Mapping[str, Derive] = {
     "abstinence": derive_abstinence,
@@ -44,8 +53,8 @@ DERIVE: Mapping[str, Derive] = {
     "finding": derive_finding,
     "event": derive_event,
     "event-count": derive_event_count,
-    "ordered": derive_ordered,
-    "hierarchical": derive_hierarchical,
+    "ordered": _of_others(derive_ordered),
+    "hierarchical": _of_others(derive_hierarchical),
 }
 
 
