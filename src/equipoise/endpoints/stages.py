@@ -23,6 +23,8 @@ def stage_of_endpoint(protocol: Protocol, id: str) -> int:
     ]
     named = next((estimand.stage for estimand in asking if estimand.stage is not None), None)
     if named is None:
+        for base in model.endpoints[id].made_of:
+            return stage_of_endpoint(protocol, base)
         series = model.schedule.get(str(getattr(model.endpoints[id], "at", None)))
         named = series.stage if series is not None else None
     return stages.index(named) + 1 if named in stages else 1

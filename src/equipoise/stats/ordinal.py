@@ -22,6 +22,7 @@ from equipoise.stats.wald import BoolArray, CodeArray
 
 # At this many units further on a coefficient that is finite has lost likelihood, and one that is not has not.
 _FURTHER, _NOTHING_LOST = 8.0, 1e-5
+_PREDICTOR_DOUBTFUL = 12.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,54 @@ class ProportionalOdds:
     codes: CodeArray
 
 
+@dataclass(frozen=True)
+class _Trials:
+    """The rows of a batch, categories without those that nobody of a trial has, and where its fits begin."""
+
+    y: IntArray
+    x: FloatArray
+    offsets: IntArray
+    n_levels: IntArray
+    begin: FloatArray
+    threads: int | None
+
+    @property
+    def data(self) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+        """The rows as kernels take them."""
+        return self.y, self.x, self.offsets, self.n_levels
+
+    @property
+    def at(self) -> IntArray:
+        """(n_trials,) place of the first coefficient among the parameters."""
+        return np.maximum(self.n_levels - 1, 1)
+
+    def maximise(self, fixed: int, value: FloatArray | None, wanted: BoolArray, start: FloatArray) -> _Maximum:
+        """The maximum of each wanted trial from ``start``, free (-1) or with the first coefficient held at a value."""
+        from equipoise.stats.kernels import ordinal as kernels
+
+        n_trials, size = self.begin.shape
+        theta, variance = start.copy(), np.full((n_trials, size), np.nan)
+        if value is not None:
+            theta[np.arange(n_trials), self.at] = value
+        top, quality = np.full(n_trials, np.nan), np.full((n_trials, kernels.N_QUALITY), np.nan)
+
+        def part(first: int, stop: int) -> None:
+            results = (theta, variance, top, quality)
+            kernels.maximise_ordinal_range(self.data, wanted, fixed, first, stop, results)
+
+        run_over_trials(part, n_trials, threads=self.threads)
+        top[quality[:, kernels.STATUS] != kernels.CONVERGED] = np.nan
+        return _Maximum(theta, variance, top, quality)
+
+
+@dataclass(frozen=True)
+class _Maximum:
+    theta: FloatArray
+    variance: FloatArray
+    log_likelihood: FloatArray
+    quality: FloatArray
+
+
 def fit_proportional_odds(
     y: ArrayLike,
     design: ArrayLike,
@@ -63,109 +112,113 @@ def fit_proportional_odds(
     """
     from equipoise.stats.kernels import ordinal as kernels
 
-    offsets = np.ascontiguousarray(trial_offsets, dtype=np.int64)
-    given = np.asarray(y, dtype=np.float64)
-    x = np.ascontiguousarray(design, dtype=np.float64)
-    n_trials = offsets.shape[0] - 1
-    codes = np.zeros(n_trials, dtype=np.uint32)
-    strange = ~(np.isfinite(given) & (given >= 0) & (given % 1 == 0)) | ~np.isfinite(x).all(axis=1)
-    rows = trial_of_row(offsets)
-    mark(codes, np.unique(rows[strange]), FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
-    compact, n_levels, counts = _categories(np.where(strange, 0.0, given).astype(np.int64), offsets)
-    mark(codes, np.diff(offsets) == 0, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
-    mark(codes, (n_levels < 2) & (np.diff(offsets) > 0), FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE)
-    varies = _varies(np.where(strange, 0.0, x[:, 0]), offsets)
-    mark(codes, ~varies & (np.diff(offsets) > 0), FitCode.ONE_ARM_ONLY | FitCode.NOT_ESTIMABLE)
+    trials, codes = _read(y, design, trial_offsets, threads)
+    n_trials, at, size = codes.shape[0], trials.at, trials.begin.shape[1]
+    every = np.arange(n_trials)
     wanted = (codes & np.uint32(int(FitCode.NOT_ESTIMABLE))) == 0
-    size = int(max(2, n_levels.max(initial=2))) - 1 + x.shape[1]
-    begin = _start(counts, n_levels, size)
-
-    class Run:
-        """Fits of all trials from the same start: free, or with the first coefficient held."""
-
-        def __init__(self, fixed: int, value: FloatArray | None, chosen: BoolArray, from_: FloatArray) -> None:
-            self.theta = from_.copy()
-            if value is not None:
-                self.theta[np.arange(n_trials), np.maximum(n_levels - 1, 1)] = value
-            self.variance = np.full((n_trials, size), np.nan)
-            self.log_likelihood = np.full(n_trials, np.nan)
-            self.quality = np.full((n_trials, kernels.N_QUALITY), np.nan)
-
-            def part(first: int, stop: int) -> None:
-                kernels.maximise_ordinal_range(
-                    compact, x, offsets, n_levels, chosen, fixed, first, stop,
-                    self.theta, self.variance, self.log_likelihood, self.quality,
-                )  # fmt: skip
-
-            run_over_trials(part, n_trials, threads=threads)
-            fine = self.quality[:, kernels.STATUS] == kernels.CONVERGED
-            self.log_likelihood[~fine] = np.nan
-
-    free = Run(-1, None, wanted, begin)
+    free = trials.maximise(-1, None, wanted, trials.begin)
     status = free.quality[:, kernels.STATUS]
     mark(codes, wanted & (status == kernels.SINGULAR), FitCode.RANK_DEFICIENT | FitCode.NOT_ESTIMABLE)
     mark(codes, wanted & (status == kernels.STOPPED), FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
     mark(codes, wanted & (free.quality[:, kernels.DROPPED] > 0), FitCode.NUISANCE_LEFT_OUT)
     wanted = wanted & (status == kernels.CONVERGED)
-    at = np.maximum(n_levels - 1, 1)
-    every = np.arange(n_trials)
     coefficient = np.where(wanted, free.theta[every, at], np.nan)
-    top = free.log_likelihood.copy()
-    doubtful = wanted & (free.quality[:, kernels.PREDICTOR] > 12.0)
-    way = np.sign(coefficient)
+    top = free.log_likelihood
+    doubtful = wanted & (free.quality[:, kernels.PREDICTOR] > _PREDICTOR_DOUBTFUL)
+    apart = np.zeros(n_trials, dtype=np.bool_)
     if doubtful.any():
-        further = Run(0, coefficient + _FURTHER * way, doubtful, free.theta)
+        further = trials.maximise(0, coefficient + _FURTHER * np.sign(coefficient), doubtful, free.theta)
         apart = doubtful & (top - further.log_likelihood < _NOTHING_LOST)
         mark(codes, doubtful & ~apart, FitCode.SEPARATION_QUASI)  # of a covariate: the effect asked about is finite
         mark(codes, apart, FitCode.SEPARATION_COMPLETE)
-    else:
-        apart = np.zeros(n_trials, dtype=np.bool_)
-    none = Run(0, np.zeros(n_trials), wanted, begin)
+    none = trials.maximise(0, np.zeros(n_trials), wanted, trials.begin)
     chi_square = np.where(wanted, np.maximum(2.0 * (top - none.log_likelihood), 0.0), np.nan)
     error = np.where(wanted & ~apart, np.sqrt(free.variance[every, at]), np.nan)
-
-    def profile(value: FloatArray, asked: BoolArray) -> tuple[FloatArray, FloatArray]:
-        held = Run(0, np.where(asked, value, 0.0), asked, np.where(apart[:, None], begin, free.theta))
-        return held.log_likelihood, held.quality[:, kernels.SLOPE]
-
-    z = float(special.ndtri(0.5 + level / 2))
-    first_step = np.where(apart, 2.0, np.where(wanted, z * error, 0.0))
-    first_step = np.where(np.isfinite(first_step), first_step, 0.0)
-    limits = []
-    for side in (-1.0, 1.0):
-        asked = wanted & (~apart | (way == -side))
-        # An infinite coefficient is looked back from: its limit is searched for from no effect on.
-        middle = np.where(wanted & ~apart, coefficient, 0.0)
-        start = SearchStart(middle, ~apart, np.where(asked, side * first_step, 0.0))
-        limit = search_limit(profile, top, z, start)
-        limits.append(np.where(apart & (way == side), side * np.inf, limit))
-        mark(codes, asked & ~np.isfinite(limit), FitCode.LIMIT_NOT_FOUND)
-    chi = np.full(n_trials, np.nan)
-    df = np.zeros(n_trials, dtype=np.int64)
-    tested = wanted & ~doubtful
-
-    def proportionality(first: int, stop: int) -> None:
-        kernels.proportionality_range(x, offsets, compact, n_levels, tested, first, stop, free.theta, chi, df)
-
-    run_over_trials(proportionality, n_trials, threads=threads)
-    places = at[:, None] + np.arange(x.shape[1])
-    thresholds = np.where(np.arange(size - x.shape[1]) < at[:, None], free.theta[:, : size - x.shape[1]], np.nan)
-    others = np.where(wanted[:, None], np.take_along_axis(free.theta, places, axis=1), np.nan)
+    lower, upper = _limits(trials, free, coefficient, error, apart, level)
+    for side, limit in ((-1.0, lower), (1.0, upper)):
+        mark(codes, wanted & np.isnan(limit) & ~(apart & (np.sign(coefficient) == side)), FitCode.LIMIT_NOT_FOUND)
+    score, df = _proportionality(trials, wanted & ~doubtful, free.theta)
+    places = at[:, None] + np.arange(trials.x.shape[1])
+    m = size - trials.x.shape[1]
+    thresholds = np.where((np.arange(m) < at[:, None]) & wanted[:, None], free.theta[:, :m], np.nan)
     return ProportionalOdds(
-        coefficient=np.where(apart, np.copysign(np.inf, way), coefficient),
+        coefficient=np.where(apart, np.copysign(np.inf, coefficient), coefficient),
         standard_error=error,
-        ci_lower=limits[0],
-        ci_upper=limits[1],
+        ci_lower=lower,
+        ci_upper=upper,
         chi_square=chi_square,
         p_value=special.chdtrc(1.0, chi_square),
         log_likelihood=np.where(wanted, top, np.nan),
-        thresholds=np.where(wanted[:, None], thresholds, np.nan),
-        others=others[:, 1:],
+        thresholds=thresholds,
+        others=np.where(wanted[:, None], np.take_along_axis(free.theta, places, axis=1), np.nan)[:, 1:],
         standard_errors=np.where(wanted[:, None], np.sqrt(np.take_along_axis(free.variance, places, axis=1)), np.nan),
-        proportionality=chi,
+        proportionality=score,
         proportionality_df=df,
         codes=codes,
     )
+
+
+def _read(y: ArrayLike, design: ArrayLike, trial_offsets: ArrayLike, threads: int | None) -> tuple[_Trials, CodeArray]:
+    """The batch as the kernels take it, and a code for each trial that cannot be fitted."""
+    offsets = np.ascontiguousarray(trial_offsets, dtype=np.int64)
+    given = np.asarray(y, dtype=np.float64)
+    x = np.ascontiguousarray(design, dtype=np.float64)
+    codes = np.zeros(offsets.shape[0] - 1, dtype=np.uint32)
+    with np.errstate(invalid="ignore"):
+        strange = ~(np.isfinite(given) & (given >= 0) & (given % 1 == 0)) | ~np.isfinite(x).all(axis=1)
+    mark(codes, np.unique(trial_of_row(offsets)[strange]), FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
+    compact, n_levels, counts = _categories(np.where(strange, 0.0, given).astype(np.int64), offsets)
+    there = np.diff(offsets) > 0
+    mark(codes, ~there, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
+    mark(codes, (n_levels < 2) & there, FitCode.CONSTANT_OUTCOME | FitCode.NOT_ESTIMABLE)
+    varies = _varies(np.where(strange, 0.0, x[:, 0]), offsets)
+    mark(codes, ~varies & there, FitCode.ONE_ARM_ONLY | FitCode.NOT_ESTIMABLE)
+    size = int(max(2, n_levels.max(initial=2))) - 1 + x.shape[1]
+    return _Trials(compact, x, offsets, n_levels, _start(counts, n_levels, size), threads), codes
+
+
+def _limits(
+    trials: _Trials,
+    free: _Maximum,
+    coefficient: FloatArray,
+    error: FloatArray,
+    apart: BoolArray,
+    level: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Limits of the profile likelihood; of an infinite coefficient the one that is finite, eq. (PO-4)."""
+    from equipoise.stats.kernels import ordinal as kernels
+
+    start_of = np.where(apart[:, None], trials.begin, free.theta)
+
+    def profile(value: FloatArray, asked: BoolArray) -> tuple[FloatArray, FloatArray]:
+        held = trials.maximise(0, np.where(asked, value, 0.0), asked, start_of)
+        return held.log_likelihood, held.quality[:, kernels.SLOPE]
+
+    z = float(special.ndtri(0.5 + level / 2))
+    first = np.where(apart, 2.0, np.where(np.isfinite(error), z * error, 0.0))
+    # An infinite coefficient is looked back from: its limit is searched for from no effect on.
+    middle = np.where(np.isfinite(error) & ~apart, coefficient, 0.0)
+    out = []
+    for side in (-1.0, 1.0):
+        open_end = apart & (np.sign(coefficient) == side)
+        step = np.where(open_end, 0.0, side * first)
+        limit = search_limit(profile, free.log_likelihood, z, SearchStart(middle, ~apart, step))
+        out.append(np.where(open_end, side * np.inf, limit))
+    return out[0], out[1]
+
+
+def _proportionality(trials: _Trials, wanted: BoolArray, theta: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The score test of one coefficient at every threshold, and its degrees of freedom."""
+    from equipoise.stats.kernels import ordinal as kernels
+
+    n_trials = wanted.shape[0]
+    chi_square, df = np.full(n_trials, np.nan), np.zeros(n_trials, dtype=np.int64)
+
+    def part(first: int, stop: int) -> None:
+        kernels.proportionality_range(trials.data, wanted, first, stop, theta, chi_square, df)
+
+    run_over_trials(part, n_trials, threads=trials.threads)
+    return chi_square, df
 
 
 def _categories(y: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -102,9 +102,8 @@ def compare_pairs(
     wins, losses = np.zeros(n), np.zeros(n)
 
     def part(first: int, stop: int) -> None:
-        pairs.compare_pairs_range(
-            values, events, kinds, margins, sorted_arm, bounds, first, stop, won, lost, wins, losses
-        )
+        data = (values, events, kinds, margins, sorted_arm, bounds)
+        pairs.compare_pairs_range(data, first, stop, (won, lost, wins, losses))
 
     run_over_trials(part, n_trials * n_strata, threads=threads)
     n1 = sum_by_trial(sorted_arm.astype(np.float64), bounds)

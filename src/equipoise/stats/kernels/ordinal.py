@@ -84,19 +84,98 @@ def factor_and_solve(matrix, vector, out, first, d):  # type: ignore[no-untyped-
     return -1
 
 
+@part("float64(int64, float64[::1], float64[::1], int64, float64[::1], float64[:, ::1], float64[::1])")
+def add_participant(c, x, b, m, score, information, extreme):  # type: ignore[no-untyped-def]
+    """Add one participant, of category ``c``, to score and information; the log of the probability of that category.
+
+    ``extreme[0]`` is raised to the largest distance of a predictor from 0.
+    """
+    eta = 0.0
+    p = x.shape[0]
+    for j in range(p):
+        eta += x[j] * b[m + j]
+    high = b[c] - eta if c < m else np.inf
+    low = b[c - 1] - eta if c > 0 else -np.inf
+    if c < m:
+        extreme[0] = max(extreme[0], abs(high))
+    if c > 0:
+        extreme[0] = max(extreme[0], abs(low))
+    if c == 0:
+        share = logistic(high)
+    elif c == m:
+        share = logistic(-low)
+    else:
+        share = between(low, high)
+    upper = logistic(high) if c < m else 1.0
+    lower = logistic(low) if c > 0 else 0.0
+    g = upper * (1.0 - upper) / share if c < m else 0.0
+    h = lower * (1.0 - lower) / share if c > 0 else 0.0
+    # Second derivatives of the log of the share in the two predictors, eq. (PO-3).
+    gg = g * (1.0 - 2.0 * upper) - g * g
+    hh = -h * (1.0 - 2.0 * lower) - h * h
+    gh = g * h
+    if c < m:
+        score[c] += g
+        information[c, c] -= gg
+    if c > 0:
+        score[c - 1] -= h
+        information[c - 1, c - 1] -= hh
+    if 0 < c < m:
+        information[c, c - 1] -= gh
+    both = gg + hh + 2.0 * gh
+    for j in range(p):
+        score[m + j] -= (g - h) * x[j]
+        if c < m:
+            information[m + j, c] += (gg + gh) * x[j]
+        if c > 0:
+            information[m + j, c - 1] += (hh + gh) * x[j]
+        for k in range(j + 1):
+            information[m + j, m + k] -= both * x[j] * x[k]
+    return np.log(share)
+
+
+@part("void(float64[:, ::1], boolean[::1], int64, float64[::1], float64[::1])")
+def diagonal_of_inverse(factor, out, d, column, diagonal):  # type: ignore[no-untyped-def]
+    """The diagonal of the inverse from its Cholesky factor, NaN for the parameters ``out``; ``column`` is scratch."""
+    for q in range(d):
+        diagonal[q] = np.nan
+        if out[q]:
+            continue
+        for j in range(d):
+            column[j] = 1.0 if j == q else 0.0
+        for j in range(d):
+            if out[j]:
+                continue
+            t = column[j]
+            for k in range(j):
+                if not out[k]:
+                    t -= factor[j, k] * column[k]
+            column[j] = t / factor[j, j]
+        s = 0.0
+        for j in range(q, d):
+            if not out[j]:
+                s += column[j] * column[j]
+        diagonal[q] = s
+
+
+DATA = "Tuple((int64[::1], float64[:, ::1], int64[::1], int64[::1]))"
+"""Categories, design, offsets of the trials, and how many categories each has."""
+
+
 @kernel(
-    "void(int64[::1], float64[:, ::1], int64[::1], int64[::1], boolean[::1], int64, int64, int64,"
-    " float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
+    f"void({DATA}, boolean[::1], int64, int64, int64,"
+    " Tuple((float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])))"
 )
-def maximise_ordinal_range(  # type: ignore[no-untyped-def]
-    y, design, offsets, n_levels, wanted, fixed, begin, end, theta, variance, log_lik, quality
-):
+def maximise_ordinal_range(data, wanted, fixed, begin, end, results):  # type: ignore[no-untyped-def]
     """Maximise over ``theta[trial]`` from where it stands, for the ``wanted`` trials of ``begin:end``, eq. (PO-2).
 
-    ``theta`` holds the thresholds of the trial's ``n_levels - 1`` and then the coefficients of ``design``; coefficient
-    ``fixed`` (-1: none) keeps its value. ``variance`` gets the diagonal of the inverse of the observed information.
-    A covariate (any coefficient but the first) that repeats others is left at 0 and counted in DROPPED.
+    ``results`` are ``theta``, ``variance``, log likelihoods and ``quality``. ``theta`` holds the thresholds of the
+    trial's ``n_levels - 1`` and then the coefficients of ``design``; coefficient ``fixed`` (-1: none) keeps its value.
+    ``variance`` gets the diagonal of the inverse of the observed information. A covariate (any coefficient but the
+    first) that repeats others is left at 0 and counted in DROPPED.
     """
+    y, design, offsets, n_levels = data
+    theta, variance, log_lik, quality = results
     p = design.shape[1]
     most = 1
     for trial in range(begin, end):
@@ -105,7 +184,7 @@ def maximise_ordinal_range(  # type: ignore[no-untyped-def]
     information = np.zeros((size, size))
     factor = np.zeros((size, size))
     score, step, start, b = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    column = np.empty(size)
+    extreme, column = np.zeros(1), np.empty(size)
     out = np.zeros(size, dtype=np.bool_)
     for trial in range(begin, end):
         if not wanted[trial]:
@@ -129,53 +208,12 @@ def maximise_ordinal_range(  # type: ignore[no-untyped-def]
                 if 0 < j < m and not b[j] > b[j - 1]:
                     ordered = False
             ll = 0.0 if ordered else -np.inf
-            largest = 0.0
+            extreme[0] = 0.0
             for i in range(offsets[trial], offsets[trial + 1]):
                 if not ordered:
                     break
-                eta = 0.0
-                for j in range(p):
-                    eta += design[i, j] * b[m + j]
-                c = y[i]
-                high = b[c] - eta if c < m else np.inf
-                low = b[c - 1] - eta if c > 0 else -np.inf
-                if c < m:
-                    largest = max(largest, abs(high))
-                if c > 0:
-                    largest = max(largest, abs(low))
-                if c == 0:
-                    share = logistic(high)
-                elif c == m:
-                    share = logistic(-low)
-                else:
-                    share = between(low, high)
-                ll += np.log(share)
-                upper = logistic(high) if c < m else 1.0
-                lower = logistic(low) if c > 0 else 0.0
-                g = upper * (1.0 - upper) / share if c < m else 0.0
-                h = lower * (1.0 - lower) / share if c > 0 else 0.0
-                # Second derivatives of the log of the share in the two predictors, eq. (PO-3).
-                gg = g * (1.0 - 2.0 * upper) - g * g
-                hh = -h * (1.0 - 2.0 * lower) - h * h
-                gh = g * h
-                if c < m:
-                    score[c] += g
-                    information[c, c] -= gg
-                if c > 0:
-                    score[c - 1] -= h
-                    information[c - 1, c - 1] -= hh
-                if 0 < c < m:
-                    information[c, c - 1] -= gh
-                both = gg + hh + 2.0 * gh
-                for j in range(p):
-                    x = design[i, j]
-                    score[m + j] -= (g - h) * x
-                    if c < m:
-                        information[m + j, c] += (gg + gh) * x
-                    if c > 0:
-                        information[m + j, c - 1] += (hh + gh) * x
-                    for k in range(j + 1):
-                        information[m + j, m + k] -= both * x * design[i, k]
+                ll += add_participant(y[i], design[i], b, m, score, information, extreme)
+            largest = extreme[0]
             if not ll >= before - 1e-12 * (1.0 + abs(before)):
                 halvings += 1
                 if halvings > 60:
@@ -215,26 +253,7 @@ def maximise_ordinal_range(  # type: ignore[no-untyped-def]
             if out[j] and j != m + fixed:
                 dropped += 1
         if status == CONVERGED and fixed < 0:
-            for q in range(d):
-                variance[trial, q] = np.nan
-                if out[q]:
-                    continue
-                # The column of the inverse, from the factor that is there.
-                for j in range(d):
-                    column[j] = 1.0 if j == q else 0.0
-                for j in range(d):
-                    if out[j]:
-                        continue
-                    t = column[j]
-                    for k in range(j):
-                        if not out[k]:
-                            t -= factor[j, k] * column[k]
-                    column[j] = t / factor[j, j]
-                s = 0.0
-                for j in range(q, d):
-                    if not out[j]:
-                        s += column[j] * column[j]
-                variance[trial, q] = s
+            diagonal_of_inverse(factor, out, d, column, variance[trial])
         for j in range(d):
             theta[trial, j] = start[j]
         log_lik[trial] = before
@@ -244,12 +263,10 @@ def maximise_ordinal_range(  # type: ignore[no-untyped-def]
         quality[trial, DROPPED] = dropped
 
 
-@kernel(
-    "void(float64[:, ::1], int64[::1], int64[::1], int64[::1], boolean[::1], int64, int64, float64[:, ::1],"
-    " float64[::1], int64[::1])"
-)
-def proportionality_range(design, offsets, y, n_levels, wanted, begin, end, theta, chi_square, df):  # type: ignore[no-untyped-def]
+@kernel(f"void({DATA}, boolean[::1], int64, int64, float64[:, ::1], float64[::1], int64[::1])")
+def proportionality_range(data, wanted, begin, end, theta, chi_square, df):  # type: ignore[no-untyped-def]
     """Score test that the first coefficient is the same at every threshold, expected information, eq. (PO-5)."""
+    y, design, offsets, n_levels = data
     p = design.shape[1]
     for trial in range(begin, end):
         chi_square[trial] = np.nan

@@ -11,18 +11,18 @@ NUMBER, LATER, SOONER = 0, 1, 2
 
 
 @kernel(
-    "void(float64[:, ::1], boolean[:, ::1], int64[::1], float64[::1], boolean[::1], int64[::1], int64, int64,"
-    " int64[:, ::1], int64[:, ::1], float64[::1], float64[::1])"
+    "void(Tuple((float64[:, ::1], boolean[:, ::1], int64[::1], float64[::1], boolean[::1], int64[::1])), int64, int64,"
+    " Tuple((int64[:, ::1], int64[:, ::1], float64[::1], float64[::1])))"
 )
-def compare_pairs_range(  # type: ignore[no-untyped-def]
-    values, events, kinds, margins, experimental, offsets, begin, end, n_won, n_lost, wins, losses
-):
+def compare_pairs_range(data, begin, end, results):  # type: ignore[no-untyped-def]
     """Decide every pair of the groups ``begin:end``, eqs. (WR-1) and (WR-2).
 
-    ``values`` (n, n_levels) numbers or times, NaN where missing; ``events`` whether the time is of an event.
-    ``wins`` and ``losses`` (n,) are the pairs that each participant won and lost; ``n_won`` and ``n_lost`` (n_groups,
-    n_levels) count the experimental side's by the level that decided.
+    ``data`` and ``results`` are unpacked below. ``values`` (n, n_levels) are numbers or times, NaN where missing;
+    ``events`` whether the time is of an event. ``wins`` and ``losses`` (n,) are the pairs that each participant won and
+    lost; ``n_won`` and ``n_lost`` (n_groups, n_levels) count the experimental side's by the level that decided.
     """
+    values, events, kinds, margins, experimental, offsets = data
+    n_won, n_lost, wins, losses = results
     n_levels = values.shape[1]
     for group in range(begin, end):
         for i in range(offsets[group], offsets[group + 1]):
