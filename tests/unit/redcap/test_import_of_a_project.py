@@ -101,6 +101,24 @@ def test_boxes_limits_commas_and_missing_codes(tmp_path: Path) -> None:
     assert ("R339", "n") in values(got, "caution")
 
 
+def test_baseline_values_that_are_none_are_told(tmp_path: Path) -> None:
+    fields = (field("kg", label="Weight"), field("sex", "radio", choices="1, Same | 2, Same | 3, Other"))
+    data = "id,kg,sex\n1,70.5,3\n2,heavy,2\n3,,9\n"
+    got = imported(tmp_path, *fields, data=data, answers={**ALL, "baseline": ["kg", "sex"]})
+    assert got.records is not None
+    people = got.records["participants"]
+    assert people.select("kg", "sex").rows() == [(70.5, "Other"), (None, "2"), (None, None)]
+    told = [(one.field, one.n) for one in got.findings if one.code == "R354" and one.column == "baseline"]
+    assert told == [("kg", 1), ("sex", 1)]
+
+
+def test_the_date_of_a_form_is_one_of_its_own(tmp_path: Path) -> None:
+    fields = (field("came", validation="date_ymd"), field("seen", form="g", validation="date_ymd"))
+    with pytest.raises(RecordsError) as caught:
+        imported(tmp_path, *fields, answers={**ALL, "visit-dates": {"g": "came"}})
+    assert [(problem.code, problem.expected) for problem in caught.value.problems] == [("R330", "seen")]
+
+
 def test_repeats_become_contacts_where_they_have_a_day(tmp_path: Path) -> None:
     fields = (
         field("came", validation="date_ymd"),

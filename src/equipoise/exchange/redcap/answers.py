@@ -266,7 +266,10 @@ class _AnswersReader:
                 self.wrong(("visit-dates", form), f"There is no form {form!r}.", listed(self.project.forms))
                 continue
             found = self.field(name, ("visit-dates", form), is_date=True)
-            if found is not None:
+            if found is not None and self.project.by_name[found].form != form:
+                dates = [one.name for one in self.project.fields_of(form) if one.is_date]
+                self.wrong(("visit-dates", form), f"The field {found} stands in another form.", listed(dates))
+            elif found is not None:
                 out[form] = found
         return out
 

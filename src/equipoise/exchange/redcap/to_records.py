@@ -161,7 +161,12 @@ class RecordsMaker:
             people = people.with_columns(consented=pl.lit(True))
         for id, one, spec in self.skeleton.baseline:
             cells = people.join(self._of_record(one.name), on=RECORD, how="left", maintain_order="left")
-            people = people.with_columns(_baseline(one, spec["type"], cells).alias(id))
+            made = _baseline(one, spec["type"], cells)
+            n = made.null_count() - cells["value"].null_count()
+            if n:
+                why = f"{n} values are no {_NOUNS[spec['type']]}: the baseline variable {id} has none for them."
+                self.findings.append(ImportFinding("values", "R354", one.name, "baseline", "", why, n))
+            people = people.with_columns(made.alias(id))
         return people.rename({RECORD: "participant_id"})
 
     def _allocations(self) -> pl.DataFrame | None:
@@ -303,7 +308,10 @@ def _date(column: str) -> pl.Expr:
     return pl.col(column).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
 
 
-def _baseline(one: RedcapField, type: str, cells: pl.DataFrame) -> pl.Expr | pl.Series:
+_NOUNS = {"number": "number", "yes-no": "yes or no", "category": "code of the field"}
+
+
+def _baseline(one: RedcapField, type: str, cells: pl.DataFrame) -> pl.Series:
     """A baseline variable: numbers, yes or no, or the level of its code."""
     if type == "number":
         return cells.select(typed(one, "value").alias("value"))["value"]
