@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.optimize import lsq_linear
 
 from equipoise.design.free_parameters import EDGE, FreeParameter, with_values
@@ -135,6 +134,8 @@ class Calibrated:
 
 def rise_by_chance(search: Search, replicates: int) -> float:
     """(CA-5): the 95% point of the distance between two runs of one set that differ by chance alone."""
+    from scipy import stats  # takes a second to load
+
     aimed = int(search.weights.sum())
     return float(stats.chi2.ppf(0.95, aimed)) / replicates
 
@@ -207,6 +208,8 @@ class _Run:
 
     def _starts(self) -> list[Floats]:
         """The middle of all ranges and quasi-random sets around it (Sobol points, scrambled by the seed)."""
+        from scipy import stats  # takes a second to load
+
         p = len(self.search.free)
         n = self.search.starts
         draws = stats.qmc.Sobol(p, scramble=True, rng=np.random.default_rng([self.search.seed, 7]))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from equipoise.endpoints.endpoint_values import Derived, Tally
 from equipoise.endpoints.lattice import Lattice, Participants
@@ -189,6 +189,8 @@ class SimpleLattice(Lattice):
 
         Given a participant's own rate events come evenly over the days, so that who is lost early has fewer.
         """
+        from scipy import stats  # takes a second to load
+
         planned: Any = self.protocol.model.endpoints[endpoint.id]
         u = special.ndtr(self._sign(endpoint) * self._propensity(endpoint))
         exposure = np.clip(np.floor(self.lost() * endpoint.until), 0.0, endpoint.until)
@@ -304,6 +306,7 @@ class SimpleLattice(Lattice):
         )
 
     def _draw_time(self, endpoint: SimpleEndpoint, missed: str | None, floor: float | None) -> Derived:
+
         planned: Any = self.protocol.model.endpoints[endpoint.id]
         u = special.ndtr(self._sign(endpoint) * self._propensity(endpoint))
         exact = endpoint.scale[self.arm_number] * (-np.log(np.clip(1.0 - u, 1e-300, 1.0))) ** (1.0 / endpoint.shape)
@@ -343,6 +346,8 @@ def beta_binomial(m: int, mean: float, sd: float) -> Floats:
     Between the binomial (``sd`` at its least) and all or nothing: the correlation of two days of one participant is
     ``(sd^2 / (m p q) - 1) / (m - 1)``.
     """
+    from scipy import stats  # takes a second to load
+
     p = mean / m
     icc = max(0.0, (sd * sd / (m * p * (1 - p)) - 1.0) / max(1, m - 1))
     if icc < 1e-9:

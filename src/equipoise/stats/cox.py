@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kernels import cox as kernels
+from equipoise.stats.kernels.cox_exact import maximise_exact_range
+from equipoise.stats.kernels.cox_residuals import Residuals, residual_range
 from equipoise.stats.kernels.linear_algebra import find_aliased_columns
 from equipoise.stats.kernels.separation import find_recession, undetermined_columns
 from equipoise.stats.kernels.sorting import arrange_rows
@@ -88,6 +90,10 @@ class SurvivalInput:
     def n_trials(self) -> int:
         """Number of trials in the batch."""
         return int(self.offsets.shape[0]) - 1
+
+    def rows(self, wanted: BoolArray) -> kernels.SurvivalRows:
+        """What kernels read, of the ``wanted`` trials."""
+        return kernels.SurvivalRows(self.time, self.event, self.stratum, self.design, self.offsets, wanted)
 
 
 @dataclass(frozen=True)
@@ -188,17 +194,13 @@ def fit_cox(
     wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
 
     def maximise(which: BoolArray) -> None:
-        rows = (data.time, data.event, data.stratum, data.design, data.offsets, which)
-        if ties == "exact":
-            # Rare, so compiled when first asked for.
-            from equipoise.stats.kernels.cox_exact import maximise_exact_range
+        rows, found = data.rows(which), kernels.CoxMaxima(beta, covariance, quality)
 
-            def run(begin: int, end: int) -> None:
-                maximise_exact_range(*rows, begin, end, beta, covariance, quality)
-        else:
-
-            def run(begin: int, end: int) -> None:
-                kernels.maximise_range(*rows, METHODS[ties], begin, end, beta, covariance, quality)
+        def run(begin: int, end: int) -> None:
+            if ties == "exact":
+                maximise_exact_range(rows, found, begin, end)
+            else:
+                kernels.maximise_range(rows, METHODS[ties], found, begin, end)
 
         run_over_trials(run, n, threads=threads)
 
@@ -378,28 +380,8 @@ def residuals_of(
     score_rows = np.zeros((data.time.shape[0], p))
     schoenfeld = np.zeros((data.time.shape[0], p))
     moments = np.zeros((n, 3, p, p))
-    from equipoise.stats.kernels.cox_residuals import residual_range
-
-    run_over_trials(
-        lambda begin, end: residual_range(
-            data.time,
-            data.event,
-            data.stratum,
-            data.design,
-            data.offsets,
-            wanted,
-            METHODS[ties],
-            beta,
-            transform,
-            begin,
-            end,
-            score_rows,
-            schoenfeld,
-            moments,
-        ),
-        n,
-        threads=threads,
-    )
+    rows, out = data.rows(wanted), Residuals(beta, transform, score_rows, schoenfeld, moments)
+    run_over_trials(lambda begin, end: residual_range(rows, METHODS[ties], out, begin, end), n, threads=threads)
     missing = ~wanted[trial_of_row(data.offsets)]
     score_rows[missing] = np.nan
     schoenfeld[missing | (data.event == 0.0)] = np.nan

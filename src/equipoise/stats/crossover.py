@@ -16,7 +16,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
-from scipy.stats import rankdata
 
 from equipoise.stats.codes import FitCode, mark
 from equipoise.stats.exact import fisher_exact
@@ -480,6 +479,8 @@ def koch(difference: ArrayLike, is_first: ArrayLike, offsets: ArrayLike) -> Rank
 
     Source: Koch (1972) Biometrics 28:577.
     """
+    from scipy.stats import rankdata  # takes a second to load
+
     values, first = np.asarray(difference, dtype=np.float64), np.asarray(is_first, dtype=np.bool_)
     bounds = np.asarray(offsets, dtype=np.int64)
     n_trials = bounds.shape[0] - 1

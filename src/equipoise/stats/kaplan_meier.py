@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kernels.sorting import arrange_rows, order_by_time
-from equipoise.stats.kernels.survival_curve import curve_range
+from equipoise.stats.kernels.survival_curve import CurveTables, GroupedRows, curve_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
 from equipoise.stats.wald import CodeArray, as_integers, as_offsets, as_vector, normal_quantile
 
@@ -146,10 +146,9 @@ def fit_kaplan_meier(
     table = np.full((n, 6), np.nan)
     medians = np.full((n_trials, n_groups, 3), np.nan)
     quantile = normal_quantile(level)
+    grouped, curves = GroupedRows(rows.time, rows.event, gs, bounds), CurveTables(start, length, table, medians)
     run_over_trials(
-        lambda begin, end: curve_range(
-            rows.time, rows.event, gs, bounds, n_groups, begin, end, start, length, quantile, table, medians
-        ),
+        lambda begin, end: curve_range(grouped, quantile, curves, begin, end),
         n_trials,
         threads=threads,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode
+from equipoise.stats.kernels.linear_mixed import LinearMixedFound, Repeated, fit_range
 from equipoise.stats.logistic_mixed import require_packed
 from equipoise.stats.nothing_within import fit_limit
 from equipoise.stats.nuisance import refit_without_nuisance, tell_apart
@@ -107,8 +108,6 @@ def fit_linear_mixed(
     Source: Bates et al. (2015), J Stat Softw 67(1), eq. (39) and (41), profiled likelihood; Giesbrecht and Burns
     (1985), Biometrics 41:477-486, and Kuznetsova et al. (2017), J Stat Softw 82(13), degrees of freedom.
     """
-    from equipoise.stats.kernels.linear_mixed import fit_range
-
     outcome, given, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
     standardised = standardise(given, rows[trials], threads=threads)
     matrix = standardised.design
@@ -117,66 +116,36 @@ def fit_linear_mixed(
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
     n, p = trials.shape[0] - 1, matrix.shape[1]
     k = 2 if slope is None else 4
-    coefficients, df = np.full((n, p), np.nan), np.full((n, p), np.nan)
-    covariance = np.full((n, p, p), np.nan)
-    parameter_covariance = np.full((n, k, k), np.nan)
-    jacobian = np.full((n, k, p, p), np.nan)
-    sd = np.full((n, 4), np.nan)
-    log_likelihood, gradient_norm, condition = (np.full(n, np.nan) for _ in range(3))
-    iterations = np.zeros(n, dtype=np.int64)
-    codes = np.zeros(n, dtype=np.uint32)
-    aliased = np.zeros((n, p), dtype=np.bool_)
-
-    def kernel(first: int, stop: int) -> None:
-        fit_range(
-            first,
-            stop,
-            outcome,
-            matrix,
-            slopes,
-            slope is not None,
-            reml,
-            rows,
-            trials,
-            coefficients,
-            covariance,
-            df,
-            parameter_covariance,
-            jacobian,
-            sd,
-            log_likelihood,
-            gradient_norm,
-            iterations,
-            condition,
-            codes,
-            aliased,
-        )
-
-    run_over_trials(kernel, n, threads=threads)
-    standardised.outwards(coefficients, covariance)
+    packed, found = Repeated(outcome, matrix, slopes, rows, trials), _room(n, p, k)
+    run_over_trials(
+        lambda first, stop: fit_range(packed, slope is not None, reml, found, first, stop), n, threads=threads
+    )
+    standardised.outwards(found.coefficients, found.covariance)
     for change in range(k):
-        standardised.outwards(np.zeros((n, p)), jacobian[:, change])
+        standardised.outwards(np.zeros((n, p)), found.jacobian[:, change])
     moved = standardised.trials
-    df[moved] = _satterthwaite(df[moved], covariance[moved], jacobian[moved], parameter_covariance[moved])
+    found.df[moved] = _satterthwaite(
+        found.df[moved], found.covariance[moved], found.jacobian[moved], found.parameter_covariance[moved]
+    )
     if reml:
-        log_likelihood[moved] -= np.log(standardised.scale).sum(axis=1)
+        found.log_likelihood[moved] -= np.log(standardised.scale).sum(axis=1)
     fits = LinearMixedFits(
-        coefficients=coefficients,
-        covariance=covariance,
-        df=df,
-        sd_intercept=sd[:, 0].copy(),
-        sd_slope=sd[:, 1].copy(),
-        corr=sd[:, 2].copy(),
-        sd_residual=sd[:, 3].copy(),
-        log_likelihood=log_likelihood,
-        gradient_norm=gradient_norm,
-        iterations=iterations,
-        condition=condition,
-        codes=codes,
-        aliased=aliased,
+        coefficients=found.coefficients,
+        covariance=found.covariance,
+        df=found.df,
+        sd_intercept=found.sd[:, 0].copy(),
+        sd_slope=found.sd[:, 1].copy(),
+        corr=found.sd[:, 2].copy(),
+        sd_residual=found.sd[:, 3].copy(),
+        log_likelihood=found.log_likelihood,
+        gradient_norm=found.gradient_norm,
+        iterations=found.iterations,
+        condition=found.condition,
+        codes=found.codes,
+        aliased=found.aliased,
         kept=np.ones((n, p), dtype=np.bool_),
-        variance_parameter_covariance=parameter_covariance,
-        covariance_jacobian=jacobian,
+        variance_parameter_covariance=found.parameter_covariance,
+        covariance_jacobian=found.jacobian,
         reml=reml,
     )
     refit_without_nuisance(
@@ -193,6 +162,24 @@ def fit_linear_mixed(
     _without_error(fits, outcome, given, rows, trials)
     _without_residual(fits, outcome, given, rows, trials)
     return fits
+
+
+def _room(n: int, p: int, k: int) -> LinearMixedFound:
+    """Outputs of ``n`` trials with ``p`` columns and ``k`` variance parameters: NaN, no code."""
+    return LinearMixedFound(
+        coefficients=np.full((n, p), np.nan),
+        covariance=np.full((n, p, p), np.nan),
+        df=np.full((n, p), np.nan),
+        parameter_covariance=np.full((n, k, k), np.nan),
+        jacobian=np.full((n, k, p, p), np.nan),
+        sd=np.full((n, 4), np.nan),
+        log_likelihood=np.full(n, np.nan),
+        gradient_norm=np.full(n, np.nan),
+        iterations=np.zeros(n, dtype=np.int64),
+        condition=np.full(n, np.nan),
+        codes=np.zeros(n, dtype=np.uint32),
+        aliased=np.zeros((n, p), dtype=np.bool_),
+    )
 
 
 def _without_residual(

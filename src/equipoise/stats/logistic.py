@@ -190,23 +190,11 @@ class BinomialInput:
         """Run the kernel over the wanted trials from ``beta`` (changed in place); returns log likelihoods."""
         log_lik = np.full(self.n_trials, np.nan)
         target = np.empty((0, 0, 0)) if covariance is None else covariance
+        rows = kernels.BinomialRows(self.y, self.design, self.weights, self.offsets, wanted)
+        found = kernels.BinomialMaxima(beta, target, log_lik, quality)
 
         def run(begin: int, end: int) -> None:
-            kernels.maximise_range(
-                self.y,
-                self.design,
-                self.weights,
-                self.offsets,
-                wanted,
-                fixed,
-                int(penalised),
-                begin,
-                end,
-                beta,
-                target,
-                log_lik,
-                quality,
-            )
+            kernels.maximise_range(rows, fixed, penalised, found, begin, end)
 
         run_over_trials(run, self.n_trials, threads=threads)
         return log_lik

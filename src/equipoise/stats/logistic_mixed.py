@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode
+from equipoise.stats.kernels.quadrature import Rule
+from equipoise.stats.kernels.quadrature_batch import LogisticMixedFound, RepeatedBinary, fit_range
 from equipoise.stats.nuisance import refit_without_nuisance
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 from equipoise.stats.standardise import Standardised, standardise
@@ -135,8 +137,6 @@ def fit_logistic_mixed(
     Source: Pinheiro and Bates (1995), J Comput Graph Stat 4:12-35, eq. (2.12); gradient and Hessian are of the
     quadrature itself, movement of the nodes included: eq. (QUAD-7), (QUAD-8) in ``docs/methods/logistic_mixed.md``.
     """
-    from equipoise.stats.kernels.quadrature_batch import fit_range
-
     outcome, given, rows, trials = require_packed(y, design, participant_offsets, trial_offsets)
     standardised = standardise(given, rows[trials], threads=threads)
     matrix = standardised.design
@@ -145,51 +145,20 @@ def fit_logistic_mixed(
         raise ValueError(f"the design has {p} columns; at most {MAX_COLUMNS} are allowed")
 
     def run(n_nodes: int, start: FloatArray) -> LogisticMixedFits:
-        z, log_weights = gauss_hermite(n_nodes)
-        coarse, coarse_weights = gauss_hermite(COARSE_NODES if n_nodes > COARSE_NODES else n_nodes)
-        coefficients = np.full((n, p), np.nan)
-        joint = np.full((n, p + 1, p + 1), np.nan)
-        log_likelihood, sd, gradient_norm, condition = (np.full(n, np.nan) for _ in range(4))
-        iterations = np.zeros(n, dtype=np.int64)
-        codes = np.zeros(n, dtype=np.uint32)
-        aliased = np.zeros((n, p), dtype=np.bool_)
-
-        def kernel(first: int, stop: int) -> None:
-            fit_range(
-                first,
-                stop,
-                outcome,
-                matrix,
-                rows,
-                trials,
-                z,
-                log_weights,
-                coefficients,
-                joint,
-                log_likelihood,
-                sd,
-                gradient_norm,
-                iterations,
-                condition,
-                codes,
-                aliased,
-                start,
-                coarse,
-                coarse_weights,
-            )
-
-        run_over_trials(kernel, n, threads=threads)
+        rule, coarse = Rule(*gauss_hermite(n_nodes)), Rule(*gauss_hermite(min(n_nodes, COARSE_NODES)))
+        packed, found = RepeatedBinary(outcome, matrix, rows, trials, start), _room(n, p)
+        run_over_trials(lambda first, stop: fit_range(packed, rule, coarse, found, first, stop), n, threads=threads)
         return LogisticMixedFits(
-            coefficients=coefficients,
-            covariance=np.ascontiguousarray(joint[:, :p, :p]),
-            joint_covariance=joint,
-            log_likelihood=log_likelihood,
-            sd_intercept=sd,
-            gradient_norm=gradient_norm,
-            iterations=iterations,
-            condition=condition,
-            codes=codes,
-            aliased=aliased,
+            coefficients=found.coefficients,
+            covariance=np.ascontiguousarray(found.covariance[:, :p, :p]),
+            joint_covariance=found.covariance,
+            log_likelihood=found.log_likelihood,
+            sd_intercept=found.sd,
+            gradient_norm=found.gradient_norm,
+            iterations=found.iterations,
+            condition=found.condition,
+            codes=found.codes,
+            aliased=found.aliased,
             kept=np.ones((n, p), dtype=np.bool_),
             nodes=n_nodes,
         )
@@ -216,6 +185,21 @@ def fit_logistic_mixed(
         ),
     )
     return fits
+
+
+def _room(n: int, p: int) -> LogisticMixedFound:
+    """Outputs of ``n`` trials with ``p`` columns: NaN, no code."""
+    return LogisticMixedFound(
+        coefficients=np.full((n, p), np.nan),
+        covariance=np.full((n, p + 1, p + 1), np.nan),
+        log_likelihood=np.full(n, np.nan),
+        sd=np.full(n, np.nan),
+        gradient_norm=np.full(n, np.nan),
+        iterations=np.zeros(n, dtype=np.int64),
+        condition=np.full(n, np.nan),
+        codes=np.zeros(n, dtype=np.uint32),
+        aliased=np.zeros((n, p), dtype=np.bool_),
+    )
 
 
 def _with_change_on_doubling(

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode, mark
+from equipoise.stats.kernels.laplace_slope import RandomSlopes, RandomSlopesFound, fit_range
 from equipoise.stats.logistic_mixed import fit_logistic_mixed, require_packed
 from equipoise.stats.nuisance import refit_without_nuisance
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
@@ -118,8 +119,6 @@ def fit_logistic_mixed_slope(
     slopes = np.require(slope, np.float64, ["C", "W"])
     if slopes.shape != outcome.shape:
         raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
-    from equipoise.stats.kernels.laplace_slope import fit_range
-
     # The model with a random intercept alone: what is wrong with the data, where to begin, a value to rise above.
     smaller = fit_logistic_mixed(outcome, matrix, rows, trials, nodes=1, threads=threads, column=None)
     n = trials.shape[0] - 1
@@ -128,48 +127,33 @@ def fit_logistic_mixed_slope(
     codes[broken] = np.uint32(FitCode.NON_FINITE_INPUT | FitCode.NOT_ESTIMABLE)
     mark(codes, too_few & ~broken & ((codes & FitCode.NOT_ESTIMABLE) == 0), FitCode.TOO_FEW_VISITS)
     mark(codes, (codes & FitCode.TOO_FEW_VISITS) != 0, FitCode.NOT_ESTIMABLE)
-    coefficients, covariance = smaller.coefficients.copy(), smaller.covariance.copy()
-    log_likelihood, condition = smaller.log_likelihood.copy(), smaller.condition.copy()
-    gradient_norm, iterations = smaller.gradient_norm.copy(), smaller.iterations.copy()
-    sd = np.full((n, 3), np.nan)
-
-    def kernel(first: int, stop: int) -> None:
-        fit_range(
-            first,
-            stop,
-            outcome,
-            matrix,
-            slopes,
-            rows,
-            trials,
-            smaller.coefficients,
-            smaller.sd_intercept,
-            smaller.log_likelihood,
-            coefficients,
-            covariance,
-            sd,
-            log_likelihood,
-            gradient_norm,
-            iterations,
-            condition,
-            codes,
-        )
-
-    run_over_trials(kernel, n, threads=threads)
+    start = (smaller.coefficients, smaller.sd_intercept, smaller.log_likelihood)
+    packed = RandomSlopes(outcome, matrix, slopes, rows, trials, *start)
+    found = RandomSlopesFound(
+        coefficients=smaller.coefficients.copy(),
+        covariance=smaller.covariance.copy(),
+        sd=np.full((n, 3), np.nan),
+        log_likelihood=smaller.log_likelihood.copy(),
+        gradient_norm=smaller.gradient_norm.copy(),
+        iterations=smaller.iterations.copy(),
+        condition=smaller.condition.copy(),
+        codes=codes,
+    )
+    run_over_trials(lambda first, stop: fit_range(packed, found, first, stop), n, threads=threads)
     failed = (codes & FitCode.NOT_ESTIMABLE) != 0
-    for array in (coefficients, covariance, sd, log_likelihood, condition):
+    for array in (found.coefficients, found.covariance, found.sd, found.log_likelihood, found.condition):
         array[failed] = np.nan
-    standardised.outwards(coefficients, covariance)
+    standardised.outwards(found.coefficients, found.covariance)
     fits = LogisticMixedSlopeFits(
-        coefficients=coefficients,
-        covariance=covariance,
-        sd_intercept=sd[:, 0].copy(),
-        sd_slope=sd[:, 1].copy(),
-        corr=sd[:, 2].copy(),
-        log_likelihood=log_likelihood,
-        gradient_norm=gradient_norm,
-        iterations=iterations,
-        condition=condition,
+        coefficients=found.coefficients,
+        covariance=found.covariance,
+        sd_intercept=found.sd[:, 0].copy(),
+        sd_slope=found.sd[:, 1].copy(),
+        corr=found.sd[:, 2].copy(),
+        log_likelihood=found.log_likelihood,
+        gradient_norm=found.gradient_norm,
+        iterations=found.iterations,
+        condition=found.condition,
         codes=codes,
         kept=np.ones_like(smaller.aliased),
         aliased=smaller.aliased,

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.kaplan_meier import as_groups
 from equipoise.stats.kernels.sorting import arrange_rows
-from equipoise.stats.kernels.survival_curve import log_rank_range
+from equipoise.stats.kernels.survival_curve import GroupedRows, LogRankSums, log_rank_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, trial_of_row
 from equipoise.stats.wald import BoolArray, CodeArray, as_integers, as_offsets, as_vector, chi_square_p
 
@@ -76,10 +76,9 @@ def log_rank(
     observed = np.zeros((n_trials, n_groups))
     expected = np.zeros((n_trials, n_groups))
     variance = np.zeros((n_trials, n_groups, n_groups))
+    grouped, sums = GroupedRows(rows.time, rows.event, gs, bounds), LogRankSums(observed, expected, variance)
     run_over_trials(
-        lambda begin, end: log_rank_range(
-            rows.time, rows.event, gs, rows.stratum, bounds, n_groups, rho, begin, end, observed, expected, variance
-        ),
+        lambda begin, end: log_rank_range(grouped, rows.stratum, rho, sums, begin, end),
         n_trials,
         threads=threads,
     )

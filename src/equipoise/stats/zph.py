@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from equipoise.stats.codes import FitCode, has, mark
 from equipoise.stats.cox import CoxFits, SurvivalInput, Ties, fit_cox, residuals_of
 from equipoise.stats.kernels.sorting import order_by_time
-from equipoise.stats.kernels.survival_curve import curve_range
+from equipoise.stats.kernels.survival_curve import CurveTables, GroupedRows, curve_range
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials, sum_by_trial, trial_of_row
 from equipoise.stats.wald import CodeArray, chi_square_p
 
@@ -145,10 +145,9 @@ def one_minus_survival_before(data: SurvivalInput, *, threads: int | None) -> Fl
     medians = np.empty((data.n_trials, 1, 3))
     start = data.offsets[:-1].copy()
     time, event = data.time[order], data.event[order]
+    rows, curves = GroupedRows(time, event, zero, data.offsets), CurveTables(start, length, table, medians)
     run_over_trials(
-        lambda begin, end: curve_range(
-            time, event, zero, data.offsets, 1, begin, end, start, length, 0.0, table, medians
-        ),
+        lambda begin, end: curve_range(rows, 0.0, curves, begin, end),
         data.n_trials,
         threads=threads,
     )

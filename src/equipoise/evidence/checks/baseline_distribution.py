@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from equipoise.evidence.checks.effects import Table, tables_of
 from equipoise.evidence.checks.scores import t_test_range
@@ -74,6 +74,8 @@ def p_range(row: PublishedResult) -> Range | None:
 
 def middle_p(table: Table) -> float | None:
     """Two-sided p of Fisher's test, what is as likely as the table counted half (mean one half); None: no variation."""
+    from scipy import stats  # takes a second to load
+
     a, n1, c, n0 = table
     t = a + c
     if t == 0 or t == n1 + n0:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from equipoise.evidence.checks.intervals import on_analysis_scale
 from equipoise.evidence.checks.proportions import fitting_counts
@@ -234,6 +234,8 @@ def _check_p(result: PublishedResult, tables: Sequence[Table]) -> list[Finding]:
 
 def p_values_of_table(table: Table, test: str = "") -> list[float]:
     """Two-sided p of one table by Fisher, Pearson, Yates and Wald; only by ``test`` where it is named."""
+    from scipy import stats  # takes a second to load
+
     a, n1, c, n0 = table
     cells = np.array([[a, n1 - a], [c, n0 - c]])
     if (cells.sum(axis=0) == 0).any():

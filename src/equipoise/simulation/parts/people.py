@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import instance_of, uniforms
@@ -86,6 +86,7 @@ def parent_of(mean: float, sd: float, low: float, high: float) -> tuple[float, f
     """Mean and SD of the normal that has this mean and SD once it is cut to ``low`` to ``high``."""
     if sd <= 0 or (np.isinf(low) and np.isinf(high)):
         return mean, max(sd, 1e-9)
+    from scipy import optimize, stats  # take a second to load
 
     def gap(x: NDArray[np.float64]) -> list[float]:
         centre, spread = x[0], np.exp(x[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from equipoise.stats.kernels.binary_imputation_rows import (
@@ -10,13 +12,26 @@ from equipoise.stats.kernels.binary_imputation_rows import (
     NEARBY,
     NOT_DUE,
     PENALISED,
+    FirstFits,
+    ModelRows,
+    People,
     add_rows,
     fit_rows,
     gather_rows,
     renew_rows,
 )
-from equipoise.stats.kernels.compile import kernel, part
-from equipoise.stats.kernels.philox import fill_normals, uniform_at
+from equipoise.stats.kernels.compile import (
+    Blocks,
+    IntegerMatrix,
+    Integers,
+    LetterCube,
+    Letters,
+    Matrix,
+    Vector,
+    kernel,
+    part,
+)
+from equipoise.stats.kernels.philox import Stream, fill_normals, uniform_at
 from equipoise.stats.kernels.vector_math import exponential
 
 # Words of the addresses: a purpose and the number of the sweep.
@@ -32,13 +47,49 @@ _CERTAIN = 1e60
 _HUGE = 1e120
 
 
-@part("void(float64[:, ::1], int64, boolean, int64, float64[::1], float64[::1], float64[:, ::1])")
-def weigh_history(beta, n_visits, pooled, q, step, slope, shares):  # type: ignore[no-untyped-def]
-    """What each model's odds are multiplied by after a result that was use, and by shares of earlier results.
+class Chances(NamedTuple):
+    """What the odds of a cell are made of: coefficients, and factors for the results before it."""
 
-    ``step`` (n_models,) the first; ``slope`` (n_models,) the coefficient of the share; ``shares[n, k]`` the second for
-    ``k`` of ``n`` results, where there is a table.
-    """
+    beta: Matrix  # (n_models, columns)
+    step: Vector  # (n_models,) after a result that was use
+    slope: Vector  # (n_models,) the coefficient of the share of earlier results
+    shares: Matrix  # [n, k] the factor for k of n results, where there is a table
+    odds: Vector  # (V,) room
+
+
+class BinaryTrials(NamedTuple):
+    """Packed trials whose results are imputed."""
+
+    cells: Letters  # (n, V)
+    z: Matrix  # (n, q)
+    offsets: Integers
+    delta: Vector  # (n,) added to the log odds of imputed cells in the last sweep only
+
+
+class BinaryPlan(NamedTuple):
+    """How the sets are made."""
+
+    n_sets: int
+    first: int  # number of the first set, for its random numbers
+    seed: np.uint64
+    replicates: Integers  # (trials,)
+    n_sweeps: Integers  # (trials,)
+    pooled: bool
+
+
+class BinarySets(NamedTuple):
+    """Outputs."""
+
+    cells: LetterCube  # (n_sets, n, V)
+    n_penalised: IntegerMatrix  # (trials, n_sets) fits held by the prior
+    drawn: Blocks  # (trials, n_sets, n_models, columns) the last coefficients
+
+
+@part("void(People, Chances)", People, Chances)
+def weigh_history(people, chances):  # type: ignore[no-untyped-def]
+    """Fill the factors of ``chances`` from its coefficients."""
+    beta, step, slope, shares, _ = chances
+    n_visits, q, pooled = people.cells.shape[1], people.z.shape[1], people.pooled
     at = q + 1 if pooled else q
     n_models = step.shape[0]
     for model in range(n_models):
@@ -49,34 +100,16 @@ def weigh_history(beta, n_visits, pooled, q, step, slope, shares):  # type: igno
             shares[n, k] = exponential(slope[0] * (k / n)) if n > 0 else 1.0
 
 
-@part(
-    "void(int8[:, ::1], int8[:, ::1], float64[:, ::1], int64[::1], int64[::1], boolean, float64[:, ::1], float64[::1],"
-    " int64, boolean, uint64, uint64, uint64, uint64, float64[::1], float64[::1], float64[::1], float64[:, ::1])"
-)
-def draw_cells(  # type: ignore[no-untyped-def]
-    cells,
-    state,
-    z,
-    last,
-    first_gap,
-    pooled,
-    beta,
-    delta,
-    start,
-    final,
-    seed,
-    replicate,
-    imputation,
-    word,
-    odds,
-    step,
-    slope,
-    shares,
-):
+@part("void(People, int8[:, ::1], Chances, float64[::1], boolean, Stream)", People, Chances, Stream)
+def draw_cells(people, state, chances, delta, final, stream):  # type: ignore[no-untyped-def]
     """Draw the missing cells of every participant: those between results seen, and at the end what follows the last.
 
     One loop without calls that take arrays: passing an array costs as much as several of its cells.
     """
+    cells, z, last, first_gap, pooled = people
+    beta, step, slope, shares, odds = chances
+    seed, replicate, imputation, sweep = stream
+    word = np.uint64(PURPOSE_CELL << 16) | sweep
     n_visits = cells.shape[1]
     q = z.shape[1]
     has_table = shares.shape[0] > 0
@@ -98,7 +131,7 @@ def draw_cells(  # type: ignore[no-untyped-def]
             odds[v] = eta
         for v in range(begin, stop):
             odds[v] = exponential(odds[v])
-        shift = exponential(delta[start + i]) if final else 1.0
+        shift = exponential(delta[i]) if final else 1.0
         previous, total, n = 0, 0, 0
         for v in range(stop):
             result = int(state[i, v])
@@ -152,12 +185,10 @@ def draw_cells(  # type: ignore[no-untyped-def]
             n += 1
 
 
-@part("void(int8[:, ::1], int8[:, ::1], int64[::1], int64[::1])")
-def fill_first(cells, filled, last, first_gap):  # type: ignore[no-untyped-def]
-    """A start for the chain: the result before a gap, after it where there is none. Notes the last visit seen (or -1).
-
-    ``first_gap`` gets the first visit missed that was followed by one seen, or the number of visits.
-    """
+@part("void(People, int8[:, ::1])", People)
+def fill_first(people, filled):  # type: ignore[no-untyped-def]
+    """A start for the chain: the result before a gap, after it where there is none. Notes where gaps begin and end."""
+    cells, last, first_gap = people.cells, people.last, people.first_gap
     n_visits = cells.shape[1]
     for i in range(cells.shape[0]):
         last[i], first_gap[i] = -1, n_visits
@@ -178,37 +209,26 @@ def fill_first(cells, filled, last, first_gap):  # type: ignore[no-untyped-def]
                     first_gap[i] = v
 
 
-@part(
-    "int64(float64[:, ::1], float64[::1], float64[::1], int64[:, ::1], int64, float64[:, ::1], int64[::1],"
-    " float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[::1], float64[:, ::1],"
-    " float64[::1], uint64, uint64, uint64, uint64, float64[:, ::1])"
-)
-def draw_coefficients(  # type: ignore[no-untyped-def]
-    x,
-    count,
-    events,
-    bounds,
-    stage,
-    work,
-    failed,
-    base_mode,
-    base_factor,
-    fixed_score,
-    fixed_information,
-    mode,
-    factor,
-    noise,
-    seed,
-    replicate,
-    imputation,
-    sweep,
-    beta,
-):
+class Room(NamedTuple):
+    """Scratch of :func:`draw_coefficients`."""
+
+    work: Matrix
+    mode: Vector
+    factor: Matrix
+    noise: Vector
+
+
+@part("int64(ModelRows, int64, FirstFits, Stream, Room, float64[:, ::1])", ModelRows, FirstFits, Stream, Room)
+def draw_coefficients(rows, stage, firsts, stream, room, beta):  # type: ignore[no-untyped-def]
     """Draw the coefficients of each model around its maximum, eq. (MI-3); returns how many the prior had to hold.
 
     Stages: PREPARE fits the models to the first fill, keeps their maxima and what the rows that never change give
     there, and draws nothing; FIRST draws around these maxima; LATER around those of the rows as they are now.
     """
+    bounds = rows.bounds
+    base_mode, base_factor, fixed_score, fixed_information, failed = firsts
+    seed, replicate, imputation, sweep = stream
+    work, mode, factor, noise = room
     n_held = 0
     for model in range(bounds.shape[0]):
         a, b, c, p = bounds[model, 0], bounds[model, 1], bounds[model, 2], bounds[model, 3]
@@ -223,22 +243,7 @@ def draw_coefficients(  # type: ignore[no-untyped-def]
             while how <= PENALISED:
                 status = 1
                 if how == PENALISED or a < c:
-                    status = fit_rows(
-                        x,
-                        count,
-                        events,
-                        a,
-                        b,
-                        c,
-                        p,
-                        how,
-                        base_mode[model],
-                        fixed_score[model],
-                        fixed_information[model],
-                        work,
-                        mode,
-                        factor,
-                    )
+                    status = fit_rows(rows, model, how, firsts, work, mode, factor)
                 held = how == PENALISED
                 if status == 0:
                     break
@@ -252,7 +257,7 @@ def draw_coefficients(  # type: ignore[no-untyped-def]
                     base_factor[model, j, k] = factor[j, k]
                     fixed_information[model, j, k] = 0.0
             if not held and b < c:
-                add_rows(x, count, events, a, b, p, mode, work, fixed_score[model], fixed_information[model])
+                add_rows(rows, a, b, mode[:p], work, fixed_score[model], fixed_information[model])
             continue
         n_held += 1 if held else 0
         # mode + L^-T normal has the inverse information as its covariance.
@@ -269,33 +274,15 @@ def draw_coefficients(  # type: ignore[no-untyped-def]
     return n_held
 
 
-@kernel(
-    "void(int64, int64, int64, int64, uint64, int64[::1], int64[::1], int64[::1], int8[:, ::1], float64[:, ::1],"
-    " boolean, float64[::1], int8[:, :, ::1], int64[:, ::1], float64[:, :, :, ::1])"
-)
-def impute_range(  # type: ignore[no-untyped-def]
-    begin,
-    end,
-    n_sets,
-    first,
-    seed,
-    replicates,
-    offsets,
-    n_sweeps,
-    all_cells,
-    all_z,
-    pooled,
-    delta,
-    out,
-    n_penalised,
-    drawn,
-):
+@kernel("void(BinaryTrials, BinaryPlan, BinarySets, int64, int64)", BinaryTrials, BinaryPlan, BinarySets)
+def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def]
     """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
 
-    Each is a chain of its own of ``n_sweeps[t]`` sweeps. ``delta`` (n,) is added to the log odds of imputed cells in
-    the last sweep only. ``out`` (n_sets, n, V) gets the cells, ``n_penalised`` (trials, n_sets) the fits held by the
-    prior, ``drawn`` (trials, n_sets, n_models, columns) the last coefficients.
+    Each is a chain of its own of ``n_sweeps[t]`` sweeps.
     """
+    all_cells, all_z, offsets, delta = trials
+    n_sets, first, seed, replicates, n_sweeps, pooled = plan
+    out, n_penalised, drawn = sets
     n_visits = all_cells.shape[1]
     q = all_z.shape[1]
     width = q + 4
@@ -320,22 +307,24 @@ def impute_range(  # type: ignore[no-untyped-def]
     )
     base_factor, fixed_information = np.empty((n_models, width, width)), np.empty((n_models, width, width))
     mode, noise, odds = np.empty(width), np.empty(width), np.empty(n_visits)
-    step, slope = np.empty(n_models), np.empty(n_models)
     n_table = n_visits if pooled and n_visits <= _TABLE else 0
-    shares = np.empty((n_table, n_table))
+    chances = Chances(beta, np.empty(n_models), np.empty(n_models), np.empty((n_table, n_table)), odds)
+    rows = ModelRows(x, count, events, row_of, bounds)
+    firsts = FirstFits(base_mode, base_factor, fixed_score, fixed_information, failed)
+    room = Room(work, mode, factor, noise)
     trial = -1
     for unit in range(begin, end):
         m = unit % n_sets
         start, n = offsets[unit // n_sets], offsets[unit // n_sets + 1] - offsets[unit // n_sets]
         if n == 0:
             continue
-        cells, z = all_cells[start : start + n], all_z[start : start + n]
+        people = People(all_cells[start : start + n], all_z[start : start + n], last, first_gap, pooled)
         is_new = unit // n_sets != trial
         if is_new:
             # What every data set of a trial begins with: its rows under the first fill, and the fits to them.
             trial = unit // n_sets
-            fill_first(cells, filled, last, first_gap)
-            gather_rows(cells, filled, z, pooled, last, first_gap, x, count, events, row_of, bounds, table)
+            fill_first(people, filled)
+            gather_rows(people, filled, rows, table)
         replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
         for i in range(n):
             for v in range(n_visits):
@@ -343,52 +332,13 @@ def impute_range(  # type: ignore[no-untyped-def]
         for sweep in range(-1 if is_new else 0, n_sweeps[trial]):
             final = sweep == n_sweeps[trial] - 1
             if sweep > 0:
-                renew_rows(state, n, first_gap, last, pooled, q, row_of, x, events)
-            n_penalised[trial, m] += draw_coefficients(
-                x,
-                count,
-                events,
-                bounds,
-                min(sweep, LATER),
-                work,
-                failed,
-                base_mode,
-                base_factor,
-                fixed_score,
-                fixed_information,
-                mode,
-                factor,
-                noise,
-                seed,
-                replicate,
-                imputation,
-                np.uint64(max(sweep, 0)),
-                beta,
-            )
+                renew_rows(people, state, rows)
+            stream = Stream(seed, replicate, imputation, np.uint64(max(sweep, 0)))
+            n_penalised[trial, m] += draw_coefficients(rows, min(sweep, LATER), firsts, stream, room, beta)
             if sweep < 0:
                 continue
-            word = np.uint64(PURPOSE_CELL << 16) | np.uint64(sweep)
-            weigh_history(beta, n_visits, pooled, q, step, slope, shares)
-            draw_cells(
-                cells,
-                state,
-                z,
-                last,
-                first_gap,
-                pooled,
-                beta,
-                delta,
-                start,
-                final,
-                seed,
-                replicate,
-                imputation,
-                word,
-                odds,
-                step,
-                slope,
-                shares,
-            )
+            weigh_history(people, chances)
+            draw_cells(people, state, chances, delta[start : start + n], final, stream)
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v]

@@ -7,9 +7,11 @@ the rows that changed have to be summed.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import part
+from equipoise.stats.kernels.compile import Cube, IntegerMatrix, Integers, Letters, Matrix, Vector, part
 from equipoise.stats.kernels.linear_algebra import cholesky
 from equipoise.stats.kernels.vector_math import bits_from_float, exponential, get, put
 
@@ -32,6 +34,36 @@ NEARBY, FROM_ZERO, PENALISED = 0, 1, 2
 
 # Sums over rows may be taken in several parts at once; in which is settled when the code is compiled.
 _REDUCING = {"contract", "reassoc", "nsz"}
+
+
+class People(NamedTuple):
+    """The participants of one trial whose results are imputed."""
+
+    cells: Letters  # (n, V) as seen
+    z: Matrix  # (n, q) their design
+    last: Integers  # (n,) the last visit seen, or -1
+    first_gap: Integers  # (n,) the first visit missed that was followed by one seen, or the number of visits
+    pooled: bool  # one model over all visits, or one for each
+
+
+class ModelRows(NamedTuple):
+    """Rows of a trial's models side by side."""
+
+    x: Matrix  # (columns, rows) predictors
+    n_results: Vector  # how many results a row stands for
+    events: Vector  # how many of them were use
+    row_of: IntegerMatrix  # (n, V) the row of each cell that changes
+    bounds: IntegerMatrix  # (n_models, 4) begin, middle (from there on rows change), end, number of columns
+
+
+class FirstFits(NamedTuple):
+    """By model: the maximum under a trial's first fill, and what the rows that never change give there."""
+
+    mode: Matrix
+    factor: Cube
+    score: Matrix
+    information: Cube
+    failed: Integers  # 1 where the prior had to hold it
 
 
 @part("int64(float64[:, ::1], int8[:, ::1], int64, int64, boolean, float64[::1])")
@@ -70,16 +102,17 @@ def fill_features(z, state, i, v, pooled, row):  # type: ignore[no-untyped-def]
 
 
 @part(
-    "int64(float64[:, ::1], float64[::1], float64[::1], int64, int64, int64, float64[::1], float64[:, ::1],"
-    " float64[::1], float64[:, ::1])",
+    "int64(ModelRows, int64, int64, float64[::1], float64[:, ::1], float64[::1], float64[:, ::1])",
+    ModelRows,
     fastmath=_REDUCING,
 )
-def add_rows(x, count, events, begin, end, p, beta, work, score, information):  # type: ignore[no-untyped-def]
-    """Add what rows ``begin:end`` give to score and information (lower triangle) at ``beta``.
+def add_rows(rows, begin, end, beta, work, score, information):  # type: ignore[no-untyped-def]
+    """Add what rows ``begin:end`` give to score and information (lower triangle) at ``beta``, one for each predictor.
 
-    ``x`` (p, rows) holds the predictors, ``count`` and ``events`` how many results a row stands for and how many of
-    them were use. Returns how many linear predictors are beyond the bound of separation.
+    Returns how many linear predictors are beyond the bound of separation.
     """
+    x, count, events, _, _ = rows
+    p = beta.shape[0]
     n, stride = end - begin, x.shape[1]
     # One dimension and no slices: a slice for each pair of columns would cost a third of the sums.
     flat, room = x.reshape(x.size), work.reshape(work.size)
@@ -132,19 +165,17 @@ def solve_step(factor, score, step, p):  # type: ignore[no-untyped-def]
     return decrement
 
 
-@part(
-    "int64(float64[:, ::1], float64[::1], float64[::1], int64, int64, int64, int64, int64, float64[::1], float64[::1],"
-    " float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
-)
-def fit_rows(  # type: ignore[no-untyped-def]
-    x, count, events, begin, middle, end, p, how, start, fixed_score, fixed_information, work, beta, factor
-):
-    """Newton's method on rows ``begin:end``; writes the maximum and the Cholesky factor of its information.
+@part("int64(ModelRows, int64, int64, FirstFits, float64[:, ::1], float64[::1], float64[:, ::1])", ModelRows, FirstFits)
+def fit_rows(rows, model, how, firsts, work, beta, factor):  # type: ignore[no-untyped-def]
+    """Newton's method on the rows of a model; writes the maximum and the Cholesky factor of its information.
 
     Returns 0 when it settled and 1 otherwise. ``how`` it goes: FROM_ZERO, with steps halved while the likelihood falls;
-    PENALISED, the same with the log density of the prior added; NEARBY, from ``start``, the maximum before rows
-    ``middle:end`` changed, where what the other rows give is known.
+    PENALISED, the same with the log density of the prior added; NEARBY, from the first maximum, where what the rows
+    that did not change since give is known.
     """
+    x, count, events, _, bounds = rows
+    begin, middle, end, p = bounds[model, 0], bounds[model, 1], bounds[model, 2], bounds[model, 3]
+    start, fixed_score, fixed_information = firsts.mode[model], firsts.score[model], firsts.information[model]
     score, step, weight, trial = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
     nearby = how == NEARBY
     n = 0.0
@@ -173,7 +204,7 @@ def fit_rows(  # type: ignore[no-untyped-def]
             for k in range(j + 1):
                 factor[j, k] = fixed_information[j, k] if is_known else 0.0
             factor[j, j] += weight[j]
-        beyond = add_rows(x, count, events, middle if is_known else begin, end, p, trial, work, score, factor)
+        beyond = add_rows(rows, middle if is_known else begin, end, trial, work, score, factor)
         if not nearby:
             for i in range(begin, end):
                 eta = 0.0
@@ -226,18 +257,14 @@ def find_equal_row(x, p, begin, candidate, table, mask):  # type: ignore[no-unty
         place = (place + 1) & mask
 
 
-@part(
-    "void(int8[:, ::1], int8[:, ::1], float64[:, ::1], boolean, int64[::1], int64[::1], float64[:, ::1], float64[::1],"
-    " float64[::1], int64[:, ::1], int64[:, ::1], int64[::1])"
-)
-def gather_rows(  # type: ignore[no-untyped-def]
-    cells, state, z, pooled, last, first_gap, x, count, events, row_of, bounds, table
-):
+@part("void(People, int8[:, ::1], ModelRows, int64[::1])", People, ModelRows)
+def gather_rows(people, state, model_rows, table):  # type: ignore[no-untyped-def]
     """Lay the rows of a trial's models side by side: for each model those that never change, then the others.
 
-    ``bounds`` (n_models, 4) gets begin, middle, end and number of columns of each model; ``row_of`` (n, V) the row of
-    each cell that changes, -1 elsewhere. ``table`` is room for at least twice as many rows, a power of two.
+    ``table`` is room for at least twice as many rows, a power of two.
     """
+    cells, z, last, first_gap, pooled = people
+    x, count, events, row_of, bounds = model_rows
     n, n_visits = cells.shape
     features = np.empty(z.shape[1] + 4)
     mask = table.shape[0] - 1
@@ -275,9 +302,12 @@ def gather_rows(  # type: ignore[no-untyped-def]
         bounds[model, 0], bounds[model, 2], bounds[model, 3] = begin, rows, p
 
 
-@part("void(int8[:, ::1], int64, int64[::1], int64[::1], boolean, int64, int64[:, ::1], float64[:, ::1], float64[::1])")
-def renew_rows(state, n, first_gap, last, pooled, q, row_of, x, events):  # type: ignore[no-untyped-def]
+@part("void(People, int8[:, ::1], ModelRows)", People, ModelRows)
+def renew_rows(people, state, rows):  # type: ignore[no-untyped-def]
     """Write the histories of participants with gaps, from the first gap on, anew into the rows that they enter."""
+    _, z, last, first_gap, pooled = people
+    x, _, events, row_of, _ = rows
+    n, q = z.shape
     n_visits = state.shape[1]
     at = q + 1 if pooled else q
     has_share = n_visits >= 3

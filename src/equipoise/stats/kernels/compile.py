@@ -1,22 +1,29 @@
 """How kernels are compiled: those that Python calls, and the parts they are made of.
 
-A *kernel* is compiled when its module is first imported, for the one signature it declares, and kept on disk. A
-*part* is called by kernels only. It is compiled when the first kernel that calls it is, and never otherwise: compiled
-code from the disk holds the parts it calls, so a program that finds its kernels there neither reads nor compiles any
-part. A part is not turned into machine code of its own and not optimised on its own either, since the compiler does
-both again wherever it is linked in; that alone is a fifth of the time all kernels take to compile. Nor has a part the
-entry points through which Python would call it: for many arguments these are as long as a short kernel.
+A *kernel* is compiled when it is first called, for the one signature it declares, and kept on disk: a command
+compiles what its own analyses need. A *part* is called by kernels only. It is compiled when the first kernel that
+calls it is, and never otherwise: compiled code from the disk holds the parts it calls, so a program that finds its
+kernels there neither reads nor compiles any part. A part is not turned into machine code of its own and not optimised
+on its own either, since the compiler does both again wherever it is linked in; that alone is a fifth of the time all
+kernels take to compile. Nor has a part the entry points through which Python would call it: for many arguments these
+are as long as a short kernel.
 
 Declared signatures matter to parts as well. Left to itself numba compiles a function once for the literal 0 and once
 more for any other integer, and all that is called with that argument twice as well.
+
+Arrays that belong together are passed as a named tuple, a *structure*. Its fields are annotated with the aliases below;
+the signature names it, and it is given beside the signature: ``kernel("void(Rows, int64)", Rows)``.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
 
 from equipoise.stats.kernels.warm_up import drop_stale_code
 
@@ -66,15 +73,102 @@ if CompilerBase is not None:
             return [steps.define_nopython_pipeline(state)]
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compile at definition: cached on disk, without the interpreter lock, division by zero giving infinity."""
-    return njit(signature, cache=True, **_COMMON)  # type: ignore[no-any-return,unused-ignore]
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Cube = NDArray[np.float64]
+Blocks = NDArray[np.float64]
+Integers = NDArray[np.int64]
+IntegerMatrix = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+FlagMatrix = NDArray[np.bool_]
+Codes = NDArray[np.uint32]
+Letters = NDArray[np.int8]
+LetterCube = NDArray[np.int8]
+# Fields of structures by the name of their type: in C order, of one to four dimensions.
+_FIELDS: dict[str, Any] = {
+    "Vector": types.float64[::1],
+    "Matrix": types.float64[:, ::1],
+    "Cube": types.float64[:, :, ::1],
+    "Blocks": types.float64[:, :, :, ::1],
+    "Integers": types.int64[::1],
+    "IntegerMatrix": types.int64[:, ::1],
+    "Flags": types.boolean[::1],
+    "FlagMatrix": types.boolean[:, ::1],
+    "Codes": types.uint32[::1],
+    "Letters": types.int8[:, ::1],
+    "LetterCube": types.int8[:, :, ::1],
+    "int": types.int64,
+    "float": types.float64,
+    "bool": types.boolean,
+    "np.uint64": types.uint64,
+}
 
 
-def part(signature: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def type_of_structure(structure: type) -> Any:
+    """The compiled type of a named tuple; its module annotates without evaluating (``annotations`` of the future)."""
+    fields = [_FIELDS[given.__forward_arg__] for given in structure.__annotations__.values()]
+    from_types: Any = types.BaseTuple.from_types
+    return from_types(fields, structure)
+
+
+def _read(signature: str, structures: tuple[type, ...]) -> Any:
+    """A signature in numba's words and the names of structures."""
+    named = {structure.__name__: type_of_structure(structure) for structure in structures}
+    return eval(signature, {"__builtins__": {}}, {**vars(types), **named})
+
+
+_COMPILING = threading.RLock()
+
+
+class Kernel:
+    """A function compiled for one signature when it is first called: cached on disk, without the interpreter lock.
+
+    Division by zero gives infinity. Kernels may call one another; ``py_func`` is the function uncompiled.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str, structures: tuple[type, ...]) -> None:
+        self.py_func, self.__name__, self.__doc__ = function, function.__name__, function.__doc__
+        self._signature, self._structures = signature, structures
+        self._compiled: Any = None
+
+    def compile(self) -> Any:
+        """The function compiled, or read from the disk where it was before; by one thread at a time."""
+        if self._compiled is None:
+            with _COMPILING:
+                if self._compiled is None:
+                    signature = _read(self._signature, self._structures)
+                    self._compiled = njit(signature, cache=True, **_COMMON)(self.py_func)
+        return self._compiled
+
+    def __call__(self, *args: Any) -> Any:
+        """As the function uncompiled, for arguments of the types that the signature names."""
+        return self.compile()(*args)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.compile()._numba_type_  # how numba asks what a name inside another kernel stands for
+
+
+# Kernels by the module that defines them.
+KERNELS: dict[str, list[Kernel]] = {}
+
+
+def kernel(signature: str, *structures: type) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel; ``structures`` are those that the signature names."""
+
+    def declare(function: Callable[..., Any]) -> Kernel:
+        declared = Kernel(function, signature, structures)
+        KERNELS.setdefault(function.__module__, []).append(declared)
+        return declared
+
+    return declare
+
+
+def part(signature: str, *structures: type, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile for ``signature`` alone, when a kernel that calls it is compiled; Python cannot call it.
 
-    ``options`` go to numba's ``njit``. Arguments are converted to the types of the signature, as in a kernel.
+    ``structures`` are those that the signature names; ``options`` go to numba's ``njit``. Arguments are converted to
+    the types of the signature, as in a kernel.
     """
     if CompilerBase is not None:
         options = {**options, "pipeline_class": _PartCompiler, "no_cpython_wrapper": True}
@@ -87,7 +181,7 @@ def part(signature: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
 
         def compile_first(args: Any, kws: Any) -> Any:
             if not compiled.overloads:
-                compiled.compile(signature)
+                compiled.compile(_read(signature, structures))
             compiled.disable_compile()  # for no other signature
             try:
                 return usual(args, kws)

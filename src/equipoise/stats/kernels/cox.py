@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Cube, Flags, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky, solve_cholesky
 from equipoise.stats.kernels.vector_math import exponential
 
@@ -27,6 +29,47 @@ _MAX_ITERATIONS = 60
 _CLEAR_RANK = 1e-6
 
 
+class SurvivalRows(NamedTuple):
+    """Survival rows of packed trials, each trial's by stratum and time."""
+
+    time: Vector
+    event: Vector
+    stratum: Integers
+    design: Matrix  # (n_rows, p)
+    offsets: Integers  # (n_trials + 1,)
+    wanted: Flags  # (n_trials,)
+
+
+class CoxMaxima(NamedTuple):
+    """Where each trial's likelihood is largest."""
+
+    beta: Matrix  # (n_trials, p)
+    covariance: Cube
+    quality: Matrix  # the columns named above
+
+
+class CoxClimb(NamedTuple):
+    """Newton's method on one trial: derivatives at the point ``b``, and the point that it steps from."""
+
+    information: Matrix
+    factor: Matrix
+    inverse: Matrix
+    score: Vector
+    step: Vector
+    start: Vector
+    b: Vector
+    control: Vector
+
+
+@part("int64(SurvivalRows, int64, int64)", SurvivalRows)
+def longest_trial(rows, begin, end):  # type: ignore[no-untyped-def]
+    """SurvivalRows of the longest of the trials."""
+    longest = 0
+    for trial in range(begin, end):
+        longest = max(longest, rows.offsets[trial + 1] - rows.offsets[trial])
+    return longest
+
+
 @part("void(float64[:, ::1], int64, int64, float64[:, ::1])")
 def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
     """Fill ``z`` (at least 1 + p + p (p + 1) / 2, n): 1, x, lower triangle of x x', of covariates about their mean."""
@@ -47,9 +90,19 @@ def lay_out_trial(design, first, n, z):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@part("void(float64[::1], float64[::1], float64[::1], float64[::1])")
-def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
+@part("CoxClimb(int64)", CoxClimb)
+def make_room(p):  # type: ignore[no-untyped-def]
+    """Room for the climb of ``p`` coefficients."""
+    information, factor, inverse = np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p))
+    return CoxClimb(
+        information, factor, inverse, np.empty(p), np.empty(p), np.empty(p), np.empty(p), np.empty(N_CONTROL)
+    )
+
+
+@part("void(CoxClimb)", CoxClimb)
+def begin_newton(climb):  # type: ignore[no-untyped-def]
     """Start from zero."""
+    start, step, b, control = climb.start, climb.step, climb.b, climb.control
     for j in range(b.shape[0]):
         start[j] = 0.0
         step[j] = 0.0
@@ -61,14 +114,10 @@ def begin_newton(start, step, b, control):  # type: ignore[no-untyped-def]
     control[DECREMENT] = np.nan
 
 
-@part(
-    "int64(float64, float64, float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64[::1], float64[::1])"
-)
-def advance_newton(  # type: ignore[no-untyped-def]
-    ll, largest, information, factor, score, start, step, b, control, quality
-):
+@part("int64(float64, float64, CoxClimb, float64[::1])", CoxClimb)
+def advance_newton(ll, largest, climb, quality):  # type: ignore[no-untyped-def]
     """Judge the point ``b`` and write the next one there: negative to go on, else the status; ``quality`` is a row."""
+    information, factor, _, score, step, start, b, control = climb
     p = score.shape[0]
     control[STEPS] += 1.0
     is_first = control[STEPS] == 1.0
@@ -117,14 +166,11 @@ def advance_newton(  # type: ignore[no-untyped-def]
     return STOPPED if control[STEPS] >= _MAX_ITERATIONS else _GO_ON
 
 
-@part(
-    "void(int64, float64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1],"
-    " float64[::1], float64[:, ::1], float64[::1])"
-)
-def settle_newton(  # type: ignore[no-untyped-def]
-    status, ll, largest, information, factor, inverse, start, control, beta, covariance, quality
-):
-    """Write the outcome of one trial; ``beta``, ``covariance`` and ``quality`` are the trial's own."""
+@part("void(int64, float64, float64, CoxClimb, CoxMaxima, int64)", CoxClimb, CoxMaxima)
+def settle_newton(status, ll, largest, climb, found, trial):  # type: ignore[no-untyped-def]
+    """Write the outcome of one trial."""
+    information, factor, inverse, _, _, start, _, control = climb
+    beta, covariance, quality = found.beta[trial], found.covariance[trial], found.quality[trial]
     p = beta.shape[0]
     if status == CONVERGED:
         invert_cholesky(factor, inverse, p)
@@ -260,24 +306,18 @@ def _add_events(totals, n_steps, score, information):  # type: ignore[no-untyped
     return ll - np.log(product)
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], boolean[::1], int64, int64, int64,"
-    " float64[:, ::1], float64[:, :, ::1], float64[:, ::1])"
-)
-def maximise_range(  # type: ignore[no-untyped-def]
-    time, event, stratum, design, offsets, wanted, method, begin, end, beta, covariance, quality
-):
+@kernel("void(SurvivalRows, int64, CoxMaxima, int64, int64)", SurvivalRows, CoxMaxima)
+def maximise_range(rows, method, found, begin, end):  # type: ignore[no-untyped-def]
     """Maximise the partial likelihood of the ``wanted`` trials of ``begin:end`` with Efron's or Breslow's ties.
 
     Equations (CX-1) and (CX-2). Every row is laid out once as the vector (1, x, lower triangle of x x') of centred
     covariates; their sums over all risk sets are one pass back through time.
     """
+    time, event, stratum, design, offsets, wanted = rows
     p = design.shape[1]
     # Up to a multiple of three; the spare rows are never read.
     width = 3 * ((1 + p + p * (p + 1) // 2 + 2) // 3)
-    longest = 0
-    for trial in range(begin, end):
-        longest = max(longest, offsets[trial + 1] - offsets[trial])
+    longest = longest_trial(rows, begin, end)
     z = np.zeros((width, longest))
     sums = np.empty((width, longest))
     theta = np.empty(longest)
@@ -285,15 +325,9 @@ def maximise_range(  # type: ignore[no-untyped-def]
     events = np.empty((longest, 2), dtype=np.int64)
     ties = np.empty((longest // 2 + 1, 2), dtype=np.int64)
     fraction = np.empty(longest)
-    information = np.zeros((p, p))
-    factor = np.zeros((p, p))
-    inverse = np.zeros((p, p))
     events_x = np.empty(p)
-    score = np.empty(p)
-    step = np.empty(p)
-    start = np.empty(p)
-    b = np.empty(p)
-    control = np.empty(N_CONTROL)
+    climb = make_room(p)
+    information, score, b = climb.information, climb.score, climb.b
     for trial in range(begin, end):
         if not wanted[trial]:
             continue
@@ -308,7 +342,7 @@ def maximise_range(  # type: ignore[no-untyped-def]
             for i in range(n):
                 events_x[j] += died[i] * z[1 + j, i]
         n_steps = _find_deaths(time[first:stop], died, level, events, ties, fraction)
-        begin_newton(start, step, b, control)
+        begin_newton(climb)
         status = _GO_ON
         ll = 0.0
         largest = 0.0
@@ -329,17 +363,5 @@ def maximise_range(  # type: ignore[no-untyped-def]
                 ll = _add_events(totals, n_steps, score, information)
                 for j in range(p):
                     ll += events_x[j] * b[j]
-            status = advance_newton(ll, largest, information, factor, score, start, step, b, control, quality[trial])
-        settle_newton(
-            status,
-            ll,
-            largest,
-            information,
-            factor,
-            inverse,
-            start,
-            control,
-            beta[trial],
-            covariance[trial],
-            quality[trial],
-        )
+            status = advance_newton(ll, largest, climb, found.quality[trial])
+        settle_newton(status, ll, largest, climb, found, trial)

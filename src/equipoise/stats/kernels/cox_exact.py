@@ -9,11 +9,14 @@ import numpy as np
 from equipoise.stats.kernels.compile import kernel, part
 from equipoise.stats.kernels.cox import (
     LARGEST_PREDICTOR,
-    N_CONTROL,
+    CoxMaxima,
+    SurvivalRows,
     advance_newton,
     begin_newton,
     fill_predictor,
     lay_out_trial,
+    longest_trial,
+    make_room,
     settle_newton,
 )
 
@@ -42,34 +45,22 @@ def _add_row(z, i, theta, n_at_risk, most, means):  # type: ignore[no-untyped-de
         means[m, 0] = old * means[m, 0] + new * means[m - 1, 0]
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], boolean[::1], int64, int64,"
-    " float64[:, ::1], float64[:, :, ::1], float64[:, ::1])"
-)
-def maximise_exact_range(  # type: ignore[no-untyped-def]
-    time, event, stratum, design, offsets, wanted, begin, end, beta, covariance, quality
-):
+@kernel("void(SurvivalRows, CoxMaxima, int64, int64)", SurvivalRows, CoxMaxima)
+def maximise_exact_range(rows, found, begin, end):  # type: ignore[no-untyped-def]
     """Maximise the exact partial likelihood of the ``wanted`` trials of ``begin:end``, eq. (CX-3).
 
     ``means[m]`` is the mean over all subsets of m of the risk set of the product of theta, with its derivatives.
     """
+    time, event, stratum, design, offsets, wanted = rows
     p = design.shape[1]
     width = 1 + p + p * (p + 1) // 2
-    longest = 0
-    for trial in range(begin, end):
-        longest = max(longest, offsets[trial + 1] - offsets[trial])
+    longest = longest_trial(rows, begin, end)
     z = np.empty((width, longest))
     theta = np.empty(longest)
     average = np.empty(p)
-    information = np.zeros((p, p))
-    factor = np.zeros((p, p))
-    inverse = np.zeros((p, p))
     events_x = np.empty(p)
-    score = np.empty(p)
-    step = np.empty(p)
-    start = np.empty(p)
-    b = np.empty(p)
-    control = np.empty(N_CONTROL)
+    climb = make_room(p)
+    information, score, b = climb.information, climb.score, climb.b
     for trial in range(begin, end):
         if not wanted[trial]:
             continue
@@ -90,7 +81,7 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
                 for j in range(p):
                     events_x[j] += z[1 + j, i]
         means = np.zeros((most + 1, width))
-        begin_newton(start, step, b, control)
+        begin_newton(climb)
         status = -1
         ll = 0.0
         largest = 0.0
@@ -134,17 +125,5 @@ def maximise_exact_range(  # type: ignore[no-untyped-def]
                     for k in range(j + 1):
                         information[j, k] += means[n_events, at] * share - average[j] * average[k]
                         at += 1
-            status = advance_newton(ll, largest, information, factor, score, start, step, b, control, quality[trial])
-        settle_newton(
-            status,
-            ll,
-            largest,
-            information,
-            factor,
-            inverse,
-            start,
-            control,
-            beta[trial],
-            covariance[trial],
-            quality[trial],
-        )
+            status = advance_newton(ll, largest, climb, found.quality[trial])
+        settle_newton(status, ll, largest, climb, found, trial)

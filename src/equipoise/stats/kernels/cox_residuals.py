@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel
-from equipoise.stats.kernels.cox import EFRON
+from equipoise.stats.kernels.compile import Blocks, Matrix, Vector, kernel
+from equipoise.stats.kernels.cox import EFRON, SurvivalRows, longest_trial
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], boolean[::1], int64, float64[:, ::1],"
-    " float64[::1], int64, int64, float64[:, ::1], float64[:, ::1], float64[:, :, :, ::1])"
-)
-def residual_range(  # type: ignore[no-untyped-def]
-    time, event, stratum, design, offsets, wanted, method, beta, transform, begin, end, score_rows, schoenfeld, moments
-):
-    """Score and Schoenfeld residuals at ``beta``, and the moments of the proportional-hazards test.
+class Residuals(NamedTuple):
+    """Residuals at ``beta``, eq. (CX-5) and (PH-1), and the moments of the proportional-hazards test, eq. (PH-3)."""
 
-    ``score_rows`` and ``schoenfeld`` (n_rows, p), eq. (CX-5) and (PH-1); ``moments`` (n_trials, 3, p, p): the
-    information weighted by 1, g and g squared, g being ``transform`` of the event time, eq. (PH-3).
-    """
+    beta: Matrix  # (n_trials, p)
+    transform: Vector  # (n_rows,) g, of the event time
+    score_rows: Matrix  # out (n_rows, p)
+    schoenfeld: Matrix  # out (n_rows, p)
+    moments: Blocks  # out (n_trials, 3, p, p): the information weighted by 1, g and g squared
+
+
+@kernel("void(SurvivalRows, int64, Residuals, int64, int64)", SurvivalRows, Residuals)
+def residual_range(rows, method, residuals, begin, end):  # type: ignore[no-untyped-def]
+    """Fill the outputs of ``residuals`` for the ``wanted`` trials of ``begin:end``."""
+    time, event, stratum, design, offsets, wanted = rows
+    beta, transform, score_rows, schoenfeld, moments = residuals
     p = design.shape[1]
-    longest = 0
-    for trial in range(begin, end):
-        longest = max(longest, offsets[trial + 1] - offsets[trial])
+    longest = longest_trial(rows, begin, end)
     theta = np.empty(longest)
     # For each distinct event time, at its first row: sums over the events' steps of 1/total and mean/total, plain
     # and weighted by the fraction removed, and the average mean.

@@ -7,14 +7,12 @@ likelihood is smooth and even. Columns of the design and the slope's variable co
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from equipoise.stats.codes import FitCode
-
-# Under another name than elsewhere: ``warm_up`` compiles the modules that say "kernel" before every first use of the
-# program. This model is asked for rarely and is compiled when it is.
-from equipoise.stats.kernels.compile import kernel as compiled_on_first_use
-from equipoise.stats.kernels.compile import part
+from equipoise.stats.kernels.compile import Codes, Cube, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky
 from equipoise.stats.kernels.newton import newton_step
 
@@ -39,16 +37,60 @@ ETA_LIMIT = 300.0
 CONDITION_LIMIT = 1e10
 
 
-@compiled_on_first_use(
-    "int64(float64[::1], float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1], float64[::1],"
-    "float64[:, ::1], float64[::1], float64[::1], float64[:, ::1])"
-)
-def evaluate(psi, x, z, y, offsets, modes, gradient, outer, value, score, scratch):  # type: ignore[no-untyped-def]
-    """Log-likelihood ``value[0]``, its ``gradient``, and the sum over participants of the scores' outer products.
+class RandomSlopes(NamedTuple):
+    """Repeated yes-or-no results of packed trials with a random slope, and the fit without it to begin from."""
 
-    ``psi`` is (beta, l11, l21, l22). ``modes`` (participants, 2) holds where to begin the search for each mode and
-    receives the modes. Returns 1 where a linear predictor has gone astray or a mode was not found.
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    slope: Vector  # (n_rows,)
+    participant_offsets: Integers  # rows of each participant
+    trial_offsets: Integers  # participants of each trial
+    start: Matrix  # (n, p) coefficients of the fit with a random intercept alone
+    start_sd: Vector  # its standard deviation
+    start_value: Vector  # its log-likelihood
+
+
+class RandomSlopesFound(NamedTuple):
+    """Outputs, an entry for each of n trials; on entry they hold the fit with a random intercept alone."""
+
+    coefficients: Matrix  # (n, p)
+    covariance: Cube
+    sd: Matrix  # (n, 3) sd_intercept, sd_slope, corr
+    log_likelihood: Vector
+    gradient_norm: Vector
+    iterations: Integers
+    condition: Vector
+    codes: Codes
+
+
+class ScaledTrial(NamedTuple):
+    """One trial, columns and slope at unit root mean square, and room for four numbers a row."""
+
+    x: Matrix
+    z: Vector
+    y: Vector
+    offsets: Integers
+    scratch: Matrix
+
+
+class Scores(NamedTuple):
+    """The likelihood at one place."""
+
+    gradient: Vector
+    outer: Matrix  # sum over participants of the outer products of their scores, lower triangle
+    value: Vector  # (1,) the log-likelihood
+    score: Vector  # of one participant
+
+
+@kernel("int64(float64[::1], ScaledTrial, float64[:, ::1], Scores)", ScaledTrial, Scores)
+def evaluate(psi, trial, modes, scores):  # type: ignore[no-untyped-def]
+    """Fill ``scores`` at ``psi``, (beta, l11, l21, l22).
+
+    ``modes`` (participants, 2) holds where to begin the search for each mode and receives the modes. Returns 1 where a
+    linear predictor has gone astray or a mode was not found.
     """
+    x, z, y, offsets, scratch = trial
+    gradient, outer, value, score = scores
     n_q = psi.shape[0]
     p = n_q - 3
     l11 = psi[p]
@@ -170,22 +212,18 @@ def evaluate(psi, x, z, y, offsets, modes, gradient, outer, value, score, scratc
     return 0 if np.isfinite(value[0]) else 1
 
 
-@part(
-    "int64(float64[::1], int64, float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1],"
-    "float64[:, ::1], float64[::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1])"
-)
-def difference_hessian(  # type: ignore[no-untyped-def]
-    psi, n_free, x, z, y, offsets, modes, hessian, gradient, outer, value, score, point, scratch
-):
+@part("int64(float64[::1], int64, ScaledTrial, float64[:, ::1], float64[:, ::1], Scores)", ScaledTrial, Scores)
+def difference_hessian(psi, n_free, trial, modes, hessian, scores):  # type: ignore[no-untyped-def]
     """Central differences of the exact gradient in the first ``n_free`` parameters, made symmetric; 1 if refused."""
     n_q = psi.shape[0]
+    gradient, point = scores.gradient, np.empty(n_q)
     nearby = modes.copy()
     for a in range(n_q):
         point[a] = psi[a]
     for k in range(n_free):
         for side in range(2):
             point[k] = psi[k] + (DIFFERENCE if side == 0 else -DIFFERENCE)
-            if evaluate(point, x, z, y, offsets, nearby, gradient, outer, value, score, scratch) != 0:
+            if evaluate(point, trial, nearby, scores) != 0:
                 return 1
             for a in range(n_free):
                 hessian[a, k] = gradient[a] if side == 0 else (hessian[a, k] - gradient[a]) / (2.0 * DIFFERENCE)
@@ -198,10 +236,10 @@ def difference_hessian(  # type: ignore[no-untyped-def]
 
 
 @part(
-    "void(float64[::1], int64, int64, float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1],"
-    "float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
+    "void(float64[::1], int64, ScaledTrial, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1])",
+    ScaledTrial,
 )
-def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, scratch):  # type: ignore[no-untyped-def]
+def climb(psi, n_free, trial, modes, hessian, factor, answer):  # type: ignore[no-untyped-def]
     """Maximise in the first ``n_free`` of ``psi``, which receives the place; the others stay as they are.
 
     ``answer`` = (log-likelihood, squared distance left in standard errors, 1 if arrived else 0, evaluations). The
@@ -210,13 +248,13 @@ def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, s
     n_q = psi.shape[0]
     p = n_q - 3
     gradient = np.empty(n_q)
-    other = np.empty(n_q)
     outer = np.empty((n_q, n_q))
     score = np.empty(n_q)
     step = np.empty(n_q)
     point = psi.copy()
     best = psi.copy()
     value = np.empty(1)
+    scores, nearby = Scores(gradient, outer, value, score), Scores(np.empty(n_q), outer, value, score)
     answer[0] = -np.inf
     answer[1] = np.nan
     answer[2] = 0.0
@@ -224,9 +262,9 @@ def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, s
     is_differenced = False
     scale = 1.0
     distance = np.nan
-    for iteration in range(most):
+    for iteration in range(MAX_ITERATIONS):
         answer[3] += 1.0
-        status = evaluate(point, x, z, y, offsets, modes, gradient, outer, value, score, scratch)
+        status = evaluate(point, trial, modes, scores)
         wanted = answer[0] - 1e-11 * (1.0 + abs(answer[0]))
         if iteration > 0 and np.isfinite(distance):
             # Some of the promised rise is asked for: a step could land on its mirror image.
@@ -253,9 +291,7 @@ def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, s
             psi[a] = point[a]
         for _ in range(2):
             if is_differenced:
-                status = difference_hessian(
-                    best, n_free, x, z, y, offsets, modes, hessian, other, outer, value, score, point, scratch
-                )
+                status = difference_hessian(best, n_free, trial, modes, hessian, nearby)
                 answer[3] += 2.0 * n_free
                 if status != 0:
                     return
@@ -293,37 +329,23 @@ def climb(psi, n_free, most, x, z, y, offsets, modes, hessian, factor, answer, s
             point[a] = best[a] + scale * step[a]
 
 
-@compiled_on_first_use(
-    "void(int64, int64, float64[::1], float64[:, ::1], float64[::1], int64[::1], int64[::1], float64[:, ::1],"
-    "float64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[::1],"
-    "int64[::1], float64[::1], uint32[::1])"
-)
-def fit_range(  # type: ignore[no-untyped-def]
-    first_trial,
-    stop_trial,
-    y,
-    design,
-    slope,
-    participant_offsets,
-    trial_offsets,
-    start,
-    start_sd,
-    start_value,
-    out_coefficients,
-    out_covariance,
-    out_sd,
-    out_log_likelihood,
-    out_gradient_norm,
-    out_iterations,
-    out_condition,
-    out_codes,
-):
+@kernel("void(RandomSlopes, RandomSlopesFound, int64, int64)", RandomSlopes, RandomSlopesFound)
+def fit_range(trials, found, first_trial, stop_trial):  # type: ignore[no-untyped-def]
     """Fit trials ``first_trial:stop_trial``; a trial whose code says not estimable on entry is left alone.
 
-    ``start``, ``start_sd`` and ``start_value`` are coefficients, standard deviation and log-likelihood of the fit
-    with a random intercept alone, and the ``out_`` arrays hold that fit on entry: where the larger model does not
-    rise above it, nothing is written but the code. ``out_sd`` receives (sd_intercept, sd_slope, corr).
+    Where the larger model does not rise above the fit with a random intercept alone, nothing is written but the code.
     """
+    y, design, slope, participant_offsets, trial_offsets, start, start_sd, start_value = trials
+    (
+        out_coefficients,
+        out_covariance,
+        out_sd,
+        out_log_likelihood,
+        out_gradient_norm,
+        out_iterations,
+        out_condition,
+        out_codes,
+    ) = found
     p = design.shape[1]
     n_q = p + 3
     hessian = np.empty((n_q, n_q))
@@ -358,7 +380,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         z_scale = np.sqrt(s / n_rows)
         for row in range(n_rows):
             z[row] = slope[r0 + row] / z_scale
-        outcome = y[r0:r1]
+        scaled = ScaledTrial(x, z, y[r0:r1], offsets, scratch)
 
         # --- from the smaller model's answer; from elsewhere only where that did not arrive or rise
         modes = np.zeros((p1 - p0, 2))
@@ -374,7 +396,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             psi[p + 1] = 0.0 if attempt == 0 else (0.2 if attempt == 1 else -0.2)
             psi[p + 2] = 0.3 if attempt == 0 else 0.6
             modes = np.zeros((p1 - p0, 2))
-            climb(psi, n_q, MAX_ITERATIONS, x, z, outcome, offsets, modes, hessian, factor, answer, scratch)
+            climb(psi, n_q, scaled, modes, hessian, factor, answer)
             evaluations += answer[3]
             if answer[2] > 0.0 and (not has_arrived or answer[0] > best_value):
                 has_arrived = True
@@ -401,9 +423,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             # Both columns gone, or no rise above the smaller model on its own boundary: that model's answer it is.
             is_zero = abs(best[p]) < ZERO_FACTOR and abs(best[p + 1]) < ZERO_FACTOR
             if not is_zero:
-                climb(
-                    best, n_free, MAX_ITERATIONS, x, z, outcome, offsets, best_modes, hessian, factor, answer, scratch
-                )
+                climb(best, n_free, scaled, best_modes, hessian, factor, answer)
                 out_iterations[trial] += int(answer[3])
                 best_value = answer[0]
                 best_distance = answer[1]

@@ -1,16 +1,18 @@
 """Newton's method for the linear mixed model: checks, scaling, boundary, degrees of freedom.
 
-The likelihood is in ``_linear_mixed_likelihood``; equations (LMM-1) to (LMM-9) are in
+The likelihood is in ``linear_mixed_likelihood``; equations (LMM-1) to (LMM-9) are in
 ``docs/methods/linear_mixed.md``. Inside, columns of the design and the slope's variable are scaled to unit root mean
 square and the outcome is replaced by its least-squares residual; all is undone at the end.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.kernels.compile import kernel
+from equipoise.stats.kernels.compile import Blocks, Codes, Cube, FlagMatrix, Integers, Matrix, Vector, kernel
 from equipoise.stats.kernels.linear_algebra import (
     cholesky,
     condition_number,
@@ -18,7 +20,7 @@ from equipoise.stats.kernels.linear_algebra import (
     invert_cholesky,
     solve_cholesky,
 )
-from equipoise.stats.kernels.linear_mixed_likelihood import differentiate, evaluate
+from equipoise.stats.kernels.linear_mixed_likelihood import Derivatives, Pieces, Products, differentiate, evaluate
 from equipoise.stats.kernels.newton import newton_step
 
 BOUNDARY_VARIANCE = np.uint32(FitCode.BOUNDARY_VARIANCE)
@@ -38,35 +40,41 @@ ZERO_FACTOR = 1e-5
 CONDITION_LIMIT = 1e10
 
 
-@kernel(
-    "void(int64, int64, float64[::1], float64[:, ::1], float64[::1], boolean, boolean, int64[::1], int64[::1],"
-    "float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1], float64[:, ::1],"
-    "float64[::1], float64[::1], int64[::1], float64[::1], uint32[::1], boolean[:, ::1])"
-)
-def fit_range(  # type: ignore[no-untyped-def]
-    first_trial,
-    stop_trial,
-    y,
-    design,
-    slope,
-    has_slope,
-    reml,
-    participant_offsets,
-    trial_offsets,
-    out_coefficients,
-    out_covariance,
-    out_df,
-    out_parameter_covariance,
-    out_jacobian,
-    out_sd,
-    out_log_likelihood,
-    out_gradient_norm,
-    out_iterations,
-    out_condition,
-    out_codes,
-    out_aliased,
-):
-    """Fit trials ``first_trial:stop_trial``; ``out_sd`` receives (sd_intercept, sd_slope, corr, sd_residual)."""
+class Repeated(NamedTuple):
+    """Repeated results of packed trials, participant by participant."""
+
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    slope: Vector  # (n_rows,) the variable of a random slope, where there is one
+    participant_offsets: Integers  # rows of each participant
+    trial_offsets: Integers  # participants of each trial
+
+
+class LinearMixedFound(NamedTuple):
+    """Outputs, an entry for each of n trials."""
+
+    coefficients: Matrix  # (n, p)
+    covariance: Cube
+    df: Matrix
+    parameter_covariance: Cube  # (n, k, k) of (theta, log sigma squared)
+    jacobian: Blocks  # (n, k, p, p) derivatives of the covariance in them
+    sd: Matrix  # (n, 4) sd_intercept, sd_slope, corr, sd_residual
+    log_likelihood: Vector
+    gradient_norm: Vector
+    iterations: Integers
+    condition: Vector
+    codes: Codes
+    aliased: FlagMatrix  # (n, p)
+
+
+@kernel("void(Repeated, boolean, boolean, LinearMixedFound, int64, int64)", Repeated, LinearMixedFound)
+def fit_range(trials, has_slope, reml, found, first_trial, stop_trial):  # type: ignore[no-untyped-def]
+    """Fit trials ``first_trial:stop_trial``."""
+    y, design, slope, participant_offsets, trial_offsets = trials
+    out_coefficients, out_covariance, out_df = found.coefficients, found.covariance, found.df
+    out_parameter_covariance, out_jacobian, out_sd = found.parameter_covariance, found.jacobian, found.sd
+    out_log_likelihood, out_gradient_norm, out_iterations = found.log_likelihood, found.gradient_norm, found.iterations
+    out_condition, out_codes, out_aliased = found.condition, found.codes, found.aliased
     p = design.shape[1]
     q = 2 if has_slope else 1
     n_k = 1 if q == 1 else 3
@@ -91,6 +99,8 @@ def fit_range(  # type: ignore[no-untyped-def]
     small = np.empty((4, 4))
     inverse = np.empty((4, 4))
     jacobian = np.empty((3, 3))
+    pieces = Pieces(value, a_and_u, big_t, big_u, delta, big_n, zwx, c_matrix, factor)
+    derivatives = Derivatives(gradient, hessian, jacobian)
     for trial in range(first_trial, stop_trial):
         p0 = trial_offsets[trial]
         p1 = trial_offsets[trial + 1]
@@ -215,6 +225,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             place += 1
 
         # --- Newton on the profiled likelihood
+        products = Products(zz, zx, zy, xx, xy, yy, n_rows)
         theta[0] = 1.0
         theta[1] = 0.0
         theta[2] = 0.5 if q == 2 else 0.0
@@ -225,30 +236,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         evaluations = 0
         for _ in range(MAX_ITERATIONS):
             evaluations += 1
-            status = evaluate(
-                theta,
-                q,
-                p,
-                n_rows,
-                reml,
-                n_lanes,
-                zz,
-                zx,
-                zy,
-                xx,
-                xy,
-                yy,
-                value,
-                a_and_u,
-                big_t,
-                big_u,
-                delta,
-                big_n,
-                zwx,
-                c_matrix,
-                lane,
-                factor,
-            )
+            status = evaluate(theta, q, reml, products, pieces, lane)
             wanted = best_value - 1e-11 * (1.0 + abs(best_value))
             if evaluations > 1:
                 # Some of the promised rise is asked for: the likelihood is even, and a step could land on its mirror.
@@ -263,9 +251,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             best_value = value[0]
             for k in range(n_k):
                 best[k] = theta[k]
-            differentiate(
-                theta, q, value[2] / value[1], a_and_u, big_t, big_u, value[2], True, gradient, hessian, jacobian
-            )
+            differentiate(theta, q, value[2] / value[1], True, pieces, derivatives)
             distance = newton_step(hessian, gradient, step, small, n_k)
             if not np.isfinite(distance):
                 break
@@ -310,30 +296,7 @@ def fit_range(  # type: ignore[no-untyped-def]
                 theta[1] = -theta[1]
             theta[2] = abs(theta[2])
         theta[0] = abs(theta[0])
-        evaluate(
-            theta,
-            q,
-            p,
-            n_rows,
-            reml,
-            n_lanes,
-            zz,
-            zx,
-            zy,
-            xx,
-            xy,
-            yy,
-            value,
-            a_and_u,
-            big_t,
-            big_u,
-            delta,
-            big_n,
-            zwx,
-            c_matrix,
-            lane,
-            factor,
-        )
+        evaluate(theta, q, reml, products, pieces, lane)
         sigma2 = value[1] / value[2]
         out_codes[trial] = code
         log_scale = 0.0
@@ -352,7 +315,7 @@ def fit_range(  # type: ignore[no-untyped-def]
                 out_sd[trial, 2] = theta[1] / spread
 
         # --- Satterthwaite: covariance of (theta, log sigma squared) and derivatives of the covariance; (LMM-9)
-        differentiate(theta, q, 1.0 / sigma2, a_and_u, big_t, big_u, value[2], False, gradient, hessian, jacobian)
+        differentiate(theta, q, 1.0 / sigma2, False, pieces, derivatives)
         n_parameters = n_k + 1
         for k in range(n_k):
             # A factor that is zero, or free to turn, moves nothing: its row is replaced by one of no influence.

@@ -7,48 +7,57 @@ With Z of one or two columns, everything the (restricted) likelihood and its fir
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import part
+from equipoise.stats.kernels.compile import Cube, Matrix, Vector, part
 from equipoise.stats.kernels.linear_algebra import cholesky, invert_cholesky, log_determinant_cholesky, solve_cholesky
 
 
-@part(
-    "int64(float64[::1], int64, int64, int64, boolean, int64, float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1],"
-    "float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
-    "float64[::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1], float64[::1], float64[:, ::1])"
-)
-def evaluate(  # type: ignore[no-untyped-def]
-    theta,
-    q,
-    p,
-    n_rows,
-    reml,
-    n_lanes,
-    zz,
-    zx,
-    zy,
-    xx,
-    xy,
-    yy,
-    value,
-    a_and_u,
-    big_t,
-    big_u,
-    delta,
-    big_n,
-    zwx,
-    c_matrix,
-    lane,
-    factor,
-):
-    """Profiled log-likelihood and the pieces of its derivatives at the relative Cholesky factor ``theta``.
+class Products(NamedTuple):
+    """Cross-products, (LMM-2): of each participant who was seen, and of the trial."""
 
-    ``theta`` is (l11) or (l11, l21, l22); k runs over (11) or (11, 21, 22) of Lambda = L L'. On return:
-    ``value`` = (log-likelihood, residual sum of squares, nu); ``a_and_u[0, k]`` = tr(P V_k) and ``a_and_u[1, k]`` =
-    y'P V_k P y; ``big_t`` = tr(P V_k P V_l); ``big_u`` = y'P V_k P V_l P y; ``delta`` = coefficients; ``big_n[k]`` =
-    X'W^-1 V_k W^-1 X; ``c_matrix`` = (X'W^-1 X)^-1. Returns 1 if X'W^-1 X is singular.
+    zz: Cube  # (n, 2, 2)
+    zx: Cube  # (n, 2, p)
+    zy: Matrix  # (n, 2)
+    xx: Matrix  # (p, p)
+    xy: Vector
+    yy: float
+    n_rows: int
+
+
+class Pieces(NamedTuple):
+    """The profiled likelihood and what its derivatives are made of; k runs over (11) or (11, 21, 22) of Lambda."""
+
+    value: Vector  # log-likelihood, residual sum of squares, nu
+    a_and_u: Matrix  # tr(P V_k) and y'P V_k P y
+    big_t: Matrix  # tr(P V_k P V_l)
+    big_u: Matrix  # y'P V_k P V_l P y
+    delta: Vector  # coefficients
+    big_n: Cube  # X'W^-1 V_k W^-1 X
+    zwx: Cube
+    c_matrix: Matrix  # (X'W^-1 X)^-1
+    factor: Matrix
+
+
+class Derivatives(NamedTuple):
+    """Of the likelihood in theta = vech(L)."""
+
+    gradient: Vector
+    hessian: Matrix
+    jacobian: Matrix  # d Lambda_k / d theta_t
+
+
+@part("int64(float64[::1], int64, boolean, Products, Pieces, float64[::1])", Products, Pieces)
+def evaluate(theta, q, reml, products, pieces, lane):  # type: ignore[no-untyped-def]
+    """Fill ``pieces`` at the relative Cholesky factor ``theta``, (l11) or (l11, l21, l22) of Lambda = L L'.
+
+    ``lane`` is room for three numbers a participant. Returns 1 if X'W^-1 X is singular.
     """
+    zz, zx, zy, xx, xy, yy, n_rows = products
+    value, a_and_u, big_t, big_u, delta, big_n, zwx, c_matrix, factor = pieces
+    p, n_lanes = xy.shape[0], zy.shape[0]
     n_k = 1 if q == 1 else 3
     l11 = theta[0]
     l21 = theta[1] if q == 2 else 0.0
@@ -235,15 +244,14 @@ def evaluate(  # type: ignore[no-untyped-def]
     return 0
 
 
-@part(
-    "void(float64[::1], int64, float64, float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, boolean,"
-    "float64[::1], float64[:, ::1], float64[:, ::1])"
-)
-def differentiate(theta, q, rss_scale, a_and_u, big_t, big_u, nu, profiled, gradient, hessian, jacobian):  # type: ignore[no-untyped-def]
-    """Gradient and Hessian in theta = vech(L), the scale profiled out or, after theta, as log sigma squared; (LMM-8).
+@part("void(float64[::1], int64, float64, boolean, Pieces, Derivatives)", Pieces, Derivatives)
+def differentiate(theta, q, rss_scale, profiled, pieces, derivatives):  # type: ignore[no-untyped-def]
+    """Gradient and Hessian, the scale profiled out or, after theta, as log sigma squared; (LMM-8).
 
-    ``rss_scale`` is nu / rss where profiled, else 1 / sigma squared. ``jacobian[k, t]`` = d Lambda_k / d theta_t.
+    ``rss_scale`` is nu / rss where profiled, else 1 / sigma squared.
     """
+    a_and_u, big_t, big_u, nu = pieces.a_and_u, pieces.big_t, pieces.big_u, pieces.value[2]
+    gradient, hessian, jacobian = derivatives
     n_k = 1 if q == 1 else 3
     for k in range(3):
         for j in range(3):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Cube, Flags, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky, solve_cholesky
 
 # How a fit ended (column STATUS of ``quality``).
@@ -23,6 +25,25 @@ _MAX_ITERATIONS = 60
 # At the start the information is a quarter of the Gram matrix; a pivot (sine squared of the angle to the earlier
 # columns) below this asks for an exact look at the rank.
 _CLEAR_RANK = 1e-6
+
+
+class BinomialRows(NamedTuple):
+    """Yes-or-no results of packed trials."""
+
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    weights: Vector  # of length zero: all ones
+    offsets: Integers  # (n_trials + 1,)
+    wanted: Flags  # (n_trials,)
+
+
+class BinomialMaxima(NamedTuple):
+    """Where each trial's likelihood is largest."""
+
+    beta: Matrix  # (n_trials, p), at the start where to begin
+    covariance: Cube  # written only when no column is fixed
+    log_lik: Vector
+    quality: Matrix  # the columns named above
 
 
 @part("void(float64[:, ::1], int64, float64[:, ::1], int64)")
@@ -61,20 +82,16 @@ def add_bend_of_penalty(thirds, inverse, products, curvature, p):  # type: ignor
             curvature[j, k] += 0.5 * s
 
 
-@kernel(
-    "void(float64[::1], float64[:, ::1], float64[::1], int64[::1], boolean[::1], int64, int64, int64, int64,"
-    " float64[:, ::1], float64[:, :, ::1], float64[::1], float64[:, ::1])"
-)
-def maximise_range(  # type: ignore[no-untyped-def]
-    y, design, weights, offsets, wanted, fixed, penalised, begin, end, beta, covariance, log_lik, quality
-):
+@kernel("void(BinomialRows, int64, boolean, BinomialMaxima, int64, int64)", BinomialRows, BinomialMaxima)
+def maximise_range(rows, fixed, penalised, found, begin, end):  # type: ignore[no-untyped-def]
     """Maximise over ``beta[trial]`` from where it stands, for the ``wanted`` trials of ``begin:end``.
 
     Column ``fixed`` (-1: none) keeps its value. With ``penalised`` the log likelihood includes half the log
-    determinant of the information over all columns, eq. (FI-1). Covariances are written only when no column is fixed.
-    ``weights`` of length zero means all ones. ``quality`` gets the columns named above; GRADIENT is the root of
-    score' information^-1 score over the free columns, so in standard errors.
+    determinant of the information over all columns, eq. (FI-1). GRADIENT is the root of score' information^-1 score
+    over the free columns, so in standard errors.
     """
+    y, design, weights, offsets, wanted = rows
+    beta, covariance, log_lik, quality = found
     p = design.shape[1]
     weighted = weights.shape[0] > 0
     longest = 0

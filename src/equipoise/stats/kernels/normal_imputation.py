@@ -7,10 +7,22 @@ joint density, so no covariance has to be inverted; what follows the last score 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
-from equipoise.stats.kernels.philox import normal_quantile, uniform_at
+from equipoise.stats.kernels.compile import (
+    Blocks,
+    Cube,
+    FlagMatrix,
+    IntegerMatrix,
+    Integers,
+    Matrix,
+    Vector,
+    kernel,
+    part,
+)
+from equipoise.stats.kernels.philox import Stream, normal_quantile, uniform_at
 from equipoise.stats.kernels.vector_math import exponential
 
 MAX_VISITS = 4096
@@ -24,6 +36,77 @@ _POOR = 1e-9
 _TINY = 1e-200
 # Tables of chi-square quantiles reach from this many standard deviations below the middle to as many above.
 REACH = 8.4
+
+
+class ScoredTrials(NamedTuple):
+    """Packed trials whose scores are imputed."""
+
+    y: Matrix  # (n, V) NaN where missing
+    z: Matrix  # (n, q)
+    offsets: Integers
+    delta: Vector  # (n,) added to imputed scores at the end
+    kind: IntegerMatrix  # (trials, V) the row of ``quantiles`` with the distribution of each residual variance
+    quantiles: Matrix
+
+
+class ScoredPlan(NamedTuple):
+    """How the sets are made."""
+
+    n_sets: int
+    first: int  # number of the first set, for its random numbers
+    seed: np.uint64
+    replicates: Integers  # (trials,)
+    n_sweeps: Integers  # (trials,)
+    mix: Cube
+    """(V + 1, V, 2 V) weights of own means and reference means by the last visit seen (-1 first), eq. (RB-1) to (RB-4);
+    no entries where all is at random."""
+    arm: int  # the column of the design that is not 0 for those whom ``mix`` is for
+
+
+class ScoredSets(NamedTuple):
+    """Outputs; those beside the scores are of the last sweep."""
+
+    scores: Cube  # (n_sets, n, V)
+    means: Blocks  # (trials, n_sets, q, V)
+    covariance: Blocks  # (trials, n_sets, V, V)
+    held: IntegerMatrix  # (trials, n_sets) whether a ridge held a regression
+
+
+class Followed(NamedTuple):
+    """The participants of one trial, and until when each was seen."""
+
+    z: Matrix  # (n, q)
+    missing: FlagMatrix  # (n, V)
+    last: Integers  # (n,) the last visit seen, or -1
+    first_gap: Integers  # (n,) the first visit missed that was followed by one seen, or the number of visits
+    n_rows: Integers  # (V,) how many were last seen at each visit or later
+
+
+class Sums(NamedTuple):
+    """Products of design and scores."""
+
+    fixed: Cube  # (V, w, w) of participants without gaps, by the visit last seen
+    run: Matrix  # of the others, from the last visit back
+    gram: Matrix
+    row: Vector
+
+
+class Regressions(NamedTuple):
+    """One regression a visit, drawn, and what follows from them."""
+
+    beta: Matrix  # (V, q + V)
+    variance: Vector
+    means: Matrix  # (q, V)
+
+
+class Gap(NamedTuple):
+    """Scratch of :func:`draw_scores`: one participant's levels, and what is missing between scores seen."""
+
+    level: Vector
+    centre: Vector
+    precision: Matrix
+    side: Matrix
+    lost: Integers
 
 
 @part("int64(float64[:, ::1], int64, boolean, float64[:, ::1], float64[::1])")
@@ -76,15 +159,14 @@ def regress(gram, p, is_held, factor, right):  # type: ignore[no-untyped-def]
     return 1 if held else 0
 
 
-@part(
-    "int64(float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], boolean, float64[:, :, ::1],"
-    " float64[:, ::1], float64[:, ::1], float64[::1], float64[:, :, ::1], float64[:, ::1])"
-)
-def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, row, factor, right):  # type: ignore[no-untyped-def]
+@part("int64(Followed, float64[:, ::1], boolean, Sums, float64[:, :, ::1], float64[:, ::1])", Followed, Sums)
+def fit_visits(people, state, is_new, sums, factor, right):  # type: ignore[no-untyped-def]
     """Regress each visit on design and earlier visits, over those last seen then or later; returns whether any is held.
 
-    ``fixed`` (V, w, w) holds the products of participants without gaps; it is made where ``is_new``.
+    The products of participants without gaps are made where ``is_new``.
     """
+    z, _, last, first_gap, n_rows = people
+    fixed, run, gram, row = sums
     n, q, n_visits = z.shape[0], z.shape[1], state.shape[1]
     w = q + n_visits
     held = 0
@@ -121,17 +203,17 @@ def fit_visits(z, state, last, first_gap, n_rows, is_new, fixed, run, gram, row,
 
 
 @part(
-    "void(float64[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[:, ::1], int64, uint64, uint64, uint64, uint64,"
-    " int64, float64[:, ::1], float64[::1])"
+    "void(float64[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[::1], Stream, Regressions)", Stream, Regressions
 )
-def draw_regressions(  # type: ignore[no-untyped-def]
-    factor, right, quantiles, kind, trial, seed, replicate, imputation, sweep, q, beta, variance
-):
+def draw_regressions(factor, right, quantiles, kind, stream, drawn):  # type: ignore[no-untyped-def]
     """Draw residual variance and coefficients of each visit's regression, eq. (MI-7).
 
     ``quantiles`` (kinds, 1 + terms): how many terms there are, then the Chebyshev series of the logarithm of a
     chi-square quantile along the normal quantile of the same probability.
     """
+    seed, replicate, imputation, sweep = stream
+    beta, variance = drawn.beta, drawn.variance
+    q = beta.shape[1] - beta.shape[0]
     word = np.uint64(PURPOSE_REGRESSION << 16) | sweep
     spread = np.uint64(PURPOSE_SPREAD << 16) | sweep
     total = 0.0
@@ -139,7 +221,7 @@ def draw_regressions(  # type: ignore[no-untyped-def]
         p = q + v
         address = imputation * np.uint64(MAX_VISITS) + np.uint64(v)
         at = normal_quantile(uniform_at(seed, replicate, np.uint64(0), address, spread)) / REACH
-        row = kind[trial, v]
+        row = kind[v]
         above, here = 0.0, 0.0
         for back in range(int(quantiles[row, 0]) - 1):
             above, here = here, 2.0 * at * here - above + quantiles[row, int(quantiles[row, 0]) - back]
@@ -158,9 +240,11 @@ def draw_regressions(  # type: ignore[no-untyped-def]
         variance[v] += 1e-12 * total + _TINY
 
 
-@part("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[:, ::1], float64[:, ::1])")
-def summarise(beta, root, q, n_visits, means, covariance):  # type: ignore[no-untyped-def]
+@part("void(Regressions, float64[:, ::1], float64[:, ::1])", Regressions)
+def summarise(drawn, root, covariance):  # type: ignore[no-untyped-def]
     """From one regression a visit to means and covariance of them all, eq. (MI-8); ``root`` holds its diagonal."""
+    beta, means = drawn.beta, drawn.means
+    q, n_visits = means.shape
     for v in range(n_visits):
         for j in range(q):
             s = beta[v, j]
@@ -181,38 +265,24 @@ def summarise(beta, root, q, n_visits, means, covariance):  # type: ignore[no-un
 
 
 @part(
-    "void(float64[:, ::1], float64[:, ::1], boolean[:, ::1], int64[::1], int64[::1], boolean, float64[:, ::1],"
-    " float64[::1], float64[:, ::1], float64[:, :, ::1], int64, uint64, uint64, uint64, uint64, float64[::1],"
-    " float64[::1], float64[:, ::1], float64[:, ::1], int64[::1])"
+    "void(Followed, float64[:, ::1], boolean, Regressions, ScoredPlan, Stream, Gap)",
+    Followed,
+    Regressions,
+    ScoredPlan,
+    Stream,
+    Gap,
 )
-def draw_scores(  # type: ignore[no-untyped-def]
-    state,
-    z,
-    missing,
-    last,
-    first_gap,
-    final,
-    beta,
-    variance,
-    means,
-    mix,
-    arm,
-    seed,
-    replicate,
-    imputation,
-    word,
-    level,
-    centre,
-    precision,
-    side,
-    lost,
-):
+def draw_scores(people, state, final, drawn, plan, stream, gap):  # type: ignore[no-untyped-def]
     """Draw what every participant missed between scores seen, and at the end what follows the last, eq. (MI-9).
 
-    ``mix`` (V + 1, V, 2 V) are weights of own means and reference means by the last visit seen (-1 first), eq. (RB-1)
-    to (RB-4), for who has ``arm`` other than 0; it has no entries where all is at random. One loop without calls that
-    take arrays: passing an array costs as much as several of its cells.
+    One loop without calls that take arrays: passing an array costs as much as several of its cells.
     """
+    z, missing, last, first_gap, _ = people
+    beta, variance, means = drawn
+    mix, arm = plan.mix, plan.arm
+    seed, replicate, imputation, sweep = stream
+    level, centre, precision, side, lost = gap
+    word = np.uint64(PURPOSE_SCORE << 16) | sweep
     n_visits, q = state.shape[1], z.shape[1]
     for i in range(z.shape[0]):
         begin, stop = min(first_gap[i], last[i] + 1), n_visits if final else last[i] + 1
@@ -294,13 +364,10 @@ def draw_scores(  # type: ignore[no-untyped-def]
             state[i, v] = s + np.sqrt(variance[v]) * noise
 
 
-@part("void(float64[:, ::1], boolean[:, ::1], float64[:, ::1], int64[::1], int64[::1], int64[::1])")
-def look_over(y, missing, filled, last, first_gap, n_rows):  # type: ignore[no-untyped-def]
-    """A start for the chain: the score before a gap, else the first after it. Notes the last visit seen (or -1).
-
-    ``first_gap`` gets the first visit missed that was followed by one seen, or the number of visits; ``n_rows`` how
-    many were last seen at each visit or later.
-    """
+@part("void(float64[:, ::1], Followed, float64[:, ::1])", Followed)
+def look_over(y, people, filled):  # type: ignore[no-untyped-def]
+    """A start for the chain: the score before a gap, else the first after it. Notes who was seen until when."""
+    _, missing, last, first_gap, n_rows = people
     n_visits = y.shape[1]
     for v in range(n_visits):
         n_rows[v] = 0
@@ -324,38 +391,12 @@ def look_over(y, missing, filled, last, first_gap, n_rows):  # type: ignore[no-u
                 n_rows[v] += 1
 
 
-@kernel(
-    "void(int64, int64, int64, int64, uint64, int64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, ::1],"
-    " float64[::1], float64[:, :, ::1], int64, int64[:, ::1], float64[:, ::1], float64[:, :, ::1],"
-    " float64[:, :, :, ::1], float64[:, :, :, ::1], int64[:, ::1])"
-)
-def impute_range(  # type: ignore[no-untyped-def]
-    begin,
-    end,
-    n_sets,
-    first,
-    seed,
-    replicates,
-    offsets,
-    n_sweeps,
-    all_y,
-    all_z,
-    delta,
-    mix,
-    arm,
-    kind,
-    quantiles,
-    out,
-    out_means,
-    out_covariance,
-    out_held,
-):
-    """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``.
-
-    ``kind`` (trials, V) names the row of ``quantiles`` with the chi-square distribution of each residual variance.
-    ``out`` (n_sets, n, V); ``out_means`` (trials, n_sets, q, V), ``out_covariance`` and ``out_held`` are of the last
-    sweep.
-    """
+@kernel("void(ScoredTrials, ScoredPlan, ScoredSets, int64, int64)", ScoredTrials, ScoredPlan, ScoredSets)
+def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def]
+    """Impute data sets ``begin:end``, counted through all trials: set ``m`` of trial ``t`` is ``t * n_sets + m``."""
+    all_y, all_z, offsets, delta, kind, quantiles = trials
+    n_sets, first, seed, replicates, n_sweeps = plan.n_sets, plan.first, plan.seed, plan.replicates, plan.n_sweeps
+    out, out_means, out_covariance, out_held = sets
     n_visits, q = all_y.shape[1], all_z.shape[1]
     w = q + n_visits
     largest = 1
@@ -370,22 +411,21 @@ def impute_range(  # type: ignore[no-untyped-def]
     beta, root = np.empty((n_visits, w)), np.empty((n_visits, n_visits))
     variance, level, centre = np.empty(n_visits), np.empty(n_visits), np.empty(n_visits)
     precision, side, lost = np.empty((n_visits, n_visits)), np.empty((2, n_visits)), np.empty(n_visits, np.int64)
+    sums, gap = Sums(fixed, run, gram, row), Gap(level, centre, precision, side, lost)
     trial, first_held, held = -1, 0, 0
     for unit in range(begin, end):
         m = unit % n_sets
         start, n = offsets[unit // n_sets], offsets[unit // n_sets + 1] - offsets[unit // n_sets]
         if n == 0:
             continue
-        z = all_z[start : start + n]
+        people = Followed(all_z[start : start + n], missing, last, first_gap, n_rows)
         if unit // n_sets != trial:
             # What every data set of a trial begins with: its scores, gaps filled, and the regressions on them.
             trial = unit // n_sets
-            look_over(all_y[start : start + n], missing, filled, last, first_gap, n_rows)
-            first_held = fit_visits(
-                z, filled, last, first_gap, n_rows, True, fixed, run, gram, row, first_factor, first_right
-            )
+            look_over(all_y[start : start + n], people, filled)
+            first_held = fit_visits(people, filled, True, sums, first_factor, first_right)
         replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
-        means, covariance = out_means[trial, m], out_covariance[trial, m]
+        drawn = Regressions(beta, variance, out_means[trial, m])
         for i in range(n):
             for v in range(n_visits):
                 state[i, v] = filled[i, v]
@@ -393,48 +433,21 @@ def impute_range(  # type: ignore[no-untyped-def]
             final = sweep == n_sweeps[trial] - 1
             held = first_held
             if sweep > 0:
-                held = fit_visits(z, state, last, first_gap, n_rows, False, fixed, run, gram, row, factor, right)
+                held = fit_visits(people, state, False, sums, factor, right)
+            stream = Stream(seed, replicate, imputation, np.uint64(sweep))
             draw_regressions(
                 first_factor if sweep == 0 else factor,
                 first_right if sweep == 0 else right,
                 quantiles,
-                kind,
-                trial,
-                seed,
-                replicate,
-                imputation,
-                np.uint64(sweep),
-                q,
-                beta,
-                variance,
+                kind[trial],
+                stream,
+                drawn,
             )
             if final:
                 for v in range(n_visits):
                     root[v, v] = np.sqrt(variance[v])
-                summarise(beta, root, q, n_visits, means, covariance)
-            word = np.uint64(PURPOSE_SCORE << 16) | np.uint64(sweep)
-            draw_scores(
-                state,
-                z,
-                missing,
-                last,
-                first_gap,
-                final,
-                beta,
-                variance,
-                means,
-                mix,
-                arm,
-                seed,
-                replicate,
-                imputation,
-                word,
-                level,
-                centre,
-                precision,
-                side,
-                lost,
-            )
+                summarise(drawn, root, out_covariance[trial, m])
+            draw_scores(people, state, final, drawn, plan, stream, gap)
         for i in range(n):
             for v in range(n_visits):
                 out[m, start + i, v] = state[i, v] + (delta[start + i] if missing[i, v] else 0.0)

@@ -6,6 +6,8 @@ numbers that agree with :func:`~equipoise.foundation.seeds.normals` to 2e-15 of 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from equipoise.stats.kernels.compile import part
@@ -14,6 +16,15 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK = np.uint64(0xFFFFFFFF)
 _32, _26, _6 = np.uint64(32), np.uint64(26), np.uint64(6)
+
+
+class Stream(NamedTuple):
+    """Where in the addresses the random numbers of one data set's sweep begin."""
+
+    seed: np.uint64
+    replicate: np.uint64
+    imputation: np.uint64
+    sweep: np.uint64
 
 
 @part("float64(uint64, uint64, uint64, uint64, uint64)")

@@ -14,9 +14,11 @@ see that they do not overlap; as separate arrays each loop paid for dozens of ch
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import part
+from equipoise.stats.kernels.compile import Vector, part
 from equipoise.stats.kernels.vector_math import bits_from_float, exponential, float_from_bits, get, lane_part, put
 
 LANES = 64
@@ -76,6 +78,22 @@ SUM_M2 = SUM_U + _TD * LANES  # sum omega gamma gamma'
 SECOND = SUM_M2 + _TM * LANES
 # One row for each visit: linear predictor, then odds at the mode; after them x_c, visit by visit
 ETA = SECOND + _TM * LANES
+
+
+class Rule(NamedTuple):
+    """A rule of Gauss-Hermite quadrature."""
+
+    nodes: Vector
+    log_weights: Vector
+
+
+class Node(NamedTuple):
+    """One node of the rule for one variance."""
+
+    kappa: float  # 1 over the variance
+    z: float
+    log_weight: float
+    stride: int  # visits that may be multiplied up before a product could overflow
 
 
 @part("int64(int64, int64)", forceinline=True)
@@ -218,9 +236,10 @@ def sum_at_modes(w, active, n_slots, n, r, x_rows, kappa):  # type: ignore[no-un
     return largest
 
 
-@lane_part("void(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64, float64, int64)")
-def add_node(w, active, n_slots, n, r, x_rows, kappa, z, log_weight, stride):  # type: ignore[no-untyped-def]
+@lane_part("void(float64[::1], int64[::1], int64, int64, int64, int64, Node)", Node)
+def add_node(w, active, n_slots, n, r, x_rows, node):  # type: ignore[no-untyped-def]
     """Add one quadrature node to the sums of (QUAD-5); the odds at the node are exp(eta) exp(t z)."""
+    kappa, z, log_weight, stride = node
     d = r + 1
     for i in range(n):
         put(w, FACTOR + i, exponential(get(w, SCALE + i) * z))
@@ -399,14 +418,16 @@ def finish_derivatives(w, n, r, kappa):  # type: ignore[no-untyped-def]
                 put(w, SECOND + pair + i, answer - 0.5 * (h_ac * inv - h_a * h_c * inv * inv))
 
 
-@lane_part("int64(float64[::1], int64[::1], int64, int64, int64, int64, float64, float64[::1], float64[::1])")
-def evaluate_block(w, active, n_slots, n, r, x_rows, sigma, nodes, log_weights):  # type: ignore[no-untyped-def]
+@lane_part("int64(float64[::1], int64[::1], int64, int64, int64, float64, Rule)", Rule)
+def evaluate_block(w, active, n_slots, n, r, sigma, rule):  # type: ignore[no-untyped-def]
     """Log-likelihoods of a block's ``n`` lanes with derivatives in (beta_w, log sigma).
 
-    Takes the fixed linear predictor (rows of ``ETA``), ``Y_SUM``, starting modes and the varying columns (from
-    ``x_rows`` on); leaves ``VALUE``, ``FIRST``, ``SECOND`` and the modes. The part of the log-likelihood that is
+    Takes the fixed linear predictor (rows of ``ETA``), ``Y_SUM``, starting modes and the varying columns (rows
+    after those); leaves ``VALUE``, ``FIRST``, ``SECOND`` and the modes. The part of the log-likelihood that is
     linear in the fixed predictor is the caller's. Returns 0, or 1 when the point must be refused.
     """
+    nodes, log_weights = rule
+    x_rows = ETA + n_slots * LANES
     kappa = 1.0 / (sigma * sigma)
     if find_modes(w, active, n_slots, n, kappa) != 0:
         return 1
@@ -429,7 +450,7 @@ def evaluate_block(w, active, n_slots, n, r, x_rows, sigma, nodes, log_weights):
     # Visits that may be multiplied up before a product could pass 1e300.
     stride = max(1, int(690.0 / (reach + 0.7)))
     for k in range(nodes.shape[0]):
-        add_node(w, active, n_slots, n, r, x_rows, kappa, nodes[k], log_weights[k], stride)
+        add_node(w, active, n_slots, n, r, x_rows, Node(kappa, nodes[k], log_weights[k], stride))
     # (QUAD-6)
     for i in range(n):
         mode = get(w, MODE + i)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Codes, Cube, FlagMatrix, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.linear_algebra import (
     cholesky,
     condition_number,
@@ -12,7 +14,7 @@ from equipoise.stats.kernels.linear_algebra import (
     invert_cholesky,
 )
 from equipoise.stats.kernels.newton import newton_step
-from equipoise.stats.kernels.quadrature import ETA, LANES
+from equipoise.stats.kernels.quadrature import ETA, LANES, Rule
 from equipoise.stats.kernels.quadrature_trial import (
     ALL_EVENTS,
     BOUNDARY_VARIANCE,
@@ -31,6 +33,8 @@ from equipoise.stats.kernels.quadrature_trial import (
     SMALL_SIGMA,
     TOO_FEW_PARTICIPANTS,
     VARIANCE_UNBOUNDED,
+    Lanes,
+    Point,
     evaluate_trial,
     find_separation,
     predict_modes,
@@ -105,38 +109,46 @@ def has_clear_rank(hessian, factor, p):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel(
-    "void(int64, int64, float64[::1], float64[:, ::1], int64[::1], int64[::1], float64[::1], float64[::1],"
-    "float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float64[::1], int64[::1], float64[::1],"
-    "uint32[::1], boolean[:, ::1], float64[:, ::1], float64[::1], float64[::1])"
-)
-def fit_range(  # type: ignore[no-untyped-def]
-    first_trial,
-    stop_trial,
-    y,
-    design,
-    participant_offsets,
-    trial_offsets,
-    nodes,
-    log_weights,
-    out_coefficients,
-    out_covariance,
-    out_log_likelihood,
-    out_sd,
-    out_gradient_norm,
-    out_iterations,
-    out_condition,
-    out_codes,
-    out_aliased,
-    start,
-    coarse_nodes,
-    coarse_log_weights,
-):
-    """Fit trials ``first_trial:stop_trial``; every ``out_`` array has one entry a trial.
+class RepeatedBinary(NamedTuple):
+    """Repeated yes-or-no results of packed trials, participant by participant."""
 
-    ``start`` holds (beta, sigma) per trial to start from, or has no columns. The first steps of Newton use the
-    coarse nodes: far from the maximum their derivatives are as good, and the last steps use the nodes asked for.
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    participant_offsets: Integers  # rows of each participant
+    trial_offsets: Integers  # participants of each trial
+    start: Matrix  # (n, p + 1) beta and sigma to start from; or without columns
+
+
+class LogisticMixedFound(NamedTuple):
+    """Outputs, an entry for each of n trials."""
+
+    coefficients: Matrix  # (n, p)
+    covariance: Cube  # (n, p + 1, p + 1) of (beta, sigma)
+    log_likelihood: Vector
+    sd: Vector
+    gradient_norm: Vector
+    iterations: Integers
+    condition: Vector
+    codes: Codes
+    aliased: FlagMatrix  # (n, p)
+
+
+@kernel("void(RepeatedBinary, Rule, Rule, LogisticMixedFound, int64, int64)", RepeatedBinary, Rule, LogisticMixedFound)
+def fit_range(trials, rule, coarse, found, first_trial, stop_trial):  # type: ignore[no-untyped-def]
+    """Fit trials ``first_trial:stop_trial``.
+
+    The first steps of Newton use the coarse rule: far from the maximum its derivatives are as good, and the last steps
+    use the rule asked for.
     """
+    y, design, participant_offsets, trial_offsets, start = trials
+    out_coefficients, out_covariance, out_log_likelihood, out_sd = (
+        found.coefficients,
+        found.covariance,
+        found.log_likelihood,
+        found.sd,
+    )
+    out_gradient_norm, out_iterations, out_condition = found.gradient_norm, found.iterations, found.condition
+    out_codes, out_aliased = found.codes, found.aliased
     p = design.shape[1]
     q = p + 1
     gradient = np.empty(q)
@@ -150,6 +162,7 @@ def fit_range(  # type: ignore[no-untyped-def]
     beta = np.empty(p)
     pooled = np.empty(p)
     value = np.empty(2)
+    at = Point(gradient, hessian, value)
     inner_place = np.empty(p, dtype=np.int64)
     work = np.empty(0)
     for trial in range(first_trial, stop_trial):
@@ -224,7 +237,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         if work.shape[0] < needed:
             work = np.empty(needed)
         slots = np.full((3, longest), -1, dtype=np.int64)
-        modes = np.zeros(n_lanes)
+        lanes = Lanes(np.zeros(n_lanes), active, inner_place, outer, varying, y_sum, sign)
 
         # --- pooled logistic fit: start, boundary answer, and the place where separation shows
         for a in range(p):
@@ -236,24 +249,7 @@ def fit_range(  # type: ignore[no-untyped-def]
         variance_score = 0.0
         pooled_distance = np.nan
         for iteration in range(MAX_POOLED_ITERATIONS):
-            evaluate_trial(
-                beta,
-                0.0,
-                modes,
-                active,
-                inner_place,
-                outer,
-                varying,
-                r,
-                y_sum,
-                nodes,
-                log_weights,
-                gradient,
-                hessian,
-                value,
-                work,
-                slots,
-            )
+            evaluate_trial(beta, 0.0, lanes, rule, at, work, slots)
             if iteration == 0 and not has_clear_rank(hessian, factor, p):
                 # The information at zero is X'X / 4.
                 n_aliased = find_aliased_columns(
@@ -276,7 +272,7 @@ def fit_range(  # type: ignore[no-untyped-def]
             for a in range(p):
                 pooled[a] = beta[a]
             if iteration >= 6:
-                separation = find_separation(active, n_lanes, sign, inner_place, outer, varying, beta, step[:p])
+                separation = find_separation(lanes, beta, step[:p])
                 if separation == 2:
                     code = SEPARATION_COMPLETE
                     break
@@ -329,29 +325,12 @@ def fit_range(  # type: ignore[no-untyped-def]
         distance = np.nan
         evaluations = 0
         has_best = False
-        is_coarse = coarse_nodes.shape[0] < nodes.shape[0]
+        is_coarse = coarse.nodes.shape[0] < rule.nodes.shape[0]
         for _ in range(MAX_ITERATIONS):
             evaluations += 1
             for a in range(p):
                 beta[a] = point[a]
-            status = evaluate_trial(
-                beta,
-                point[p],
-                modes,
-                active,
-                inner_place,
-                outer,
-                varying,
-                r,
-                y_sum,
-                coarse_nodes if is_coarse else nodes,
-                coarse_log_weights if is_coarse else log_weights,
-                gradient,
-                hessian,
-                value,
-                work,
-                slots,
-            )
+            status = evaluate_trial(beta, point[p], lanes, coarse if is_coarse else rule, at, work, slots)
             if status != 0 or not value[0] >= best_value - 1e-10 * (1.0 + abs(best_value)):
                 if status != 0 and not has_best:
                     # Refused at the very start: begin closer to the pooled model.

@@ -7,10 +7,12 @@ lower the likelihood (halved), and information that is not positive definite (a 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.kernels.compile import part
+from equipoise.stats.kernels.compile import Cube, Integers, Matrix, Vector, part
 from equipoise.stats.kernels.quadrature import (
     ETA,
     FIRST,
@@ -23,6 +25,7 @@ from equipoise.stats.kernels.quadrature import (
     VALUE,
     WIDTH,
     Y_SUM,
+    Rule,
     evaluate_block,
     evaluate_pooled_block,
     tri,
@@ -56,15 +59,37 @@ CONDITION_LIMIT = 1e10
 NO_VISIT = -500.0
 
 
+class Lanes(NamedTuple):
+    """The participants of one trial, side by side by falling number of visits."""
+
+    modes: Vector  # (n,) of the random intercepts, from one evaluation to the next
+    active: Integers  # (longest,) participants with a j-th visit
+    inner_place: Integers  # (p,) place of a column among those that vary within participants, from 1; 0 where constant
+    outer: Matrix  # (p, n) columns that are constant within participants; ones else
+    varying: Cube  # (r, longest, n) the others; one of zeros where there is none
+    y_sum: Matrix  # (r + 1, n) sums of y, and of y times each varying column
+    sign: Matrix  # (longest, n) 1 for an event, -1 for none
+
+
+class Point(NamedTuple):
+    """The likelihood at one place, and its derivatives in (beta, sigma)."""
+
+    gradient: Vector
+    hessian: Matrix  # the lower triangle
+    value: Vector  # log-likelihood; in the pooled model the derivative in sigma squared at zero too
+
+
 @part("int64(int64)", forceinline=True)
 def rounded_up(n):  # type: ignore[no-untyped-def]
     """The next multiple of the lane loops' width."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
 
 
-@lane_part("void(float64[::1], int64, int64, int64, int64[::1], int64[::1], float64[::1], float64[:, ::1], int64)")
-def fill_linear_predictor(w, lo, n, n_slots, n_active, inner_place, beta, outer, x_rows):  # type: ignore[no-untyped-def]
+@lane_part("void(float64[::1], int64, int64, int64, int64[::1], float64[::1], Lanes)", Lanes)
+def fill_linear_predictor(w, lo, n, n_slots, n_active, beta, lanes):  # type: ignore[no-untyped-def]
     """Rows of ``ETA``: the fixed part of the linear predictor; minus infinity in effect where there is no visit."""
+    inner_place, outer = lanes.inner_place, lanes.outer
+    x_rows = ETA + n_slots * LANES
     p = beta.shape[0]
     for i in range(n):
         s = 0.0
@@ -89,9 +114,11 @@ def fill_linear_predictor(w, lo, n, n_slots, n_active, inner_place, beta, outer,
                     put(w, row + i, get(w, row + i) + b * get(w, x_row + i))
 
 
-@lane_part("void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], float64[::1], float64[:, ::1])")
-def add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian):  # type: ignore[no-untyped-def]
+@lane_part("void(float64[::1], int64, int64, Lanes, float64[::1], float64[:, ::1])", Lanes)
+def add_expanded(w, lo, n, lanes, gradient, hessian):  # type: ignore[no-untyped-def]
     """Add the lanes' inner derivatives, expanded to the full design, to ``gradient`` and lower ``hessian``."""
+    inner_place, outer = lanes.inner_place, lanes.outer
+    p = outer.shape[0]
     for a in range(p):
         va = inner_place[a]
         row = FIRST + va * LANES
@@ -107,15 +134,16 @@ def add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian):  # type: i
             hessian[a, c] += s
 
 
-@part(
-    "int64(float64[::1], int64, int64, int64, int64[::1], int64[::1], int64[::1], float64[:, :, ::1], int64,"
-    "float64[:, ::1], float64[::1])"
-)
-def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r, y_sum, modes):  # type: ignore[no-untyped-def]
+@part("int64(float64[::1], int64, int64, Lanes, int64[:, ::1])", Lanes)
+def load_block(w, block, size, lanes, slots):  # type: ignore[no-untyped-def]
     """Bring block ``block`` into the working array; returns its number of visit slots.
 
-    ``n_active[j]`` receives the lanes with a j-th visit, ``active[j]`` the same rounded up to a multiple of the width.
+    The first row of ``slots`` receives how many lanes have a j-th visit, the second the same rounded up to a multiple
+    of the width.
     """
+    n_active, active = slots[0], slots[1]
+    modes, active_all, varying, y_sum = lanes.modes, lanes.active, lanes.varying, lanes.y_sum
+    n_lanes, r = modes.shape[0], y_sum.shape[0] - 1
     lo = block * size
     n = min(size, n_lanes - lo)
     n_slots = 0
@@ -145,35 +173,15 @@ def load_block(w, block, size, n_lanes, active_all, n_active, active, varying, r
     return n_slots
 
 
-@part(
-    "int64(float64[::1], float64, float64[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, :, ::1], int64,"
-    "float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[::1],"
-    "int64[:, ::1])"
-)
-def evaluate_trial(  # type: ignore[no-untyped-def]
-    beta,
-    sigma,
-    modes,
-    active_all,
-    inner_place,
-    outer,
-    varying,
-    r,
-    y_sum,
-    nodes,
-    log_weights,
-    gradient,
-    hessian,
-    value,
-    w,
-    slots,
-):
-    """Log-likelihood ``value[0]``, ``gradient`` and lower ``hessian`` in (beta, sigma); pooled where sigma is 0.
+@part("int64(float64[::1], float64, Lanes, Rule, Point, float64[::1], int64[:, ::1])", Lanes, Rule, Point)
+def evaluate_trial(beta, sigma, lanes, rule, point, w, slots):  # type: ignore[no-untyped-def]
+    """Fill ``point`` at (beta, sigma); the pooled model where sigma is 0. ``slots`` is scratch, (3, longest).
 
-    In the pooled model ``value[1]`` is the derivative in sigma squared at zero. ``slots`` is scratch, (3, longest).
     Returns 1 where refused.
     """
-    n_lanes = modes.shape[0]
+    modes, inner_place, outer = lanes.modes, lanes.inner_place, lanes.outer
+    gradient, hessian, value = point
+    n_lanes, r = modes.shape[0], lanes.y_sum.shape[0] - 1
     p = beta.shape[0]
     rho = r + 1
     total = 0.0
@@ -187,15 +195,14 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
     for block in range(n_blocks):
         lo = block * size
         n = min(size, n_lanes - lo)
-        n_slots = active_all.shape[0]
+        n_slots = lanes.active.shape[0]
         # A trial of one block stays loaded; the caller sets the mark to minus one for a new trial.
         if n_blocks > 1 or slots[2, 0] < 0:
-            n_slots = load_block(w, block, size, n_lanes, active_all, slots[0], slots[1], varying, r, y_sum, modes)
+            n_slots = load_block(w, block, size, lanes, slots)
             slots[2, 0] = block
-        x_rows = ETA + n_slots * LANES
-        fill_linear_predictor(w, lo, n, n_slots, slots[0], inner_place, beta, outer, x_rows)
+        fill_linear_predictor(w, lo, n, n_slots, slots[0], beta, lanes)
         if sigma > 0.0:
-            if evaluate_block(w, slots[1], n_slots, rounded_up(n), r, x_rows, sigma, nodes, log_weights) != 0:
+            if evaluate_block(w, slots[1], n_slots, rounded_up(n), r, sigma, rule) != 0:
                 return 1
             for i in range(n):
                 modes[lo + i] = w[MODE + i]
@@ -207,8 +214,8 @@ def evaluate_trial(  # type: ignore[no-untyped-def]
                     s += outer[a, lo + i] * w[pair + i]
                 hessian[p, a] += s
         else:
-            evaluate_pooled_block(w, slots[1], n_slots, rounded_up(n), r, x_rows)
-        add_expanded(w, lo, n, p, inner_place, outer, gradient, hessian)
+            evaluate_pooled_block(w, slots[1], n_slots, rounded_up(n), r, ETA + n_slots * LANES)
+        add_expanded(w, lo, n, lanes, gradient, hessian)
         for i in range(n):
             score_rho += w[FIRST + rho * LANES + i]
             total += w[VALUE + i]
@@ -245,16 +252,14 @@ def predict_modes(w, n, r, inner_place, outer, change, log_ratio):  # type: igno
             put(w, MODE + i, get(w, MODE + i) + get(w, row + i) * outer[a, i] * change[a])
 
 
-@part(
-    "int64(int64[::1], int64, float64[:, ::1], int64[::1], float64[:, ::1], float64[:, :, ::1], float64[::1],"
-    "float64[::1])"
-)
-def find_separation(active_all, n_lanes, sign, inner_place, outer, varying, beta, step):  # type: ignore[no-untyped-def]
+@part("int64(Lanes, float64[::1], float64[::1])", Lanes)
+def find_separation(lanes, beta, step):  # type: ignore[no-untyped-def]
     """Look for a certificate of separation in the current coefficients or in the last step.
 
     Returns 2 if ``beta`` predicts every outcome (complete separation), 1 if moving along ``step`` makes no outcome
     less likely and some more likely (quasi-complete), else 0.
     """
+    _, active_all, inner_place, outer, varying, _, sign = lanes
     p = beta.shape[0]
     for which in range(2):
         direction = beta if which == 0 else step

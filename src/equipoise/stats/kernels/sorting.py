@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Codes, Integers, Vector, kernel, part
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
 
 # Rows whose places are found by counting: comparing all pairs side by side is faster than branching up to here.
@@ -56,14 +55,30 @@ def _sort_places(key, n, order, spare):  # type: ignore[no-untyped-def]
         width *= 2
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], int64[::1], int64, int64, int64, int64[::1], float64[::1],"
-    " float64[::1], int64[::1], uint32[::1])"
-)
-def _arrange_range(  # type: ignore[no-untyped-def]
-    time, event, stratum, offsets, is_ordered, begin, end, order, sorted_time, sorted_event, sorted_stratum, codes
-):
+class GivenRows(NamedTuple):
+    """Survival rows of packed trials as they came."""
+
+    time: Vector
+    event: Vector
+    stratum: Integers
+    offsets: Integers
+
+
+class ArrangedRows(NamedTuple):
+    """Survival rows in ascending stratum, then ascending time, within each trial."""
+
+    time: Vector
+    event: Vector
+    stratum: Integers
+    order: Integers  # sorted row i is the caller's row order[i]
+    codes: Codes  # (n_trials,) of what forbids or qualifies any survival estimate
+
+
+@kernel("void(GivenRows, boolean, ArrangedRows, int64, int64)", GivenRows, ArrangedRows)
+def _arrange_range(rows, is_ordered, arranged, begin, end):  # type: ignore[no-untyped-def]
     """Check trials ``begin:end``, write their ``order`` (unless ``is_ordered``), and lay their rows out by it."""
+    time, event, stratum, offsets = rows
+    sorted_time, sorted_event, sorted_stratum, order, codes = arranged
     longest = 0
     for trial in range(begin, end):
         longest = max(longest, offsets[trial + 1] - offsets[trial])
@@ -101,7 +116,7 @@ def _arrange_range(  # type: ignore[no-untyped-def]
             if events >= 2 and early == late:
                 code |= _ALL_TIED
         codes[trial] = code
-        if is_ordered == 0:
+        if not is_ordered:
             _sort_places(key, n, by_time, spare)
             is_stratified = False
             for i in range(n):
@@ -118,17 +133,6 @@ def _arrange_range(  # type: ignore[no-untyped-def]
             sorted_stratum[i] = stratum[order[i]]
 
 
-@dataclass(frozen=True)
-class ArrangedRows:
-    """Survival rows in ascending stratum, then ascending time, within each trial."""
-
-    time: FloatArray
-    event: FloatArray
-    stratum: IntArray
-    order: IntArray  # sorted row i is the caller's row order[i]
-    codes: NDArray[np.uint32]  # (n_trials,) of what forbids or qualifies any survival estimate
-
-
 def arrange_rows(
     time: FloatArray,
     event: FloatArray,
@@ -140,7 +144,7 @@ def arrange_rows(
 ) -> ArrangedRows:
     """Check and sort; ``order`` saves sorting again what was sorted without strata before."""
     n = time.shape[0]
-    level = np.zeros(n, dtype=np.int64) if stratum is None else stratum
+    rows = GivenRows(time, event, np.zeros(n, dtype=np.int64) if stratum is None else stratum, offsets)
     out = ArrangedRows(
         np.empty(n),
         np.empty(n),
@@ -149,20 +153,7 @@ def arrange_rows(
         np.empty(offsets.shape[0] - 1, dtype=np.uint32),
     )
     run_over_trials(
-        lambda begin, end: _arrange_range(
-            time,
-            event,
-            level,
-            offsets,
-            int(order is not None),
-            begin,
-            end,
-            out.order,
-            out.time,
-            out.event,
-            out.stratum,
-            out.codes,
-        ),
+        lambda begin, end: _arrange_range(rows, order is not None, out, begin, end),
         offsets.shape[0] - 1,
         threads=threads,
     )

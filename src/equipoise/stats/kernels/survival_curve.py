@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel
+from equipoise.stats.kernels.compile import Cube, IntegerMatrix, Integers, Matrix, Vector, kernel
 
 # Survival this close to one half counts as equal to it when the median is read off, as in R's survfit.
 _HALF_TOLERANCE = 1.490116119384765625e-8
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], int64[::1], int64, int64, int64, int64[::1], int64[:, ::1],"
-    " float64, float64[:, ::1], float64[:, :, ::1])"
-)
-def curve_range(time, event, group, offsets, n_groups, begin, end, start, length, quantile, table, medians):  # type: ignore[no-untyped-def]
-    """Product-limit curves of every group; ``start`` holds each trial's first free row of ``table`` per group.
+class GroupedRows(NamedTuple):
+    """Survival rows of packed trials in ascending time, each of one of the groups compared."""
 
-    ``table`` columns: time, number at risk just before it, events, censored, survival, Greenwood's sum of
-    d / (n (n - d)), eq. (KM-2). ``length`` (n_trials, n_groups) counts each curve's rows; curves lie end to end in the
-    order trial, group, beginning at ``start`` (n_trials * n_groups,). ``medians`` (n_trials, n_groups, 3): median and
-    its limits, where survival and its log-log limits (normal ``quantile``) first reach one half, eq. (KM-5); NaN else.
-    """
+    time: Vector
+    event: Vector
+    group: Integers  # counted from 0
+    offsets: Integers
+
+
+class CurveTables(NamedTuple):
+    """Product-limit curves, end to end in the order trial, group."""
+
+    start: Integers  # (n_trials * n_groups,) where each begins in ``table``
+    length: IntegerMatrix  # out (n_trials, n_groups) rows of each
+    table: Matrix
+    """Out: time, number at risk just before it, events, censored, survival, Greenwood's sum of d / (n (n - d)),
+    eq. (KM-2)."""
+    medians: Cube
+    """Out (n_trials, n_groups, 3): median and its limits, where survival and its log-log limits first reach one half,
+    eq. (KM-5); NaN else."""
+
+
+class LogRankSums(NamedTuple):
+    """Sums of the log-rank family; they come in as zeros."""
+
+    observed: Matrix  # (n_trials, n_groups)
+    expected: Matrix
+    variance: Cube
+
+
+@kernel("void(GroupedRows, float64, CurveTables, int64, int64)", GroupedRows, CurveTables)
+def curve_range(rows, quantile, curves, begin, end):  # type: ignore[no-untyped-def]
+    """Product-limit curves of every group of trials ``begin:end``; ``quantile`` is the normal one of the limits."""
+    time, event, group, offsets = rows
+    start, length, table, medians = curves
+    n_groups = length.shape[1]
     levels = np.empty(3)
     done = np.empty(3, dtype=np.bool_)
     at_risk = np.empty(n_groups, dtype=np.int64)
@@ -85,18 +111,16 @@ def curve_range(time, event, group, offsets, n_groups, begin, end, start, length
                                 done[c] = True
 
 
-@kernel(
-    "void(float64[::1], float64[::1], int64[::1], int64[::1], int64[::1], int64, float64, int64, int64,"
-    " float64[:, ::1], float64[:, ::1], float64[:, :, ::1])"
-)
-def log_rank_range(  # type: ignore[no-untyped-def]
-    time, event, group, stratum, offsets, n_groups, rho, begin, end, observed, expected, variance
-):
+@kernel("void(GroupedRows, int64[::1], float64, LogRankSums, int64, int64)", GroupedRows, LogRankSums)
+def log_rank_range(rows, stratum, rho, counts, begin, end):  # type: ignore[no-untyped-def]
     """Weighted observed and expected events and their hypergeometric variance, eq. (LG-1) to (LG-3).
 
     Rows sorted by stratum, then ascending time; the weight is the left-continuous pooled survival of the stratum to
-    the power ``rho``. Outputs come in as zeros.
+    the power ``rho``.
     """
+    time, event, group, offsets = rows
+    observed, expected, variance = counts
+    n_groups = observed.shape[1]
     at_risk = np.empty(n_groups)
     events = np.empty(n_groups)
     leaving = np.empty(n_groups)

@@ -25,9 +25,9 @@ _LN2_HIGH = 6.93145751953125e-1
 _LN2_LOW = 1.42860682030941723212e-6
 
 
-def lane_part(signature: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """As ``_compiling.part``, with fused multiply-add: for loops over participants side by side."""
-    return part(signature, fastmath=FASTMATH, **options)
+def lane_part(signature: str, *structures: type, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """As :func:`~equipoise.stats.kernels.compile.part`, with fused multiply-add: for loops over lanes side by side."""
+    return part(signature, *structures, fastmath=FASTMATH, **options)
 
 
 def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]

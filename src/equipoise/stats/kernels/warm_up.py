@@ -1,10 +1,10 @@
 """Compile the kernels that analyses need once, or load it from the on-disk cache.
 
-A module with kernels compiles them when it is first imported (their signatures are declared); the public modules of
-the mixed models import theirs when they are first called, and ``import equipoise`` compiles nothing. Compiled code is
-kept by numba in ``__pycache__`` beside the source or, where that cannot be written (a system-wide installation, a
-read-only container), in the user's cache folder; the environment variable ``NUMBA_CACHE_DIR`` names another place and
-must be set before Python starts. The cache is for one kind of processor; on another one it is made again.
+A kernel is compiled when it is first called (its signature is declared), and ``import equipoise`` compiles nothing;
+here they are compiled beforehand. Compiled code is kept by numba in ``__pycache__`` beside the source or, where that
+cannot be written (a system-wide installation, a read-only container), in the user's cache folder; the environment
+variable ``NUMBA_CACHE_DIR`` names another place and must be set before Python starts. The cache is for one kind of
+processor; on another one it is made again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Progress = Callable[[str, int, int], None]
 
 _ROOM = "equipoise.stats.kernels"
 # What several families call, then the families: modules that are compiled one after another, the longest family first.
-# Ties by permutation (cox_exact) are left out: no usual analysis needs them, and they are compiled before their first.
+# Ties by permutation (cox_exact) and the random slope of a logistic model (laplace_slope) are left out: few analyses
+# need them, and they are compiled before their first.
 FLOOR = (f"{_ROOM}.linear_algebra",)
 FAMILIES: tuple[tuple[str, ...], ...] = tuple(
     tuple(f"{_ROOM}.{name}" for name in family)
@@ -90,10 +91,14 @@ def compile_everything(
 
 
 def carry_out(family: Sequence[str]) -> None:
-    """Import modules, and call what stands as ``module:function``."""
+    """Import modules and compile their kernels, and call what stands as ``module:function``."""
+    from equipoise.stats.kernels.compile import KERNELS
+
     for name in family:
         module, _, function = name.partition(":")
         imported = importlib.import_module(module)
+        for declared in KERNELS.get(module, ()):
+            declared.compile()
         if function:
             getattr(imported, function)()
 

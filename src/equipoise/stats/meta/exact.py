@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from equipoise.stats.meta.effect_sizes import Counts
 from equipoise.stats.meta.tables import PooledTables, expected_count, no_answer, normal_tables, table_variance
@@ -83,6 +83,8 @@ def fit_exact(x1: ArrayLike, n1: ArrayLike, x0: ArrayLike, n0: ArrayLike, *, lev
     Sources: Cox (1970) The Analysis of Binary Data; Gart (1970) Biometrika 57:471; Mehta, Patel and Gray (1985) JASA
     80:969.
     """
+    from scipy import optimize  # takes long to load
+
     counts = Counts.of(x1, n1, x0, n0)
     tables = _Conditional.of(counts)
     if not tables.support:
@@ -124,6 +126,8 @@ def fit_stratified_logistic(
     Each intercept is solved for given the effect, so that only the effect is searched. Biased away from 1 with many
     small studies (unlike the conditional estimate).
     """
+    from scipy import optimize  # takes long to load
+
     counts = Counts.of(x1, n1, x0, n0)
     a, _, c, _ = counts.cells
     t = a + c
@@ -156,6 +160,8 @@ def fit_exact_random(
     Source: van Houwelingen, Zwinderman and Stijnen (1993) Stat Med 12:2273; Stijnen, Hamza and Özdemir (2010) Stat Med
     29:3046.
     """
+    from scipy import optimize  # takes long to load
+
     tables = _Conditional.of(Counts.of(x1, n1, x0, n0))
     if len(tables.support) < 2:
         raise ValueError("a random-effects analysis needs two tables that say something")

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import special
 
 from equipoise.stats.packing import FloatArray
 from equipoise.stats.wald import chi_square_p
@@ -267,6 +267,8 @@ def _upper_bound(y: FloatArray, v: FloatArray) -> float:
 
 def _maximise(y: FloatArray, v: FloatArray, x: FloatArray, *, restricted: bool) -> float:
     """The highest maximum at tau2 >= 0: a grid finds its neighbourhood (there can be several), the score its place."""
+    from scipy import optimize  # takes long to load
+
     grid = np.concatenate([[0.0], np.geomspace(1e-6 * float(v.min()), _upper_bound(y, v), 200)])
     best = int(_log_likelihood(y, v, x, grid, restricted=restricted).argmax())
     low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
@@ -284,6 +286,8 @@ def _maximise(y: FloatArray, v: FloatArray, x: FloatArray, *, restricted: bool) 
 
 def _solve_q(y: FloatArray, v: FloatArray, x: FloatArray, target: float) -> float:
     """The tau2 at which the generalised Q is ``target``; 0 where it is below that from the start."""
+    from scipy import optimize  # takes long to load
+
     if generalised_q(y, v, x, 0.0) <= target:
         return 0.0
     high = _upper_bound(y, v)
@@ -432,6 +436,8 @@ def begg(effect: ArrayLike, variance: ArrayLike) -> SmallStudyTest:
 
     Source: Begg and Mazumdar (1994) Biometrics 50:1088.
     """
+    from scipy import stats  # takes a second to load
+
     y, v = _checked(effect, variance)
     if y.shape[0] < 3:
         raise ValueError("Begg's rank correlation needs three studies")

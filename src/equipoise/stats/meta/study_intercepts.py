@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from equipoise.stats.meta.effect_sizes import Counts
 from equipoise.stats.meta.exact import fit_stratified_logistic, variance_of_mean
@@ -37,6 +37,8 @@ def fit_study_intercepts(
     Source: Turner, Omar, Yang, Goldstein and Thompson (2000) Stat Med 19:3417; Jackson, Law, Stijnen, Viechtbauer and
     White (2018) Stat Med 37:1059, model 4.
     """
+    from scipy import optimize  # takes long to load
+
     counts = Counts.of(x1, n1, x0, n0)
     t = counts.events_experimental + counts.events_reference
     counts = counts.take((t > 0) & (t < counts.n_experimental + counts.n_reference))

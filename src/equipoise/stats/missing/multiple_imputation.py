@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.foundation.seeds import require_seed
 from equipoise.stats.codes import FitCode
+from equipoise.stats.kernels.binary_imputation import BinaryPlan, BinarySets, BinaryTrials, impute_range
 from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.packing import FloatArray, IntArray, any_by_trial, rows_of_trials, run_over_trials, single_trial
 from equipoise.stats.wald import CodeArray, as_complete_design, as_offsets
@@ -171,29 +172,25 @@ def impute_binary_trials(
         codes=np.zeros((n_trials, imputations), dtype=np.uint32),
     )
     ready = prepare_design(z, bounds)
-    batch = _Batch(state, ready.z, bounds, out.sweeps, as_replicates(replicates, n_trials), shift, pooled)
-    options = imputations, first, require_seed(seed), threads
+    numbers = as_replicates(replicates, n_trials)
+    plan = BinaryPlan(imputations, first, np.uint64(require_seed(seed)), numbers, out.sweeps, pooled)
     # Trials whose designs leave out the same columns go together.
     for kind in np.unique(ready.kept, axis=0):
         chosen = np.flatnonzero((ready.kept == kind).all(axis=1))
         if chosen.size == n_trials and kind.all():
-            _impute(batch, out.values, out.n_penalised, out.coefficients, *options)
+            sets = BinarySets(out.values, out.n_penalised, out.coefficients)
+            _impute(BinaryTrials(state, ready.z, bounds, shift), plan, sets, threads)
             continue
         rows, packed = rows_of_trials(chosen, bounds)
-        part = _Batch(
-            state[rows],
-            np.ascontiguousarray(ready.z[rows][:, kind]),
-            packed,
-            out.sweeps[chosen],
-            batch.replicates[chosen],
-            shift[rows],
-            pooled,
-        )
-        values = np.empty((imputations, rows.size, n_visits), dtype=np.int8)
-        n_penalised = np.zeros((chosen.size, imputations), dtype=np.int64)
+        part = BinaryTrials(state[rows], np.ascontiguousarray(ready.z[rows][:, kind]), packed, shift[rows])
         drawn = np.zeros((chosen.size, imputations, out.coefficients.shape[2], int(kind.sum()) + 4))
-        _impute(part, values, n_penalised, drawn, *options)
-        out.values[:, rows], out.n_penalised[chosen] = values, n_penalised
+        sets = BinarySets(
+            np.empty((imputations, rows.size, n_visits), dtype=np.int8),
+            np.zeros((chosen.size, imputations), dtype=np.int64),
+            drawn,
+        )
+        _impute(part, plan._replace(replicates=numbers[chosen], n_sweeps=out.sweeps[chosen]), sets, threads)
+        out.values[:, rows], out.n_penalised[chosen] = sets.cells, sets.n_penalised
         columns = np.append(np.flatnonzero(kind), np.arange(q, q + 4))
         models = np.arange(drawn.shape[2])
         out.coefficients[np.ix_(chosen, np.arange(imputations), models, columns)] = drawn
@@ -202,54 +199,16 @@ def impute_binary_trials(
     return out
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Trials end to end whose designs have the same columns."""
-
-    state: NDArray[np.int8]
-    z: FloatArray
-    offsets: IntArray
-    n_sweeps: IntArray
-    replicates: IntArray
-    shift: FloatArray
-    pooled: bool
-
-
-def _impute(
-    batch: _Batch,
-    out: NDArray[np.int8],
-    n_penalised: IntArray,
-    drawn: FloatArray,
-    imputations: int,
-    first: int,
-    seed: int,
-    threads: int | None,
-) -> None:
-    from equipoise.stats.kernels.binary_imputation import impute_range
+def _impute(trials: BinaryTrials, plan: BinaryPlan, sets: BinarySets, threads: int | None) -> None:
+    """Fill ``sets`` of trials whose designs have the same columns."""
 
     def run(begin: int, end: int) -> None:
         if begin < end:
-            impute_range(
-                begin,
-                end,
-                imputations,
-                first,
-                seed,
-                batch.replicates,
-                batch.offsets,
-                batch.n_sweeps,
-                batch.state,
-                batch.z,
-                batch.pooled,
-                batch.shift,
-                out,
-                n_penalised,
-                drawn,
-            )
+            impute_range(trials, plan, sets, begin, end)
 
     # Each chunk makes anew the fits that the data sets of its first trial share: large ones span several trials.
-    n_trials = batch.offsets.shape[0] - 1
-    run_over_trials(run, n_trials * imputations, threads=threads, chunk=max(256, 4 * imputations))
+    n_trials = trials.offsets.shape[0] - 1
+    run_over_trials(run, n_trials * plan.n_sets, threads=threads, chunk=max(256, 4 * plan.n_sets))
 
 
 def as_replicates(replicates: ArrayLike, n_trials: int) -> IntArray:

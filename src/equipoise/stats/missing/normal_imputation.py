@@ -22,6 +22,7 @@ from scipy import special
 
 from equipoise.foundation.seeds import require_seed
 from equipoise.stats.codes import FitCode
+from equipoise.stats.kernels.normal_imputation import FEW, REACH, ScoredPlan, ScoredSets, ScoredTrials, impute_range
 from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.multiple_imputation import MAX_VISITS, as_replicates, sweeps_needed
 from equipoise.stats.missing.reference_based import STRATEGIES
@@ -238,8 +239,6 @@ def _impute(
     arm_column: int | None,
     threads: int | None,
 ) -> None:
-    from equipoise.stats.kernels.normal_imputation import FEW, impute_range
-
     n_trials, n_visits = batch.offsets.shape[0] - 1, batch.y.shape[1]
     held = np.zeros((n_trials, n_sets), dtype=np.int64)
     mix = _weights_of_means(strategy, n_visits)
@@ -251,29 +250,14 @@ def _impute(
     kind = np.ascontiguousarray(kind.reshape(degrees.shape), dtype=np.int64)
     quantiles = np.array([_chi_square_series(int(df)) for df in kinds])
 
+    trials = ScoredTrials(batch.y, batch.z, batch.offsets, batch.delta, kind, quantiles)
+    arm = -1 if arm_column is None else arm_column
+    plan = ScoredPlan(n_sets, first, np.uint64(require_seed(seed)), batch.replicates, batch.n_sweeps, mix, arm)
+    sets = ScoredSets(out.values, out.means, out.covariance, held)
+
     def run(begin: int, end: int) -> None:
         if begin < end:
-            impute_range(
-                begin,
-                end,
-                n_sets,
-                first,
-                require_seed(seed),
-                batch.replicates,
-                batch.offsets,
-                batch.n_sweeps,
-                batch.y,
-                batch.z,
-                batch.delta,
-                mix,
-                -1 if arm_column is None else arm_column,
-                kind,
-                quantiles,
-                out.values,
-                out.means,
-                out.covariance,
-                held,
-            )
+            impute_range(trials, plan, sets, begin, end)
 
     # Each chunk makes anew the regressions that the data sets of its first trial share: large ones span several trials.
     run_over_trials(run, n_trials * n_sets, threads=threads, chunk=max(256, 4 * n_sets))
@@ -288,8 +272,6 @@ def _chi_square_series(df: int) -> FloatArray:
     Along the normal quantile of the same probability the logarithm is nearly a straight line: for 3 degrees of freedom
     the series is right to 3e-10 of the quantile, from 8 on to 2e-13.
     """
-    from equipoise.stats.kernels.normal_imputation import REACH
-
     n = 48
     angle = np.pi * (np.arange(n) + 0.5) / n
     z = REACH * np.cos(angle)
