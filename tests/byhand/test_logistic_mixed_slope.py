@@ -22,22 +22,15 @@ BALANCED = np.array([1.0, 0.0, 0.0, 1.0])
 
 def kernel_value(psi, x, z, y, offsets):
     """Value and gradient of the kernel at ``psi`` = (beta, l11, l21, l22)."""
-    from equipoise.stats.kernels.laplace_slope import evaluate
+    from equipoise.stats.kernels.laplace_slope import ScaledTrial, Scores, evaluate
 
     n = len(psi)
     value, gradient = np.empty(1), np.empty(n)
     status = evaluate(
         np.asarray(psi, float),
-        x,
-        z,
-        y,
-        offsets,
+        ScaledTrial(x, z, y, offsets, np.empty((4, y.size))),
         np.zeros((offsets.size - 1, 2)),
-        gradient,
-        np.empty((n, n)),
-        value,
-        np.empty(n),
-        np.empty((4, y.size)),
+        Scores(gradient, np.empty((n, n)), value, np.empty(n)),
     )
     assert status == 0
     return value[0], gradient

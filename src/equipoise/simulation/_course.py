@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from equipoise.simulation.purposes import Purpose
-from equipoise.simulation.streams import uniform
+from equipoise.stats.kernels.compile import (
+    Bytes,
+    FlagCube,
+    FlagMatrix,
+    Integers,
+    Keys,
+    Letters,
+    Matrix,
+    Vector,
+    kernel,
+)
+from equipoise.stats.kernels.philox import uniform
 
 # Letters of the field, as bytes: positive, negative, due but not given.
 POSITIVE, NEGATIVE, MISSED = ord("+"), ord("-"), ord("o")
@@ -21,45 +32,80 @@ _URINE = np.uint64(int(Purpose.URINE) << 16)
 _ONCE = np.uint64(0)  # of what stands once in a trial, the instance
 
 
-@njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(int64, int64, uint64, uint64[::1], uint64, int8[:, ::1], float64[:, ::1], boolean[:, ::1], float64[::1],"
-    "float64[::1], float64,"
-    "int64[::1], float64, float64, float64[::1], float64, int64, float64, float64, float64[::1], float64, float64,"
-    "uint8[:, :, ::1], uint8[:, :, ::1], uint8[:, :, ::1], boolean[:, :, ::1], int8[:, ::1])",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
+class SimulatedPeople(NamedTuple):
+    """Who is simulated, and where their random numbers are."""
+
+    seed: np.uint64
+    replicates: Keys  # (n_replicates,)
+    arm: Letters  # (n_replicates, n_participants)
+    person_log_odds: Matrix  # (n_replicates, n_participants): alpha + bR (R - pR) + sb z - delta K
+    responder: FlagMatrix  # (n_replicates, n_participants): K
+
+
+class DaysOfUse(NamedTuple):
+    """Equation U: what the days add to the log odds of use."""
+
+    day_address: np.uint64  # of the first outpatient day
+    day_log_odds: Vector  # (n_days,): hot exp(-(t - 1) / decay)
+    regained: Vector
+    """(n_days,): delta (1 - exp(-(t - 1) / fade)), what a responder has lost of the effect; 0 if it lasts."""
+    use_yesterday: float  # gam
+
+
+class VisitsKept(NamedTuple):
+    """Equations D and M: who leaves, and who stays away."""
+
+    visit_at: Integers  # (n_visits,): index of the visit's day
+    dropout_log_odds: float  # d0
+    dropout_use: float  # dU
+    dropout_arm: Vector  # (n_arms,): dA
+    dropout_early: float  # dE
+    n_early_visits: int
+    missed_without_use: float
+    missed_with_use: float
+
+
+class Assessed(NamedTuple):
+    """Equations T and R: what urine shows and people report."""
+
+    sensitivity: Vector  # (n_back,), by days since use
+    specificity: float
+    under_reporting: float
+
+
+class CourseFilled(NamedTuple):
+    """Outputs, by replicate and participant."""
+
+    true_use: Bytes  # (n_replicates, n_participants, n_days): 0 or 1
+    calendar: Bytes  # same shape: letters
+    urine: Bytes  # (n_replicates, n_participants, n_visits): letters
+    attended: FlagCube  # same shape
+    gone_from: Letters  # (n_replicates, n_participants): first visit after dropping out; n_visits if never
+
+
+@kernel(
+    "void(SimulatedPeople, DaysOfUse, VisitsKept, Assessed, CourseFilled, int64, int64)",
+    SimulatedPeople,
+    DaysOfUse,
+    VisitsKept,
+    Assessed,
+    CourseFilled,
 )
-def run_course(  # type: ignore[no-untyped-def]
-    first,
-    stop,
-    seed,
-    replicates,  # (n_replicates,)
-    day_address,  # address of the first outpatient day
-    arm,  # (n_replicates, n_participants)
-    person_log_odds,  # (n_replicates, n_participants): alpha + bR (R - pR) + sb z - delta K
-    responder,  # (n_replicates, n_participants): K
-    day_log_odds,  # (n_days,): hot exp(-(t - 1) / decay)
-    regained,  # (n_days,): delta (1 - exp(-(t - 1) / fade)), what a responder has lost of the effect; 0 if it lasts
-    use_yesterday,  # gam
-    visit_at,  # (n_visits,): index of the visit's day
-    dropout_log_odds,  # d0
-    dropout_use,  # dU
-    dropout_arm,  # (n_arms,): dA
-    dropout_early,  # dE
-    n_early_visits,
-    missed_without_use,
-    missed_with_use,
-    sensitivity,  # (n_back,), by days since use
-    specificity,
-    under_reporting,
-    true_use,  # out (n_replicates, n_participants, n_days): 0 or 1
-    calendar,  # out, same shape: letters
-    urine,  # out (n_replicates, n_participants, n_visits): letters
-    attended,  # out, same shape
-    gone_from,  # out (n_replicates, n_participants): first visit after dropping out; n_visits if never
-):
+def run_course(people, days, visits, assessed, filled, first, stop):  # type: ignore[no-untyped-def]
     """Fill the outputs for replicates ``first`` to ``stop - 1``; equations U, D, M, T and R of the methods page."""
+    seed, replicates, arm, person_log_odds, responder = people
+    day_address, day_log_odds, regained, use_yesterday = days
+    visit_at, dropout_log_odds, dropout_use, dropout_arm, dropout_early = (
+        visits.visit_at,
+        visits.dropout_log_odds,
+        visits.dropout_use,
+        visits.dropout_arm,
+        visits.dropout_early,
+    )
+    n_early_visits, missed_without_use = visits.n_early_visits, visits.missed_without_use
+    missed_with_use = visits.missed_with_use
+    sensitivity, specificity, under_reporting = assessed
+    true_use, calendar, urine, attended, gone_from = filled
     n_participants, n_days, n_visits = true_use.shape[1], true_use.shape[2], urine.shape[2]
     one, zero = np.uint8(1), np.uint8(0)
     positive, negative, missed_letter = np.uint8(POSITIVE), np.uint8(NEGATIVE), np.uint8(MISSED)

@@ -7,9 +7,12 @@ compiler turns into vector instructions; a test holds the sums equal to those of
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
+from equipoise.stats.kernels.compile import Flags, Integers, Keys, Matrix, Vector, kernel
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -67,38 +70,51 @@ def _keys(key, step, out):  # type: ignore[no-untyped-def]
         word = (word + step) & _MASK
 
 
-@njit(  # type: ignore[untyped-decorator,unused-ignore]
-    "void(uint64, uint64[::1], int64, uint64, uint64, uint64[::1], int64[::1], int64[::1], float64, int64, int64,"
-    "float64[:, ::1], float64[::1], float64, float64[::1], boolean[::1], int64, float64[:, ::1])",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def score_answers(  # type: ignore[no-untyped-def]
-    seed,
-    replicates,  # (n_replicates,)
-    n_participants,
-    day,  # address of the contact's day
-    purpose,  # of the answers; that of leaving an item out follows it
-    places,  # (n_items or more,): places of the items in the instrument, scale by scale; those beyond are not read
-    starts,  # (n_scales + 1,): where each scale begins among the places
-    needed,  # (n_scales,): answers without which a scale has no score
-    left_out,  # probability that an item is left out
-    lowest,  # lowest answer
-    highest,  # highest answer
-    persons,  # (n_rows, n_scales): a person's own level
-    change,  # (n_rows,): what is added to it here; answers lie about the sum
-    sd,  # standard deviation of an answer about the level, above 0
-    quantiles,  # (2**BINS + 1,): of the standard normal at the edges of equal shares
-    wanted,  # (n_rows,): rows to be scored
-    column,  # of the output
-    out,  # (n_rows, n_columns): sum over the scales of the mean answer times the number of items; NaN where none
-):
+class Draws(NamedTuple):
+    """Where the random numbers of a questionnaire are."""
+
+    seed: np.uint64
+    replicates: Keys  # (n_replicates,)
+    n_participants: int
+    purpose: np.uint64  # of the answers; that of leaving an item out follows it
+
+
+class Items(NamedTuple):
+    """The items of a questionnaire, scale by scale, and how they are answered."""
+
+    places: Keys  # (n_items or more,): their places in the instrument; those beyond are not read
+    starts: Integers  # (n_scales + 1,): where each scale begins among the places
+    needed: Integers  # (n_scales,): answers without which a scale has no score
+    left_out: float  # probability that an item is left out
+    lowest: int  # lowest answer
+    highest: int  # highest answer
+    sd: float  # standard deviation of an answer about the level, above 0
+    quantiles: Vector  # (2**BINS + 1,): of the standard normal at the edges of equal shares
+
+
+class Contact(NamedTuple):
+    """One contact: who answers, about which level."""
+
+    day: np.uint64  # address of its day
+    persons: Matrix  # (n_rows, n_scales): a person's own level
+    change: Vector  # (n_rows,): what is added to it here; answers lie about the sum
+    wanted: Flags  # (n_rows,): rows to be scored
+
+
+@kernel("void(Draws, Items, Contact, int64, float64[:, ::1])", Draws, Items, Contact)
+def score_answers(draws, items, contact, column, out):  # type: ignore[no-untyped-def]
     """Scores of whole-number answers at one contact, each ``rint(level + sd z)`` within the bounds, after reversal.
+
+    Column ``column`` of ``out`` (n_rows, n_columns) gets the sum over the scales of the mean answer times the number of
+    items; NaN where there is none.
 
     The leading bits of a uniform number bound its z from both sides; nearly always the bounds give one answer. Where
     they do not, the number is compared with the probability of an answer below.
     """
+    seed, replicates, n_participants, purpose = draws
+    places, starts, needed, left_out = items.places, items.starts, items.needed, items.left_out
+    lowest, highest, sd, quantiles = items.lowest, items.highest, items.sd, items.quantiles
+    day, persons, change, wanted = contact
     n_scales, n_items = starts.shape[0] - 1, starts[starts.shape[0] - 1]
     words = np.empty((4, places.shape[0]), dtype=np.int32)
     seed_keys, replicate_keys = np.empty(10, dtype=np.uint64), np.empty(10, dtype=np.uint64)

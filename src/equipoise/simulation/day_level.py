@@ -137,7 +137,14 @@ def simulate_day_level(
     ``threads`` defaults to the cores at hand; the result does not depend on it. A mapping by arm without one of the
     design's arms raises ``KeyError`` (:func:`~equipoise.simulation.parameters.parameters_from_mapping` reports it).
     """
-    from equipoise.simulation._course import run_course
+    from equipoise.simulation._course import (
+        Assessed,
+        CourseFilled,
+        DaysOfUse,
+        SimulatedPeople,
+        VisitsKept,
+        run_course,
+    )
     from equipoise.simulation.streams import normal_grid, uniform_grid
     from equipoise.stats.packing import run_over_trials
 
@@ -147,7 +154,6 @@ def simulate_day_level(
     shape = (n_replicates, n)
     p = parameters
     once = np.zeros(1)
-    visit_at = np.asarray(design.visit_days, dtype=np.int64) - design.first_day
 
     arm, poor = _arm_and_route(design, p, seed, numbers)
     propensity = normal_grid(seed, numbers, n, once, Purpose.PROPENSITY)[:, :, 0]
@@ -155,47 +161,33 @@ def simulate_day_level(
         uniform_grid(seed, numbers, n, once, Purpose.RESPONDER)[:, :, 0] < _by_arm(design, p.responder_share)[arm]
     )
     person, first_days, regained = _log_odds_of_use(p, poor, propensity, responder, n_days)
-    true_use = np.zeros((*shape, n_days), dtype=np.uint8)
-    calendar = np.zeros((*shape, n_days), dtype=np.uint8)
-    urine = np.zeros((*shape, n_visits), dtype=np.uint8)
-    attended = np.zeros((*shape, n_visits), dtype=np.bool_)
-    gone_from = np.zeros(shape, dtype=np.int8)
-    keys = numbers.astype(np.uint64)
+    filled = CourseFilled(
+        true_use=np.zeros((*shape, n_days), dtype=np.uint8),
+        calendar=np.zeros((*shape, n_days), dtype=np.uint8),
+        urine=np.zeros((*shape, n_visits), dtype=np.uint8),
+        attended=np.zeros((*shape, n_visits), dtype=np.bool_),
+        gone_from=np.zeros(shape, dtype=np.int8),
+    )
+    people = SimulatedPeople(np.uint64(seed), numbers.astype(np.uint64), arm, person, responder)
+    days = DaysOfUse(np.uint64(day_index(design.first_day)), first_days, regained, float(p.use_yesterday))
+    visits = VisitsKept(
+        visit_at=np.asarray(design.visit_days, dtype=np.int64) - design.first_day,
+        dropout_log_odds=float(p.dropout_log_odds),
+        dropout_use=float(p.dropout_use),
+        dropout_arm=_by_arm(design, p.dropout_arm),
+        dropout_early=float(p.dropout_early),
+        n_early_visits=int(p.n_early_visits),
+        missed_without_use=float(p.missed_without_use),
+        missed_with_use=float(p.missed_with_use),
+    )
     sensitivity = np.asarray(p.urine_sensitivity, dtype=np.float64)
-    dropout_arm = _by_arm(design, p.dropout_arm)
-
-    def chunk(first: int, stop: int) -> None:
-        run_course(
-            first,
-            stop,
-            np.uint64(seed),
-            keys,
-            np.uint64(day_index(design.first_day)),
-            arm,
-            person,
-            responder,
-            first_days,
-            regained,
-            p.use_yesterday,
-            visit_at,
-            p.dropout_log_odds,
-            p.dropout_use,
-            dropout_arm,
-            p.dropout_early,
-            p.n_early_visits,
-            p.missed_without_use,
-            p.missed_with_use,
-            sensitivity,
-            p.urine_specificity,
-            p.under_reporting,
-            true_use,
-            calendar,
-            urine,
-            attended,
-            gone_from,
-        )
-
-    run_over_trials(chunk, n_replicates, threads=threads)
+    assessed = Assessed(sensitivity, float(p.urine_specificity), float(p.under_reporting))
+    run_over_trials(
+        lambda first, stop: run_course(people, days, visits, assessed, filled, first, stop),
+        n_replicates,
+        threads=threads,
+    )
+    true_use, calendar, urine, attended, gone_from = filled
     craving = _craving(design, p, seed, numbers, arm, poor, propensity, true_use, attended)
     abstinent = _abstinent(design, calendar, urine, gone_from)
     reached, says = _six_months(design, p, seed, numbers, arm, abstinent)

@@ -57,7 +57,7 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
 
     A visit that is ``None`` has no score.
     """
-    from equipoise.simulation._totals import score_answers
+    from equipoise.simulation._totals import Contact, Draws, Items, score_answers
 
     a = trials.accompanying
     whole = scale == "total" and bool(instrument.subscales)
@@ -78,27 +78,30 @@ def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Se
     sizes = np.array([len(members) for members in parts])
     needed = np.array([max(1, instrument.missing_rule.items_needed(int(size))) for size in sizes])
     out = np.full((trials.n, len(visits)), np.nan)
+    draws = Draws(
+        np.uint64(trials.trials.seed),
+        trials.trials.replicates.astype(np.uint64),
+        int(trials.design.n_participants),
+        np.uint64(int(purpose)),
+    )
+    items = Items(
+        places=np.array(places, dtype=np.uint64),
+        starts=np.concatenate([[0], np.cumsum(sizes)]),
+        needed=needed,
+        left_out=float(a.item_left_out),
+        lowest=lowest,
+        highest=highest,
+        sd=float(sd),
+        quantiles=_quantiles(),
+    )
     for v, visit in enumerate(visits):
         if visit is None:
             continue
-        score_answers(
-            np.uint64(trials.trials.seed),
-            trials.trials.replicates.astype(np.uint64),
-            trials.design.n_participants,
-            np.uint64(max(0, day_index(visit.target_day))),
-            np.uint64(int(purpose)),
-            np.array(places, dtype=np.uint64),
-            np.concatenate([[0], np.cumsum(sizes)]),
-            needed,
-            float(a.item_left_out),
-            lowest,
-            highest,
-            np.ascontiguousarray(persons),
-            np.ascontiguousarray(change(trials, visit)),
-            float(sd),
-            _quantiles(),
-            np.ascontiguousarray(attended(trials, visit)),
-            v,
-            out,
+        contact = Contact(
+            day=np.uint64(max(0, day_index(visit.target_day))),
+            persons=np.ascontiguousarray(persons),
+            change=np.ascontiguousarray(change(trials, visit)),
+            wanted=np.ascontiguousarray(attended(trials, visit)),
         )
+        score_answers(draws, items, contact, v, out)
     return out

@@ -302,22 +302,10 @@ def _proportion(proportion: ProportionOf, view: View) -> Floats:
 
 def _time_to(time_to: TimeTo, view: View) -> _Value:
     n = len(view.end)
-    found, start, first, done, last_start, last_due, n_due = (np.empty(n, dtype=np.int32) for _ in range(7))
-    kernels.first_window(
-        view.cells,
-        view.begin,
-        view.end,
-        among(time_to.cells),
-        time_to.at_least,
-        time_to.width,
-        found,
-        start,
-        first,
-        done,
-        last_start,
-        last_due,
-        n_due,
-    )
+    windows = kernels.FirstWindows(*(np.empty(n, dtype=np.int32) for _ in range(7)))
+    counts = among(time_to.cells)
+    kernels.first_window(view.cells, view.begin, view.end, counts, time_to.at_least, time_to.width, windows)
+    found, start, first, done, last_start, last_due, n_due = windows
     event = found.astype(np.float64)
     place = {"first": first, "window-start": start, "completed": done}[time_to.time]
     if time_to.censored == "last-window":
@@ -343,7 +331,8 @@ def _index(index: WeightedIndex, view: View) -> Floats:
         listed = np.asarray(index.escalation, dtype=np.float64)
     missed = np.asarray(index.missing_escalation or (), dtype=np.float64)
     out = np.empty(len(view.end))
-    kernels.weighted_index(view.cells, view.begin, view.end, weights, listed, low, high, missed, index.worst, out)
+    escalation = kernels.Escalations(listed, float(low), float(high), missed, float(index.worst))
+    kernels.weighted_index(view.cells, view.begin, view.end, weights, escalation, out)
     return out
 
 

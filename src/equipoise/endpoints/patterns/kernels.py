@@ -6,7 +6,7 @@ A cell that is not due (code 0) is passed over by every measure and still counts
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,6 +18,28 @@ Cells = NDArray[np.uint8]
 Places = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+class FirstWindows(NamedTuple):
+    """Of each row the first window that counts; places are counted from 1, and 0 is none."""
+
+    found: Places
+    start: Places  # its first cell
+    first: Places  # its first counted cell
+    done: Places  # the cell that completes the count
+    last_start: Places  # first cell of the last window
+    last_due: Places  # last due cell in view
+    n_due: Places
+
+
+class Escalations(NamedTuple):
+    """By how much a cell weighs more than its letter says."""
+
+    listed: Floats  # by place; empty: evenly from ``low`` to ``high`` over the cells in view
+    low: float
+    high: float
+    missed: Floats  # of missed cells; empty: 1
+    worst: float
 
 
 def compiled(function: Any) -> Any:
@@ -204,19 +226,10 @@ def first_window(
     counts: Mask,
     k: int,
     w: int,
-    found: Places,
-    start: Places,
-    first: Places,
-    done: Places,
-    last_start: Places,
-    last_due: Places,
-    n_due: Places,
+    windows: FirstWindows,
 ) -> None:
-    """The first ``w`` due cells in a row of which ``k`` are in ``counts`` (5,); all places from 1, 0 where none.
-
-    ``start``, ``first`` and ``done``: the window's first cell, its first counted cell, and the cell that completes the
-    count. ``last_start``: first cell of the last window; ``last_due``: last due cell in view.
-    """
+    """The first ``w`` due cells in a row of which ``k`` are in ``counts`` (5,)."""
+    found, start, first, done, last_start, last_due, n_due = windows
     where = np.empty(cells.shape[1], np.int32)
     for row in range(cells.shape[0]):
         n = 0
@@ -256,19 +269,14 @@ def weighted_index(
     begin: Places,
     end: Places,
     weights: Floats,
-    listed: Floats,
-    low: float,
-    high: float,
-    missed: Floats,
-    worst: float,
+    escalation: Escalations,
     out: Floats,
 ) -> None:
     """``worst`` × Σ weight × escalation over Σ max(weight of use × escalation, weight of missed × its escalation).
 
-    ``listed`` holds the escalation by place; where it is empty it grows evenly from ``low`` to ``high`` over the cells
-    in view. ``missed`` is the escalation of missed cells; empty is 1. A list of another length than the cells in view,
-    or a worst case of 0, is no value (NaN).
+    A list of another length than the cells in view, or a worst case of 0, is no value (NaN).
     """
+    listed, low, high, missed, worst = escalation
     for row in range(cells.shape[0]):
         n = end[row] - begin[row]
         if (listed.shape[0] > 0 and listed.shape[0] != n) or (missed.shape[0] > 0 and missed.shape[0] != n):

@@ -84,6 +84,9 @@ FlagMatrix = NDArray[np.bool_]
 Codes = NDArray[np.uint32]
 Letters = NDArray[np.int8]
 LetterCube = NDArray[np.int8]
+Bytes = NDArray[np.uint8]
+FlagCube = NDArray[np.bool_]
+Keys = NDArray[np.uint64]
 # Fields of structures by the name of their type: in C order, of one to four dimensions.
 _FIELDS: dict[str, Any] = {
     "Vector": types.float64[::1],
@@ -97,6 +100,9 @@ _FIELDS: dict[str, Any] = {
     "Codes": types.uint32[::1],
     "Letters": types.int8[:, ::1],
     "LetterCube": types.int8[:, :, ::1],
+    "Bytes": types.uint8[:, :, ::1],
+    "FlagCube": types.boolean[:, :, ::1],
+    "Keys": types.uint64[::1],
     "int": types.int64,
     "float": types.float64,
     "bool": types.boolean,

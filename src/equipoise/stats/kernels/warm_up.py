@@ -130,8 +130,9 @@ def _cache_folders(room: str) -> list[Path]:
 
 def _digest(room: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_folder(room).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for folder in dict.fromkeys((_ROOM, room)):  # kernels of other rooms are made of parts of this one
+        for path in sorted(_folder(folder).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
