@@ -49,10 +49,14 @@ class Completions:
 
     What is imputed depends on the endpoint and its strategies, on whom is compared and on the covariates; not on the
     estimator. Of many trials at once nothing is kept: their plan imputes each endpoint once or twice.
+
+    ``raise_sets`` lets one trial's analysis make more sets than the protocol names, until their Monte Carlo error is
+    small beside what is concluded; (RU-8), (RU-9).
     """
 
-    def __init__(self, most: int = 64_000_000) -> None:
+    def __init__(self, most: int = 64_000_000, *, raise_sets: bool = False) -> None:
         self._most = most
+        self.raise_sets = raise_sets
         self._kept: dict[Hashable, tuple[Completed, int]] = {}
 
     def get(self, key: Hashable) -> Completed | None:

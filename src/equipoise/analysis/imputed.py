@@ -152,14 +152,11 @@ def fit_imputed(
     floor: float | None,
     fit: Fit,
     kept: Completions | None = None,
-    *,
-    raise_sets: bool = False,
 ) -> list[Outcome]:
     """The pooled outcomes of an analysis with imputation, and where asked the search for its tipping point.
 
-    ``kept`` are data sets imputed before, for other estimators of the same data. ``raise_sets`` lets one trial's
-    analysis make more sets than the protocol names, until their Monte Carlo error is small beside what is concluded,
-    up to :data:`MOST_SETS`; (RU-8), (RU-9).
+    ``kept`` are data sets imputed before, for other estimators of the same data, and say whether more sets than the
+    protocol names may be made, up to :data:`MOST_SETS`.
     """
     assert analysis.imputation is not None
     bounds = margins_of(estimand, lattice.protocol.model.endpoints[estimand.endpoint])
@@ -194,7 +191,7 @@ def fit_imputed(
     if not single:
         return main
     most = planned
-    if raise_sets:
+    if kept is not None and kept.raise_sets:
         most = max(planned, min(MOST_SETS, MOST_CELLS // max(completed.n_cells, 1)))
     line = analysis
     # The error shrinks with the root of their number, so one estimate of what is wanted nearly does; two always.

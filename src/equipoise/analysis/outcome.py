@@ -130,16 +130,12 @@ def from_coefficient(
     coefficient: Floats,
     standard_error: Floats,
     level: float,
-    codes: NDArray[np.uint32],
-    n_analysed: Ints,
-    n_events: Ints,
-    n_missed: Ints,
     df: Floats | None = None,
     **more: Any,
 ) -> Outcome:
     """Wald statistic, limits and p value of a coefficient; t with ``df`` where given, otherwise normal.
 
-    On a ratio scale the coefficient is its logarithm.
+    On a ratio scale the coefficient is its logarithm. ``more`` are the fields of an outcome that do not hang on it.
     """
     n = coefficient.shape[0]
     ratio = SCALES[scale].is_ratio
@@ -165,9 +161,5 @@ def from_coefficient(
         statistic=statistic,
         df=degrees,
         p_value=p,
-        n_analysed=n_analysed,
-        n_events=n_events,
-        n_missed=n_missed,
-        codes=codes,
         **more,
     )

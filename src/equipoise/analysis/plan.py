@@ -127,11 +127,10 @@ class Plan:
 
     def __init__(self, protocol: Protocol, lattice: Lattice, *, raise_sets: bool = False) -> None:
         self.protocol = protocol
-        self._raise_sets = raise_sets  # make more imputed data sets than named, until their own error is small
         self.lattice = lattice
         self._stages: dict[int, Lattice] = {1: lattice}
         self._derived: dict[tuple[str, str | None, float | None, int], Derived] = {}
-        self._completions = Completions()
+        self._completions = Completions(raise_sets=raise_sets)
         self._compared: dict[tuple[object, ...], Comparison] = {}
 
     def lattice_of(self, planned: PlannedFit) -> Lattice:
@@ -208,14 +207,5 @@ class Plan:
         if analysis.imputation is not None:
             if analysis.imputation.variance != "rubin":
                 return fit_repeated_sampling(lattice, comparison, analysis, estimand, planned.floor, fit)
-            return fit_imputed(
-                lattice,
-                comparison,
-                analysis,
-                estimand,
-                planned.floor,
-                fit,
-                self._completions,
-                raise_sets=self._raise_sets,
-            )
+            return fit_imputed(lattice, comparison, analysis, estimand, planned.floor, fit, self._completions)
         return fit(self.derived_for(planned), comparison, analysis)

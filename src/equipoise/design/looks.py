@@ -295,6 +295,7 @@ def simulate_looks(
             )
         )
     rejected = float(claimed.mean())
+    late = np.where(entered, entry, np.inf)
     return LooksOutcome(
         looks=tuple(looks),
         n_replicates=n_replicates,
@@ -304,7 +305,7 @@ def simulate_looks(
         expected_days=float(finish.mean()),
         n_planned=outcomes.n,
         planned_days=float(known_at.max(axis=1).mean()),
-        reversed_share=_reversed(outcomes, entry, calendar, design, claimed, stop, entered, finish, sign),
+        reversed_share=_reversed(outcomes, calendar, design, claimed & (stop < design.n_looks - 1), late, finish, sign),
     )
 
 
@@ -342,24 +343,23 @@ def _pooled(value: FloatArray, is_experimental: BoolArray, known: BoolArray) -> 
 
 def _reversed(
     outcomes: TrialOutcomes,
-    entry: FloatArray,
     calendar: Calendar,
     design: GroupSequentialDesign,
-    claimed: BoolArray,
-    stop: IntArray,
-    entered: BoolArray,
+    early: BoolArray,
+    entry: FloatArray,
     finish: FloatArray,
     sign: float,
 ) -> float | None:
-    """Share of early claims that fall short of the last critical value once the pipeline's outcomes are in."""
-    early = claimed & (stop < design.n_looks - 1)
+    """Share of ``early`` claims that fall short of the last critical value once the pipeline's outcomes are in.
+
+    ``entry`` is infinite where the trial had ended before.
+    """
     if not early.any():
         return None
     if outcomes.value is not None:
-        z = sign * _pooled(outcomes.value[early], outcomes.is_experimental[early], entered[early])
+        z = sign * _pooled(outcomes.value[early], outcomes.is_experimental[early], np.isfinite(entry)[early])
     else:
-        late = np.where(entered, entry, np.inf)
-        z = sign * _statistic(outcomes, late, calendar, finish)[early]
+        z = sign * _statistic(outcomes, entry, calendar, finish)[early]
     short = np.abs(z) < design.critical_z[-1] if design.sides == 2 else z < design.critical_z[-1]
     return float(short.mean())
 

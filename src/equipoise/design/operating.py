@@ -189,10 +189,18 @@ def run_cells(
                 todo = cut_last(todo, n_workers)
             # Saved on a thread of its own: an interruption, which comes to this one, can then cut no file in two.
             save = _on(saver, store.save)
-            run = partial(_run, pool, 2 * n_workers, store, template, replicates, todo, precision, cell.name, progress)
-            done = run(save, keep_begun=executor is None)
-            found = _summarise(protocol, cell, store, done, seed, replicates, out is not None, started)
-            made.append(replace(found, left_out=left_out(protocol, with_imputation)))
+            say = (lambda done, total: None) if progress is None else partial(progress, cell.name)
+            run = _CellRun(store, template, replicates, precision, save, say)
+            done = run.finish(pool, 2 * n_workers, todo, keep_begun=executor is None)
+            found = _summarise(cell, template, store, done, replicates)
+            made.append(
+                replace(
+                    found,
+                    left_out=left_out(protocol, with_imputation),
+                    seconds=time.perf_counter() - started,
+                    folder=store.folder if out is not None else None,
+                )
+            )
         return made
 
 
@@ -245,56 +253,53 @@ def _slug(name: str) -> str:
     return text.strip("-")[:80]
 
 
-def _run(
-    pool: Executor,
-    in_flight: int,
-    store: ReplicateStore,
-    template: Task,
-    replicates: int,
-    todo: list[tuple[int, int]],
-    precision: float | None,
-    name: str,
-    progress: Progress | None,
-    save: Callable[[TaskResult], None],
-    *,
-    keep_begun: bool,
-) -> int:
-    """Do what is missing; the number of replicates on which the summary rests.
+@dataclass(frozen=True)
+class _CellRun:
+    """The replicates of one cell: where they are kept, what one task is, and when there are enough."""
 
-    With ``keep_begun`` an interruption waits for the tasks that have begun and keeps what they come to: threads end
-    them in any case.
-    """
-    have = replicates - sum(stop - first for first, stop in todo)
-    say = progress or (lambda name, done, total: None)
-    say(name, have, replicates)
-    looked = 0
-    pending: dict[Future[TaskResult], tuple[int, int]] = {}
-    try:
-        while todo or pending:
-            while todo and len(pending) < in_flight:
-                first, stop = todo.pop(0)
-                pending[pool.submit(run_task, replace(template, first=first, stop=stop))] = (first, stop)
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                first, stop = pending.pop(future)
-                save(future.result())
-                have += stop - first
-                say(name, have, replicates)
-            if precision is not None:
-                looked, enough = _look(store, precision, looked, replicates)
-                if enough:
-                    return looked
-    except KeyboardInterrupt:
-        for future in [future for future in pending if keep_begun and not future.cancel()]:
-            save(future.result())
-        raise
-    finally:
-        for future in pending:
-            future.cancel()
-    if precision is not None:
-        looked, enough = _look(store, precision, looked, replicates)
-        return looked if enough else replicates
-    return replicates
+    store: ReplicateStore
+    template: Task
+    replicates: int
+    precision: float | None
+    save: Callable[[TaskResult], None]
+    say: Callable[[int, int], None]  # how many are done, of how many
+
+    def finish(self, pool: Executor, in_flight: int, todo: list[tuple[int, int]], *, keep_begun: bool) -> int:
+        """Do what is missing; the number of replicates on which the summary rests.
+
+        With ``keep_begun`` an interruption waits for the tasks that have begun and keeps what they come to: threads end
+        them in any case.
+        """
+        have = self.replicates - sum(stop - first for first, stop in todo)
+        self.say(have, self.replicates)
+        looked = 0
+        pending: dict[Future[TaskResult], tuple[int, int]] = {}
+        try:
+            while todo or pending:
+                while todo and len(pending) < in_flight:
+                    first, stop = todo.pop(0)
+                    pending[pool.submit(run_task, replace(self.template, first=first, stop=stop))] = (first, stop)
+                finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    first, stop = pending.pop(future)
+                    self.save(future.result())
+                    have += stop - first
+                    self.say(have, self.replicates)
+                if self.precision is not None:
+                    looked, enough = _look(self.store, self.precision, looked, self.replicates)
+                    if enough:
+                        return looked
+        except KeyboardInterrupt:
+            for future in [future for future in pending if keep_begun and not future.cancel()]:
+                self.save(future.result())
+            raise
+        finally:
+            for future in pending:
+                future.cancel()
+        if self.precision is not None:
+            looked, enough = _look(self.store, self.precision, looked, self.replicates)
+            return looked if enough else self.replicates
+        return self.replicates
 
 
 def _look(store: ReplicateStore, precision: float, looked: int, replicates: int) -> tuple[int, bool]:
@@ -320,16 +325,9 @@ def _look(store: ReplicateStore, precision: float, looked: int, replicates: int)
     return looked, False
 
 
-def _summarise(
-    protocol: Protocol,
-    cell: Cell,
-    store: ReplicateStore,
-    n: int,
-    seed: int,
-    wanted: int,
-    keep: bool,
-    started: float,
-) -> OperatingCharacteristics:
+def _summarise(cell: Cell, template: Task, store: ReplicateStore, n: int, wanted: int) -> OperatingCharacteristics:
+    """Operating characteristics of a cell on its first ``n`` replicates; ``wanted`` were asked for."""
+    protocol = template.protocol
     scenario = scenario_of(protocol, cell.spec)
     null = is_null(scenario)
     rows = store.rows()
@@ -360,7 +358,7 @@ def _summarise(
     gone = store.gone(n).mean(axis=1)
     return OperatingCharacteristics(
         cell=cell,
-        seed=seed,
+        seed=template.seed,
         n_replicates=n,
         arm_sizes=sizes,
         is_null=null,
@@ -376,8 +374,8 @@ def _summarise(
         stopped_early=n < wanted,
         not_drawn=not_drawn(protocol, scenario),
         assumed=getattr(scenario, "assumed", ()),
-        seconds=time.perf_counter() - started,
-        folder=store.folder if keep else None,
+        seconds=0.0,
+        folder=None,
     )
 
 

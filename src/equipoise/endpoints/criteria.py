@@ -95,7 +95,7 @@ def derive_criterion(lattice: Lattice, id: str, endpoint: CriterionEndpoint, mis
     # Only those whose result rests on a percentage that does not exist, and not on a score left out.
     marked = judged.without_percent & ~np.isnan(scores).all(axis=1) & missing.any(axis=1)
     marks = {"percent-of-nothing": marked} if marked.any() else {}
-    return _yes_or_no(lattice, id, endpoint, values, missing, names, endpoint.label or id.replace("-", " "), marks)
+    return _yes_or_no(lattice, id, endpoint, values, missing, endpoint.label or id.replace("-", " "), marks)
 
 
 def derive_finding(lattice: Lattice, id: str, endpoint: FindingEndpoint, missed: str | None = None) -> Derived:
@@ -108,7 +108,7 @@ def derive_finding(lattice: Lattice, id: str, endpoint: FindingEndpoint, missed:
         values = carry_forward(values)
     missing = np.isnan(values)
     values = np.where(missing, _stands_for(rule, endpoint.better), values)
-    return _yes_or_no(lattice, id, endpoint, values, missing, names, str(entry.yes), {})
+    return _yes_or_no(lattice, id, endpoint, values, missing, str(entry.yes), {})
 
 
 def _visits(lattice: Lattice, at: str | None, visit: str | None) -> tuple[str, ...]:
@@ -126,7 +126,6 @@ def _yes_or_no(
     endpoint: CriterionEndpoint | FindingEndpoint,
     values: Floats,
     missing: NDArray[np.bool_],
-    names: tuple[str, ...],
     word: str,
     marks: Mapping[str, NDArray[np.bool_]],
 ) -> Derived:
@@ -150,7 +149,7 @@ def _yes_or_no(
         participants=lattice.participants,
         event_word=word,
         values=values,
-        visit_names=names,
+        visit_names=_visits(lattice, endpoint.at, endpoint.visit),
         visit_weeks=(target - target[0]) / 7.0,
         first_visit_day=int(target[0]),
         marks=marks,

@@ -51,13 +51,20 @@ class FlowCounts:
     is_again: bool = False  # a later stage, entered from the one before
 
 
+@dataclass(frozen=True, slots=True)
+class PrimaryAnalysis:
+    """Who entered the primary analysis, by arm."""
+
+    analysed: Mapping[str, Collection[str]] | Mapping[str, int] | None = None  # who, or how many
+    not_analysed: Mapping[str, Reasons] = field(default_factory=dict)  # why others did not
+    name: str = ""
+
+
 def count_flow(
     records: Records,
     arms: Mapping[str, str],
+    primary: PrimaryAnalysis | None = None,
     *,
-    analysed: Mapping[str, Collection[str]] | Mapping[str, int] | None = None,
-    not_analysed: Mapping[str, Reasons] | None = None,
-    primary: str = "",
     reason_words: Mapping[str, str] | None = None,
     is_randomized: bool = True,
     is_again: bool = False,
@@ -65,11 +72,10 @@ def count_flow(
 ) -> FlowCounts:
     """Count the diagram.
 
-    ``arms`` maps arm ids to names, reference first; ``analysed`` gives by arm who (or how many) entered the primary
-    analysis, ``not_analysed`` why others did not; ``endings`` are ways of leaving that the records know of, where these
-    are a part of them; ``reason_words`` puts coded reasons into words. The first stage of
-    allocation is counted.
+    ``arms`` maps arm ids to names, reference first; ``endings`` are ways of leaving that the records know of, where
+    these are a part of them; ``reason_words`` puts coded reasons into words. The first stage of allocation is counted.
     """
+    primary = primary or PrimaryAnalysis()
     words = reason_words or {}
     participants = records["participants"]
     allocations = records["allocations"]
@@ -83,8 +89,7 @@ def count_flow(
     flows = []
     for arm, label in arms.items():
         members = allocations.filter(pl.col("arm") == arm)
-        ids = members["participant_id"].to_list()
-        counted = _count_arm(records, arm, label, members, ids, analysed, not_analysed, words)
+        counted = _count_arm(records, arm, label, members, primary, words)
         flows.append(replace(counted, not_recorded=_not_recorded(records, endings)))
     return FlowCounts(
         n_screened=participants.height if has_screening else None,
@@ -92,7 +97,7 @@ def count_flow(
         excluded=excluded,
         n_randomized=len(randomized),
         arms=flows,
-        primary=primary,
+        primary=primary.name,
         is_randomized=is_randomized,
         is_again=is_again,
     )
@@ -103,11 +108,10 @@ def _count_arm(
     arm: str,
     label: str,
     members: pl.DataFrame,
-    ids: list[str],
-    analysed: Mapping[str, Collection[str]] | Mapping[str, int] | None,
-    not_analysed: Mapping[str, Reasons] | None,
+    primary: PrimaryAnalysis,
     words: Mapping[str, str],
 ) -> ArmFlow:
+    ids = members["participant_id"].to_list()
     disposition = records["disposition"].filter(pl.col("participant_id").is_in(ids))
     is_recorded = members["arm_received"].null_count() < members.height or records["exposure"].height > 0
     n_received = int((members["arm_received"] == arm).fill_null(False).sum()) if is_recorded else None
@@ -127,7 +131,7 @@ def _count_arm(
             *([("received another arm's treatment", other_arm)] if other_arm else []),
             *_reasons(texts, words),
         ]
-    who = analysed.get(arm) if analysed is not None else None
+    who = primary.analysed.get(arm) if primary.analysed is not None else None
     n_analysed = who if isinstance(who, int) else len(set(who)) if who is not None else None
     return ArmFlow(
         arm=arm,
@@ -140,7 +144,7 @@ def _count_arm(
         died=_event(disposition, "death", words),
         discontinued=_event(disposition, "treatment_discontinuation", words),
         n_analysed=n_analysed,
-        not_analysed=(not_analysed or {}).get(arm, ()),
+        not_analysed=primary.not_analysed.get(arm, ()),
         has_disposition=records["disposition"].height > 0,
     )
 

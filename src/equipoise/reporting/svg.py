@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 from xml.sax.saxutils import escape as _escape
 
 from equipoise.reporting.palette import colour
@@ -193,6 +194,33 @@ def _attributes(**named: object) -> str:
     return " ".join(parts)
 
 
+class Stroke(TypedDict, total=False):
+    """How a line is drawn."""
+
+    width: float  # 1 pixel
+    dash: str | None
+    opacity: float | None
+
+
+class Outline(TypedDict, total=False):
+    """How the edge of a shape is drawn, how it is filled, and what is told of it."""
+
+    stroke: str | None  # no edge
+    stroke_width: float
+    opacity: float | None  # of what fills it
+    hint: str  # for a pointer that rests on it
+
+
+class Lettering(TypedDict, total=False):
+    """How a line of text is set."""
+
+    size: float
+    anchor: str  # start, middle or end
+    bold: bool
+    italic: bool
+    rotate: float | None
+
+
 @dataclass
 class Drawing:
     """A figure: what is drawn on it, how large it is, and what it says to somebody who cannot see it.
@@ -213,10 +241,7 @@ class Drawing:
         x2: float,
         y2: float,
         token: str = "ink",
-        *,
-        width: float = 1.0,
-        dash: str | None = None,
-        opacity: float | None = None,
+        **look: Unpack[Stroke],
     ) -> None:
         """A straight line."""
         self._add(
@@ -226,9 +251,9 @@ class Drawing:
             x2=x2,
             y2=y2,
             stroke=colour(token),
-            stroke_width=width,
-            stroke_dasharray=dash,
-            stroke_opacity=opacity,
+            stroke_width=look.get("width", 1.0),
+            stroke_dasharray=look.get("dash"),
+            stroke_opacity=look.get("opacity"),
             class_=f"s-{token}",
         )
 
@@ -240,13 +265,10 @@ class Drawing:
         height: float,
         fill: str | None = "paper",
         *,
-        stroke: str | None = None,
-        stroke_width: float = 1.0,
         radius: float | None = None,
-        opacity: float | None = None,
-        hint: str = "",
+        **look: Unpack[Outline],
     ) -> None:
-        """A rectangle; ``hint`` is what a pointer that rests on it is told."""
+        """A rectangle; ``radius`` is of its corners."""
         self._add(
             "rect",
             x=x,
@@ -254,9 +276,9 @@ class Drawing:
             width=max(width, 0.0),
             height=max(height, 0.0),
             rx=radius,
-            fill_opacity=opacity,
-            **_paint(fill, stroke, stroke_width),
-            hint=hint,
+            fill_opacity=look.get("opacity"),
+            **_paint(fill, look.get("stroke"), look.get("stroke_width", 1.0)),
+            hint=look.get("hint", ""),
         )
 
     def field(self, x: float, y: float, width: float, height: float, number: int) -> None:
@@ -269,14 +291,18 @@ class Drawing:
         y: float,
         radius: float,
         fill: str | None = "ink",
-        *,
-        stroke: str | None = None,
-        stroke_width: float = 1.2,
-        opacity: float | None = None,
-        hint: str = "",
+        **look: Unpack[Outline],
     ) -> None:
         """A circle."""
-        self._add("circle", cx=x, cy=y, r=radius, fill_opacity=opacity, **_paint(fill, stroke, stroke_width), hint=hint)
+        self._add(
+            "circle",
+            cx=x,
+            cy=y,
+            r=radius,
+            fill_opacity=look.get("opacity"),
+            **_paint(fill, look.get("stroke"), look.get("stroke_width", 1.2)),
+            hint=look.get("hint", ""),
+        )
 
     def polygon(
         self, points: Iterable[tuple[float, float]], fill: str = "ink", *, opacity: float | None = None
@@ -348,35 +374,38 @@ class Drawing:
         y: float,
         text: str,
         token: str = "ink",
-        *,
-        size: float = BODY,
-        anchor: str = "start",
-        bold: bool = False,
-        italic: bool = False,
-        rotate: float | None = None,
+        **look: Unpack[Lettering],
     ) -> None:
-        """One line of text; ``y`` is its baseline, ``anchor`` is ``start``, ``middle`` or ``end``."""
+        """One line of text; ``y`` is its baseline."""
         token = _INKS.get(token, token)
+        rotate, anchor = look.get("rotate"), look.get("anchor", "start")
         transform = None if rotate is None else f"rotate({number(rotate)} {number(x)} {number(y)})"
         attributes = _attributes(
             x=x,
             y=y,
             fill=colour(token),
-            font_size=size,
+            font_size=look.get("size", BODY),
             text_anchor=None if anchor == "start" else anchor,
-            font_weight="600" if bold else None,
-            font_style="italic" if italic else None,
+            font_weight="600" if look.get("bold") else None,
+            font_style="italic" if look.get("italic") else None,
             transform=transform,
             class_=f"f-{token}",
         )
         self.elements.append(f"<text {attributes}>{escape(text)}</text>")
 
     def lines(
-        self, x: float, y: float, texts: Iterable[str], token: str = "ink", *, leading: float = 16.0, **how: object
+        self,
+        x: float,
+        y: float,
+        texts: Iterable[str],
+        token: str = "ink",
+        *,
+        leading: float = 16.0,
+        **look: Unpack[Lettering],
     ) -> float:
         """Lines of text under one another; returns the baseline after the last."""
         for text in texts:
-            self.text(x, y, text, token, **how)  # type: ignore[arg-type]
+            self.text(x, y, text, token, **look)
             y += leading
         return y
 

@@ -29,7 +29,7 @@ from equipoise.reporting.figures.missingness import MissingRow, draw_missingness
 from equipoise.reporting.figures.schedule import Schedule, ScheduleRow, ScheduleVisit, draw_schedule
 from equipoise.reporting.figures.trajectory import ArmTrajectory, draw_trajectory
 from equipoise.reporting.figures.use_pattern import ArmPatterns, PatternAxis, draw_use_pattern
-from equipoise.reporting.flow import FlowCounts, count_flow
+from equipoise.reporting.flow import FlowCounts, PrimaryAnalysis, count_flow
 from equipoise.reporting.participant_days import participant_days
 
 _KM_NOTE = "Bands: 95% pointwise limits on the log-log scale; upright ticks: censored."
@@ -62,9 +62,7 @@ def flow_counts(material: Material) -> FlowCounts:
     return count_flow(
         material.records,
         material.arms,
-        analysed=analysed,
-        not_analysed=reasons,
-        primary=primary,
+        PrimaryAnalysis(analysed, reasons, primary),
         is_randomized=material.protocol.model.randomization is not None,
         is_again=material.stage is not None and material.stage > 1,
         endings=material.endings,

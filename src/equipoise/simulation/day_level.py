@@ -188,7 +188,8 @@ def simulate_day_level(
         threads=threads,
     )
     true_use, calendar, urine, attended, gone_from = filled
-    craving = _craving(design, p, seed, numbers, arm, poor, propensity, true_use, attended)
+    drawn = _Drawn(seed, numbers, arm, poor, propensity)
+    craving = _craving(design, p, drawn, true_use, attended)
     abstinent = _abstinent(design, calendar, urine, gone_from)
     reached, says = _six_months(design, p, seed, numbers, arm, abstinent)
     return SimulatedTrials(
@@ -230,26 +231,33 @@ def _six_months(
     return reached, says
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Who was drawn, by replicate and participant, and the key of their random numbers."""
+
+    seed: int
+    numbers: NDArray[np.int64]  # (n_replicates,)
+    arm: NDArray[np.int8]
+    poor: NDArray[np.bool_]
+    propensity: NDArray[np.float64]
+
+
 def _craving(
     design: TrialDesign,
     p: DayLevelParameters,
-    seed: int,
-    numbers: NDArray[np.int64],
-    arm: NDArray[np.int8],
-    poor: NDArray[np.bool_],
-    propensity: NDArray[np.float64],
+    people: _Drawn,
     true_use: NDArray[np.uint8],
     attended: NDArray[np.bool_],
 ) -> NDArray[np.int16]:
     """Equation (C): a mark on the line, in whole numbers, nought to its end."""
     from equipoise.simulation.streams import normal_grid
 
-    n = arm.shape[1]
+    n, seed, numbers = people.arm.shape[1], people.seed, people.numbers
     person = (
         p.craving_log_level
-        + _by_arm(design, p.craving_arm)[arm]
-        + p.craving_poor_route * (poor - p.poor_route_share)
-        + p.craving_propensity * propensity
+        + _by_arm(design, p.craving_arm)[people.arm]
+        + p.craving_poor_route * (people.poor - p.poor_route_share)
+        + p.craving_propensity * people.propensity
         + p.craving_person_sd * normal_grid(seed, numbers, n, np.zeros(1), Purpose.CRAVING_PERSON)[:, :, 0]
     )
     days = np.array([day_index(day) for day in design.visit_days])

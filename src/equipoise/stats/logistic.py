@@ -499,49 +499,48 @@ def _profile_whole(
             slope = covariance[:, :, column] / np.sqrt(covariance[:, column, column])[:, None]
         beta = np.where(finite[:, None], coefficients + sign * z * slope, start)
         origin = np.where(finite[:, None], coefficients, start)
-        limits[:, side] = _profile_side(
-            data,
-            column,
-            fits.log_lik,
-            z,
-            centre,
-            sign * spread,
-            origin,
-            beta,
-            wanted,
-            penalised=penalised,
-            threads=threads,
-        )
+        profile = _Profile(fits.log_lik, z, centre, origin, penalised)
+        limits[:, side] = _profile_side(data, column, profile, sign * spread, beta, wanted, threads=threads)
     return limits * data.standardised.unit_of(column, data.n_trials)[:, None]
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The profile of one coefficient, by trial: where it is highest, and how far below the limits lie."""
+
+    top: FloatArray  # (n_trials,) the log likelihood there
+    z: float  # root of the deviance at the limits
+    centre: FloatArray  # (n_trials,) the coefficient there
+    origin: FloatArray  # (n_trials, p) all coefficients there
+    penalised: bool
 
 
 def _profile_side(
     data: BinomialInput,
     column: int,
-    top: FloatArray,
-    z: float,
-    centre: FloatArray,
+    profile: _Profile,
     spread: FloatArray,
-    origin: FloatArray,
     beta: FloatArray,
     wanted: BoolArray,
     *,
-    penalised: bool,
     threads: int | None,
 ) -> FloatArray:
     """Limits (n_trials,) on the side ``spread`` points to; NaN where not wanted, flat, or not found."""
+    top, z, centre = profile.top, profile.z, profile.centre
     inside, outside = centre.copy(), np.full_like(centre, np.nan)
     b = centre + spread
     limit = np.full_like(centre, np.nan)
     active = wanted.copy()
     toward = np.sign(spread)
-    before, beta_before = centre.copy(), origin.copy()
+    before, beta_before = centre.copy(), profile.origin.copy()
     for _ in range(80):
         if not active.any():
             break
         beta[:, column] = np.where(active, b, beta[:, column])
         quality = np.full((data.n_trials, kernels.N_QUALITY), np.nan)
-        log_lik = data.maximise(active, beta, fixed=column, penalised=penalised, quality=quality, threads=threads)
+        log_lik = data.maximise(
+            active, beta, fixed=column, penalised=profile.penalised, quality=quality, threads=threads
+        )
         failed = active & ((quality[:, kernels.STATUS] == kernels.STOPPED) | ~np.isfinite(log_lik))
         active &= ~failed
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from equipoise.records.records import DataSource, Records
 from equipoise.reporting.figures.consort import draw_consort
-from equipoise.reporting.flow import NO_REASON, count_flow
+from equipoise.reporting.flow import NO_REASON, PrimaryAnalysis, count_flow
 
 SOURCE = DataSource("imported", "a test", "demo", "0" * 64)
 
 
 def test_sums_hold_in_the_demonstration_trial():
-    flow = count_flow(demo_records(), ARMS, analysed={"midazolam": 28, "ketamine": 26})
+    flow = count_flow(demo_records(), ARMS, PrimaryAnalysis({"midazolam": 28, "ketamine": 26}))
     assert flow.n_screened == 78
     assert flow.n_excluded == 23
     assert sum(n for _, n in flow.excluded) == 23

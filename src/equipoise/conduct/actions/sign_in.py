@@ -59,7 +59,7 @@ def sign_in(
         # what was typed for a name stands in the ledger, and is shown to whoever reads it
         account = escaped(account, allowed="")[:80]
         take_as_long(passphrase)  # an unknown account takes as long as a known one
-        _note(trial, clock, entropy, "sign-in-refused", account, device, lambda: {"account-known": False})
+        _note(trial, (clock, entropy), "sign-in-refused", account, device, lambda: {"account-known": False})
         raise _refused()
     refusals, encoded = known.refusals, kept.encoded
     if refusals >= TRIES and now.utc < datetime.fromisoformat(known.refused_at) + WAIT:
@@ -73,7 +73,7 @@ def sign_in(
             counted = {"account": account, "refusals": _refusals(trial, account, now) + (not right)}
             return {"put": {"account": [{**counted, "refused_at": now.text}]}}
 
-        _note(trial, clock, entropy, "sign-in-refused", account, device, refusal)
+        _note(trial, (clock, entropy), "sign-in-refused", account, device, refusal)
         raise _refused()
 
     anew = hashed(passphrase, entropy) if is_outdated(encoded) else ""
@@ -84,7 +84,7 @@ def sign_in(
             row["credential"] = credential_digest(anew)
         return {"put": {"account": [{"account": account, **row}]}} if row else {}
 
-    _note(trial, clock, entropy, "sign-in", account, device, admission, anew)
+    _note(trial, (clock, entropy), "sign-in", account, device, admission, anew)
     return Session(account, device)
 
 
@@ -93,7 +93,7 @@ def note_end(
 ) -> None:
     """Note that a session ended by itself: it idled, or its time was over."""
     sources = clock or usual_clock(trial.mode), entropy or SystemEntropy()
-    _note(trial, *sources, "session-ended", account, device, lambda: {"signed": "out", "by": by})
+    _note(trial, sources, "session-ended", account, device, lambda: {"signed": "out", "by": by})
 
 
 def _still(trial: Trial, account: str, encoded: str) -> bool:
@@ -194,8 +194,7 @@ def _refused() -> ConductError:
 
 def _note(
     trial: Trial,
-    clock: Clock,
-    entropy: Entropy,
+    sources: tuple[Clock, Entropy],
     action: str,
     account: str,
     device: str,
@@ -206,6 +205,7 @@ def _note(
 
     ``anew`` is the pass-phrase hashed anew, kept where the event says so.
     """
+    clock, entropy = sources
     with writing(trial) as writer:
         said = what()
         entry = writer.append(

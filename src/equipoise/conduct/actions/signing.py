@@ -6,7 +6,7 @@ the same breath that the signature is superseded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from equipoise.conduct.actions.sign_in import check_again
 from equipoise.conduct.rows.tables import AccountRow, SignatureRow
@@ -30,18 +30,27 @@ RESPONSIBLE = "responsible"
 _DATA = ("participant", "visit", "form", "item")
 
 
+class Signed(NamedTuple):
+    """What a signature is of: a form, all records of a participant, or the whole database."""
+
+    participant: str = ""
+    visit: str = ""
+    form: str = ""
+    repeat: int = 1
+
+
+THE_WHOLE = Signed()
+
+
 def signature_row(
     act: Act,
     passphrase: str,
     meaning: str,
     subject: str,
-    *,
-    participant: str = "",
-    visit: str = "",
-    form: str = "",
-    repeat: int = 1,
+    of: Signed = THE_WHOLE,
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
+    participant, visit, form, repeat = of
     check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
     content = digest_signed(act.trial, participant, visit, form, repeat)
     account = act.trial.first(AccountRow, account=act.session.account)

@@ -86,20 +86,10 @@ def _draw_panel(drawing: Drawing, panel: ForestPanel, y: float, token: str) -> f
         detail = wrap(row.detail, label_width, 10.5) if row.detail else []
         for at, line in enumerate(detail):
             drawing.text(0, y + 15 + 13 * at, line, "muted", size=10.5)
-        _mark(
-            drawing,
-            row.obtained,
-            x,
-            y - 4,
-            low,
-            high,
-            token,
-            round_=True,
-            radius=5,
-        )
+        _mark(drawing, row.obtained, x, y - 4, (low, high), token)
         drawing.text(WIDTH, y, fmt.interval(fmt.Interval(*row.obtained, row.scale)), anchor="end", size=12)
         if row.published:
-            _mark(drawing, row.published, x, y + 12, low, high, "published", round_=False, radius=5)
+            _mark(drawing, row.published, x, y + 12, (low, high), "published", round_=False)
             drawing.text(
                 WIDTH, y + 16, fmt.interval(fmt.Interval(*row.published, row.scale)), "muted", anchor="end", size=SMALL
             )
@@ -163,14 +153,12 @@ def _mark(
     triple: LIMITS,
     x: Scale,
     y: float,
-    low: float,
-    high: float,
+    axis: tuple[float, float],
     token: str,
     *,
-    round_: bool,
-    radius: float,
+    round_: bool = True,
 ) -> None:
-    estimate, lower, upper = triple
+    (estimate, lower, upper), (low, high) = triple, axis
     if estimate is None or not low <= estimate <= high:
         return
     start = max(lower, low) if lower is not None else estimate
@@ -182,9 +170,9 @@ def _mark(
     if upper is not None and upper > high:
         drawing.polygon([(x(high) + 4, y), (x(high) - 3, y - 3.5), (x(high) - 3, y + 3.5)], token)
     if round_:
-        drawing.circle(x(estimate), y, radius, token, stroke="paper", stroke_width=1)
+        drawing.circle(x(estimate), y, 5, token, stroke="paper", stroke_width=1)
     else:
-        drawing.diamond(x(estimate), y, radius, token)
+        drawing.diamond(x(estimate), y, 5, token)
 
 
 def _alt(panels: Sequence[ForestPanel]) -> str:

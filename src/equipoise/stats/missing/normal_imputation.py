@@ -166,15 +166,22 @@ def impute_normal_trials(
         y=y,
         z=ready.z,
         offsets=bounds,
-        replicates=as_replicates(replicates, bounds.shape[0] - 1),
         delta=np.array(np.broadcast_to(np.asarray(0.0 if delta is None else delta, dtype=np.float64), (n,))),
+    )
+    plan = ScoredPlan(
+        n_sets=imputations,
+        first=first,
+        seed=np.uint64(require_seed(seed)),
+        replicates=as_replicates(replicates, n_trials),
         n_sweeps=sweeps_needed(lost, seen, bounds, sweeps),
+        mix=_weights_of_means(strategy, n_visits),
+        arm=-1 if arm_column is None else arm_column,
     )
     out = NormalTrialImputations(
         values=np.full((imputations, n, n_visits), np.nan),
         means=np.full((n_trials, imputations, q, n_visits), np.nan),
         covariance=np.full((n_trials, imputations, n_visits, n_visits), np.nan),
-        sweeps=batch.n_sweeps,
+        sweeps=plan.n_sweeps,
         codes=np.zeros((n_trials, imputations), dtype=np.uint32),
     )
     # Visits at which nobody has a score, and columns of the design that repeat others, are no part of the model: trials
@@ -186,27 +193,30 @@ def impute_normal_trials(
         if not visits.size:
             continue
         if chosen.size == n_trials and kind.all():
-            _impute(batch, out, imputations, seed, first, strategy, arm_column, threads)
+            _impute(batch, out, plan, threads)
             continue
         rows, packed = rows_of_trials(chosen, bounds)
         part = _Batch(
             np.ascontiguousarray(y[rows][:, visits]),
             np.ascontiguousarray(ready.z[rows][:, columns]),
             packed,
-            batch.replicates[chosen],
             batch.delta[rows],
-            batch.n_sweeps[chosen],
         )
         m, w = imputations, visits.size
         made = NormalTrialImputations(
             np.empty((m, rows.size, w)),
             np.empty((chosen.size, m, columns.size, w)),
             np.empty((chosen.size, m, w, w)),
-            part.n_sweeps,
+            plan.n_sweeps[chosen],
             np.zeros((chosen.size, m), dtype=np.uint32),
         )
-        place = None if arm_column is None else int(np.searchsorted(columns, arm_column))
-        _impute(part, made, imputations, seed, first, strategy, place, threads)
+        part_plan = plan._replace(
+            replicates=plan.replicates[chosen],
+            n_sweeps=made.sweeps,
+            mix=_weights_of_means(strategy, w),
+            arm=-1 if arm_column is None else int(np.searchsorted(columns, arm_column)),
+        )
+        _impute(part, made, part_plan, threads)
         sets = np.arange(m)
         out.values[np.ix_(sets, rows, visits)] = made.values
         out.means[np.ix_(chosen, sets, np.arange(q), visits)] = 0.0  # a column that is left out adds nothing
@@ -224,24 +234,12 @@ class _Batch:
     y: FloatArray
     z: FloatArray
     offsets: IntArray
-    replicates: IntArray
     delta: FloatArray
-    n_sweeps: IntArray
 
 
-def _impute(
-    batch: _Batch,
-    out: NormalTrialImputations,
-    n_sets: int,
-    seed: int,
-    first: int,
-    strategy: str,
-    arm_column: int | None,
-    threads: int | None,
-) -> None:
-    n_trials, n_visits = batch.offsets.shape[0] - 1, batch.y.shape[1]
+def _impute(batch: _Batch, out: NormalTrialImputations, plan: ScoredPlan, threads: int | None) -> None:
+    n_sets, n_trials, n_visits = plan.n_sets, batch.offsets.shape[0] - 1, batch.y.shape[1]
     held = np.zeros((n_trials, n_sets), dtype=np.int64)
-    mix = _weights_of_means(strategy, n_visits)
     # Residual degrees of freedom of each visit's regression: rows last seen then or later, less columns.
     stays = np.logical_or.accumulate(~np.isnan(batch.y)[:, ::-1], axis=1)[:, ::-1]
     n_rows = sum_by_trial(stays.astype(np.float64), batch.offsets)
@@ -251,8 +249,6 @@ def _impute(
     quantiles = np.array([_chi_square_series(int(df)) for df in kinds])
 
     trials = ScoredTrials(batch.y, batch.z, batch.offsets, batch.delta, kind, quantiles)
-    arm = -1 if arm_column is None else arm_column
-    plan = ScoredPlan(n_sets, first, np.uint64(require_seed(seed)), batch.replicates, batch.n_sweeps, mix, arm)
     sets = ScoredSets(out.values, out.means, out.covariance, held)
 
     def run(begin: int, end: int) -> None:

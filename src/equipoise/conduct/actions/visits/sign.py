@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.conduct.actions.context import Act, action
-from equipoise.conduct.actions.signing import MEANINGS, RESPONSIBLE, shown, signature_row
+from equipoise.conduct.actions.signing import MEANINGS, RESPONSIBLE, Signed, shown, signature_row
 from equipoise.conduct.actions.visits.recording import form_of
 from equipoise.conduct.rules.dose_places import is_dosing
 from equipoise.foundation.errors import listed
@@ -35,9 +35,7 @@ def _sign(
         subject = "all records of the participant"
     if act.course.infusing and not form:
         act.refuse("C621", participant, "An infusion is running.", "records that are complete")
-    rows = signature_row(
-        act, passphrase, meaning, subject, participant=participant, visit=visit, form=form, repeat=repeat
-    )
+    rows = signature_row(act, passphrase, meaning, subject, Signed(participant, visit, form, repeat))
     act.record(subject="signature", what={"put": rows}, answer={"participant": participant, **shown(rows)})
 
 
