@@ -18,14 +18,14 @@ from equipoise.stats.kernels.warm_up import FAMILIES, FLOOR
 _SCRIPT = """
 from pathlib import Path
 import equipoise.simulation.streams
-from equipoise.stats.kernels import warm_up
+from equipoise.stats.kernels import disk_cache
 equipoise.simulation.streams._fill.compile()
 room = "equipoise.simulation"
-warm_up._mark_code(room)
-print(warm_up.drop_stale_code(room))
+disk_cache.mark_code(room)
+print(disk_cache.drop_stale_code(room))
 purposes = Path(equipoise.simulation.__file__).parent / "purposes.py"
 purposes.write_text(purposes.read_text("utf-8") + "# edited\\n", "utf-8")
-print(warm_up.drop_stale_code(room) > 0)
+print(disk_cache.drop_stale_code(room) > 0)
 """
 
 

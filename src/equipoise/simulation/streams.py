@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from equipoise.foundation.seeds import require_seed
 from equipoise.stats.kernels.compile import kernel
+from equipoise.stats.kernels.disk_cache import drop_stale_code
 from equipoise.stats.kernels.philox import uniform
-from equipoise.stats.kernels.warm_up import drop_stale_code
 
 drop_stale_code("equipoise.simulation")  # before the first kernel of this room is looked for on the disk
 

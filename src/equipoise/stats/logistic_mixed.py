@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.kernels.quadrature import Rule
+from equipoise.stats.kernels.quadrature import QuadratureRule
 from equipoise.stats.kernels.quadrature_batch import LogisticMixedFound, RepeatedBinary, fit_range
 from equipoise.stats.nuisance import refit_without_nuisance
 from equipoise.stats.packing import FloatArray, IntArray, run_over_trials
@@ -145,7 +145,10 @@ def fit_logistic_mixed(
         raise ValueError(f"the design has {p} columns; at most {MAX_COLUMNS} are allowed")
 
     def run(n_nodes: int, start: FloatArray) -> LogisticMixedFits:
-        rule, coarse = Rule(*gauss_hermite(n_nodes)), Rule(*gauss_hermite(min(n_nodes, COARSE_NODES)))
+        rule, coarse = (
+            QuadratureRule(*gauss_hermite(n_nodes)),
+            QuadratureRule(*gauss_hermite(min(n_nodes, COARSE_NODES))),
+        )
         packed, found = RepeatedBinary(outcome, matrix, rows, trials, start), _room(n, p)
         run_over_trials(lambda first, stop: fit_range(packed, rule, coarse, found, first, stop), n, threads=threads)
         return LogisticMixedFits(

@@ -31,7 +31,7 @@ from equipoise.stats.kernels.compile import (
     kernel,
     part,
 )
-from equipoise.stats.kernels.philox import Stream, fill_normals, uniform_at
+from equipoise.stats.kernels.philox import DrawKeys, fill_normals, uniform_at
 from equipoise.stats.kernels.vector_math import exponential
 
 # Words of the addresses: a purpose and the number of the sweep.
@@ -100,7 +100,7 @@ def weigh_history(people, chances):  # type: ignore[no-untyped-def]
             shares[n, k] = exponential(slope[0] * (k / n)) if n > 0 else 1.0
 
 
-@part("void(People, int8[:, ::1], Chances, float64[::1], boolean, Stream)", People, Chances, Stream)
+@part("void(People, int8[:, ::1], Chances, float64[::1], boolean, DrawKeys)", People, Chances, DrawKeys)
 def draw_cells(people, state, chances, delta, final, stream):  # type: ignore[no-untyped-def]
     """Draw the missing cells of every participant: those between results seen, and at the end what follows the last.
 
@@ -218,7 +218,7 @@ class Room(NamedTuple):
     noise: Vector
 
 
-@part("int64(ModelRows, int64, FirstFits, Stream, Room, float64[:, ::1])", ModelRows, FirstFits, Stream, Room)
+@part("int64(ModelRows, int64, FirstFits, DrawKeys, Room, float64[:, ::1])", ModelRows, FirstFits, DrawKeys, Room)
 def draw_coefficients(rows, stage, firsts, stream, room, beta):  # type: ignore[no-untyped-def]
     """Draw the coefficients of each model around its maximum, eq. (MI-3); returns how many the prior had to hold.
 
@@ -333,7 +333,7 @@ def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def
             final = sweep == n_sweeps[trial] - 1
             if sweep > 0:
                 renew_rows(people, state, rows)
-            stream = Stream(seed, replicate, imputation, np.uint64(max(sweep, 0)))
+            stream = DrawKeys(seed, replicate, imputation, np.uint64(max(sweep, 0)))
             n_penalised[trial, m] += draw_coefficients(rows, min(sweep, LATER), firsts, stream, room, beta)
             if sweep < 0:
                 continue

@@ -25,7 +25,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from equipoise.stats.kernels.warm_up import drop_stale_code
+from equipoise.stats.kernels.disk_cache import drop_stale_code
 
 try:
     from numba.core.codegen import JITCodeLibrary

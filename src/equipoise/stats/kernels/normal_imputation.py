@@ -22,7 +22,7 @@ from equipoise.stats.kernels.compile import (
     kernel,
     part,
 )
-from equipoise.stats.kernels.philox import Stream, normal_quantile, uniform_at
+from equipoise.stats.kernels.philox import DrawKeys, normal_quantile, uniform_at
 from equipoise.stats.kernels.vector_math import exponential
 
 MAX_VISITS = 4096
@@ -72,7 +72,7 @@ class ScoredSets(NamedTuple):
     held: IntegerMatrix  # (trials, n_sets) whether a ridge held a regression
 
 
-class Followed(NamedTuple):
+class ScoredPeople(NamedTuple):
     """The participants of one trial, and until when each was seen."""
 
     z: Matrix  # (n, q)
@@ -91,7 +91,7 @@ class Sums(NamedTuple):
     row: Vector
 
 
-class Regressions(NamedTuple):
+class DrawnRegressions(NamedTuple):
     """One regression a visit, drawn, and what follows from them."""
 
     beta: Matrix  # (V, q + V)
@@ -159,7 +159,7 @@ def regress(gram, p, is_held, factor, right):  # type: ignore[no-untyped-def]
     return 1 if held else 0
 
 
-@part("int64(Followed, float64[:, ::1], boolean, Sums, float64[:, :, ::1], float64[:, ::1])", Followed, Sums)
+@part("int64(ScoredPeople, float64[:, ::1], boolean, Sums, float64[:, :, ::1], float64[:, ::1])", ScoredPeople, Sums)
 def fit_visits(people, state, is_new, sums, factor, right):  # type: ignore[no-untyped-def]
     """Regress each visit on design and earlier visits, over those last seen then or later; returns whether any is held.
 
@@ -203,7 +203,9 @@ def fit_visits(people, state, is_new, sums, factor, right):  # type: ignore[no-u
 
 
 @part(
-    "void(float64[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[::1], Stream, Regressions)", Stream, Regressions
+    "void(float64[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[::1], DrawKeys, DrawnRegressions)",
+    DrawKeys,
+    DrawnRegressions,
 )
 def draw_regressions(factor, right, quantiles, kind, stream, drawn):  # type: ignore[no-untyped-def]
     """Draw residual variance and coefficients of each visit's regression, eq. (MI-7).
@@ -240,7 +242,7 @@ def draw_regressions(factor, right, quantiles, kind, stream, drawn):  # type: ig
         variance[v] += 1e-12 * total + _TINY
 
 
-@part("void(Regressions, float64[:, ::1], float64[:, ::1])", Regressions)
+@part("void(DrawnRegressions, float64[:, ::1], float64[:, ::1])", DrawnRegressions)
 def summarise(drawn, root, covariance):  # type: ignore[no-untyped-def]
     """From one regression a visit to means and covariance of them all, eq. (MI-8); ``root`` holds its diagonal."""
     beta, means = drawn.beta, drawn.means
@@ -265,11 +267,11 @@ def summarise(drawn, root, covariance):  # type: ignore[no-untyped-def]
 
 
 @part(
-    "void(Followed, float64[:, ::1], boolean, Regressions, ScoredPlan, Stream, Gap)",
-    Followed,
-    Regressions,
+    "void(ScoredPeople, float64[:, ::1], boolean, DrawnRegressions, ScoredPlan, DrawKeys, Gap)",
+    ScoredPeople,
+    DrawnRegressions,
     ScoredPlan,
-    Stream,
+    DrawKeys,
     Gap,
 )
 def draw_scores(people, state, final, drawn, plan, stream, gap):  # type: ignore[no-untyped-def]
@@ -364,7 +366,7 @@ def draw_scores(people, state, final, drawn, plan, stream, gap):  # type: ignore
             state[i, v] = s + np.sqrt(variance[v]) * noise
 
 
-@part("void(float64[:, ::1], Followed, float64[:, ::1])", Followed)
+@part("void(float64[:, ::1], ScoredPeople, float64[:, ::1])", ScoredPeople)
 def look_over(y, people, filled):  # type: ignore[no-untyped-def]
     """A start for the chain: the score before a gap, else the first after it. Notes who was seen until when."""
     _, missing, last, first_gap, n_rows = people
@@ -418,14 +420,14 @@ def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def
         start, n = offsets[unit // n_sets], offsets[unit // n_sets + 1] - offsets[unit // n_sets]
         if n == 0:
             continue
-        people = Followed(all_z[start : start + n], missing, last, first_gap, n_rows)
+        people = ScoredPeople(all_z[start : start + n], missing, last, first_gap, n_rows)
         if unit // n_sets != trial:
             # What every data set of a trial begins with: its scores, gaps filled, and the regressions on them.
             trial = unit // n_sets
             look_over(all_y[start : start + n], people, filled)
             first_held = fit_visits(people, filled, True, sums, first_factor, first_right)
         replicate, imputation = np.uint64(replicates[trial]), np.uint64(first + m)
-        drawn = Regressions(beta, variance, out_means[trial, m])
+        drawn = DrawnRegressions(beta, variance, out_means[trial, m])
         for i in range(n):
             for v in range(n_visits):
                 state[i, v] = filled[i, v]
@@ -434,7 +436,7 @@ def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def
             held = first_held
             if sweep > 0:
                 held = fit_visits(people, state, False, sums, factor, right)
-            stream = Stream(seed, replicate, imputation, np.uint64(sweep))
+            stream = DrawKeys(seed, replicate, imputation, np.uint64(sweep))
             draw_regressions(
                 first_factor if sweep == 0 else factor,
                 first_right if sweep == 0 else right,

@@ -18,7 +18,7 @@ _MASK = np.uint64(0xFFFFFFFF)
 _32, _26, _6 = np.uint64(32), np.uint64(26), np.uint64(6)
 
 
-class Stream(NamedTuple):
+class DrawKeys(NamedTuple):
     """Where in the addresses the random numbers of one data set's sweep begin."""
 
     seed: np.uint64

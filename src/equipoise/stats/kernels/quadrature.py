@@ -80,7 +80,7 @@ SECOND = SUM_M2 + _TM * LANES
 ETA = SECOND + _TM * LANES
 
 
-class Rule(NamedTuple):
+class QuadratureRule(NamedTuple):
     """A rule of Gauss-Hermite quadrature."""
 
     nodes: Vector
@@ -418,7 +418,7 @@ def finish_derivatives(w, n, r, kappa):  # type: ignore[no-untyped-def]
                 put(w, SECOND + pair + i, answer - 0.5 * (h_ac * inv - h_a * h_c * inv * inv))
 
 
-@lane_part("int64(float64[::1], int64[::1], int64, int64, int64, float64, Rule)", Rule)
+@lane_part("int64(float64[::1], int64[::1], int64, int64, int64, float64, QuadratureRule)", QuadratureRule)
 def evaluate_block(w, active, n_slots, n, r, sigma, rule):  # type: ignore[no-untyped-def]
     """Log-likelihoods of a block's ``n`` lanes with derivatives in (beta_w, log sigma).
 

@@ -14,7 +14,7 @@ from equipoise.stats.kernels.linear_algebra import (
     invert_cholesky,
 )
 from equipoise.stats.kernels.newton import newton_step
-from equipoise.stats.kernels.quadrature import ETA, LANES, Rule
+from equipoise.stats.kernels.quadrature import ETA, LANES, QuadratureRule
 from equipoise.stats.kernels.quadrature_trial import (
     ALL_EVENTS,
     BOUNDARY_VARIANCE,
@@ -34,7 +34,7 @@ from equipoise.stats.kernels.quadrature_trial import (
     TOO_FEW_PARTICIPANTS,
     VARIANCE_UNBOUNDED,
     Lanes,
-    Point,
+    TrialLikelihood,
     evaluate_trial,
     find_separation,
     predict_modes,
@@ -133,7 +133,12 @@ class LogisticMixedFound(NamedTuple):
     aliased: FlagMatrix  # (n, p)
 
 
-@kernel("void(RepeatedBinary, Rule, Rule, LogisticMixedFound, int64, int64)", RepeatedBinary, Rule, LogisticMixedFound)
+@kernel(
+    "void(RepeatedBinary, QuadratureRule, QuadratureRule, LogisticMixedFound, int64, int64)",
+    RepeatedBinary,
+    QuadratureRule,
+    LogisticMixedFound,
+)
 def fit_range(trials, rule, coarse, found, first_trial, stop_trial):  # type: ignore[no-untyped-def]
     """Fit trials ``first_trial:stop_trial``.
 
@@ -162,7 +167,7 @@ def fit_range(trials, rule, coarse, found, first_trial, stop_trial):  # type: ig
     beta = np.empty(p)
     pooled = np.empty(p)
     value = np.empty(2)
-    at = Point(gradient, hessian, value)
+    at = TrialLikelihood(gradient, hessian, value)
     inner_place = np.empty(p, dtype=np.int64)
     work = np.empty(0)
     for trial in range(first_trial, stop_trial):

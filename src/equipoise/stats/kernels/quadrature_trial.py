@@ -25,7 +25,7 @@ from equipoise.stats.kernels.quadrature import (
     VALUE,
     WIDTH,
     Y_SUM,
-    Rule,
+    QuadratureRule,
     evaluate_block,
     evaluate_pooled_block,
     tri,
@@ -71,7 +71,7 @@ class Lanes(NamedTuple):
     sign: Matrix  # (longest, n) 1 for an event, -1 for none
 
 
-class Point(NamedTuple):
+class TrialLikelihood(NamedTuple):
     """The likelihood at one place, and its derivatives in (beta, sigma)."""
 
     gradient: Vector
@@ -173,7 +173,12 @@ def load_block(w, block, size, lanes, slots):  # type: ignore[no-untyped-def]
     return n_slots
 
 
-@part("int64(float64[::1], float64, Lanes, Rule, Point, float64[::1], int64[:, ::1])", Lanes, Rule, Point)
+@part(
+    "int64(float64[::1], float64, Lanes, QuadratureRule, TrialLikelihood, float64[::1], int64[:, ::1])",
+    Lanes,
+    QuadratureRule,
+    TrialLikelihood,
+)
 def evaluate_trial(beta, sigma, lanes, rule, point, w, slots):  # type: ignore[no-untyped-def]
     """Fill ``point`` at (beta, sigma); the pooled model where sigma is 0. ``slots`` is scratch, (3, longest).
 
