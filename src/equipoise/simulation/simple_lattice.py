@@ -208,6 +208,8 @@ class SimpleLattice(Lattice):
 
     def _in_periods(self, endpoint: SimpleEndpoint, count: Floats, exposure: Floats) -> Derived:
         """The events of a window dealt out over its periods, each as likely on one day in the study as on another."""
+        from scipy import stats  # takes a second to load
+
         planned: Any = self.protocol.model.endpoints[endpoint.id]
         length, n_periods = planned.period_days, planned.n_periods
         starts = length * np.arange(n_periods)
