@@ -462,7 +462,9 @@ def test_wording_must_cover_every_item_of_an_instrument_of_the_protocol(flagship
 
 
 def test_clocks_of_hours_run_from_the_minute_and_clocks_of_days_end_with_a_local_day(flagship: Protocol) -> None:
-    event = adverse_events.Event("collapse", 2, "life_threatening", ("life-threatening",), related=True, expected=False)
+    event = adverse_events.ReportedEvent(
+        "collapse", 2, "life_threatening", ("life-threatening",), related=True, expected=False
+    )
     aware = datetime(2026, 3, 27, 22, 30, tzinfo=UTC)  # 23:30 on 27 March in Berlin
     due = adverse_events.deadlines(flagship, event, aware, BERLIN)
     assert [(entry.clock, entry.due) for entry in due] == [
@@ -477,28 +479,30 @@ def test_clocks_of_hours_run_from_the_minute_and_clocks_of_days_end_with_a_local
 
 def test_what_was_not_judged_counts_as_related_and_unexpected_and_mild_events_have_no_clock(flagship: Protocol) -> None:
     aware = datetime(2026, 3, 27, 12, tzinfo=UTC)
-    unjudged = adverse_events.Event("fall", 2, "severe", ("hospitalization",))
+    unjudged = adverse_events.ReportedEvent("fall", 2, "severe", ("hospitalization",))
     assert [d.clock for d in adverse_events.deadlines(flagship, unjudged, aware, BERLIN)] == ["sponsor", "regulator"]
-    expected = adverse_events.Event("fall", 2, "severe", ("hospitalization",), related=True, expected=True)
+    expected = adverse_events.ReportedEvent("fall", 2, "severe", ("hospitalization",), related=True, expected=True)
     assert [d.clock for d in adverse_events.deadlines(flagship, expected, aware, BERLIN)] == ["sponsor"]
-    assert adverse_events.deadlines(flagship, adverse_events.Event("nausea", 2, "mild"), aware, BERLIN) == ()
+    assert adverse_events.deadlines(flagship, adverse_events.ReportedEvent("nausea", 2, "mild"), aware, BERLIN) == ()
 
 
 def test_an_event_that_contradicts_itself_is_refused() -> None:
-    wrong = adverse_events.Event("", 3, "fatal", ("sadness",), end_day=2)
+    wrong = adverse_events.ReportedEvent("", 3, "fatal", ("sadness",), end_day=2)
     assert {p.place for p in adverse_events.check_event(wrong)} == {"term", "serious", "end-day", "outcome"}
-    assert adverse_events.check_event(adverse_events.Event("death", 3, "fatal", ("death",), outcome="fatal")) == []
+    assert (
+        adverse_events.check_event(adverse_events.ReportedEvent("death", 3, "fatal", ("death",), outcome="fatal")) == []
+    )
 
 
 def test_the_shelf_is_what_came_in_less_what_went_out() -> None:
     register = [
-        stock.Entry("ketamine", "received", D(500)),
-        stock.Entry("ketamine", "drawn", D("41.2")),
-        stock.Entry("ketamine", "wasted", D("8.8")),
-        stock.Entry("ketamine", "returned", D(100)),
+        stock.StockEntry("ketamine", "received", D(500)),
+        stock.StockEntry("ketamine", "drawn", D("41.2")),
+        stock.StockEntry("ketamine", "wasted", D("8.8")),
+        stock.StockEntry("ketamine", "returned", D(100)),
     ]
     assert stock.balance(register) == {"ketamine": D("350.0")}
-    assert stock.check_entry(register, stock.Entry("ketamine", "drawn", D("350.1")))[0].code == "C560"
-    assert stock.check_entry(register, stock.Entry("ketamine", "drawn", D(350))) == []
-    assert stock.check_entry(register, stock.Entry("midazolam", "drawn", D(1)))[0].code == "C560"
+    assert stock.check_entry(register, stock.StockEntry("ketamine", "drawn", D("350.1")))[0].code == "C560"
+    assert stock.check_entry(register, stock.StockEntry("ketamine", "drawn", D(350))) == []
+    assert stock.check_entry(register, stock.StockEntry("midazolam", "drawn", D(1)))[0].code == "C560"
     assert stock.check_count(register, "ketamine", D(349))[0].code == "C561"

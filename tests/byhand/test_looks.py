@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.design.looks import (
-    Calendar,
+    EnrolmentCalendar,
     TrialOutcomes,
     actual_size,
     outcomes_of_protocol,
@@ -40,7 +40,7 @@ def binary_trials(n_replicates: int, n: int, risks: tuple[float, float], ready_a
 def test_the_pipeline_is_whoever_entered_within_the_delay() -> None:
     # One a day, outcomes in after 10 + 3 days; the 20th outcome of 40 is in on day 19 + 13 = 32, when 33 have entered.
     trials = binary_trials(5, 40, (0.5, 0.5), 10.0)
-    calendar = Calendar(per_week=7.0, is_even=True, result_delay_days=3.0)
+    calendar = EnrolmentCalendar(per_week=7.0, is_even=True, result_delay_days=3.0)
     found = simulate_looks(trials, sequential_design([0.5, 1.0]), calendar, seed=1)
     first, last = found.looks
     assert (first.day, first.n_entered, first.n_known, first.n_pipeline) == (32.0, 33.0, 20.0, 13.0)
@@ -53,7 +53,7 @@ def test_a_trial_that_stops_counts_the_pipeline_and_the_delay_of_the_decision() 
     n = 40
     experimental = (np.arange(n) % 2 == 1)[None, :]
     trials = TrialOutcomes("binary", experimental, experimental * 1.0, 10.0)
-    calendar = Calendar(per_week=7.0, is_even=True, decision_delay_days=4.0)
+    calendar = EnrolmentCalendar(per_week=7.0, is_even=True, decision_delay_days=4.0)
     found = simulate_looks(trials, sequential_design([0.5, 1.0]), calendar, seed=1)
     assert found.rejected == found.looks[0].rejected == 1.0
     assert found.looks[0].day == 29.0
@@ -66,7 +66,7 @@ def test_without_delay_the_simulation_is_the_enumeration() -> None:
     n_replicates = 20_000
     trials = binary_trials(n_replicates, 40, (0.2, 0.55), 0.0)
     design = sequential_design([0.5, 1.0], kind="lan-demets-pocock")
-    found = simulate_looks(trials, design, Calendar(per_week=7.0, is_even=True), seed=1)
+    found = simulate_looks(trials, design, EnrolmentCalendar(per_week=7.0, is_even=True), seed=1)
     sizes = [arms_at(20), arms_at(40)]
     control, experimental = zip(*sizes)
     rejects = [pooled_z(*size) >= c for size, c in zip(sizes, design.critical_z)]
@@ -85,7 +85,7 @@ def test_times_are_censored_on_the_day_of_the_look() -> None:
         time=np.array([[1.0, 9.0, 1.0, 9.0]]),
         event=np.ones((1, 4), dtype=bool),
     )
-    found = simulate_looks(trials, sequential_design([0.5, 1.0]), Calendar(per_week=7.0, is_even=True), seed=1)
+    found = simulate_looks(trials, sequential_design([0.5, 1.0]), EnrolmentCalendar(per_week=7.0, is_even=True), seed=1)
     assert [look.day for look in found.looks] == [3.0, 12.0]
     assert [look.n_known for look in found.looks] == [2.0, 4.0]
     assert found.looks[0].n_pipeline == 2.0
@@ -101,7 +101,7 @@ def test_log_rank_looks_keep_the_level_under_the_null() -> None:
         event=np.ones((n_replicates, n), dtype=bool),
     )
     design = sequential_design([0.5, 1.0], sides=2, kind="lan-demets-pocock")
-    found = simulate_looks(trials, design, Calendar(per_week=10.0), n_events=70, seed=5)
+    found = simulate_looks(trials, design, EnrolmentCalendar(per_week=10.0), n_events=70, seed=5)
     # Spent at the looks: 0.0310 and 0.05 in all; 4 standard errors, and 0.005 for normal theory with 35 events.
     assert found.looks[0].rejected == pytest.approx(design.alpha_spent[0], abs=4 * 0.0028 + 0.005)
     assert found.rejected == pytest.approx(0.05, abs=4 * 0.0035 + 0.005)
@@ -124,13 +124,15 @@ def test_the_flagships_own_simulator_feeds_the_looks() -> None:
     assert trials.n == 55
     # Known on study day 33; randomized on day 2.
     assert trials.ready_after == 31.0
-    found = simulate_looks(trials, design, Calendar(per_week=1.0), seed=2)
+    found = simulate_looks(trials, design, EnrolmentCalendar(per_week=1.0), seed=2)
     assert found.looks[0].n_known == 28.0
     assert found.looks[0].n_pipeline == pytest.approx(31 / 7, abs=0.5)
     assert found.expected_n < 55
     relapse = outcomes_of_protocol(protocol, "relapse", scenario="for-power", seed=2, n_replicates=300)
     assert relapse.starts_after == 3.0  # counted from study day 5
-    ended = simulate_looks(relapse, design, Calendar(per_week=1.0), n_events=40, higher_is_better=False, seed=2)
+    ended = simulate_looks(
+        relapse, design, EnrolmentCalendar(per_week=1.0), n_events=40, higher_is_better=False, seed=2
+    )
     assert ended.looks[0].n_known == 20.0
     assert ended.rejected > 0.5
 
@@ -154,8 +156,8 @@ def test_the_flagships_own_simulator_feeds_the_looks() -> None:
             lambda: outcomes_of_protocol(read_protocol("ketamine-mbrp-cocaine"), "craving", seed=1, n_replicates=2),
         ),
         ("D105", lambda: outcomes_of_protocol(read_protocol("ketamine-mbrp-cocaine"), "no", seed=1, n_replicates=2)),
-        ("D106", lambda: Calendar(per_week=0.0)),
-        ("D106", lambda: Calendar(per_week=1.0, result_delay_days=-1.0)),
+        ("D106", lambda: EnrolmentCalendar(per_week=0.0)),
+        ("D106", lambda: EnrolmentCalendar(per_week=1.0, result_delay_days=-1.0)),
         ("D120", lambda: rules_for(60, 60)),
         ("D121", lambda: rules_for(test="barnard")),
     ],

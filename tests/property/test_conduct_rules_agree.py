@@ -233,10 +233,10 @@ def test_the_stress_score_agrees_with_adding_up_by_hand(flagship: Protocol, tick
 @QUICK
 @given(st.lists(st.tuples(st.sampled_from(stock.MOVEMENTS), st.integers(0, 2000)), max_size=25))
 def test_the_shelf_never_falls_below_nothing_and_adds_up(moves: list[tuple[str, int]]) -> None:
-    lines: list[stock.Entry] = []
+    lines: list[stock.StockEntry] = []
     shelf = 0
     for movement, tenth in moves:
-        entry = stock.Entry("ketamine", movement, Decimal(tenth) / 10)  # type: ignore[arg-type]
+        entry = stock.StockEntry("ketamine", movement, Decimal(tenth) / 10)  # type: ignore[arg-type]
         possible = tenth > 0 and (movement == "received" or tenth <= shelf)
         assert (stock.check_entry(lines, entry) == []) == possible
         if possible:

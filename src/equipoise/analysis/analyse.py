@@ -14,7 +14,7 @@ from equipoise.analysis.mmrm import curves_of_adjusted_means
 from equipoise.analysis.multiplicity import Limits, answer_of, decide
 from equipoise.analysis.outcome import Outcome, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
-from equipoise.analysis.results import ModelCurve, Provenance, Results, SurvivalCurve
+from equipoise.analysis.results import ArmCurve, ModelCurve, Provenance, Results
 from equipoise.analysis.survival import draw_curves
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import read_lattice
@@ -72,7 +72,7 @@ def analyse_records(
         notes=(*source.notes, *(lattice.due.notes if lattice.due is not None else ())),
     )
     derived = {id: plan.derived_in_its_stage(id) for id in protocol.model.endpoints}
-    curves: list[SurvivalCurve] = []
+    curves: list[ArmCurve] = []
     models: list[ModelCurve] = []
     arms = [arm for arm in protocol.arm_ids if (lattice.participants.arm == arm).any()]
     for data in derived.values():

@@ -32,7 +32,7 @@ from equipoise.stats.missing.monte_carlo import (
     sets_wanted,
 )
 from equipoise.stats.missing.rubin import pool_imputations
-from equipoise.stats.missing.tipping_point import TippingPoint, find_tipping_point
+from equipoise.stats.missing.tipping_point import TippingShift, find_tipping_point
 
 Fit = Callable[[Derived, Comparison, Analysis], list[Outcome]]
 
@@ -436,7 +436,7 @@ _CONCLUSIONS = {
 }
 
 
-def _error_of_tip(path: dict[float, dict[str, Any]], found: TippingPoint, step: float) -> float | None:
+def _error_of_tip(path: dict[float, dict[str, Any]], found: TippingShift, step: float) -> float | None:
     """Monte Carlo error of a tipping point: that of p there, over the slope of p along the path; (TP-3)."""
     if found.shift is None or found.shift not in path:
         return None

@@ -17,7 +17,7 @@ from equipoise.foundation.notebook import shown
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurvivalCurve:
+class ArmCurve:
     """Kaplan-Meier curve of one arm: steps at the distinct times, limits on the log-log scale."""
 
     endpoint: str
@@ -89,7 +89,7 @@ class Results:
     estimates: tuple[Estimate, ...]
     provenance: Provenance
     endpoints: Mapping[str, Derived]
-    survival_curves: tuple[SurvivalCurve, ...] = ()
+    survival_curves: tuple[ArmCurve, ...] = ()
     model_curves: tuple[ModelCurve, ...] = ()
     lattice: Lattice | None = None
     multiplicity: MultiplicityResult | None = None

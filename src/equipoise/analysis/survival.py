@@ -12,7 +12,7 @@ from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_tr
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
-from equipoise.analysis.results import SurvivalCurve
+from equipoise.analysis.results import ArmCurve
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.stats.codes import FitCode
@@ -299,7 +299,7 @@ def fit_restricted_means(derived: Derived, comparison: Comparison, analysis: Ana
     ]
 
 
-def draw_curves(derived: Derived, arms: Sequence[str], among: Mask | None = None) -> tuple[SurvivalCurve, ...]:
+def draw_curves(derived: Derived, arms: Sequence[str], among: Mask | None = None) -> tuple[ArmCurve, ...]:
     """Kaplan-Meier curves of every arm of one trial, for the report; ``among`` chooses participants."""
     from equipoise.stats.kaplan_meier import fit_kaplan_meier
 
@@ -318,7 +318,7 @@ def draw_curves(derived: Derived, arms: Sequence[str], among: Mask | None = None
     for position, arm in enumerate(arms):
         curve = fits.curve(0, position)
         out.append(
-            SurvivalCurve(
+            ArmCurve(
                 endpoint=derived.endpoint,
                 arm=arm,
                 time=tuple(curve.time.tolist()),

@@ -40,7 +40,7 @@ SHAPES = ("binary", "time-to-event")
 
 
 @dataclass(frozen=True)
-class Calendar:
+class EnrolmentCalendar:
     """How participants enter and how late data are.
 
     ``per_week``: participants entered a week. ``is_even``: one after another at equal distances; otherwise at random
@@ -220,7 +220,7 @@ def planned_counts(design: GroupSequentialDesign, n_information: int) -> IntArra
 def simulate_looks(
     outcomes: TrialOutcomes,
     design: GroupSequentialDesign,
-    calendar: Calendar,
+    calendar: EnrolmentCalendar,
     *,
     n_events: int | None = None,
     higher_is_better: bool = True,
@@ -313,7 +313,7 @@ def _mean(values: NDArray[np.generic]) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def _statistic(outcomes: TrialOutcomes, entry: FloatArray, calendar: Calendar, day: FloatArray) -> FloatArray:
+def _statistic(outcomes: TrialOutcomes, entry: FloatArray, calendar: EnrolmentCalendar, day: FloatArray) -> FloatArray:
     """(n_replicates,) Z of the experimental arm against control on what is in on each trial's ``day``; 0 if none."""
     seen = day[:, None] - entry - calendar.result_delay_days
     if outcomes.value is not None:
@@ -343,7 +343,7 @@ def _pooled(value: FloatArray, is_experimental: BoolArray, known: BoolArray) -> 
 
 def _reversed(
     outcomes: TrialOutcomes,
-    calendar: Calendar,
+    calendar: EnrolmentCalendar,
     design: GroupSequentialDesign,
     early: BoolArray,
     entry: FloatArray,

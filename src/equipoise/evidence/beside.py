@@ -17,7 +17,7 @@ _SAME = {"opioids": "opioid", "heroin": "opioid", "ethanol": "alcohol", "nicotin
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionAsked:
     """What an estimate is about: substances, drugs of its two arms, outcome in words, scale of the estimate."""
 
     substances: frozenset[str]
@@ -46,7 +46,7 @@ def substance_names(names: Iterable[str]) -> frozenset[str]:
     return frozenset(_SAME.get(name.casefold(), name.casefold()) for name in names)
 
 
-def published_beside(evidence: Evidence, asked: Asked) -> list[Beside]:
+def published_beside(evidence: Evidence, asked: QuestionAsked) -> list[Beside]:
     """Results of the same condition, comparison and outcome, turned into the estimate's direction."""
     found = []
     for result in evidence.results:

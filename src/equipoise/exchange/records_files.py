@@ -23,7 +23,7 @@ from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.simulated_column import SIMULATED, simulated_problems, with_simulated
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
-from equipoise.records.cells import TYPE_WORDS, TYPES_BY_WORD, Fault, type_cells
+from equipoise.records.cells import TYPE_WORDS, TYPES_BY_WORD, RecordFault, type_cells
 from equipoise.records.check import find_faults, find_faults_of_trial
 from equipoise.records.records import DataSource, Origin, Records
 from equipoise.records.schema import REPLICATE, TABLES
@@ -355,7 +355,7 @@ class _Reader:
             )
             if lost is not None:
                 found = f"A cell is not a {TYPE_WORDS[dtype]}."
-                self.locate([Fault("R030", f"truth/{name}", found, row=lost, column=column)])
+                self.locate([RecordFault("R030", f"truth/{name}", found, row=lost, column=column)])
             columns.append(typed)
         return pl.DataFrame(columns)
 
@@ -450,7 +450,7 @@ class _Reader:
                 found = f"There is no table {path.stem!r}."
                 self.problems.append(Problem("R001", path.stem, found, listed(TABLES), hint, file=str(path)))
 
-    def locate(self, faults: list[Fault]) -> None:
+    def locate(self, faults: list[RecordFault]) -> None:
         """Faults as problems with file and line."""
         for fault in faults:
             file, lines = self.where.get(fault.table, (str(self.folder), None))

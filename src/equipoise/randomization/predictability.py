@@ -37,7 +37,7 @@ FUNCTIONAL_UNBLINDING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PredictedRow:
     """One scheme of the table: ``standing`` is sealed, protocol or candidate; ``expected`` is absent where it cannot
     be worked out, and ``note`` says why, or what to think of."""
 
@@ -73,7 +73,7 @@ class Predictability:
     n: int
     n_strata: int
     levels: Mapping[str, int]
-    rows: tuple[Row, ...]
+    rows: tuple[PredictedRow, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -109,7 +109,7 @@ def predictability(
                 "Give --n, or planned-n in the protocol.",
             )
         )
-    known: dict[Any, Row] = {}
+    known: dict[Any, PredictedRow] = {}
     return tuple(
         _of(planned, companion, size, _levels(planned, n_sites), known)
         for planned in randomizations_without_scheme(protocol)
@@ -135,10 +135,14 @@ def _levels(planned: PlannedRandomization, n_sites: int | None) -> dict[str, int
 
 
 def _of(
-    planned: PlannedRandomization, companion: Companion | None, n: int, levels: dict[str, int], known: dict[Any, Row]
+    planned: PlannedRandomization,
+    companion: Companion | None,
+    n: int,
+    levels: dict[str, int],
+    known: dict[Any, PredictedRow],
 ) -> Predictability:
     n_strata = reduce(mul, levels.values(), 1)
-    rows: list[Row] = []
+    rows: list[PredictedRow] = []
     if companion is not None:
         sealed = next(item for item in companion.randomizations if item.planned.stage == planned.stage)
         rows.append(_row(sealed.scheme, "sealed", n, levels, n_strata))
@@ -190,7 +194,7 @@ def candidates(ratio: Sequence[int], levels: Mapping[str, int], n: int) -> list[
     return [scheme for scheme in made if scheme is not None]
 
 
-def _row(scheme: Scheme, standing: str, n: int, levels: Mapping[str, int], n_strata: int) -> Row:
+def _row(scheme: Scheme, standing: str, n: int, levels: Mapping[str, int], n_strata: int) -> PredictedRow:
     parameters = scheme.parameters()
     try:
         if isinstance(scheme, Minimization):
@@ -199,8 +203,8 @@ def _row(scheme: Scheme, standing: str, n: int, levels: Mapping[str, int], n_str
         else:
             expected = expect(scheme, n, n_strata)
     except TooManyStates:
-        return Row(scheme.name, parameters, standing, None, "too many states to calculate")
-    return Row(scheme.name, parameters, standing, expected, _advice(scheme, n_strata, expected))
+        return PredictedRow(scheme.name, parameters, standing, None, "too many states to calculate")
+    return PredictedRow(scheme.name, parameters, standing, expected, _advice(scheme, n_strata, expected))
 
 
 def _advice(scheme: Scheme, n_strata: int, expected: Expectation) -> str:

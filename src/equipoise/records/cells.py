@@ -39,7 +39,7 @@ _TYPE_CODES: dict[type[pl.DataType], str] = {pl.Int64: "R030", pl.Float64: "R031
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RecordFault:
     """One thing wrong in a table; ``row`` counts from 0, absent where the whole table is meant."""
 
     code: str
@@ -59,7 +59,7 @@ class Fault:
 
 
 def flag_rows(
-    faults: list[Fault],
+    faults: list[RecordFault],
     table: str,
     frame: pl.DataFrame,
     wrong: pl.Expr | pl.Series,
@@ -74,10 +74,10 @@ def flag_rows(
     if not marked.height:
         return
     for row in marked.head(MAX_SHOWN).iter_rows(named=True):
-        faults.append(Fault(code, table, found(row), expected, next_step, int(row["_row"]), column))
+        faults.append(RecordFault(code, table, found(row), expected, next_step, int(row["_row"]), column))
     if marked.height > MAX_SHOWN:
         more = f"{marked.height - MAX_SHOWN:,} more rows have the same fault."
-        faults.append(Fault(code, table, more, expected, next_step, None, column))
+        faults.append(RecordFault(code, table, more, expected, next_step, None, column))
 
 
 def said(value: Any) -> str:
@@ -90,7 +90,9 @@ def said(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _typed(table: str, name: str, dtype: type[pl.DataType], frame: pl.DataFrame, faults: list[Fault]) -> pl.Series:
+def _typed(
+    table: str, name: str, dtype: type[pl.DataType], frame: pl.DataFrame, faults: list[RecordFault]
+) -> pl.Series:
     """The column as ``dtype``; a cell that is not of it is a fault, and null in the result."""
     series = frame[name]
     if series.dtype == dtype:
@@ -136,14 +138,14 @@ def _typed(table: str, name: str, dtype: type[pl.DataType], frame: pl.DataFrame,
 
 def type_cells(
     table: Table, frame: pl.DataFrame, extra: Mapping[str, type[pl.DataType]] | None = None
-) -> tuple[pl.DataFrame, list[Fault]]:
+) -> tuple[pl.DataFrame, list[RecordFault]]:
     """The table with the types of the schema, and what is wrong with its cells.
 
     ``frame`` may hold texts (from CSV) or typed columns. ``extra`` gives the types of columns beyond the schema, where
     the table may have some. Columns the schema requires and that are absent are faults (R020), optional ones are added
     as null. Unknown columns are left to the caller.
     """
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     wanted: dict[str, type[pl.DataType]] = dict(table.polars_schema)
     if REPLICATE in frame.columns:
         wanted = {REPLICATE: pl.Int64, **wanted}
@@ -156,7 +158,7 @@ def type_cells(
                 near = nearest(name, [other for other in frame.columns if other not in wanted])
                 hint = f"Is the column {near!r} meant? Rename it." if near else "Add the column."
                 expected = f"a column {name!r}: {column.meaning}"
-                faults.append(Fault("R020", table.name, f"There is no column {name!r}.", expected, hint))
+                faults.append(RecordFault("R020", table.name, f"There is no column {name!r}.", expected, hint))
             columns.append(pl.Series(name, [None] * frame.height, dtype=dtype))
             continue
         columns.append(_typed(table.name, name, dtype, frame, faults))
@@ -174,7 +176,7 @@ def type_cells(
     return typed, faults
 
 
-def _flag_not_finite(faults: list[Fault], table: str, frame: pl.DataFrame, name: str) -> None:
+def _flag_not_finite(faults: list[RecordFault], table: str, frame: pl.DataFrame, name: str) -> None:
     flag_rows(
         faults,
         table,
@@ -188,9 +190,9 @@ def _flag_not_finite(faults: list[Fault], table: str, frame: pl.DataFrame, name:
     )
 
 
-def cell_faults(table: str, frame: pl.DataFrame, column: Column) -> list[Fault]:
+def cell_faults(table: str, frame: pl.DataFrame, column: Column) -> list[RecordFault]:
     """What is wrong with the cells of one typed column: empty, not a choice, out of bounds, not finite, day 0."""
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     name, cells = column.name, pl.col(column.name)
     if column.required:
         empty = cells.is_null() | (cells == "") if column.dtype == pl.String else cells.is_null()
@@ -269,6 +271,6 @@ def _bounds(column: Column) -> str:
     return f"{column.lowest:g} to {column.highest:g}"
 
 
-def problems_of(faults: Iterable[Fault]) -> list[Problem]:
+def problems_of(faults: Iterable[RecordFault]) -> list[Problem]:
     """Faults as problems without file and line."""
     return [fault.problem() for fault in faults]

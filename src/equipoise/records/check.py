@@ -10,7 +10,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import Instrument, Item
-from equipoise.records.cells import Fault, flag_rows, said, type_cells
+from equipoise.records.cells import RecordFault, flag_rows, said, type_cells
 from equipoise.records.records import Records
 from equipoise.records.schema import (
     ANY_SUBSTANCE,
@@ -62,7 +62,7 @@ def _lead(frame: pl.DataFrame) -> list[str]:
     return [REPLICATE] if REPLICATE in frame.columns else []
 
 
-def _duplicates(table: Table, frame: pl.DataFrame, faults: list[Fault]) -> None:
+def _duplicates(table: Table, frame: pl.DataFrame, faults: list[RecordFault]) -> None:
     key = (*_lead(frame), *table.key)
     complete = frame.filter(pl.col("participant_id").is_not_null())
     if not complete.select(key).is_duplicated().any():
@@ -83,7 +83,7 @@ def _duplicates(table: Table, frame: pl.DataFrame, faults: list[Fault]) -> None:
     )
 
 
-def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _links(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     people = tables["participants"]
     known = people["participant_id"].drop_nulls().unique().to_list()
     for name, frame in tables.items():
@@ -115,7 +115,7 @@ def _links(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
         )
 
 
-def _allocations(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _allocations(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     """Arms missing beside arms given, people allocated without consent, randomizations not numbered 1, 2, ..."""
     people, allocations = tables["participants"], tables["allocations"]
     if 0 < allocations["arm"].null_count() < allocations.height:
@@ -161,7 +161,7 @@ def _allocations(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> Non
         )
 
 
-def _days_of_contacts(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _days_of_contacts(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     """Visits and sessions have a day where they took place, and there alone."""
     state, day = pl.col("state"), pl.col("day")
     flag_rows(
@@ -201,7 +201,7 @@ def _days_of_contacts(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -
     )
 
 
-def _answers_about_use(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _answers_about_use(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     """Use on a day is known where it was asked about, and there alone."""
     flag_rows(
         faults,
@@ -219,7 +219,7 @@ def _answers_about_use(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) 
     )
 
 
-def _ends_of_adverse_events(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _ends_of_adverse_events(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     """No adverse event ends before it begins."""
     flag_rows(
         faults,
@@ -233,7 +233,7 @@ def _ends_of_adverse_events(tables: Mapping[str, pl.DataFrame], faults: list[Fau
     )
 
 
-def _outcome_events(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> None:
+def _outcome_events(tables: Mapping[str, pl.DataFrame], faults: list[RecordFault]) -> None:
     """Events without what makes them one: up to which day nothing happened, and one day of death."""
     events, happened = tables["events"], pl.col("happened")
     flag_rows(
@@ -270,7 +270,7 @@ def _outcome_events(tables: Mapping[str, pl.DataFrame], faults: list[Fault]) -> 
     )
 
 
-def _units(frame: pl.DataFrame, faults: list[Fault]) -> None:
+def _units(frame: pl.DataFrame, faults: list[RecordFault]) -> None:
     amounts = frame.filter(pl.col("amount").is_not_null())
     if not amounts.height:
         return
@@ -301,9 +301,9 @@ def _units(frame: pl.DataFrame, faults: list[Fault]) -> None:
         )
 
 
-def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
+def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[RecordFault]:
     """What is wrong between rows and between tables; every table of the schema must be there, typed."""
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     full = {name: tables[name] for name in TABLES}
     for name, frame in full.items():
         if frame.height:
@@ -312,7 +312,7 @@ def find_faults(tables: Mapping[str, pl.DataFrame]) -> list[Fault]:
     without = [name for name, frame in full.items() if frame.height and REPLICATE not in frame.columns]
     if with_key and without:
         faults.append(
-            Fault(
+            RecordFault(
                 "R047",
                 without[0],
                 f"The tables {listed(without, conjunction='and')} carry no replicate, "
@@ -340,7 +340,13 @@ def _bare(name: str) -> str:
 
 
 def _known(
-    faults: list[Fault], table: str, frame: pl.DataFrame, column: str, names: tuple[str, ...], code: str, what: str
+    faults: list[RecordFault],
+    table: str,
+    frame: pl.DataFrame,
+    column: str,
+    names: tuple[str, ...],
+    code: str,
+    what: str,
 ) -> None:
     """A fault for each name the protocol does not have: one per name, at its first row."""
     if not names or not frame.height:
@@ -351,7 +357,7 @@ def _known(
         near = nearest(row[column], names)
         count = "1 row" if row["n"] == 1 else f"{row['n']:,} rows"
         faults.append(
-            Fault(
+            RecordFault(
                 code,
                 table,
                 f"The protocol has no {what} {said(row[column])} ({count})." + (f" Is {near!r} meant?" if near else ""),
@@ -363,9 +369,9 @@ def _known(
         )
 
 
-def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) -> list[Fault]:
+def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) -> list[RecordFault]:
     """Where tables do not fit the trial: unknown arms, days, substances, visits; empty arms; nothing to analyse."""
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     allocations = tables["allocations"]
     for column in ("arm", "arm_received"):
         _known(faults, "allocations", allocations, column, facts.arms, "R050", "arm")
@@ -387,7 +393,7 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
         else:
             expected = "assessments: {outcomes: {type: events, terms: [...]}}"
             step = "Name them in the protocol, or leave the table out."
-            faults.append(Fault("R064", "events", "The protocol asks about no events.", expected, step))
+            faults.append(RecordFault("R064", "events", "The protocol asks about no events.", expected, step))
     for instrument in facts.keys:
         _scores(tables["assessments"], instrument, faults)
     if facts.other_substances is not None:
@@ -400,7 +406,7 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
     return faults
 
 
-def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[Fault]) -> None:
+def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[RecordFault]) -> None:
     """Items that an instrument does not have, and values that its items cannot have."""
     rows = frame.with_row_index("_at").filter(pl.col("instrument") == instrument.id)
     if not rows.height or not instrument.items:
@@ -437,7 +443,7 @@ def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[Fault]) ->
         )
 
 
-def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[RecordFault]) -> None:
     for name, table in TABLES.items():
         frame = tables[name]
         for column in table.columns:
@@ -468,16 +474,16 @@ def _days(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fa
             )
 
 
-def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[RecordFault]) -> None:
     if not tables["participants"].height:
-        faults.append(Fault("R058", "participants", "There is no participant.", "at least one"))
+        faults.append(RecordFault("R058", "participants", "There is no participant.", "at least one"))
         return
     if not facts.randomized:
         return
     arms = tables["allocations"]["arm"]
     if not arms.len():
         faults.append(
-            Fault("R058", "allocations", "Nobody was allocated.", "an allocation for each randomized participant")
+            RecordFault("R058", "allocations", "Nobody was allocated.", "an allocation for each randomized participant")
         )
         return
     if arms.null_count() == arms.len():
@@ -487,7 +493,7 @@ def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[
     if len(facts.arms) > 1 and len(there) == 1:
         only = next(iter(there))
         faults.append(
-            Fault(
+            RecordFault(
                 "R056",
                 "allocations",
                 f"All participants are in one arm: {only}.",
@@ -498,7 +504,7 @@ def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[
         )
     elif empty:
         faults.append(
-            Fault(
+            RecordFault(
                 "R055",
                 "allocations",
                 f"Nobody is in {listed(empty)}.",
@@ -509,7 +515,7 @@ def _people(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[
         )
 
 
-def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[Fault]) -> None:
+def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list[RecordFault]) -> None:
     urine, use, scores = tables["urine"], tables["daily_use"], tables["assessments"]
     # a day asked about for any substance is a day asked about for each
     asked = use.filter(pl.col("asked"))
@@ -521,7 +527,7 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
         counts = named["result"].value_counts().sort("result").rows() if named.height else []
         how = listed([f"{n:,} {state}" for state, n in counts], conjunction="and") if counts else "no rows"
         faults.append(
-            Fault(
+            RecordFault(
                 "R057",
                 "urine",
                 f"There is no result for {kind} ({listed(substances)}): {how} by urine, none by self-report.",
@@ -533,7 +539,7 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
         asked_of = scores.filter(pl.col("instrument") == instrument)
         if asked_of.height and asked_of["value"].null_count() == asked_of.height:
             faults.append(
-                Fault(
+                RecordFault(
                     "R057",
                     "assessments",
                     f"All {asked_of.height:,} values of {instrument} are empty.",
@@ -545,7 +551,7 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
         # Due visits without a row are missed; but a whole series without any row or result was hardly held.
         if not any(tables[name]["visit"].is_in(names).any() for name in ("visits", "urine", "assessments")):
             faults.append(
-                Fault(
+                RecordFault(
                     "R061",
                     "visits",
                     f"An endpoint counts the visits of {series}, and no row or result is of one of them.",
@@ -556,7 +562,7 @@ def _results(tables: Mapping[str, pl.DataFrame], facts: TrialFacts, faults: list
             )
     if visits.height and not visits.filter(pl.col("state") != MISSED).height:
         faults.append(
-            Fault("R057", "visits", f"All {visits.height:,} visits are missed.", "at least one attended visit")
+            RecordFault("R057", "visits", f"All {visits.height:,} visits are missed.", "at least one attended visit")
         )
 
 
@@ -565,7 +571,7 @@ def check_records(records: Records, facts: TrialFacts | None = None) -> list[Pro
 
     With ``facts`` they are also held against the trial.
     """
-    faults: list[Fault] = []
+    faults: list[RecordFault] = []
     for name, table in TABLES.items():
         if records[name].height:
             faults += type_cells(table, records[name])[1]

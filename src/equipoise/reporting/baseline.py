@@ -20,7 +20,7 @@ from equipoise.reporting.document import Column, Row, Table
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineVariable:
+class BaselineSummary:
     """A variable of the table: its column in ``participants``, name, unit, and (for a category) its levels in order."""
 
     column: str
@@ -43,10 +43,10 @@ _COLUMNS = {
 _UNITS = {"kg": "kg", "cm": "cm", "mg": "mg", "years": "years", "mmhg": "mmHg"}
 
 
-def baseline_variables(records: Records) -> list[BaselineVariable]:
+def baseline_variables(records: Records) -> list[BaselineSummary]:
     """The variables that the participants table carries beyond its fixed columns."""
     frame = records["participants"]
-    return [BaselineVariable(c, column_label(c)) for c in frame.columns if c not in _STANDARD]
+    return [BaselineSummary(c, column_label(c)) for c in frame.columns if c not in _STANDARD]
 
 
 def column_label(column: str) -> str:
@@ -77,7 +77,7 @@ def _as_words(text: str) -> str:
 def build_baseline_table(
     records: Records,
     arms: Mapping[str, str],
-    variables: Sequence[BaselineVariable] | None = None,
+    variables: Sequence[BaselineSummary] | None = None,
     *,
     everybody: str = "Everybody randomized",
 ) -> Table | None:
@@ -116,7 +116,7 @@ def build_baseline_table(
     )
 
 
-def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> list[Row]:
+def _variable_rows(variable: BaselineSummary, series: Sequence[pl.Series]) -> list[Row]:
     whole = series[-1]
     if variable.levels or whole.dtype in (pl.String, pl.Boolean, pl.Categorical):
         return _category_rows(variable, series)
@@ -131,7 +131,7 @@ def _variable_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> l
     return rows + _missing_row(series)
 
 
-def _category_rows(variable: BaselineVariable, series: Sequence[pl.Series]) -> list[Row]:
+def _category_rows(variable: BaselineSummary, series: Sequence[pl.Series]) -> list[Row]:
     texts = [s.cast(pl.String) for s in series]
     seen = set(texts[-1].drop_nulls().to_list())
     levels = list(variable.levels) + sorted(seen - set(variable.levels))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from equipoise.analysis.estimate import Estimate
-from equipoise.evidence.beside import Asked, Beside, chance_of_exclusion, published_beside, substance_names
+from equipoise.evidence.beside import Beside, QuestionAsked, chance_of_exclusion, published_beside, substance_names
 from equipoise.evidence.known import Evidence, read_known
 from equipoise.protocol.vocabulary.scales import is_ratio, is_share, scale_label
 from equipoise.reporting import format as fmt
@@ -69,7 +69,7 @@ def beside_known(material: Material) -> list[Block | None]:
     return blocks
 
 
-def asked(material: Material, estimate: Estimate) -> Asked:
+def asked(material: Material, estimate: Estimate) -> QuestionAsked:
     """What an estimate is about, in the words that published results are found by."""
     model = material.protocol.model
     endpoint = model.endpoints.get(estimate.endpoint)
@@ -83,7 +83,7 @@ def asked(material: Material, estimate: Estimate) -> Asked:
     for use in model.use.values():
         listed = use.substances
         substances |= {s for names in listed.values() for s in names} if isinstance(listed, dict) else set(listed)
-    return Asked(
+    return QuestionAsked(
         substance_names(substances),
         _drugs(material, estimate.arm),
         _drugs(material, estimate.reference),

@@ -29,7 +29,7 @@ FOR_YOU = "[For you to write]"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ChecklistItem:
     """One item: its number, its topic in our words, and what answers it."""
 
     number: str
@@ -108,84 +108,84 @@ def _subset(check: Checked) -> str:
     return check.block("All other analyses", "What the choices do")
 
 
-ITEMS: tuple[tuple[str, tuple[Item, ...]], ...] = (
+ITEMS: tuple[tuple[str, tuple[ChecklistItem, ...]], ...] = (
     (
         "Title and abstract",
         (
-            Item("1a", "Title says that the trial was randomized", lambda c: _title(c)),
-            Item("1b", "Structured summary", lambda c: ""),
+            ChecklistItem("1a", "Title says that the trial was randomized", lambda c: _title(c)),
+            ChecklistItem("1b", "Structured summary", lambda c: ""),
         ),
     ),
     (
         "Open science",
         (
-            Item("2", "Registry, number, date", _registered),
-            Item("3", "Where protocol and analysis plan can be read", lambda c: c.said("protocol_access")),
-            Item("4", "Sharing of data, code and materials", lambda c: c.said("data_sharing")),
-            Item("5a", "Funding, and the funder's part", lambda c: c.said("funding")),
-            Item("5b", "Interests of the authors", lambda c: c.said("conflicts")),
+            ChecklistItem("2", "Registry, number, date", _registered),
+            ChecklistItem("3", "Where protocol and analysis plan can be read", lambda c: c.said("protocol_access")),
+            ChecklistItem("4", "Sharing of data, code and materials", lambda c: c.said("data_sharing")),
+            ChecklistItem("5a", "Funding, and the funder's part", lambda c: c.said("funding")),
+            ChecklistItem("5b", "Interests of the authors", lambda c: c.said("conflicts")),
         ),
     ),
     (
         "Introduction",
         (
-            Item("6", "Background and reason for the trial", lambda c: c.said("rationale")),
-            Item("7", "Objectives, for benefits and harms", lambda c: c.said("objective")),
+            ChecklistItem("6", "Background and reason for the trial", lambda c: c.said("rationale")),
+            ChecklistItem("7", "Objectives, for benefits and harms", lambda c: c.said("objective")),
         ),
     ),
     (
         "Methods",
         (
-            Item("8", "Involvement of patients and the public", lambda c: c.said("involvement")),
-            Item("9", "Design and allocation ratio", lambda c: "Methods, design"),
-            Item("10", "Changes after the start, with reasons", lambda c: c.said("changes")),
-            Item("11", "Setting and places", lambda c: _known(c, "setting")),
-            Item("12", "Who could take part; who treated", _eligibility),
-            Item("13", "Treatments, in enough detail to repeat them", lambda c: "Methods, interventions"),
-            Item("14", "Outcomes: what, how and when", lambda c: "Methods, endpoints and estimands"),
-            Item("15", "How harms were defined and assessed", lambda c: ""),
-            Item("16a", "How the number of participants was determined", lambda c: c.said("sample_size")),
-            Item("16b", "Interim analyses and stopping", lambda c: c.said("interim")),
-            Item("17a", "Who made the sequence, and how", lambda c: _randomized(c, "scheme")),
-            Item("17b", "Type of randomization, blocks, strata", lambda c: _randomized(c, "strata")),
-            Item("18", "How the sequence was concealed", lambda c: _randomized(c, "concealment")),
-            Item("19", "Who enrolled and who allocated", lambda c: ""),
-            Item("20", "Who was blinded, and how", _blinding),
-            Item("21a", "Statistical methods for each outcome", lambda c: c.block("Analyses")),
-            Item("21b", "Who was in each analysis", lambda c: c.block("Estimands", "Analyses")),
-            Item("21c", "How missing data were handled", _missing),
-            Item("21d", "Additional analyses, planned or not", _subset),
+            ChecklistItem("8", "Involvement of patients and the public", lambda c: c.said("involvement")),
+            ChecklistItem("9", "Design and allocation ratio", lambda c: "Methods, design"),
+            ChecklistItem("10", "Changes after the start, with reasons", lambda c: c.said("changes")),
+            ChecklistItem("11", "Setting and places", lambda c: _known(c, "setting")),
+            ChecklistItem("12", "Who could take part; who treated", _eligibility),
+            ChecklistItem("13", "Treatments, in enough detail to repeat them", lambda c: "Methods, interventions"),
+            ChecklistItem("14", "Outcomes: what, how and when", lambda c: "Methods, endpoints and estimands"),
+            ChecklistItem("15", "How harms were defined and assessed", lambda c: ""),
+            ChecklistItem("16a", "How the number of participants was determined", lambda c: c.said("sample_size")),
+            ChecklistItem("16b", "Interim analyses and stopping", lambda c: c.said("interim")),
+            ChecklistItem("17a", "Who made the sequence, and how", lambda c: _randomized(c, "scheme")),
+            ChecklistItem("17b", "Type of randomization, blocks, strata", lambda c: _randomized(c, "strata")),
+            ChecklistItem("18", "How the sequence was concealed", lambda c: _randomized(c, "concealment")),
+            ChecklistItem("19", "Who enrolled and who allocated", lambda c: ""),
+            ChecklistItem("20", "Who was blinded, and how", _blinding),
+            ChecklistItem("21a", "Statistical methods for each outcome", lambda c: c.block("Analyses")),
+            ChecklistItem("21b", "Who was in each analysis", lambda c: c.block("Estimands", "Analyses")),
+            ChecklistItem("21c", "How missing data were handled", _missing),
+            ChecklistItem("21d", "Additional analyses, planned or not", _subset),
         ),
     ),
     (
         "Results",
         (
-            Item("22", "Flow of participants, losses and reasons", lambda c: c.block("Flow of participants")),
-            Item(
+            ChecklistItem("22", "Flow of participants, losses and reasons", lambda c: c.block("Flow of participants")),
+            ChecklistItem(
                 "23a",
                 "Dates of recruitment and follow-up",
                 lambda c: "Methods, design" if c.material.protocol.model.trial.dates else "",
             ),
-            Item("23b", "Why the trial ended or was stopped", lambda c: _known(c, "stopping")),
-            Item(
+            ChecklistItem("23b", "Why the trial ended or was stopped", lambda c: _known(c, "stopping")),
+            ChecklistItem(
                 "24a", "Treatments as delivered, adherence", lambda c: c.block("Study drug given", "Sessions delivered")
             ),
-            Item("24b", "Other care during the trial", lambda c: c.said("concomitant_care")),
-            Item("25", "Baseline data by arm", lambda c: c.block("Baseline characteristics")),
-            Item(
+            ChecklistItem("24b", "Other care during the trial", lambda c: c.said("concomitant_care")),
+            ChecklistItem("25", "Baseline data by arm", lambda c: c.block("Baseline characteristics")),
+            ChecklistItem(
                 "26",
                 "Numbers analysed, results by arm, effects",
                 lambda c: c.block("Primary and secondary endpoints", "Results"),
             ),
-            Item("27", "Harms by arm", _harms),
-            Item("28", "Other analyses, and whether planned", _subset),
+            ChecklistItem("27", "Harms by arm", _harms),
+            ChecklistItem("28", "Other analyses, and whether planned", _subset),
         ),
     ),
     (
         "Discussion",
         (
-            Item("29", "Interpretation", lambda c: c.said("interpretation")),
-            Item("30", "Limitations", lambda c: c.said("limitations")),
+            ChecklistItem("29", "Interpretation", lambda c: c.said("interpretation")),
+            ChecklistItem("30", "Limitations", lambda c: c.said("limitations")),
         ),
     ),
 )

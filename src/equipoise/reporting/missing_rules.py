@@ -8,7 +8,7 @@ from equipoise.protocol.language.missing import Imputation
 
 
 @dataclass(frozen=True, slots=True)
-class MissingRule:
+class RuleInForce:
     """A rule for missing results: the name of an analysis by it, and what a missing visit (another result) becomes."""
 
     name: str
@@ -21,33 +21,33 @@ class MissingRule:
         return self.becomes if about_use or not self.otherwise else self.otherwise
 
 
-MISSING_RULES: dict[str, MissingRule] = {
-    "is-use": MissingRule(
+MISSING_RULES: dict[str, RuleInForce] = {
+    "is-use": RuleInForce(
         "missing results count as use", "counts as use", "counts as the worse one", "missing results count as worse"
     ),
-    "is-no-use": MissingRule(
+    "is-no-use": RuleInForce(
         "missing results count as no use",
         "counts as no use",
         "counts as the better one",
         "missing results count as better",
     ),
-    "is-missing": MissingRule("missing results excluded", "is left out"),
-    "is-no": MissingRule("missing results count as no", "counts as no"),
-    "is-yes": MissingRule("missing results count as yes", "counts as yes"),
-    "is-use-after-dropout": MissingRule(
+    "is-missing": RuleInForce("missing results excluded", "is left out"),
+    "is-no": RuleInForce("missing results count as no", "counts as no"),
+    "is-yes": RuleInForce("missing results count as yes", "counts as yes"),
+    "is-use-after-dropout": RuleInForce(
         "missing results count as use after dropout", "counts as use after dropout, as no use before"
     ),
-    "last-observation": MissingRule(
+    "last-observation": RuleInForce(
         "last observation carried forward",
         "takes the value of the last one attended",
         "takes the value of the last one seen",
     ),
-    "worst-case": MissingRule(
+    "worst-case": RuleInForce(
         "worst case for missing results",
         "counts as use in the experimental arm, as no use in the other",
         "counts as the worse one in the experimental arm, as the better one in the other",
     ),
-    "best-case": MissingRule(
+    "best-case": RuleInForce(
         "best case for missing results",
         "counts as no use in the experimental arm, as use in the other",
         "counts as the better one in the experimental arm, as the worse one in the other",

@@ -24,7 +24,7 @@ from equipoise.reporting.context import Material
 from equipoise.reporting.document import Column, Figure, ParticipantDays, Row, Table
 from equipoise.reporting.figures.adherence import ArmSessions, draw_adherence
 from equipoise.reporting.figures.consort import draw_consort
-from equipoise.reporting.figures.kaplan_meier import SurvivalCurve, draw_kaplan_meier
+from equipoise.reporting.figures.kaplan_meier import DrawnCurve, draw_kaplan_meier
 from equipoise.reporting.figures.missingness import MissingRow, draw_missingness
 from equipoise.reporting.figures.schedule import Schedule, ScheduleRow, ScheduleVisit, draw_schedule
 from equipoise.reporting.figures.trajectory import ArmTrajectory, draw_trajectory
@@ -183,7 +183,7 @@ def survival_figures(material: Material) -> list[Figure]:
         time_label, until = clock
         label = endpoint.event_noun or words.lowered(material.endpoint_label(id))
         drawn = [
-            SurvivalCurve(
+            DrawnCurve(
                 material.arms[c.arm],
                 c.time,
                 c.survival,

@@ -15,7 +15,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.adjusted_means import adjusted_means_tables
 from equipoise.reporting.answer import build_answer
-from equipoise.reporting.baseline import BaselineVariable, baseline_variables, build_baseline_table
+from equipoise.reporting.baseline import BaselineSummary, baseline_variables, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.change_rule import change_rule
@@ -110,7 +110,7 @@ def _participants(material: Material) -> list[Block | None]:
     for id, variable in model.recorded_baseline.items():
         column = _column(material.records, id)
         variables.append(
-            BaselineVariable(
+            BaselineSummary(
                 column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels
             )
         )

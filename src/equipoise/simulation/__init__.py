@@ -1,6 +1,6 @@
 """Fictional participants, day by day: the trial that a protocol's assumptions would give."""
 
-from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedTherapy, PlannedVisit, TrialDesign
+from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedTherapy, SimulatedVisit, TrialDesign
 from equipoise.simulation.parameters import DayLevelParameters, parameters_from_mapping
 
 __all__ = [
@@ -8,7 +8,7 @@ __all__ = [
     "PlannedArm",
     "PlannedInfusion",
     "PlannedTherapy",
-    "PlannedVisit",
+    "SimulatedVisit",
     "TrialDesign",
     "parameters_from_mapping",
 ]

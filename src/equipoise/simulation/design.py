@@ -12,7 +12,7 @@ SITE = "site"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedVisit:
+class SimulatedVisit:
     """A planned contact: its name, its study day, its window, and what is assessed.
 
     ``assesses`` holds ``urine``, ``daily-use``, ``vitals``, ``event`` and names of instruments of the library.
@@ -93,9 +93,9 @@ class TrialDesign:
     first_day: int
     last_day: int
     abstinence_days: tuple[int, int]
-    clinic_visits: tuple[PlannedVisit, ...]
-    inpatient_visits: tuple[PlannedVisit, ...] = ()
-    six_month_call: PlannedVisit | None = None
+    clinic_visits: tuple[SimulatedVisit, ...]
+    inpatient_visits: tuple[SimulatedVisit, ...] = ()
+    six_month_call: SimulatedVisit | None = None
     randomization_day: int = 1
     therapies: tuple[PlannedTherapy, ...] = ()
     route_variable: str = "route"
@@ -136,7 +136,7 @@ class TrialDesign:
         return self.last_day - self.first_day + 1
 
     @property
-    def visits(self) -> tuple[PlannedVisit, ...]:
+    def visits(self) -> tuple[SimulatedVisit, ...]:
         """Every planned contact in the order of days."""
         call = () if self.six_month_call is None else (self.six_month_call,)
         return tuple(sorted((*self.inpatient_visits, *self.clinic_visits, *call), key=lambda v: v.target_day))

@@ -36,7 +36,7 @@ from equipoise.protocol.language.notation import Days
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials
-from equipoise.simulation.design import SITE, PlannedVisit
+from equipoise.simulation.design import SITE, SimulatedVisit
 from equipoise.simulation.many_trials import ManyTrials
 from equipoise.simulation.people import DAYS_ASKED_BEFORE, baseline_column, baseline_names, disposition_table
 from equipoise.simulation.purposes import Purpose
@@ -138,7 +138,7 @@ class SimulatedLattice(Lattice):
         return records_of(self.protocol, self.scenario, trials, trials.replicates.tolist())
 
     @cached_property
-    def _planned(self) -> dict[str, PlannedVisit]:
+    def _planned(self) -> dict[str, SimulatedVisit]:
         return {visit.name: visit for visit in self.many.design.visits}
 
     def _slice(self, first_day: int, width: int) -> tuple[slice, slice]:

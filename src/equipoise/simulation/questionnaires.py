@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import Instrument, require_instrument
 from equipoise.simulation.day_level import CRAVING_RECALL_DAYS
-from equipoise.simulation.design import PlannedVisit
+from equipoise.simulation.design import SimulatedVisit
 from equipoise.simulation.infusion import dissociation_scores
 from equipoise.simulation.items import mark, score_range, split_into_items
 from equipoise.simulation.one_trial import OneTrial
@@ -45,7 +45,7 @@ def assessments_table(trial: OneTrial) -> pl.DataFrame:
     return pl.concat(frames).with_columns(pl.col("value").fill_nan(None)) if frames else pl.DataFrame()
 
 
-def attended(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.bool_]:
+def attended(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.bool_]:
     """Who came to a planned contact; everybody to those of the inpatient stay."""
     if visit in trial.design.clinic_visits:
         return np.asarray(trial.of("attended")[:, trial.design.clinic_visits.index(visit)])
@@ -54,7 +54,7 @@ def attended(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.bool_]:
     return np.ones(trial.n, dtype=np.bool_)
 
 
-def visit_day(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.int64]:
+def visit_day(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.int64]:
     """The study day on which a contact takes place: the target, but the call falls anywhere in its window."""
     target = np.full(trial.n, visit.target_day, dtype=np.int64)
     if visit != trial.design.six_month_call:
@@ -65,7 +65,7 @@ def visit_day(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.int64]:
 
 
 def answers_at(
-    trial: OneTrial, visit: PlannedVisit, name: str
+    trial: OneTrial, visit: SimulatedVisit, name: str
 ) -> tuple[str, tuple[str, ...], NDArray[np.float64]] | None:
     """Items and values, (n_participants, n_items); NaN where an item was left out."""
     if name.startswith("craving-vas"):
@@ -94,7 +94,7 @@ _BETWEEN = 0.6
 _MOST_ITEMS = 1000
 
 
-def other_scores(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def other_scores(trial: OneTrial, visit: SimulatedVisit, instrument: Instrument) -> NDArray[np.float64]:
     """(n,) a score about a person's own level; neither arm nor time nor use moves it."""
     a, (lowest, highest) = trial.accompanying, score_range(instrument)
     mean = a.score_mean.get(instrument.id, (lowest + highest) / 2)
@@ -105,7 +105,7 @@ def other_scores(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -
     return mark(mean + sd * (np.sqrt(_BETWEEN) * person + np.sqrt(1 - _BETWEEN) * noise), instrument)
 
 
-def other_answers(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def other_answers(trial: OneTrial, visit: SimulatedVisit, instrument: Instrument) -> NDArray[np.float64]:
     """(n, n_items) answers that add up to :func:`other_scores`."""
     place = sorted(trial.design.instruments).index(instrument.id)
     day = max(0, day_index(visit.target_day))
@@ -129,24 +129,24 @@ SIMULATED_INSTRUMENTS = (
 )
 
 
-def _infusions_before(trial: OneTrial, visit: PlannedVisit) -> int:
+def _infusions_before(trial: OneTrial, visit: SimulatedVisit) -> int:
     """Number of the infusion that a visit is about: how many others came before it."""
     days = {infusion.day for arm in trial.design.arms for infusion in arm.infusions}
     return max(0, sum(day <= visit.target_day for day in days) - 1)
 
 
-def _after_infusion(trial: OneTrial, visit: PlannedVisit) -> bool:
+def _after_infusion(trial: OneTrial, visit: SimulatedVisit) -> bool:
     days = [infusion.day for arm in trial.design.arms for infusion in arm.infusions]
     return visit.target_day > min(days, default=trial.design.randomization_day)
 
 
-def _elapsed(trial: OneTrial, visit: PlannedVisit) -> float:
+def _elapsed(trial: OneTrial, visit: SimulatedVisit) -> float:
     """Share of the way from the first contact to the last clinic visit."""
     first, last = trial.design.visits[0].target_day, trial.design.clinic_visits[-1].target_day
     return (day_index(visit.target_day) - day_index(first)) / max(1, day_index(last) - day_index(first))
 
 
-def craving_marks(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+def craving_marks(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.float64]:
     """At clinic visits, the published quantity; before the infusion, the same person without the arm's effect."""
     if visit in trial.design.clinic_visits:
         return trial.of("craving")[:, trial.design.clinic_visits.index(visit)].astype(np.float64)
@@ -162,7 +162,7 @@ def craving_marks(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
     return np.asarray(np.rint(np.exp(np.minimum(log_craving, np.log(p.craving_highest)))))
 
 
-def recent_use(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+def recent_use(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.float64]:
     """Share of the last four days with use; 0 before the outpatient weeks."""
     t = visit.target_day - trial.design.first_day
     if not 0 <= t < trial.design.n_days:
@@ -172,7 +172,13 @@ def recent_use(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
 
 
 def _ticks(
-    trial: OneTrial, visit: PlannedVisit, instrument: Instrument, level: NDArray[np.float64], sd: float, *, stream: int
+    trial: OneTrial,
+    visit: SimulatedVisit,
+    instrument: Instrument,
+    level: NDArray[np.float64],
+    sd: float,
+    *,
+    stream: int,
 ) -> NDArray[np.float64]:
     """Whole-number answers about ``level`` (n_participants, n_items, after reversal), recorded before reversal.
 
@@ -196,7 +202,7 @@ def mindfulness_persons(trial: OneTrial, facet: int) -> NDArray[np.float64]:
     return np.asarray(a.mindfulness_item_mean + a.mindfulness_person_sd * person)
 
 
-def mindfulness_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+def mindfulness_change(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.float64]:
     """(n,) what is added to it at a visit, by time and by arm."""
     change = np.full(trial.n, trial.accompanying.mindfulness_rise * _elapsed(trial, visit))
     if _after_infusion(trial, visit):
@@ -204,7 +210,7 @@ def mindfulness_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float
     return np.asarray(change)
 
 
-def _mindfulness(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def _mindfulness(trial: OneTrial, visit: SimulatedVisit, instrument: Instrument) -> NDArray[np.float64]:
     level = np.empty((trial.n, len(instrument.items)))
     for f, members in enumerate(instrument.subscales.values()):
         columns = [instrument.item_ids.index(member) for member in members]
@@ -219,7 +225,7 @@ def stress_persons(trial: OneTrial) -> NDArray[np.float64]:
     return np.asarray(a.stress_item_mean + a.stress_person_sd * trial.normal(Purpose.STRESS_PERSON))
 
 
-def stress_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
+def stress_change(trial: OneTrial, visit: SimulatedVisit) -> NDArray[np.float64]:
     """(n,) what is added to it at a visit, by time, by recent use and by arm."""
     a = trial.accompanying
     change = a.stress_use * recent_use(trial, visit) - a.stress_fall * _elapsed(trial, visit)
@@ -228,7 +234,7 @@ def stress_change(trial: OneTrial, visit: PlannedVisit) -> NDArray[np.float64]:
     return np.asarray(change)
 
 
-def _stress(trial: OneTrial, visit: PlannedVisit, instrument: Instrument) -> NDArray[np.float64]:
+def _stress(trial: OneTrial, visit: SimulatedVisit, instrument: Instrument) -> NDArray[np.float64]:
     level = np.repeat((stress_persons(trial) + stress_change(trial, visit))[:, None], len(instrument.items), axis=1)
     return _ticks(trial, visit, instrument, level, trial.accompanying.stress_item_sd, stream=Purpose.STRESS_ITEM)
 

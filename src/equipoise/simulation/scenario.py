@@ -20,7 +20,7 @@ from equipoise.simulation.design import (
     SITE,
     PlannedAllocation,
     PlannedArm,
-    PlannedVisit,
+    SimulatedVisit,
     TrialDesign,
 )
 from equipoise.simulation.parameters import DayLevelParameters
@@ -393,7 +393,7 @@ def _allocation(
     return PlannedAllocation(scheme=scheme, factors=factors, sites=protocol.model.sites, left_out=left_out)
 
 
-def _outpatient_days(protocol: Protocol, visits: tuple[PlannedVisit, ...]) -> tuple[int, int]:
+def _outpatient_days(protocol: Protocol, visits: tuple[SimulatedVisit, ...]) -> tuple[int, int]:
     """The epoch that holds the clinic visits; days of use are simulated over it."""
     for epoch in protocol.model.calendar.epochs.values():
         if epoch.days.first <= visits[0].target_day and visits[-1].target_day <= epoch.days.last:
@@ -410,12 +410,12 @@ def _clinic_series(protocol: Protocol) -> str | None:
     return None
 
 
-def _visit(protocol: Protocol, visit: ProtocolVisit) -> PlannedVisit:
+def _visit(protocol: Protocol, visit: ProtocolVisit) -> SimulatedVisit:
     assesses = []
     for id in visit.assess:
         assessment = protocol.model.assessments[id]
         assesses.append(assessment.instrument if assessment.type == "instrument" else assessment.type)
-    return PlannedVisit(
+    return SimulatedVisit(
         name=visit.name,
         target_day=visit.target_day,
         assesses=tuple(name for name in assesses if name is not None),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import Instrument
-from equipoise.simulation.design import PlannedVisit
+from equipoise.simulation.design import SimulatedVisit
 from equipoise.simulation.many_trials import ManyTrials
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.questionnaires import (
@@ -52,7 +52,9 @@ def can_sum(trials: ManyTrials, instrument: Instrument) -> bool:
     return sd > 0 and len(bounds) == 1 and next(iter(bounds))[2]
 
 
-def sum_scale(trials: ManyTrials, instrument: Instrument, scale: str, visits: Sequence[PlannedVisit | None]) -> Floats:
+def sum_scale(
+    trials: ManyTrials, instrument: Instrument, scale: str, visits: Sequence[SimulatedVisit | None]
+) -> Floats:
     """(n, n_visits) a scale as its items would be scored; NaN where not attended or too many items were left out.
 
     A visit that is ``None`` has no score.

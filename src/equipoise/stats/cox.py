@@ -185,58 +185,25 @@ def fit_cox(
     codes = data.codes.copy()
     mark(codes, has(codes, FitCode.NO_EVENTS), FitCode.NOT_ESTIMABLE)
     mark(codes, np.diff(data.offsets) < 2, FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE)
-    beta = np.zeros((n, p))
-    covariance = np.full((n, p, p), np.nan)
-    quality = np.full((n, kernels.N_QUALITY), np.nan)
-    aliased = np.zeros((n, p), dtype=np.bool_)
     infinite = np.zeros((n, p), dtype=np.bool_)
     direction = np.zeros((n, p), dtype=np.int8)
     wanted = ~has(codes, FitCode.NOT_ESTIMABLE)
 
-    def maximise(which: BoolArray) -> None:
-        rows, found = data.rows(which), kernels.CoxMaxima(beta, covariance, quality)
-
-        def run(begin: int, end: int) -> None:
-            if ties == "exact":
-                maximise_exact_range(rows, found, begin, end)
-            else:
-                kernels.maximise_range(rows, METHODS[ties], found, begin, end)
-
-        run_over_trials(run, n, threads=threads)
-
-    maximise(wanted)
-    status = quality[:, kernels.STATUS]
-    again = np.zeros(n, dtype=np.bool_)
-    for trial in np.flatnonzero(status == kernels.DOUBTFUL_RANK):
-        rows = risk_differences(data, int(trial), exact=ties == "exact")
-        again[trial] = find_aliased_columns(rows, 0, rows.shape[0], p, aliased[trial]) == 0
+    (beta, covariance, quality), aliased = _maximise(data, wanted, ties, threads)
     short = aliased.any(axis=1)
     wanted &= ~short
-    if again.any():
-        maximise(again)
-
-    unfinished = wanted & (status != kernels.CONVERGED)
-    suspect = unfinished | (
-        wanted
-        & (
-            (quality[:, kernels.ITERATIONS] > _SUSPECT_ITERATIONS)
-            | (quality[:, kernels.PREDICTOR] > _SUSPECT_PREDICTOR)
-        )
-    )
-    chosen = np.flatnonzero(suspect)
+    unfinished = wanted & (quality[:, kernels.STATUS] != kernels.CONVERGED)
+    strange = quality[:, kernels.ITERATIONS] > _SUSPECT_ITERATIONS
+    strange |= quality[:, kernels.PREDICTOR] > _SUSPECT_PREDICTOR
+    suspect = unfinished | (wanted & strange)
     flat_rows: dict[int, BoolArray] = {int(trial): np.ones(0, dtype=np.bool_) for trial in np.flatnonzero(short)}
-    if chosen.size:
-        parts = [risk_differences(data, int(trial), exact=ties == "exact") for trial in chosen]
-        packed = offsets_from_sizes([part.shape[0] for part in parts])
-        found = find_recession(np.concatenate(parts), packed, threads=threads)
-        infinite[chosen], direction[chosen] = found.infinite, found.direction
-        for place in np.flatnonzero(found.n_rising):
-            where = int(chosen[place])
-            unfinished[where] = False
-            if focus is None or infinite[where, focus]:
-                mark(codes, np.array([where]), FitCode.MONOTONE_LIKELIHOOD | FitCode.NOT_ESTIMABLE)
-            else:
-                flat_rows[where] = ~found.rising[packed[place] : packed[place + 1]]
+    rising, flat = _rows_that_rise(data, np.flatnonzero(suspect), infinite, direction, ties, threads)
+    unfinished[rising] = False
+    for where in rising:
+        if focus is None or infinite[where, focus]:
+            mark(codes, np.array([where]), FitCode.MONOTONE_LIKELIHOOD | FitCode.NOT_ESTIMABLE)
+        else:
+            flat_rows[where] = flat[where]
     mark(codes, unfinished, FitCode.NOT_CONVERGED | FitCode.NOT_ESTIMABLE)
     gone = has(codes, FitCode.NOT_ESTIMABLE)
     reduced = np.zeros(n, dtype=np.bool_)
@@ -255,15 +222,7 @@ def fit_cox(
         sandwich = _sandwich(residuals, covariance, groups, data.offsets)
     wald = np.where(gone, np.nan, quality[:, kernels.WALD])
     if robust or cluster is not None:
-        # With no more clusters than columns the sandwich has no inverse, and no joint test.
-        used = np.where(np.isnan(sandwich), covariance, sandwich)
-        singular = ~gone & _is_singular(used)
-        mark(codes, singular, FitCode.ILL_CONDITIONED)
-        wald[singular] = np.nan
-        fine = ~gone & ~singular
-        if fine.any():
-            right = beta[fine][:, :, None]
-            wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(used[fine], right)[:, :, 0])
+        _write_robust_wald(wald, beta, np.where(np.isnan(sandwich), covariance, sandwich), gone, codes)
     strata_used = np.empty_like(data.stratum)
     strata_used[data.order] = data.stratum
     fits = CoxFits(
@@ -287,9 +246,76 @@ def fit_cox(
         kept=np.ones((n, p), dtype=np.bool_),
         strata=strata_used,
     )
-    for where, flat in flat_rows.items():
-        _fit_without_nuisance(data, fits, where, focus, flat, robust=robust, groups=groups)
+    for where, rows_that_stay in flat_rows.items():
+        _fit_without_nuisance(data, fits, where, focus, rows_that_stay, robust=robust, groups=groups)
     return fits
+
+
+def _maximise(
+    data: SurvivalInput, wanted: BoolArray, ties: Ties, threads: int | None
+) -> tuple[kernels.CoxMaxima, BoolArray]:
+    """The maxima of the ``wanted`` trials, and (n_trials, p) the columns that repeat others: such a trial has none."""
+    n, p = data.n_trials, data.design.shape[1]
+    quality = np.full((n, kernels.N_QUALITY), np.nan)
+    found = kernels.CoxMaxima(np.zeros((n, p)), np.full((n, p, p), np.nan), quality)
+    aliased, again = np.zeros((n, p), dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+
+    def climb(which: BoolArray) -> None:
+        rows = data.rows(which)
+
+        def run(begin: int, end: int) -> None:
+            if ties == "exact":
+                maximise_exact_range(rows, found, begin, end)
+            else:
+                kernels.maximise_range(rows, METHODS[ties], found, begin, end)
+
+        run_over_trials(run, n, threads=threads)
+
+    climb(wanted)
+    for trial in np.flatnonzero(quality[:, kernels.STATUS] == kernels.DOUBTFUL_RANK):
+        rows = risk_differences(data, int(trial), exact=ties == "exact")
+        again[trial] = find_aliased_columns(rows, 0, rows.shape[0], p, aliased[trial]) == 0
+    if again.any():
+        climb(again)
+    return found, aliased
+
+
+def _rows_that_rise(
+    data: SurvivalInput,
+    suspect: IntArray,
+    infinite: BoolArray,
+    direction: NDArray[np.int8],
+    ties: Ties,
+    threads: int | None,
+) -> tuple[list[int], dict[int, BoolArray]]:
+    """Which suspect trials have a likelihood that rises for ever, and by trial which risk differences stay flat then.
+
+    Coefficients that run off are noted in ``infinite`` and ``direction``.
+    """
+    if not suspect.size:
+        return [], {}
+    parts = [risk_differences(data, int(trial), exact=ties == "exact") for trial in suspect]
+    packed = offsets_from_sizes([part.shape[0] for part in parts])
+    found = find_recession(np.concatenate(parts), packed, threads=threads)
+    infinite[suspect], direction[suspect] = found.infinite, found.direction
+    places = np.flatnonzero(found.n_rising)
+    rising = [int(suspect[place]) for place in places]
+    return rising, {
+        trial: ~found.rising[packed[place] : packed[place + 1]] for trial, place in zip(rising, places, strict=True)
+    }
+
+
+def _write_robust_wald(
+    wald: FloatArray, beta: FloatArray, covariance: FloatArray, gone: BoolArray, codes: CodeArray
+) -> None:
+    """The joint test with the robust covariance; with no more clusters than columns it has no inverse, and no test."""
+    singular = ~gone & _is_singular(covariance)
+    mark(codes, singular, FitCode.ILL_CONDITIONED)
+    wald[singular] = np.nan
+    fine = ~gone & ~singular
+    if fine.any():
+        right = beta[fine][:, :, None]
+        wald[fine] = np.einsum("ti,ti->t", beta[fine], np.linalg.solve(covariance[fine], right)[:, :, 0])
 
 
 def _fit_without_nuisance(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.stats.codes import FitCode
-from equipoise.stats.nuisance import SEPARATED, Columns, tell_apart
+from equipoise.stats.nuisance import SEPARATED, ToldApart, tell_apart
 from equipoise.stats.packing import FloatArray, IntArray
 from equipoise.stats.standardise import standardise
 from equipoise.stats.wald import BoolArray
@@ -125,12 +125,12 @@ def fit_gee(
 
 def _check(
     y: FloatArray, x: FloatArray, time: FloatArray, n_participants: int, family: Family, focus: int
-) -> tuple[FitCode, BoolArray, Columns]:
+) -> tuple[FitCode, BoolArray, ToldApart]:
     """Why no answer can exist, before anything is fitted; the rows and columns that say something of the focus."""
     every = np.ones(y.shape[0], dtype=np.bool_)
-    all_columns = Columns(np.ones(x.shape[1], dtype=np.bool_), np.ones(x.shape[1], dtype=np.bool_))
+    all_columns = ToldApart(np.ones(x.shape[1], dtype=np.bool_), np.ones(x.shape[1], dtype=np.bool_))
 
-    def no(code: FitCode) -> tuple[FitCode, BoolArray, Columns]:
+    def no(code: FitCode) -> tuple[FitCode, BoolArray, ToldApart]:
         return code | FitCode.NOT_ESTIMABLE, every, all_columns
 
     if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x)) and np.all(np.isfinite(time))):

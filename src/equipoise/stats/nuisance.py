@@ -26,19 +26,19 @@ _OF_COLUMNS = FitCode.RANK_DEFICIENT | FitCode.TOO_FEW_PARTICIPANTS
 
 
 @dataclass(frozen=True)
-class Columns:
+class ToldApart:
     """Of p columns: those to fit, and those whose coefficient the rows determine."""
 
     kept: BoolArray  # (p,) each of them told apart by the rows; of columns that repeat one another the first
     told: BoolArray  # (p,) the coefficient has a value, whichever of the repeating columns are kept
 
 
-def tell_apart(rows: FloatArray) -> Columns:
+def tell_apart(rows: FloatArray) -> ToldApart:
     """Which columns of ``rows`` (n, p) to fit, and which coefficients the rows determine."""
     p = rows.shape[1]
     aliased = np.zeros(p, dtype=np.bool_)
     find_aliased_columns(np.ascontiguousarray(rows), 0, rows.shape[0], p, aliased)
-    return Columns(~aliased, ~undetermined_columns(rows))
+    return ToldApart(~aliased, ~undetermined_columns(rows))
 
 
 def runaway_rows(y: FloatArray, design: FloatArray) -> tuple[BoolArray, BoolArray]:
@@ -106,7 +106,7 @@ _COLUMN_AXES: dict[str, tuple[int, ...]] = {
 }
 
 
-def _write(fits: Any, found: Any, trial: int, columns: Columns) -> None:
+def _write(fits: Any, found: Any, trial: int, columns: ToldApart) -> None:
     """Put the one trial of ``found`` where it belongs among ``fits``."""
     p = columns.kept.shape[0]
     silent = np.flatnonzero(~columns.told)

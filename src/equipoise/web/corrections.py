@@ -56,7 +56,7 @@ class Place:
 
 
 @dataclass
-class Entry:
+class CorrectedEntry:
     """One value that can be corrected: its field, and what the record says of it in words and as it is stored."""
 
     field: Field
@@ -81,14 +81,14 @@ class Recorded:
     """What is recorded at a place: the fields, the event it stands at, and who recorded it."""
 
     place: Place
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[CorrectedEntry] = field(default_factory=list)
     sealed: bool = False
     event: int = 0
     by: str = ""
     at: str = ""
 
     @property
-    def changed(self) -> list[Entry]:
+    def changed(self) -> list[CorrectedEntry]:
         """What was typed that differs from the record."""
         return [entry for entry in self.entries if entry.is_new]
 
@@ -100,7 +100,7 @@ def read_place(protocol: Protocol, told: Mapping[str, Any], place: Place) -> Rec
     values = told["forms"].get(f"{place.visit} {place.form} {place.repeat}")
     found = Recorded(place)
     if values is None and f"{place.visit} {place.form}" in told["not_done"]:
-        found.entries.append(Entry(Field("(state)", "The form"), "not done", ""))
+        found.entries.append(CorrectedEntry(Field("(state)", "The form"), "not done", ""))
         return found
     if values is None:
         if told["forms"].get(f"{place.visit} {place.form}", {}).get("items") is None:
@@ -123,11 +123,11 @@ def read_place(protocol: Protocol, told: Mapping[str, Any], place: Place) -> Rec
         if stored == NO_ANSWER and not item.choices:
             stored = ""
         item.value = stored
-        found.entries.append(Entry(item, old or "nothing", stored))
+        found.entries.append(CorrectedEntry(item, old or "nothing", stored))
     on = told["dates"].get(f"{place.visit} {place.form} {place.repeat}", "") or _date_of(told, place)
     if place.visit in _HAS_DATE:
         words = day_words(on, week=False)
-        found.entries.append(Entry(Field(_DATE, "Date", "date", value=words), words or "nothing", words))
+        found.entries.append(CorrectedEntry(Field(_DATE, "Date", "date", value=words), words or "nothing", words))
     return found
 
 
@@ -141,7 +141,7 @@ def _visit(told: Mapping[str, Any], place: Place) -> Recorded | None:
         return None
     words = day_words(row["date"], week=False)
     found = Recorded(place)
-    found.entries.append(Entry(Field(_DATE, "Held on", "date", value=words), words, words))
+    found.entries.append(CorrectedEntry(Field(_DATE, "Held on", "date", value=words), words, words))
     return found
 
 
@@ -208,7 +208,7 @@ def arguments(found: Recorded, to_iso: Any) -> dict[str, Any]:
     return given | ({"on": on} if on else {})
 
 
-def _value(entry: Entry, to_iso: Any) -> str:
+def _value(entry: CorrectedEntry, to_iso: Any) -> str:
     return str(to_iso(entry.field.value)) if entry.field.kind == "date" else entry.field.value
 
 

@@ -45,7 +45,7 @@ def window(first: str, target: str, last: str, today: date, *, state: str) -> Sa
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DrawnWay:
     """What a participant's drawing is made of, in days since study day 1 (which is 0)."""
 
     planned: Sequence[tuple[str, int, int, int]]  # name, first, target, last
@@ -60,7 +60,7 @@ class Way:
 _LEFT, _SPAN, _ROW = 92, 900, 26
 
 
-def way(told: Way) -> SafeString:
+def way(told: DrawnWay) -> SafeString:
     """Planned, happened, sessions, use told and urine by study day, to scale from the first day on which something is
     planned or happened; what lies far ahead stands at the end.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from equipoise.design.looks import (
     ActualSize,
-    Calendar,
+    EnrolmentCalendar,
     LooksOutcome,
     actual_size,
     outcomes_of_protocol,
@@ -44,7 +44,7 @@ class LooksRun:
     boundary: str
     design: GroupSequentialDesign
     counts: tuple[int, ...]  # outcomes, or events, at each look
-    calendar: Calendar
+    calendar: EnrolmentCalendar
     seed: int
     effect: LooksOutcome
     null: LooksOutcome
@@ -138,7 +138,7 @@ def looks(
         is_binding=is_binding,
         power=power,
     )
-    calendar = Calendar(per_week, is_even, result_delay_days, decision_delay_days)
+    calendar = EnrolmentCalendar(per_week, is_even, result_delay_days, decision_delay_days)
     name = endpoint if endpoint is not None else _first_primary(chosen)
     spec = resolve_scenario(chosen, scenario)[0]
     if n_events is None:

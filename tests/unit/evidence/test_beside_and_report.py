@@ -10,7 +10,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from equipoise.cli.main import app
-from equipoise.evidence.beside import Asked, chance_of_exclusion, published_beside
+from equipoise.evidence.beside import QuestionAsked, chance_of_exclusion, published_beside
 from equipoise.evidence.check import check_evidence
 from equipoise.evidence.known import read_known
 from equipoise.reporting.document import Figure
@@ -46,7 +46,7 @@ def beside(**more):
         "words": "",
         "scale": "odds_ratio",
     }
-    return published_beside(read_known(), Asked(**{**asked, **more}))
+    return published_beside(read_known(), QuestionAsked(**{**asked, **more}))
 
 
 def test_the_same_condition_comparison_outcome_and_time_and_nothing_else():

@@ -11,7 +11,7 @@ import polars as pl
 from equipoise.instruments.library import find_instrument
 from equipoise.protocol import Protocol
 from equipoise.records.records import DataSource, Records
-from equipoise.reporting.figures.kaplan_meier import SurvivalCurve
+from equipoise.reporting.figures.kaplan_meier import DrawnCurve
 
 ARMS = {"midazolam": "Midazolam", "ketamine": "Ketamine"}
 VISIT_DAYS = (9, 12, 16, 19, 23, 26, 30, 33)
@@ -192,7 +192,7 @@ def demo_records(seed: int = 20190624) -> Records:
     )
 
 
-def demo_curve(label: str, followed: list[float], had_event: list[bool]) -> SurvivalCurve:
+def demo_curve(label: str, followed: list[float], had_event: list[bool]) -> DrawnCurve:
     """A product-limit curve with plain Greenwood limits, by hand: enough to draw, compared with nothing."""
     times = sorted({t for t, e in zip(followed, had_event) if e})
     level, variance, out = 1.0, 0.0, []
@@ -204,7 +204,7 @@ def demo_curve(label: str, followed: list[float], had_event: list[bool]) -> Surv
         se = level * variance**0.5
         out.append((t, level, max(0.0, level - 1.96 * se), min(1.0, level + 1.96 * se)))
     t, s, lo, hi = (list(x) for x in zip(*out)) if out else ([], [], [], [])
-    return SurvivalCurve(label, t, s, lo, hi, followed, had_event)
+    return DrawnCurve(label, t, s, lo, hi, followed, had_event)
 
 
 def random_records(protocol: Protocol, *, n_per_arm: int = 9, seed: int = 5) -> Records:

@@ -6,7 +6,7 @@ import polars as pl
 from demo import ARMS, demo_records
 
 from equipoise.reporting import format as fmt
-from equipoise.reporting.baseline import BaselineVariable, build_baseline_table
+from equipoise.reporting.baseline import BaselineSummary, build_baseline_table
 from equipoise.reporting.document import Table
 from equipoise.reporting.safety import build_adverse_events_table, build_infusion_table, count_serious
 
@@ -49,7 +49,7 @@ def test_mean_and_quartiles_of_five_numbers_worked_by_hand():
         .with_columns(pl.Series("age", [1.0, 2.0, 3.0, 4.0, 10.0]))
     )
     made = type(records)(tables, records.source)
-    table = build_baseline_table(made, {"midazolam": "Midazolam"}, [BaselineVariable("age", "Age", "years")])
+    table = build_baseline_table(made, {"midazolam": "Midazolam"}, [BaselineSummary("age", "Age", "years")])
     assert table is not None
     rows = rows_by_label(table)
     assert fmt.cell(rows["Mean (SD)"][0]) == "4.0 (3.5)"
@@ -65,7 +65,7 @@ def test_missing_values_are_counted_and_leave_the_denominator():
         .otherwise(pl.col("sex"))
         .alias("sex")
     )
-    table = build_baseline_table(type(records)(tables, records.source), ARMS, [BaselineVariable("sex", "Sex")])
+    table = build_baseline_table(type(records)(tables, records.source), ARMS, [BaselineSummary("sex", "Sex")])
     assert table is not None
     rows = rows_by_label(table)
     assert [cell.n for cell in rows["Missing"] if isinstance(cell, fmt.Count)] == [1, 2, 3]
@@ -73,7 +73,7 @@ def test_missing_values_are_counted_and_leave_the_denominator():
 
 
 def test_a_variable_nobody_has_is_left_out():
-    table = build_baseline_table(demo_records(), ARMS, [BaselineVariable("weight", "Weight")])
+    table = build_baseline_table(demo_records(), ARMS, [BaselineSummary("weight", "Weight")])
     assert table is None
 
 

@@ -24,7 +24,7 @@ _FEWEST_DAYS = 14
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceOfUse:
     """Whose days a library's definition looks at: a definition of use, and the first and last study day, in weeks."""
 
     use: str
@@ -86,7 +86,7 @@ def definitions_of(protocol: Protocol, main: Analysis) -> tuple[str, ...]:
     )
 
 
-def find_source(protocol: Protocol, main: Analysis) -> Source | None:
+def find_source(protocol: Protocol, main: Analysis) -> SourceOfUse | None:
     """The use that the endpoint of the main analysis looks at, or else another's, over its widest whole weeks.
 
     Visits more often than weekly are gathered into weeks that end with the last visit's target day. In a trial of
@@ -109,11 +109,11 @@ def find_source(protocol: Protocol, main: Analysis) -> Source | None:
     widest = max((s for s in found if s.use == found[0].use), key=lambda s: s.last - s.first)
     stage = protocol.model.stages.get(estimand.stage) if estimand.stage is not None else None
     if stage is not None and stage.days is not None and stage.days.first <= widest.first:
-        return Source(widest.use, stage.days.first, _last_of_weeks(stage.days.first, stage.days.last))
+        return SourceOfUse(widest.use, stage.days.first, _last_of_weeks(stage.days.first, stage.days.last))
     return widest
 
 
-def _sources_of(protocol: Protocol, endpoint: Any) -> list[Source]:
+def _sources_of(protocol: Protocol, endpoint: Any) -> list[SourceOfUse]:
     if endpoint.kind == "pattern":
         found = [_source_of(protocol, pattern, "pattern") for pattern in endpoint.patterns.values()]
         # Of several patterns the one that asks the most sources.
@@ -122,21 +122,21 @@ def _sources_of(protocol: Protocol, endpoint: Any) -> list[Source]:
     return [] if source is None else [source]
 
 
-def _source_of(protocol: Protocol, endpoint: Any, kind: str) -> Source | None:
+def _source_of(protocol: Protocol, endpoint: Any, kind: str) -> SourceOfUse | None:
     if kind in ("use-by-week", "abstinent-days", "use-by-day") or (kind == "pattern" and endpoint.cells != "visits"):
-        return Source(endpoint.use, endpoint.days.first, _last_of_weeks(endpoint.days.first, endpoint.days.last))
+        return SourceOfUse(endpoint.use, endpoint.days.first, _last_of_weeks(endpoint.days.first, endpoint.days.last))
     if kind in ("repeated-use", "abstinence", "pattern") and endpoint.at is not None:
         visits = protocol.series(endpoint.at)
         first, last = visits[0].target_day, visits[-1].target_day
         n_weeks = (last - first) // 7 + 1
         if n_weeks > 1 and last - 7 * n_weeks >= 0:
-            return Source(endpoint.use, last - 7 * n_weeks + 1, last)
+            return SourceOfUse(endpoint.use, last - 7 * n_weeks + 1, last)
     if kind == "abstinence":
-        return Source(endpoint.use, endpoint.days.first, _last_of_weeks(endpoint.days.first, endpoint.days.last))
+        return SourceOfUse(endpoint.use, endpoint.days.first, _last_of_weeks(endpoint.days.first, endpoint.days.last))
     if kind == "time-to-event":
         for event in endpoint.first_of:
             if isinstance(event, RunOfUse) and event.cells == "weeks":
-                return Source(event.use, 1, 7 * (endpoint.until.last // 7))
+                return SourceOfUse(event.use, 1, 7 * (endpoint.until.last // 7))
     return None
 
 
@@ -167,7 +167,7 @@ def library_endpoints(
     return out, tuple(without)
 
 
-def _supply(protocol: Protocol, name: str, entry: Definition, source: Source) -> PatternEndpoint | str:
+def _supply(protocol: Protocol, name: str, entry: Definition, source: SourceOfUse) -> PatternEndpoint | str:
     """The definition as an endpoint of this protocol, or why it cannot be one."""
     use = protocol.model.use[source.use]
     if entry.above_amount and use.amount is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.audit_trail.anchors import FILE, read_anchors
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, kill, staged, start
+from equipoise.conduct.drill.stage import DrillStage, kill, staged, start
 from equipoise.conduct.integrity.absences import absences
 from equipoise.conduct.integrity.verify import verify, verify_directory
 from equipoise.conduct.rows.tables import AllocationRow, EventRow
@@ -40,7 +40,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _next(stage: Stage, number: int) -> str:
+def _next(stage: DrillStage, number: int) -> str:
     try:
         stage.do("randomize", participant=f"N-{number}")
     except ConductError as error:
@@ -48,7 +48,7 @@ def _next(stage: Stage, number: int) -> str:
     return "given"
 
 
-def _taken_away(report: DrillReport, stage: Stage, n: int) -> None:
+def _taken_away(report: DrillReport, stage: DrillStage, n: int) -> None:
     folder = stage.trial.receipts
     away = folder.with_name("away")
 
@@ -78,11 +78,11 @@ def _taken_away(report: DrillReport, stage: Stage, n: int) -> None:
     report.require(7, "with everything back the next slot is given", _next(stage, 7), "given")
 
 
-def _worker(stage: Stage, person: str) -> None:
+def _worker(stage: DrillStage, person: str) -> None:
     perform(stage.trial, stage.investigator, "randomize", {"participant": person}, key=person)
 
 
-def _killed(report: DrillReport, stage: Stage) -> None:
+def _killed(report: DrillReport, stage: DrillStage) -> None:
     """Programs killed while they randomize: whatever was kept has its receipt as soon as the next one comes."""
     for number in range(12):
         process = start(stage, _worker, stage, f"K-{number}")
@@ -100,7 +100,7 @@ def _killed(report: DrillReport, stage: Stage) -> None:
     report.note_value("anchors noted", len(there))
 
 
-def _key_folder(report: DrillReport, stage: Stage) -> None:
+def _key_folder(report: DrillReport, stage: DrillStage) -> None:
     away = stage.pharmacy.with_name("pharmacy-away")
     shutil.move(stage.pharmacy, away)
     found = verify_directory(stage.trial.directory, pharmacy=stage.pharmacy)

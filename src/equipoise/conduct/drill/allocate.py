@@ -10,7 +10,7 @@ from pathlib import Path
 
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
+from equipoise.conduct.drill.stage import DrillStage, acknowledge, acknowledged, kill, staged, start
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import AllocationRow
 from equipoise.foundation.errors import ConductError
@@ -56,13 +56,13 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _worker(stage: Stage, people: list[str], acks: Path) -> None:
+def _worker(stage: DrillStage, people: list[str], acks: Path) -> None:
     for participant in people:
         receipt = perform(stage.trial, stage.investigator, "randomize", {"participant": participant}, key=participant)
         acknowledge(acks, participant, receipt.answer["handle"])
 
 
-def _randomize_all(stage: Stage, people: list[str], acks: Path, processes: int) -> tuple[int, float]:
+def _randomize_all(stage: DrillStage, people: list[str], acks: Path, processes: int) -> tuple[int, float]:
     """All participants randomized by processes of which some are killed; the same request is sent again afterwards."""
     chance = random.Random(20260101)
     begin, kills = time.perf_counter(), 0
@@ -85,7 +85,7 @@ def _randomize_all(stage: Stage, people: list[str], acks: Path, processes: int) 
     return kills, time.perf_counter() - begin
 
 
-def _same(stage: Stage, number: int, acks: Path) -> None:
+def _same(stage: DrillStage, number: int, acks: Path) -> None:
     try:
         # half of them are one request sent again, half are requests of their own
         key = "same" if number % 2 else None
@@ -95,7 +95,7 @@ def _same(stage: Stage, number: int, acks: Path) -> None:
         acknowledge(acks, error.problems[0].code)
 
 
-def _at_once(stage: Stage, at_once: int) -> list[str]:
+def _at_once(stage: DrillStage, at_once: int) -> list[str]:
     """The one participant posted by many processes; handles told, whoever was refused left out."""
     acks = stage.folder / "same"
     running = [start(stage, _same, stage, number, acks) for number in range(at_once)]

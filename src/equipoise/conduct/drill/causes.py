@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.server import end_connections, make_read_only
 from equipoise.conduct.rows.statements import limit_growth, refuse_writing
@@ -16,7 +16,7 @@ from equipoise.foundation.errors import ConductError, Problem
 
 SIZE = 3  # writes tried under each cause
 Heads = list[tuple[Any, ...]]
-Cause = Callable[[Stage], AbstractContextManager[Heads | None]]
+Cause = Callable[[DrillStage], AbstractContextManager[Heads | None]]
 
 
 def run(database: str | None, size: int | None = None) -> DrillReport:
@@ -34,11 +34,11 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _heads(stage: Stage) -> Heads:
+def _heads(stage: DrillStage) -> Heads:
     return stage.values(LedgerHeadRow, ("number", "hash"), order=("ledger",))
 
 
-def _tried(report: DrillReport, stage: Stage, number: int, words: str, code: str, cause: Cause, n: int) -> None:
+def _tried(report: DrillReport, stage: DrillStage, number: int, words: str, code: str, cause: Cause, n: int) -> None:
     problems: list[Problem] = []
     standing = _heads(stage)
     with cause(stage) as begun:
@@ -65,7 +65,7 @@ def _tried(report: DrillReport, stage: Stage, number: int, words: str, code: str
 
 
 @contextmanager
-def _full(stage: Stage) -> Iterator[Heads | None]:
+def _full(stage: DrillStage) -> Iterator[Heads | None]:
     """The database may not grow, and the room that is left in it is used up (the drill `disk` fills a file system)."""
     with stage.trial.use():
         limit_growth(stage.trial, spare=0)
@@ -82,7 +82,7 @@ def _full(stage: Stage) -> Iterator[Heads | None]:
 
 
 @contextmanager
-def _query_only(stage: Stage) -> Iterator[Heads | None]:
+def _query_only(stage: DrillStage) -> Iterator[Heads | None]:
     with stage.trial.use():
         refuse_writing(stage.trial, on=True)
     try:
@@ -104,15 +104,15 @@ _OF_FILE: list[tuple[str, str, Cause]] = [
 def _of_server(database: str) -> list[tuple[str, str, Cause]]:
     import psycopg
 
-    def _name(stage: Stage) -> str:
+    def _name(stage: DrillStage) -> str:
         return str(stage.trial.connection.settings_dict["NAME"])
 
-    def _end_all(stage: Stage) -> None:
+    def _end_all(stage: DrillStage) -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             end_connections(connection, _name(stage))
 
     @contextmanager
-    def lost(stage: Stage) -> Iterator[Heads | None]:
+    def lost(stage: DrillStage) -> Iterator[Heads | None]:
         """Every connection is ended just before it writes."""
         from equipoise.conduct.trial import ledger
 
@@ -129,7 +129,7 @@ def _of_server(database: str) -> list[tuple[str, str, Cause]]:
             ledger.Writer.append = kept  # type: ignore[method-assign]
 
     @contextmanager
-    def read_only(stage: Stage) -> Iterator[Heads | None]:
+    def read_only(stage: DrillStage) -> Iterator[Heads | None]:
         def say(*, on: bool) -> None:
             with psycopg.connect(database, autocommit=True) as connection:
                 make_read_only(connection, _name(stage), on=on)
@@ -143,7 +143,7 @@ def _of_server(database: str) -> list[tuple[str, str, Cause]]:
             say(on=False)
 
     @contextmanager
-    def stopped(stage: Stage) -> Iterator[Heads | None]:
+    def stopped(stage: DrillStage) -> Iterator[Heads | None]:
         """The address leads to no server any more."""
         settings = stage.trial.connection.settings_dict
         kept = dict(settings)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.clock import Moment, SetClock
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError
@@ -87,7 +87,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _is_refused(stage: Stage, participant: str, clock: SetClock) -> bool:
+def _is_refused(stage: DrillStage, participant: str, clock: SetClock) -> bool:
     try:
         stage.do("screen", participant=participant, site="main", clock=clock)
     except ConductError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, acknowledge, acknowledged, kill, staged, start
+from equipoise.conduct.drill.stage import DrillStage, acknowledge, acknowledged, kill, staged, start
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.conduct.trial.trial import Trial
@@ -52,7 +52,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _worker(stage: Stage, number: int, acks: Path) -> None:
+def _worker(stage: DrillStage, number: int, acks: Path) -> None:
     for count in range(10_000):
         participant = f"K{number}-{count}"
         for action, given in (("screen", {"site": "main"}), ("consent", {"version": "1"})):

@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.conduct.clock import SetClock
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.foundation.errors import ConductError
 
@@ -77,13 +77,13 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _taken(stage: Stage, clock: SetClock, action: str, days: int, **given: Any) -> list[str]:
+def _taken(stage: DrillStage, clock: SetClock, action: str, days: int, **given: Any) -> list[str]:
     """The action tried on a day so many days from today; its name where it was taken."""
     on = (clock.at.date() + timedelta(days=days)).isoformat()
     return _attempt(stage, clock, action, **given, on=on)
 
 
-def _attempt(stage: Stage, clock: SetClock, action: str, **given: Any) -> list[str]:
+def _attempt(stage: DrillStage, clock: SetClock, action: str, **given: Any) -> list[str]:
     try:
         stage.do(action, why="a drill", clock=clock, **given)
     except ConductError:

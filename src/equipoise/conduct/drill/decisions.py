@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equipoise.conduct.clock import SystemClock
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import AllocationRow, FormRow, ParticipantRow, QueryRow
 from equipoise.foundation.errors import ConductError
@@ -47,7 +47,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _found_eligible(stage: Stage, id: str, *, age: int, route: bool = True) -> None:
+def _found_eligible(stage: DrillStage, id: str, *, age: int, route: bool = True) -> None:
     """Screened, consented and found eligible by the actions themselves."""
     values = {"age": age, **({"route": "intranasal"} if route else {})}
     clock = SystemClock()
@@ -57,7 +57,7 @@ def _found_eligible(stage: Stage, id: str, *, age: int, route: bool = True) -> N
     stage.do("eligibility", participant=id, attested={"dependent": True, "seeking": True}, clock=clock)
 
 
-def _randomized(stage: Stage, ids: list[str]) -> int:
+def _randomized(stage: DrillStage, ids: list[str]) -> int:
     done = 0
     for id in ids:
         try:

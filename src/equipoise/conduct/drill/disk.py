@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.statements import limit_growth
 from equipoise.conduct.rows.tables import EventRow, ParticipantRow
@@ -35,7 +35,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _fill(report: DrillReport, stage: Stage, most: int, folder: Path | None) -> None:
+def _fill(report: DrillReport, stage: DrillStage, most: int, folder: Path | None) -> None:
     limited = folder is None
     if limited:  # no small disk to be had: SQLite itself is told that there is no room
         with stage.trial.use():

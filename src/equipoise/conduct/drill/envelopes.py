@@ -8,7 +8,7 @@ from typing import Any
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.actions.sign_in import Session
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import AllocationRow
 from equipoise.foundation.errors import ConductError
@@ -60,11 +60,11 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _opened(stage: Stage, id: str, code: str, why: str = "") -> None:
+def _opened(stage: DrillStage, id: str, code: str, why: str = "") -> None:
     stage.do("envelope-opened", participant=id, envelope=code, at=datetime.now(UTC).isoformat(), why=why)
 
 
-def _is_refused(stage: Stage, id: str, code: str, why: str = "") -> bool:
+def _is_refused(stage: DrillStage, id: str, code: str, why: str = "") -> bool:
     try:
         _opened(stage, id, code, why)
     except ConductError:

@@ -8,7 +8,7 @@ import shutil
 from equipoise.conduct.actions.dispatch import perform
 from equipoise.conduct.audit_trail.anchors import add_anchor, read_anchors
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, one_database, staged
+from equipoise.conduct.drill.stage import DrillStage, one_database, staged
 from equipoise.conduct.integrity.backup import back_up, restore
 from equipoise.conduct.integrity.verify import verify
 from equipoise.conduct.rows.tables import AllocationRow
@@ -48,7 +48,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
 
 def _after(
     report: DrillReport,
-    stage: Stage,
+    stage: DrillStage,
     restored: Trial,
     since: list[str],
     given: dict[str, str],

@@ -34,7 +34,7 @@ ZONE = "America/New_York"  # of the stage's one site
 
 
 @dataclass
-class Stage(Rows):
+class DrillStage(Rows):
     """A practice trial with its site active, an administrator and an investigator who coordinates."""
 
     folder: Path
@@ -113,7 +113,7 @@ def eligible_rows(protocol: Protocol, participant: str, on: date) -> dict[str, l
 
 
 @contextmanager
-def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
+def staged(database: str | None, *, slots: int = 100) -> Iterator[DrillStage]:
     """A practice trial in a temporary folder, or in a new database of the PostgreSQL server that ``database`` names."""
     folder = Path(tempfile.mkdtemp(prefix="equipoise-drill-"))
     passphrase = secrets.token_hex(12)
@@ -138,7 +138,7 @@ def staged(database: str | None, *, slots: int = 100) -> Iterator[Stage]:
             investigator = Session("drill-staff")
             perform(trial, administrator, "activate-site", {"site": "main", "approval": "drill"})
             try:
-                yield Stage(folder, trial, folder / "pharmacy", administrator, investigator, address, passphrase)
+                yield DrillStage(folder, trial, folder / "pharmacy", administrator, investigator, address, passphrase)
             finally:
                 trial.close()
     finally:
@@ -167,7 +167,7 @@ def one_database(database: str | None) -> Iterator[str]:
             drop_database(connection, name, roles)
 
 
-def start(stage: Stage, work: Callable[..., None], *arguments: Any) -> Any:
+def start(stage: DrillStage, work: Callable[..., None], *arguments: Any) -> Any:
     """A process that does ``work`` with a connection of its own."""
     from django.db import connections
 

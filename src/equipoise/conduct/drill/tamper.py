@@ -19,7 +19,7 @@ from equipoise.conduct.drill.damage import (
     seen,
 )
 from equipoise.conduct.drill.report import DrillReport
-from equipoise.conduct.drill.stage import Stage, staged
+from equipoise.conduct.drill.stage import DrillStage, staged
 from equipoise.conduct.integrity.copies import write_increment
 from equipoise.conduct.integrity.verify import source_of, verify, verify_directory
 from equipoise.conduct.rows.statements import empty_log
@@ -61,7 +61,7 @@ def run(database: str | None, size: int | None = None) -> DrillReport:
     return report.close()
 
 
-def _prepare(stage: Stage) -> None:
+def _prepare(stage: DrillStage) -> None:
     """A row in every table that the actions of this room can write."""
     stage.enter(["P-1", "P-2", "P-3"])
     for participant in ("P-1", "P-2"):
@@ -109,11 +109,11 @@ def _prepare(stage: Stage) -> None:
     stage.do("screen", participant="P-9", site="main")  # after the last anchor
 
 
-def _empty_tables(stage: Stage) -> list[str]:
+def _empty_tables(stage: DrillStage) -> list[str]:
     return [table.name for kind, table in KINDS.items() if not stage.has(kind)]
 
 
-def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
+def _said(report: DrillReport, stage: DrillStage, owner: Trial) -> None:
     """What cannot be seen is said, and is seen as soon as an anchor or a copy lies outside."""
     forged: Damage = forged_after_the_last_anchor(owner)
     unseen = seen(owner, forged)
@@ -134,7 +134,7 @@ def _said(report: DrillReport, stage: Stage, owner: Trial) -> None:
     report.require(4, "the same with an anchor outside is named", not seen(owner, forged).ok, True)
 
 
-def _files(report: DrillReport, stage: Stage, n: int) -> None:
+def _files(report: DrillReport, stage: DrillStage, n: int) -> None:
     """Bytes flipped in the database and in its log, logs cut: named, or nothing that was recorded is different."""
     chance = random.Random(20260103)
     number, hash = stage.values(LedgerHeadRow, ("number", "hash"), ledger="open")[0]

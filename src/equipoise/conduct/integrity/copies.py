@@ -24,7 +24,7 @@ from equipoise.conduct.audit_trail.anchors import Anchor
 from equipoise.conduct.audit_trail.canonical import canonical, genesis, linked
 from equipoise.conduct.audit_trail.events import body_of_event, digest_of_words
 from equipoise.conduct.integrity.replay import loaded
-from equipoise.conduct.rows.statements import Source, events_between
+from equipoise.conduct.rows.statements import RowsOfTable, events_between
 from equipoise.conduct.rows.tables import EventRow
 from equipoise.foundation.errors import ConductError, OutputError, Problem
 
@@ -145,7 +145,7 @@ def _read(path: Path, first: int, last: int, copy: Copy | None) -> Copy:
 
 
 def write_increment(
-    source: Source,
+    source: RowsOfTable,
     config: Config,
     folder: Path,
     *,
@@ -207,7 +207,7 @@ def write_increment(
 
 
 def _lines(
-    source: Source,
+    source: RowsOfTable,
     head: str,
     first: int,
     last: int,
@@ -247,7 +247,7 @@ def _is_sealed(value: str) -> bool:
     return value == "" or value.startswith("q1:")
 
 
-def _hash_at(source: Source, number: int) -> str:
+def _hash_at(source: RowsOfTable, number: int) -> str:
     return next(iter(source.column(EventRow, "hash", number=number)), "")
 
 

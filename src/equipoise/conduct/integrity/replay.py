@@ -27,7 +27,7 @@ from equipoise.conduct.audit_trail.projection import State, fold
 from equipoise.conduct.rows.statements import (
     MARK,
     Half,
-    Source,
+    RowsOfTable,
     begin,
     events,
     heads,
@@ -66,7 +66,7 @@ class Walked:
         self.findings.append((number, Problem("C061", f"event {number}", found)))
 
 
-def walk(source: Source, half: Half | None = None) -> Walked:
+def walk(source: RowsOfTable, half: Half | None = None) -> Walked:
     """One pass over every event, or over those of ``half``: each checked, the tables of its participants compared."""
     out = Walked()
     kept = _kept(source)
@@ -94,7 +94,7 @@ def walk(source: Source, half: Half | None = None) -> Walked:
     return out
 
 
-def _kept(source: Source) -> dict[int, str]:
+def _kept(source: RowsOfTable) -> dict[int, str]:
     """What redactions left of the events they touched, by the number of the event touched."""
     kept: dict[int, str] = {}
     for what in source.column(EventRow, "what", action="redact", order=("number",)):
@@ -128,7 +128,7 @@ def loaded(text: str) -> dict[str, Any]:
 
 
 def differences(
-    source: Source, table: Table, rebuilt: dict[Any, dict[str, Any]], half: Half | None = None
+    source: RowsOfTable, table: Table, rebuilt: dict[Any, dict[str, Any]], half: Half | None = None
 ) -> list[Problem]:
     """A table held against what the ledger makes of it: all rows at once, and one by one only where they differ."""
     columns, key, out = table.all, table.key, []
@@ -227,7 +227,7 @@ def second(trial: Trial) -> Second | None:
         return None
 
 
-def share_out(source: Source, other: Second) -> None:
+def share_out(source: RowsOfTable, other: Second) -> None:
     """Have the other process begin with its half, at the very moment that the first is looking at."""
     stood = heads(source)
     with suppress(OSError, EOFError, pickle.UnpicklingError):
@@ -243,7 +243,7 @@ def share_out(source: Source, other: Second) -> None:
             other.pivot = middle
 
 
-def walk_halves(source: Source, other: Second | None) -> list[Walked]:
+def walk_halves(source: RowsOfTable, other: Second | None) -> list[Walked]:
     """The first process's half walked here, and what the other found in its own; all of it here where there is none."""
     if other is None or not other.pivot:
         return [walk(source)]
@@ -263,20 +263,20 @@ def address_of(trial: Trial) -> dict[str, Any]:
 
 
 @contextmanager
-def _connected(address: dict[str, Any]) -> Iterator[Source]:
+def _connected(address: dict[str, Any]) -> Iterator[RowsOfTable]:
     if "sqlite" in address:
         import sqlite3
 
         with closing(sqlite3.connect(address["sqlite"], timeout=60, isolation_level=None)) as lite:
             only_read(lite)
-            yield Source(lambda: closing(lite.cursor()), is_postgres=False, mark="?")
+            yield RowsOfTable(lambda: closing(lite.cursor()), is_postgres=False, mark="?")
         return
     import psycopg
 
     with psycopg.connect(**address["postgres"], autocommit=True) as connection:
         if address["role"]:
             take_role(connection, address["role"])
-        yield Source(connection.cursor, is_postgres=True)
+        yield RowsOfTable(connection.cursor, is_postgres=True)
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ from equipoise.conduct.keys.credentials import credential_digest
 from equipoise.conduct.keys.quarantine import misplaced, unopened
 from equipoise.conduct.rows import guards
 from equipoise.conduct.rows.joined import last_sealed_after
-from equipoise.conduct.rows.statements import Source, damages, heads, moment
+from equipoise.conduct.rows.statements import RowsOfTable, damages, heads, moment
 from equipoise.conduct.rows.tables import (
     OF_PARTICIPANTS,
     TABLES,
@@ -246,9 +246,9 @@ def _verify(trial: Trial, vault: Vault | None, key: Quarantine | None, outside: 
     return report
 
 
-def source_of(trial: Trial) -> Source:
+def source_of(trial: Trial) -> RowsOfTable:
     """A trial's rows by its own connection."""
-    return Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
+    return RowsOfTable(trial.connection.cursor, is_postgres=not trial.is_sqlite)
 
 
 def _other(trial: Trial) -> Second | None:

@@ -20,7 +20,7 @@ _BEGIN = {False: "BEGIN", True: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Rows):
+class RowsOfTable(Rows):
     """Rows of a database, by whatever driver: a function that opens a cursor, and what it writes for a parameter."""
 
     cursor: Callable[[], AbstractContextManager[Any]]
@@ -43,7 +43,7 @@ class Half:
     pivot: str
     upper: bool
 
-    def condition(self, source: Source) -> tuple[str, tuple[str, ...]]:
+    def condition(self, source: RowsOfTable) -> tuple[str, tuple[str, ...]]:
         """The condition in SQL and its parameters."""
         # the plus keeps SQLite from going by an index: half of a table is read faster in its own order
         column = 'participant COLLATE "C"' if source.is_postgres else "+participant"
@@ -128,7 +128,7 @@ def _upsert(
 # ---------------------------------------------------------------------- one moment of the whole
 
 
-def begin(source: Source, *, anew: bool = False) -> list[tuple[Any, ...]]:
+def begin(source: RowsOfTable, *, anew: bool = False) -> list[tuple[Any, ...]]:
     """Begin to look at one moment of the database (``anew``: leave the one before); returns the heads of it."""
     with source.cursor() as cursor:
         if anew:
@@ -137,13 +137,13 @@ def begin(source: Source, *, anew: bool = False) -> list[tuple[Any, ...]]:
     return heads(source)
 
 
-def heads(source: Source) -> list[tuple[Any, ...]]:
+def heads(source: RowsOfTable) -> list[tuple[Any, ...]]:
     """The heads of both ledgers: name, number, hash."""
     return [tuple(row) for row in source.run("SELECT ledger, number, hash FROM ledger_head ORDER BY ledger")]
 
 
 @contextmanager
-def moment(source: Source) -> Iterator[None]:
+def moment(source: RowsOfTable) -> Iterator[None]:
     """One moment of the database, whatever is written meanwhile."""
     begin(source)
     try:
@@ -153,14 +153,14 @@ def moment(source: Source) -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def events(source: Source, half: Half | None = None) -> Iterator[EventRow]:
+def events(source: RowsOfTable, half: Half | None = None) -> Iterator[EventRow]:
     """Every event in the order of numbers, or those of one half of the participants, as they come."""
     where, parameters = half.condition(source) if half else ("", ())
     statement = f"SELECT {', '.join(columns_of(EventRow))} FROM event{where} ORDER BY number"
     return map(EventRow._make, source.run(statement, parameters))
 
 
-def events_between(source: Source, first: int, last: int) -> Iterator[EventRow]:
+def events_between(source: RowsOfTable, first: int, last: int) -> Iterator[EventRow]:
     """Events from one number to another, as they come."""
     statement = (
         f"SELECT {', '.join(columns_of(EventRow))} FROM event WHERE number >= %s AND number <= %s ORDER BY number"
@@ -168,7 +168,7 @@ def events_between(source: Source, first: int, last: int) -> Iterator[EventRow]:
     return map(EventRow._make, source.run(statement, (first, last)))
 
 
-def pivot(source: Source, share: float) -> str:
+def pivot(source: RowsOfTable, share: float) -> str:
     """A participant with about this share of the events before it; empty where there is no event."""
     count = source.count(EventRow)
     column = 'participant COLLATE "C"' if source.is_postgres else "participant"
@@ -176,7 +176,7 @@ def pivot(source: Source, share: float) -> str:
     return str(found[0][0]) if found else ""
 
 
-def texts_of(source: Source, table: Table, half: Half | None = None) -> Iterator[str]:
+def texts_of(source: RowsOfTable, table: Table, half: Half | None = None) -> Iterator[str]:
     """Each row of a table as one text, its values with :data:`MARK` between them: a quarter of the time of rows."""
     where, parameters = half.condition(source) if half else ("", ())
     if source.is_postgres:
@@ -190,7 +190,7 @@ def texts_of(source: Source, table: Table, half: Half | None = None) -> Iterator
     return (text for (text,) in rows)
 
 
-def rows_lacking_a_value(source: Source, table: Table) -> Iterator[tuple[Any, ...]]:
+def rows_lacking_a_value(source: RowsOfTable, table: Table) -> Iterator[tuple[Any, ...]]:
     """Keys of the rows that lack a value which every row has."""
     absent = " OR ".join(f"{name} IS NULL" for name in table.all)
     return source.run(f"SELECT {', '.join(table.key)} FROM {table.name} WHERE {absent}")

@@ -33,7 +33,7 @@ OUTCOMES = ("recovered", "recovering", "recovered with sequelae", "not recovered
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ReportedEvent:
     """An adverse event as reported; days are study days, ``serious`` names the criteria of seriousness it meets.
 
     ``onset_day`` and ``end_day`` are ``None`` where the day is not known (or the event has not ended).
@@ -55,7 +55,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class ReportDeadline:
     """A report that is due: which clock, to whom, and the instant in UTC after which it is late."""
 
     clock: str
@@ -63,7 +63,7 @@ class Deadline:
     due: datetime
 
 
-def check_event(event: Event) -> list[Problem]:
+def check_event(event: ReportedEvent) -> list[Problem]:
     """What cannot be so of an event."""
     out: list[Problem] = []
 
@@ -91,7 +91,7 @@ def check_event(event: Event) -> list[Problem]:
     return out
 
 
-def qualities(event: Event) -> frozenset[str]:
+def qualities(event: ReportedEvent) -> frozenset[str]:
     """What the protocol's clocks ask of an event; what is not judged counts as the graver: related and unexpected."""
     out = set()
     if event.is_serious:
@@ -105,7 +105,7 @@ def qualities(event: Event) -> frozenset[str]:
     return frozenset(out)
 
 
-def deadlines(protocol: Protocol, event: Event, aware: datetime, zone: ZoneInfo) -> tuple[Deadline, ...]:
+def deadlines(protocol: Protocol, event: ReportedEvent, aware: datetime, zone: ZoneInfo) -> tuple[ReportDeadline, ...]:
     """Every report the protocol asks for, soonest first; ``aware`` is when the site first knew."""
     has = qualities(event)
     out = []
@@ -116,11 +116,11 @@ def deadlines(protocol: Protocol, event: Event, aware: datetime, zone: ZoneInfo)
             due = aware.astimezone(UTC) + timedelta(hours=clock.within.amount)
         else:
             due = midnight(aware.astimezone(zone).date() + timedelta(days=clock.within.amount + 1), zone)
-        out.append(Deadline(id, clock.to, due))
+        out.append(ReportDeadline(id, clock.to, due))
     return tuple(sorted(out, key=lambda entry: (entry.due, entry.clock)))
 
 
-def overdue(due: Collection[Deadline], reported: Collection[str], now: datetime) -> list[Problem]:
+def overdue(due: Collection[ReportDeadline], reported: Collection[str], now: datetime) -> list[Problem]:
     """C551 for each report whose time has passed; in time is up to and at the deadline."""
     return [
         Problem("C551", f"report {entry.clock}", f"It was due at {entry.due.isoformat()}.", f"a report to {entry.to}")

@@ -28,7 +28,7 @@ MG = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DoseStep:
     """One stretch of an infusion at one rate, as everybody may see it. Exact fractions; minutes, mL and mL/h."""
 
     minutes: Fraction
@@ -45,7 +45,7 @@ class OpenSheet:
     """What blinded people see of a dose: no arm, no drug, no milligrams; without steps where it is given at once."""
 
     volume_ml: Fraction
-    steps: tuple[Step, ...]
+    steps: tuple[DoseStep, ...]
     kind: str = "infusion"
     route: str = ""
 
@@ -165,17 +165,17 @@ def shares_of(drug: DrugIntervention) -> tuple[Fraction, ...]:
     return tuple(dose / total for dose in doses)
 
 
-def _steps(drug: DrugIntervention, volume: Fraction) -> tuple[Step, ...] | None:
+def _steps(drug: DrugIntervention, volume: Fraction) -> tuple[DoseStep, ...] | None:
     """Steps by the volumes that the protocol states, else by their shares of the dose."""
     if drug.phases:
         return tuple(
-            Step(
+            DoseStep(
                 Fraction(phase.over.minutes),
                 volume * share if phase.volume is None else Fraction(phase.volume.amount),
             )
             for phase, share in zip(drug.phases, shares_of(drug), strict=True)
         )
-    return (Step(Fraction(drug.over.minutes), volume),) if drug.over is not None else None
+    return (DoseStep(Fraction(drug.over.minutes), volume),) if drug.over is not None else None
 
 
 def open_sheet(protocol: Protocol, day: int) -> OpenSheet:
@@ -264,7 +264,7 @@ def absent(place: str, expected: str) -> Problem:
 
 def _telling(protocol: Protocol, by_arm: dict[str, dict[str, DrugIntervention]], volume: Fraction) -> list[Problem]:
     """Days or rates that differ between arms."""
-    plans: dict[tuple[tuple[int, tuple[Step, ...] | None], ...], list[str]] = {}
+    plans: dict[tuple[tuple[int, tuple[DoseStep, ...] | None], ...], list[str]] = {}
     for arm, found in by_arm.items():
         plan = tuple(
             sorted(

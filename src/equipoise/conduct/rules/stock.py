@@ -21,7 +21,7 @@ MOVEMENTS: tuple[Movement, ...] = ("received", "drawn", "returned", "wasted")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StockEntry:
     """One line of the register: milligrams of a drug that moved; fewer than none where an earlier line is reversed."""
 
     drug: str
@@ -31,7 +31,7 @@ class Entry:
     is_dose: bool = False
 
 
-def balance(entries: Iterable[Entry]) -> dict[str, Decimal]:
+def balance(entries: Iterable[StockEntry]) -> dict[str, Decimal]:
     """Milligrams on the shelf by drug."""
     shelf: dict[str, Decimal] = {}
     for entry in entries:
@@ -40,7 +40,7 @@ def balance(entries: Iterable[Entry]) -> dict[str, Decimal]:
     return shelf
 
 
-def check_entry(entries: Iterable[Entry], new: Entry) -> list[Problem]:
+def check_entry(entries: Iterable[StockEntry], new: StockEntry) -> list[Problem]:
     """C560 where the entry is no amount or takes more than the shelf holds."""
     if not new.mg.is_finite() or new.mg <= 0:
         return [Problem("C560", "mg", f"Found {new.mg} mg.", "an amount above zero")]
@@ -50,13 +50,13 @@ def check_entry(entries: Iterable[Entry], new: Entry) -> list[Problem]:
     return []
 
 
-def reversal(entries: Sequence[Entry], number: int) -> Entry:
+def reversal(entries: Sequence[StockEntry], number: int) -> StockEntry:
     """The line that takes line ``number`` (from 1) back, after :func:`check_reversal`; the line itself stays."""
     line = entries[number - 1]
-    return Entry(line.drug, line.movement, -line.mg, reverses=number)
+    return StockEntry(line.drug, line.movement, -line.mg, reverses=number)
 
 
-def check_reversal(entries: Sequence[Entry], number: int) -> list[Problem]:
+def check_reversal(entries: Sequence[StockEntry], number: int) -> list[Problem]:
     """C562 where line ``number`` is not there, was reversed, reverses another, belongs to a dose, or is used up."""
 
     def say(found: str, expected: str, step: str = "") -> list[Problem]:
@@ -74,7 +74,7 @@ def check_reversal(entries: Sequence[Entry], number: int) -> list[Problem]:
     return []
 
 
-def check_count(entries: Iterable[Entry], drug: str, counted_mg: Decimal) -> list[Problem]:
+def check_count(entries: Iterable[StockEntry], drug: str, counted_mg: Decimal) -> list[Problem]:
     """C561 where a count by hand differs from the register."""
     left = balance(entries).get(drug, Decimal(0))
     if counted_mg == left:

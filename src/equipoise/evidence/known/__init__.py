@@ -16,7 +16,7 @@ from equipoise.evidence.statements import Statement, read_statements
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class KnownSource:
     """Where statements were read."""
 
     source: str
@@ -61,7 +61,7 @@ class Evidence:
     results: tuple[PublishedResult, ...]
     statements: tuple[Statement, ...]
     studies: Mapping[str, Study]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, KnownSource]
     unknown: tuple[Unknown, ...]
 
     @property
@@ -85,7 +85,7 @@ def read_known() -> Evidence:
     if problems or more:
         raise ValueError(str([*problems, *more]))
     studies = [Study(**row) for _, row in _rows("studies.csv")[1]]
-    sources = [Source(**row) for _, row in _rows("sources.csv")[1]]
+    sources = [KnownSource(**row) for _, row in _rows("sources.csv")[1]]
     unknown = [Unknown(**row) for _, row in _rows("unknown.csv")[1]]
     return Evidence(
         "Ketamine for substance use",

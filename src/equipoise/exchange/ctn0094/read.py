@@ -18,7 +18,7 @@ from equipoise.exchange.csv import read_csv_text
 from equipoise.exchange.ctn0094 import tables as build
 from equipoise.exchange.ctn0094.trials import TRIALS, Trial
 from equipoise.foundation.errors import Problem, RecordsError, UsageError, listed, nearest, raise_if_any
-from equipoise.records.cells import TYPE_WORDS, flag_rows
+from equipoise.records.cells import TYPE_WORDS, RecordFault, flag_rows
 from equipoise.records.records import DataSource, Records
 
 CODES = {
@@ -184,7 +184,7 @@ def _typed_table(
         series = cells.cast(dtype, strict=False)
         lost = series.is_null() & cells.is_not_null()
         if lost.any():
-            faults: list[build.Fault] = []
+            faults: list[RecordFault] = []
             flag_rows(
                 faults,
                 name,

@@ -22,8 +22,8 @@ from equipoise.exchange.own_tables.files import read_table_file
 from equipoise.exchange.own_tables.mapping_file import (
     NO_ANSWER,
     NOTHING_KNOWN,
-    Cell,
-    Entry,
+    MappedCell,
+    MappedEntry,
     MappingSpec,
     Spans,
     Where,
@@ -36,7 +36,7 @@ from equipoise.exchange.records_files import _guess
 from equipoise.exchange.simulated_column import SIMULATED, simulated_problems
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
-from equipoise.records.cells import TYPES_BY_WORD, Fault, type_cells
+from equipoise.records.cells import TYPES_BY_WORD, RecordFault, type_cells
 from equipoise.records.check import find_faults, find_faults_of_trial
 from equipoise.records.records import DataSource, Records
 from equipoise.records.schema import TABLES
@@ -145,7 +145,7 @@ class _Work:
             self.problems.append(self.spec.problem("R106", at, found, listed(table.columns, limit=20), hint))
         return not absent
 
-    def table(self, name: str, entries: list[Entry]) -> pl.DataFrame | None:
+    def table(self, name: str, entries: list[MappedEntry]) -> pl.DataFrame | None:
         """One table of records from all its entries, typed and checked cell by cell."""
         parts: list[pl.DataFrame] = []
         rows: list[Row] = []
@@ -178,7 +178,7 @@ class _Work:
         self.locate([fault for fault in faults if fault.code != "R020"])
         return typed
 
-    def entry(self, entry: Entry, source: TextTable) -> tuple[pl.DataFrame, list[Row]] | None:
+    def entry(self, entry: MappedEntry, source: TextTable) -> tuple[pl.DataFrame, list[Row]] | None:
         """The rows one entry makes, all cells as texts, and where each came from."""
         cells = list(entry.columns.values())
         if entry.spans is not None:
@@ -215,7 +215,7 @@ class _Work:
         columns = [self.cells(entry, name, cell, frame, lines) for name, cell in entry.columns.items()]
         return pl.DataFrame(columns), [(source.file, int(line)) for line in lines]
 
-    def first_rows(self, entry: Entry, frame: pl.DataFrame, lines: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    def first_rows(self, entry: MappedEntry, frame: pl.DataFrame, lines: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
         """The first row of each participant; an arm that differs in a later one is a problem."""
         who = entry.columns.get("participant_id") or (entry.spans.participant if entry.spans else None)
         assert who is not None
@@ -233,7 +233,9 @@ class _Work:
         keep = ids.is_first_distinct()
         return frame.filter(keep), lines[keep.to_numpy()]
 
-    def cells(self, entry: Entry, name: str, cell: Cell, frame: pl.DataFrame, lines: np.ndarray) -> pl.Series:
+    def cells(
+        self, entry: MappedEntry, name: str, cell: MappedCell, frame: pl.DataFrame, lines: np.ndarray
+    ) -> pl.Series:
         """One column of texts."""
         if cell.value is not None or (cell.column is None and cell.date is None and cell.long is None):
             return pl.Series(name, [cell.value] * frame.height, dtype=pl.String)
@@ -263,7 +265,7 @@ class _Work:
         return texts.alias(name)
 
     def recoded(
-        self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str, *, yes_or_no: bool = False
+        self, cell: MappedCell, texts: pl.Series, lines: np.ndarray, file: str, *, yes_or_no: bool = False
     ) -> pl.Series:
         """Texts replaced as the mapping says; one it does not list is a problem, unless there is an otherwise.
 
@@ -301,7 +303,7 @@ class _Work:
         return texts.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
 
     @staticmethod
-    def is_otherwise(cell: Cell, text: str, yes_or_no: bool) -> bool:
+    def is_otherwise(cell: MappedCell, text: str, yes_or_no: bool) -> bool:
         """Whether a text that the mapping does not list may be taken for what it says under otherwise."""
         if cell.otherwise is None or text.strip().lower() in (NO_ANSWER if yes_or_no else NOTHING_KNOWN):
             return False
@@ -309,7 +311,7 @@ class _Work:
         return not (yes_or_no and numbers) or number_of(text) is not None
 
     def each(
-        self, cell: Cell, texts: pl.Series, lines: np.ndarray, file: str, change: Callable[[str], str], words: str
+        self, cell: MappedCell, texts: pl.Series, lines: np.ndarray, file: str, change: Callable[[str], str], words: str
     ) -> pl.Series:
         """Every text changed; one that cannot be is a problem at its line, and empty in the result."""
         out: list[str | None] = []
@@ -341,7 +343,7 @@ class _Work:
         return pl.Series(texts.name, out, dtype=pl.String)
 
     def study_days(
-        self, entry: Entry, cell: Cell, texts: pl.Series, frame: pl.DataFrame, lines: np.ndarray
+        self, entry: MappedEntry, cell: MappedCell, texts: pl.Series, frame: pl.DataFrame, lines: np.ndarray
     ) -> pl.Series:
         """Dates as study days, counted from each participant's anchor."""
         anchors = self.anchor_dates()
@@ -387,7 +389,7 @@ class _Work:
             self.anchors = None
             return None
         shift = day_index(anchor.study_day)
-        cell = Cell(anchor.at, column=anchor.date)
+        cell = MappedCell(anchor.at, column=anchor.date)
         dates = self.each(
             cell,
             table.frame[anchor.date],
@@ -409,7 +411,7 @@ class _Work:
         return self.anchors
 
     def span_rows(
-        self, entry: Entry, spans: Spans, frame: pl.DataFrame, lines: np.ndarray
+        self, entry: MappedEntry, spans: Spans, frame: pl.DataFrame, lines: np.ndarray
     ) -> tuple[pl.DataFrame, list[Row]] | None:
         """Days of follow-up: asked and without use up to the last, on which use was where the event happened."""
         where = str(self.spec.path.parent / entry.file)
@@ -515,7 +517,7 @@ class _Work:
         there = tables.get("disposition", table.empty())
         tables["disposition"] = pl.concat([there, ends], how="diagonal")
 
-    def locate(self, faults: list[Fault]) -> None:
+    def locate(self, faults: list[RecordFault]) -> None:
         """Faults as problems at the user's file and line, or at the mapping's part for the table.
 
         A cell that could not be read is empty to the tables; the cause was told, so the emptiness is not.

@@ -47,7 +47,7 @@ Where = tuple[WhereStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MappedCell:
     """Where the cells of one target column come from.
 
     One of ``column`` (as it stands), ``date`` (a date column, made a study day by the anchor), ``long`` (``name`` or
@@ -73,23 +73,23 @@ class Spans:
     """Time to an event as days: followed from ``first`` without use to ``until``, where use may end it."""
 
     at: Where
-    participant: Cell
-    substance: Cell
+    participant: MappedCell
+    substance: MappedCell
     first: int
-    until: Cell
-    event: Cell
+    until: MappedCell
+    event: MappedCell
     event_is: tuple[str, ...]
     event_is_not: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MappedEntry:
     """One file's part in one table."""
 
     at: Where
     table: str
     file: str
-    columns: Mapping[str, Cell]
+    columns: Mapping[str, MappedCell]
     where: Mapping[str, tuple[str, ...]]
     turned: Mapping[str, str]
     spans: Spans | None
@@ -98,7 +98,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class DayAnchor:
     """The file and column with each participant's date of a study day."""
 
     at: Where
@@ -120,8 +120,8 @@ class MappingSpec:
     description: str
     origin: Origin
     prefix: str
-    anchor: Anchor | None
-    entries: tuple[Entry, ...]
+    anchor: DayAnchor | None
+    entries: tuple[MappedEntry, ...]
     cut: date | int | None = None  # a date, or a study day: nothing is known, and nothing was due, after it
     value_labels: bool = False  # of files that label their codes, the labels stand in place of the codes
 
@@ -233,7 +233,7 @@ class _SpecReader:
         origin = top.get("origin", "imported")
         if origin not in get_args(Origin):
             self.wrong("R103", ("origin",), f"There is {_shown(origin)}.", listed(get_args(Origin)))
-        entries: list[Entry] = []
+        entries: list[MappedEntry] = []
         tables = self.mapping(top.get("tables", {}), ("tables",), "tables and the files they come from")
         for name, parts in tables.items():
             at: Where = ("tables", name)
@@ -299,7 +299,7 @@ class _SpecReader:
             self.wrong("R102", ("cut",), "A date becomes a study day by the anchor, and there is none.", "anchor", hint)
         return day
 
-    def anchor(self, value: Any) -> Anchor | None:
+    def anchor(self, value: Any) -> DayAnchor | None:
         at: Where = ("anchor",)
         keys = ("file", "participant", "date", "study-day", "format")
         parts = self.mapping(value, at, "file, participant and date", keys, ("file", "participant", "date"))
@@ -309,7 +309,7 @@ class _SpecReader:
                 "R103", (*at, "study-day"), f"There is {_shown(day)}.", "a study day: a whole number other than 0"
             )
             day = 1
-        return Anchor(
+        return DayAnchor(
             at,
             self.string(parts, "file", at),
             self.string(parts, "participant", at),
@@ -318,7 +318,7 @@ class _SpecReader:
             self.string(parts, "format", at, "%Y-%m-%d"),
         )
 
-    def entry(self, value: Any, at: Where, table: Table) -> Entry | None:
+    def entry(self, value: Any, at: Where, table: Table) -> MappedEntry | None:
         keys = ("file", "columns", "where", "rows", "long", "spans", "types")
         parts = self.mapping(value, at, "file and columns", keys, ("file",))
         if not parts:
@@ -332,7 +332,7 @@ class _SpecReader:
             spans = self.spans(parts["spans"], (*at, "spans"))
         elif "columns" not in parts:
             self.wrong("R102", at, "The key 'columns' is missing.", "columns of the table and where they come from")
-        columns: dict[str, Cell] = {}
+        columns: dict[str, MappedCell] = {}
         for name, source in self.mapping(parts.get("columns", {}), (*at, "columns"), "columns").items():
             if table.column(name) is None and not table.extra_columns:
                 near = nearest(name, table.polars_schema)
@@ -367,9 +367,9 @@ class _SpecReader:
         elif rows == "first" and (turned or ("participant_id" not in columns and spans is None)):
             self.wrong("R103", (*at, "rows"), "The first row is asked for.", "participant_id, and no turned columns")
         file = self.string(parts, "file", at)
-        return Entry(at, table.name, file, columns, where, turned, spans, types, rows == "first")
+        return MappedEntry(at, table.name, file, columns, where, turned, spans, types, rows == "first")
 
-    def two_sides(self, cell: Cell) -> None:
+    def two_sides(self, cell: MappedCell) -> None:
         """A yes or no lists both sides: what is otherwise may be what a number, or a filled cell, is otherwise."""
         words = [key for key in cell.recode or {} if key and number_of(key) is None and key.lower() not in NO_ANSWER]
         if cell.otherwise is None or not words:
@@ -393,11 +393,11 @@ class _SpecReader:
             self.wrong("R103", at, "No column is named.", "columns to turn into rows")
         return {column: column if name is None else _text(name) for column, name in parts.items()}
 
-    def cell(self, value: Any, at: Where) -> Cell | None:
+    def cell(self, value: Any, at: Where) -> MappedCell | None:
         if isinstance(value, str):
-            return Cell(at, column=value)
+            return MappedCell(at, column=value)
         if isinstance(value, (bool, int, float)):
-            return Cell(at, value=_text(value))
+            return MappedCell(at, value=_text(value))
         keys = ("column", "date", "long", "value", "recode", "otherwise", "empty", "counted-from", "format", "times")
         parts = self.mapping(value, at, "the name of a column, a number, true, false, or {column: ...}", keys)
         if not parts:
@@ -431,7 +431,7 @@ class _SpecReader:
         empty = parts.get("empty", [])
         texts = tuple(_text(item) for item in (empty if isinstance(empty, list) else [empty]))
         otherwise = parts.get("otherwise")
-        return Cell(
+        return MappedCell(
             at,
             column=self.string(parts, "column", at) if "column" in parts else None,
             date=self.string(parts, "date", at) if "date" in parts else None,

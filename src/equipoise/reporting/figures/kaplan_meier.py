@@ -24,7 +24,7 @@ from equipoise.reporting.svg import (
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalCurve:
+class DrawnCurve:
     """One arm's curve.
 
     ``time``, ``survival``, ``lower`` and ``upper`` give the curve after each event time, in order; before the first it
@@ -74,7 +74,7 @@ def time_ticks(end: float, unit: str) -> list[float]:
 
 
 def draw_kaplan_meier(
-    curves: Sequence[SurvivalCurve],
+    curves: Sequence[DrawnCurve],
     *,
     time_label: str,
     survival_label: str,
@@ -142,7 +142,7 @@ def draw_kaplan_meier(
     return drawing
 
 
-def _points(curve: SurvivalCurve, values: Sequence[float], end: float) -> list[tuple[float, float]]:
+def _points(curve: DrawnCurve, values: Sequence[float], end: float) -> list[tuple[float, float]]:
     """Corners of the step function, from time 0 to the last time followed."""
     last = min(max(curve.followed, default=end), end)
     points, level = [(0.0, 1.0)], 1.0
@@ -155,7 +155,7 @@ def _points(curve: SurvivalCurve, values: Sequence[float], end: float) -> list[t
     return points
 
 
-def _steps(drawing: Drawing, curve: SurvivalCurve, token: str, x: Scale, y: Scale, end: float) -> None:
+def _steps(drawing: Drawing, curve: DrawnCurve, token: str, x: Scale, y: Scale, end: float) -> None:
     drawing.polyline([(x(t), y(s)) for t, s in _points(curve, curve.survival, end)], token, width=2.0)
     ticks = sorted({t for t, event in zip(curve.followed, curve.had_event) if not event and t <= end})
     if ticks:
@@ -164,7 +164,7 @@ def _steps(drawing: Drawing, curve: SurvivalCurve, token: str, x: Scale, y: Scal
         )
 
 
-def _band(drawing: Drawing, curve: SurvivalCurve, token: str, x: Scale, y: Scale, end: float) -> None:
+def _band(drawing: Drawing, curve: DrawnCurve, token: str, x: Scale, y: Scale, end: float) -> None:
     # a missing limit (at survival 0 or 1 under some transformations) falls back on the curve: the band closes there
     lower = [s if v is None else v for v, s in zip(curve.lower, curve.survival)]
     upper = [s if v is None else v for v, s in zip(curve.upper, curve.survival)]
@@ -175,7 +175,7 @@ def _band(drawing: Drawing, curve: SurvivalCurve, token: str, x: Scale, y: Scale
 
 
 def _label_places(
-    curves: Sequence[SurvivalCurve], y: Scale, end: float, top: float, bottom: float
+    curves: Sequence[DrawnCurve], y: Scale, end: float, top: float, bottom: float
 ) -> list[tuple[int, float]]:
     """Baselines of the labels at the ends of the curves, at least 34 px apart and inside the axes."""
     wanted = sorted(((y(c.at(end)), k) for k, c in enumerate(curves)))
@@ -197,7 +197,7 @@ def _label_places(
     return places
 
 
-def _alt(curves: Sequence[SurvivalCurve], end: float, unit: str, event_words: str) -> str:
+def _alt(curves: Sequence[DrawnCurve], end: float, unit: str, event_words: str) -> str:
     parts = []
     for c in curves:
         n_events = sum(bool(e) for e in c.had_event)

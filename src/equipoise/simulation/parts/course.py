@@ -20,7 +20,7 @@ from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import instance_of
 from equipoise.simulation.allocate import allocate, site_numbers
 from equipoise.simulation.items import mark
-from equipoise.simulation.parts.parameters import Effect, Event, Score, Use
+from equipoise.simulation.parts.parameters import Effect, Event, ScorePart, UsePart
 from equipoise.simulation.parts.scenario import PartsScenario
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.streams import normal_grid, uniform_grid
@@ -321,7 +321,7 @@ class _Days:
             for arm_number, dose in doses.get(index, ()):
                 self._give(arm_number, dose, index, by_day.get(index, ()))
 
-    def _use(self, id: str, part: Use, index: int) -> None:
+    def _use(self, id: str, part: UsePart, index: int) -> None:
         c, instance = self.c, instance_of("use", id)
         effect = c.effect(part.effect, index)
         eta = self.base[id] + part.starting * effect
@@ -341,7 +341,7 @@ class _Days:
             if rows.size:
                 c.amounts[id][rows, index] = self._amount(id, part, index)[rows]
 
-    def _amount(self, id: str, part: Use, index: int) -> Floats:
+    def _amount(self, id: str, part: UsePart, index: int) -> Floats:
         """(N,) whole units on a day of use, at least one; the mean is that of the reference arm."""
         assert part.amount is not None
         c, instance = self.c, instance_of("use", id)
@@ -383,7 +383,7 @@ class _Days:
         c.attended[:, v] = (c.gone_from > index) & comes & ~dead
         self._ask(v, index)
 
-    def _worse(self, id: str, score: Score, column: Floats) -> Floats:
+    def _worse(self, id: str, score: ScorePart, column: Floats) -> Floats:
         """(N,) standard deviations by which a score is worse than its mean."""
         instrument = self.s.instruments[id]
         value = np.log(np.maximum(column, 0.5)) if score.log else column
@@ -440,7 +440,7 @@ def _recent_use(course: Course, index: int) -> Floats:
     return out
 
 
-def _score_at(course: Course, id: str, part: Score, v: int) -> Floats:
+def _score_at(course: Course, id: str, part: ScorePart, v: int) -> Floats:
     """(N,) the score at a planned visit, as if everybody had come."""
     visit = course.scenario.visits[v]
     index, instance = day_index(visit.target_day), instance_of("score", id)
@@ -468,7 +468,7 @@ def _score_at(course: Course, id: str, part: Score, v: int) -> Floats:
     return score
 
 
-def _scores(course: Course, id: str, part: Score) -> Floats:
+def _scores(course: Course, id: str, part: ScorePart) -> Floats:
     out = np.full(course.attended.shape, np.nan)
     for v in np.flatnonzero(_asks(course.scenario, id)):
         out[:, v] = _score_at(course, id, part, int(v))

@@ -78,7 +78,7 @@ class Attendance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class UsePart:
     """Use of one substance by day, and how it is told, found and measured."""
 
     level: float
@@ -106,7 +106,7 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class ScorePart:
     """A score at the visits that ask for it."""
 
     mean: float
@@ -151,8 +151,8 @@ class Parts:
     """Every part of one set of assumptions."""
 
     attendance: Attendance
-    use: Mapping[str, Use]
-    score: Mapping[str, Score]
+    use: Mapping[str, UsePart]
+    score: Mapping[str, ScorePart]
     report: Mapping[str, Report]
     events: Mapping[str, Event]
     responders: Floats  # (n_arms,) share of each arm who can respond
@@ -279,7 +279,7 @@ class PartsReader:
             effect=self.effect(p),
         )
 
-    def use(self, substance: str, values: Any, days_in_28: dict[str, float]) -> Use:
+    def use(self, substance: str, values: Any, days_in_28: dict[str, float]) -> UsePart:
         """Use of a substance."""
         p = self.part(f"use.{substance}", values)
         keys = (
@@ -316,7 +316,7 @@ class PartsReader:
         else:
             inner.known(("mean", "person-sd", "day-sd", "severity", *self.EFFECT_KEYS))
         one: dict[str, Any] = {"lowest": 0.0, "highest": 1.0, "read": share, "expected": "a share"}
-        return Use(
+        return UsePart(
             level=level,
             person_sd=self.default(p, "person-sd", 1.0, lowest=0, highest=10),
             memory=self.default(p, "memory", 1.0, lowest=-10, highest=10),
@@ -341,7 +341,7 @@ class PartsReader:
             site_sd=p.number("site-sd", 0.0, lowest=0),
         )
 
-    def score(self, id: str, values: Any, bounds: tuple[float, float]) -> Score:
+    def score(self, id: str, values: Any, bounds: tuple[float, float]) -> ScorePart:
         """A score; without settings the middle and a sixth of the range, alike in every arm."""
         p = self.part(f"score.{id}", values)
         keys = "mean sd within-person per-week with-use severity log lowest-at-entry binomial site-sd"
@@ -349,7 +349,7 @@ class PartsReader:
         binomial = bool(p.default("binomial", False))
         inside: dict[str, Any] = {} if binomial or p.values.get("log") else {"lowest": bounds[0], "highest": bounds[1]}
         middle, spread = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 6
-        return Score(
+        return ScorePart(
             mean=self.default(p, "mean", middle, **inside, expected=f"a mean from {bounds[0]:g} to {bounds[1]:g}"),
             sd=self.default(p, "sd", spread, lowest=0, expected="a standard deviation of 0 or more"),
             within_person=self.default(p, "within-person", 0.6, lowest=0, highest=1, expected="from 0 to 1"),

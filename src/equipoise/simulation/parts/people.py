@@ -12,7 +12,7 @@ from scipy import special
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import instance_of, uniforms
 from equipoise.simulation.parts.course import Course
-from equipoise.simulation.parts.parameters import Use
+from equipoise.simulation.parts.parameters import UsePart
 from equipoise.simulation.parts.scenario import PartsScenario
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.quantities import share
@@ -104,7 +104,7 @@ def n_days_before(scenario: PartsScenario) -> int:
     return min(DAYS_BEFORE, max(0, -day_index(scenario.protocol.model.calendar.first_day)))
 
 
-def days_before(course: Course, substance: str, part: Use) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def days_before(course: Course, substance: str, part: UsePart) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(N, D) use, and amounts where the part has any, on the days before day 1, the earliest first."""
     assert part.before is not None
     n, n_days, instance = course.scenario.n_participants, n_days_before(course.scenario), instance_of("use", substance)

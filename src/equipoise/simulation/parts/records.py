@@ -14,7 +14,7 @@ from equipoise.foundation.calendar import day_index, study_day
 from equipoise.foundation.seeds import instance_of
 from equipoise.records.schema import DISPOSITION_EVENTS
 from equipoise.simulation.accompanying import AccompanyingParameters, BaselineParameters
-from equipoise.simulation.design import PlannedArm, PlannedInfusion, PlannedVisit, TrialDesign
+from equipoise.simulation.design import PlannedArm, PlannedInfusion, SimulatedVisit, TrialDesign
 from equipoise.simulation.infusion import adverse_events_table, dissociation_scores, exposure_table, vitals_table
 from equipoise.simulation.items import split_into_items
 from equipoise.simulation.one_trial import OneTrial
@@ -54,7 +54,7 @@ class TrialOfParts(OneTrial):
         s = self.course.scenario
         model = s.protocol.model
         by_day = {v.target_day: v for v in s.visits if v.target_day >= 1}
-        visits = tuple(PlannedVisit(name=v.name, target_day=day) for day, v in sorted(by_day.items()))
+        visits = tuple(SimulatedVisit(name=v.name, target_day=day) for day, v in sorted(by_day.items()))
         arms = tuple(
             PlannedArm(
                 id=id,
@@ -64,7 +64,7 @@ class TrialOfParts(OneTrial):
             )
             for id, n in s.arm_sizes.items()
         )
-        fallback = (PlannedVisit(name="end", target_day=study_day(s.n_days - 1)),)
+        fallback = (SimulatedVisit(name="end", target_day=study_day(s.n_days - 1)),)
         return TrialDesign(
             arms=arms,
             substance="",

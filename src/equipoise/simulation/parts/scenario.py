@@ -18,7 +18,7 @@ from equipoise.records.schema import DEATH, DISPOSITION_EVENTS
 from equipoise.records.trial_facts import event_terms
 from equipoise.simulation.design import PlannedInfusion, PlannedTherapy
 from equipoise.simulation.items import score_range
-from equipoise.simulation.parts.parameters import Parts, PartsReader, Score
+from equipoise.simulation.parts.parameters import Parts, PartsReader, ScorePart
 from equipoise.simulation.planned import instruments_by_assessment, planned_doses_of, planned_therapies
 from equipoise.simulation.quantities import Place, share
 
@@ -162,7 +162,7 @@ def _substances(protocol: Protocol) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scores(reader: PartsReader, instruments: Mapping[str, Instrument]) -> dict[str, Score]:
+def _scores(reader: PartsReader, instruments: Mapping[str, Instrument]) -> dict[str, ScorePart]:
     """A score for every instrument that is asked and has no part of another kind, with or without settings."""
     given = _group(reader, "score", tuple(instruments))
     others = reader.settings.parts.get("report") or {}

@@ -15,7 +15,7 @@ PRECISION = 1.0 / 2000.0
 
 
 @dataclass(frozen=True, slots=True)
-class TippingPoint:
+class TippingShift:
     """``shift`` is the smallest shift found at which the conclusion differs; ``None`` where it holds throughout."""
 
     shift: float | None
@@ -25,7 +25,7 @@ class TippingPoint:
     """Every shift tried, in order of size; those of the path and those of the bisection."""
 
 
-def find_tipping_point(holds: Callable[[float], bool], *, up_to: float, steps: int = 10) -> TippingPoint:
+def find_tipping_point(holds: Callable[[float], bool], *, up_to: float, steps: int = 10) -> TippingShift:
     """The first change of a conclusion on the path from 0 to ``up_to`` (which may be negative), eq. (TP-1), (TP-2).
 
     ``holds`` says whether the conclusion at a shift is that at shift 0. The path is walked in equal ``steps``, and the
@@ -53,4 +53,4 @@ def find_tipping_point(holds: Callable[[float], bool], *, up_to: float, steps: i
                 below = middle
             else:
                 above = middle
-    return TippingPoint(above, below, tuple(sorted(tried, key=abs)))
+    return TippingShift(above, below, tuple(sorted(tried, key=abs)))

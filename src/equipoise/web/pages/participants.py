@@ -222,7 +222,7 @@ def _way(protocol: Protocol, told: Mapping[str, Any], now: date) -> Any:
             urine.append((since(held[parts[0]]), _sign(results)))
     happened = {visit_words(name): since(on) for name, on in held.items()}
     today = since(now.isoformat())
-    return drawings.way(drawings.Way(planned, happened, sessions, use, urine, today, _way_rows(protocol)))
+    return drawings.way(drawings.DrawnWay(planned, happened, sessions, use, urine, today, _way_rows(protocol)))
 
 
 def _sign(results: Collection[str]) -> str:

@@ -21,7 +21,7 @@ from equipoise.web.words import day_words
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RandomizedEntry:
     """One way in: its action, what it is called, what it will do."""
 
     action: str
@@ -30,7 +30,7 @@ class Entry:
     will: str
 
 
-RANDOMIZATION = Entry(
+RANDOMIZATION = RandomizedEntry(
     "randomize",
     "Randomize",
     "randomized",
@@ -38,7 +38,7 @@ RANDOMIZATION = Entry(
     "randomized there is a further entry, never an erasure. You will see a receipt and the handle of the slot. Nobody "
     "at the site is told the arm, now or by the receipt.",
 )
-ENROLMENT = Entry(
+ENROLMENT = RandomizedEntry(
     "enrol",
     "Enrol",
     "enrolled",
@@ -59,10 +59,10 @@ def enrol(request: Any, participant: str) -> HttpResponse:
     return _entry(request, participant, ENROLMENT)
 
 
-def _later(stage: str) -> Entry:
+def _later(stage: str) -> RandomizedEntry:
     """The way into a later stage that randomizes."""
     words = stage.replace("-", " ")
-    return Entry(
+    return RandomizedEntry(
         "randomize",
         "Randomize",
         "randomized",
@@ -71,12 +71,12 @@ def _later(stage: str) -> Entry:
     )
 
 
-def way_in(request: Any, participant: str) -> Entry:
+def way_in(request: Any, participant: str) -> RandomizedEntry:
     """How the participant enters, by the protocol of their consent."""
     return RANDOMIZATION if request.served.protocol_of(participant).model.randomization is not None else ENROLMENT
 
 
-def _entry(request: Any, participant: str, way: Entry) -> HttpResponse:
+def _entry(request: Any, participant: str, way: RandomizedEntry) -> HttpResponse:
     planned = way_in(request, participant)
     if request.method != "POST" and planned is not way:
         return HttpResponseRedirect(f"/p/{participant}/{planned.action}/")

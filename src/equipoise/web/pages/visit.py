@@ -38,7 +38,7 @@ def visit(request: Any, participant: str, visit: str) -> HttpResponse:
     told = request.served.do(request.who, "read-visit", {"participant": participant, "visit": visit}).told
     protocol = request.served.protocol_of(participant)
     sections = sections_of(protocol, told)
-    sheet = Sheet(request, participant, visit, told, sections)
+    sheet = VisitPage(request, participant, visit, told, sections)
     drafts, author = request.served.drafts, request.who
     if request.method != "POST":
         sheet.take_up(drafts.find(author.account, participant, visit))
@@ -50,7 +50,7 @@ def visit(request: Any, participant: str, visit: str) -> HttpResponse:
         sheet.take_up(drafts.find(author.account, participant, visit))
         before = sheet.shape
         _keep(request, author, participant, visit, sections, request.POST.getlist("changed"))
-        sheet = Sheet(request, participant, visit, told, sections_of(protocol, told))
+        sheet = VisitPage(request, participant, visit, told, sections_of(protocol, told))
         sheet.take_up(drafts.find(author.account, participant, visit))
         return sheet.stored(before)
     sheet.fill(request.POST)
@@ -122,7 +122,7 @@ def _bare(made: forms.Form) -> Section:
 visit.__wrapped__.keep_draft = keep_draft  # type: ignore[attr-defined]
 
 
-class Sheet:
+class VisitPage:
     """The page of one visit, under way."""
 
     def __init__(self, request: Any, participant: str, visit: str, told: Any, sections: list[Section]) -> None:

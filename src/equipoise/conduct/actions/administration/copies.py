@@ -13,7 +13,7 @@ from equipoise.conduct.actions.visits.recording import roles_of
 from equipoise.conduct.clock import Clock
 from equipoise.conduct.entropy import Entropy
 from equipoise.conduct.integrity.copies import ALL, write_increment
-from equipoise.conduct.rows.statements import Source
+from equipoise.conduct.rows.statements import RowsOfTable
 from equipoise.conduct.rows.tables import AccountRow, ParticipantRow, SiteRow
 from equipoise.conduct.trial.held_texts import held_texts
 from equipoise.conduct.trial.trial import Trial
@@ -75,7 +75,7 @@ def take_copy(
     with trial.alone(".copying"), trial.use():
         receipt = perform(trial, session, "copy", given, clock=clock, entropy=entropy)
         found = trial.values(ParticipantRow, ("participant",), site=site or ALL)
-        source = Source(trial.connection.cursor, is_postgres=not trial.is_sqlite)
+        source = RowsOfTable(trial.connection.cursor, is_postgres=not trial.is_sqlite)
         file, first, n_full = write_increment(
             source,
             trial.config,

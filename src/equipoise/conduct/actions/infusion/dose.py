@@ -72,15 +72,15 @@ def sealed_entries(act: Act, kind: str) -> list[dict[str, Any]]:
     return [entry for entry in opened if entry.get("kind") == kind]
 
 
-def register(act: Act) -> list[stock.Entry]:
+def register(act: Act) -> list[stock.StockEntry]:
     """The drug register, in order."""
     return _lines(sealed_entries(act, "stock"))
 
 
-def _lines(entries: list[dict[str, Any]]) -> list[stock.Entry]:
+def _lines(entries: list[dict[str, Any]]) -> list[stock.StockEntry]:
     """The lines of what stands sealed of the register."""
     return [
-        stock.Entry(
+        stock.StockEntry(
             line["drug"],
             line["movement"],
             Decimal(line["mg"]),
@@ -165,7 +165,7 @@ def dose_sheet(
     shelf = drawn if drawn is not None else sealed.prepared_mg
     if shelf < sealed.prepared_mg:
         act.refuse("C605", "drawn", "Less was drawn than the dose.", "at least the dose", "See the sheet again.")
-    out = stock.Entry(sealed.drug, "drawn", shelf)
+    out = stock.StockEntry(sealed.drug, "drawn", shelf)
     raise_problems(_hidden(stock.check_entry(register(act), out)))
     items = _items(act, sheet, kg)
     rows = form_rows(act, visit, form, items, state="prepared", on=act.now.local_date, is_new=before is None)
@@ -382,7 +382,7 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
     if movement == "wasted":
         require_witness(act, witness)
     lines = register(act)
-    entry = stock.Entry(drug, movement, mg)  # type: ignore[arg-type]
+    entry = stock.StockEntry(drug, movement, mg)  # type: ignore[arg-type]
     raise_problems(stock.check_entry(lines, entry))
     act.record(subject="drug register", what={"witness": witness}, answer={"entered": True})
     act.seal({"kind": "stock", "lines": [{"drug": drug, "movement": movement, "mg": mg}]})
@@ -438,7 +438,7 @@ def _entered(act: Act, entries: list[dict[str, Any]]) -> list[dict[str, str]]:
     return out
 
 
-def _shelf(lines: list[stock.Entry]) -> dict[str, str]:
+def _shelf(lines: list[stock.StockEntry]) -> dict[str, str]:
     return {name: format(left, "f") for name, left in stock.balance(lines).items()}
 
 

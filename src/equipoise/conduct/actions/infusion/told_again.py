@@ -59,6 +59,8 @@ def shelf_again(act: Act, numbers: Sequence[int]) -> str:
     for sealed in act.trial.find(SealedEventRow, event_number__at_most=numbers[-1], order=("number",)):
         opened = open_event(act.vault, sealed)
         if opened.get("kind") == "stock":
-            entries += [stock.Entry(line["drug"], line["movement"], Decimal(line["mg"])) for line in opened["lines"]]
+            entries += [
+                stock.StockEntry(line["drug"], line["movement"], Decimal(line["mg"])) for line in opened["lines"]
+            ]
     act.tell({"shelf_mg": {name: format(left, "f") for name, left in stock.balance(entries).items()}})
     return ""

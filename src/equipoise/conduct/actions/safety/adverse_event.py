@@ -23,11 +23,11 @@ CODES = {"C613": "No time limit requires this report of an adverse event, or it 
 FORM, REPORT = "adverse-event", "adverse-event-report"
 
 
-def event_of(values: dict[str, str], day_1: str) -> rules.Event:
+def event_of(values: dict[str, str], day_1: str) -> rules.ReportedEvent:
     """The event that the recorded values tell; before study day 1 is known it is dated by its onset alone."""
     onset = PartialDate(values["onset"])
     first = date.fromisoformat(day_1) if day_1 else onset.day
-    return rules.Event(
+    return rules.ReportedEvent(
         term=values.get("term", "(redacted)"),
         onset_day=_study_day(onset, first),
         severity=values["severity"],
