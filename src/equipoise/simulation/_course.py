@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equipoise.simulation.purposes import Purpose
+from equipoise.simulation.streams import uniform
 from equipoise.stats.kernels.compile import (
     Bytes,
     FlagCube,
@@ -19,7 +20,6 @@ from equipoise.stats.kernels.compile import (
     Vector,
     kernel,
 )
-from equipoise.stats.kernels.philox import uniform
 
 # Letters of the field, as bytes: positive, negative, due but not given.
 POSITIVE, NEGATIVE, MISSED = ord("+"), ord("-"), ord("o")

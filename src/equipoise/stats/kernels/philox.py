@@ -27,9 +27,11 @@ class DrawKeys(NamedTuple):
     sweep: np.uint64
 
 
-@part("float64(uint64, uint64, uint64, uint64, uint64, uint64)")
-def uniform(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
-    """A uniform number in (0, 1): Philox4x32-10 at key (seed, replicate) and (participant, day, word, instance)."""
+@part("float64(uint64, uint64, uint64, uint64, uint64)")
+def uniform_at(seed, replicate, participant, day, word):  # type: ignore[no-untyped-def]
+    """A uniform number in (0, 1): Philox4x32-10 at key (seed, replicate), counter (participant, day, word, 0)."""
+    c0, c1, c2, c3 = participant, day, word, np.uint64(0)
+    k0, k1 = seed, replicate
     for _ in range(10):
         p0 = c0 * _M0
         p1 = c2 * _M1
@@ -41,12 +43,6 @@ def uniform(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
         k1 = (k1 + _W1) & _MASK
     bits = ((c0 >> _6) << _26) | (c1 >> _6)
     return (np.float64(bits) + 0.5) * 2.0**-52
-
-
-@part("float64(uint64, uint64, uint64, uint64, uint64)")
-def uniform_at(seed, replicate, participant, day, word):  # type: ignore[no-untyped-def]
-    """:func:`uniform` of what stands once in a trial, instance 0."""
-    return uniform(seed, replicate, participant, day, word, np.uint64(0))
 
 
 @part("float64(float64)")
