@@ -1,7 +1,9 @@
-"""The addressed random numbers of ``foundation.seeds`` says what a number is, and needs no compiler; this module repeats its arithmetic for the kernels of
-this room. ``stats.kernels.philox`` does so for those of ``stats``, as a part: here a part would take eight times as long,
-since the compiler would no longer make several numbers at once. ``_totals`` does so for all items of a questionnaire.
-Tests hold them equal bit for bit.
+"""The addressed random numbers of ``foundation.seeds``, compiled: the same bits, some ten times faster.
+
+``foundation.seeds`` says what a number is, and needs no compiler; this module repeats its arithmetic for the kernels of
+this room. ``stats.kernels.philox`` does so for those of ``stats``, as a part: here a part would take eight times as
+long, since the compiler would no longer make several numbers at once. ``_totals`` does so for all items of a
+questionnaire. Tests hold them equal bit for bit.
 """
 
 from __future__ import annotations
