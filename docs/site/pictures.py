@@ -36,7 +36,11 @@ PAGES = {
     "web-today": ("carol", "/today/", 760),
     "web-participant": ("carol", "/p/{participant}/", 900),
     "web-visit": ("carol", "/p/{participant}/visit/{visit}/", 900),
+    "web-calendar": ("carol", "/p/{participant}/calendar/", 900),
+    "web-queries": ("mona", "/queries/", 700),
+    "web-progress": ("mona", "/progress/", 760),
     "web-pharmacy": ("phil", "/pharmacy/", 620),
+    "web-dose-sheet": ("phil", "/pharmacy/{sheet}/", 1000),
     "web-register": ("phil", "/pharmacy/register/", 620),
 }
 
@@ -115,6 +119,11 @@ def take_pages(browser: Browser, names: list[str], work: Path) -> None:
                 link = page.locator("a[href*='/visit/']").first.get_attribute("href") or ""
                 _, _, participant, _, visit, _ = link.split("/")
                 path = path.format(participant=participant, visit=visit)
+            if "{sheet}" in path:
+                # Of the dose sheets, the first that leads to a page of its own.
+                page.goto(f"{address}/pharmacy/")
+                link = page.locator("main a[href^='/pharmacy/P']").first.get_attribute("href") or ""
+                path = path.format(sheet=link.removeprefix("/pharmacy/").strip("/"))
             page.goto(address + path)
             save(page.screenshot(), name)
             context.close()

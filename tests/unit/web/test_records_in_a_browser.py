@@ -162,6 +162,20 @@ def test_no_new_page_breaks_a_rule_of_wcag_or_scrolls_sideways(browser: Any, add
             page.context.close()
 
 
+def test_nothing_is_cut_off_on_paper(browser: Any, address: str, desk: Desk) -> None:
+    """What scrolls on the screen is as wide as a sheet of A4 on paper (180 mm between its margins), or less."""
+    desk.enrolled()
+    page = signed_in(browser, address)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 900})
+    for at in ("/today/", "/p/", "/p/P-1/", "/p/P-1/leave/", "/p/P-1/casebook/", "/progress/", "/audit/"):
+        page.goto(address + at)
+        wide = page.evaluate("[...document.querySelectorAll('main, main *')].map(e => e.getBoundingClientRect().right)")
+        assert max(wide) <= 680, at
+        assert page.locator(".trial").is_visible(), at
+    page.context.close()
+
+
 def test_every_new_page_says_what_it_is_without_scripts(browser: Any, address: str, desk: Desk) -> None:
     desk.enrolled()
     desk.at(9)
