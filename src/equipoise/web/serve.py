@@ -13,7 +13,7 @@ from equipoise.web.application import application
 from equipoise.web.served import Served
 
 CODES = {"U039": "Pages may not be served at this address."}
-THREADS = 32  # most wait: for the write lock, or for a pass-phrase to be hashed, which is done one after another
+THREADS = 64  # most wait: for the write lock, or for a pass-phrase to be hashed, which is done one after another
 
 
 def is_loopback(host: str) -> bool:

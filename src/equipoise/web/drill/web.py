@@ -41,6 +41,7 @@ MEDIAN, LAST_HUNDREDTH = 0.080, 0.400  # seconds that a page may take
 LONG = 200  # people from which on the run is a long one
 PAGES, KILLS, SITES = 20_000, 20, 20  # of a long run
 _ZONE = "America/New_York"
+_RESTORED = ("not restored", "fence")  # what is told of a backup that was restored
 
 
 def run(database: str | None, size: int | None = None) -> DrillReport:
@@ -124,8 +125,8 @@ def put_under_load(
                 server.stop()
             load.faults = fault_lines(server.log)
             found = _found(made, load)
-            if backup.made:
-                found |= backup.restored(database)
+            if kills:
+                found |= backup.restored(database) if backup.made else dict.fromkeys(_RESTORED, "no backup was made")
             made.trial.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -281,7 +282,7 @@ class _Backup:
                     perform(again, Session("carol", "drill"), "randomize", {"participant": waiting[0]}, why="drill")
                 except ConductError as error:
                     said = error.problems[0].code
-                return {"not restored": sum(key not in kept for key in self.before), "fence": said}
+                return dict(zip(_RESTORED, (sum(key not in kept for key in self.before), said), strict=True))
             finally:
                 again.close()
 
