@@ -269,3 +269,24 @@ def test_a_procedure_with_a_hypothesis_that_is_not_drawn_is_not_told() -> None:
     made = run("alpha-two-sided: 0.05, method: holm, hypotheses: [abstinence, relapse]", "planned", 20)
     assert "relapse" in made.not_drawn
     assert [rule.rule for rule in made.rules][:1] != ["planned"]
+
+
+@pytest.mark.parametrize("sides", ["alpha-two-sided: 0.05", "alpha-one-sided: 0.025"])
+def test_a_hypothesis_against_a_margin_enters_with_its_one_sided_p(sides) -> None:
+    plan = f"{sides}, method: fixed-sequence, hypotheses: [other, it]"
+    protocol, records = trial(plan)
+    margin = "summary: mean-difference, margin: {objective: non-inferiority, margin: 4}}"
+    text = protocol.text.replace(
+        "it: {endpoint: it, treatments: active v usual, summary: mean-difference}",
+        f"it: {{endpoint: it, treatments: active v usual, {margin}",
+    )
+    protocol = read_protocol_text(text)
+    results = analyse(protocol, records)
+    entered = {h.name: h.p_value for h in results.multiplicity.hypotheses}
+    double = 2 if "two" in sides else 1
+    assert entered["it"] == pytest.approx(double * results["it"].p_value)
+    # The first of the sequence is not rejected, so nothing is shown of the margin, whatever its interval says.
+    assert results["it"].p_value < 0.001
+    assert results["it"].rejected is False
+    verdict = build_report(protocol, records, results).answer.verdict
+    assert "under the familywise level this is not shown" in verdict

@@ -162,6 +162,8 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         text = margin_verdict(material, planned)
         if opening and text.startswith("the trial "):
             opening, text = "", text.replace("the trial", "this simulated trial", 1)
+        if planned.rejected is False and _is_shown(planned):
+            text += f"; by itself only: under the familywise level this is not shown ({_adjusted(material, planned)})"
         return _sentence(opening, text + _margin_tail(planned, checks))
     arm, other = experimental(material, planned)
     label = material.endpoint_label(planned.endpoint)
@@ -188,12 +190,17 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         trial = "the simulated trial" if opening else "the trial"
         text = f"{trial} does not settle whether {_open_question(label, planned.scale, with_arm, material, other)}"
         opening = ""
-    plan = material.protocol.model.multiplicity
-    sided = "one-sided " if plan is not None and plan.is_one_sided else ""
-    adjusted = "" if planned.p_adjusted is None else f" (adjusted {sided}{words.p_text(planned.p_adjusted)})"
+    adjusted = "" if planned.rejected is None else f" ({_adjusted(material, planned)})"
     # Agreement is told by intervals: beside a decision of another kind it would seem to speak of that.
     tail = _tail(checks, way) if way == by_interval else ""
     return _sentence(opening, text + words.when_words(planned) + adjusted + tail)
+
+
+def _adjusted(material: Material, planned: Estimate) -> str:
+    """``adjusted one-sided p=0.03`` of a hypothesis under the familywise level."""
+    plan = material.protocol.model.multiplicity
+    sided = "one-sided " if plan is not None and plan.is_one_sided else ""
+    return f"adjusted {sided}{'p not known' if planned.p_adjusted is None else words.p_text(planned.p_adjusted)}"
 
 
 def decided_direction(planned: Estimate, limits: Limits) -> int:

@@ -79,10 +79,18 @@ def decision_sentence(material: Material) -> str:
         return ""
     rejected = [_label(material, h.name) for h in found.hypotheses if h.rejected]
     others = [_label(material, h.name) for h in found.hypotheses if not h.rejected]
-    head = f"Of {fmt.count_in_words(len(found.hypotheses))} hypotheses of no difference under {level_words(plan)}"
+    what = "hypotheses" if _has_margin(material) else "hypotheses of no difference"
+    head = f"Of {fmt.count_in_words(len(found.hypotheses))} {what} under {level_words(plan)}"
     if not rejected or not others:
         return f"{head}, {'none is' if not rejected else 'both are' if len(rejected) == 2 else 'all are'} rejected."
     return f"{head}, rejected: {inline(rejected)}. Not rejected: {inline(others)}."
+
+
+def _has_margin(material: Material) -> bool:
+    """Whether one of the hypotheses is that an effect lies beyond a margin."""
+    model = material.protocol.model
+    names = model.multiplicity.names if model.multiplicity is not None else ()
+    return any(model.estimands[model.analyses[name].estimand].margin is not None for name in names)
 
 
 def inline(labels: list[str]) -> str:
@@ -168,6 +176,10 @@ def _table(material: Material, found: MultiplicityResult, plan: Multiplicity) ->
     ]
     if plan.is_one_sided:
         notes.append("p: one-sided, in the direction that is better.")
+    elif _has_margin(material):
+        notes.append(
+            "Against a margin p is one-sided, and stands here twice: half of the share of the level is its own."
+        )
     if has_limits:
         notes.append(
             "Simultaneous limits: by Bonferroni at the weights before the analysis. They hold together whatever is "
@@ -182,7 +194,7 @@ def _table(material: Material, found: MultiplicityResult, plan: Multiplicity) ->
         every = len(lacking) == 1 and not has_limits
         notes.append(f"No simultaneous limits: {next(iter(lacking)) if every else said}.")
     columns = (
-        Column("Hypothesis of no difference", wide=True),
+        Column("Hypothesis" if _has_margin(material) else "Hypothesis of no difference", wide=True),
         Column("p", "decimal"),
         *([Column("Level", "decimal")] if found.graphs else []),
         Column("Adjusted p", "decimal"),
