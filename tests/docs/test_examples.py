@@ -22,7 +22,8 @@ def parsed(words: list[str]) -> None:
     command: Any = get_command(app)
     context = command.make_context("equipoise", [], resilient_parsing=True)
     while hasattr(command, "commands"):
-        name, *words = words
+        # a group may have a command that stands where none is said
+        name, *words = command.filled_in(words) if hasattr(command, "filled_in") else words
         assert name in command.commands, f"there is no command {name}"
         command = command.commands[name]
         is_group = hasattr(command, "commands")

@@ -15,11 +15,14 @@ from equipoise.cli.options import ForceOption, JsonOption, OutOption, RecordsArg
 class Targets(TyperGroup):
     """What an export is for; without one of these words first it is for a statistics package."""
 
+    def filled_in(self, args: list[str]) -> list[str]:
+        """The words of a command, with that for statistics packages where none is said."""
+        is_said = not args or args[0] in (*self.commands, "-h", "--help")
+        return list(args) if is_said else [PACKAGES, *args]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The words of the command, with that for statistics packages where none is said."""
-        if args and args[0] not in (*self.commands, "-h", "--help"):
-            args = [PACKAGES, *args]
-        return super().parse_args(ctx, args)
+        """Read the words once they are filled in."""
+        return super().parse_args(ctx, self.filled_in(args))
 
 
 group = typer.Typer(
