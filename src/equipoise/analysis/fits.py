@@ -23,6 +23,7 @@ from equipoise.analysis.mmrm import fit_mmrm_means
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
 from equipoise.analysis.standardised import fit_standardised_risks
+from equipoise.analysis.strata import fit_stratified_effect, fit_stratified_test
 from equipoise.analysis.survival import fit_cox_hazards, fit_curves, fit_log_rank, fit_restricted_means
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
@@ -46,6 +47,10 @@ FITS: Mapping[str, Fit] = {
     "risk-difference": _of_yes_or_no(fit_risk),
     "risk-ratio": _of_yes_or_no(fit_risk),
     "odds-ratio": _of_yes_or_no(fit_risk),
+    "cochran-mantel-haenszel": _of_yes_or_no(fit_stratified_test),
+    "stratified-risk-difference": _of_yes_or_no(fit_stratified_effect),
+    "stratified-risk-ratio": _of_yes_or_no(fit_stratified_effect),
+    "stratified-odds-ratio": _of_yes_or_no(fit_stratified_effect),
     "standardised-risk-difference": _of_yes_or_no(fit_standardised_risks),
     "standardised-risk-ratio": _of_yes_or_no(fit_standardised_risks),
     "cox": fit_cox_hazards,

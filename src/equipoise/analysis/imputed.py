@@ -124,11 +124,13 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
 
 
 def _plain_method(outcome: Outcome) -> str:
-    if outcome.scale == "risk_difference":
+    if outcome.estimator == "risk-difference":
         return "difference of proportions with Wald's standard error"
     if outcome.estimator == "odds-ratio":
         return "odds ratio of two proportions with Woolf's standard error of its logarithm"
-    if outcome.scale == "risk_ratio":
+    if outcome.estimator == "stratified-risk-difference":
+        return f"Mantel-Haenszel risk difference with Sato's standard error{outcome.method.partition(' limits')[2]}"
+    if outcome.estimator == "risk-ratio":
         return "ratio of proportions with the standard error of its logarithm"
     return outcome.method
 

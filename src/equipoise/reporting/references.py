@@ -48,6 +48,25 @@ REFERENCES: Mapping[str, str] = {
         "2002;21:2409-2419."
     ),
     "miettinen-nurminen-1985": "Miettinen O, Nurminen M. Comparative analysis of two rates. Stat Med 1985;4:213-226.",
+    "mantel-haenszel-1959": (
+        "Mantel N, Haenszel W. Statistical aspects of the analysis of data from retrospective studies of disease. "
+        "J Natl Cancer Inst 1959;22:719-748."
+    ),
+    "greenland-robins-1985": (
+        "Greenland S, Robins JM. Estimation of a common effect parameter from sparse follow-up data. Biometrics "
+        "1985;41:55-68."
+    ),
+    "robins-breslow-greenland-1986": (
+        "Robins J, Breslow N, Greenland S. Estimators of the Mantel-Haenszel variance consistent in both sparse data "
+        "and large-strata limiting models. Biometrics 1986;42:311-323."
+    ),
+    "sato-1989": (
+        "Sato T. On the variance estimator for the Mantel-Haenszel risk difference. Biometrics 1989;45:1323-1324."
+    ),
+    "yan-su-2010": (
+        "Yan X, Su XG. Stratified Wilson and Newcombe confidence intervals for multiple binomial proportions. Stat "
+        "Biopharm Res 2010;2:329-335."
+    ),
     "mee-1984": (
         "Mee RW. Confidence bounds for the difference between two probabilities. Biometrics 1984;40:1175-1176."
     ),

@@ -275,7 +275,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
                 f"endpoints that {row.id} suits",
                 "Choose another endpoint, or give this one a line of its own.",
             )
-    _strata(c, path, analysis)
+    _strata(c, path, analysis, alone=alone)
 
 
 def _goal(c: Checker, path: Path_, goal: Goal, estimand: Estimand) -> None:
@@ -352,10 +352,18 @@ def _gives(row: Estimator, choice: str | None, *, alone: bool, logarithm: bool) 
     return f"gives {measured(row, logarithm=logarithm, alone=alone, choice=choice).summary}{by}"
 
 
-def _strata(c: Checker, path: Path_, analysis: Analysis) -> None:
+def _strata(c: Checker, path: Path_, analysis: Analysis, *, alone: bool) -> None:
     """Covariates of a test are strata: a number would make a stratum of every value."""
     if not ESTIMATORS[analysis.estimator].stratifies:
         return
+    if ESTIMATORS[analysis.estimator].needs_strata and not analysis.covariates and not alone:
+        c.add(
+            "P029",
+            (*path, "covariates"),
+            f"{analysis.estimator} is over strata, and none are named.",
+            "covariates: the categories that make the strata, for example [site]",
+            "Name them, or choose an estimator without strata.",
+        )
     given: list[tuple[Path_, str]] = [((*path, "covariates", i), name) for i, name in enumerate(analysis.covariates)]
     for i, names in enumerate(analysis.vary.covariates if analysis.vary is not None else ()):
         given += [((*path, "vary", "covariates", i, j), name) for j, name in enumerate(names)]

@@ -53,6 +53,7 @@ class Estimator:
     variants: tuple[str, ...] = ()  # what `method` may name, the default first
     imputable: bool = False
     stratifies: bool = False  # covariates are strata, not terms of a model
+    needs_strata: bool = False  # and without any it is another estimator
     takes_margin: bool = True  # of an effect: it can be held against a margin by a test whose interval is given
     averages: bool = False  # over predictions of a model had everybody been in each arm: an interaction has none
     within: Literal["never", "also", "only"] = "never"  # treatments compared within participants of a crossover
@@ -145,6 +146,66 @@ _ROWS = (
         variants=("miettinen-nurminen", "farrington-manning"),
         imputable=True,
         cites_choice=_INTERVALS,
+    ),
+    Estimator(
+        "cochran-mantel-haenszel",
+        "Cochran-Mantel-Haenszel test",
+        "Cochran-Mantel-Haenszel",
+        needs=_YES_OR_NO,
+        measures=frozenset({"test"}),
+        page="strata",
+        role="test",
+        tests=frozenset({"odds_ratio", "risk_difference", "risk_ratio"}),
+        options=frozenset({"covariates", "method"}),
+        variants=("plain", "continuity-corrected"),
+        stratifies=True,
+        needs_strata=True,
+        cites=("mantel-haenszel-1959",),
+    ),
+    Estimator(
+        "stratified-risk-difference",
+        "Mantel-Haenszel risk difference over strata",
+        "Mantel-Haenszel",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_difference"}),
+        page="strata",
+        options=frozenset({"covariates", "method"}),
+        variants=("sato", "miettinen-nurminen", "newcombe"),
+        imputable=True,
+        stratifies=True,
+        needs_strata=True,
+        cites=("mantel-haenszel-1959",),
+        cites_choice={
+            "sato": ("sato-1989",),
+            "miettinen-nurminen": ("miettinen-nurminen-1985",),
+            "newcombe": ("yan-su-2010", "newcombe-1998"),
+        },
+    ),
+    Estimator(
+        "stratified-risk-ratio",
+        "Mantel-Haenszel risk ratio over strata",
+        "Mantel-Haenszel",
+        needs=_YES_OR_NO,
+        measures=frozenset({"risk_ratio"}),
+        page="strata",
+        options=frozenset({"covariates"}),
+        imputable=True,
+        stratifies=True,
+        needs_strata=True,
+        cites=("mantel-haenszel-1959", "greenland-robins-1985"),
+    ),
+    Estimator(
+        "stratified-odds-ratio",
+        "Mantel-Haenszel odds ratio over strata",
+        "Mantel-Haenszel",
+        needs=_YES_OR_NO,
+        measures=_ODDS,
+        page="strata",
+        options=frozenset({"covariates"}),
+        imputable=True,
+        stratifies=True,
+        needs_strata=True,
+        cites=("mantel-haenszel-1959", "robins-breslow-greenland-1986"),
     ),
     Estimator(
         "standardised-risk-difference",
