@@ -25,6 +25,7 @@ from scipy.stats import t as student
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _report import Report, finish
+from equipoise.stats.competing_risks import estimate_cumulative_incidence, fit_fine_gray, gray_test
 from equipoise.stats.counts import CountModel, fit_counts, profile_counts, robust_covariance
 from equipoise.stats.cox import fit_cox
 from equipoise.stats.exact import fisher_exact
@@ -392,6 +393,48 @@ def count_series(n_trials: int, effect: float, seed: int):  # type: ignore[no-un
     return y, design, offsets_from_sizes(stays), np.arange(n_trials + 1) * N_PARTICIPANTS
 
 
+def competing_rows() -> Iterator[Row]:
+    """Fine and Gray, Gray's test and cumulative incidence at 55 and 20 participants, a third censored, ties by day."""
+    for n, bounds in ((55, (2.5, 6.5)), (20, (1.0, 6.5))):
+        shares = {}
+        for seed, effect in ((801, 0.0), (802, np.log(0.5))):
+            time, cause, arm, offsets = competing_trials(SOME, n, effect, seed + n)
+            fits = fit_fine_gray(time, cause, arm[:, None], offsets)
+            test = gray_test(time, cause, arm.astype(np.int64), offsets)
+            curves = estimate_cumulative_incidence(time, cause, arm.astype(np.int64), offsets).at(12.0)
+            wald = _wald(fits.coefficients[:, 0], fits.standard_errors[:, 0], effect)
+            truth = 0.4 * (1 - np.exp(-0.08 * 12))
+            shares[effect] = (
+                wald,
+                _rejected(test.p_value),
+                _covered(curves.ci_lower[:, 0], curves.ci_upper[:, 0], truth),
+            )
+        null, other = shares.values()
+        yield Row(f"Fine and Gray, n = {n}", null[0][0], other[0][1], bounds, "few events; ratios of 0 are left out")
+        yield Row(f"Gray's test, n = {n}", null[1], None, (3.5, 6.5), "chi-square on few events")
+        yield Row(f"Cumulative incidence at a time, n = {n}", None, null[2], (0.1, 6.5), "few events in an arm")
+
+
+def competing_trials(n_trials: int, n: int, effect: float, seed: int):  # type: ignore[no-untyped-def]
+    """Times by day, causes and arms with proportional subdistribution hazards: 0.4 have the event in the long run.
+
+    The subdistribution of the reference is ``0.4 (1 - exp(-0.08 t))``; in the other arm its survival is raised to the
+    power of the hazard ratio. Everybody else has the competing event, exponentially.
+    """
+    rng = np.random.default_rng(seed)
+    size = n_trials * n
+    arm = (np.arange(size) % n % 2).astype(float)
+    ratio = np.exp(effect * arm)
+    u = rng.uniform(size=size)
+    has_event = u < 1 - 0.6**ratio
+    inner = np.clip((1 - (1 - u) ** (1 / ratio)) / 0.4, 0.0, 1 - 1e-12)
+    own = -np.log1p(-inner) / 0.08
+    day = np.where(has_event, own, rng.exponential(12.0, size))
+    gone = rng.uniform(6.0, 40.0, size)
+    cause = np.where(gone < day, 0, np.where(has_event, 1, 2))
+    return np.ceil(4 * np.minimum(day, gone)) / 4, cause, arm, offsets_from_sizes(np.full(n_trials, n))
+
+
 FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (
     logistic_rows,
     table_rows,
@@ -400,6 +443,7 @@ FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (
     gee_rows,
     mmrm_rows,
     count_rows,
+    competing_rows,
 )
 
 TITLE = """# Type I error and coverage

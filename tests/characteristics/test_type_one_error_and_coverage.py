@@ -37,7 +37,17 @@ def percentages(row: list[str]) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "family", ["logistic_rows", "table_rows", "survival_rows", "mixed_rows", "gee_rows", "mmrm_rows", "count_rows"]
+    "family",
+    [
+        "logistic_rows",
+        "table_rows",
+        "survival_rows",
+        "mixed_rows",
+        "gee_rows",
+        "mmrm_rows",
+        "count_rows",
+        "competing_rows",
+    ],
 )
 def test_error_rates_lie_where_they_may_and_the_page_says_what_they_are(simulation, family: str) -> None:
     shown = of_page()

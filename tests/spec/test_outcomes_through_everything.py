@@ -27,6 +27,16 @@ KINDS: dict[str, tuple[str, str]] = {
         "{kind: event-count, words: admissions, as: rate, events: [hospitalization], days: 1..85}",
         "mean-difference",
     ),
+    "counted": ("{kind: event-count, words: admissions, events: [hospitalization], days: 1..85}", "rate-ratio"),
+    "counted-in-periods": (
+        "{kind: event-count, words: admissions, events: [hospitalization], days: 1..84, period-days: 28}",
+        "rate-ratio",
+    ),
+    "time-with-competing": (
+        "{kind: time-to-event, words: days to relapse, time-zero: day 1, until: day 85, "
+        "first-of: [{event: relapse}], competing: [{event: death}, {disposition: [lost_to_follow_up]}]}",
+        "subdistribution-hazard-ratio",
+    ),
     "finding": ("{kind: finding, words: germs, assessment: swab, at: weekly, better: lower}", "odds-ratio"),
     "finding-once": ("{kind: finding, words: germs, assessment: swab, visit: day-85, better: lower}", "odds-ratio"),
     "criterion": (

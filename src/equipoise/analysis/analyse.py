@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.analysis.competing_risks import draw_incidences
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.margins import margin_details
 from equipoise.analysis.mmrm import curves_of_adjusted_means
 from equipoise.analysis.multiplicity import Limits, answer_of, decide
 from equipoise.analysis.outcome import Outcome, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
-from equipoise.analysis.results import ArmCurve, ModelCurve, Provenance, Results
+from equipoise.analysis.results import ArmCurve, IncidenceCurve, ModelCurve, Provenance, Results
 from equipoise.analysis.survival import draw_curves
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import read_lattice
@@ -73,11 +74,14 @@ def analyse_records(
     )
     derived = {id: plan.derived_in_its_stage(id) for id in protocol.model.endpoints}
     curves: list[ArmCurve] = []
+    incidences: list[IncidenceCurve] = []
     models: list[ModelCurve] = []
     arms = [arm for arm in protocol.arm_ids if (lattice.participants.arm == arm).any()]
     for data in derived.values():
-        if data.shape == "time-to-event":
+        if data.shape == "time-to-event" and data.competing is None:
             curves.extend(draw_curves(data, arms))
+        elif data.shape == "time-to-event":  # with competing events one minus Kaplan-Meier is no probability
+            incidences.extend(draw_incidences(data, arms))
     for estimate in estimates:
         has_curve = estimate.estimator == "linear-mixed" and "columns" in estimate.details
         if "adjusted_means" in estimate.details and not estimate.details["choices"]:
@@ -92,6 +96,7 @@ def analyse_records(
         provenance=provenance,
         endpoints=derived,
         survival_curves=tuple(curves),
+        incidence_curves=tuple(incidences),
         model_curves=tuple(models),
         lattice=lattice,
     )

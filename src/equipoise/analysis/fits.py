@@ -15,6 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
+from equipoise.analysis.competing_risks import fit_gray, fit_incidences, fit_subdistribution
 from equipoise.analysis.composed import fit_common_odds, fit_wins
 from equipoise.analysis.counts import fit_rate_ratio, fit_repeated_rate_ratio
 from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pairs, fit_koch, fit_prescott
@@ -57,6 +58,9 @@ FITS: Mapping[str, Fit] = {
     "log-rank": fit_log_rank,
     "kaplan-meier": fit_curves,
     "rmst-difference": fit_restricted_means,
+    "fine-gray": fit_subdistribution,
+    "gray": fit_gray,
+    "cumulative-incidence": fit_incidences,
     "logistic-mixed": fit_repeated_odds,
     "gee": fit_population_odds,
     "linear-mixed": fit_repeated_means,

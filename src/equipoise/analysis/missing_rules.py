@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,15 @@ def experimental_rows(protocol: Protocol, estimand: Estimand, arms: NDArray[np.s
 
 def combine_cases(unfavourable: Derived, favourable: Derived, worse: NDArray[np.bool_]) -> Derived:
     """The endpoint with missing taken as unfavourable in the rows ``worse`` and as favourable in the others."""
-    changed = {}
-    for name in ("value", "time", "event", "cause", "visit_time", "values", "imputed"):
+    changed: dict[str, Any] = {}
+    for name in ("value", "time", "event", "competing", "cause", "visit_time", "values", "imputed"):
         bad, good = getattr(unfavourable, name), getattr(favourable, name)
         if bad is not None and good is not None:
             changed[name] = np.where(worse if bad.ndim == 1 else worse[:, None], bad, good)
+    of_bad, of_good = unfavourable.tally, favourable.tally
+    if of_bad is not None and of_good is not None:
+        events = np.where(worse, of_bad.events, of_good.events)
+        changed["tally"] = replace(of_good, events=events, days=np.where(worse, of_bad.days, of_good.days))
     nobody = np.zeros(len(worse), dtype=np.bool_)
     codes = {*unfavourable.marks, *favourable.marks}
     marks = {

@@ -83,6 +83,8 @@ class Outcome:
             out.append("estimate-infinite" if value else "estimate-zero")
         if self.scale == "survival_probability" and value in (0.0, 1.0):
             out.append("probability-one" if value else "probability-zero")
+        if self.scale == "cumulative_incidence" and value in (0.0, 1.0):
+            out.append("incidence-one" if value else "incidence-zero")
         return (*out, *self.remarks)
 
 

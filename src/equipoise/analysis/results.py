@@ -33,6 +33,22 @@ class ArmCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncidenceCurve:
+    """Cumulative incidence of an event and of its competing events in one arm: steps at the times of either."""
+
+    endpoint: str
+    arm: str
+    time: tuple[float, ...]
+    incidence: tuple[float, ...]
+    ci_lower: tuple[float | None, ...]
+    ci_upper: tuple[float | None, ...]
+    competing: tuple[float, ...]
+    followed: tuple[float, ...]  # how long each participant was followed, until either event or censored
+    n_events: int
+    n_competing: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCurve:
     """Fitted mean of a repeated score over weeks in one arm, on the scale shown (ratio models: geometric means)."""
 
@@ -90,6 +106,7 @@ class Results:
     provenance: Provenance
     endpoints: Mapping[str, Derived]
     survival_curves: tuple[ArmCurve, ...] = ()
+    incidence_curves: tuple[IncidenceCurve, ...] = ()
     model_curves: tuple[ModelCurve, ...] = ()
     lattice: Lattice | None = None
     multiplicity: MultiplicityResult | None = None

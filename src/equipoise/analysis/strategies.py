@@ -88,6 +88,7 @@ def apply_strategies(derived: Derived, lattice: Lattice, estimand: Estimand) -> 
             derived,
             time=np.where(late, limit, derived.time),
             event=np.asarray(derived.event & ~late),
+            competing=None if derived.competing is None else np.asarray(derived.competing & ~late),
             cause=None if derived.cause is None else np.where(late, "", derived.cause),
         )
     return derived

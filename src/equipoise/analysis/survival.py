@@ -40,6 +40,7 @@ class SurvivalData:
         self.n_events = sum_by_trial(self.event > 0, self.offsets)
         self.n_missed = sum_by_trial(~there, comparison.offsets)
         self.event_word = derived.event_word
+        self.is_cause_specific = derived.competing is not None
 
     def shared(self) -> dict[str, object]:
         """What every outcome of these data says of its counts."""
@@ -51,6 +52,11 @@ class SurvivalData:
             "arm": self.comparison.arm,
             "reference": self.comparison.reference,
         }
+
+
+def _cause(data: SurvivalData) -> str:
+    """What a hazard is of, where other events compete."""
+    return " of the cause-specific hazard (competing events end follow-up)" if data.is_cause_specific else ""
 
 
 def times_in(derived: Derived, unit: str) -> Floats:
@@ -103,7 +109,7 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
         level=analysis.ci_level,
         codes=fits.codes,
         method=(
-            f"Cox regression, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
+            f"Cox regression{_cause(data)}, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
             f"{adjusted_words(comparison, kept)}"
         ),
         left_out=left_out,
@@ -190,7 +196,10 @@ def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -
             df=test.df,
             p_value=test.p_value,
             codes=test.codes,
-            method=f"{'Peto and Peto' if peto else 'log-rank'} test, time in {UNIT_WORDS[analysis.time_unit]}{words}",
+            method=(
+                f"{'Peto and Peto' if peto else 'log-rank'} test{_cause(data)}, time in "
+                f"{UNIT_WORDS[analysis.time_unit]}{words}"
+            ),
             details={"observed": test.observed, "expected": test.expected},
             **data.shared(),  # type: ignore[arg-type]
         )

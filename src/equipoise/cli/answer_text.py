@@ -25,6 +25,7 @@ from equipoise.workflow.verbs import Run
 _SHORT = {
     "odds_ratio": "OR",
     "hazard_ratio": "HR",
+    "subdistribution_hazard_ratio": "SHR",
     "risk_ratio": "RR",
     "ratio_of_means": "RM",
     "rate_ratio": "IRR",
@@ -35,6 +36,7 @@ _SHORT = {
 _MEANING = {
     "OR": "OR odds ratio",
     "HR": "HR hazard ratio",
+    "SHR": "SHR subdistribution hazard ratio",
     "RR": "RR risk ratio",
     "RM": "RM ratio of geometric means",
     "IRR": "IRR rate ratio",

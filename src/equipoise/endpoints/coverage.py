@@ -113,7 +113,7 @@ def mark_days_without_amount(derived: Derived, lattice: Lattice) -> Derived:
     Only a definition of use with an amount can have such days, on any day of the calendar that the endpoint may see.
     """
     endpoint = lattice.protocol.model.endpoints[derived.endpoint]
-    parts = [endpoint, *(getattr(endpoint, "beside", None) or {}).values(), *getattr(endpoint, "first_of", ())]
+    parts = [endpoint, *(getattr(endpoint, "beside", None) or {}).values(), *getattr(endpoint, "watched_events", ())]
     who = np.zeros(lattice.n, dtype=np.bool_)
     for part in parts:
         use = getattr(part, "use", None)

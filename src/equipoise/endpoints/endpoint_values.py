@@ -62,7 +62,8 @@ class Derived:
     value: Floats | None = None
     time: Floats | None = None
     event: NDArray[np.bool_] | None = None
-    cause: NDArray[np.str_] | None = None
+    competing: NDArray[np.bool_] | None = None  # (n,) time ends with a competing event; ``event`` is then false
+    cause: NDArray[np.str_] | None = None  # which event ended time, by name
     visit_time: Floats | None = None
     values: Floats | None = None
     visit_names: tuple[str, ...] = ()
@@ -114,15 +115,19 @@ class Derived:
             assert self.time is not None
             assert self.event is not None
             frame = keys.with_columns(pl.Series("time", self.time), pl.Series("event", self.event))
+            if self.competing is not None:
+                frame = frame.with_columns(pl.Series("competing_event", self.competing))
             if self.cause is not None:
                 frame = frame.with_columns(pl.Series("cause", self.cause))
             return frame
         assert self.values is not None
         n_visits = len(self.visit_names)
+        days = [] if self.tally is None else [pl.Series("days_known", self.tally.days.ravel())]
         return keys[np.repeat(np.arange(self.n), n_visits)].with_columns(
             pl.Series("visit", list(self.visit_names) * self.n),
             pl.Series("week", np.tile(np.asarray(self.visit_weeks), self.n)),
             pl.Series("value", self.values.ravel()).fill_nan(None),
+            *days,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from equipoise.endpoints.coverage import Coverage, cover_weeks, days_known, kept_to, last_known_day
@@ -14,6 +16,7 @@ from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.endpoints import (
     DispositionEvent,
     DropoutEvent,
+    Event,
     RunOfUse,
     TimeToEventEndpoint,
     UseEvent,
@@ -36,15 +39,92 @@ def derive_time_to_event(
 
     An event on the day of time zero counts only where the endpoint says ``at-day-zero`` (time 0: an event at entry).
     ``weeks`` (n, n_weeks) is use in the weeks of a run of weeks, where the missing ones have been imputed.
+
+    A competing event that comes before its own ends time as ``competing``; on one day its own comes first. Time between
+    the last day on which its own event would have been known and a competing one is taken as free of it, and told.
     """
     zero = day_index(endpoint.time_zero.first)
     until = day_index(endpoint.until.last)
+    found = _find_events(lattice, endpoint, endpoint.first_of, missed, weeks)
+    first = found.days.min(axis=0)
+    event_seen = first <= until
+    censor = np.full(lattice.n, until, dtype=np.int64)
+    if endpoint.censored == "last-contact" and endpoint.censored_at is not None:
+        last = lattice.visits(endpoint.censored_at).last_day
+        censor = np.clip(last, zero if endpoint.at_day_zero else zero + 1, until)
+        # A relapse seen is seen even when it was noted at a later contact than the last of this series.
+    observed_to = _observed_to(lattice, endpoint, until, missed, weeks)
+    rules = _rules_for_runs(endpoint, missed)
+    if endpoint.unobserved == "is-censored" and not rules & MAKES_NO_USE:
+        censor = np.minimum(censor, observed_to)
+    day = np.where(event_seen, first, censor)
+    cause = np.where(event_seen, np.asarray(found.names)[found.days.argmin(axis=0)], "")
+    undated, at_entry = found.undated, found.at_entry
+    competing = None
+    if endpoint.competing:
+        others = _find_events(lattice, endpoint, endpoint.competing, missed, None)
+        before = others.days.min(axis=0)
+        ended = (before <= until) & (before < first)
+        # Of whom nothing is known from time zero on no competing event makes a time.
+        ended &= observed_to >= zero
+        day = np.where(ended, before, day)
+        cause = np.where(ended, np.asarray(others.names)[others.days.argmin(axis=0)], cause)
+        event_seen &= ~ended
+        undated, at_entry = undated | others.undated, at_entry | others.at_entry
+        competing = np.asarray(ended & ~undated)
+    # An event on a day that nobody knows may have been the first.
+    no_time = (day < zero) | undated
+    carried = ~event_seen & ~no_time & (observed_to < (day if competing is None else day - competing))
+    visit_time = None
+    if endpoint.visits is not None:
+        targets = lattice.visits(endpoint.visits).target
+        visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
+        visit_time = np.where(no_time, np.nan, visit_time)
+    never_seen = found.never_seen & ~event_seen
+    marks = {"time-carried-forward": carried, "event-without-day": undated, "event-on-day-zero": at_entry}
+    return Derived(
+        endpoint=id,
+        kind=endpoint.kind,
+        shape="time-to-event",
+        participants=lattice.participants,
+        event_word=endpoint.event_noun or id,
+        time=np.where(no_time, np.nan, (day - zero).astype(np.float64)),
+        event=np.asarray(event_seen & ~undated),
+        competing=competing,
+        cause=np.where(undated, "", cause),
+        visit_time=visit_time,
+        follow_up=float(until - zero),
+        warnings=("never-seen-scored-success",) if weeks is None and bool(never_seen.any()) else (),
+        marks={code: who for code, who in marks.items() if who.any()},
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Events looked for: the first day of each, and of whom the days are in doubt."""
+
+    days: Index  # (n_events, n) day index; NEVER where there is none
+    names: list[str]
+    never_seen: Mask  # no cell of any run was looked at; false where there is no run
+    undated: Mask
+    at_entry: Mask
+
+
+def _find_events(
+    lattice: Lattice,
+    endpoint: TimeToEventEndpoint,
+    events: tuple[Event, ...],
+    missed: str | None,
+    weeks: Mask | None,
+) -> _Found:
+    """The first day of each of some events from time zero on."""
+    zero, until = day_index(endpoint.time_zero.first), day_index(endpoint.until.last)
     earliest = zero if endpoint.at_day_zero else zero + 1
-    days = np.full((len(endpoint.first_of), lattice.n), NEVER, dtype=np.int64)
+    days = np.full((len(events), lattice.n), NEVER, dtype=np.int64)
     names = []
-    never_seen = np.full(lattice.n, any(isinstance(event, RunOfUse) for event in endpoint.first_of))
+    never_seen = np.full(lattice.n, any(isinstance(event, RunOfUse) for event in events))
     undated, at_entry = np.zeros(lattice.n, dtype=np.bool_), np.zeros(lattice.n, dtype=np.bool_)
-    for position, event in enumerate(endpoint.first_of):
+    for position, event in enumerate(events):
         if isinstance(event, UseEvent):
             days[position] = _first_use(lattice, event.use, earliest)
             names.append("use")
@@ -67,49 +147,7 @@ def derive_time_to_event(
         else:
             days[position] = _disposition(lattice, event, earliest)
             names.append("disposition")
-    first = days.min(axis=0)
-    which = days.argmin(axis=0)
-    event_seen = first <= until
-    censor = np.full(lattice.n, until, dtype=np.int64)
-    if endpoint.censored == "last-contact" and endpoint.censored_at is not None:
-        last = lattice.visits(endpoint.censored_at).last_day
-        censor = np.clip(last, earliest, until)
-        # A relapse seen is seen even when it was noted at a later contact than the last of this series.
-    observed_to = _observed_to(lattice, endpoint, until, missed, weeks)
-    rules = _rules_for_runs(endpoint, missed)
-    if endpoint.unobserved == "is-censored" and not rules & MAKES_NO_USE:
-        censor = np.minimum(censor, observed_to)
-    day = np.where(event_seen, first, censor)
-    # An event on a day that nobody knows may have been the first.
-    no_time = (day < zero) | undated
-    carried = ~event_seen & ~no_time & (observed_to < day)
-    visit_time = None
-    if endpoint.visits is not None:
-        targets = lattice.visits(endpoint.visits).target
-        visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
-        visit_time = np.where(no_time, np.nan, visit_time)
-    return Derived(
-        endpoint=id,
-        kind=endpoint.kind,
-        shape="time-to-event",
-        participants=lattice.participants,
-        event_word=endpoint.event_noun or id,
-        time=np.where(no_time, np.nan, (day - zero).astype(np.float64)),
-        event=np.asarray(event_seen & ~undated),
-        cause=np.where(event_seen & ~undated, np.asarray(names)[which], ""),
-        visit_time=visit_time,
-        follow_up=float(until - zero),
-        warnings=("never-seen-scored-success",) if weeks is None and bool((never_seen & ~event_seen).any()) else (),
-        marks={
-            code: who
-            for code, who in (
-                ("time-carried-forward", carried),
-                ("event-without-day", undated),
-                ("event-on-day-zero", at_entry),
-            )
-            if who.any()
-        },
-    )
+    return _Found(days, names, never_seen, undated, at_entry)
 
 
 def _observed_to(

@@ -81,7 +81,7 @@ def series_gone_by(protocol: Protocol) -> tuple[str, ...]:
     for endpoint in protocol.model.endpoints.values():
         parts = [endpoint, *(getattr(endpoint, "beside", None) or {}).values()]
         out |= {getattr(part, name, None) for part in parts for name in ("at", "censored_at", "visits")}
-        out |= {e.dropout for e in getattr(endpoint, "first_of", ()) if isinstance(e, DropoutEvent)}
+        out |= {e.dropout for e in getattr(endpoint, "watched_events", ()) if isinstance(e, DropoutEvent)}
     out |= {chosen.attended for chosen in protocol.model.analysis_sets.values()}
     return tuple(name for name in protocol.model.schedule if name in out)
 

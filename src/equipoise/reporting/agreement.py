@@ -237,7 +237,8 @@ def _quoted(label: str) -> str:
 def _counts_participants(label: str, scale: str) -> bool:
     """Whether participants are counted, and the label continues the sentence "participants were ..."."""
     begins = ("abstinent", "free of", "retained", "in remission", "alive")
-    return _comparatives(scale)[0] == "more" and label.lower().startswith(begins)
+    is_of_people = _comparatives(scale)[0] == "more" and scale != "rate_ratio"
+    return is_of_people and label.lower().startswith(begins)
 
 
 def _comparatives(scale: str) -> tuple[str, str]:
@@ -246,7 +247,7 @@ def _comparatives(scale: str) -> tuple[str, str]:
         return "sooner", "later"
     if scale in ("rmst_difference", "median_time"):
         return "later", "sooner"
-    if scale in ("common_odds_ratio", "mean_difference", "ratio_of_means", "rate_ratio", "mean"):
+    if scale in ("common_odds_ratio", "mean_difference", "ratio_of_means", "mean"):
         return "higher", "lower"
     return "more", "less"
 

@@ -91,7 +91,10 @@ def sensitivity_tables(material: Material) -> list[Table]:
     groups: dict[tuple[str, str, str], list[str]] = {}
     for line, analysis in analyses.items():
         estimand = material.protocol.model.estimands[analysis.estimand]
-        if analysis.estimator not in ("proportion", "kaplan-meier", "log-rank") and not analysis.analysis_set:
+        if (
+            analysis.estimator not in ("proportion", "kaplan-meier", "log-rank", "gray", "cumulative-incidence")
+            and not analysis.analysis_set
+        ):
             groups.setdefault((estimand.endpoint, analysis.estimand, analysis.estimator), []).append(line)
     for (endpoint, _, _), lines in groups.items():
         if len(lines) < 2 or not any(_is_about_missing(material, line) for line in lines):

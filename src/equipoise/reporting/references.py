@@ -25,6 +25,18 @@ REFERENCES: Mapping[str, str] = {
     "efron-1977": (
         "Efron B. The efficiency of Cox's likelihood function for censored data. J Am Stat Assoc 1977;72:557-565."
     ),
+    "fine-gray-1999": (
+        "Fine JP, Gray RJ. A proportional hazards model for the subdistribution of a competing risk. J Am Stat Assoc "
+        "1999;94:496-509."
+    ),
+    "gray-1988": (
+        "Gray RJ. A class of K-sample tests for comparing the cumulative incidence of a competing risk. Ann Stat "
+        "1988;16:1141-1154."
+    ),
+    "aalen-johansen-1978": (
+        "Aalen OO, Johansen S. An empirical transition matrix for non-homogeneous Markov chains based on censored "
+        "observations. Scand J Stat 1978;5:141-150."
+    ),
     "breslow-1974": "Breslow N. Covariance analysis of censored survival data. Biometrics 1974;30:89-99.",
     "grambsch-therneau-1994": (
         "Grambsch PM, Therneau TM. Proportional hazards tests and diagnostics based on weighted "

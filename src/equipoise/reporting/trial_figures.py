@@ -176,7 +176,7 @@ def survival_figures(material: Material) -> list[Figure]:
     asked = {estimand.endpoint for estimand in model.estimands.values()}
     figures = []
     for id, endpoint in model.endpoints.items():
-        clock = _clock(material, endpoint) if id in asked else None
+        clock = clock_of(material, endpoint) if id in asked else None
         curves = [c for c in material.results.survival_curves if c.endpoint == id and c.arm in material.arms]
         if clock is None or not curves:
             continue
@@ -216,7 +216,7 @@ def survival_figures(material: Material) -> list[Figure]:
     return figures
 
 
-def _clock(material: Material, endpoint: Endpoint) -> tuple[str, int] | None:
+def clock_of(material: Material, endpoint: Endpoint) -> tuple[str, int] | None:
     """What the days of a time to event are counted from, and how many there are; ``None`` for another endpoint."""
     if endpoint.kind == "time-to-event":
         start = endpoint.time_zero.first

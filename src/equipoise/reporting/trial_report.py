@@ -19,6 +19,7 @@ from equipoise.reporting.baseline import BaselineSummary, baseline_variables, bu
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
 from equipoise.reporting.change_rule import change_rule
+from equipoise.reporting.competing_risks import competing_blocks
 from equipoise.reporting.composed import composed_blocks
 from equipoise.reporting.context import Material
 from equipoise.reporting.direction import in_one_direction
@@ -144,6 +145,7 @@ def _results(material: Material) -> list[Block | None]:
         *composed_blocks(material),
         *course.survival_figures(material),
         findings.times_table(material),
+        *competing_blocks(material),
         *findings.forest_figures(material),
         *by_stage(material, _use),
         *course.score_figures(material),

@@ -301,7 +301,7 @@ def _days_looked_at(protocol: Protocol, scenario: Scenario) -> Iterator[int]:
         if endpoint.kind == "time-to-event":
             yield day_index(endpoint.time_zero.first)
             yield day_index(endpoint.until.last)
-            runs = [event.from_ for event in endpoint.first_of if hasattr(event, "from_")]
+            runs = [event.from_ for event in endpoint.watched_events if hasattr(event, "from_")]
             yield from (day_index(day) for day in runs)
         elif endpoint.kind in ("abstinence", "abstinent-days", "use-by-day"):
             yield from map(day_index, endpoint.window or ())

@@ -61,6 +61,8 @@ class SimpleEndpoint:
     scale: Floats = field(default_factory=lambda: np.empty(0))  # days at which 1/e have no event yet
     shape: float = 1.0
     loss_is_event: bool = False
+    loss_competes: bool = False  # who is lost has a competing event
+    competing: Floats | None = None  # hazard a day of other competing events by arm; None of an endpoint without any
     until: float = 0.0
     words: tuple[str, ...] = ()  # defaults taken, for the report
 
@@ -78,6 +80,7 @@ class SimpleEndpoint:
             mean=moved(self.mean) if self.mean.size else self.mean,
             sd=moved(self.sd) if self.sd.size else self.sd,
             scale=np.exp(moved(log_scale)) if self.scale.size else self.scale,
+            competing=None if self.competing is None else moved(self.competing),
         )
 
     @property
@@ -483,7 +486,7 @@ class _Reader:
         )
 
     def _time(self) -> SimpleEndpoint:
-        self._keys("hazard", "event-free", "ratio", "shape")
+        self._keys("hazard", "event-free", "ratio", "shape", "competing")
         until = float(day_index(self.endpoint.until.last) - day_index(self.endpoint.time_zero.first))
         shape = self.place.number("shape", 1.0, lowest=0, highest=50, open_ends=True, expected="a shape above 0")
         if ("hazard" in self.place.values) == ("event-free" in self.place.values):
@@ -508,7 +511,39 @@ class _Reader:
                         f"by day {self.endpoint.until.last} cannot both be."
                     )
                     self.place.problems.append(Problem("S042", f"{self.place.path}.{arm}", found))
-        return SimpleEndpoint(id=self.id, form="time", scale=scale, shape=shape, loss_is_event=is_event, until=until)
+        competing = self.endpoint.competing
+        return SimpleEndpoint(
+            id=self.id,
+            form="time",
+            scale=scale,
+            shape=shape,
+            loss_is_event=is_event,
+            loss_competes=any(hasattr(e, "dropout") or hasattr(e, "disposition") for e in competing),
+            competing=self._competing(),
+            until=until,
+            words=tuple(self.words),
+        )
+
+    def _competing(self) -> Floats | None:
+        """Hazard a day of the competing events by arm; where those lost are the only ones, none is needed."""
+        given = self.place.values.get("competing")
+        expected = "a rate above 0 such as 0.002 per day, for every arm or by arm"
+        if not self.endpoint.competing:
+            if given is not None:
+                self.place.problem("competing", f"{self.id} has no competing events.", "no such key")
+            return None
+        if given is None:
+            others = [e for e in self.endpoint.competing if not (hasattr(e, "dropout") or hasattr(e, "disposition"))]
+            if others:
+                self.place.problem("competing", "Nothing says how often the competing events come.", expected)
+            return np.zeros(len(self.arms))
+        if isinstance(given, Mapping):
+            rate = self.by_arm(given, rate_per_day, expected, "competing")
+        else:
+            rate = np.full(len(self.arms), self.place.number("competing", read=rate_per_day, expected=expected))
+        self._inside(rate, 1e-9, 1000.0, expected)
+        self.words.append("competing events come at a constant rate, independently of the event given the arm")
+        return rate
 
     def _hazards(self, given: Any, shape: float, until: float) -> Floats:
         """Cumulative hazard at the end of follow-up by arm; a rate is that of the exponential with the same total."""

@@ -318,6 +318,11 @@ class SimpleLattice(Lattice):
             censored = np.minimum(censored, np.maximum(np.floor(self.lost() * endpoint.until), 0.0))
         event = time <= censored
         time = np.where(event, time, censored)
+        competing = None
+        if endpoint.competing is not None:
+            before = self._competing_day(endpoint)
+            competing = np.asarray((before <= censored) & (before < np.where(event, time, np.inf)))
+            event, time = event & ~competing, np.where(competing, before, time)
         visit_time = None
         if planned.visits is not None:
             targets = day_indices(np.array([visit.target_day for visit in self.protocol.series(planned.visits)]))
@@ -328,10 +333,23 @@ class SimpleLattice(Lattice):
             "time-to-event",
             time=time,
             event=np.asarray(event),
-            cause=np.where(event, "event", ""),
+            competing=competing,
+            cause=np.where(event, "event", "" if competing is None else np.where(competing, "competing event", "")),
             visit_time=visit_time,
             follow_up=endpoint.until,
         )
+
+    def _competing_day(self, endpoint: SimpleEndpoint) -> Floats:
+        """Day of the first competing event: at a constant rate, and where who is lost has one the day of that."""
+        assert endpoint.competing is not None
+        u = special.ndtr(self._normal(Purpose.VALUE, instance_of("competing", endpoint.id))[:, 0])
+        rate = endpoint.competing[self.arm_number]
+        with np.errstate(divide="ignore"):
+            day = np.maximum(np.ceil(-np.log(np.clip(u, 1e-300, 1.0)) / rate), 1.0)
+        if endpoint.loss_competes:
+            lost = np.where(self.lost() <= 1.0, np.maximum(np.floor(self.lost() * endpoint.until), 1.0), np.inf)
+            day = np.minimum(day, lost)
+        return np.asarray(day)
 
 
 def _count_or_rate(planned: Any, tally: Tally, length: float) -> Floats:

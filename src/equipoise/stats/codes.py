@@ -114,6 +114,12 @@ REMARKS: dict[str, str] = {
     "in the stated order was fitted.",
     "dispersion-at-zero": "The counts vary no more than Poisson counts do: the dispersion is at its boundary of 0, and "
     "the fit is that of Poisson regression.",
+    "incidence-one": "The cumulative incidence is estimated as exactly 1: everybody followed had the event by then. "
+    "These limits have no value there.",
+    "incidence-zero": "The cumulative incidence is estimated as exactly 0: no such event by then. These limits have no "
+    "value there.",
+    "no-robust-error-at-the-end": "An arm has none of these events, or all of them: robust errors do not exist there. "
+    "Gray's test and the cumulative incidences answer.",
     "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval.",
     "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided "
     "interval on the log scale.",

@@ -116,8 +116,10 @@ def check_instruments(protocol: Protocol) -> list[Problem]:
         )
     for id, endpoint in model.endpoints.items():
         parts: list[tuple[Path_, Any]] = [(("endpoints", id), endpoint)]
-        events = getattr(endpoint, "first_of", ())
-        parts += [(("endpoints", id, "first-of", n), event) for n, event in enumerate(events)]
+        events = getattr(endpoint, "watched_events", ())
+        own = len(getattr(endpoint, "first_of", ()))
+        for n, event in enumerate(events):
+            parts.append((("endpoints", id, *(("first-of", n) if n < own else ("competing", n - own))), event))
         for path, part in parts:
             name = getattr(part, "assessment", None)
             instrument = find_instrument_of(protocol, str(name)) if name in model.assessments else None

@@ -68,7 +68,7 @@ def is_about_use(protocol: Protocol, analysis: Analysis) -> bool:
 def outcome_of(endpoint: Any) -> frozenset[str]:
     """What an endpoint that is not about use looks at: an assessment, or outcome events."""
     assessment = getattr(endpoint, "assessment", None)
-    scores = (getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ()))
+    scores = (getattr(event, "assessment", None) for event in getattr(endpoint, "watched_events", ()))
     return frozenset(filter(None, (assessment, *scores, *endpoint.event_terms)))
 
 

@@ -18,7 +18,8 @@ from equipoise.analysis.plan import PlannedFit
 from equipoise.endpoints.patterns.library import require_definition
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
-from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES, Shape
+from equipoise.protocol.language.endpoints import Endpoint
+from equipoise.protocol.vocabulary.endpoint_kinds import SHAPES
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, Estimator, estimators_for, measured
 from equipoise.protocol.vocabulary.scales import SCALES, is_better_above
 
@@ -126,11 +127,11 @@ def _group(protocol: Protocol, endpoint: str, main: Analysis) -> str | None:
     return main.analysis_set
 
 
-def _suited(shape: Shape, *, from_library: bool) -> list[Estimator]:
+def _suited(endpoint: Endpoint, *, from_library: bool) -> list[Estimator]:
     """Estimators of an effect that an endpoint is tried with; definitions of the library get one a measure."""
     if from_library:
-        return [row for row in ESTIMATORS.values() if shape in row.library]
-    return [row for row in estimators_for(shape) if row.role == "effect"]
+        return [row for row in ESTIMATORS.values() if endpoint.shape in row.library]
+    return [row for row in estimators_for(endpoint.shape, endpoint.traits) if row.role == "effect"]
 
 
 def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | None]:
@@ -189,7 +190,7 @@ def planned_universes(
         mine = next((e for e in protocol.model.estimands.values() if e.endpoint == id), None)
         intercurrent = mine.intercurrent if mine is not None else {}
         groups = _groups(protocol, id, main)
-        for estimator in sorted(row.id for row in _suited(endpoint.shape, from_library=id.startswith(LIBRARY))):
+        for estimator in sorted(row.id for row in _suited(endpoint, from_library=id.startswith(LIBRARY))):
             row = ESTIMATORS[estimator]
             sets_of_covariates: list[tuple[str, ...]] = [()]
             if main.covariates and "covariates" in row.options:

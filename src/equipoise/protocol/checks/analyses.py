@@ -28,7 +28,8 @@ from equipoise.protocol.vocabulary.estimators import (
 )
 from equipoise.protocol.vocabulary.scales import SCALES
 
-_ASKED = {"counts": "events counted over days observed"}
+_ASKED = {"counts": "events counted over days observed", "competing": "competing events (competing)"}
+_SHUNNED = {"competing": "its competing events are no censoring, and one minus Kaplan-Meier is no probability"}
 _VARIED = ("ties", "time-unit", "covariates")
 
 
@@ -219,6 +220,10 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
         if not row.asks <= endpoint.traits:
             needed = listed((_ASKED[trait] for trait in sorted(row.asks - endpoint.traits)), conjunction="and")
             of = f"{of}: it needs {needed}"
+        elif row.shuns & endpoint.traits:
+            of = (
+                f"{of}: {listed((_SHUNNED[trait] for trait in sorted(row.shuns & endpoint.traits)), conjunction='and')}"
+            )
         elif endpoint.shape in row.needs:
             of = f"treatments compared within participants, of {of}" if within else "a comparison of arms"
         c.add(

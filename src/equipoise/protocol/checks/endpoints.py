@@ -233,8 +233,8 @@ def _time_to_event(c: Checker, path: Path_, endpoint: TimeToEventEndpoint) -> No
             f"a day after {zero.first}",
             "Correct until, or time-zero.",
         )
-    for position, event in enumerate(endpoint.first_of):
-        where = (*path, "first-of", position)
+    lists = (("first-of", endpoint.first_of), ("competing", endpoint.competing))
+    for where, event in (((*path, key, n), event) for key, events in lists for n, event in enumerate(events)):
         check_first_of(c, where, event)
         use, dropout, start = (getattr(event, name, None) for name in ("use", "dropout", "from_"))
         if use is not None:

@@ -25,6 +25,7 @@ from equipoise.protocol.language.outcomes import (
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     BINARY,
     BY_ARM,
+    COMPETING,
     COUNTS,
     EVERY_RULE,
     NUMBER,
@@ -259,6 +260,11 @@ class TimeToEventEndpoint(EndpointBase):
     kind: Literal["time-to-event"] = Field(description="Time from a day to the first of some events.")
     time_zero: Days = Field(description="The day that time counts from.")
     first_of: tuple[Event, ...] = Field(min_length=1, description="The events; the first one counts.")
+    competing: Annotated[tuple[Event, ...], LATER] = Field(
+        (),
+        description="Events after which its own can no longer come, or no longer means the same (death, dropout): they "
+        "compete with it, and are no censoring.",
+    )
     until: Days = Field(description="Last day of follow-up: participants without an event are censored there.")
     at_day_zero: Truth = Field(False, description="Whether an event may fall on the day of time zero itself.")
     censored: Literal["end", "last-contact"] = Field(
@@ -279,15 +285,36 @@ class TimeToEventEndpoint(EndpointBase):
         """Whether one of its events is use."""
         return any(isinstance(event, (UseEvent, RunOfUse)) for event in self.first_of)
 
+    @model_validator(mode="after")
+    def _once(self) -> TimeToEventEndpoint:
+        if any(event in self.first_of for event in self.competing):
+            raise Fault(
+                "An event is both the endpoint's own and a competing one",
+                "each event in one of the two lists",
+                "Remove it from first-of or from competing.",
+                "competing",
+            )
+        return self
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """Whether other events compete with its own."""
+        return frozenset({COMPETING}) if self.competing else frozenset()
+
+    @property
+    def watched_events(self) -> tuple[Event, ...]:
+        """Its own events, then those that compete."""
+        return (*self.first_of, *self.competing)
+
     @property
     def event_terms(self) -> tuple[str, ...]:
-        """Those of its events that are recorded ones."""
-        return tuple(event.event for event in self.first_of if isinstance(event, OutcomeEvent))
+        """Those of the events that are recorded ones."""
+        return tuple(event.event for event in self.watched_events if isinstance(event, OutcomeEvent))
 
     @property
     def event_noun(self) -> str | None:
-        """Its events, where each is a recorded one."""
-        terms = self.event_terms
+        """Its own events, where each is a recorded one."""
+        terms = tuple(event.event for event in self.first_of if isinstance(event, OutcomeEvent))
         return noun_of(terms) if len(terms) == len(self.first_of) else None
 
     @property
@@ -308,7 +335,7 @@ class TimeToEventEndpoint(EndpointBase):
     @property
     def counted_series(self) -> tuple[str, ...]:
         """The series of dropout and of censoring."""
-        dropouts = tuple(event.dropout for event in self.first_of if isinstance(event, DropoutEvent))
+        dropouts = tuple(event.dropout for event in self.watched_events if isinstance(event, DropoutEvent))
         return dropouts if self.censored_at is None else (*dropouts, self.censored_at)
 
     def takes_rule(self, rule: str) -> bool:

@@ -19,9 +19,10 @@ REPEATED_SCORE: Shape = "repeated-score"
 ORDERED: Shape = "ordered"
 HIERARCHICAL: Shape = "hierarchical"
 
-# What an endpoint of a shape may have beside: counts over days observed.
-Trait = Literal["counts"]
+# What an endpoint of a shape may have beside: counts over days observed, events that end the risk of its own.
+Trait = Literal["counts", "competing"]
 COUNTS: Trait = "counts"
+COMPETING: Trait = "competing"
 
 # What a shape is called where results of several endpoints stand side by side, in the order in which they do.
 SHAPES: Mapping[Shape, str] = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     BINARY,
+    COMPETING,
     COUNTS,
     HIERARCHICAL,
     NUMBER,
@@ -46,6 +47,7 @@ class Estimator:
     measures: frozenset[str]
     page: str  # of docs/methods
     asks: frozenset[Trait] = frozenset()  # what the endpoint must have beside its shape
+    shuns: frozenset[Trait] = frozenset()  # what it must not have: the answer would be wrong
     role: Role = "effect"
     tests: frozenset[str] = frozenset()  # of a test, the effects whose absence it tests
     alone: frozenset[str] = frozenset()
@@ -62,6 +64,10 @@ class Estimator:
     cites_choice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     measures_choice: Mapping[str, str] = field(default_factory=dict)
 
+    def suits(self, traits: frozenset[Trait]) -> bool:
+        """Whether an endpoint with these traits has what is asked for, and nothing that is shunned."""
+        return self.asks <= traits and not self.shuns & traits
+
 
 _YES_OR_NO: frozenset[Shape] = frozenset({BINARY, TIME_TO_EVENT})
 _TIMES: frozenset[Shape] = frozenset({TIME_TO_EVENT})
@@ -70,6 +76,8 @@ _ODDS = frozenset({"odds_ratio"})
 _MEANS = frozenset({"mean_difference", "ratio_of_means"})
 _RATES = frozenset({"rate_ratio"})
 _COUNTS: frozenset[Trait] = frozenset({COUNTS})
+_COMPETING: frozenset[Trait] = frozenset({COMPETING})
+_SUBDISTRIBUTION = frozenset({"subdistribution_hazard_ratio"})
 _INTERVALS = {
     "miettinen-nurminen": ("miettinen-nurminen-1985",),
     "newcombe": ("newcombe-1998",),
@@ -265,6 +273,7 @@ _ROWS = (
         "Kaplan-Meier curves",
         "Kaplan-Meier",
         needs=_TIMES,
+        shuns=_COMPETING,
         measures=frozenset({"median_time", "survival_probability"}),
         page="kaplan_meier",
         role="arms",
@@ -277,11 +286,49 @@ _ROWS = (
         "difference of restricted mean times",
         "",
         needs=_TIMES,
+        shuns=_COMPETING,
         measures=frozenset({"rmst_difference"}),
         page="rmst",
         options=frozenset({"horizon", "time-unit"}),
         imputable=True,
         cites=("royston-parmar-2013",),
+    ),
+    Estimator(
+        "fine-gray",
+        "Fine and Gray's regression",
+        "Fine-Gray",
+        needs=_TIMES,
+        asks=_COMPETING,
+        measures=_SUBDISTRIBUTION,
+        page="competing_risks",
+        options=frozenset({"covariates", "time-unit"}),
+        cites=("fine-gray-1999",),
+    ),
+    Estimator(
+        "gray",
+        "Gray's test",
+        "Gray",
+        needs=_TIMES,
+        asks=_COMPETING,
+        measures=frozenset({"test"}),
+        page="competing_risks",
+        role="test",
+        tests=_SUBDISTRIBUTION,
+        options=frozenset({"time-unit"}),
+        cites=("gray-1988",),
+    ),
+    Estimator(
+        "cumulative-incidence",
+        "cumulative incidence",
+        "Aalen-Johansen",
+        needs=_TIMES,
+        asks=_COMPETING,
+        measures=frozenset({"cumulative_incidence"}),
+        page="competing_risks",
+        role="arms",
+        alone=frozenset({"cumulative_incidence"}),
+        options=frozenset({"horizon", "time-unit"}),
+        cites=("aalen-johansen-1978",),
     ),
     Estimator(
         "logistic-mixed",
@@ -527,7 +574,7 @@ def estimators_for(
     ``within`` asks for those that compare treatments within participants of a crossover.
     """
     gone = "never" if within else "only"
-    return tuple(row for row in _ROWS if shape in row.needs and row.asks <= traits and row.within != gone)
+    return tuple(row for row in _ROWS if shape in row.needs and row.suits(traits) and row.within != gone)
 
 
 def measured(row: Estimator, *, logarithm: bool = False, alone: bool = False, choice: str | None = None) -> Scale:

@@ -275,7 +275,7 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
         by_share = endpoint.kind in ("report", "finding")
         if by_share and assessment not in parts.report:
             need(f"report.{assessment}", f"{id} reads {assessment}, which no part draws.", "a share such as 40 %")
-        scored += [getattr(event, "assessment", None) for event in getattr(endpoint, "first_of", ())]
+        scored += [getattr(event, "assessment", None) for event in getattr(endpoint, "watched_events", ())]
         for name in (*([] if by_share else [assessment]), *scored):
             given = (settings.parts.get("score") or {}).get(name, {})
             for key in ("mean", "sd") if name is not None else ():
@@ -287,7 +287,7 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
             elif endpoint.kind == "event-count" and parts.events[term].rate is None and term != DEATH:
                 found = f"{id} counts {term}, and the part has a hazard: it draws the first of each participant alone."
                 need(f"events.{term}.rate", found, "a rate such as 2 per 28 days, in place of the hazard")
-        for event in getattr(endpoint, "first_of", ()):
+        for event in getattr(endpoint, "watched_events", ()):
             names = set(getattr(event, "disposition", ())) - {"study_withdrawal", "lost_to_follow_up", "completion"}
             for name in sorted(names - set(parts.events) - {"treatment_discontinuation"}):
                 need(f"events.{name}", f"{id} reads {name}, which no part draws.", "a hazard")
@@ -295,7 +295,7 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
 
 def _uses_of(endpoint: Any) -> set[str]:
     found = {endpoint.use} if getattr(endpoint, "use", None) else set()
-    found |= {event.use for event in getattr(endpoint, "first_of", ()) if getattr(event, "use", None)}
+    found |= {event.use for event in getattr(endpoint, "watched_events", ()) if getattr(event, "use", None)}
     return found | {source.use for source in (getattr(endpoint, "beside", None) or {}).values()}
 
 

@@ -28,6 +28,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
         ("linear_mixed",),
         ("mmrm",),
         ("counts", "counts_mixed"),
+        ("competing",),
         ("binary_imputation",),
         ("normal_imputation",),
         ("far_columns", "cox", "cox_residuals"),
