@@ -173,3 +173,28 @@ def test_power_of_both_from_what_a_simple_set_draws() -> None:
         assert null[id].is_type_i_error
         assert null[id].significant.value < 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / 400)
         assert null[id].coverage.value > 0.91
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "summary", "estimator", "margin"),
+    [
+        (ORDERED, "common-odds-ratio", "ordinal-logistic", "1.5"),
+        (LEVELS, "win-ratio", "win-ratio", "0.8"),
+        (LEVELS, "win-odds", "win-odds", "0.8"),
+        (LEVELS, "net-benefit", "net-benefit", "10 %"),
+    ],
+)
+def test_a_margin_is_tested_as_the_limits_are(endpoint, summary, estimator, margin) -> None:
+    held = f"summary: {summary}, margin: {{objective: non-inferiority, margin: {margin}}}"
+    text = text_of(endpoint, summary, estimator).replace(f"summary: {summary}", held)
+    text = text.replace("alpha-two-sided: 0.05", "alpha-one-sided: 0.025")
+    records = outcome_trial.records_of(people())
+    it = analyse(read_protocol_text(text), records)["it"]
+    p = it.details["margin"]["p_one_sided"]
+    assert 0 < p < 0.5
+    # At the level of its p value the limit lies on the margin.
+    at = text.replace("alpha-one-sided: 0.025", f"alpha-one-sided: {p}, ci-level: {1 - 2 * p}")
+    limit = analyse(read_protocol_text(at), records)["it"]
+    bound = it.details["margin"]["upper"] if it.details["margin"]["lower"] is None else it.details["margin"]["lower"]
+    edge = limit.ci_upper if it.details["margin"]["lower"] is None else limit.ci_lower
+    assert edge == pytest.approx(bound, rel=1e-6)

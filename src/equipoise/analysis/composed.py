@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from equipoise.analysis.dataset import Comparison, Ints, Mask, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
 from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.endpoints.endpoint_values import Derived
@@ -21,7 +21,7 @@ def fit_common_odds(derived: Derived, comparison: Comparison, analysis: Analysis
     Of one trial the details hold the counts by arm and category, the score test that the odds ratio is the same at
     every limit between categories, and the rank sum test, which is that of the model without covariates.
     """
-    from equipoise.stats.ordinal import fit_proportional_odds
+    from equipoise.stats.ordinal import fit_proportional_odds, signed_root_at
 
     assert derived.value is not None
     category = derived.value[comparison.rows]
@@ -63,7 +63,13 @@ def fit_common_odds(derived: Derived, comparison: Comparison, analysis: Analysis
         details |= _of_one_trial(derived, comparison, rows, y.astype(np.int64))
         df = fits.proportionality_df.astype(np.float64)
         details["proportionality_p_value"] = special.chdtrc(df, fits.proportionality)
-    return [replace(main, details=details, **changed)]
+
+    def against(value: float) -> tuple[Floats, Floats]:
+        """By the likelihood ratio, as the limits are."""
+        root = signed_root_at(y, design, offsets, float(np.log(value)))
+        return special.ndtr(-root), special.ndtr(root)
+
+    return [replace(main, details=details, against=against, **changed)]
 
 
 def _of_one_trial(derived: Derived, comparison: Comparison, rows: Ints, y: Ints) -> dict[str, Any]:
@@ -115,8 +121,19 @@ def fit_wins(derived: Derived, comparison: Comparison, analysis: Analysis) -> li
         ]
         details["n_pairs"] = int(pairs.n_pairs[0])
     by = "" if not comparison.names else " within strata"
+
+    def against(value: float) -> tuple[Floats, Floats]:
+        """On the logarithm, where the limits are; of the net benefit on that of the win odds."""
+        of_odds = analysis.estimator == "net-benefit"
+        on_log = wins.win_odds(pairs) if of_odds else found
+        held = (1.0 + value) / (1.0 - value) if of_odds else value
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (np.log(on_log.estimate) - np.log(held)) / on_log.standard_error
+        return special.ndtr(-z), special.ndtr(z)
+
     return [
         Outcome(
+            against=against,
             estimator=analysis.estimator,
             scale=analysis.estimator.replace("-", "_"),
             estimate=found.estimate,

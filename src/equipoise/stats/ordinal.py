@@ -158,6 +158,22 @@ def fit_proportional_odds(
     )
 
 
+def signed_root_at(
+    y: ArrayLike, design: ArrayLike, trial_offsets: ArrayLike, value: float, *, threads: int | None = None
+) -> FloatArray:
+    """(n_trials,) signed root of the likelihood ratio of a log odds ratio, above 0 where the estimate lies above it.
+
+    Beyond a normal quantile exactly where the profile limit excludes the value. NaN where not estimable.
+    """
+    trials, codes = _read(y, design, trial_offsets, threads)
+    wanted = (codes & np.uint32(int(FitCode.NOT_ESTIMABLE))) == 0
+    free = trials.maximise(-1, None, wanted, trials.begin)
+    held = trials.maximise(0, np.full(codes.shape[0], value), wanted, trials.begin)
+    fall = np.maximum(2.0 * (free.log_likelihood - held.log_likelihood), 0.0)
+    above = free.theta[np.arange(codes.shape[0]), trials.at] > value
+    return np.asarray(np.where(above, 1.0, -1.0) * np.sqrt(fall))
+
+
 def _read(y: ArrayLike, design: ArrayLike, trial_offsets: ArrayLike, threads: int | None) -> tuple[_Trials, CodeArray]:
     """The batch as the kernels take it, and a code for each trial that cannot be fitted."""
     offsets = np.ascontiguousarray(trial_offsets, dtype=np.int64)
