@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipoise.protocol.language.margins import MarginValue
 from equipoise.protocol.language.notation import (
     Count,
     Criterion,
@@ -15,8 +16,11 @@ from equipoise.protocol.language.notation import (
     Dose,
     Duration,
     Fault,
+    Goal,
+    Improvement,
     Interval,
     Notation,
+    ScoreRange,
     Versus,
     Window,
 )
@@ -138,3 +142,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         except Fault:
             continue
         assert kind.parse(str(value)) == value
+
+
+@given(amount=st.floats(1e-9, 1e12), unit=st.sampled_from(["", " %"]))
+def test_numbers_that_are_written_out_are_read_again_as_the_same(amount: float, unit: str) -> None:
+    """A protocol is hashed as it is written out: two amounts that differ must not become one."""
+    share = amount if not unit else min(amount, 100.0)
+    for kind in (Improvement, Goal, MarginValue):
+        value = kind(share, bool(unit))
+        assert kind.parse(str(value)) == value
+    assert ScoreRange.parse(str(ScoreRange(-amount, amount))) == ScoreRange(-amount, amount)

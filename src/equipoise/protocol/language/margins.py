@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from equipoise.protocol.language.facts import Sourced
-from equipoise.protocol.language.notation import Fault, Notation
+from equipoise.protocol.language.notation import Fault, Notation, as_written
 from equipoise.protocol.vocabulary.scales import Scale, Summary
 
 Objective = Literal["non-inferiority", "equivalence"]
@@ -44,7 +44,7 @@ class MarginValue(Notation):
         return self.amount / 100.0 if self.is_percent else self.amount
 
     def __str__(self) -> str:
-        return f"{self.amount:g} %" if self.is_percent else f"{self.amount:g}"
+        return as_written(self.amount) + (" %" if self.is_percent else "")
 
 
 class Margin(Sourced):

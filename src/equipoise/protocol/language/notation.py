@@ -19,6 +19,12 @@ from equipoise.foundation.calendar import DayRange
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
 
 
+def as_written(number: float) -> str:
+    """The shortest decimal that is this number, without an exponent: read again it is the same."""
+    text = f"{Decimal(repr(float(number))):f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if number else "0"
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return "Nothing (null)"
@@ -197,8 +203,7 @@ class ScoreRange(Notation):
         return cls(lowest, highest)
 
     def __str__(self) -> str:
-        # 15 figures: what is written out is read again, and must be the same range
-        low, high = f"{self.lowest:.15g}", f"{self.highest:.15g}"
+        low, high = as_written(self.lowest), as_written(self.highest)
         return f"{low}..{high}" if self.lowest != self.highest else low
 
 
@@ -223,7 +228,7 @@ class Improvement(Notation):
         return cls(float(match[1]), bool(match[2]))
 
     def __str__(self) -> str:
-        return f"{self.amount:g} %" if self.is_percent else f"{self.amount:g}"
+        return as_written(self.amount) + (" %" if self.is_percent else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +250,7 @@ class Goal(Notation):
         return cls(float(match[1]), bool(match[2]))
 
     def __str__(self) -> str:
-        return f"{self.amount:g} %" if self.is_percent else f"{self.amount:g}"
+        return as_written(self.amount) + (" %" if self.is_percent else "")
 
 
 @dataclass(frozen=True, slots=True)
