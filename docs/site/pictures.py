@@ -83,14 +83,14 @@ def take_report(browser: Browser, name: str, work: Path) -> None:
 
 @contextmanager
 def rehearsal(work: Path) -> Iterator[tuple[str, str]]:
-    """Address and pass-phrase of a served trial with simulated people."""
+    """Address and passphrase of a served trial with simulated people."""
     command = [*PROGRAM, "demo", "--no-browser", "--dir", "demo", "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     server = subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         phrase = ""
         for line in server.stdout or ():
-            if said := re.search(r"pass-phrase of every account: (\S+)", line):
+            if said := re.search(r"passphrase of every account: (\S+)", line):
                 phrase = said[1]
             if said := re.search(r"(http://\S+?)/? ", line):
                 yield said[1], phrase

@@ -31,7 +31,7 @@ def test_the_practice_trial_of_the_page_goes_from_init_to_the_replay_of_its_list
     set_up()
     from django.contrib.auth.hashers import ScryptPasswordHasher
 
-    # Some forty sign-ins: the slow hash of a pass-phrase is not what is tried here.
+    # Some forty sign-ins: the slow hash of a passphrase is not what is tried here.
     monkeypatch.setattr(ScryptPasswordHasher, "work_factor", 2)
     monkeypatch.chdir(tmp_path)
     for name in ("EQUIPOISE_PASSPHRASE", "EQUIPOISE_PHARMACY", "EQUIPOISE_CLOCK", "EQUIPOISE_SAFETY"):

@@ -119,7 +119,7 @@ def _tails(outcome: Outcome, value: float, level: float) -> tuple[Floats, Floats
 
 
 def tails_of_wald(centre: ArrayLike, error: ArrayLike, df: ArrayLike, value: float) -> tuple[Floats, Floats]:
-    """One-sided p values of a coefficient lying above ``value``, and below it, (MA-5): t with ``df``, normal at NaN."""
+    """One-sided p values of a coefficient lying above ``value``, and below it, (NI-5): t with ``df``, normal at NaN."""
     statistic = (np.asarray(centre, dtype=np.float64) - value) / np.asarray(error, dtype=np.float64)
     degrees = np.asarray(df, dtype=np.float64)
     has_df = np.isfinite(degrees)

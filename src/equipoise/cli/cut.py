@@ -88,7 +88,7 @@ def lock(directory: TrialArgument, account: AccountOption, as_json: JsonOption =
 
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
-        again = passphrase_of(account, "to sign, once more the pass-phrase")
+        again = passphrase_of(account, "to sign, once more the passphrase")
         receipt = perform(trial, session, "lock", {"passphrase": again})
     if as_json:
         print_json(receipt.as_dict())

@@ -61,7 +61,7 @@ def demo(
     if made.refused:
         said = ", ".join(f"{n} of {code}" for code, n in sorted(made.refused.items()))
         out.print(f"refused while it was filled: {said}", markup=False)
-    out.print(f"pass-phrase of every account: {made.passphrase}", markup=False)
+    out.print(f"passphrase of every account: {made.passphrase}", markup=False)
     for account, person, role in PEOPLE:
         out.print(f"  {account:<6} {role}, {person}", markup=False)
     out.print(f"{address}  (Ctrl+C stops it)", markup=False)

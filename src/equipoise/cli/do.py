@@ -67,7 +67,7 @@ def do(
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
         if "passphrase" in chosen.parameters and "passphrase" not in arguments:
-            arguments["passphrase"] = passphrase_of(account, "to sign, once more the pass-phrase")
+            arguments["passphrase"] = passphrase_of(account, "to sign, once more the passphrase")
         receipt = perform(
             trial,
             session,

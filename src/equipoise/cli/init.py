@@ -144,7 +144,7 @@ def _require_zone(zone: str) -> None:
 
 
 def _first_accounts(texts: list[str], passphrase: str | None, entropy: Entropy) -> list[FirstAccount]:
-    """The accounts that ``NAME:ROLE[,ROLE]`` say, each with a pass-phrase of its own unless one is given for all.
+    """The accounts that ``NAME:ROLE[,ROLE]`` say, each with a passphrase of its own unless one is given for all.
 
     Raises U032 for a role that there is not, and where nobody would be administrator.
     """

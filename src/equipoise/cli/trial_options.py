@@ -24,8 +24,8 @@ DatabaseOption = Annotated[
 ]
 
 
-def passphrase_of(account: str, words: str = "pass-phrase") -> str:
-    """The pass-phrase of an account: from EQUIPOISE_PASSPHRASE, or asked for on the terminal with ``words``."""
+def passphrase_of(account: str, words: str = "passphrase") -> str:
+    """The passphrase of an account: from EQUIPOISE_PASSPHRASE, or asked for on the terminal with ``words``."""
     given = os.environ.get("EQUIPOISE_PASSPHRASE")
     if given:
         return given
@@ -36,8 +36,8 @@ def passphrase_of(account: str, words: str = "pass-phrase") -> str:
             Problem(
                 "U031",
                 "--as",
-                f"Nobody is there to type the pass-phrase of {account}.",
-                "the pass-phrase in EQUIPOISE_PASSPHRASE, where no terminal is",
+                f"Nobody is there to type the passphrase of {account}.",
+                "the passphrase in EQUIPOISE_PASSPHRASE, where no terminal is",
             )
         )
     from getpass import getpass

@@ -52,7 +52,7 @@ class CrossoverFits:
 def fit_crossover(
     y: ArrayLike, design: ArrayLike, participant_offsets: ArrayLike, trial_offsets: ArrayLike, *, column: int = 1
 ) -> CrossoverFits:
-    """Mean of ``y`` by ``design``, the results of one participant equally correlated, by REML: eqs. (CX-1) to (CX-4).
+    """Mean of ``y`` by ``design``, the results of one participant equally correlated, by REML: eqs. (XO-1) to (XO-4).
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class _Sums:
         return cls(whole, by_size, start, count, sizes.astype(np.float64), df, float(largest))
 
     def at(self, phi: FloatArray) -> _Value:
-        """Eqs. (CX-2) and (CX-3)."""
+        """Eqs. (XO-2) and (XO-3)."""
         theta = np.expm1(phi) / self.most
         scale = 1.0 + self.size * theta[:, None]
         weight = theta[:, None] / scale
@@ -293,7 +293,7 @@ class PairedOdds:
 
 
 def mainland_gart(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> PairedOdds:
-    """Fisher's exact test on the discordant pairs, and the odds ratio within a participant, eq. (CX-5).
+    """Fisher's exact test on the discordant pairs, and the odds ratio within a participant, eq. (XO-5).
 
     ``first`` are those who had the treatment in the first period, ``second`` in the second; of each, (2,) or
     (2, n_trials), how many had the event in the first period alone, and in the second alone. The odds ratio of the
@@ -315,7 +315,7 @@ def mainland_gart(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -
 
 
 def paired_logistic(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> PairedOdds:
-    """Conditional logistic regression on treatment and period in closed form, eq. (CX-6); arguments as above.
+    """Conditional logistic regression on treatment and period in closed form, eq. (XO-6); arguments as above.
 
     Wald where every cell has somebody. Where one has nobody the odds ratio is at the end of its scale: the p value is
     then of the likelihood-ratio test, and the limit that of the profile likelihood.
@@ -412,7 +412,7 @@ class PrescottTests:
 
 
 def prescott(first: ArrayLike, second: ArrayLike, *, exact: bool = True) -> PrescottTests:
-    """Trend of -1, 0, 1 (event in the second period alone, no difference, in the first alone) by sequence, eq. (CX-7).
+    """Trend of -1, 0, 1 (event in the second period alone, no difference, in the first alone) by sequence, eq. (XO-7).
 
     ``first`` had the treatment in the first period, ``second`` in the second: (3,) or (3, n_trials) counts of
     participants with -1, 0 and 1.
@@ -471,7 +471,7 @@ class RankSumTests:
 
 
 def koch(difference: ArrayLike, is_first: ArrayLike, offsets: ArrayLike) -> RankSumTests:
-    """Wilcoxon rank sum test of the first period's result less the second's, by sequence, eq. (CX-8).
+    """Wilcoxon rank sum test of the first period's result less the second's, by sequence, eq. (XO-8).
 
     ``difference`` (n,) is that of one participant, ``is_first`` (n,) says who had the treatment in the first period;
     trial ``k`` owns rows ``offsets[k]:offsets[k + 1]``. Period and participant drop out of the comparison of the two

@@ -146,7 +146,7 @@ def _newcombe_ratio(tables: TwoByTwo, z: float | FloatArray) -> Limits:
 
 
 def newcombe_test(given: TwoByTwo, scale: str, value: float) -> FloatArray:
-    """(n_trials,) one-sided p of an effect above ``value``: the level at which Newcombe's limit meets it, (MA-4).
+    """(n_trials,) one-sided p of an effect above ``value``: the level at which Newcombe's limit meets it, (NI-4).
 
     The method is of intervals alone; this is the p value that they imply. NaN where there is no estimate.
     """
@@ -155,7 +155,7 @@ def newcombe_test(given: TwoByTwo, scale: str, value: float) -> FloatArray:
 
 
 def p_by_limits(limits: Callable[[FloatArray], Limits], value: float, n: int) -> FloatArray:
-    """(n,) one-sided p of the effect lying above ``value``, by an interval of which no test is known, (MA-4).
+    """(n,) one-sided p of the effect lying above ``value``, by an interval of which no test is known, (NI-4).
 
     ``limits`` gives estimate and limits at normal quantiles (n,), which move apart as these grow.
     """
@@ -283,7 +283,7 @@ class ScoreTests:
 
 
 def score_test(given: TwoByTwo, scale: str, value: float, *, corrected: bool) -> ScoreTests:
-    """The score test of ``value``: a difference between -1 and 1, or a ratio above 0; eq. (MA-1) to (MA-3).
+    """The score test of ``value``: a difference between -1 and 1, or a ratio above 0; eq. (NI-1) to (NI-3).
 
     Tables without people in an arm have no test; a table in which nobody, or everybody, has the event tests a
     difference, and neither a ratio (nobody) nor an odds ratio.

@@ -280,7 +280,7 @@ def _newcombe(tables: StratifiedTables, z: float | FloatArray) -> Limits:
 
 
 def stratified_newcombe_test(tables: StratifiedTables, value: float) -> FloatArray:
-    """(n_trials,) one-sided p of a difference above ``value``: the level at which its limit meets it, (MA-4)."""
+    """(n_trials,) one-sided p of a difference above ``value``: the level at which its limit meets it, (NI-4)."""
     p = p_by_limits(lambda z: _newcombe(tables, z), value, tables.codes.shape[0])
     return np.where(has(tables.codes, FitCode.NOT_ESTIMABLE), np.nan, p)
 

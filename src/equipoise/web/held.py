@@ -23,7 +23,7 @@ def held_for(request: Any) -> HeldTexts | None:
 
 
 def question(request: Any, telling: TellingText) -> HttpResponse:
-    """The page that asks: record it, held back, or change the words. Pass-phrases are typed again, never sent along."""
+    """The page that asks: record it, held back, or change the words. Passphrases are typed again, never sent along."""
     sent, secret = sent_on((name, value) for name in request.POST for value in request.POST.getlist(name))
     said = [problem.found for problem in telling.problems]
     context = {"title": "Not recorded yet: a text may name a treatment", "said": said, "sent": sent, "secret": secret}

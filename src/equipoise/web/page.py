@@ -147,7 +147,7 @@ def _sign_in_first(view: Any, request: Any, place: dict[str, str]) -> HttpRespon
         view.keep_draft(request, whose, **place)
         kept = "&kept=1"
     if request.headers.get("HX-Request"):
-        return HttpResponse(status=401)  # the page itself asks for the pass-phrase
+        return HttpResponse(status=401)  # the page itself asks for the passphrase
     ended = "&ended=1" if whose else ""
     return HttpResponseRedirect(f"/sign-in/?next={quote(request.path)}{ended}{kept}")
 

@@ -1,4 +1,4 @@
-"""The pass-phrase again, in place: of who is signed in, to open what was locked; of a second person beside them."""
+"""The passphrase again, in place: of who is signed in, to open what was locked; of a second person beside them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from equipoise.web.words import problem_words
 
 _LONGEST = 400
 _NOT_SENT_ON = frozenset({"csrfmiddlewaretoken", "texts"})
-WRONG = "This is not your pass-phrase. Type it again."
+WRONG = "This is not your passphrase. Type it again."
 
 
 def require_again(request: Any, typed: str) -> None:
-    """Refuse where what was typed is not the pass-phrase of who is signed in (C010); each wrong one is counted."""
+    """Refuse where what was typed is not the passphrase of who is signed in (C010); each wrong one is counted."""
     served, who = request.served, request.who
     address = request.META.get("REMOTE_ADDR", "")
     if served.throttle.waits(address):
-        raise ConductError(Problem("C011", "passphrase", "Too many wrong pass-phrases.", "a pause of a quarter hour"))
+        raise ConductError(Problem("C011", "passphrase", "Too many wrong passphrases.", "a pause of a quarter hour"))
     try:
         if not typed or len(typed) > _LONGEST:
             raise ConductError(Problem("C010", "passphrase", WRONG))
@@ -46,7 +46,7 @@ def second_person(request: Any, account: str, typed: str) -> Session:
         raise ConductError(Problem("C606", "account", found))
     address = request.META.get("REMOTE_ADDR", "")
     if served.throttle.waits(address):
-        raise ConductError(Problem("C011", "passphrase", "Too many wrong pass-phrases.", "a pause of a quarter hour"))
+        raise ConductError(Problem("C011", "passphrase", "Too many wrong passphrases.", "a pause of a quarter hour"))
     try:
         if not typed or len(account) > 80 or len(typed) > _LONGEST:
             raise ConductError(Problem("C010", "passphrase", ""))
@@ -55,13 +55,13 @@ def second_person(request: Any, account: str, typed: str) -> Session:
     except ConductError as error:
         if error.problems[0].code in ("C010", "C011"):
             served.throttle.failed(address)
-            found = "Account or pass-phrase of the second person is not right. Type both again."
+            found = "Account or passphrase of the second person is not right. Type both again."
             raise ConductError(Problem("C010", "passphrase", found)) from None
         raise
 
 
 def unlocked(request: Any) -> HttpResponse:
-    """The page that stands where one that tells an arm was locked; the pass-phrase opens it again."""
+    """The page that stands where one that tells an arm was locked; the passphrase opens it again."""
     wrong, who = "", request.who
     if request.method == "POST" and "unlock" in request.POST:
         try:
@@ -89,7 +89,7 @@ def _typed_before(request: Any, typed: list[tuple[str, str]]) -> HttpResponse:
 
 
 def sent_on(typed: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[str]]:
-    """What a page sends once more for somebody, and the names of the pass-phrases, which are typed again."""
+    """What a page sends once more for somebody, and the names of the passphrases, which are typed again."""
     fields = [(name, value) for name, value in typed if name not in _NOT_SENT_ON]
     secret = list(dict.fromkeys(name for name, _ in fields if "passphrase" in name))
     return [(name, value) for name, value in fields if name not in secret], secret

@@ -1,6 +1,6 @@
-"""Drafts of quarantined forms: sealed as they are typed, and opened by the pass-phrase of their author alone.
+"""Drafts of quarantined forms: sealed as they are typed, and opened by the passphrase of their author alone.
 
-A key pair is made from the pass-phrase at sign-in. The public half seals, and stays known while it is known whose an
+A key pair is made from the passphrase at sign-in. The public half seals, and stays known while it is known whose an
 ended session was; the secret half is in the memory of a session that goes on, and nowhere else. What lies in the file
 of drafts opens with neither the trial's folder nor the safety role's key.
 """
@@ -29,7 +29,7 @@ class DraftKey:
 
     @classmethod
     def of(cls, instance: str, account: str, passphrase: str) -> DraftKey:
-        """The key pair of an account in one trial, made from its pass-phrase."""
+        """The key pair of an account in one trial, made from its passphrase."""
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
         salt = hashlib.sha256(f"equipoise drafts 1\n{instance}\n{account}".encode()).digest()

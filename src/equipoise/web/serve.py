@@ -13,7 +13,7 @@ from equipoise.web.application import application
 from equipoise.web.served import Served
 
 CODES = {"U039": "Pages may not be served at this address."}
-THREADS = 64  # most wait: for the write lock, or for a pass-phrase to be hashed, which is done one after another
+THREADS = 64  # most wait: for the write lock, or for a passphrase to be hashed, which is done one after another
 
 
 def is_loopback(host: str) -> bool:
@@ -27,7 +27,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_address(host: str, port: int, names: tuple[str, ...]) -> None:
-    """Refuse an address beyond this machine: pass-phrases and records would cross the network in the clear (U039).
+    """Refuse an address beyond this machine: passphrases and records would cross the network in the clear (U039).
 
     Behind a proxy of this machine that has the certificate, ``names`` are those under which it is reached.
     """

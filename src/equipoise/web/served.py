@@ -64,7 +64,7 @@ class Served:
         return DraftKey.of(self.trial.config.instance, account, passphrase)
 
     def reseal_drafts(self, account: str, old: str, new: str) -> DraftKey | None:
-        """Seal an account's drafts anew, when its pass-phrase changes; the new key."""
+        """Seal an account's drafts anew, when its passphrase changes; the new key."""
         before, after = self.draft_key(account, old), self.draft_key(account, new)
         if before is None or after is None:
             return after

@@ -21,7 +21,7 @@ from equipoise.web.sealed_drafts import DraftKey
 
 IDLE = 15 * 60
 ABSOLUTE = 10 * 3600
-LOCK = 3 * 60  # after which pages that tell an arm ask for the pass-phrase
+LOCK = 3 * 60  # after which pages that tell an arm ask for the passphrase
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Sessions:
             return False
 
     def unlock(self, one: SignedIn) -> None:
-        """Open the pages that tell an arm again, after the pass-phrase."""
+        """Open the pages that tell an arm again, after the passphrase."""
         with self._lock:
             one.looked = self._tick()
 
@@ -135,7 +135,7 @@ class Sessions:
             self._known.pop(_key(token), None)
 
     def end_of(self, account: str) -> None:
-        """End every session of an account: its pass-phrase was changed, or it is out of use."""
+        """End every session of an account: its passphrase was changed, or it is out of use."""
         with self._lock:
             self._known = {key: one for key, one in self._known.items() if one.account != account}
 

@@ -1,4 +1,4 @@
-"""Wrong pass-phrases by address: who tries many accounts from one place waits, whichever accounts they are.
+"""Wrong passphrases by address: who tries many accounts from one place waits, whichever accounts they are.
 
 The account's own limit, five in a row, is the ledger's; this one is above it.
 """

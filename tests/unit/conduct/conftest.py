@@ -19,7 +19,7 @@ PASSPHRASE = "seven green bottles"
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_pass_phrases() -> Iterator[None]:
-    """Pass-phrases hashed by one round: the tests sign in some hundred times. The real hasher has a test of its own."""
+    """Passphrases hashed by one round: the tests sign in some hundred times. The real hasher has a test of its own."""
     from django.conf import settings
 
     from equipoise.conduct.trial.django_settings import set_up

@@ -113,12 +113,12 @@ def test_a_pass_phrase_is_hashed_before_the_write_lock_is_had(staged, monkeypatc
     monkeypatch.setattr(hashers, "check_password", checked)
     signing = {"participant": "P-1", "meaning": "reviewed"}
     with pytest.raises(ConductError) as error:
-        trial.do("ivan", "sign", passphrase="another pass-phrase", **signing)
+        trial.do("ivan", "sign", passphrase="another passphrase", **signing)
     assert error.value.problems[0].code == "C010"
     assert held == [False]
     for _ in range(4):
         with pytest.raises(ConductError):
-            trial.do("ivan", "sign", passphrase="another pass-phrase", **signing)
+            trial.do("ivan", "sign", passphrase="another passphrase", **signing)
     with pytest.raises(ConductError) as error:  # the right one, and the account waits
         trial.do("ivan", "sign", passphrase="seven green bottles", **signing)
     assert error.value.problems[0].code == "C011"

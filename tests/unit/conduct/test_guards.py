@@ -29,7 +29,7 @@ REFUSED = {
     ),
     "a participant deleted": "DELETE FROM participant",
     "an allocation deleted": "DELETE FROM allocation",
-    "a pass-phrase put in": "UPDATE credential SET encoded = 'x'",
+    "a passphrase put in": "UPDATE credential SET encoded = 'x'",
 }
 
 

@@ -1,4 +1,4 @@
-"""Roles that break the blind, names that look alike, pass-phrases that everybody tries first."""
+"""Roles that break the blind, names that look alike, passphrases that everybody tries first."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_a_pass_phrase_hashed_as_before_is_hashed_anew_at_the_next_sign_in(
     hasher("Argon2PasswordHasher", "ScryptPasswordHasher")
     sources = {"clock": made.clock, "entropy": made.entropy}
     with pytest.raises(ConductError):
-        sign_in(made.trial, "carol", "another pass-phrase", **sources)
+        sign_in(made.trial, "carol", "another passphrase", **sources)
     assert kept().startswith("scrypt$")
     sign_in(made.trial, "carol", passphrase, **sources)
     assert kept().startswith("argon2$argon2id$")

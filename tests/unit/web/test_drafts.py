@@ -94,7 +94,7 @@ def test_what_is_typed_is_stored_as_it_is_typed_and_said_so_only_then(
     page.wait_for_selector("#lost:has-text('1 field is on this screen alone')")
     page.context.set_offline(False)
     page.wait_for_selector("#lost", state="hidden", timeout=20000)
-    # the session ends: what was typed is kept, and the page asks for the pass-phrase in its place
+    # the session ends: what was typed is kept, and the page asks for the passphrase in its place
     at_day_16.ticks[0] += IDLE
     page.fill("[name='craving.score']", "43")
     page.keyboard.press("Tab")

@@ -59,7 +59,7 @@ def test_the_arm_is_guessed_where_it_is_told_and_nowhere_else() -> None:
 
 @pytest.fixture
 def usual_pass_phrases() -> Iterator[None]:
-    """The server is a process of its own, and knows the usual way to hash pass-phrases alone."""
+    """The server is a process of its own, and knows the usual way to hash passphrases alone."""
     from django.conf import settings
     from django.contrib.auth import hashers
 

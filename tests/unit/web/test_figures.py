@@ -1,4 +1,4 @@
-"""The closed report by arm, for one role after the pass-phrase; pooled figures, of no part below ten people."""
+"""The closed report by arm, for one role after the passphrase; pooled figures, of no part below ten people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code is broken by page: told once, to one person, after the pass-phrase; adverse events and leaving beside it."""
+"""The code is broken by page: told once, to one person, after the passphrase; adverse events and leaving beside it."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_quarantined_forms_are_recorded_by_their_roles_and_drafted_under_seal(at
     assert b"issociation" not in at_day_9.served.drafts.file.read_bytes()
     assert at_day_9.served.drafts.every()[0].fields == {}
     assert 'value="86"' not in at_day_9.client("noel").get(at).content.decode()
-    # it outlives the session, the idling and a change of the pass-phrase, and opens with the pass-phrase alone
+    # it outlives the session, the idling and a change of the passphrase, and opens with the passphrase alone
     at_day_9.ticks[0] += IDLE
     ended = nina.post(at, {"act": "store", "changed": "dissociation.score", "dissociation.score": "87"})
     assert "kept=1" in ended["Location"]

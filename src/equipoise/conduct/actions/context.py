@@ -401,7 +401,7 @@ def asked_of(chosen: Action, given: Mapping[str, Any], why: str, hidden: Sequenc
 
 
 def private_names(chosen: Action, hidden: Sequence[str] = ()) -> tuple[str, ...]:
-    """Arguments that are compared under a key: all that are private or ``hidden``, but for a pass-phrase of who signs.
+    """Arguments that are compared under a key: all that are private or ``hidden``, but for a passphrase of who signs.
 
     That one shows who acts, and is held against the account's own each time.
     """

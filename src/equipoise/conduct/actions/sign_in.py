@@ -45,9 +45,9 @@ def sign_in(
     second: Callable[[], bool] | None = None,
 ) -> Session:
     """A session for ``account``; signing in, and failing to, are events of the ledger. ``second`` is asked beside the
-    pass-phrase, and counts as it does: a one-time code.
+    passphrase, and counts as it does: a one-time code.
 
-    Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or pass-phrase are wrong (the same for
+    Raises :class:`~equipoise.foundation.errors.ConductError`: C010 where account or passphrase are wrong (the same for
     both), C011 for a quarter of an hour after five failures.
     """
     clock, entropy = clock or usual_clock(trial.mode), entropy or SystemEntropy()
@@ -97,12 +97,12 @@ def note_end(
 
 
 def _still(trial: Trial, account: str, encoded: str) -> bool:
-    """Whether the account's pass-phrase is still the one that was looked at before the write lock was had."""
+    """Whether the account's passphrase is still the one that was looked at before the write lock was had."""
     return trial.values(CredentialRow, ("encoded",), account=account) == [(encoded,)]
 
 
 def _refusals(trial: Trial, account: str, now: Moment) -> int:
-    """Wrong pass-phrases in a row as they stand under the write lock: whoever guesses in parallel is counted by each.
+    """Wrong passphrases in a row as they stand under the write lock: whoever guesses in parallel is counted by each.
 
     C011 where others brought them to five while this one was held against the account's.
     """
@@ -116,7 +116,7 @@ def _refusals(trial: Trial, account: str, now: Moment) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HeldPassphrase:
-    """What became of a pass-phrase held against an account's stored hash; the pass-phrase itself is not kept."""
+    """What became of a passphrase held against an account's stored hash; the passphrase itself is not kept."""
 
     account: str
     encoded: str
@@ -124,7 +124,7 @@ class HeldPassphrase:
 
 
 def hold_passphrase(trial: Trial, account: str, passphrase: str) -> HeldPassphrase | None:
-    """Hold a pass-phrase against the account's own before the write lock is had: it is slow on purpose, and meanwhile
+    """Hold a passphrase against the account's own before the write lock is had: it is slow on purpose, and meanwhile
     nobody else could record. What holds under the lock is decided there, by :func:`check_again`.
     """
     with trial.use():
@@ -135,7 +135,7 @@ def hold_passphrase(trial: Trial, account: str, passphrase: str) -> HeldPassphra
 def check_again(
     trial: Trial, account: str, passphrase: str, now: Moment, *, held: HeldPassphrase | None = None
 ) -> None:
-    """Hold the pass-phrase of an account against the one typed at signing: C010 where it is another, C011 after five.
+    """Hold the passphrase of an account against the one typed at signing: C010 where it is another, C011 after five.
 
     ``held`` is what was found before the lock was had; it counts while the account's hash is still the same. What is
     refused is noted by the dispatch.
@@ -154,14 +154,14 @@ def check_again(
             Problem(
                 "C010",
                 "passphrase",
-                "This is not the account's pass-phrase: nothing was signed.",
-                "the pass-phrase of the person who signs",
+                "This is not the account's passphrase: nothing was signed.",
+                "the passphrase of the person who signs",
             )
         )
 
 
 def wrong_passphrase(trial: Trial, account: str, now: Moment) -> dict[str, list[dict[str, object]]]:
-    """The row that counts a wrong pass-phrase."""
+    """The row that counts a wrong passphrase."""
     row = trial.first(AccountRow, account=account)
     if row is None:
         return {}
@@ -173,9 +173,9 @@ def _waits(account: str, refusals: int) -> ConductError:
         Problem(
             "C011",
             account,
-            f"{refusals} wrong pass-phrases in a row.",
+            f"{refusals} wrong passphrases in a row.",
             "a pause of a quarter of an hour",
-            "Wait, or ask an administrator to reset the pass-phrase.",
+            "Wait, or ask an administrator to reset the passphrase.",
         )
     )
 
@@ -185,9 +185,9 @@ def _refused() -> ConductError:
         Problem(
             "C010",
             "--as",
-            "This account and pass-phrase do not open the trial.",
+            "This account and passphrase do not open the trial.",
             "an account in use",
-            "Check both; an administrator can reset the pass-phrase.",
+            "Check both; an administrator can reset the passphrase.",
         )
     )
 
@@ -203,7 +203,7 @@ def _note(
 ) -> None:
     """An event of signing in; what it says is worked out under the write lock.
 
-    ``anew`` is the pass-phrase hashed anew, kept where the event says so.
+    ``anew`` is the passphrase hashed anew, kept where the event says so.
     """
     clock, entropy = sources
     with writing(trial) as writer:

@@ -49,7 +49,7 @@ def signature_row(
     subject: str,
     of: Signed = THE_WHOLE,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of a new signature, after the pass-phrase was typed again; C010, C011, or C621 where it stands already."""
+    """Rows of a new signature, after the passphrase was typed again; C010, C011, or C621 where it stands already."""
     participant, visit, form, repeat = of
     check_again(act.trial, act.session.account, passphrase, act.now, held=act.passphrase)
     content = digest_signed(act.trial, participant, visit, form, repeat)

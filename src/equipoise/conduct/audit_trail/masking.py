@@ -179,7 +179,7 @@ def _parts(action: str, content: Mapping[str, Any]) -> list[tuple[str, str, str]
     if action == "amend":
         out += [("", "", line) for line in content.get("changes", ())[:20]]
     if action in ("refused", "sign-in-refused"):
-        out.append(("", "", f"{content.get('code', 'account or pass-phrase not right')}"))
+        out.append(("", "", f"{content.get('code', 'account or passphrase not right')}"))
     if action == "session-ended":
         out.append(("", "", str(content.get("by", ""))))
     if not out:

@@ -82,7 +82,7 @@ _KEYS = {
     **{name: table.key for name, table in TABLES.items()},
 }
 _NAMED = {"slot": "sealed event", "ledger_head": "ledger", "credential": "account"}
-# Nothing is asked of it: it says which event set the pass-phrase, and the digest in that event is what is compared.
+# Nothing is asked of it: it says which event set the passphrase, and the digest in that event is what is compared.
 _UNCHECKED = {("credential", "event_number")}
 
 

@@ -41,7 +41,7 @@ CODES = {
 }
 ALL = ""  # the site of a copy that holds the events of every site in full
 _NAME = re.compile(r"^ledger-(\d{8,})-(\d{8,})\.jsonl$")
-# Words that keep a secret, under a pass-phrase or, after the lock, without one: not for copies that go to many hands.
+# Words that keep a secret, under a passphrase or, after the lock, without one: not for copies that go to many hands.
 _SECRETS = ("quarantine", "secret")
 
 

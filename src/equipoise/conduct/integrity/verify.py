@@ -558,6 +558,6 @@ def _credentials(trial: Trial, report: Verification) -> None:
     said = dict(source.values(AccountRow, ("account", "credential")))
     for account, encoded in source.values(CredentialRow, ("account", "encoded")):
         if said.pop(account, None) != credential_digest(encoded):
-            report.add("C068", f"account {account}", "Its pass-phrase is not the one that an event set.")
+            report.add("C068", f"account {account}", "Its passphrase is not the one that an event set.")
     for account in said:
-        report.add("C068", f"account {account}", "Its pass-phrase is gone.")
+        report.add("C068", f"account {account}", "Its passphrase is gone.")

@@ -1,4 +1,4 @@
-"""Pass-phrases as a trial keeps them: a slow hash in the database, the hash's digest in the ledger."""
+"""Passphrases as a trial keeps them: a slow hash in the database, the hash's digest in the ledger."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SHORTEST = 12
 
 
 def require_passphrase(account: str, passphrase: str) -> None:
-    """Refuse a pass-phrase that is short, plain, known to everybody, or the name of the account (C012).
+    """Refuse a passphrase that is short, plain, known to everybody, or the name of the account (C012).
 
     Known are the list of common passwords that Django brings, phrases that people quote, the same with digits for
     letters or with digits behind, one word said again, and runs along the keyboard.
     """
     found = ""
     if len(passphrase) < SHORTEST or len(set(passphrase)) < 5:
-        found = "The pass-phrase is too short or too plain."
+        found = "The passphrase is too short or too plain."
     elif account.lower() in passphrase.lower():
-        found = "The pass-phrase holds the name of the account."
+        found = "The passphrase holds the name of the account."
     elif is_known(passphrase):
-        found = "The pass-phrase is one that everybody tries first."
+        found = "The passphrase is one that everybody tries first."
     if found:
         raise ConductError(
             Problem(
@@ -40,7 +40,7 @@ def require_passphrase(account: str, passphrase: str) -> None:
 
 
 def is_known(passphrase: str) -> bool:
-    """Whether a pass-phrase is among the first that somebody tries who guesses."""
+    """Whether a passphrase is among the first that somebody tries who guesses."""
     letters = "".join(one for one in passphrase.casefold() if one.isalnum())
     plain = "".join(one for one in passphrase.casefold().translate(_DIGITS_FOR_LETTERS) if one.isalnum())
     tries = {letters, letters.strip("0123456789"), plain, plain.strip("0123456789")}
@@ -56,7 +56,7 @@ def is_known(passphrase: str) -> bool:
 _DIGITS_FOR_LETTERS = str.maketrans(
     {"0": "o", "1": "l", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
 )
-# Phrases that stand in every list of pass-phrases, without blanks.
+# Phrases that stand in every list of passphrases, without blanks.
 _QUOTED = (
     "correcthorsebatterystaple",
     "thequickbrownfox",
@@ -108,7 +108,7 @@ _ONE_HASH = RLock()
 
 
 def hashed(passphrase: str, entropy: Entropy) -> str:
-    """The hash of a pass-phrase as it is kept."""
+    """The hash of a passphrase as it is kept."""
     from django.contrib.auth.hashers import make_password
 
     with _ONE_HASH:
@@ -116,7 +116,7 @@ def hashed(passphrase: str, entropy: Entropy) -> str:
 
 
 def is_right(passphrase: str, encoded: str) -> bool:
-    """Whether a pass-phrase is the one of a stored hash."""
+    """Whether a passphrase is the one of a stored hash."""
     from django.contrib.auth import hashers
 
     with _ONE_HASH:
@@ -124,7 +124,7 @@ def is_right(passphrase: str, encoded: str) -> bool:
 
 
 def take_as_long(passphrase: str) -> None:
-    """Take as long as :func:`is_right` does, where there is no hash to hold the pass-phrase against."""
+    """Take as long as :func:`is_right` does, where there is no hash to hold the passphrase against."""
     from django.contrib.auth.hashers import make_password
 
     with _ONE_HASH:
@@ -132,7 +132,7 @@ def take_as_long(passphrase: str) -> None:
 
 
 def is_outdated(encoded: str) -> bool:
-    """Whether a pass-phrase was hashed in a way, or with an effort, that new ones are not hashed with any more."""
+    """Whether a passphrase was hashed in a way, or with an effort, that new ones are not hashed with any more."""
     from django.contrib.auth.hashers import get_hasher, identify_hasher
 
     hasher, wanted = identify_hasher(encoded), get_hasher("default")
@@ -140,5 +140,5 @@ def is_outdated(encoded: str) -> bool:
 
 
 def credential_digest(encoded: str) -> str:
-    """What the ledger holds of a pass-phrase: the digest of its hash."""
+    """What the ledger holds of a passphrase: the digest of its hash."""
     return hashlib.sha256(encoded.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The hasher of new pass-phrases, as Django's settings name it."""
+"""The hasher of new passphrases, as Django's settings name it."""
 
 from __future__ import annotations
 

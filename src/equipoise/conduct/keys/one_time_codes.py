@@ -1,4 +1,4 @@
-"""One-time codes beside the pass-phrase (TOTP, RFC 6238): the secret of each account that set one up, in a file of its
+"""One-time codes beside the passphrase (TOTP, RFC 6238): the secret of each account that set one up, in a file of its
 own for its owner alone, and never in the ledger. A code is good once, half a minute before and after its own.
 """
 
@@ -65,7 +65,7 @@ class OneTimeCodes:
         return True
 
     def remove(self, account: str) -> None:
-        """Forget the secret of an account: it signs in by its pass-phrase alone."""
+        """Forget the secret of an account: it signs in by its passphrase alone."""
         with _LOCK:
             self._write({name: row for name, row in self._read().items() if name != account})
 

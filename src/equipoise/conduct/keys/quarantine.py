@@ -7,7 +7,7 @@ form, item, event) is authenticated with it. Beside it stands a commitment, SHA-
 a value exchanged with another's is seen without any key, and with the key even where the commitment was made to fit.
 
 The secret key lies in the safety role's folder, apart from the database and from the pharmacy's key. A copy, sealed
-under a pass-phrase that is told once, stands in the first event too: it goes with every backup.
+under a passphrase that is told once, stands in the first event too: it goes with every backup.
 """
 
 from __future__ import annotations
@@ -169,9 +169,9 @@ def public_of(secret: bytes) -> bytes:
 
 
 def key_words(secret: bytes, passphrase: str, entropy: Entropy, *, trial: str, instance: str) -> dict[str, Any]:
-    """What the first event says of the key: the public half, and the copy sealed under the pass-phrase if one is given.
+    """What the first event says of the key: the public half, and the copy sealed under the passphrase if one is given.
 
-    The copy is under scrypt (RFC 7914) and AES-256-GCM; the pass-phrase is drawn by the program, 100 bits or more.
+    The copy is under scrypt (RFC 7914) and AES-256-GCM; the passphrase is drawn by the program, 100 bits or more.
     """
     words: dict[str, Any] = {"public": base64.b64encode(public_of(secret)).decode()}
     if passphrase:
@@ -195,7 +195,7 @@ def _stretched(passphrase: str, salt: bytes) -> bytes:
 
 
 def opened_copy(words: Mapping[str, Any], passphrase: str, *, trial: str, instance: str) -> bytes:
-    """The secret key from its copy in the first event; C046 where the pass-phrase is another or there is no copy."""
+    """The secret key from its copy in the first event; C046 where the passphrase is another or there is no copy."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -211,10 +211,10 @@ def opened_copy(words: Mapping[str, Any], passphrase: str, *, trial: str, instan
         raise ConductError(
             Problem(
                 "C046",
-                "the pass-phrase",
+                "the passphrase",
                 found,
-                "the pass-phrase that init told once",
-                "Look in the sponsor's safe. Without key and pass-phrase, what is sealed stays sealed.",
+                "the passphrase that init told once",
+                "Look in the sponsor's safe. Without key and passphrase, what is sealed stays sealed.",
             )
         ) from error
 

@@ -81,7 +81,7 @@ def move_head(cursor: Any, ledger: str, number: int, hash: str) -> None:
 
 
 def set_credential(cursor: Any, account: str, encoded: str, number: int) -> None:
-    """Keep the hash of an account's pass-phrase; event ``number`` holds its digest."""
+    """Keep the hash of an account's passphrase; event ``number`` holds its digest."""
     cursor.execute(
         "INSERT INTO credential (account, encoded, event_number) VALUES (%s, %s, %s)"
         " ON CONFLICT (account) DO UPDATE SET encoded = excluded.encoded, event_number = excluded.event_number",

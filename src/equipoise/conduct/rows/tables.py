@@ -127,7 +127,7 @@ class LedgerHeadRow(NamedTuple):
 
 @_table("credential", "account")
 class CredentialRow(NamedTuple):
-    """The hash of an account's pass-phrase, kept out of the ledger so that copies of it carry no hash to guess at."""
+    """The hash of an account's passphrase, kept out of the ledger so that copies of it carry no hash to guess at."""
 
     account: str
     encoded: str

@@ -69,7 +69,7 @@ def create_trial(
 ) -> Trial:
     """Make a trial in ``directory``, and the folders of the pharmacy and of the safety role beside it.
 
-    ``safety`` is by default the trial's folder with "-safety" after its name; ``safety_copy`` is the pass-phrase under
+    ``safety`` is by default the trial's folder with "-safety" after its name; ``safety_copy`` is the passphrase under
     which a copy of the safety role's key is kept in the first event (none without).
 
     ``companion`` is a sealed list of the same mode; one is sealed here where none is given, its commitment written

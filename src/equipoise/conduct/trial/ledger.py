@@ -144,7 +144,7 @@ class Writer:
             statements.insert_rows(self._cursor, "slot", SlotRow._fields, [(*slot, number) for slot in slots])
 
     def set_credential(self, account: str, encoded: str, number: int) -> None:
-        """Keep the hash of an account's pass-phrase; event ``number`` holds its digest."""
+        """Keep the hash of an account's passphrase; event ``number`` holds its digest."""
         statements.set_credential(self._cursor, account, encoded, number)
 
     def blank(self, number: int) -> None:

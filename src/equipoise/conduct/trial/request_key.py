@@ -3,7 +3,7 @@
 What a request asks in private (a text that is redacted, a vital sign) must be part of what makes it the same request,
 and must not be guessed from the ledger, whose copies go to many hands. So the ledger holds a digest under a key that
 stands beside the database and in neither ledger, copy nor backup; and each try at guessing costs as much as a
-pass-phrase. What belongs to the pharmacy is digested under the pharmacy's own key instead.
+passphrase. What belongs to the pharmacy is digested under the pharmacy's own key instead.
 
 A trial made before there was such a key gets one when it is first needed. Where it is lost, requests sent before cannot
 be compared any more, and are refused.
@@ -52,6 +52,6 @@ def fingerprint(key: bytes) -> str:
 
 
 def keyed_digest(key: bytes, request: str, text: str) -> str:
-    """Digest of the private part of a request under the key, as dear to try as a pass-phrase (scrypt, RFC 7914)."""
+    """Digest of the private part of a request under the key, as dear to try as a passphrase (scrypt, RFC 7914)."""
     made = hashlib.scrypt(text.encode(), salt=key + request.encode(), dklen=16, maxmem=2**26, **_SCRYPT)
     return made.hex()

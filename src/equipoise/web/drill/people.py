@@ -44,7 +44,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Team:
-    """Who works at one site: accounts with their pass-phrases, and the participants they work with."""
+    """Who works at one site: accounts with their passphrases, and the participants they work with."""
 
     readers: tuple[tuple[str, str], ...]
     writer: tuple[str, str]

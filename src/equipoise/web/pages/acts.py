@@ -363,7 +363,7 @@ ACTS: tuple[OneAct, ...] = (
 )
 
 PASSPHRASE_AGAIN = Field(
-    "passphrase", "Your pass-phrase, again", "secret", hint="Shows that it is you who signs", needed=True
+    "passphrase", "Your passphrase, again", "secret", hint="Shows that it is you who signs", needed=True
 )
 _MEANINGS = (
     ("authored", "Authored"),

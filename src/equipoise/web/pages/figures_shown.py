@@ -23,7 +23,7 @@ from equipoise.web.words import problem_words
 
 @page("closed", "closed/", tells_arm=True)
 def closed(request: Any) -> HttpResponse:
-    """The closed report: by arm, for the unblinded statistician alone, after the pass-phrase."""
+    """The closed report: by arm, for the unblinded statistician alone, after the passphrase."""
     context: dict[str, Any] = {"title": "Closed report", "wrong": [], "tables": []}
     if request.method == "POST":
         try:

@@ -284,7 +284,7 @@ def _fields() -> dict[str, Field]:
         Field("why", "Reason", "pick", choices=EARLY),
         Field("why_other", "Reason in other words"),
         Field("second", "Second person"),
-        Field("passphrase", "Pass-phrase", "secret"),
+        Field("passphrase", "Passphrase", "secret"),
     ]
     return {field.name: field for field in fields}
 

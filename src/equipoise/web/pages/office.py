@@ -152,7 +152,7 @@ OFFICE: tuple[OneAct, ...] = (
         "add-account",
         "Add an account",
         "Add account",
-        "The first pass-phrase is shown once, on the receipt; hand it to the person in private.",
+        "The first passphrase is shown once, on the receipt; hand it to the person in private.",
         _add_account,
     ),
     OneAct(
@@ -177,8 +177,8 @@ OFFICE: tuple[OneAct, ...] = (
     ),
     OneAct(
         "reset-passphrase",
-        "New pass-phrase for an account",
-        "Give a new pass-phrase",
+        "New passphrase for an account",
+        "Give a new passphrase",
         "For who lost it or tried too often. It is shown once; every session of the account ends.",
         lambda request, _: (_account_field(request),),
         "needed",
@@ -187,7 +187,7 @@ OFFICE: tuple[OneAct, ...] = (
         "remove-one-time-code",
         "Remove a one-time code",
         "Remove the code",
-        "For who lost the phone: the account signs in by its pass-phrase alone until a code is set up anew.",
+        "For who lost the phone: the account signs in by its passphrase alone until a code is set up anew.",
         lambda request, _: (_account_field(request),),
         "needed",
     ),

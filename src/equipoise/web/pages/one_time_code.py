@@ -1,4 +1,4 @@
-"""A one-time code beside one's own pass-phrase: set up with the phone in hand, shown to work before it counts."""
+"""A one-time code beside one's own passphrase: set up with the phone in hand, shown to work before it counts."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class DosePage:
         self.request.served.do(self.request.who, "dose-sheet", given, why=why, key=request_key(self.request))
 
     def _check(self) -> None:
-        """The second person signs: on their own screen by the pass-phrase again, on the first one's by account too."""
+        """The second person signs: on their own screen by the passphrase again, on the first one's by account too."""
         from equipoise.conduct.actions.dispatch import perform
 
         served, request, typed = self.request.served, self.request, self.request.POST.get("passphrase", "")
@@ -201,7 +201,7 @@ def _fields() -> dict[str, Field]:
         Field("kg", "Weight on the measuring slip", "number", unit="kg"),
         Field("mg", "Dose you find", "number", unit="mg"),
         Field("account", "Account of the second person"),
-        Field("passphrase", "Pass-phrase", "secret"),
+        Field("passphrase", "Passphrase", "secret"),
     )
     return {field.name: field for field in fields}
 

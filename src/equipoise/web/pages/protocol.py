@@ -29,7 +29,7 @@ def protocol(request: Any) -> HttpResponse:
             "consent_version", "Consent document in force from then on", value=state.consent_version
         ),
         "why": Field("why", "Reason, with the approval", "text", needed=True),
-        "passphrase": Field("passphrase", "Your pass-phrase, again", "secret", needed=True),
+        "passphrase": Field("passphrase", "Your passphrase, again", "secret", needed=True),
     }
     amendment = _Amendment(request, state, fields)
     if request.method == "POST":
@@ -38,7 +38,7 @@ def protocol(request: Any) -> HttpResponse:
 
 
 class _Amendment:
-    """An amendment under way: looked at first, adopted after the pass-phrase."""
+    """An amendment under way: looked at first, adopted after the passphrase."""
 
     def __init__(self, request: Any, state: Any, fields: dict[str, Field]) -> None:
         self.request, self.state, self.fields = request, state, fields

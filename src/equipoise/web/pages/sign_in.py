@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own pass-phrase."""
+"""Signing in and out, and one's own passphrase."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from equipoise.web.policy import may
 from equipoise.web.render import NAVIGATION, render
 from equipoise.web.sessions import ABSOLUTE, SignedIn
 
-# One text for every failure: an account that there is not, a wrong pass-phrase, an account that waits.
+# One text for every failure: an account that there is not, a wrong passphrase, an account that waits.
 WRONG = (
-    "Account or pass-phrase is not right. Type both again. After five wrong ones an account waits a quarter of an hour."
+    "Account or passphrase is not right. Type both again. After five wrong ones an account waits a quarter of an hour."
 )
 _LONGEST = 400
 
@@ -47,7 +47,7 @@ def sign_in_page(request: Any) -> HttpResponse:
     account, passphrase = request.POST.get("account", "").strip(), request.POST.get("passphrase", "")
     said |= {"account": account[:80], "wrong": WRONG}
     if served.throttle.waits(address):
-        LOG.warning("too many wrong pass-phrases from one address")
+        LOG.warning("too many wrong passphrases from one address")
         return render(request, "sign_in.html", said, status=429)
     from equipoise.conduct.actions.administration.account import roles_with_codes
     from equipoise.conduct.actions.sign_in import sign_in
@@ -106,7 +106,7 @@ def sign_out(request: Any) -> HttpResponse:
 
 @page("passphrase", "passphrase/")
 def passphrase(request: Any) -> HttpResponse:
-    """Set one's own pass-phrase; every other session of the account ends."""
+    """Set one's own passphrase; every other session of the account ends."""
     said: dict[str, Any] = {"wrong": [], "done": False}
     if request.method == "POST":
         from equipoise.conduct.actions.sign_in import check_again

@@ -132,7 +132,7 @@ def _account(row: Mapping[str, Any], request: Any) -> dict[str, Any]:
         acts = [
             (f"/{name}/?account={row['account']}", words)
             for name, words in (
-                ("reset-passphrase", "New pass-phrase…"),
+                ("reset-passphrase", "New passphrase…"),
                 ("expire-account", "Last day…"),
                 ("disable-account", "Disable…"),
                 *((("remove-one-time-code", "Remove the one-time code…"),) if has_code else ()),
@@ -143,7 +143,7 @@ def _account(row: Mapping[str, Any], request: Any) -> dict[str, Any]:
     if row["last_day"]:
         notes.append(f"last day {day_words(row['last_day'], week=False)}")
     if row["refusals"]:
-        notes.append(f"{row['refusals']} wrong pass-phrases in a row")
+        notes.append(f"{row['refusals']} wrong passphrases in a row")
     if row["breaks_the_blind"]:
         notes.append(f"breaks the blind: {'; '.join(row['breaks_the_blind'])}")
     return {

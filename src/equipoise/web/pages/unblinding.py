@@ -1,6 +1,6 @@
 """Breaking the code: for oneself, for somebody who treats the participant, and being told on another's request.
 
-The arm is on the answer to the pass-phrase alone, marked and locked after three minutes; no receipt holds it.
+The arm is on the answer to the passphrase alone, marked and locked after three minutes; no receipt holds it.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def _may_be_told(request: Any, site: str) -> list[tuple[str, str]]:
 def _asked(
     request: Any, action: str, participant: str, fields: list[Field], *, tells: bool, waiting: int = 1
 ) -> HttpResponse:
-    """Ask with the pass-phrase; then either the arm, once, or the receipt."""
-    secret = Field("passphrase", "Your pass-phrase, again", "secret", needed=True)
+    """Ask with the passphrase; then either the arm, once, or the receipt."""
+    secret = Field("passphrase", "Your passphrase, again", "secret", needed=True)
     by_name = {field.name: field for field in [*fields, secret]}
     summary, key = Summary(), request_key(request)
     if request.method == "POST":

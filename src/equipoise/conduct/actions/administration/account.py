@@ -41,21 +41,21 @@ def _known(act: Act, account: str) -> AccountRow:
 
 
 def _new_passphrase(act: Act, account: str) -> tuple[str, str]:
-    """A pass-phrase for one person, told once, and its hash."""
+    """A passphrase for one person, told once, and its hash."""
     passphrase = code(act.entropy, 5).lower()
     return passphrase, hashed(passphrase, act.entropy)
 
 
 def _told_once(act: Act, numbers: Sequence[int]) -> str:
-    """The pass-phrase is kept nowhere, and a new one would not be what the request asked for."""
-    return "the pass-phrase was told once and is kept nowhere: reset-passphrase gives another"
+    """The passphrase is kept nowhere, and a new one would not be what the request asked for."""
+    return "the passphrase was told once and is kept nowhere: reset-passphrase gives another"
 
 
 @action("add-account", states=ALWAYS, protocol=False, again=_told_once)
 def add_account(
     act: Act, account: str, person: str, roles: list, sites: list | None = None, expires: date | None = None
 ) -> None:
-    """Add an account for one person; its first pass-phrase is told once. No sites means all of them."""
+    """Add an account for one person; its first passphrase is told once. No sites means all of them."""
     if act.trial.has(AccountRow, account=account):
         act.refuse(
             "C110",
@@ -127,7 +127,7 @@ def expire_account(act: Act, account: str, last_day: date) -> None:
 
 @action("reset-passphrase", states=ALWAYS, why=True, protocol=False, again=_told_once)
 def reset_passphrase(act: Act, account: str) -> None:
-    """Give an account a new pass-phrase, told once, after its own was lost or tried too often."""
+    """Give an account a new passphrase, told once, after its own was lost or tried too often."""
     _known(act, account)
     passphrase, encoded = _new_passphrase(act, account)
     _set(act, account, encoded)
@@ -136,14 +136,14 @@ def reset_passphrase(act: Act, account: str) -> None:
 
 @action("passphrase", states=ALWAYS, private=("new",), protocol=False)
 def passphrase(act: Act, new: str) -> None:
-    """Set one's own pass-phrase."""
+    """Set one's own passphrase."""
     require_passphrase(act.session.account, new)
     _set(act, act.session.account, hashed(new, act.entropy))
 
 
 @action("one-time-code", states=ALWAYS, protocol=False)
 def one_time_code(act: Act) -> None:
-    """Sign in with a one-time code beside the pass-phrase from now on; its secret stands nowhere in the ledger."""
+    """Sign in with a one-time code beside the passphrase from now on; its secret stands nowhere in the ledger."""
     account = act.session.account
     act.record(subject=f"account {account}", what={"one_time_code": "set up"}, answer={"account": account})
 
@@ -178,7 +178,7 @@ def require_codes(act: Act, roles: list) -> None:
 
 @action("remove-one-time-code", states=ALWAYS, why=True, protocol=False)
 def remove_one_time_code(act: Act, account: str) -> None:
-    """Let an account sign in by its pass-phrase alone again, where its phone was lost."""
+    """Let an account sign in by its passphrase alone again, where its phone was lost."""
     _known(act, account)
     act.record(subject=f"account {account}", what={"one_time_code": "removed"}, answer={"account": account})
     act.later.append(lambda receipt: _forget(act, account))

@@ -1,7 +1,7 @@
 """Electronic consent: the site's document, its questions, the participant's signature, and that of who took it.
 
 The participant signs the page as it was shown: by name and the PIN of the personal link, on a phone of their own, or by
-name before a witness, who signs with a pass-phrase. The name stands in the signed copy, a file of the trial's folder,
+name before a witness, who signs with a passphrase. The name stands in the signed copy, a file of the trial's folder,
 and in no ledger; the ledger holds the hashes of the page and of the copy. Who took the consent signs it after that.
 """
 
@@ -204,7 +204,7 @@ def consent_electronic(
 
 
 def _require_witness(act: Act, told: dict[str, Any]) -> str:
-    """The account of the witness: refused where no second person of the site has signed (C663); a wrong pass-phrase is
+    """The account of the witness: refused where no second person of the site has signed (C663); a wrong passphrase is
     C010.
     """
     witness = str(told.get("account", ""))
@@ -216,7 +216,7 @@ def _require_witness(act: Act, told: dict[str, Any]) -> str:
             "C663",
             "witness",
             "The participant has not signed on a page of their own, and no witness signs.",
-            "another person of the site, with the account and its pass-phrase",
+            "another person of the site, with the account and its passphrase",
         )
     check_again(act.trial, witness, str(told.get("passphrase", "")), act.now)
     return witness

@@ -1,4 +1,4 @@
-"""Signing a form, or all records of a participant; the pass-phrase is asked for again."""
+"""Signing a form, or all records of a participant; the passphrase is asked for again."""
 
 from __future__ import annotations
 
