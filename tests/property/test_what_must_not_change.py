@@ -70,6 +70,11 @@ endpoints:
   admissions: {kind: event-count, words: w, events: [admission], days: 1..20, better: lower}
   asked: {kind: report, words: w, assessment: craving, item: score, at: end}
   received: {kind: received, words: w, intervention: {a: a, b: b}}
+  classed:
+    {kind: ordered, words: w, of: craving, visit: week-4, categories: [low, middle, high], from: [30, 60],
+      better: lower}
+  wins:
+    {kind: hierarchical, words: w, levels: [{endpoint: relapse}, {endpoint: craving, visit: week-4, margin: 5}]}
 """
 ENDPOINTS = tuple(read_protocol_text(TRIAL).model.endpoints)
 
@@ -146,6 +151,10 @@ def same(one, two) -> None:
         assert (a is None) == (b is None)
         if a is not None:
             np.testing.assert_array_equal(a, b, err_msg=name)
+    assert len(one.rungs) == len(two.rungs)
+    for mine, other in zip(one.rungs, two.rungs, strict=True):
+        for name in ("value", "time", "event"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(other, name), err_msg=name)
 
 
 @pytest.fixture(scope="module", params=range(3))

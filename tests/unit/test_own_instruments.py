@@ -121,7 +121,7 @@ def test_a_score_out_of_range_is_named_with_file_and_line(tmp_path: Path) -> Non
     with pytest.raises(RecordsError) as caught:
         analyse(tmp_path / "protocol.yaml", tmp_path / "records")
     found = [
-        (p.code, Path(str(p.file)).name, lines[int(p.line or 0) - 1].split(",")[-2]) for p in caught.value.problems
+        (p.code, Path(str(p.file)).name, lines[int(p.line or 0) - 1].split(",")[-1]) for p in caught.value.problems
     ]
     assert sorted(found) == [("R502", "assessments.csv", "10.5"), ("R502", "assessments.csv", "64.0")]
     assert "a whole number from 0 to 63" in str(caught.value)

@@ -39,7 +39,8 @@ def fingerprint() -> str:
     found = [program_version()]
     for room in _ROOMS:
         for path in sorted((root / room).rglob("*")):
-            if path.suffix not in (".pyc", "") and path.is_file():
+            # what is compiled at first use beside its source is not source
+            if "__pycache__" not in path.parts and path.suffix and path.is_file():
                 said = path.stat()
                 found.append(f"{path.relative_to(root).as_posix()} {said.st_size} {said.st_mtime_ns}")
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
