@@ -47,8 +47,10 @@ COUNTS = {
 
 
 def files_of(folder: Path) -> ProjectFiles:
-    there = {name: path if (path := folder / name).exists() else None for name in
-             ("arms.csv", "events.csv", "event-instruments.csv", "repeating.csv", "project.json")}  # fmt: skip
+    there = {
+        name: path if (path := folder / name).exists() else None
+        for name in ("arms.csv", "events.csv", "event-instruments.csv", "repeating.csv", "project.json")
+    }
     return ProjectFiles(folder / "dictionary.csv", *there.values())
 
 

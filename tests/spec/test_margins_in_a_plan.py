@@ -224,11 +224,22 @@ def _outcome(scale: str, estimate: float, error: float) -> Outcome:
     change = np.exp if scale == "odds_ratio" else float
     half = 1.959963984540054 * error
     return Outcome(
-        estimator="any", scale=scale, estimate=one * estimate, standard_error=one * error,
-        ci_lower=one * change(centre - half), ci_upper=one * change(centre + half),
-        statistic=nothing(1), df=nothing(1), p_value=one, n_analysed=np.array([9]), n_events=np.array([9]),
-        n_missed=np.array([0]), codes=np.zeros(1, dtype=np.uint32), arm="b", reference="a",
-    )  # fmt: skip
+        estimator="any",
+        scale=scale,
+        estimate=one * estimate,
+        standard_error=one * error,
+        ci_lower=one * change(centre - half),
+        ci_upper=one * change(centre + half),
+        statistic=nothing(1),
+        df=nothing(1),
+        p_value=one,
+        n_analysed=np.array([9]),
+        n_events=np.array([9]),
+        n_missed=np.array([0]),
+        codes=np.zeros(1, dtype=np.uint32),
+        arm="b",
+        reference="a",
+    )
 
 
 def test_wald_is_used_for_walds_limits_alone() -> None:

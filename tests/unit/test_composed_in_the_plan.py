@@ -144,17 +144,29 @@ SIMPLE = (Path(__file__).parents[1] / "docs" / "simple_trial.yaml").read_text(en
 
 
 def test_power_of_both_from_what_a_simple_set_draws() -> None:
-    text = SIMPLE.replace("endpoints:\n", "endpoints:\n"
+    text = SIMPLE.replace(
+        "endpoints:\n",
+        "endpoints:\n"
         "  class: {kind: ordered, words: mood in classes, of: mood, categories: [low, middle, high], from: [8, 16],"
         " better: lower}\n"
         "  wins: {kind: hierarchical, words: abstinence then mood, levels: [{endpoint: abstinence},"
-        " {endpoint: mood, margin: 1}]}\n", 1)  # fmt: skip
-    text = text.replace("estimands:\n", "estimands:\n"
+        " {endpoint: mood, margin: 1}]}\n",
+        1,
+    )
+    text = text.replace(
+        "estimands:\n",
+        "estimands:\n"
         "  class: {endpoint: class, treatments: experimental v control, summary: common-odds-ratio}\n"
-        "  wins: {endpoint: wins, treatments: experimental v control, summary: win-odds}\n", 1)  # fmt: skip
-    text = text.replace("analyses:\n", "analyses:\n"
+        "  wins: {endpoint: wins, treatments: experimental v control, summary: win-odds}\n",
+        1,
+    )
+    text = text.replace(
+        "analyses:\n",
+        "analyses:\n"
         "  class: {estimand: class, estimator: ordinal-logistic, level: secondary}\n"
-        "  wins: {estimand: wins, estimator: win-odds, level: secondary}\n", 1)  # fmt: skip
+        "  wins: {estimand: wins, estimator: win-odds, level: secondary}\n",
+        1,
+    )
     text += (
         "assumptions:\n  planned:\n    basis: made up\n    attrition: 0.1\n    simple:\n"
         "      abstinence: {control: 0.3, experimental: 0.55}\n      mood: {control: 14, experimental: 10, sd: 6}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ CODES = {
     "R021": "A column appears twice.",
 }
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = r"[=+\-@\t\r]"  # what a spreadsheet takes for the beginning of a formula
+_PLAIN_NUMBER = r"^[-+]?(?:\d+[.,]?\d*|[.,]\d+)$"
 
 MAX_SHOWN = 20  # problems of one kind that are shown one by one
 
@@ -45,12 +47,14 @@ def inert(cell: Any) -> str:
     """A cell as text that a spreadsheet shows and never works out."""
     text = "" if cell is None else str(cell)
     plain = text.replace("\r", " ").replace("\n", " ")
-    return f"'{plain}" if is_formula(plain) else plain
+    return f"'{plain}" if re.match(FORMULA, plain) else plain
 
 
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would work the text out instead of showing it."""
-    return text.startswith(_FORMULA)
+def inert_texts(name: str) -> pl.Expr:
+    """A column of texts; those that a spreadsheet would work out have an apostrophe before them, numbers have none."""
+    cells = pl.col(name)
+    is_formula = cells.str.contains(f"^{FORMULA}") & ~cells.str.contains(_PLAIN_NUMBER)
+    return pl.when(is_formula).then("'" + cells).otherwise(cells).alias(name)
 
 
 def read_csv_text(path: Path, *, name: str | None = None) -> tuple[TextTable | None, list[Problem]]:

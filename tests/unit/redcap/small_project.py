@@ -11,11 +11,19 @@ from equipoise.exchange.redcap.import_project import ImportedProject, import_pro
 from equipoise.exchange.redcap.project_files import ProjectFiles
 
 SHORT = {
-    "name": "field_name", "form": "form_name", "type": "field_type", "label": "field_label",
-    "choices": "select_choices_or_calculations", "validation": "text_validation_type_or_show_slider_number",
-    "low": "text_validation_min", "high": "text_validation_max", "identifier": "identifier",
-    "branching": "branching_logic", "matrix": "matrix_group_name", "tags": "field_annotation",
-}  # fmt: skip
+    "name": "field_name",
+    "form": "form_name",
+    "type": "field_type",
+    "label": "field_label",
+    "choices": "select_choices_or_calculations",
+    "validation": "text_validation_type_or_show_slider_number",
+    "low": "text_validation_min",
+    "high": "text_validation_max",
+    "identifier": "identifier",
+    "branching": "branching_logic",
+    "matrix": "matrix_group_name",
+    "tags": "field_annotation",
+}
 
 
 def field(name: str, type: str = "text", form: str = "f", **cells: str) -> dict[str, str]:

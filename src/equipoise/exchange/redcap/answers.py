@@ -25,9 +25,9 @@ CODES = {
 }
 VERSION = 1
 KEYS = (
-    "equipoise-redcap-answers", "consented", "arm", "day-1", "days", "visit-dates", "identifiers", "free-text",
-    "baseline", "trial",
-)  # fmt: skip
+    *("equipoise-redcap-answers", "consented", "arm", "day-1", "days", "visit-dates"),
+    *("identifiers", "free-text", "baseline", "trial"),
+)
 _ARM_WORDS = re.compile(r"\b(arm|group|grp|random\w*|rand|treat\w*|alloc\w*|intervention|drug arm|study drug)\b", re.I)
 _CONSENT_WORDS = re.compile(r"\bconsent\w*|\bicf\b", re.I)
 _IDENTIFYING = re.compile(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from equipoise.exchange.csv import MAX_SHOWN
+from equipoise.exchange.csv import FORMULA, MAX_SHOWN
 from equipoise.exchange.redcap.cells import HeadedCells, read_cells
 from equipoise.exchange.redcap.data_as_labels import as_raw, is_labelled, raw_header
 from equipoise.exchange.redcap.data_as_rows import from_long, is_long
-from equipoise.exchange.redcap.inert_cells import as_they_were
 from equipoise.exchange.redcap.project import RedcapProject, Repeats
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
 
@@ -109,11 +108,17 @@ def read_data(path: Path, project: RedcapProject) -> tuple[RedcapData, list[Prob
     as_labels = labelled_header or is_labelled(frame, project)
     if as_labels:
         frame = as_raw(frame, project, lines, str(path))
-    frame = _keyed(as_they_were(frame, project.fields), project, lines)
+    frame = _keyed(_as_they_were(frame, project), project, lines)
     project = _with_repeats(project, frame)
     raise_if_any(RecordsError, _row_faults(frame, project, str(path)))
     frame = frame.with_columns(pl.col(INSTANCE).cast(pl.Int64))
     return RedcapData(project, frame, header, str(path), as_labels), list(cells.notes)
+
+
+def _as_they_were(frame: pl.DataFrame, project: RedcapProject) -> pl.DataFrame:
+    """Free text without the apostrophe that makes it inert on the way out."""
+    names = [one.name for one in project.fields if one.is_free_text and one.name in frame.columns]
+    return frame.with_columns(pl.col(name).str.replace(f"^'({FORMULA})", "$1") for name in names)
 
 
 def _of_nothing(project: RedcapProject, file: str) -> RedcapData:

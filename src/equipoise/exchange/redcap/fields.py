@@ -30,9 +30,9 @@ HEADINGS = {
 COLUMNS = tuple(HEADINGS)
 
 FIELD_TYPES = (
-    "text", "notes", "dropdown", "radio", "checkbox", "yesno", "truefalse", "calc", "slider", "file", "descriptive",
-    "sql",
-)  # fmt: skip
+    *("text", "notes", "dropdown", "radio", "checkbox", "yesno", "truefalse"),
+    *("calc", "slider", "file", "descriptive", "sql"),
+)
 WITH_CHOICES = ("dropdown", "radio", "checkbox")
 # Codes that stand without being written in the dictionary.
 _STANDING = {

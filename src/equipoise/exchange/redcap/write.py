@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
+from equipoise.exchange.csv import inert_texts
 from equipoise.exchange.redcap.data import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RedcapData
 from equipoise.exchange.redcap.dictionary import dictionary_rows, joined_choices
 from equipoise.exchange.redcap.fields import HEADINGS
-from equipoise.exchange.redcap.inert_cells import made_inert
 from equipoise.exchange.redcap.project import RedcapProject
 from equipoise.exchange.redcap.project_files import (
     ARM_COLUMNS,
@@ -93,7 +93,7 @@ def write_data(data: RedcapData, file: Path, *, without: Iterable[str] = ()) -> 
         elif name in _KEY_OF:
             columns.append(pl.col(_KEY_OF[name]).alias(name))
         else:
-            columns.append(made_inert(name) if name in texts else pl.col(name))
+            columns.append(inert_texts(name) if name in texts else pl.col(name))
     frame = data.frame.select(columns)
     frame.with_columns(pl.when(pl.all() != "").then(pl.all())).write_csv(file, line_terminator="\n")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from equipoise.exchange.csv import is_formula
+from equipoise.exchange.csv import inert_texts
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.statistics_files.codebook import (
     COLUMNS,
@@ -179,11 +179,10 @@ class _Work:
             elif variable.kind == "whole":
                 series = series.cast(pl.Int64)
             elif variable.kind == "text" and self.to == "csv":
-                texts = series.to_list()
-                if any(text is not None and is_formula(text) for text in texts):
+                safe = series.to_frame().select(inert_texts(series.name)).to_series()
+                if not safe.eq_missing(series).all():
                     self.export.say(table.name, variable.name, "texts that a spreadsheet would work out begin with '")
-                    safe = [f"'{text}" if text is not None and is_formula(text) else text for text in texts]
-                    series = pl.Series(series.name, safe, dtype=pl.String)
+                series = safe
             columns.append(series)
         frame = pl.DataFrame(columns)
         if self.to == "csv":
