@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from equipoise.exchange.own_tables.convert import import_table
 from equipoise.exchange.statistics_files.bring_in import import_export
 from equipoise.exchange.statistics_files.export import KINDS
+from equipoise.exchange.statistics_files.labelled import numbered
 from equipoise.exchange.statistics_files.names import RULES, shortened
 from equipoise.exchange.statistics_files.packages import PACKAGES
 from equipoise.foundation.errors import EquipoiseError, OutputError, RecordsError, UsageError
@@ -326,3 +327,9 @@ def test_a_mapping_reads_the_files_of_packages(tmp_path: Path) -> None:
     with pytest.raises(RecordsError) as raised:
         import_table(tmp_path / "mapping.yaml")
     assert "R120" in codes(raised)
+
+
+def test_two_values_never_share_a_label() -> None:
+    """A factor of R with a level twice is none; the values themselves then stand for labels."""
+    assert numbered([("a", "Use"), ("b", "Craving")]) == ((1, "a", "Use"), (2, "b", "Craving"))
+    assert numbered([("a", "Use"), ("b", "Use")]) == ((1, "a", "a"), (2, "b", "b"))

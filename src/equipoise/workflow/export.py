@@ -10,7 +10,16 @@ import polars as pl
 from equipoise.exchange.records_files import read_records
 from equipoise.exchange.simulated_column import with_simulated
 from equipoise.exchange.statistics_files.export import Export, write_export
-from equipoise.exchange.statistics_files.labelled import YES_NO, Kind, LabelledTable, Variable, labelled_tables
+from equipoise.exchange.statistics_files.labelled import (
+    YES_NO,
+    Kind,
+    LabelledTable,
+    Variable,
+    coded,
+    labelled_tables,
+    numbered,
+    table_label,
+)
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.workflow.endpoints import derive_all
@@ -55,8 +64,8 @@ def _endpoints(protocol: Protocol, records: Records) -> LabelledTable:
     arms = [(arm, protocol.arm_label(arm)) for arm in protocol.arm_ids]
     known: dict[str, tuple[Kind, str, str, tuple[tuple[int, str, str], ...]]] = {
         "participant_id": ("text", "participant", "", ()),
-        "arm": ("coded", "arm allocated", "", _codes(arms)),
-        "endpoint": ("coded", "endpoint", "", _codes(endpoints)),
+        "arm": ("coded", "arm allocated", "", numbered(arms)),
+        "endpoint": ("coded", "endpoint", "", numbered(endpoints)),
         "kind": ("text", "kind of endpoint", "", ()),
         "visit": ("text", "visit, where the endpoint has one result a visit", "", ()),
         "week": ("number", "week of the visit", "weeks", ()),
@@ -67,20 +76,6 @@ def _endpoints(protocol: Protocol, records: Records) -> LabelledTable:
         "imputed": ("yes-no", "the value rests on a rule for what is missing", "", YES_NO),
         "simulated": ("yes-no", "the participant is fictional, made by simulation", "", YES_NO),
     }
-    variables, columns = [], []
-    for name in frame.columns:
-        kind, label, unit, codes = known.get(name, ("whole", name, "", ()))
-        series = frame[name]
-        if kind == "coded":
-            numbers = {value: float(code) for code, value, _ in codes}
-            columns.append(series.replace_strict(numbers, default=None, return_dtype=pl.Float64))
-        else:
-            columns.append(series.cast(pl.String if kind == "text" else pl.Float64))
-        variables.append(Variable(name, kind, label, unit, codes))
-    words = f"{protocol.id}: endpoints"
-    label = f"SIMULATED {words}" if records.is_simulated else words
-    return LabelledTable("endpoints", label, tuple(variables), pl.DataFrame(columns))
-
-
-def _codes(pairs: list[tuple[str, str]]) -> tuple[tuple[int, str, str], ...]:
-    return tuple((code, value, label) for code, (value, label) in enumerate(pairs, start=1))
+    variables = tuple(Variable(name, *known.get(name, ("whole", name, "", ()))) for name in frame.columns)
+    held = pl.DataFrame([coded(variable, frame[variable.name]) for variable in variables])
+    return LabelledTable("endpoints", table_label(records, "endpoints"), variables, held)

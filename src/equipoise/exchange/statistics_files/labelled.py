@@ -73,14 +73,15 @@ def labelled_tables(records: Records, protocol: Protocol | None = None) -> list[
         for variable in variables:
             problems += _outside(name, variable, plain[variable.name])
         if not problems:
-            coded = pl.DataFrame([_coded(variable, plain[variable.name]) for variable in variables])
-            tables.append(LabelledTable(name, _table_label(records, name), variables, coded))
+            held = pl.DataFrame([coded(variable, plain[variable.name]) for variable in variables])
+            tables.append(LabelledTable(name, table_label(records, name), variables, held))
     if problems:
         raise OutputError(problems)
     return tables
 
 
-def _table_label(records: Records, name: str) -> str:
+def table_label(records: Records, name: str) -> str:
+    """The label of a table: the trial and the table, and that it is simulated where it is."""
     words = f"{records.source.protocol}: {name.replace('_', ' ')}" if records.source.protocol else name
     return f"SIMULATED {words}" if records.is_simulated else words
 
@@ -110,15 +111,16 @@ def _said(
     if column is not None:
         if protocol is not None and name in ("arm", "arm_received"):
             arms = [(arm, protocol.arm_label(arm)) for arm in protocol.arm_ids]
-            return _numbered(arms), column.meaning, column.unit
-        return _numbered([(choice, choice.replace("_", " ")) for choice in column.choices]), column.meaning, column.unit
+            return numbered(arms), column.meaning, column.unit
+        return numbered([(choice, choice.replace("_", " ")) for choice in column.choices]), column.meaning, column.unit
     own = protocol.model.baseline.get(name) if protocol is not None and table == "participants" else None
     if own is None:
         return (), name.replace("_", " "), ""
-    return _numbered([(level, level) for level in own.levels]), own.label or name.replace("_", " "), own.unit or ""
+    return numbered([(level, level) for level in own.levels]), own.label or name.replace("_", " "), own.unit or ""
 
 
-def _numbered(choices: list[tuple[str, str]]) -> tuple[tuple[int, str, str], ...]:
+def numbered(choices: list[tuple[str, str]]) -> tuple[tuple[int, str, str], ...]:
+    """Codes from 1 for pairs of value and label, in order."""
     if len({label for _, label in choices}) < len(choices):
         choices = [(value, value) for value, _ in choices]  # two labels alike would make one of two values
     return tuple((code, value, label) for code, (value, label) in enumerate(choices, start=1))
@@ -136,7 +138,8 @@ def _outside(table: str, variable: Variable, series: pl.Series) -> list[Problem]
     return [Problem("O060", f"{table}, column {variable.name}", found, f"one of {listed(known)}", hint)]
 
 
-def _coded(variable: Variable, series: pl.Series) -> pl.Series:
+def coded(variable: Variable, series: pl.Series) -> pl.Series:
+    """A column as labelled tables hold it: texts as they are, codes for coded values, else numbers."""
     if variable.kind == "coded":
         codes = {value: float(code) for code, value, _ in variable.codes}
         return series.cast(pl.String).replace_strict(codes, return_dtype=pl.Float64)
