@@ -46,7 +46,7 @@ class Held:
 
 
 def read_answers(path: Path) -> list[Answer]:
-    """Every row of a file; ``Inf`` is infinity."""
+    """Every row of a file; ``Inf`` is infinity, ``NA`` (the program gives no value) is NaN."""
     with path.open(encoding="utf-8") as file:
         return [
             Answer(
@@ -54,7 +54,7 @@ def read_answers(path: Path) -> list[Answer]:
                 row["model"],
                 row["quantity"],
                 row["index"],
-                float(row["value"]),
+                math.nan if row["value"] == "NA" else float(row["value"]),
                 row["source"],
                 float(row["tolerance"]),
             )
@@ -83,6 +83,9 @@ def hold(path: Path, makers: list[Callable[[Path], Ours]]) -> Held:
     """Hold every row of a file against ours."""
     held, answers = Held(), [make(path.parent) for make in makers]
     for row in read_answers(path):
+        if math.isnan(row.value):
+            held.reasons["the other program gives no value"] += 1
+            continue
         given = [found for answer in answers if (found := answer(row)) is not None]
         # A number of one module comes before another's reason why there is none.
         mine = next((found for found in given if not isinstance(found, str)), given[0] if given else None)
