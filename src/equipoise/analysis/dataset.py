@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -62,6 +62,7 @@ class Comparison:
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
     is_interaction: bool = False  # ``experimental`` is the product of two factors, whose own columns are covariates
     labels: Mapping[str, str] = field(default_factory=dict)  # of covariates and factors, where they have one
+    n_strata_columns: int = 0  # of ``covariates``, the last ones: they make strata and are no terms of the model
     periods: Periods | None = None  # of a crossover; ``experimental`` is then who has the experimental one first
 
     @property
@@ -103,6 +104,22 @@ class Comparison:
         columns.append(self.experimental[chosen])
         return np.ascontiguousarray(np.column_stack([*columns, self.covariates[chosen]]))
 
+    def within_strata(self) -> Comparison:
+        """The comparison without the columns that make strata: what a model stratified by them has as terms."""
+        n = self.covariates.shape[1] - self.n_strata_columns
+        return replace(self, covariates=self.covariates[:, :n], names=self.names[:n], n_strata_columns=0)
+
+    def strata(self, chosen: Ints) -> Ints | None:
+        """(n,) number of each chosen row's stratum; ``None`` where the plan names none."""
+        if not self.n_strata_columns:
+            return None
+        return numbered(self.covariates[chosen, -self.n_strata_columns :])
+
+
+def numbered(columns: Floats) -> Ints:
+    """(n,) number of each row's combination of values."""
+    return np.asarray(np.unique(columns, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)
+
 
 def offsets_of(chosen: Mask, offsets: Ints) -> Ints:
     """Offsets of the chosen rows, trial by trial."""
@@ -138,7 +155,9 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         if group.attended is not None:
             chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
     rows = np.flatnonzero(chosen)
-    covariates, names = covariate_columns(lattice, analysis.covariates, rows)
+    variables = (*analysis.covariates, *analysis.strata)
+    covariates, names = covariate_columns(lattice, variables, rows)
+    n_strata = covariate_columns(lattice, analysis.strata, rows[:0])[0].shape[1]
     if estimand.interaction is not None:
         made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
         product, columns, labels, treatments = made
@@ -154,6 +173,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
             reference=treatments[1],
             incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
             is_interaction=True,
+            n_strata_columns=n_strata,
             labels=_labels(protocol),
         )
     return Comparison(
@@ -166,8 +186,9 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         arm=arm,
         reference=reference,
         incomplete=np.asarray(np.isnan(covariates).any(axis=1)),
-        factors=factors_of(protocol, analysis.covariates),
-        levels=_levels(protocol, analysis.covariates),
+        factors=factors_of(protocol, variables),
+        levels=_levels(protocol, variables),
+        n_strata_columns=n_strata,
         labels=_labels(protocol),
     )
 

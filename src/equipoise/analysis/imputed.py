@@ -173,6 +173,7 @@ def fit_imputed(
             id(lattice),
             floor,
             line.covariates,
+            line.strata,
             line.analysis_set,
             line.imputation.model_dump_json(),
             estimand.model_dump_json(exclude={"summary"}),

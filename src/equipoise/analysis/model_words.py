@@ -34,6 +34,12 @@ def adjusted_words(comparison: Comparison, kept: NDArray[np.bool_] | None = None
     return f", {how} {joined(term_words(names, comparison.labels))}" if names else ""
 
 
+def stratified_words(comparison: Comparison) -> str:
+    """``, stratified by site``, of a model with a baseline of its own in each stratum; nothing without strata."""
+    names = comparison.names[len(comparison.names) - comparison.n_strata_columns :]
+    return f", stratified by {joined(term_words(names, comparison.labels))}" if names else ""
+
+
 def joined(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, numbered, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
-from equipoise.analysis.model_words import adjusted_words
+from equipoise.analysis.model_words import adjusted_words, stratified_words
 from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
 from equipoise.analysis.results import ArmCurve
 from equipoise.endpoints.endpoint_values import Derived
@@ -77,17 +77,18 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
     from equipoise.stats.zph import proportional_hazards_test
 
     data = SurvivalData(derived, comparison, analysis.time_unit)
-    design = comparison.design(data.rows, intercept=False)
-    fits = fit_cox(data.time, data.event, design, data.offsets, ties=analysis.ties)
+    terms = comparison.within_strata()
+    design, strata = terms.design(data.rows, intercept=False), comparison.strata(data.rows)
+    fits = fit_cox(data.time, data.event, design, data.offsets, ties=analysis.ties, strata=strata)
     details: dict[str, object] = {"log_likelihood": fits.log_lik, "log_likelihood_null": fits.log_lik_null}
     kept: Mask | None = None
     left_out: tuple[str, ...] = ()
     single = comparison.n_trials == 1
-    whole, strata = design, None
+    whole, finer, is_whole = design, strata, True
     if single and fits.codes[0] & np.uint32(FitCode.NUISANCE_LEFT_OUT):
-        left_out = _left_out(data, design, fits)
+        left_out = _left_out(data, terms, design, fits)
         kept = fits.kept[0, 1:]
-        whole, strata = design[:, fits.kept[0]], fits.strata
+        whole, finer, is_whole = design[:, fits.kept[0]], fits.strata, False
     if single and analysis.ties != "exact":
         test = proportional_hazards_test(
             data.time,
@@ -95,8 +96,8 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
             whole,
             data.offsets,
             ties=analysis.ties,
-            strata=strata,
-            fits=fits if strata is None else None,
+            strata=finer,
+            fits=fits if is_whole else None,
         )
         details["proportional_hazards_p_value"] = test.p_value[:, 0]
         details["proportional_hazards_statistic"] = test.statistic[:, 0]
@@ -110,7 +111,7 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
         codes=fits.codes,
         method=(
             f"Cox regression{_cause(data)}, {rule} rule for ties, time in {UNIT_WORDS[analysis.time_unit]}, Wald limits"
-            f"{adjusted_words(comparison, kept)}"
+            f"{adjusted_words(terms, kept)}{stratified_words(comparison)}"
         ),
         left_out=left_out,
         details=details,
@@ -118,15 +119,15 @@ def fit_cox_hazards(derived: Derived, comparison: Comparison, analysis: Analysis
     )
     if not single or not fits.infinite[0, 0] or not fits.direction[0, 0]:
         return [main]
-    return _at_the_end(main, data, design, analysis, int(fits.direction[0, 0]))
+    return _at_the_end(main, data, design, strata, analysis, int(fits.direction[0, 0]))
 
 
-def _left_out(data: SurvivalData, design: Floats, fits: CoxFits) -> tuple[str, ...]:
+def _left_out(data: SurvivalData, terms: Comparison, design: Floats, fits: CoxFits) -> tuple[str, ...]:
     """Names of what the one trial's model went without: levels without events are strata without any."""
     events = np.bincount(fits.strata, weights=data.event)
     people = np.bincount(fits.strata)
     return name_left_out(
-        data.comparison.factors,
+        [factor for factor in terms.factors if any(name.split(": ")[0] == factor[0] for name in terms.names)],
         design[:, 1:],
         kept=fits.kept[0, 1:],
         informative=((events > 0) & (people > 1))[fits.strata],
@@ -134,13 +135,21 @@ def _left_out(data: SurvivalData, design: Floats, fits: CoxFits) -> tuple[str, .
     )
 
 
-def _at_the_end(main: Outcome, data: SurvivalData, design: Floats, analysis: Analysis, direction: int) -> list[Outcome]:
+def _at_the_end(
+    main: Outcome, data: SurvivalData, design: Floats, strata: Ints | None, analysis: Analysis, direction: int
+) -> list[Outcome]:
     """The one trial's hazard ratio of zero or infinity with its profile limit; where asked for, Firth's beside it."""
     from equipoise.stats.cox_profile import profile_cox
 
     def profile(*, penalised: bool) -> CoxProfile:
         return profile_cox(
-            data.time, data.event, design, ties=analysis.ties, level=analysis.ci_level, penalised=penalised
+            data.time,
+            data.event,
+            design,
+            ties=analysis.ties,
+            strata=strata,
+            level=analysis.ci_level,
+            penalised=penalised,
         )
 
     found = profile(penalised=False)
@@ -176,8 +185,7 @@ def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -
     strata = None
     words = ""
     if comparison.names:
-        levels = comparison.covariates[data.rows]
-        strata = np.unique(levels, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+        strata = numbered(comparison.covariates[data.rows])
         words = adjusted_words(comparison, how="stratified by")
     peto = analysis.method == "peto-peto"
     test = log_rank(

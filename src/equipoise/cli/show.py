@@ -85,6 +85,7 @@ def _print(protocol: object) -> None:
         estimand = model.estimands[analysis.estimand]
         level = analysis.level + (", pre-specified" if analysis.prespecified else "")
         adjusted = f" | {', '.join(analysis.covariates)}" if analysis.covariates else ""
+        adjusted += f" | strata: {', '.join(analysis.strata)}" if analysis.strata else ""
         lines.append([id, level, analysis.estimator + adjusted, str(estimand.treatments), estimand.summary])
     add_rows(analyses, lines)
     out.print(analyses)

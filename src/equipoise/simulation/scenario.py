@@ -226,11 +226,11 @@ def _refuse_not_drawn(protocol: Protocol, design: TrialDesign, collector: _Colle
             told.add(("S016", place))
             found = f"The endpoint {estimand.endpoint} reads {listed(unseen, conjunction='and')}."
             collector.add("S016", place, found, "what the day-level model draws: use, scores, visits", parts)
-        for name in {*line.covariates, *(c for group in (line.vary.covariates if line.vary else ()) for c in group)}:
+        for name in line.baseline_read:
             drawn = name in (design.route_variable, *BASELINE_DRAWN) or (name == SITE and bool(design.sites))
             if not drawn and name in (*model.baseline, SITE) and ("S017", name) not in told:
                 told.add(("S017", name))
-                found = f"The day-level model draws no {name}, for which {id} is adjusted."
+                found = f"The day-level model draws no {name}, which {id} reads."
                 known = listed([design.route_variable, *BASELINE_DRAWN, *([SITE] if design.sites else [])])
                 collector.add("S017", f"analyses.{id}.covariates", found, known, parts)
 

@@ -377,9 +377,5 @@ def beta_binomial(m: int, mean: float, sd: float) -> Floats:
 
 
 def covariates_of(protocol: Any) -> tuple[str, ...]:
-    """Baseline variables that any line of the plan adjusts for."""
-    names: dict[str, None] = {}
-    for line in protocol.model.analyses.values():
-        varied = line.vary.covariates if line.vary is not None else ()
-        names |= dict.fromkeys((*line.covariates, *(name for group in varied for name in group)))
-    return tuple(names)
+    """Baseline variables that any line of the plan reads."""
+    return tuple(dict.fromkeys(name for line in protocol.model.analyses.values() for name in line.baseline_read))

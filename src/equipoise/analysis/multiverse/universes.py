@@ -149,9 +149,19 @@ def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | Non
 
 
 # What a line says of its model that a universe of another estimator, with the same option, keeps.
-_OF_THE_MODEL = ("time", "effect-at", "visit", "random-slope", "nodes", "time-unit", "covariance", "covariance-by-arm")
+_OF_THE_MODEL = (
+    "time",
+    "effect-at",
+    "visit",
+    "random-slope",
+    "nodes",
+    "time-unit",
+    "covariance",
+    "covariance-by-arm",
+    "strata",
+)
 # Of lines on use what does not hang on visits or units of time, which each definition has of its own.
-_OF_USE = ("time", "random-slope", "nodes")
+_OF_USE = ("time", "random-slope", "nodes", "strata")
 
 
 def _model_options(

@@ -53,8 +53,8 @@ def decide_again(act: Act, values: dict[str, Any] | None = None) -> criteria.Dec
 
 
 def covariates(protocol: Protocol) -> frozenset[str]:
-    """Baseline variables that the planned analyses adjust for."""
-    named = {covariate for plan in protocol.model.analyses.values() for covariate in plan.covariates}
+    """Baseline variables that the planned analyses adjust for or are stratified by."""
+    named = {name for plan in protocol.model.analyses.values() for name in (*plan.covariates, *plan.strata)}
     return frozenset(named & set(protocol.model.baseline))
 
 

@@ -126,6 +126,7 @@ def _analyses(c: Checker) -> None:
         if c.ref((*path, "estimand"), analysis.estimand, model.estimands, "estimands"):
             _answer(c, path, analysis, model.estimands[analysis.estimand])
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
+        c.refs((*path, "strata"), analysis.strata, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
         _effect_at(c, path, analysis)
@@ -358,7 +359,18 @@ def _gives(row: Estimator, choice: str | None, *, alone: bool, logarithm: bool) 
 
 
 def _strata(c: Checker, path: Path_, analysis: Analysis, *, alone: bool) -> None:
-    """Covariates of a test are strata: a number would make a stratum of every value."""
+    """Strata are categories: a number would make a stratum of every value. Of a test the covariates are strata."""
+    for i, name in enumerate(analysis.strata):
+        require_category(c, (*path, "strata", i), name, "Each value makes a stratum")
+        varied = analysis.vary.covariates if analysis.vary is not None else ()
+        if any(name in names for names in (analysis.covariates, *varied)):
+            c.add(
+                "P029",
+                (*path, "strata", i),
+                f"{name} is a covariate as well: within a stratum it does not differ.",
+                "each variable once",
+                "Leave it out of covariates, or out of strata.",
+            )
     if not ESTIMATORS[analysis.estimator].stratifies:
         return
     if ESTIMATORS[analysis.estimator].needs_strata and not analysis.covariates and not alone:

@@ -97,6 +97,11 @@ class Analysis(Sourced):
     label: str | None = Field(None, description="Name in tables and figures; by default the id.")
     method: str | None = Field(None, description="Variant of the estimator, for example miettinen-nurminen.")
     covariates: tuple[Id, ...] = Field((), description="Baseline variables adjusted for.")
+    strata: Annotated[tuple[Id, ...], LATER] = Field(
+        (),
+        description="With cox: categories whose combinations are strata, each with a baseline hazard of its own. The "
+        "other estimators with strata take them from covariates.",
+    )
     time: Literal["linear", "none", "interaction", "category", "category-interaction"] = Field(
         "linear",
         description="How time enters a model of repeated results: linear in weeks, not at all, or each "
@@ -162,6 +167,14 @@ class Analysis(Sourced):
         if isinstance(value, dict) and value.get("estimator") == "mmrm" and "time" not in value:
             return {**value, "time": "category-interaction"}
         return value
+
+    @property
+    def baseline_read(self) -> tuple[str, ...]:
+        """Every baseline variable that the line or a variation of it reads: covariates, strata, those that impute."""
+        varied = self.vary.covariates if self.vary is not None else ()
+        imputing = self.imputation.covariates if self.imputation is not None else ()
+        named = (*self.covariates, *self.strata, *(name for group in varied for name in group), *imputing)
+        return tuple(dict.fromkeys(named))
 
     @property
     def has_interaction(self) -> bool:

@@ -235,11 +235,11 @@ def _refuse_baseline(protocol: Protocol, settings: Any, place: str, problems: li
             for level in values:
                 p.number(str(level), read=share, lowest=0, highest=1, expected="a share from 0 to 1")
     for id, line in model.analyses.items():
-        for name in line.covariates:
+        for name in line.baseline_read:
             variable = model.baseline.get(name)  # type: ignore[assignment]
             is_drawn = variable is not None and variable.type == "number" and not variable.is_score
             if is_drawn and name not in settings.baseline:
-                found = f"{id} is adjusted for {name}, and it has no mean and standard deviation."
+                found = f"{id} reads {name}, and it has no mean and standard deviation."
                 expected = f"baseline: {{{name}: {{mean: ..., sd: ...}}}}"
                 problems.append(Problem("S052", f"{place}.baseline.{name}", found, expected))
 
@@ -270,7 +270,7 @@ def _refuse_missing_parts(protocol: Protocol, parts: Parts, settings: Any, place
                         f"{id} counts {used.amount.unit}, and the part has no amounts.",
                         expected,
                     )
-        scored = [model.baseline[name].from_ for name in line.covariates if name in model.baseline]
+        scored = [model.baseline[name].from_ for name in line.baseline_read if name in model.baseline]
         assessment = getattr(endpoint, "assessment", None)
         by_share = endpoint.kind in ("report", "finding")
         if by_share and assessment not in parts.report:
