@@ -26,7 +26,7 @@ from equipoise.stats.design.stagewise import Running, begin
 FloatArray = NDArray[np.float64]
 
 # Widest boundary that is looked for; beyond it a look cannot stop the trial (tail below 1e-280).
-_WIDEST = 35.0
+WIDEST = 35.0
 _PRECISE = {"xtol": 1e-13, "rtol": 1e-14}
 # The fraction of information that two looks must at least lie apart, so that grids stay of sensible size.
 SMALLEST_STEP = 0.005
@@ -329,40 +329,41 @@ def _fixed_drift(power: float, alpha_one_sided: float) -> float:
     return float(special.ndtri(power) - special.ndtri(alpha_one_sided))
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where ``function`` changes sign between ``low`` and ``high``, to the last digits."""
     return float(optimize.brentq(function, low, high, maxiter=1000, **_PRECISE))
 
 
 def _monotone_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """As :func:`_root`, with ``high`` doubled until the sign has changed."""
+    """As :func:`root`, with ``high`` doubled until the sign has changed."""
     sign = function(low) > 0.0
     while (function(high) > 0.0) == sign:
         low, high = high, 2.0 * high
         if high > 1e4:
             raise ValueError("no drift gives this design the power asked for")
-    return _root(function, low, high)
+    return root(function, low, high)
 
 
-def _upper_for(running: Running, t: float, step: float, sides: int) -> float:
+def upper_for(running: Running, t: float, step: float, sides: int) -> float:
     """The critical value at which exactly ``step`` of error is spent now; infinite if there is none to spend."""
 
     def excess(z: float) -> float:
         tail = running.above(t, z) + (running.below(t, -z) if sides == 2 else 0.0)
         return float(np.log(max(tail, 1e-300)) - np.log(step))
 
-    if step <= 1e-280 or excess(_WIDEST) >= 0.0:
+    if step <= 1e-280 or excess(WIDEST) >= 0.0:
         return np.inf
-    lowest = 0.0 if sides == 2 else -_WIDEST
+    lowest = 0.0 if sides == 2 else -WIDEST
     if excess(lowest) <= 0.0:
         raise ValueError("more error is to be spent at a look than trials still running can supply")
-    return _root(excess, lowest, _WIDEST)
+    return root(excess, lowest, WIDEST)
 
 
 def _spend_upper(t: FloatArray, steps: FloatArray, sides: int) -> FloatArray:
     critical = np.full(t.shape[0], np.inf)
     running = begin(0.0)
     for k in range(t.shape[0]):
-        critical[k] = _upper_for(running, float(t[k]), float(steps[k]), sides)
+        critical[k] = upper_for(running, float(t[k]), float(steps[k]), sides)
         if k < t.shape[0] - 1:
             lower = -critical[k] if sides == 2 else -np.inf
             running = running.pass_look(float(t[k]), lower, critical[k], float(t[k + 1]))
@@ -384,7 +385,7 @@ def _classical(t: FloatArray, alpha_one_sided: float, boundary: Boundary, sides:
             raise ValueError(
                 f"interim critical values of {critical[0]:g} spend {used:g} of a level of {sides * alpha_one_sided:g}"
             )
-        critical[-1] = _upper_for(running, 1.0, sides * alpha_one_sided - used, sides)
+        critical[-1] = upper_for(running, 1.0, sides * alpha_one_sided - used, sides)
         return critical
     exponent = {"pocock": 0.5, "obrien-fleming": 0.0}.get(boundary.kind, boundary.parameter)
     assert exponent is not None
@@ -394,7 +395,7 @@ def _classical(t: FloatArray, alpha_one_sided: float, boundary: Boundary, sides:
     def excess(constant: float) -> float:
         return float(crossing(t, constant * shape, none, 0.0, sides).reject.sum()) - sides * alpha_one_sided
 
-    return _root(excess, 0.0, 20.0) * shape
+    return root(excess, 0.0, 20.0) * shape
 
 
 def _paired_bounds(
@@ -411,20 +412,20 @@ def _paired_bounds(
     for k in range(n_looks):
         now = float(t[k])
         if alpha_steps is not None:
-            if null.above(now, -_WIDEST) <= float(alpha_steps[k]):
+            if null.above(now, -WIDEST) <= float(alpha_steps[k]):
                 return critical, futility, -float(beta_steps[k:].sum())
-            critical[k] = _upper_for(null, now, float(alpha_steps[k]), 1)
+            critical[k] = upper_for(null, now, float(alpha_steps[k]), 1)
         if k == n_looks - 1:
             return critical, futility, planned.below(now, float(critical[k])) - float(beta_steps[k])
         step = float(beta_steps[k])
-        left = planned.below(now, min(float(critical[k]), _WIDEST))
+        left = planned.below(now, min(float(critical[k]), WIDEST))
         if left <= step:
             return critical, futility, left - step - float(beta_steps[k + 1 :].sum())
         if step > 1e-280:
-            futility[k] = _root(
+            futility[k] = root(
                 lambda z, running=planned, now=now, step=step: running.below(now, z) - step,  # type: ignore[misc]
-                -_WIDEST,
-                min(float(critical[k]), _WIDEST),
+                -WIDEST,
+                min(float(critical[k]), WIDEST),
             )
         following = float(t[k + 1])
         planned = planned.pass_look(now, float(futility[k]), float(critical[k]), following)
