@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from equipoise.stats.design.adjusted import AdjustedForLooks, Taken, adjust_for_looks, repeated_p
+from equipoise.stats.design.adjusted import AdjustedForLooks, LooksTaken, adjust_for_looks, repeated_p
 from equipoise.stats.design.combination import CombinedEffect, ReEstimation, SecondStage, combine_stages, stage_weights
 from equipoise.stats.design.group_sequential import Boundary
 from equipoise.stats.design.look_rules import LookRule, ReachedBoundaries
@@ -67,7 +67,10 @@ def _parts(pattern: str, text: str) -> dict[str, str]:
 
 @cache
 def _boundaries(model: str) -> ReachedBoundaries:
-    form = r"(?P<kind>as\w+)(?: \((?P<p>.*?)\))?, planned information (?P<all>\S+), reached (?P<got>.*?)(?P<end>, trial ended)?"
+    form = (
+        r"(?P<kind>as\w+)(?: \((?P<p>.*?)\))?, planned information (?P<all>\S+), "
+        r"reached (?P<got>.*?)(?P<end>, trial ended)?"
+    )
     said = _parts(form, model)
     boundary = Boundary(KINDS[said["kind"]], float(said["p"]) if said["p"] else None)
     fractions = [x / float(said["all"]) for x in _numbers(said["got"])]
@@ -243,7 +246,7 @@ def _stage_data(row: Answer) -> float | None:
         errors = deviation * np.sqrt((1 / n).sum(axis=0))
         means = CombinedEffect(stages.estimate[: k + 1], errors, weights).per_unit
         per_drift = 1.0
-    return _of(adjust_for_looks(Taken(t, critical[: k + 1], None, means), float(z[k])), row.quantity, per_drift)
+    return _of(adjust_for_looks(LooksTaken(t, critical[: k + 1], None, means), float(z[k])), row.quantity, per_drift)
 
 
 def _of(found: AdjustedForLooks, quantity: str, per_drift: float) -> float | None:

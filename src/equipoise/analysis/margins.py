@@ -52,11 +52,7 @@ def lines_by_set(protocol: Protocol, estimand: str) -> dict[str | None, str]:
 
 def level_one_sided(analysis: Analysis) -> float:
     """The one-sided level of a line of the plan: as stated, else that of either end of its interval."""
-    if analysis.alpha_one_sided is not None:
-        return float(analysis.alpha_one_sided)
-    if analysis.alpha_two_sided is not None:
-        return float(analysis.alpha_two_sided) / 2.0
-    return round((1.0 - float(analysis.ci_level)) / 2.0, 12)
+    return analysis.level_one_sided
 
 
 def hold_against(outcomes: list[Outcome], bounds: MarginBounds | None, level: float) -> list[Outcome]:

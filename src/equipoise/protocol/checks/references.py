@@ -15,6 +15,8 @@ from equipoise.protocol.checks.collector import Checker, Unread
 from equipoise.protocol.checks.composed import CODES as COMPOSED_CODES
 from equipoise.protocol.checks.composed import check_composed
 from equipoise.protocol.checks.instruments import check_own_instruments
+from equipoise.protocol.checks.looks import CODES as LOOKS_CODES
+from equipoise.protocol.checks.looks import check_looks
 from equipoise.protocol.checks.margins import CODES as MARGIN_CODES
 from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
@@ -49,6 +51,7 @@ CODES = {
     **COMPOSED_CODES,
     **MISSING_CODES,
     **MULTIPLICITY_CODES,
+    **LOOKS_CODES,
 }
 
 
@@ -70,6 +73,7 @@ def check_model(protocol: Protocol, unread: Unread | None = None) -> list[Proble
         check_analysis,
         check_missing,
         check_multiplicity,
+        check_looks,
     ):
         step(c)
     return c.problems

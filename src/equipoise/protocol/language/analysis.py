@@ -181,6 +181,15 @@ class Analysis(Sourced):
         """Whether the effect of the arm may change with time."""
         return self.time in ("interaction", "category-interaction")
 
+    @property
+    def level_one_sided(self) -> float:
+        """The one-sided level: as stated, else half of the two-sided one, else that of either end of the interval."""
+        if self.alpha_one_sided is not None:
+            return float(self.alpha_one_sided)
+        if self.alpha_two_sided is not None:
+            return float(self.alpha_two_sided) / 2.0
+        return round((1.0 - float(self.ci_level)) / 2.0, 12)
+
     @model_validator(mode="after")
     def _effect_at(self) -> Analysis:
         if isinstance(self.effect_at, Days) and self.effect_at.first != self.effect_at.last:

@@ -39,6 +39,7 @@ from equipoise.protocol.language.design import (
 from equipoise.protocol.language.endpoints import Endpoint, Use
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
 from equipoise.protocol.language.instruments import OwnInstrument
+from equipoise.protocol.language.looks import PlannedLooks
 from equipoise.protocol.language.multiplicity import Multiplicity
 
 LANGUAGE_VERSION = 2
@@ -87,6 +88,9 @@ class ProtocolModel(Frozen):
     analyses: Mapping[Id, Analysis] = Field({}, description="The statistical analysis plan, one entry per analysis.")
     multiplicity: Annotated[Multiplicity | None, LATER] = Field(
         None, description="How one level is shared by several hypotheses; without it p values are not adjusted."
+    )
+    looks: Annotated[PlannedLooks | None, LATER] = Field(
+        None, description="Looks at the results before the end; without it the plan is carried out once, at the end."
     )
     published: Mapping[Id, Published] = Field(
         {}, description="Published results, to compare with the results obtained."

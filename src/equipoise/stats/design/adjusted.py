@@ -4,8 +4,8 @@ Methods: ``docs/methods/interim.md``, equations (IM-7) to (IM-9). Outcomes are o
 bound was crossed the more extreme, and among those that end at one look the larger Z.
 
 >>> import numpy as np
->>> from equipoise.stats.design.adjusted import Taken, adjust_for_looks
->>> looks = Taken(np.array([0.5, 1.0]), np.array([2.963, 1.969]))
+>>> from equipoise.stats.design.adjusted import LooksTaken, adjust_for_looks
+>>> looks = LooksTaken(np.array([0.5, 1.0]), np.array([2.963, 1.969]))
 >>> found = adjust_for_looks(looks, z=2.2, level=0.95)  # at the last look
 >>> round(found.p_one_sided, 4), round(found.median_unbiased, 2), round(found.lower, 2), round(found.upper, 2)
 (0.0146, 2.19, 0.22, 4.15)
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from equipoise.stats.design.group_sequential import root
@@ -32,7 +32,7 @@ _FARTHEST = 400.0
 
 
 @dataclass(frozen=True)
-class Taken:
+class LooksTaken:
     """The looks of a trial that has ended, the last of them included.
 
     ``lower_z``: bounds below which a look ended the trial and on which the level relies (the mirror image of a
@@ -88,7 +88,7 @@ class AdjustedForLooks:
         return min(1.0, 2.0 * min(self.p_one_sided, 1.0 - self.p_one_sided))
 
 
-def adjust_for_looks(taken: Taken, z: float, *, level: float = 0.95) -> AdjustedForLooks:
+def adjust_for_looks(taken: LooksTaken, z: float, *, level: float = 0.95) -> AdjustedForLooks:
     """p value, median unbiased estimate and limits of the drift after the last of the looks ``taken``, (IM-8).
 
     The limits are those at which the p value leaves (1 - level) / 2 on either side. They agree with the decision: with
@@ -158,13 +158,9 @@ def _at_level(rule: LookRule, level: float) -> LookRule:
     return LookRule(rule.planned, level, rule.sides, rule.boundary, spent, None, power)
 
 
-def p_of_z(z: float) -> float:
-    """One-sided p value of a Z in the direction of large values."""
-    return float(special.ndtr(-z))
-
-
-def z_of_p(p_one_sided: float) -> float:
-    """The Z of a one-sided p value, as decisions use it: no further from 0 than 37."""
-    if not 0.0 <= p_one_sided <= 1.0:
-        raise ValueError(f"a p value lies from 0 to 1, got {p_one_sided}")
-    return float(-special.ndtri(min(max(p_one_sided, 1e-300), 1.0 - 1e-16)))
+def z_of_p(p_one_sided: ArrayLike) -> FloatArray:
+    """The Z of a one-sided p value, as decisions use it: no further from 0 than 37 (8 on the other side)."""
+    p = np.asarray(p_one_sided, dtype=np.float64)
+    if not ((p >= 0.0) & (p <= 1.0)).all():
+        raise ValueError("a p value lies from 0 to 1")
+    return np.asarray(-special.ndtri(np.clip(p, 1e-300, 1.0 - 1e-16)))

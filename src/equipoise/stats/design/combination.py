@@ -139,7 +139,7 @@ class ReEstimation:
             raise ValueError(f"the promising range must rise within 0 and 1, got {self.promising}")
 
     def unlimited(self, stage: SecondStage, drift: float) -> float:
-        """Information of the last stage that gives the target power at a drift; infinite where the drift is not above 0."""
+        """Information of the last stage that gives the target power at a drift; infinite if that is not above 0."""
         needed = max(0.0, stage.conditional_critical_z + float(special.ndtri(self.target_power)))
         if needed == 0.0:
             return 0.0

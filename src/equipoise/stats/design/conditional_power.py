@@ -57,7 +57,7 @@ class Ahead:
         return self.z / math.sqrt(self.information)
 
     def conditional_power(self, drift: float) -> float:
-        """P(claim at a later look) if the drift is ``drift``, (IM-5); with drift 0 the conditional rejection probability.
+        """P(claim at a later look) if the drift is ``drift``, (IM-5); at 0 the conditional rejection probability.
 
         Source: Lan, Simon and Halperin (1982) Seq Anal 1:207; Jennison and Turnbull (2000) chapter 10.
         """

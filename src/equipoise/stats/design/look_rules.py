@@ -241,7 +241,7 @@ class LookRule:
         planned = np.asarray(self.planned)
         if not self.by_information:
             planned = planned[t.shape[0] :]
-        return planned[planned >= t[-1] + SMALLEST_STEP]
+        return np.asarray(planned[planned >= t[-1] + SMALLEST_STEP])
 
 
 def check_reached(information: Sequence[float] | FloatArray) -> FloatArray:
