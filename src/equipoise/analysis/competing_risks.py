@@ -11,7 +11,7 @@ import numpy as np
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.model_words import adjusted_words
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.outcome import Outcome, from_coefficient, from_test, nothing
 from equipoise.analysis.results import IncidenceCurve
 from equipoise.analysis.survival import UNIT_WORDS, SurvivalData
 from equipoise.endpoints.endpoint_values import Derived
@@ -117,22 +117,16 @@ def fit_gray(derived: Derived, comparison: Comparison, analysis: Analysis) -> li
 
     data = CompetingData(derived, comparison, analysis.time_unit)
     test = gray_test(data.time, data.cause, data.groups, data.offsets)
-    n = comparison.n_trials
     return [
-        Outcome(
+        from_test(
             estimator="gray",
-            scale="test",
-            estimate=nothing(n),
-            standard_error=nothing(n),
-            ci_lower=nothing(n),
-            ci_upper=nothing(n),
             statistic=test.statistic,
             df=test.df,
             p_value=test.p_value,
             codes=test.codes,
             method=f"Gray's test, time in {UNIT_WORDS[analysis.time_unit]}",
             details={"score": test.score},
-            **data.shared(),  # type: ignore[arg-type]
+            **data.shared(),
         )
     ]
 

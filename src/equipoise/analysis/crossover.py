@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, Periods, offsets_of, sum_by_trial
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.outcome import Outcome, from_coefficient, from_test, nothing
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS, measured
@@ -108,21 +108,15 @@ def fit_prescott(derived: Derived, comparison: Comparison, analysis: Analysis) -
     pairs = _Pairs(derived, comparison)
     by_formula = analysis.method == "chi-square"
     test = prescott(*pairs.trend, exact=not by_formula)
-    n = comparison.n_trials
     return [
-        Outcome(
+        from_test(
             estimator="prescott",
-            scale="test",
-            estimate=nothing(n),
-            standard_error=nothing(n),
-            ci_lower=nothing(n),
-            ci_upper=nothing(n),
             statistic=test.statistic,
             df=np.where(np.isnan(test.statistic), np.nan, 1.0),
             p_value=test.p_value if by_formula else test.p_exact,
             codes=test.codes,
             method=f"Prescott's test of all pairs by sequence, {'chi-square' if by_formula else 'exact'}",
-            **pairs.shared(),  # type: ignore[arg-type]
+            **pairs.shared(),
         )
     ]
 
@@ -137,15 +131,9 @@ def fit_koch(derived: Derived, comparison: Comparison, analysis: Analysis) -> li
     n = comparison.n_trials
     shared = {**pairs.shared(), "n_events": np.full(n, -1, dtype=np.int64), "event": None}
     return [
-        Outcome(
+        from_test(
             estimator="koch",
-            scale="test",
-            estimate=nothing(n),
-            standard_error=nothing(n),
-            ci_lower=nothing(n),
-            ci_upper=nothing(n),
             statistic=test.z,
-            df=nothing(n),
             p_value=test.p_value,
             codes=test.codes,
             method=(

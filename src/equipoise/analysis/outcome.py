@@ -165,3 +165,23 @@ def from_coefficient(
         p_value=p,
         **more,
     )
+
+
+def from_test(*, estimator: str, statistic: Floats, p_value: Floats, df: Floats | None = None, **more: Any) -> Outcome:
+    """A test that estimates no effect: a statistic with its p value, and degrees of freedom where it has some.
+
+    ``more`` are the fields of an outcome that do not hang on it.
+    """
+    unknown = nothing(statistic.shape[0])
+    return Outcome(
+        estimator=estimator,
+        scale="test",
+        estimate=unknown,
+        standard_error=unknown,
+        ci_lower=unknown,
+        ci_upper=unknown,
+        statistic=statistic,
+        df=unknown if df is None else df,
+        p_value=p_value,
+        **more,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.dataset import Floats
 from equipoise.analysis.model_words import adjusted_words
-from equipoise.analysis.outcome import Outcome, nothing
+from equipoise.analysis.outcome import Outcome, from_test, nothing
 from equipoise.protocol.language.analysis import Analysis
 from equipoise.stats.codes import FitCode
 from equipoise.stats.strata import StratifiedTables, count_strata
@@ -53,16 +53,10 @@ def fit_stratified_test(data: BinaryData, analysis: Analysis) -> list[Outcome]:
     tables, left_out = _tables(data)
     corrected = analysis.method == "continuity-corrected"
     test = cochran_mantel_haenszel(tables, corrected=corrected)
-    n = test.statistic.shape[0]
     words = "with" if corrected else "without"
     return [
-        Outcome(
+        from_test(
             estimator="cochran-mantel-haenszel",
-            scale="test",
-            estimate=nothing(n),
-            standard_error=nothing(n),
-            ci_lower=nothing(n),
-            ci_upper=nothing(n),
             statistic=test.statistic,
             df=test.df,
             p_value=test.p_value,
@@ -70,7 +64,7 @@ def fit_stratified_test(data: BinaryData, analysis: Analysis) -> list[Outcome]:
             method=f"Cochran-Mantel-Haenszel test {words} continuity correction"
             + adjusted_words(data.comparison, how="stratified by"),
             left_out=left_out,
-            **data.shared(),  # type: ignore[arg-type]
+            **data.shared(),
         )
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, numbered, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.model_words import adjusted_words, stratified_words
-from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, nothing
+from equipoise.analysis.outcome import Outcome, end_of_scale, from_coefficient, from_test, nothing
 from equipoise.analysis.results import ArmCurve
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
@@ -191,15 +191,9 @@ def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -
     test = log_rank(
         data.time, data.event, data.experimental.astype(np.int64), data.offsets, strata=strata, rho=1.0 if peto else 0.0
     )
-    n = comparison.n_trials
     return [
-        Outcome(
+        from_test(
             estimator="log-rank",
-            scale="test",
-            estimate=nothing(n),
-            standard_error=nothing(n),
-            ci_lower=nothing(n),
-            ci_upper=nothing(n),
             statistic=test.statistic,
             df=test.df,
             p_value=test.p_value,
@@ -209,7 +203,7 @@ def fit_log_rank(derived: Derived, comparison: Comparison, analysis: Analysis) -
                 f"{UNIT_WORDS[analysis.time_unit]}{words}"
             ),
             details={"observed": test.observed, "expected": test.expected},
-            **data.shared(),  # type: ignore[arg-type]
+            **data.shared(),
         )
     ]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.outcome import Outcome, from_coefficient, from_test
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.foundation.calendar import day_index, study_day
 from equipoise.protocol.language.analysis import Analysis
@@ -197,13 +197,8 @@ def _test(main: Outcome, active: Ints, contrast: Contrast, k: int) -> Outcome:
         details["change_per_week"] = np.array([value])
         details["change_per_week_se"] = np.array([error])
         details["change_per_week_of_logarithm"] = is_ratio
-    return Outcome(
+    return from_test(
         estimator=main.estimator,
-        scale="test",
-        estimate=nothing(1),
-        standard_error=nothing(1),
-        ci_lower=nothing(1),
-        ci_upper=nothing(1),
         statistic=np.array([statistic]),
         df=np.array([df]),
         p_value=np.array([p]),
