@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from equipoise.protocol.language.facts import Sourced
-from equipoise.protocol.language.notation import Fault, Notation, as_written
+from equipoise.protocol.language.notation import PercentOrNumber
 from equipoise.protocol.vocabulary.scales import Scale, Summary
 
 Objective = Literal["non-inferiority", "equivalence"]
 
 
 @dataclass(frozen=True, slots=True)
-class MarginValue(Notation):
+class MarginValue(PercentOrNumber):
     """A margin: per cent for a difference of shares, or a number on the scale of the summary measure."""
 
-    amount: float
-    is_percent: bool
-
     example = "10 %"
-    bare = "number"
-    pattern = r"^\s*-?\d+(\.\d+)?\s*%?\s*$"
-
-    @classmethod
-    def parse(cls, text: str) -> MarginValue:
-        """Read the notation; raises ``ValueError``."""
-        match = re.fullmatch(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*(%?)", text)
-        if match is None:
-            raise Fault(
-                f"{text!r} is no margin",
-                "per cent of a difference of shares, or a number: 10 %, or 1.25",
-                "Correct it.",
-            )
-        return cls(float(match[1]), bool(match[2]))
+    noun = "margin"
+    forms = "per cent of a difference of shares, or a number: 10 %, or 1.25"
 
     @property
     def value(self) -> float:
         """As results are: shares as parts of 1."""
         return self.amount / 100.0 if self.is_percent else self.amount
-
-    def __str__(self) -> str:
-        return as_written(self.amount) + (" %" if self.is_percent else "")
 
 
 class Margin(Sourced):

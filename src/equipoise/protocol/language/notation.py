@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
@@ -208,49 +208,59 @@ class ScoreRange(Notation):
 
 
 @dataclass(frozen=True, slots=True)
-class Improvement(Notation):
-    """A change for the better: per cent of the baseline score, or points."""
+class PercentOrNumber(Notation):
+    """Per cent, or a number in the unit of what it is said of."""
 
     amount: float
     is_percent: bool
 
-    example = "50 %"
     bare = "number"
-    pattern = r"^\s*\d+(\.\d+)?\s*%?\s*$"
+    pattern = r"^\s*-?\d+(\.\d+)?\s*%?\s*$"
+    noun = "number"  # as a sentence about a wrong one calls it
+    forms = "per cent, or a number"
 
     @classmethod
-    def parse(cls, text: str) -> Improvement:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text)
-        if match is None or float(match[1]) <= 0:
-            raise Fault(f"{text!r} is no improvement", "per cent or points above zero: 50 %, or 10", "Correct it.")
-        if match[2] and float(match[1]) > 100:
-            raise Fault(f"{text!r} is more than the whole score", "up to 100 %", "Correct it.")
+    def parse(cls, text: str) -> Self:
+        match = re.fullmatch(r"(-?\d+(?:\.\d+)?(?:e-\d+)?)\s*(%?)", text)  # YAML's 0.00001 arrives as 1e-05
+        if match is None:
+            raise cls.refused(text)
         return cls(float(match[1]), bool(match[2]))
+
+    @classmethod
+    def refused(cls, text: str) -> Fault:
+        """The fault of a text that is not of this form."""
+        return Fault(f"{text!r} is no {cls.noun}", cls.forms, "Correct it.")
 
     def __str__(self) -> str:
         return as_written(self.amount) + (" %" if self.is_percent else "")
 
 
 @dataclass(frozen=True, slots=True)
-class Goal(Notation):
-    """A performance goal: per cent for a proportion, or a number in the unit of the endpoint for a mean."""
+class Improvement(PercentOrNumber):
+    """A change for the better: per cent of the baseline score, or points."""
 
-    amount: float
-    is_percent: bool
-
-    example = "40 %"
-    bare = "number"
-    pattern = r"^\s*-?\d+(\.\d+)?\s*%?\s*$"
+    example = "50 %"
+    pattern = r"^\s*\d+(\.\d+)?\s*%?\s*$"
+    noun = "improvement"
+    forms = "per cent or points above zero: 50 %, or 10"
 
     @classmethod
-    def parse(cls, text: str) -> Goal:
-        match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(%?)", text)
-        if match is None:
-            raise Fault(f"{text!r} is no goal", "per cent of a share, or a number: 40 %, or 10", "Correct it.")
-        return cls(float(match[1]), bool(match[2]))
+    def parse(cls, text: str) -> Self:
+        read = super(Improvement, cls).parse(text)
+        if read.amount <= 0:
+            raise cls.refused(text)
+        if read.is_percent and read.amount > 100:
+            raise Fault(f"{text!r} is more than the whole score", "up to 100 %", "Correct it.")
+        return read
 
-    def __str__(self) -> str:
-        return as_written(self.amount) + (" %" if self.is_percent else "")
+
+@dataclass(frozen=True, slots=True)
+class Goal(PercentOrNumber):
+    """A performance goal: per cent for a proportion, or a number in the unit of the endpoint for a mean."""
+
+    example = "40 %"
+    noun = "goal"
+    forms = "per cent of a share, or a number: 40 %, or 10"
 
 
 @dataclass(frozen=True, slots=True)
