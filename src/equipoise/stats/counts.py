@@ -195,27 +195,30 @@ class _Points:
         self, data: _Input, wanted: BoolArray, *, fixed: int = -1, started: bool = False, threads: int | None
     ) -> None:
         """Fit the wanted trials, column ``fixed`` staying where it is."""
-        out = (self.place, self.covariance, self.log_likelihood, self.quality)
+        from equipoise.stats.kernels.counts import CountsFound
+
+        found = CountsFound(self.place, self.covariance, self.log_likelihood, self.quality)
         is_negative_binomial = data.model.family == "negative-binomial"
         people = data.model.participant_offsets
         if people is None:
-            from equipoise.stats.kernels.counts import fit_range
+            from equipoise.stats.kernels.counts import CountTrials, fit_range
 
-            arrays = (data.y, data.design, data.log_exposure, data.offsets, wanted)
+            each = CountTrials(data.y, data.design, data.log_exposure, data.offsets, wanted)
 
             def run(first: int, stop: int) -> None:
-                fit_range(first, stop, arrays, is_negative_binomial, fixed, started, out)
+                fit_range(first, stop, each, is_negative_binomial, fixed, started, found)
 
         else:
+            from equipoise.stats.kernels.counts_mixed import RepeatedCounts
             from equipoise.stats.kernels.counts_mixed import fit_range as fit_mixed_range
 
             trials = np.searchsorted(people, data.offsets).astype(np.int64)
             trials[-1] = people.size - 1  # the last of several participants without rows
-            whole = (data.y, data.design, data.log_exposure, people, trials, wanted)
+            whole = RepeatedCounts(data.y, data.design, data.log_exposure, people, trials, wanted)
             quadrature, model = gauss_hermite(data.model.nodes), (int(is_negative_binomial), fixed)
 
             def run(first: int, stop: int) -> None:
-                fit_mixed_range(first, stop, whole, quadrature, model, out)
+                fit_mixed_range(first, stop, whole, quadrature, model, found)
 
         run_over_trials(run, data.n_trials, threads=threads)
 

@@ -5,9 +5,11 @@ Equations (CT-1) to (CT-4) are in ``docs/methods/counts.md``.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Cube, Flags, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.count_terms import alpha_terms, count_terms, rows_above
 from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky
 from equipoise.stats.kernels.newton import newton_step
@@ -24,19 +26,90 @@ _DECREMENT = 1e-18
 # alpha times the largest expected count below which the variance has reached that of the Poisson distribution.
 BOUNDARY = 1e-7
 
-# Counts, design, logarithm of exposure and rows with more than j events, of one trial.
-ROWS = "Tuple((float64[::1], float64[:, ::1], float64[::1], float64[::1]))"
-# Gradient (p + 1,), Hessian, factor, step, the point tried and its gradient and Hessian.
-WORK = (
-    "Tuple((float64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[:, ::1]))"
-)
-# Counts, design, logarithm of exposure, rows of each trial, the trials wanted.
-DATA = "Tuple((float64[::1], float64[:, ::1], float64[::1], int64[::1], boolean[::1]))"
-# Coefficients and alpha (n, p + 1), covariance of coefficients and log alpha, log-likelihood, quality.
-OUT = "Tuple((float64[:, ::1], float64[:, :, ::1], float64[::1], float64[:, ::1]))"
+
+class CountRows(NamedTuple):
+    """The rows of one trial."""
+
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    log_exposure: Vector
+    above: Vector  # rows with more than j events, for j = 0, 1, ...
 
 
-@part(f"float64({ROWS}, float64[::1], float64[::1], float64[:, ::1])")
+class ClimbRoom(NamedTuple):
+    """Room for Newton's method in q unknowns: where it stands, and the point it tries."""
+
+    gradient: Vector  # (q,)
+    hessian: Matrix  # (q, q), the lower triangle
+    factor: Matrix
+    step: Vector
+    tried: Vector
+    tried_gradient: Vector
+    tried_hessian: Matrix
+
+
+class CountTrials(NamedTuple):
+    """Counts of packed trials."""
+
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    log_exposure: Vector
+    offsets: Integers  # rows of each trial
+    wanted: Flags  # the trials to fit
+
+
+class CountsFound(NamedTuple):
+    """Outputs, an entry for each of n trials; q is p + 1, or p + 2 with a random intercept."""
+
+    place: Matrix  # (n, q) coefficients, standard deviation of the random intercept if there is one, alpha
+    covariance: Cube  # (n, q, q) of the coefficients and the logarithms of the others
+    log_likelihood: Vector
+    quality: Matrix  # (n, N_QUALITY)
+
+
+@part("ClimbRoom(int64)", ClimbRoom)
+def make_climb_room(q):  # type: ignore[no-untyped-def]
+    """Room for q unknowns."""
+    return ClimbRoom(
+        np.zeros(q),
+        np.zeros((q, q)),
+        np.zeros((q, q)),
+        np.zeros(q),
+        np.zeros(q),
+        np.zeros(q),
+        np.zeros((q, q)),
+    )
+
+
+@part("void(ClimbRoom, float64[::1])", ClimbRoom)
+def go_to_tried(work, point):  # type: ignore[no-untyped-def]
+    """The point tried is the point from now on, with its derivatives."""
+    for j in range(point.shape[0]):
+        point[j] = work.tried[j]
+        work.gradient[j] = work.tried_gradient[j]
+        for k in range(j + 1):
+            work.hessian[j, k] = work.tried_hessian[j, k]
+
+
+@part("void(ClimbRoom, int64, float64[:, ::1], float64[::1])", ClimbRoom)
+def invert_negative_hessian(work, q, covariance, quality):  # type: ignore[no-untyped-def]
+    """Covariance of the first q unknowns from the observed information, with its condition number."""
+    information, inverse = np.empty((q, q)), np.empty((q, q))
+    for j in range(q):
+        for k in range(j + 1):
+            information[j, k] = -work.hessian[j, k]
+            work.factor[j, k] = -work.hessian[j, k]
+    if cholesky(work.factor, q) >= 0:
+        quality[STATUS] = STOPPED
+        return
+    invert_cholesky(work.factor, inverse, q)
+    quality[CONDITION] = condition_number(information, inverse, q)
+    for j in range(q):
+        for k in range(q):
+            covariance[j, k] = inverse[j, k]
+
+
+@part("float64(CountRows, float64[::1], float64[::1], float64[:, ::1])", CountRows)
 def evaluate(rows, point, gradient, hessian):  # type: ignore[no-untyped-def]
     """Log-likelihood but for its constant, with derivatives in coefficients and alpha; minus infinity too far out."""
     y, x, log_exposure, above = rows
@@ -85,7 +158,7 @@ def prepare_step(gradient, hessian, alpha, fixed, p):  # type: ignore[no-untyped
         hessian[fixed, fixed] = -1.0
 
 
-@part(f"float64({ROWS}, boolean, int64, float64[::1], {WORK}, float64[::1])")
+@part("float64(CountRows, boolean, int64, float64[::1], ClimbRoom, float64[::1])", CountRows, ClimbRoom)
 def climb(rows, is_free, fixed, point, work, quality):  # type: ignore[no-untyped-def]
     """Move ``point`` to the maximum, alpha with it where it ``is_free``; returns the log-likelihood there.
 
@@ -97,8 +170,8 @@ def climb(rows, is_free, fixed, point, work, quality):  # type: ignore[no-untype
     top = evaluate(rows, point, gradient, hessian)
     quality[STATUS] = STOPPED
     largest = 0.0
-    for i in range(rows[0].shape[0]):
-        largest = max(largest, rows[0][i])
+    for i in range(rows.y.shape[0]):
+        largest = max(largest, rows.y[i])
     for iteration in range(_MAX_ITERATIONS):
         quality[ITERATIONS] = iteration + 1
         if top == -np.inf:
@@ -126,11 +199,7 @@ def climb(rows, is_free, fixed, point, work, quality):  # type: ignore[no-untype
         else:
             break
         top = value
-        for j in range(p + 1):
-            point[j] = tried[j]
-            gradient[j] = tried_gradient[j]
-            for k in range(j + 1):
-                hessian[j, k] = tried_hessian[j, k]
+        go_to_tried(work, point)
         if last:
             quality[STATUS] = CONVERGED
             break
@@ -140,12 +209,12 @@ def climb(rows, is_free, fixed, point, work, quality):  # type: ignore[no-untype
     return top
 
 
-@part(f"void({ROWS}, int64, float64[::1], {WORK})")
+@part("void(CountRows, int64, float64[::1], ClimbRoom)", CountRows, ClimbRoom)
 def start_at(rows, fixed, point, work):  # type: ignore[no-untyped-def]
     """Weighted least squares of log(y + 1/2) where no start was given: the first step of the usual iteration."""
     y, x, log_exposure, _ = rows
     n, p = x.shape
-    gradient, hessian, factor, step = work[0], work[1], work[2], work[3]
+    gradient, hessian, factor, step = work.gradient, work.hessian, work.factor, work.step
     held = point[fixed] if fixed >= 0 else 0.0
     for j in range(p + 1):
         gradient[j] = 0.0
@@ -169,7 +238,7 @@ def start_at(rows, fixed, point, work):  # type: ignore[no-untyped-def]
     point[p] = 0.0
 
 
-@part(f"float64({ROWS}, boolean, int64, float64[::1], {WORK}, float64[::1])")
+@part("float64(CountRows, boolean, int64, float64[::1], ClimbRoom, float64[::1])", CountRows, ClimbRoom)
 def maximise(rows, is_negative_binomial, fixed, point, work, quality):  # type: ignore[no-untyped-def]
     """The maximum over coefficients and alpha >= 0; alpha is exactly 0 where it is at its boundary, (CT-4)."""
     p = point.shape[0] - 1
@@ -199,30 +268,17 @@ def maximise(rows, is_negative_binomial, fixed, point, work, quality):  # type: 
     return found
 
 
-@part(f"void({ROWS}, float64[::1], {WORK}, float64[:, ::1], float64[::1])")
+@part("void(CountRows, float64[::1], ClimbRoom, float64[:, ::1], float64[::1])", CountRows, ClimbRoom)
 def invert_information(rows, point, work, covariance, quality):  # type: ignore[no-untyped-def]
     """Covariance of coefficients and log alpha from the whole observed information at the maximum."""
-    gradient, hessian, factor = work[0], work[1], work[2]
     p = point.shape[0] - 1
     q = p + 1 if point[p] > 0.0 else p
-    evaluate(rows, point, gradient, hessian)
-    prepare_step(gradient, hessian, point[p], -1, p)
-    information, inverse = np.empty((q, q)), np.empty((q, q))
-    for j in range(q):
-        for k in range(j + 1):
-            information[j, k] = -hessian[j, k]
-            factor[j, k] = -hessian[j, k]
-    if cholesky(factor, q) >= 0:
-        quality[STATUS] = STOPPED
-        return
-    invert_cholesky(factor, inverse, q)
-    quality[CONDITION] = condition_number(information, inverse, q)
-    for j in range(q):
-        for k in range(q):
-            covariance[j, k] = inverse[j, k]
+    evaluate(rows, point, work.gradient, work.hessian)
+    prepare_step(work.gradient, work.hessian, point[p], -1, p)
+    invert_negative_hessian(work, q, covariance, quality)
 
 
-@part(f"float64({ROWS}, float64[::1])")
+@part("float64(CountRows, float64[::1])", CountRows)
 def smallest_share(rows, point):  # type: ignore[no-untyped-def]
     """The smallest expected count of a row without events, as a share of the mean of all."""
     y, x, log_exposure, _ = rows
@@ -238,30 +294,20 @@ def smallest_share(rows, point):  # type: ignore[no-untyped-def]
     return smallest * n / total if total > 0.0 else 0.0
 
 
-@kernel(f"void(int64, int64, {DATA}, boolean, int64, boolean, {OUT})")
-def fit_range(first, stop, data, is_negative_binomial, fixed, is_started, out):  # type: ignore[no-untyped-def]
-    """Fit the wanted trials of ``first:stop``; column ``fixed`` (-1: none) keeps the value it has in ``out``.
+@kernel("void(int64, int64, CountTrials, boolean, int64, boolean, CountsFound)", CountTrials, CountsFound)
+def fit_range(first, stop, trials, is_negative_binomial, fixed, is_started, found):  # type: ignore[no-untyped-def]
+    """Fit the wanted trials of ``first:stop``; column ``fixed`` (-1: none) keeps the value it has in ``found``.
 
-    With ``is_started`` the coefficients in ``out`` are where to begin. Covariances are written where none is held.
+    With ``is_started`` the coefficients in ``found`` are where to begin. Covariances are written where none is held.
     """
-    all_y, all_x, all_exposure, offsets, wanted = data
-    points, covariance, log_likelihood, quality = out
-    p = all_x.shape[1]
-    work = (
-        np.zeros(p + 1),
-        np.zeros((p + 1, p + 1)),
-        np.zeros((p + 1, p + 1)),
-        np.zeros(p + 1),
-        np.zeros(p + 1),
-        np.zeros(p + 1),
-        np.zeros((p + 1, p + 1)),
-    )
+    points, covariance, log_likelihood, quality = found
+    work = make_climb_room(points.shape[1])
     for trial in range(first, stop):
-        if not wanted[trial]:
+        if not trials.wanted[trial]:
             continue
-        r0, r1 = offsets[trial], offsets[trial + 1]
-        y = all_y[r0:r1]
-        rows = (y, all_x[r0:r1], all_exposure[r0:r1], rows_above(y))
+        r0, r1 = trials.offsets[trial], trials.offsets[trial + 1]
+        y = trials.y[r0:r1]
+        rows = CountRows(y, trials.design[r0:r1], trials.log_exposure[r0:r1], rows_above(y))
         point = points[trial]
         if not is_started:
             start_at(rows, fixed, point, work)

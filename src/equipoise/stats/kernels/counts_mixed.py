@@ -6,27 +6,31 @@ nodes (Fisher's and Louis's identities): those of the exact integral, to the acc
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from equipoise.stats.kernels.compile import kernel, part
+from equipoise.stats.kernels.compile import Flags, Integers, Matrix, Vector, kernel, part
 from equipoise.stats.kernels.count_terms import alpha_terms, count_terms, rows_above
 from equipoise.stats.kernels.counts import (
     BOUNDARY,
-    CONDITION,
     CONVERGED,
     GRADIENT,
     ITERATIONS,
-    ROWS,
     SCORE_FIXED,
     SMALLEST,
     STATUS,
     STOPPED,
-    WORK,
+    ClimbRoom,
+    CountRows,
+    CountsFound,
+    go_to_tried,
+    invert_negative_hessian,
+    make_climb_room,
     maximise,
     smallest_share,
     start_at,
 )
-from equipoise.stats.kernels.linear_algebra import cholesky, condition_number, invert_cholesky
 from equipoise.stats.kernels.newton import newton_step
 
 _MAX_ITERATIONS = 100
@@ -34,15 +38,35 @@ _DECREMENT = 1e-16
 # A standard deviation between participants below this is on its way to 0.
 _NO_VARIANCE = 1e-4
 
-# Offsets of the participants among the trial's rows, quadrature nodes and logarithms of their weights.
-PEOPLE = "Tuple((int64[::1], float64[::1], float64[::1]))"
-# Counts, design, logarithm of exposure, rows of each participant, participants of each trial, the trials wanted.
-DATA = "Tuple((float64[::1], float64[:, ::1], float64[::1], int64[::1], int64[::1], boolean[::1]))"
-# Coefficients, standard deviation and alpha (n, p + 2), covariance of coefficients and both logarithms, log-likelihood,
-# quality.
-OUT = "Tuple((float64[:, ::1], float64[:, :, ::1], float64[::1], float64[:, ::1]))"
-# Of each row of a participant: linear predictor, posterior means of what bends the likelihood in eta, and crosswise.
-ROOM = "Tuple((float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[::1]))"
+
+class CountedPeople(NamedTuple):
+    """The participants of one trial, and the rule by which their levels are integrated over."""
+
+    offsets: Integers  # rows of each participant
+    nodes: Vector
+    log_weights: Vector
+
+
+class RepeatedCounts(NamedTuple):
+    """Counts of packed trials, participant by participant."""
+
+    y: Vector
+    design: Matrix  # (n_rows, p)
+    log_exposure: Vector
+    participant_offsets: Integers  # rows of each participant
+    trial_offsets: Integers  # participants of each trial
+    wanted: Flags  # the trials to fit
+
+
+class ParticipantRoom(NamedTuple):
+    """Room for the sums over one participant's rows and nodes."""
+
+    eta: Vector  # linear predictor of each row
+    bends: Vector  # posterior mean of the second derivative in eta
+    crosses: Vector  # posterior mean of the derivative in eta and alpha
+    scores: Matrix  # (n_nodes, q) score at each node
+    logs: Vector  # of the weight of each node
+    mean: Vector  # (q,) posterior mean of the score
 
 
 @part("UniTuple(float64, 2)(float64[::1], float64[::1], float64, float64)")
@@ -63,7 +87,9 @@ def find_mode(y, eta, sigma, alpha):  # type: ignore[no-untyped-def]
     return b, 1.0 / np.sqrt(h)
 
 
-@part(f"float64({ROWS}, {PEOPLE}, boolean, float64[::1], float64[::1], float64[:, ::1])")
+@part(
+    "float64(CountRows, CountedPeople, boolean, float64[::1], float64[::1], float64[:, ::1])", CountRows, CountedPeople
+)
 def evaluate_mixed(rows, people, is_free, point, gradient, hessian):  # type: ignore[no-untyped-def]
     """Log-likelihood but for its constant, with derivatives in coefficients, log sigma, log alpha; (CM-3), (CM-4)."""
     y, x, log_exposure, above = rows
@@ -75,7 +101,7 @@ def evaluate_mixed(rows, people, is_free, point, gradient, hessian):  # type: ig
     longest = 0
     for i in range(offsets.shape[0] - 1):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    room = (
+    room = ParticipantRoom(
         np.empty(longest),
         np.empty(longest),
         np.empty(longest),
@@ -98,8 +124,8 @@ def evaluate_mixed(rows, people, is_free, point, gradient, hessian):  # type: ig
                 eta += x[r, j] * point[j]
             if not eta < 300.0:
                 return -np.inf
-            room[0][r - r0] = eta
-        mode, spread = find_mode(y[r0:r1], room[0][: r1 - r0], sigma, alpha)
+            room.eta[r - r0] = eta
+        mode, spread = find_mode(y[r0:r1], room.eta[: r1 - r0], sigma, alpha)
         if not np.isfinite(mode + spread) or not mode < 300.0:
             return -np.inf
         total += add_participant(y[r0:r1], x[r0:r1], people, room, (mode, spread, sigma, alpha), gradient, hessian)
@@ -113,7 +139,12 @@ def evaluate_mixed(rows, people, is_free, point, gradient, hessian):  # type: ig
     return total if np.isfinite(total) else -np.inf
 
 
-@part(f"float64(float64[::1], float64[:, ::1], {PEOPLE}, {ROOM}, UniTuple(float64, 4), float64[::1], float64[:, ::1])")
+@part(
+    "float64(float64[::1], float64[:, ::1], CountedPeople, ParticipantRoom, UniTuple(float64, 4), float64[::1], "
+    "float64[:, ::1])",
+    CountedPeople,
+    ParticipantRoom,
+)
 def add_participant(y, x, people, room, place, gradient, hessian):  # type: ignore[no-untyped-def]
     """Add one participant's score and information over the nodes; returns the log-likelihood."""
     _, nodes, log_weights = people
@@ -188,15 +219,20 @@ def hold(gradient, hessian, fixed):  # type: ignore[no-untyped-def]
     hessian[fixed, fixed] = -1.0
 
 
-@part(f"float64({ROWS}, {PEOPLE}, boolean, int64, float64[::1], {WORK}, float64[::1])")
+@part(
+    "float64(CountRows, CountedPeople, boolean, int64, float64[::1], ClimbRoom, float64[::1])",
+    CountRows,
+    ClimbRoom,
+    CountedPeople,
+)
 def climb_mixed(rows, people, is_free, fixed, point, work, quality):  # type: ignore[no-untyped-def]
     """Move ``point`` to the maximum; a sigma or alpha that goes to nothing is put to exactly 0, for the caller."""
     gradient, hessian, factor, step, tried, tried_gradient, tried_hessian = work
     p = point.shape[0] - 2
     q = p + 2 if is_free else p + 1
     largest = 0.0
-    for i in range(rows[0].shape[0]):
-        largest = max(largest, rows[0][i])
+    for i in range(rows.y.shape[0]):
+        largest = max(largest, rows.y[i])
     top = evaluate_mixed(rows, people, is_free, point, gradient, hessian)
     quality[STATUS] = STOPPED
     for iteration in range(_MAX_ITERATIONS):
@@ -225,11 +261,7 @@ def climb_mixed(rows, people, is_free, fixed, point, work, quality):  # type: ig
         else:
             break
         top = value
-        for j in range(p + 2):
-            point[j] = tried[j]
-            gradient[j] = tried_gradient[j]
-            for k in range(j + 1):
-                hessian[j, k] = tried_hessian[j, k]
+        go_to_tried(work, point)
         if last:
             quality[STATUS] = CONVERGED
             break
@@ -242,11 +274,11 @@ def climb_mixed(rows, people, is_free, fixed, point, work, quality):  # type: ig
     return top
 
 
-@part(f"float64({ROWS}, {PEOPLE}, float64[::1])")
+@part("float64(CountRows, CountedPeople, float64[::1])", CountRows, CountedPeople)
 def variance_score(rows, people, point):  # type: ignore[no-untyped-def]
     """Derivative of the log-likelihood in the variance between participants, at 0; (CM-5)."""
     y, x, log_exposure, _ = rows
-    offsets = people[0]
+    offsets = people.offsets
     p = x.shape[1]
     total = 0.0
     for i in range(offsets.shape[0] - 1):
@@ -262,7 +294,12 @@ def variance_score(rows, people, point):  # type: ignore[no-untyped-def]
     return total
 
 
-@part(f"float64({ROWS}, {PEOPLE}, boolean, int64, float64[::1], {WORK}, float64[::1])")
+@part(
+    "float64(CountRows, CountedPeople, boolean, int64, float64[::1], ClimbRoom, float64[::1])",
+    CountRows,
+    ClimbRoom,
+    CountedPeople,
+)
 def maximise_mixed(rows, people, is_negative_binomial, fixed, point, work, quality):  # type: ignore[no-untyped-def]
     """The maximum over coefficients, sigma >= 0 and alpha >= 0: the best of the inside and its edges."""
     p = point.shape[0] - 2
@@ -308,58 +345,44 @@ def maximise_mixed(rows, people, is_negative_binomial, fixed, point, work, quali
     return best
 
 
-@part(f"void({ROWS}, {PEOPLE}, float64[::1], {WORK}, float64[:, ::1], float64[::1])")
+@part(
+    "void(CountRows, CountedPeople, float64[::1], ClimbRoom, float64[:, ::1], float64[::1])",
+    CountRows,
+    ClimbRoom,
+    CountedPeople,
+)
 def invert_mixed(rows, people, point, work, covariance, quality):  # type: ignore[no-untyped-def]
     """Covariance of the coefficients and of the logarithms of sigma and alpha, those that are not at 0."""
-    gradient, hessian, factor = work[0], work[1], work[2]
     p = point.shape[0] - 2
-    evaluate_mixed(rows, people, point[p + 1] > 0.0, point, gradient, hessian)
+    evaluate_mixed(rows, people, point[p + 1] > 0.0, point, work.gradient, work.hessian)
     q = p + 2 if point[p + 1] > 0.0 else p + 1
-    information, inverse = np.empty((q, q)), np.empty((q, q))
-    for j in range(q):
-        for k in range(j + 1):
-            information[j, k] = -hessian[j, k]
-            factor[j, k] = -hessian[j, k]
-    if cholesky(factor, q) >= 0:
-        quality[STATUS] = STOPPED
-        return
-    invert_cholesky(factor, inverse, q)
-    quality[CONDITION] = condition_number(information, inverse, q)
-    for j in range(q):
-        for k in range(q):
-            covariance[j, k] = inverse[j, k]
+    invert_negative_hessian(work, q, covariance, quality)
 
 
-@kernel(f"void(int64, int64, {DATA}, UniTuple(float64[::1], 2), UniTuple(int64, 2), {OUT})")
-def fit_range(first, stop, data, quadrature, model, out):  # type: ignore[no-untyped-def]
+@kernel(
+    "void(int64, int64, RepeatedCounts, UniTuple(float64[::1], 2), UniTuple(int64, 2), CountsFound)",
+    RepeatedCounts,
+    CountsFound,
+)
+def fit_range(first, stop, trials, quadrature, model, found):  # type: ignore[no-untyped-def]
     """Fit the wanted trials of ``first:stop``; ``model`` is whether negative binomial, and the column held or -1.
 
     Covariances are written where none is held and there is variance between participants: without, the fit is the
     pooled one, and the caller's.
     """
-    all_y, all_x, all_exposure, participant_offsets, trial_offsets, wanted = data
-    points, covariance, log_likelihood, quality = out
-    p = all_x.shape[1]
-    q = p + 2
-    work = (
-        np.zeros(q),
-        np.zeros((q, q)),
-        np.zeros((q, q)),
-        np.zeros(q),
-        np.zeros(q),
-        np.zeros(q),
-        np.zeros((q, q)),
-    )
+    points, covariance, log_likelihood, quality = found
+    p = trials.design.shape[1]
+    work = make_climb_room(p + 2)
     fixed = model[1]
     for trial in range(first, stop):
-        if not wanted[trial]:
+        if not trials.wanted[trial]:
             continue
-        offsets = participant_offsets[trial_offsets[trial] : trial_offsets[trial + 1] + 1].copy()
+        offsets = trials.participant_offsets[trials.trial_offsets[trial] : trials.trial_offsets[trial + 1] + 1].copy()
         r0, r1 = offsets[0], offsets[-1]
         offsets -= r0
-        y = all_y[r0:r1]
-        rows = (y, all_x[r0:r1], all_exposure[r0:r1], rows_above(y))
-        people = (offsets, quadrature[0], quadrature[1])
+        y = trials.y[r0:r1]
+        rows = CountRows(y, trials.design[r0:r1], trials.log_exposure[r0:r1], rows_above(y))
+        people = CountedPeople(offsets, quadrature[0], quadrature[1])
         start_at(rows, fixed, points[trial, : p + 1], work)
         log_likelihood[trial] = maximise_mixed(rows, people, model[0] == 1, fixed, points[trial], work, quality[trial])
         if fixed < 0:
