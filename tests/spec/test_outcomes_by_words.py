@@ -15,6 +15,7 @@ from equipoise.workflow.checks import check_protocol
 from equipoise.workflow.verbs import analyse
 
 DEATH = "{kind: time-to-event, words: days to death, time-zero: day 1, until: day 85, first-of: [{event: death}]}"
+MEANS = {"summary": "mean-difference", "estimator": "mmrm"}
 HR = {"summary": "hazard-ratio", "estimator": "cox"}
 
 
@@ -315,3 +316,27 @@ def test_events_in_a_trial_that_asks_about_none_are_a_problem() -> None:
     records = records_of({"a": {"events": [("death", 10, True)]}, "b": {}})
     with pytest.raises(RecordsError, match="R064"):
         analyse(protocol, records)
+
+
+@pytest.mark.parametrize(("baseline", "warned"), [(40, False), (0, True)])
+def test_a_change_in_per_cent_of_nothing_is_named(baseline: int, warned: bool) -> None:
+    change = "{kind: score, words: change, assessment: mood, at: weekly, value: percent-change, baseline: entry}"
+    it = derive(change, {"a": {"mood": [baseline, 30, 20, 10]}, "b": {"mood": [20, 20, 20, 20]}}, **MEANS)
+    assert plain(it.values) == [[-25, -50, -75] if baseline else [None, None, None], [0, 0, 0]]
+    assert ("baseline-of-zero" in it.warnings) == warned
+
+
+def test_a_percentage_of_nothing_is_told_apart_from_a_score_left_out() -> None:
+    people: dict[str, dict[str, Any]] = {
+        "half of 40": {"mood": [40, 20, 20, 20]},
+        "of nothing": {"mood": [0, 10, 10, 10]},
+        "left out": {"mood": [0, None, None, None]},
+        "no baseline": {"mood": [None, 10, 10, 10]},
+    }
+    it = derive(
+        "{kind: score-criterion, words: half, assessment: mood, improved-by: 50 %, baseline: entry, at: weekly}",
+        people,
+        summary="odds-ratio",
+        estimator="gee",
+    )
+    assert it.marks["percent-of-nothing"].tolist() == [False, True, False, False]

@@ -442,3 +442,83 @@ def test_a_participant_without_leading_zeros_is_the_one_with_the_same_number() -
     )
     with pytest.raises(RecordsError, match="Is '01' meant"):
         require_records(protocol, given)
+
+
+@pytest.mark.parametrize(
+    ("samples", "known_to"),
+    [
+        ([2, 9, 16, 23], 29),  # every whole week was looked at: the rest of days can hold no run
+        ([2, 9], 13),  # the last week looked at is days 8 to 14
+        ([2, 16], 20),  # a gap before it hides one week, not a run
+        ([], None),
+    ],
+)
+def test_a_run_of_weeks_is_known_to_the_end_of_the_last_week_looked_at(
+    samples: list[int], known_to: int | None
+) -> None:
+    runs = "first-of: [{use: sampled, cells: weeks, from: 1, length: 4, missed: is-missing}]"
+    given = records(visits=came(("week-1", 8)), urine=[sample(day, "-") for day in samples])
+    it = derive(f"kind: time-to-event, time-zero: day 1, {runs}, until: day 30", given)
+    assert it.time is not None
+    np.testing.assert_array_equal(it.time, [np.nan if known_to is None else known_to])
+
+
+@pytest.mark.parametrize(
+    ("given", "known_to"),
+    [
+        ({"disposition": [{"event": "completion", "day": 22}]}, 21),
+        ({"visits": came(("week-1", 8), ("week-2", 15))}, 14),  # without a dated end, the last day attended
+        ({"visits": came(("entry", 1))}, 0),  # the first day of the calendar is a day attended too
+        ({"visits": came(("week-1", 8)), "disposition": [{"event": "completion", "day": 40}]}, 29),  # beyond `until`
+        ({}, None),
+    ],
+)
+def test_an_event_of_taking_part_is_known_to_the_end_of_it(given: dict[str, Any], known_to: int | None) -> None:
+    first = "first-of: [{disposition: [study_withdrawal]}]"
+    it = derive(f"kind: time-to-event, time-zero: day 1, {first}, until: day 30", records(**given))
+    assert it.time is not None
+    np.testing.assert_array_equal(it.time, [np.nan if known_to is None else known_to])
+
+
+@pytest.mark.parametrize(("asked", "warnings"), [([], ("never-seen-scored-success",)), ([2], ())])
+def test_a_time_without_event_of_somebody_never_seen_is_named(asked: list[int], warnings: tuple[str, ...]) -> None:
+    runs = "first-of: [{use: sampled, cells: weeks, from: 1, length: 4, missed: is-no-use}]"
+    given = records(urine=[sample(day, "-") for day in asked], visits=came(("week-1", 8)) if asked else [])
+    it = derive(f"kind: time-to-event, time-zero: day 1, {runs}, until: day 30", given)
+    assert it.event is not None
+    assert (it.event.tolist(), it.warnings) == ([False], warnings)
+
+
+@pytest.mark.parametrize(("samples", "value"), [("-", 1), ("+", 0)])
+def test_a_result_before_a_missed_visit_is_carried_into_it(samples: str, value: int) -> None:
+    missed = [{"visit": "week-2", "day": None, "state": "missed"}]
+    given = records(visits=[*came(("week-1", 8)), *missed], urine=[sample(8, samples)])
+    it = derive("kind: abstinence, use: sampled, days: 9..17, at: weekly, missed: last-observation", given)
+    assert it.value is not None
+    assert it.value.tolist() == [value]
+
+
+@pytest.mark.parametrize(
+    ("word", "tally"), [("---++_____", (3, 5)), ("----------", (10, 10)), ("__________", (None, 0))]
+)
+def test_the_rate_of_an_arm_counts_abstinent_days_over_days_known(word: str, tally: tuple[int | None, int]) -> None:
+    it = derive("kind: abstinent-days, use: told, days: 1..10, as: percent", records(daily_use=diary(word)))
+    assert it.tally is not None
+    events, exposure = it.tally.events, it.tally.days
+    np.testing.assert_array_equal(events, [np.nan if tally[0] is None else tally[0]])
+    assert exposure.tolist() == [tally[1]]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "of_four", "of_five", "of_six"),
+    [("at-least", 0, 1, 1), ("above", 0, 0, 1), ("at-most", 1, 1, 0), ("below", 1, 0, 0), ("equals", 0, 1, 0)],
+)
+def test_each_judgement_of_a_formula_at_its_bound(judgement: str, of_four: int, of_five: int, of_six: int) -> None:
+    formula = f"{{count: {{cells: '-'}}, {judgement}: 5}}"
+    for clean, expected in ((4, of_four), (5, of_five), (6, of_six)):
+        it = derive(
+            f"kind: pattern, use: told, cells: days, days: 1..10, formula: {formula}",
+            records(daily_use=diary("-" * clean + "+" * (10 - clean))),
+        )
+        assert it.value is not None
+        assert it.value.tolist() == [expected]
