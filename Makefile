@@ -47,6 +47,7 @@ site: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python tests/mutants/sample.py
 
 characteristics: $(READY)
 	$(BIN)/python -m pytest -n 2 -m characteristics
