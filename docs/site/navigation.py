@@ -20,6 +20,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "import-your-own",
         "redcap",
         "statistics-files",
+        "protocol-document",
         "shapes-of-data",
         "reading-a-report",
         "randomization",

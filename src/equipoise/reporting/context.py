@@ -10,13 +10,14 @@ import polars as pl
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.multiplicity import FALLBACKS
-from equipoise.analysis.results import Results
+from equipoise.analysis.results import Provenance, Results
 from equipoise.endpoints.lattice import Lattice, read_lattice
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Published
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 from equipoise.protocol.vocabulary.scales import is_better_above
 from equipoise.records import Records
+from equipoise.records.records import DataSource
 from equipoise.reporting.missing_rules import imputation_name, rule_name
 
 # Levels of the plan whose results lead.
@@ -232,3 +233,20 @@ class Material:
         """A source's citation."""
         found = self.protocol.model.sources.get(source)
         return found.cite if found is not None else source
+
+
+def material_without_records(protocol: Protocol, version: str) -> Material:
+    """The material of a trial before its first record."""
+    source = DataSource("captured", "No record yet.", protocol.id, protocol.hash)
+    records = Records({}, source)
+    provenance = Provenance(
+        protocol=protocol.id,
+        protocol_hash=protocol.hash,
+        protocol_file_hash=protocol.file_hash,
+        data_hash=records.data_hash,
+        origin="captured",
+        seed=None,
+        scenario=None,
+        version=version,
+    )
+    return Material(protocol, records, Results(estimates=(), provenance=provenance, endpoints={}))

@@ -46,10 +46,10 @@ def code(text: str) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading; level 1 opens a section and stands in the contents, level 2 divides it."""
+    """A heading; level 1 opens a section and stands in the contents, levels 2 and 3 divide it."""
 
     text: str
-    level: Literal[1, 2] = 1
+    level: Literal[1, 2, 3] = 1
     id: str = ""
 
 
@@ -340,7 +340,11 @@ SIMULATED = Banner("SIMULATED", "Fictional participants: no person took part, an
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A report. ``provenance`` (label, value) stands in the title block, ``footer`` at the foot of every page."""
+    """A report. ``provenance`` (label, value) stands in the title block, ``footer`` at the foot of every page.
+
+    ``paged_contents`` is how many levels of headings the PDF lists with their pages before the first section;
+    0 is none.
+    """
 
     title: str
     blocks: tuple[Block, ...]
@@ -350,6 +354,7 @@ class Document:
     provenance: tuple[tuple[str, Text], ...] = ()
     footer: str = ""
     language: str = "en-GB"
+    paged_contents: int = 0
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -53,6 +53,7 @@ def lay_out(document: Document) -> dict[str, Any]:
         "subtitle": clean(document.subtitle),
         "kicker": clean(document.kicker),
         "language": document.language,
+        "paged_contents": document.paged_contents,
         "footer": clean(document.footer),
         "banner": None
         if document.banner is None

@@ -18,7 +18,7 @@ from equipoise.reporting.layout import lay_out
 from equipoise.reporting.palette import TOKENS
 
 if TYPE_CHECKING:
-    from typst import Fonts
+    from typst import Compiler, Fonts
 
 
 @cache
@@ -37,16 +37,25 @@ def _template() -> bytes:
 
 def render_pdf(document: Document) -> bytes:
     """The document as PDF 1.7, tagged, with alternative text and no date; the same document gives the same bytes."""
+    output = _compiler(document).compile(format="pdf", timestamp=0)
+    assert isinstance(output, bytes)
+    return output
+
+
+def pages_of_headings(document: Document) -> dict[str, int]:
+    """The page on which each heading stands in the PDF, counted from 1, by the id that its layout gives it."""
+    found = json.loads(_compiler(document).query("<place>", field="value"))
+    return {str(entry["id"]): int(entry["page"]) for entry in found}
+
+
+def _compiler(document: Document) -> Compiler:
     import typst
 
     data = lay_out(document)
     data["colours"] = {token: pair[0] for token, pair in TOKENS.items()}
-    compiler = typst.Compiler(
+    return typst.Compiler(
         input=_template(),
         font_paths=packaged_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"document": json.dumps(data, ensure_ascii=False, allow_nan=False)},
     )
-    output = compiler.compile(format="pdf", timestamp=0)
-    assert isinstance(output, bytes)
-    return output

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equipoise.analysis.results import Provenance, Results
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import REPEATED_SCORE, TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.protocol.vocabulary.scales import scale_label
-from equipoise.records import Records
-from equipoise.records.records import DataSource
 from equipoise.reporting import format as fmt
 from equipoise.reporting import methods, words
 from equipoise.reporting import trial_figures as course
-from equipoise.reporting.context import Material
+from equipoise.reporting.context import Material, material_without_records
 from equipoise.reporting.document import (
     Banner,
     Block,
@@ -38,7 +35,7 @@ EMPTY = "…"
 
 def build_shells(protocol: Protocol, *, version: str = "") -> Document:
     """The report's shells: design, schedule, empty tables, the figures to come, methods, what is not known."""
-    material = _without_records(protocol, version)
+    material = material_without_records(protocol, version)
     sections = Sections()
     sections.add("Schedule", [course.schedule_figure(material)])
     sections.add("Participants", [_baseline(material)])
@@ -62,22 +59,6 @@ def build_shells(protocol: Protocol, *, version: str = "") -> Document:
         (("Protocol, SHA-256", protocol.hash),),
         footer,
     )
-
-
-def _without_records(protocol: Protocol, version: str) -> Material:
-    source = DataSource("captured", "No record yet.", protocol.id, protocol.hash)
-    records = Records({}, source)
-    provenance = Provenance(
-        protocol=protocol.id,
-        protocol_hash=protocol.hash,
-        protocol_file_hash=protocol.file_hash,
-        data_hash=records.data_hash,
-        origin="captured",
-        seed=None,
-        scenario=None,
-        version=version,
-    )
-    return Material(protocol, records, Results(estimates=(), provenance=provenance, endpoints={}))
 
 
 def _arm_columns(material: Material) -> list[Column]:

@@ -126,44 +126,52 @@ def _set_up(word: WordDocument, laid_out: dict[str, Any]) -> None:
     section.footer.paragraphs[0].style = styles["Table note"]
 
 
+def _paragraph(word: WordDocument, text: str = "", *, style: str = "Normal") -> WordParagraph:
+    """A paragraph at the end; its style is set by id, because by name all styles are gone through each time."""
+    made = word.add_paragraph(text)
+    if style != "Normal":
+        made._p.style = style.replace(" ", "")
+    return made
+
+
 def _add(word: WordDocument, block: dict[str, Any]) -> None:
     match block["block"]:
         case "answer":
             _answer(word, block)
         case "heading":
-            word.add_heading(block["text"], level=block["level"])
+            _paragraph(word, block["text"], style=f"Heading {block['level']}")
         case "paragraph":
             style = "Table note" if block["kind"] == "note" else "Normal"
-            _runs(word.add_paragraph(style=style), block["spans"])
+            _runs(_paragraph(word, style=style), block["spans"])
         case "bullets":
             for item in block["items"]:
-                _runs(word.add_paragraph(style="List Number" if block["numbered"] else "List Bullet"), item)
+                _runs(_paragraph(word, style="List Number" if block["numbered"] else "List Bullet"), item)
         case "table":
             _caption(word, f"Table {block['number']}. {block['caption']}", block["subtitle"])
             _table(word, block)
             for note in block["footnotes"]:
-                word.add_paragraph(note, style="Table note")
+                _paragraph(word, note, style="Table note")
         case "callout":
-            paragraph = word.add_paragraph(style="Normal")
+            paragraph = _paragraph(word, style="Normal")
             if block["title"]:
                 paragraph.add_run(f"{block['title'].rstrip('.')}. ").bold = True
             _runs(paragraph, block["spans"])
         case "key-figures":
             for item in block["items"]:
-                paragraph = word.add_paragraph(style="List Bullet")
+                paragraph = _paragraph(word, style="List Bullet")
                 paragraph.add_run(f"{item['label']}: {item['value']}").bold = True
                 paragraph.add_run(f" {item['detail']}" if item["detail"] else "")
         case "definitions":
             for item in block["items"]:
-                paragraph = word.add_paragraph(style="Normal")
+                paragraph = _paragraph(word, style="Normal")
                 paragraph.add_run(f"{item['term']}. ").bold = True
                 _runs(paragraph, item["spans"])
         case "code":
-            word.add_paragraph(block["text"], style="Table text")
+            _paragraph(word, block["text"], style="Table text")
 
 
 def _caption(word: WordDocument, title: str, subtitle: str) -> None:
-    paragraph = word.add_paragraph(title, style="Table title")
+    paragraph = _paragraph(word, title, style="Table title")
     if subtitle:
         paragraph.add_run(f"\n{subtitle}").bold = False
 
@@ -187,10 +195,10 @@ def _runs(paragraph: WordParagraph, spans: Sequence[dict[str, str]]) -> None:
 def _answer(word: WordDocument, block: dict[str, Any]) -> None:
     """Question, endpoint, verdict, results by arm, whether they hold."""
     for title, text in (("Question", block["question"]), (block["endpoint_title"], block["endpoint"])):
-        paragraph = word.add_paragraph(style="Normal")
+        paragraph = _paragraph(word, style="Normal")
         paragraph.add_run(f"{title}. ").bold = True
         paragraph.add_run(text)
-    word.add_paragraph(style="Normal").add_run(block["verdict"]).bold = True
+    _paragraph(word, style="Normal").add_run(block["verdict"]).bold = True
     _caption(word, block["caption"], block["subtitle"])
     heads = ["", *(f"{arm['label']}, {arm['n']}" for arm in block["arms"])]
     rows = [([row["label"], *row["cells"]], row["strong"]) for row in block["rows"]]
@@ -199,9 +207,9 @@ def _answer(word: WordDocument, block: dict[str, Any]) -> None:
     if drawn:
         _caption(word, "Does it hold?", block["strip_subtitle"])
         _grid(word, ["Analysis", "Effect (95% CI)"], [list(pair) for pair in drawn], [9.0, 7.0])
-        word.add_paragraph(block["strip_note"], style="Table note")
+        _paragraph(word, block["strip_note"], style="Table note")
     if block["caution"]:
-        paragraph = word.add_paragraph(style="Normal")
+        paragraph = _paragraph(word, style="Normal")
         paragraph.add_run(f"{block['caution']['title']} ").bold = True
         _runs(paragraph, block["caution"]["spans"])
 

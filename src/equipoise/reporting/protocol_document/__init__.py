@@ -1,0 +1,1 @@
+"""The protocol as a document for sponsors, ethics committees and journals, in the order of ICH M11."""
