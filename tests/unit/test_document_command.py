@@ -29,7 +29,10 @@ arms:
   one: {role: no-treatment, gives: [a]}
   two: {role: experimental, gives: [b]}
   three: {role: experimental, gives: [a, b]}
-  four: {label: "An arm whose label goes on for so long that no table and no drawing has the room for it on one line", role: experimental, gives: [b]}
+  four:
+    label: "An arm whose label goes on for so long that no table and no drawing has room for it"
+    role: experimental
+    gives: [b]
 eligibility: {include: {}, exclude: {x: {words: "cannot = read"}}}
 randomization: {ratio: {one: 1, two: 2, three: 1, four: 1}, strata: []}
 assessments: {visit: {type: finding, yes: came, no: did not}}
