@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from equipoise.cli.console import console, print_json, reported, working
-from equipoise.cli.options import JsonOption, ProtocolArgument
+from equipoise.cli.options import JsonOption, ProtocolArgument, grouped
+
+
+@dataclass(frozen=True)
+class DocumentChoices:
+    """For whom the document is, and what it holds beside the protocol itself."""
+
+    audience: Annotated[
+        str, typer.Option("--for", help="investigators (without the method of randomization) or committee.")
+    ] = "investigators"
+    compare: Annotated[
+        str | None, typer.Option("--compare", metavar="OLD", help="An earlier version: list what changed, by section.")
+    ] = None
+    power: Annotated[
+        bool, typer.Option("--power", help="Simulate 400 trials and state the power under sample size.")
+    ] = False
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("document")(document)
+    app.command("document")(grouped(document))
 
 
 def document(
     protocol: ProtocolArgument,
     to: Annotated[str, typer.Option("--to", help="html, docx (Word) or pdf.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
-    audience: Annotated[
-        str,
-        typer.Option("--for", help="investigators (without the method of randomization) or committee."),
-    ] = "investigators",
-    compare: Annotated[
-        str | None, typer.Option("--compare", metavar="OLD", help="An earlier version: list what changed, by section.")
-    ] = None,
-    power: Annotated[
-        bool, typer.Option("--power", help="Simulate 400 trials and state the power under sample size.")
-    ] = False,
+    choices: DocumentChoices,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,12 +54,12 @@ def document(
             protocol,
             out,
             to=to,
-            audience=audience,  # type: ignore[arg-type]
-            compare=compare,
-            power=power,
+            audience=choices.audience,  # type: ignore[arg-type]
+            compare=choices.compare,
+            power=choices.power,
             force=force,
         )
     if as_json:
-        print_json({"ok": True, "file": str(file), "edition": audience})
+        print_json({"ok": True, "file": str(file), "edition": choices.audience})
         return
-    console().print(f"Edition for {audience}: {file}", markup=False)
+    console().print(f"Edition for {choices.audience}: {file}", markup=False)

@@ -8,7 +8,7 @@ from equipoise.instruments import find_instrument_of
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.document import Block, Bullets, Column, DefinitionList, Paragraph, Row, Table, Text, strong
-from equipoise.reporting.protocol_document.draft import Draft, Writer, for_you, plain_value, sentence
+from equipoise.reporting.protocol_document.draft import ProtocolDraft, Writer, for_you, plain_value, sentence
 
 _TYPES = {
     "urine": "urine samples",
@@ -22,7 +22,7 @@ _TYPES = {
 _SAFETY = ("vitals", "event")
 
 
-def _considerations(draft: Draft) -> Sequence[Block | None]:
+def _considerations(draft: ProtocolDraft) -> Sequence[Block | None]:
     blocks: list[Block] = [
         Paragraph(
             "Section 1.3 lists every visit with its target day and window, and what is given and assessed there. "
@@ -44,7 +44,7 @@ def _considerations(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _use(draft: Draft, id: str) -> Text:
+def _use(draft: ProtocolDraft, id: str) -> Text:
     entry = draft.model.use[id]
     sources = fmt.joined([{"urine": "urine samples", "self-report": "self-report"}[one] for one in entry.by])
     together = ""
@@ -53,7 +53,7 @@ def _use(draft: Draft, id: str) -> Text:
     return sentence(entry.words or "", f"by {sources}", together) + draft.cited(entry)
 
 
-def _baseline(draft: Draft) -> Sequence[Block | None]:
+def _baseline(draft: ProtocolDraft) -> Sequence[Block | None]:
     rows = []
     for id, variable in draft.model.baseline.items():
         kind = {"number": "number", "category": "category", "yes-no": "yes or no"}[variable.type]
@@ -86,12 +86,12 @@ def _baseline(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _when(draft: Draft, id: str) -> str:
+def _when(draft: ProtocolDraft, id: str) -> str:
     found = [words.lowered(draft.visit_label(v)) for v, entry in draft.model.schedule.items() if id in entry.assess]
     return fmt.joined(found) or "at no planned visit"
 
 
-def _efficacy(draft: Draft) -> Sequence[Block | None]:
+def _efficacy(draft: ProtocolDraft) -> Sequence[Block | None]:
     rows, keys = [], []
     for id, entry in draft.model.assessments.items():
         if entry.type in _SAFETY:
@@ -132,13 +132,13 @@ def _efficacy(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _key(draft: Draft, id: str, low: str, high: str, n: int) -> Text:
+def _key(draft: ProtocolDraft, id: str, low: str, high: str, n: int) -> Text:
     label = draft.assessment_label(id)
     low, high = (text.replace("-", fmt.MINUS) for text in (low, high))
     return (strong(f"{label}. "), f"{low} to {high}, from {fmt.plural(n, 'item')}.")
 
 
-def _endpoints(draft: Draft) -> list[tuple[str, Text]]:
+def _endpoints(draft: ProtocolDraft) -> list[tuple[str, Text]]:
     items: list[tuple[str, Text]] = []
     for id, endpoint in draft.model.endpoints.items():
         note = f" {words.capitalized(endpoint.note.rstrip('.'))}." if endpoint.note else ""
@@ -146,7 +146,7 @@ def _endpoints(draft: Draft) -> list[tuple[str, Text]]:
     return items
 
 
-def _safety(draft: Draft) -> Sequence[Block | None]:
+def _safety(draft: ProtocolDraft) -> Sequence[Block | None]:
     rows = []
     for id, entry in draft.model.assessments.items():
         if entry.type in _SAFETY:
@@ -165,7 +165,7 @@ def _safety(draft: Draft) -> Sequence[Block | None]:
     return [Table("Safety assessments", columns, tuple(rows))]
 
 
-def _vitals(draft: Draft) -> Sequence[Block | None]:
+def _vitals(draft: ProtocolDraft) -> Sequence[Block | None]:
     found = [id for id, entry in draft.model.assessments.items() if entry.type == "vitals"]
     if not found:
         return []
@@ -178,7 +178,7 @@ def _vitals(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _laboratory(draft: Draft) -> Sequence[Block | None]:
+def _laboratory(draft: ProtocolDraft) -> Sequence[Block | None]:
     rows = []
     for id, entry in draft.model.assessments.items():
         if entry.type == "urine":
@@ -193,7 +193,7 @@ def _laboratory(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(rows)), for_you("cut-off concentrations, assays and laboratory")]
 
 
-def _ae_timing(draft: Draft) -> Sequence[Block | None]:
+def _ae_timing(draft: ProtocolDraft) -> Sequence[Block | None]:
     found = [id for id, entry in draft.model.assessments.items() if entry.type == "event"]
     if not found:
         return []
@@ -203,7 +203,7 @@ def _ae_timing(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _reporting(draft: Draft) -> Sequence[Block | None]:
+def _reporting(draft: ProtocolDraft) -> Sequence[Block | None]:
     rows = []
     for id, clock in draft.model.conduct.reporting.items():
         events = fmt.joined([plain_value(condition) for condition in clock.applies])
@@ -224,7 +224,7 @@ def _reporting(draft: Draft) -> Sequence[Block | None]:
     return [Table("Time limits for reports of adverse events", columns, tuple(rows), footnotes=(note,))]
 
 
-def _outcomes(draft: Draft) -> Sequence[Block | None]:
+def _outcomes(draft: ProtocolDraft) -> Sequence[Block | None]:
     terms = [
         t.replace("-", " ") for entry in draft.model.assessments.values() if entry.type == "events" for t in entry.terms
     ]

@@ -11,7 +11,7 @@ from equipoise.reporting.document import Block, Document, Heading, Table
 from equipoise.reporting.layout import lay_out
 from equipoise.reporting.pdf import pages_of_headings
 from equipoise.reporting.protocol_document import assessments, design, front, interventions, oversight, statistics
-from equipoise.reporting.protocol_document.draft import AUDIENCES, Audience, Draft, Writer, for_you
+from equipoise.reporting.protocol_document.draft import AUDIENCES, Audience, ProtocolDraft, Writer, for_you
 from equipoise.reporting.protocol_document.front import title_page
 from equipoise.reporting.protocol_document.outline import OUTLINE, OutlineSection
 from equipoise.reporting.protocol_document.spirit import TITLE_PAGE, checklist
@@ -43,7 +43,7 @@ def build_protocol_document(
     With ``paged`` the checklist names the pages of the PDF; the same protocol and choices give the same document.
     """
     material = material_without_records(protocol, version)
-    draft = Draft(material, audience, version, tuple(power), changes)
+    draft = ProtocolDraft(material, audience, version, tuple(power), changes)
     document = _document(draft)
     # The checklist is the one place that names pages. Its own length may move what follows it, and nothing before.
     for _ in range(3 if paged else 0):
@@ -55,7 +55,7 @@ def build_protocol_document(
     return document
 
 
-def _document(draft: Draft) -> Document:
+def _document(draft: ProtocolDraft) -> Document:
     blocks = title_page(draft)
     body = _body(draft)
     present = _ids([*blocks, *body])
@@ -79,7 +79,7 @@ def _document(draft: Draft) -> Document:
     )
 
 
-def _body(draft: Draft) -> list[Block]:
+def _body(draft: ProtocolDraft) -> list[Block]:
     """Every section with what the file has for it, or with the mark; optional ones only with content."""
     out: list[Block] = []
     for section in OUTLINE:

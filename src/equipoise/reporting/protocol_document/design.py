@@ -12,7 +12,7 @@ from equipoise.reporting import words
 from equipoise.reporting.document import Block, Bullets, Column, DefinitionList, Heading, Paragraph, Row, Table, Text
 from equipoise.reporting.margins import margin_words
 from equipoise.reporting.protocol_document.draft import (
-    Draft,
+    ProtocolDraft,
     Writer,
     day_text,
     days_words,
@@ -25,7 +25,7 @@ from equipoise.reporting.protocol_document.front import ROLES, design_facts
 _NEXT_LEVEL = {"primary": "3.1", "secondary": "3.2", "exploratory": "3.3"}
 
 
-def _purpose(draft: Draft) -> Sequence[Block | None]:
+def _purpose(draft: ProtocolDraft) -> Sequence[Block | None]:
     rationale = draft.written("rationale")
     reasons = [
         (draft.intervention_label(id), draft.told(entry.tidier.why))
@@ -41,7 +41,7 @@ def _purpose(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def estimand_items(draft: Draft, id: str) -> list[tuple[str, Text]]:
+def estimand_items(draft: ProtocolDraft, id: str) -> list[tuple[str, Text]]:
     """The five attributes of an estimand, its margin, and when its endpoint is measured."""
     model = draft.model
     estimand = model.estimands[id]
@@ -88,7 +88,7 @@ def endpoint_days(endpoint: Any) -> str:
 
 
 def _objectives(level: str) -> Writer:
-    def write(draft: Draft) -> Sequence[Block | None]:
+    def write(draft: ProtocolDraft) -> Sequence[Block | None]:
         blocks: list[Block] = []
         if level == "primary":
             blocks += draft.written("objective")
@@ -106,11 +106,11 @@ def _objectives(level: str) -> Writer:
     return write
 
 
-def _description(draft: Draft) -> Sequence[Block | None]:
+def _description(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(design_facts(draft))), _periods(draft), _stages(draft)]
 
 
-def _periods(draft: Draft) -> Block | None:
+def _periods(draft: ProtocolDraft) -> Block | None:
     rows = []
     for id, epoch in draft.model.calendar.epochs.items():
         note = f"{epoch.note}" if epoch.note else ""
@@ -130,7 +130,7 @@ def _periods(draft: Draft) -> Block | None:
     )
 
 
-def _stages(draft: Draft) -> Block | None:
+def _stages(draft: ProtocolDraft) -> Block | None:
     if not draft.model.stages:
         return None
     rows = []
@@ -155,7 +155,7 @@ def _stages(draft: Draft) -> Block | None:
     )
 
 
-def _control(draft: Draft) -> Sequence[Block | None]:
+def _control(draft: ProtocolDraft) -> Sequence[Block | None]:
     roles = [
         (draft.treatment_label(id), words.capitalized(ROLES[arm.role]) + draft.cited(arm))
         for id, arm in draft.model.arms.items()
@@ -163,7 +163,7 @@ def _control(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(roles)), for_you("why this comparator, or why none")]
 
 
-def _stopping(draft: Draft) -> Sequence[Block | None]:
+def _stopping(draft: ProtocolDraft) -> Sequence[Block | None]:
     known = draft.told(draft.model.trial.stopping)
     blocks: list[Block] = draft.written("interim")
     if known:
@@ -172,7 +172,7 @@ def _stopping(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _start_and_end(draft: Draft) -> Sequence[Block | None]:
+def _start_and_end(draft: ProtocolDraft) -> Sequence[Block | None]:
     calendar = draft.model.calendar
     last = max((visit.target_day for visit in draft.protocol.planned_visits), default=None)
     items: list[tuple[str, Text]] = [("Study day 1 of a participant", words.capitalized(calendar.day_1))]
@@ -184,7 +184,7 @@ def _start_and_end(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(items)), for_you("which events are the start and the end of the whole trial")]
 
 
-def _population(draft: Draft) -> Sequence[Block | None]:
+def _population(draft: ProtocolDraft) -> Sequence[Block | None]:
     condition = draft.model.trial.condition
     if not condition:
         return []
@@ -192,7 +192,7 @@ def _population(draft: Draft) -> Sequence[Block | None]:
 
 
 def _criteria(which: str) -> Writer:
-    def write(draft: Draft) -> Sequence[Block | None]:
+    def write(draft: ProtocolDraft) -> Sequence[Block | None]:
         eligibility = draft.model.eligibility
         found: Mapping[str, Any] | None = getattr(eligibility, which)
         if found:
@@ -215,7 +215,7 @@ def _criteria(which: str) -> Writer:
     return write
 
 
-def _involvement(draft: Draft) -> Sequence[Block | None]:
+def _involvement(draft: ProtocolDraft) -> Sequence[Block | None]:
     return draft.written("involvement")
 
 

@@ -25,7 +25,7 @@ MARK = "[For you to write]"
 
 
 @dataclass(frozen=True)
-class Draft:
+class ProtocolDraft:
     """A protocol on its way to a document: for whom, what was calculated for it, what changed since another version."""
 
     material: Material
@@ -128,7 +128,7 @@ class Draft:
         return [id for id, level in highest.items() if level in levels]
 
 
-Writer = Callable[[Draft], Sequence[Block | None]]
+Writer = Callable[[ProtocolDraft], Sequence[Block | None]]
 
 
 def name_words(id: str) -> str:

@@ -12,7 +12,7 @@ from equipoise.reporting.figures.trial_schema import SchemaArm, SchemaPeriod, Tr
 from equipoise.reporting.protocol_document.draft import (
     AUDIENCES,
     MARK,
-    Draft,
+    ProtocolDraft,
     Writer,
     day_text,
     days_words,
@@ -36,7 +36,7 @@ ROLES = {
 }
 
 
-def title_page(draft: Draft) -> list[Block]:
+def title_page(draft: ProtocolDraft) -> list[Block]:
     """What stands before the contents: identification, edition, and what the marks mean."""
     trial = draft.model.trial
     empty: Text = (strong(MARK),)
@@ -73,7 +73,7 @@ def title_page(draft: Draft) -> list[Block]:
     return [*blocks, draft.changes] if draft.changes is not None else blocks
 
 
-def _experimental(draft: Draft) -> list[str]:
+def _experimental(draft: ProtocolDraft) -> list[str]:
     ids = [i for arm in draft.model.arms.values() if arm.role in ("experimental", "single") for i in arm.interventions]
     if draft.model.trial.design == "crossover":
         ids = [one for e in draft.model.estimands.values() for one in (e.treatments.experimental,)]
@@ -81,7 +81,7 @@ def _experimental(draft: Draft) -> list[str]:
     return [draft.intervention_label(one) for one in known]
 
 
-def objectives_table(draft: Draft) -> Sequence[Block | None]:
+def objectives_table(draft: ProtocolDraft) -> Sequence[Block | None]:
     """Objectives, endpoints and summary measures of the primary and secondary estimands, one row each."""
     from equipoise.protocol.vocabulary.scales import scale_label
 
@@ -109,7 +109,7 @@ def objectives_table(draft: Draft) -> Sequence[Block | None]:
     return [Table("Primary and secondary objectives", columns, tuple(rows), "The estimands in full are in section 3")]
 
 
-def design_facts(draft: Draft) -> list[tuple[str, Text]]:
+def design_facts(draft: ProtocolDraft) -> list[tuple[str, Text]]:
     """Term and text of the design, for the synopsis and section 4.1; what the file does not state is marked."""
     model, trial = draft.model, draft.model.trial
     empty: Text = (strong(MARK),)
@@ -153,7 +153,7 @@ def design_facts(draft: Draft) -> list[tuple[str, Text]]:
     return items
 
 
-def _allocation(draft: Draft) -> str:
+def _allocation(draft: ProtocolDraft) -> str:
     plan = draft.model.randomization
     if plan is None:
         return "Not randomized"
@@ -164,11 +164,11 @@ def _allocation(draft: Draft) -> str:
     return f"Randomized {ratio} ({arms}){when}{draft.cited(plan)}"
 
 
-def _overall_design(draft: Draft) -> Sequence[Block | None]:
+def _overall_design(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(design_facts(draft)))]
 
 
-def _schema(draft: Draft) -> Sequence[Block | None]:
+def _schema(draft: ProtocolDraft) -> Sequence[Block | None]:
     schema = trial_schema(draft)
     return [
         Figure(
@@ -181,7 +181,7 @@ def _schema(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def trial_schema(draft: Draft) -> TrialSchema:
+def trial_schema(draft: ProtocolDraft) -> TrialSchema:
     """Periods and arms as they are drawn."""
     model = draft.model
     plan = model.randomization
@@ -227,7 +227,7 @@ def _stage_days(stage: object) -> str:
     return f"{text} from {own}" if own else text
 
 
-def _days_of(draft: Draft, id: str) -> list[int]:
+def _days_of(draft: ProtocolDraft, id: str) -> list[int]:
     """Study days on which an intervention is given, as far as the protocol states them: its own, then its visits'."""
     entry = draft.model.interventions[id]
     if isinstance(entry, BehaviouralIntervention):
@@ -242,11 +242,11 @@ def _days_of(draft: Draft, id: str) -> list[int]:
     return [visit.target_day for visit in visits if id in draft.model.schedule[visit.series].gives]
 
 
-def _schedule(draft: Draft) -> Sequence[Block | None]:
+def _schedule(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [schedule_figure(draft.material), schedule_table(draft)]
 
 
-def schedule_table(draft: Draft) -> Table:
+def schedule_table(draft: ProtocolDraft) -> Table:
     """One row per visit or series: its days, its window, what is given and what is assessed."""
     model = draft.model
     rows = []

@@ -10,7 +10,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.document import Block, Column, DefinitionList, Paragraph, Row, Table, Text
 from equipoise.reporting.protocol_document.draft import (
-    Draft,
+    ProtocolDraft,
     Writer,
     day_text,
     days_words,
@@ -42,7 +42,7 @@ _SCHEMES = {
 }
 
 
-def _in_every_arm(draft: Draft) -> list[str]:
+def _in_every_arm(draft: ProtocolDraft) -> list[str]:
     arms = [set(arm.interventions) for arm in draft.model.arms.values()]
     if len(arms) < 2 or draft.model.trial.design == "crossover":
         return []
@@ -50,7 +50,7 @@ def _in_every_arm(draft: Draft) -> list[str]:
     return [id for id in draft.model.interventions if id in common]
 
 
-def _compared(draft: Draft) -> list[str]:
+def _compared(draft: ProtocolDraft) -> list[str]:
     common = _in_every_arm(draft)
     return [id for id in draft.model.interventions if id not in common] or list(draft.model.interventions)
 
@@ -80,7 +80,7 @@ def regimen_words(entry: Any) -> str:
     return "; ".join(part for part in (text, getattr(entry, "frequency", None) or "") if part)
 
 
-def _overview(draft: Draft) -> Block:
+def _overview(draft: ProtocolDraft) -> Block:
     rows = []
     for id, arm in draft.model.arms.items():
         rows.append(Row((f"{draft.treatment_label(id)}: {ROLES[arm.role]}",), "group"))
@@ -111,11 +111,11 @@ def _overview(draft: Draft) -> Block:
     return Table("Arms and interventions", columns, tuple(rows))
 
 
-def _chapter(draft: Draft) -> Sequence[Block | None]:
+def _chapter(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [_overview(draft)]
 
 
-def _tidier(draft: Draft, entry: Any, *names: str) -> list[str]:
+def _tidier(draft: ProtocolDraft, entry: Any, *names: str) -> list[str]:
     said = []
     for name in names:
         fact = getattr(entry.tidier, name)
@@ -124,7 +124,7 @@ def _tidier(draft: Draft, entry: Any, *names: str) -> list[str]:
     return said
 
 
-def _described(draft: Draft, ids: Sequence[str]) -> list[Block]:
+def _described(draft: ProtocolDraft, ids: Sequence[str]) -> list[Block]:
     items: list[tuple[str, Text]] = []
     for id in ids:
         entry = draft.model.interventions[id]
@@ -146,11 +146,11 @@ def _described(draft: Draft, ids: Sequence[str]) -> list[Block]:
     return [DefinitionList(tuple(items))] if items else []
 
 
-def _description(draft: Draft) -> Sequence[Block | None]:
+def _description(draft: ProtocolDraft) -> Sequence[Block | None]:
     return _described(draft, _compared(draft))
 
 
-def _administration(draft: Draft) -> Sequence[Block | None]:
+def _administration(draft: ProtocolDraft) -> Sequence[Block | None]:
     items: list[tuple[str, Text]] = []
     for id in _compared(draft):
         entry = draft.model.interventions[id]
@@ -170,7 +170,7 @@ def _administration(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(items)) if items else None, _infusing(draft)]
 
 
-def _infusing(draft: Draft) -> Block | None:
+def _infusing(draft: ProtocolDraft) -> Block | None:
     conduct = draft.model.conduct
     named = (
         ("Volume of the prepared bag", conduct.infusing.volume),
@@ -182,7 +182,7 @@ def _infusing(draft: Draft) -> Block | None:
     return DefinitionList(tuple(items)) if items else None
 
 
-def _modification(draft: Draft) -> Sequence[Block | None]:
+def _modification(draft: ProtocolDraft) -> Sequence[Block | None]:
     items: list[tuple[str, Text]] = []
     for id, entry in draft.model.interventions.items():
         if not isinstance(entry, DrugIntervention):
@@ -201,7 +201,7 @@ def _modification(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList((*items, *tailoring))] if items or tailoring else []
 
 
-def _preparation(draft: Draft) -> Sequence[Block | None]:
+def _preparation(draft: ProtocolDraft) -> Sequence[Block | None]:
     items: list[tuple[str, Text]] = []
     for id, entry in draft.model.interventions.items():
         if not isinstance(entry, DrugIntervention):
@@ -224,7 +224,7 @@ def _preparation(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(items)), for_you("who prepares it, and from which product")] if items else []
 
 
-def _assignment(draft: Draft) -> Sequence[Block | None]:
+def _assignment(draft: ProtocolDraft) -> Sequence[Block | None]:
     plan = draft.model.randomization
     if plan is None:
         return [Paragraph("The trial does not randomize: every participant receives the one arm.")]
@@ -244,7 +244,7 @@ def _assignment(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _randomization(draft: Draft) -> Sequence[Block | None]:
+def _randomization(draft: ProtocolDraft) -> Sequence[Block | None]:
     plan = draft.model.randomization
     if plan is None:
         return []
@@ -276,7 +276,7 @@ def _randomization(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _blinding(draft: Draft) -> Sequence[Block | None]:
+def _blinding(draft: ProtocolDraft) -> Sequence[Block | None]:
     masking = draft.model.trial.masking
     if masking.value == ():
         return [Paragraph(f"Open label: nobody is blinded.{draft.cited(masking)}")]
@@ -301,7 +301,7 @@ def _blinding(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _emergency(draft: Draft) -> Sequence[Block | None]:
+def _emergency(draft: ProtocolDraft) -> Sequence[Block | None]:
     masking = draft.model.trial.masking
     return (
         []
@@ -310,7 +310,7 @@ def _emergency(draft: Draft) -> Sequence[Block | None]:
     )
 
 
-def _adherence(draft: Draft) -> Sequence[Block | None]:
+def _adherence(draft: ProtocolDraft) -> Sequence[Block | None]:
     items: list[tuple[str, Text]] = []
     for id, entry in draft.model.interventions.items():
         if told := draft.told(entry.tidier.fidelity_planned):
@@ -318,7 +318,7 @@ def _adherence(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(items))] if items else []
 
 
-def _background(draft: Draft) -> Sequence[Block | None]:
+def _background(draft: ProtocolDraft) -> Sequence[Block | None]:
     common = _in_every_arm(draft)
     if not common:
         return []
@@ -329,15 +329,15 @@ def _background(draft: Draft) -> Sequence[Block | None]:
     return [Paragraph("Every arm receives:"), *_described(draft, common), DefinitionList(tuple(items))]
 
 
-def _noninvestigational(draft: Draft) -> Sequence[Block | None]:
+def _noninvestigational(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [Paragraph("What every arm receives stands below.")] if _in_every_arm(draft) else []
 
 
-def _concomitant(draft: Draft) -> Sequence[Block | None]:
+def _concomitant(draft: ProtocolDraft) -> Sequence[Block | None]:
     return draft.written("concomitant_care")
 
 
-def _stop_rules(draft: Draft) -> Sequence[Block | None]:
+def _stop_rules(draft: ProtocolDraft) -> Sequence[Block | None]:
     rules = draft.model.conduct.infusing.stop
     if not rules:
         return []
@@ -364,7 +364,7 @@ def _stop_rules(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _lost(draft: Draft) -> Sequence[Block | None]:
+def _lost(draft: ProtocolDraft) -> Sequence[Block | None]:
     named = sorted({event for estimand in draft.model.estimands.values() for event in estimand.intercurrent})
     if not named:
         return []

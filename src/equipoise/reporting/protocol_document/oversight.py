@@ -9,7 +9,7 @@ from equipoise.reporting import format as fmt
 from equipoise.reporting.document import Block, Bullets, DefinitionList, Paragraph, Table, Text, code, strong
 from equipoise.reporting.methods import unknown_and_assumed
 from equipoise.reporting.multiplicity import cited_for
-from equipoise.reporting.protocol_document.draft import Draft, Writer, for_you
+from equipoise.reporting.protocol_document.draft import ProtocolDraft, Writer, for_you
 from equipoise.reporting.references import GUIDELINES, references_for
 
 _TERMS = {
@@ -26,7 +26,7 @@ _M11 = (
 )
 
 
-def _sponsor(draft: Draft) -> Sequence[Block | None]:
+def _sponsor(draft: ProtocolDraft) -> Sequence[Block | None]:
     told = draft.told(draft.model.trial.sponsor)
     if not told:
         return []
@@ -36,7 +36,7 @@ def _sponsor(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _dissemination(draft: Draft) -> Sequence[Block | None]:
+def _dissemination(draft: ProtocolDraft) -> Sequence[Block | None]:
     trial = draft.model.trial
     items: list[tuple[str, Text]] = []
     for label, text in (
@@ -53,11 +53,11 @@ def _dissemination(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _amendments(draft: Draft) -> Sequence[Block | None]:
+def _amendments(draft: ProtocolDraft) -> Sequence[Block | None]:
     return draft.written("changes")
 
 
-def _unknown(draft: Draft) -> Sequence[Block | None]:
+def _unknown(draft: ProtocolDraft) -> Sequence[Block | None]:
     blocks = unknown_and_assumed(draft.material)
     if draft.audience == "committee":
         return blocks
@@ -72,7 +72,7 @@ def _without_scheme(table: Table) -> Table | None:
     return replace(table, rows=rows) if rows else None
 
 
-def _version(draft: Draft) -> Sequence[Block | None]:
+def _version(draft: ProtocolDraft) -> Sequence[Block | None]:
     protocol = draft.protocol
     items: list[tuple[str, Text]] = [
         ("Protocol", draft.model.trial.id),
@@ -89,11 +89,11 @@ def _version(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(items)), Paragraph(note)]
 
 
-def _glossary(draft: Draft) -> Sequence[Block | None]:
+def _glossary(draft: ProtocolDraft) -> Sequence[Block | None]:
     return [DefinitionList(tuple(_TERMS.items())), for_you("abbreviations of this trial")]
 
 
-def _references(draft: Draft) -> Sequence[Block | None]:
+def _references(draft: ProtocolDraft) -> Sequence[Block | None]:
     items: list[Text] = []
     for source in draft.model.sources.values():
         text = source.cite.rstrip(".") + "."

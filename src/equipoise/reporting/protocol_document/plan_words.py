@@ -7,7 +7,7 @@ from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.missing_rules import MISSING_RULES, imputation_name, rule_name, rule_sentence
-from equipoise.reporting.protocol_document.draft import Draft
+from equipoise.reporting.protocol_document.draft import ProtocolDraft
 
 _INTERVALS = {
     "miettinen-nurminen": "Miettinen and Nurminen's interval",
@@ -43,7 +43,7 @@ _AFTER = {
 }
 
 
-def line_label(draft: Draft, name: str) -> str:
+def line_label(draft: ProtocolDraft, name: str) -> str:
     """A line of the plan for readers: its label, or its endpoint with the estimator."""
     line: Analysis = draft.model.analyses[name]
     if line.label:
@@ -52,7 +52,7 @@ def line_label(draft: Draft, name: str) -> str:
     return f"{endpoint}: {ESTIMATORS[line.estimator].name}"
 
 
-def short_label(draft: Draft, name: str) -> str:
+def short_label(draft: ProtocolDraft, name: str) -> str:
     """What sets a line apart from others of its endpoint: its label, its rule for missing results, its estimator."""
     line: Analysis = draft.model.analyses[name]
     if line.label:
@@ -68,7 +68,7 @@ def short_label(draft: Draft, name: str) -> str:
     return ", ".join(parts) or ESTIMATORS[line.estimator].name
 
 
-def method_words(draft: Draft, name: str) -> str:
+def method_words(draft: ProtocolDraft, name: str) -> str:
     """The method of a line in one sentence: estimator, options that it takes, covariates, level."""
     line: Analysis = draft.model.analyses[name]
     row = ESTIMATORS[line.estimator]
@@ -85,7 +85,7 @@ def method_words(draft: Draft, name: str) -> str:
     return words.capitalized(", ".join(part for part in parts if part)) + "."
 
 
-def _options(draft: Draft, line: Analysis) -> list[str]:
+def _options(draft: ProtocolDraft, line: Analysis) -> list[str]:
     """What an estimator takes beside its covariates, for those that take it."""
     options = ESTIMATORS[line.estimator].options
     said = []
@@ -119,14 +119,14 @@ def _options(draft: Draft, line: Analysis) -> list[str]:
     return said
 
 
-def covariate_label(draft: Draft, id: str) -> str:
+def covariate_label(draft: ProtocolDraft, id: str) -> str:
     """A covariate within a sentence."""
     variable = draft.model.baseline.get(id)
     label = (variable.label if variable is not None else None) or id.replace("-", " ")
     return words.lowered(str(label))
 
 
-def _level(draft: Draft, name: str, line: Analysis) -> str:
+def _level(draft: ProtocolDraft, name: str, line: Analysis) -> str:
     shared = draft.model.multiplicity
     if shared is not None and name in shared.names:
         return "a hypothesis under the familywise level (section 10.10)"
@@ -135,7 +135,7 @@ def _level(draft: Draft, name: str, line: Analysis) -> str:
     return f"one-sided level {line.alpha_one_sided:g}" if line.alpha_one_sided is not None else ""
 
 
-def missing_words(draft: Draft, name: str) -> str:
+def missing_words(draft: ProtocolDraft, name: str) -> str:
     """What becomes of missing results in a line: its own rule, its imputation, or the endpoint's rule."""
     line: Analysis = draft.model.analyses[name]
     endpoint = draft.model.endpoints[draft.model.estimands[line.estimand].endpoint]
@@ -149,7 +149,7 @@ def missing_words(draft: Draft, name: str) -> str:
     return ""
 
 
-def _imputation(draft: Draft, line: Analysis) -> str:
+def _imputation(draft: ProtocolDraft, line: Analysis) -> str:
     given = line.imputation
     assert given is not None
     parts = [f"{given.sets} imputed data sets", _AFTER[given.after_dropout]]
@@ -171,7 +171,7 @@ def _imputation(draft: Draft, line: Analysis) -> str:
     return text
 
 
-def varied_words(draft: Draft, name: str) -> str:
+def varied_words(draft: ProtocolDraft, name: str) -> str:
     """Choices that are varied beside the planned one; empty where there are none."""
     vary = draft.model.analyses[name].vary
     if vary is None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from equipoise.reporting.document import Column, Row, Table
-from equipoise.reporting.protocol_document.draft import MARK, Draft
+from equipoise.reporting.protocol_document.draft import MARK, ProtocolDraft
 
-Condition = Callable[[Draft], bool]
+Condition = Callable[[ProtocolDraft], bool]
 TITLE_PAGE = "Title page"  # what stands before the contents, on the first page
 
 
@@ -26,11 +26,11 @@ class SpiritItem:
     holds: Condition
 
 
-def _never(_: Draft) -> bool:
+def _never(_: ProtocolDraft) -> bool:
     return False
 
 
-def _always(_: Draft) -> bool:
+def _always(_: ProtocolDraft) -> bool:
     return True
 
 
@@ -43,50 +43,50 @@ def _known(name: str) -> Condition:
 
 
 def _randomized(name: str) -> Condition:
-    def holds(draft: Draft) -> bool:
+    def holds(draft: ProtocolDraft) -> bool:
         plan = draft.model.randomization
         return plan is not None and getattr(plan, name).usable is not None
 
     return holds
 
 
-def _title(draft: Draft) -> bool:
+def _title(draft: ProtocolDraft) -> bool:
     return "random" in draft.model.trial.title.lower() and "protocol" in draft.model.trial.title.lower()
 
 
-def _criteria(draft: Draft) -> bool:
+def _criteria(draft: ProtocolDraft) -> bool:
     found = draft.model.eligibility
     return bool(found.include) and found.exclude is not None
 
 
-def _analyses(draft: Draft) -> bool:
+def _analyses(draft: ProtocolDraft) -> bool:
     return bool(draft.model.analyses)
 
 
-def _missing(draft: Draft) -> bool:
+def _missing(draft: ProtocolDraft) -> bool:
     from equipoise.reporting.protocol_document.plan_words import missing_words
 
     return any(missing_words(draft, name) for name in draft.model.analyses)
 
 
-def _additional(draft: Draft) -> bool:
+def _additional(draft: ProtocolDraft) -> bool:
     return any(line.level in ("sensitivity", "supportive", "exploratory") for line in draft.model.analyses.values())
 
 
-def _masked(draft: Draft) -> bool:
+def _masked(draft: ProtocolDraft) -> bool:
     return bool(draft.model.trial.masking.is_known)
 
 
-def _modified(draft: Draft) -> bool:
+def _modified(draft: ProtocolDraft) -> bool:
     drugs = (entry for entry in draft.model.interventions.values() if getattr(entry, "titration", None))
     return bool(draft.model.conduct.infusing.stop) or any(drugs)
 
 
-def _adherence(draft: Draft) -> bool:
+def _adherence(draft: ProtocolDraft) -> bool:
     return any(entry.tidier.fidelity_planned.is_known for entry in draft.model.interventions.values())
 
 
-def _instruments(draft: Draft) -> bool:
+def _instruments(draft: ProtocolDraft) -> bool:
     return bool(draft.model.assessments)
 
 
@@ -224,7 +224,7 @@ ITEMS: tuple[tuple[str, tuple[SpiritItem, ...]], ...] = (
 )
 
 
-def checklist(draft: Draft, present: Mapping[str, str]) -> Table:
+def checklist(draft: ProtocolDraft, present: Mapping[str, str]) -> Table:
     """The checklist; ``present`` has the id of the heading of each section that the document holds, by its number.
 
     With the pages of the PDF among the draft, each section is named with its page.
@@ -254,7 +254,7 @@ def checklist(draft: Draft, present: Mapping[str, str]) -> Table:
     )
 
 
-def _needless(draft: Draft, number: str) -> str:
+def _needless(draft: ProtocolDraft, number: str) -> str:
     if draft.model.randomization is None and number in ("21a", "21b", "22", "23"):
         return "Not applicable: not randomized"
     if draft.model.trial.masking.value == () and number in ("24b", "24c"):
@@ -262,6 +262,6 @@ def _needless(draft: Draft, number: str) -> str:
     return ""
 
 
-def _place(draft: Draft, number: str, present: Mapping[str, str]) -> str:
+def _place(draft: ProtocolDraft, number: str, present: Mapping[str, str]) -> str:
     page = 1 if number == TITLE_PAGE and draft.pages else draft.pages.get(present[number])
     return f"{number}, p. {page}" if page is not None else number

@@ -22,7 +22,7 @@ from equipoise.reporting.document import (
 )
 from equipoise.reporting.figures.hypotheses import HypothesisBox, draw_hypotheses
 from equipoise.reporting.multiplicity import level_words, procedure_words
-from equipoise.reporting.protocol_document.draft import Draft, Writer, for_you
+from equipoise.reporting.protocol_document.draft import ProtocolDraft, Writer, for_you
 from equipoise.reporting.protocol_document.plan_words import (
     line_label,
     method_words,
@@ -32,7 +32,7 @@ from equipoise.reporting.protocol_document.plan_words import (
 )
 
 
-def _general(draft: Draft) -> Sequence[Block | None]:
+def _general(draft: ProtocolDraft) -> Sequence[Block | None]:
     levels = sorted({line.ci_level for line in draft.model.analyses.values()})
     said = fmt.joined([f"{100 * level:g}%" for level in levels]) or "95%"
     blocks: list[Block] = []
@@ -47,7 +47,7 @@ def _general(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _sets(draft: Draft) -> Sequence[Block | None]:
+def _sets(draft: ProtocolDraft) -> Sequence[Block | None]:
     everybody = "All randomized participants" if draft.model.randomization else "All participants"
     rows = [Row((everybody, "Everybody, by the arm of the allocation; used unless an analysis names another set"))]
     for id, entry in draft.model.analysis_sets.items():
@@ -55,7 +55,7 @@ def _sets(draft: Draft) -> Sequence[Block | None]:
     return [Table("Analysis sets", (Column("Set"), Column("Who is in it", wide=True)), tuple(rows))]
 
 
-def _baseline(draft: Draft) -> Sequence[Block | None]:
+def _baseline(draft: ProtocolDraft) -> Sequence[Block | None]:
     names = [words.lowered(variable.label or id.replace("-", " ")) for id, variable in draft.model.baseline.items()]
     if not names:
         return []
@@ -67,7 +67,7 @@ def _baseline(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _lines_of(draft: Draft, estimand: str, *levels: str) -> list[str]:
+def _lines_of(draft: ProtocolDraft, estimand: str, *levels: str) -> list[str]:
     endpoint = draft.model.estimands[estimand].endpoint
     found = []
     for name, line in draft.model.analyses.items():
@@ -78,13 +78,13 @@ def _lines_of(draft: Draft, estimand: str, *levels: str) -> list[str]:
     return found
 
 
-def _leading(draft: Draft) -> set[str]:
+def _leading(draft: ProtocolDraft) -> set[str]:
     """Estimands that have a section of their own."""
     return set(draft.estimands_at("primary", "secondary", "exploratory"))
 
 
 def _objective(level: str, number: str) -> Writer:
-    def write(draft: Draft) -> Sequence[Block | None]:
+    def write(draft: ProtocolDraft) -> Sequence[Block | None]:
         blocks: list[Block] = []
         told: set[str] = set()
         for k, estimand in enumerate(draft.estimands_at(level), 1):
@@ -96,7 +96,7 @@ def _objective(level: str, number: str) -> Writer:
     return write
 
 
-def _of_objective(draft: Draft, estimand: str, level: str, told: set[str]) -> list[tuple[str, Text]]:
+def _of_objective(draft: ProtocolDraft, estimand: str, level: str, told: set[str]) -> list[tuple[str, Text]]:
     """Method, intercurrent events, missing data, sensitivity and supplementary analyses of one objective."""
     model = draft.model
     items: list[tuple[str, Text]] = []
@@ -134,7 +134,7 @@ def _of_objective(draft: Draft, estimand: str, level: str, told: set[str]) -> li
     return items
 
 
-def _short(draft: Draft, name: str) -> str:
+def _short(draft: ProtocolDraft, name: str) -> str:
     line = draft.model.analyses[name]
     subset = draft.model.analysis_sets.get(str(line.analysis_set))
     whom = f" In {words.lowered(subset.words)}." if subset is not None else ""
@@ -143,7 +143,7 @@ def _short(draft: Draft, name: str) -> str:
     return " ".join(part.strip() for part in (method_words(draft, name) + whom, missing, note) if part.strip())
 
 
-def _safety(draft: Draft) -> Sequence[Block | None]:
+def _safety(draft: ProtocolDraft) -> Sequence[Block | None]:
     if not any(entry.type == "event" for entry in draft.model.assessments.values()):
         return []
     by = " by arm" if len(draft.model.arms) > 1 else ""
@@ -154,7 +154,7 @@ def _safety(draft: Draft) -> Sequence[Block | None]:
     ]
 
 
-def _other(draft: Draft) -> Sequence[Block | None]:
+def _other(draft: ProtocolDraft) -> Sequence[Block | None]:
     """Lines whose endpoint has no objective above: supportive or sensitivity analyses by themselves."""
     shown = {
         name
@@ -170,11 +170,11 @@ def _other(draft: Draft) -> Sequence[Block | None]:
     return [DefinitionList(tuple((line_label(draft, name), _short(draft, name)) for name in rest))]
 
 
-def _interim(draft: Draft) -> Sequence[Block | None]:
+def _interim(draft: ProtocolDraft) -> Sequence[Block | None]:
     return draft.written("interim")
 
 
-def _multiplicity(draft: Draft) -> Sequence[Block | None]:
+def _multiplicity(draft: ProtocolDraft) -> Sequence[Block | None]:
     plan = draft.model.multiplicity
     if plan is None:
         n = sum(line.level == "primary" for line in draft.model.analyses.values())
@@ -208,7 +208,7 @@ def _multiplicity(draft: Draft) -> Sequence[Block | None]:
     return blocks
 
 
-def _size(draft: Draft) -> Sequence[Block | None]:
+def _size(draft: ProtocolDraft) -> Sequence[Block | None]:
     planned = draft.told(draft.model.trial.planned_n)
     blocks: list[Block] = []
     if planned:
