@@ -41,7 +41,6 @@ HeldAgainst = Annotated[
     str | None,
     typer.Option("--protocol", metavar="PROTOCOL", help="Also make all checks that a run of this protocol would make."),
 ]
-OfFiles = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of files.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -85,49 +84,27 @@ def ctn0094(
     _import("ctn0094", folder, out, protocol=protocol, force=force, as_json=as_json, project=project)
 
 
-@group.command()
-def spss(
-    folder: OfFiles,
-    out: OutOption,
-    protocol: HeldAgainst = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Read a folder of SPSS files that `equipoise export` wrote, or whose files and columns are named as records are.
+def _register_folder(source: str, program: str) -> None:
+    """Add the command that reads a folder of one statistics program's files."""
 
-    Example: `equipoise import spss for-spss --out records`
-    """
-    _import("spss", folder, out, protocol=protocol, force=force, as_json=as_json)
+    def command(
+        folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of files.")],
+        out: OutOption,
+        protocol: HeldAgainst = None,
+        force: ForceOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        _import(source, folder, out, protocol=protocol, force=force, as_json=as_json)
 
-
-@group.command()
-def stata(
-    folder: OfFiles,
-    out: OutOption,
-    protocol: HeldAgainst = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Read a folder of Stata files that `equipoise export` wrote, or whose files and columns are named as records are.
-
-    Example: `equipoise import stata for-stata --out records`
-    """
-    _import("stata", folder, out, protocol=protocol, force=force, as_json=as_json)
+    command.__doc__ = (
+        f"Read a folder of {program} files that `equipoise export` wrote, or whose files and columns are named as "
+        f"records are.\n\nExample: `equipoise import {source} for-{program.split()[0].lower()} --out records`"
+    )
+    group.command(source)(command)
 
 
-@group.command()
-def xpt(
-    folder: OfFiles,
-    out: OutOption,
-    protocol: HeldAgainst = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Read a folder of SAS transport files that `equipoise export` wrote, or whose files are named as records are.
-
-    Example: `equipoise import xpt for-sas --out records`
-    """
-    _import("xpt", folder, out, protocol=protocol, force=force, as_json=as_json)
+for _source, _program in {"spss": "SPSS", "stata": "Stata", "xpt": "SAS transport"}.items():
+    _register_folder(_source, _program)
 
 
 def _import(
