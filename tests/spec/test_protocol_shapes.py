@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from equipoise.protocol import Protocol, read_protocol
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.endpoints import AbstinentDaysEndpoint, UseByDayEndpoint
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.notation import Dose, Versus
 
 FOLDER = Path(__file__).parent / "protocols"

@@ -99,7 +99,7 @@ def _print(protocol: object) -> None:
 def schedule_grid(protocol: object) -> tuple[list[str], list[list[str]]]:
     """SPIRIT's schedule: a column an entry of the schedule, a row an activity, an X where it is done."""
     from equipoise.protocol import Protocol
-    from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+    from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 
     assert isinstance(protocol, Protocol)
     model = protocol.model
@@ -133,7 +133,7 @@ def schedule_grid(protocol: object) -> tuple[list[str], list[list[str]]]:
 
 def _given(protocol: object, name: str) -> str:
     from equipoise.protocol import Protocol
-    from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+    from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 
     assert isinstance(protocol, Protocol)
     given = protocol.model.interventions[name]

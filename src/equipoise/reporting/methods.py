@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.instruments import find_instrument_of
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.facts import Fact
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words

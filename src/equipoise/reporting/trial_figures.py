@@ -14,8 +14,8 @@ from equipoise.endpoints.endpoint_values import Derived, Floats
 from equipoise.endpoints.lattice import CAME, NOT_DUE, STAYED_AWAY
 from equipoise.endpoints.repeated_use import visit_words
 from equipoise.foundation.calendar import day_index
-from equipoise.protocol.language.design import BehaviouralIntervention
 from equipoise.protocol.language.endpoints import Endpoint
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import NEGATIVE, POSITIVE
 from equipoise.reporting import format as fmt

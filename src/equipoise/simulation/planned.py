@@ -5,7 +5,7 @@ from __future__ import annotations
 from equipoise.foundation.calendar import day_index, days_between, study_day
 from equipoise.instruments import Instrument, find_instrument_of
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 from equipoise.simulation.design import PlannedInfusion, PlannedTherapy
 
 # Milligrams in one of a unit; an amount in another (mL, IU) is not known in milligrams.

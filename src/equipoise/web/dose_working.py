@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.conduct.rules import dose as rules
 from equipoise.conduct.rules.weight import POUND_KG
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 
 # What a sheet tells that the page says in words of its own; whatever else it tells stands beside it.
 SAID = frozenset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from equipoise.conduct.rules import dose, infusion
 from equipoise.conduct.rules.dose_places import DOSE_SHEET, GIVEN, planned_day_of
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 
 if TYPE_CHECKING:
     from equipoise.conduct.cut.at_cut import LedgerAtCut

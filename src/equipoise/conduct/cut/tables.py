@@ -17,7 +17,7 @@ from equipoise.conduct.rules.dose_places import GIVEN
 from equipoise.conduct.rules.partial_dates import PartialDate, within
 from equipoise.foundation.calendar import day_index
 from equipoise.instruments import find_instrument_of
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 from equipoise.records.schema import TABLES
 
 if TYPE_CHECKING:

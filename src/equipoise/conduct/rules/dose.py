@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 
 CODES = {
     "C520": "The protocol does not state what a dose needs.",

@@ -22,7 +22,8 @@ from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import FINDING, Instrument, require_instrument_of, score
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.conditions import asked, parse_condition
-from equipoise.protocol.language.design import Assessment, BaselineVariable, BehaviouralIntervention
+from equipoise.protocol.language.design import Assessment, BaselineVariable
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import CERTAINTIES, NEGATIVE, NOT_EVALUABLE, POSITIVE
 

@@ -24,7 +24,7 @@ from equipoise.conduct.rules.dose import (
     weighing_absent,
 )
 from equipoise.foundation.errors import Problem, listed
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 
 if TYPE_CHECKING:
     from equipoise.protocol import Protocol

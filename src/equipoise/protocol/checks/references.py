@@ -22,8 +22,8 @@ from equipoise.protocol.checks.missing import CODES as MISSING_CODES
 from equipoise.protocol.checks.missing import check_missing
 from equipoise.protocol.checks.multiplicity import CODES as MULTIPLICITY_CODES
 from equipoise.protocol.checks.multiplicity import check_multiplicity
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention, OtherIntervention
 from equipoise.protocol.language.facts import Fact
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention, OtherIntervention
 from equipoise.protocol.language.protocol import Protocol, _walk_sourced
 from equipoise.protocol.text.yaml_lines import Path_
 

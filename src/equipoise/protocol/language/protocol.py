@@ -24,12 +24,9 @@ from equipoise.protocol.language.design import (
     Arm,
     Assessment,
     BaselineVariable,
-    BehaviouralIntervention,
     Calendar,
-    DrugIntervention,
     Eligibility,
     Factor,
-    Intervention,
     Randomization,
     Source,
     Stage,
@@ -39,6 +36,7 @@ from equipoise.protocol.language.design import (
 from equipoise.protocol.language.endpoints import Endpoint, Use
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Later, Sourced
 from equipoise.protocol.language.instruments import OwnInstrument
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention, Intervention
 from equipoise.protocol.language.looks import PlannedLooks
 from equipoise.protocol.language.multiplicity import Multiplicity
 

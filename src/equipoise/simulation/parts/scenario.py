@@ -12,7 +12,7 @@ from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed
 from equipoise.instruments import Instrument
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 from equipoise.protocol.language.protocol import PlannedVisit
 from equipoise.records.schema import DEATH, DISPOSITION_EVENTS
 from equipoise.records.trial_facts import event_terms

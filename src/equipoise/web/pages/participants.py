@@ -14,7 +14,7 @@ from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.conduct.trial.envelopes import read_envelopes
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 from equipoise.web import drawings
 from equipoise.web.drawings import days_between
 from equipoise.web.item_words import answers_in_words, query_place

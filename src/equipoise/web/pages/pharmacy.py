@@ -15,7 +15,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from equipoise.conduct.rows.tables import AllocationRow, EventRow
 from equipoise.foundation.errors import ConductError, Problem, UsageError
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 from equipoise.web.dose_working import beside, working
 from equipoise.web.fields import Field, Summary, place_problems
 from equipoise.web.page import not_there, page, pass_on, request_key

@@ -21,7 +21,7 @@ from equipoise.conduct.rules.windows import study_day_of
 from equipoise.conduct.trial.slots import open_event
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import DrugIntervention
+from equipoise.protocol.language.interventions import DrugIntervention
 
 CODES = {
     "C605": "A dose sheet cannot be made, or was made already.",

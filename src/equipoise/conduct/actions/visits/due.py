@@ -26,7 +26,7 @@ from equipoise.conduct.rules.dose import is_due
 from equipoise.conduct.rules.dose_places import DOSE_SHEET, SHEET
 from equipoise.conduct.rules.single_dose import single_days
 from equipoise.conduct.rules.status import IN_TRIAL, LEFT
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 
 Filled = Mapping[tuple[str, str, int], FormRow]  # a participant's forms, by visit, form and repeat
 

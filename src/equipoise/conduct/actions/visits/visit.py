@@ -31,7 +31,7 @@ from equipoise.conduct.rules import forms, windows
 from equipoise.conduct.rules.forms import item_of
 from equipoise.conduct.rules.status import IN_TRIAL
 from equipoise.foundation.errors import ConductError, Problem, listed
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 
 if TYPE_CHECKING:
     pass
