@@ -182,7 +182,7 @@ def test_a_bolus_of_saline_keeps_the_arms_alike_and_carries_no_milligrams() -> N
     assert midazolam.by_step(sheet) == ("0 mg in 8 mL", "1.75 mg in 42 mL")
     assert (ketamine.mg_per_minute(sheet), midazolam.mg_per_minute(sheet)) == (Fraction(77, 20), 0)
     # Stopped halfway through the drip: all of the first step and half of the second.
-    run = [infusion.Interval(0, 120, Fraction(240)), infusion.Interval(120, 1620, Fraction(252, 5))]
+    run = [infusion.RatePeriod(0, 120, Fraction(240)), infusion.RatePeriod(120, 1620, Fraction(252, 5))]
     given = infusion.delivered(run)
     assert given.volume_ml == 29
     assert infusion.delivered_mg(given, sheet, D("49.7"), ketamine.shares) == D("28.70")  # 7.7 + 21
@@ -282,8 +282,8 @@ def test_a_held_weight_is_released_by_another_person_within_half_a_kilogram(flag
 def test_an_interrupted_and_slowed_infusion_delivers_the_sum_of_rate_by_time(flagship: Protocol) -> None:
     sheet = dose.open_sheet(flagship, 2)
     run = [
-        infusion.Interval(0, 600, Fraction(75)),  # 12.5 mL
-        infusion.Interval(900, 1500, Fraction(75, 2)),  # 6.25 mL after a pause of five minutes
+        infusion.RatePeriod(0, 600, Fraction(75)),  # 12.5 mL
+        infusion.RatePeriod(900, 1500, Fraction(75, 2)),  # 6.25 mL after a pause of five minutes
     ]
     given = infusion.delivered(run)
     assert infusion.check_intervals(run, sheet) == []
@@ -294,18 +294,18 @@ def test_an_interrupted_and_slowed_infusion_delivers_the_sum_of_rate_by_time(fla
 
 def test_the_whole_bag_is_the_whole_dose_and_more_than_the_bag_is_refused(flagship: Protocol) -> None:
     sheet = dose.open_sheet(flagship, 2)
-    whole = [infusion.Interval(0, 2400, Fraction(75))]
+    whole = [infusion.RatePeriod(0, 2400, Fraction(75))]
     assert infusion.check_intervals(whole, sheet) == []
     assert infusion.delivered_mg(infusion.delivered(whole), sheet, D("41.2")) == D("41.2")
-    late = [infusion.Interval(0, 2700, Fraction(75))]  # stopped by hand five minutes after the bag ran empty
+    late = [infusion.RatePeriod(0, 2700, Fraction(75))]  # stopped by hand five minutes after the bag ran empty
     assert infusion.check_intervals(late, sheet) == []
     assert infusion.delivered_mg(infusion.delivered(late), sheet, D("41.2")) == D("41.2")
-    longer = [infusion.Interval(0, 2701, Fraction(75))]
+    longer = [infusion.RatePeriod(0, 2701, Fraction(75))]
     assert [p.code for p in infusion.check_intervals(longer, sheet)] == ["C542"]
     assert infusion.delivered_mg(infusion.delivered(longer), sheet, D("41.2")) == D("41.2")
-    backwards = [infusion.Interval(0, 600, Fraction(75)), infusion.Interval(500, 700, Fraction(75))]
+    backwards = [infusion.RatePeriod(0, 600, Fraction(75)), infusion.RatePeriod(500, 700, Fraction(75))]
     assert [p.code for p in infusion.check_intervals(backwards, sheet)] == ["C540"]
-    faster = [infusion.Interval(0, 60, Fraction(76))]
+    faster = [infusion.RatePeriod(0, 60, Fraction(76))]
     assert [p.code for p in infusion.check_intervals(faster, sheet)] == ["C541"]
 
 

@@ -57,7 +57,7 @@ def test_delivered_doses_agree_and_never_pass_the_prepared(
     prepared = dose.sealed_sheet(flagship, "ketamine", 2, Decimal(kg) / 10).prepared_mg
     entries, clock, ticks = [], 0, 0
     for gap, length, rate in run:
-        entries.append(infusion.Interval(clock + gap, clock + gap + length, Fraction(rate)))
+        entries.append(infusion.RatePeriod(clock + gap, clock + gap + length, Fraction(rate)))
         clock += gap + length
         ticks += rate * length  # millilitre-seconds an hour
     given_mg = infusion.delivered_mg(infusion.delivered(entries), sheet, prepared)

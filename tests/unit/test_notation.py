@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from equipoise.protocol.language.margins import MarginValue
 from equipoise.protocol.language.notation import (
-    Count,
+    CountOfTotal,
     Criterion,
     Days,
     Dose,
     Duration,
+    EstimateAndLimits,
     Fault,
     Goal,
     Improvement,
-    Interval,
     Notation,
     ScoreRange,
     Versus,
@@ -28,7 +28,7 @@ from equipoise.protocol.language.notation import (
 NUMBERS = st.decimals(min_value=Decimal("0.001"), max_value=Decimal("9999"), places=3)
 
 
-@pytest.mark.parametrize("kind", [Dose, Duration, Days, Window, Count, Interval, Versus, Criterion])
+@pytest.mark.parametrize("kind", [Dose, Duration, Days, Window, CountOfTotal, EstimateAndLimits, Versus, Criterion])
 def test_the_example_of_each_notation_is_read_and_written_back(kind: type[Notation]) -> None:
     value = kind.parse(kind.example)
     assert kind.parse(str(value)) == value
@@ -68,9 +68,9 @@ def test_a_window_is_days_before_and_after() -> None:
 
 
 def test_an_interval_has_both_limits_or_none() -> None:
-    assert Interval.parse("5.7 (1.3 to 25.1)").upper == Decimal("25.1")
-    assert Interval.parse("-2.72").lower is None
-    assert str(Interval.parse("0.47 (0.24 to 0.92)")) == "0.47 (0.24 to 0.92)"
+    assert EstimateAndLimits.parse("5.7 (1.3 to 25.1)").upper == Decimal("25.1")
+    assert EstimateAndLimits.parse("-2.72").lower is None
+    assert str(EstimateAndLimits.parse("0.47 (0.24 to 0.92)")) == "0.47 (0.24 to 0.92)"
 
 
 def test_a_comparison_names_the_reference_last_and_may_have_none() -> None:
@@ -114,11 +114,11 @@ def test_a_criterion_holds_or_not_or_is_not_known(text: str, value: object, hold
         (Days, "1e3"),
         (Window, "1..2"),
         (Window, "-1..-1"),
-        (Count, "3 / 28"),
-        (Count, "5 of 4"),
-        (Count, "0 of 0"),
-        (Interval, "5.7 (9 to 25)"),
-        (Interval, "5.7 (1.3, 25.1)"),
+        (CountOfTotal, "3 / 28"),
+        (CountOfTotal, "5 of 4"),
+        (CountOfTotal, "0 of 0"),
+        (EstimateAndLimits, "5.7 (9 to 25)"),
+        (EstimateAndLimits, "5.7 (1.3, 25.1)"),
         (Versus, "a v a"),
         (Versus, "a vs b"),
         (Versus, "a v b v c"),
@@ -136,7 +136,7 @@ def test_a_fault_says_found_expected_and_what_to_do(kind: type[Notation], text: 
 
 @given(st.text(max_size=20))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    for kind in (Dose, Duration, Days, Window, Count, Interval, Versus, Criterion):
+    for kind in (Dose, Duration, Days, Window, CountOfTotal, EstimateAndLimits, Versus, Criterion):
         try:
             value = kind.parse(text.strip())
         except Fault:

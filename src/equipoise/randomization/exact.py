@@ -31,7 +31,7 @@ class TooManyStates(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class StreamChances:
     """One stream, slot by slot; slots count from 1, so entry 0 of a list is slot 1.
 
     ``lagging`` chance that the guesser of the lagging arm is right; ``best`` that the best guesser is; ``certain``
@@ -64,7 +64,7 @@ class Course:
         return sum(d * d * p for d, p in self.difference[k].items())
 
 
-def work_through(scheme: Scheme, n: int, *, exact: bool = False) -> Course:
+def work_through(scheme: Scheme, n: int, *, exact: bool = False) -> StreamChances:
     """The first ``n`` slots of a stream. With ``exact`` every chance is a ``Fraction``.
 
     With an equal ratio the arm that lags is never the less likely one, whatever was drawn unseen, in any of our
@@ -77,7 +77,7 @@ def work_through(scheme: Scheme, n: int, *, exact: bool = False) -> Course:
     best, bound = list(lagging), 0.0
     if len(set(scheme.ratio)) > 1:
         best, bound = best_guesser(scheme, len(lagging), exact=exact)
-    return Course(lagging, best, _certain(scheme, len(lagging), one), arms, unfinished, difference, bound)
+    return StreamChances(lagging, best, _certain(scheme, len(lagging), one), arms, unfinished, difference, bound)
 
 
 def _share(weight: int, total: int, one: Number) -> Number:

@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.randomization.exact import Course, work_through
+from equipoise.randomization.exact import StreamChances, work_through
 from equipoise.randomization.minimization import Minimization
 from equipoise.randomization.scheme import Scheme
 from equipoise.randomization.vectorised import minimize_many
@@ -104,7 +104,7 @@ def stratum_sizes(n: int, n_strata: int) -> NDArray[np.float64]:
 
 
 def _differences(
-    scheme: Scheme, course: Course, sizes: NDArray[np.float64], n: int, n_strata: int
+    scheme: Scheme, course: StreamChances, sizes: NDArray[np.float64], n: int, n_strata: int
 ) -> tuple[float, float, float]:
     """Mean absolute and standard deviation of the overall difference, and the mean absolute one within a stratum."""
     unit = _unit(scheme)

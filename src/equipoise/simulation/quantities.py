@@ -70,7 +70,7 @@ def at_day(value: Any) -> tuple[float | None, int] | None:
 
 
 @dataclass
-class Place:
+class AssumptionReader:
     """A mapping of assumptions being read: what stands in it, where, and what was found wrong."""
 
     values: Mapping[str, Any]

@@ -20,7 +20,7 @@ from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.endpoint_kinds import BINARY
-from equipoise.simulation.quantities import Place, at_day, plain_number, rate_per_day, share, shown
+from equipoise.simulation.quantities import AssumptionReader, at_day, plain_number, rate_per_day, share, shown
 
 CODES = {
     "S040": "A set of simple assumptions names something that is not an endpoint, or one that it cannot simulate.",
@@ -121,7 +121,7 @@ def read_simple(
     """A set of simple assumptions; everything that is wrong is added to ``problems``."""
     place = f"assumptions.{name}"
     parameters = dict(settings.parameters)
-    extra = Place(parameters, f"{place}.parameters", problems, "S041")
+    extra = AssumptionReader(parameters, f"{place}.parameters", problems, "S041")
     extra.known(("effect-factor", "lost", "without-effect"))
     factor = extra.number("effect-factor", 1.0)
     attrition = _attrition(protocol, settings.attrition, f"{place}.attrition", problems)
@@ -147,7 +147,9 @@ def read_simple(
             problems.append(Problem("S041", f"{place}.simple.{id}", found, "a value for each arm"))
             continue
         before = len(problems)
-        made = _Reader(protocol, id, Place(given, f"{place}.simple.{id}", problems, "S041"), attrition).read()
+        made = _Reader(
+            protocol, id, AssumptionReader(given, f"{place}.simple.{id}", problems, "S041"), attrition
+        ).read()
         if made is not None and len(problems) == before:
             endpoints[id] = made.towards(0.0 if is_list and id in without_effect else factor)
             assumed += [f"{id}: {words}" for words in made.words]
@@ -170,7 +172,7 @@ def _attrition(protocol: Protocol, value: Any, place: str, problems: list[Proble
     if value is None:
         return np.zeros(len(arms))
     by_arm = value if isinstance(value, Mapping) else dict.fromkeys(arms, value)
-    p = Place(by_arm, place, problems, "S041")
+    p = AssumptionReader(by_arm, place, problems, "S041")
     p.known(arms)
     expected = "a share such as 15 %, below 100 %"
     return np.array([p.number(arm, read=share, lowest=0.0, highest=0.999, expected=expected) for arm in arms])
@@ -179,7 +181,7 @@ def _attrition(protocol: Protocol, value: Any, place: str, problems: list[Proble
 class _Reader:
     """Reads the assumptions of one endpoint."""
 
-    def __init__(self, protocol: Protocol, id: str, place: Place, attrition: Floats) -> None:
+    def __init__(self, protocol: Protocol, id: str, place: AssumptionReader, attrition: Floats) -> None:
         self.protocol, self.id, self.place, self.attrition = protocol, id, place, attrition
         self.endpoint: Any = protocol.model.endpoints[id]
         self.arms = protocol.arm_ids
@@ -585,9 +587,9 @@ class _Reader:
             return np.asarray(-np.log(p))
 
 
-def replace_path(place: Place, values: Mapping[str, Any], path: str) -> Place:
+def replace_path(place: AssumptionReader, values: Mapping[str, Any], path: str) -> AssumptionReader:
     """The place of a mapping inside another."""
-    return Place(values, f"{place.path}.{path}" if path else place.path, place.problems, place.code)
+    return AssumptionReader(values, f"{place.path}.{path}" if path else place.path, place.problems, place.code)
 
 
 def defaults_in_words(scenario: SimpleScenario) -> Sequence[str]:

@@ -13,7 +13,7 @@ from equipoise.protocol import Protocol
 from equipoise.records import DataSource, Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.day_level import SimulatedTrials, simulate_day_level
-from equipoise.simulation.parts.course import Course, run_course
+from equipoise.simulation.parts.course import DrawnTrials, run_course
 from equipoise.simulation.parts.scenario import PartsScenario
 from equipoise.simulation.reading import as_mapping, plain
 from equipoise.simulation.scenario import DAY_LEVEL, Scenario, read_scenario
@@ -102,7 +102,7 @@ def records_of(protocol: Protocol, scenario: Scenario, trials: SimulatedTrials, 
     return Records(joined, source, {name: pl.concat(frames) for name, frames in truth.items()})
 
 
-def records_of_parts(course: Course, replicates: Sequence[int], *, protocol: Protocol | None = None) -> Records:
+def records_of_parts(course: DrawnTrials, replicates: Sequence[int], *, protocol: Protocol | None = None) -> Records:
     """Records of some replicates of a course, as :func:`simulate` would give them.
 
     ``protocol`` is the one that the records are of, where the scenario is a change of its assumptions.

@@ -33,7 +33,7 @@ _HIDDEN = "quarantined until lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordedForm:
     """Where something is recorded; without ``form`` it is the visit itself."""
 
     participant: str
@@ -80,7 +80,7 @@ class CorrectedEntry:
 class Recorded:
     """What is recorded at a place: the fields, the event it stands at, and who recorded it."""
 
-    place: Place
+    place: RecordedForm
     entries: list[CorrectedEntry] = field(default_factory=list)
     sealed: bool = False
     event: int = 0
@@ -93,7 +93,7 @@ class Recorded:
         return [entry for entry in self.entries if entry.is_new]
 
 
-def read_place(protocol: Protocol, told: Mapping[str, Any], place: Place) -> Recorded | None:
+def read_place(protocol: Protocol, told: Mapping[str, Any], place: RecordedForm) -> Recorded | None:
     """The values recorded at a place as ``read`` tells them; ``None`` where nothing is."""
     if place.form == VISIT:
         return _visit(told, place)
@@ -131,11 +131,11 @@ def read_place(protocol: Protocol, told: Mapping[str, Any], place: Place) -> Rec
     return found
 
 
-def _date_of(told: Mapping[str, Any], place: Place) -> str:
+def _date_of(told: Mapping[str, Any], place: RecordedForm) -> str:
     return str(told.get("own_dates", {}).get(f"{place.visit} {place.form} {place.repeat}", ""))
 
 
-def _visit(told: Mapping[str, Any], place: Place) -> Recorded | None:
+def _visit(told: Mapping[str, Any], place: RecordedForm) -> Recorded | None:
     row = told["visits"].get(place.visit)
     if row is None or row["state"] != "attended":
         return None
@@ -145,7 +145,7 @@ def _visit(told: Mapping[str, Any], place: Place) -> Recorded | None:
     return found
 
 
-def _items(protocol: Protocol, place: Place) -> list[Field]:
+def _items(protocol: Protocol, place: RecordedForm) -> list[Field]:
     """Empty fields for everything that can be corrected at a place."""
     if place.form == "baseline":
         return [_baseline(id, one) for id, one in protocol.model.recorded_baseline.items()]

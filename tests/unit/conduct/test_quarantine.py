@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from equipoise.conduct.keys.quarantine import Place, Quarantine, Sealer, is_sealed
+from equipoise.conduct.keys.quarantine import Quarantine, SealedPlace, Sealer, is_sealed
 from equipoise.foundation.errors import ConductError
 
 from .driven import hire
@@ -41,7 +41,7 @@ def sealer(secret: bytes = b"s" * 32) -> Quarantine:
     return Quarantine(secret, trial="t", mode="training", instance="1")
 
 
-PLACE = Place("P-1", "infusion", "dissociation", 1, "score", 42)
+PLACE = SealedPlace("P-1", "infusion", "dissociation", 1, "score", 42)
 
 
 def test_whoever_has_the_public_key_seals_and_only_the_secret_key_opens_and_only_in_its_place() -> None:
@@ -53,12 +53,12 @@ def test_whoever_has_the_public_key_seals_and_only_the_secret_key_opens_and_only
     assert key.open(PLACE, text) == {"value": "31", "missing": ""}
     assert not hasattr(public, "open")
     others = [
-        Place("P-2", "infusion", "dissociation", 1, "score", 42),
-        Place("P-1", "day-9", "dissociation", 1, "score", 42),
-        Place("P-1", "infusion", "vitals", 1, "score", 42),
-        Place("P-1", "infusion", "dissociation", 2, "score", 42),
-        Place("P-1", "infusion", "dissociation", 1, "item", 42),
-        Place("P-1", "infusion", "dissociation", 1, "score", 43),
+        SealedPlace("P-2", "infusion", "dissociation", 1, "score", 42),
+        SealedPlace("P-1", "day-9", "dissociation", 1, "score", 42),
+        SealedPlace("P-1", "infusion", "vitals", 1, "score", 42),
+        SealedPlace("P-1", "infusion", "dissociation", 2, "score", 42),
+        SealedPlace("P-1", "infusion", "dissociation", 1, "item", 42),
+        SealedPlace("P-1", "infusion", "dissociation", 1, "score", 43),
     ]
     _, sealed, _ = text.split(":")
     for place in others:
@@ -325,7 +325,7 @@ def test_a_commitment_made_to_fit_is_named_with_the_key(two: Any) -> None:
     event, value = two.rows("SELECT event_number, value FROM item WHERE item = 'score' AND participant = 'P-2'")[0]
     other = two.rows("SELECT value FROM item WHERE item = 'score' AND participant = 'P-1'")[0][0]
     assert value != other
-    place = Place("P-2", "infusion", "dissociation", 1, "score", event)
+    place = SealedPlace("P-2", "infusion", "dissociation", 1, "score", event)
     _, sealed, _ = other.split(":")
     forged = f"q1:{sealed}:{two.trial.sealer.commitment(place, sealed)}"
 

@@ -16,7 +16,7 @@ from equipoise.analysis.multiverse.universes import favoured
 from equipoise.design.operating import published_values
 from equipoise.endpoints.missing import settle
 from equipoise.protocol.language.analysis import PublishedEffect
-from equipoise.protocol.language.notation import Interval, Versus
+from equipoise.protocol.language.notation import EstimateAndLimits, Versus
 from equipoise.protocol.vocabulary.scales import larger_is_better
 from equipoise.reporting import beside_known, findings
 from equipoise.reporting.context import Material
@@ -172,7 +172,7 @@ def turned_round(effect: PublishedEffect, planned: Versus) -> PublishedEffect:
     assert value is not None
     return effect.model_copy(
         update={
-            "value": Interval(value, lower, upper),
+            "value": EstimateAndLimits(value, lower, upper),
             "treatments": Versus(str(stated.reference), stated.experimental),
         }
     )

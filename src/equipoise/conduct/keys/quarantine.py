@@ -42,7 +42,7 @@ _SCRYPT = {"n": 2**15, "r": 8, "p": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SealedPlace:
     """Where a value belongs: it opens nowhere else."""
 
     participant: str
@@ -60,7 +60,7 @@ class Sealer:
         self.public = public
         self._whose = ("equipoise quarantine 1", trial, mode, instance)
 
-    def seal(self, place: Place, content: Mapping[str, Any], entropy: Entropy, *, length: int = LENGTH) -> str:
+    def seal(self, place: SealedPlace, content: Mapping[str, Any], entropy: Entropy, *, length: int = LENGTH) -> str:
         """Sealed text of ``content`` for ``place``; every one of a ``length`` has the same size. C045 if too long."""
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -82,16 +82,16 @@ class Sealer:
         sealed = base64.b64encode(sent + cipher.encrypt(nonce, text.ljust(length, b" "), self.about(place))).decode()
         return f"{_MARK}{sealed}:{self.commitment(place, sealed)}"
 
-    def commitment(self, place: Place, sealed: str) -> str:
+    def commitment(self, place: SealedPlace, sealed: str) -> str:
         """What binds a ciphertext to its place, for everybody to check."""
         return hashlib.sha256(self.about(place) + b"\n" + sealed.encode()).hexdigest()[:32]
 
-    def about(self, place: Place) -> bytes:
+    def about(self, place: SealedPlace) -> bytes:
         """The place in bytes."""
         parts = [*self._whose, place.participant, place.visit, place.form, place.repeat, place.item, place.event]
         return written(parts).encode()
 
-    def is_in_place(self, place: Place, text: str) -> bool:
+    def is_in_place(self, place: SealedPlace, text: str) -> bool:
         """Whether a sealed text is the one committed to for this place."""
         mark, sealed, commitment = _parts(text)
         return mark and commitment == self.commitment(place, sealed)
@@ -104,7 +104,7 @@ class Quarantine(Sealer):
         super().__init__(public_of(secret), trial=trial, mode=mode, instance=instance)
         self._secret = secret
 
-    def open(self, place: Place, text: str) -> dict[str, Any]:
+    def open(self, place: SealedPlace, text: str) -> dict[str, Any]:
         """What was sealed for ``place``; C044 where it does not open."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -298,14 +298,14 @@ def opened_items(rows: Iterator[dict[str, Any]] | list[dict[str, Any]], key: Qua
     return out
 
 
-def place_of_item(row: Mapping[str, Any], event: int) -> Place:
+def place_of_item(row: Mapping[str, Any], event: int) -> SealedPlace:
     """The place of a row of items that an event wrote."""
-    return Place(row["participant"], row["visit"], row["form"], row["repeat"], row["item"], event)
+    return SealedPlace(row["participant"], row["visit"], row["form"], row["repeat"], row["item"], event)
 
 
-def place_of_query(row: Mapping[str, Any], column: str) -> Place:
+def place_of_query(row: Mapping[str, Any], column: str) -> SealedPlace:
     """The place of a query's text or answer."""
-    return Place(row["participant"], row["query"], "query", 1, column, row["first_event"])
+    return SealedPlace(row["participant"], row["query"], "query", 1, column, row["first_event"])
 
 
 def misplaced(content: Mapping[str, Any], number: int, sealer: Sealer) -> Iterator[tuple[str, str]]:
@@ -327,11 +327,11 @@ def unopened(content: Mapping[str, Any], number: int, key: Quarantine) -> Iterat
                 yield _said(place), "It does not open with the safety role's key: it was made by another."
 
 
-def _said(place: Place) -> str:
+def _said(place: SealedPlace) -> str:
     return " ".join(part for part in (place.participant, place.visit, place.form, place.item) if part)
 
 
-def _sealed_of(content: Mapping[str, Any], number: int) -> Iterator[tuple[Place, str]]:
+def _sealed_of(content: Mapping[str, Any], number: int) -> Iterator[tuple[SealedPlace, str]]:
     put = content.get("put", {})
     for row in put.get("item", ()):
         if row.get("blinding", "open") != "open" and row.get("missing") != "redacted":
@@ -343,4 +343,4 @@ def _sealed_of(content: Mapping[str, Any], number: int) -> Iterator[tuple[Place,
                     yield place_of_query(row, column), row[column]
 
 
-__all__ = ["KEY_FILE", "LENGTH", "TEXT_LENGTH", "Place", "Quarantine", "Sealer"]
+__all__ = ["KEY_FILE", "LENGTH", "TEXT_LENGTH", "Quarantine", "SealedPlace", "Sealer"]

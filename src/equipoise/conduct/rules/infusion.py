@@ -30,7 +30,7 @@ OVERRUN_MINUTES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class RatePeriod:
     """A stretch at one rate: seconds from the start of the infusion, and mL/h (0 while it stands still)."""
 
     start: int
@@ -66,18 +66,18 @@ def rate_fraction(sheet: OpenSheet, ml_per_hour: Decimal) -> Fraction:
     return Fraction(ml_per_hour)
 
 
-def intervals_of(entries: Sequence[tuple[datetime, Decimal]], sheet: OpenSheet) -> list[Interval]:
+def intervals_of(entries: Sequence[tuple[datetime, Decimal]], sheet: OpenSheet) -> list[RatePeriod]:
     """Intervals between the entries of a run, each a time and the rate (mL/h) from then on; seconds from the first."""
     start = entries[0][0] if entries else None
     out = []
     for (at, rate), (until, _) in pairwise(entries):
         assert start is not None
         first, last = int((at - start).total_seconds()), int((until - start).total_seconds())
-        out.append(Interval(first, last, rate_fraction(sheet, rate)))
+        out.append(RatePeriod(first, last, rate_fraction(sheet, rate)))
     return out
 
 
-def check_intervals(intervals: Sequence[Interval], sheet: OpenSheet) -> list[Problem]:
+def check_intervals(intervals: Sequence[RatePeriod], sheet: OpenSheet) -> list[Problem]:
     """What cannot be so of a record (C540, C542) and rates above the prepared ones (C541).
 
     A stop up to five minutes after the bag ran empty is taken; :func:`delivered_mg` counts no more than the bag.
@@ -119,7 +119,7 @@ def check_intervals(intervals: Sequence[Interval], sheet: OpenSheet) -> list[Pro
     return out
 
 
-def delivered(intervals: Sequence[Interval]) -> Delivered:
+def delivered(intervals: Sequence[RatePeriod]) -> Delivered:
     """Volume, time from first start to last stop, and interruptions (stretches without flow between two with)."""
     running = [entry for entry in intervals if entry.ml_per_hour > 0 and entry.stop > entry.start]
     if not running:

@@ -12,7 +12,7 @@ from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.margins import Margin
 from equipoise.protocol.language.missing import Imputation, TippingPoint
-from equipoise.protocol.language.notation import Count, Days, Fault, Goal, Interval, Versus
+from equipoise.protocol.language.notation import CountOfTotal, Days, EstimateAndLimits, Fault, Goal, Versus
 from equipoise.protocol.vocabulary.endpoint_kinds import (
     AnalysisMissingRule,
 )
@@ -224,7 +224,7 @@ class PublishedEffect(Frozen):
     """An effect as a source prints it."""
 
     summary: str = Field(description="The summary measure, in the words of `estimands`.")
-    value: Interval = Field(description="Estimate and limits as printed, for example 5.7 (1.3 to 25.1).")
+    value: EstimateAndLimits = Field(description="Estimate and limits as printed, for example 5.7 (1.3 to 25.1).")
     p: str | Number | None = Field(None, description="p value as printed.")
     treatments: Versus | None = Field(None, description="The comparison, if it is not the estimand's.")
     level: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the limits.")
@@ -253,7 +253,7 @@ class Published(Sourced):
 
     endpoint: Id = Field(description="The endpoint it is about.")
     analysis: Id | None = Field(None, description="The analysis of this file that answers the same question.")
-    arms: Mapping[Id, Fact[Count]] = Field({}, description="Counts by arm.")
+    arms: Mapping[Id, Fact[CountOfTotal]] = Field({}, description="Counts by arm.")
     effect: PublishedEffect | None = Field(None, description="Effect with its limits.")
     printed: str | None = Field(None, description="As the source prints it.")
     words: str | None = Field(None, description="What it says, in words.")

@@ -289,7 +289,7 @@ class Window(Notation):
 
 
 @dataclass(frozen=True, slots=True)
-class Count(Notation):
+class CountOfTotal(Notation):
     """A count and its denominator: ``3 of 28``."""
 
     count: int
@@ -299,7 +299,7 @@ class Count(Notation):
     pattern = r"^\s*\d+\s+of\s+\d+\s*$"
 
     @classmethod
-    def parse(cls, text: str) -> Count:
+    def parse(cls, text: str) -> CountOfTotal:
         match = re.fullmatch(r"(\d+)\s+of\s+(\d+)", text)
         if match is None:
             raise Fault(
@@ -318,7 +318,7 @@ class Count(Notation):
 
 
 @dataclass(frozen=True, slots=True)
-class Interval(Notation):
+class EstimateAndLimits(Notation):
     """An estimate with its limits: ``5.7 (1.3 to 25.1)``; the limits may be absent."""
 
     value: Decimal
@@ -330,7 +330,7 @@ class Interval(Notation):
     pattern = r"^\s*[-+]?\d+(\.\d+)?(\s*\(\s*[-+]?\d+(\.\d+)?\s+to\s+[-+]?\d+(\.\d+)?\s*\))?\s*$"
 
     @classmethod
-    def parse(cls, text: str) -> Interval:
+    def parse(cls, text: str) -> EstimateAndLimits:
         match = re.fullmatch(rf"({_NUMBER})(?:\s*\(\s*({_NUMBER})\s+to\s+({_NUMBER})\s*\))?", text)
         if match is None:
             raise Fault(

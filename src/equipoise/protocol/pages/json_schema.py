@@ -70,7 +70,13 @@ def _plain_name(name: str) -> str:
     """``Fact_Annotated_int__Strict...`` is a fact that is a whole number."""
     if "Literal" in name:
         return "Fact_scheme"
-    kinds = (("tuple_str", "texts"), ("tuple", "names"), ("int", "whole"), ("float", "number"), ("Count", "count"))
+    kinds = (
+        ("tuple_str", "texts"),
+        ("tuple", "names"),
+        ("int", "whole"),
+        ("float", "number"),
+        ("CountOfTotal", "count"),
+    )
     return "Fact_" + next((plain for word, plain in kinds if word in name), "text")
 
 

@@ -32,7 +32,7 @@ RECALL_DAYS = 4
 
 
 @dataclass
-class Course:
+class DrawnTrials:
     """Many trials as arrays; N rows by replicate, then by participant; T days from day 1; V planned visits."""
 
     scenario: PartsScenario
@@ -174,14 +174,14 @@ class Course:
         return day_index(doses[0].day) if doses else day_index(self.scenario.randomization_day)
 
 
-def run_course(scenario: PartsScenario, *, seed: int, replicates: Sequence[int]) -> Course:
+def run_course(scenario: PartsScenario, *, seed: int, replicates: Sequence[int]) -> DrawnTrials:
     """Simulate trials of these numbers."""
     numbers = np.asarray(replicates, dtype=np.int64)
     model = scenario.protocol.model
     ratio = [model.randomization.ratio.get(a, 1) if model.randomization else 1 for a in scenario.arm_sizes]
     arm = allocate(seed, numbers, list(scenario.arm_sizes.values()), ratio).astype(np.int64).ravel()
     n, n_visits = arm.shape[0], len(scenario.visits)
-    course = Course(
+    course = DrawnTrials(
         scenario=scenario,
         seed=seed,
         replicates=numbers,
@@ -213,7 +213,7 @@ def _asks(scenario: PartsScenario, assessment: str) -> Mask:
     return np.array([assessment in visit.assess for visit in scenario.visits], dtype=np.bool_)
 
 
-def _event_days(course: Course, id: str, event: Event) -> NDArray[np.int64]:
+def _event_days(course: DrawnTrials, id: str, event: Event) -> NDArray[np.int64]:
     """(N,) day index of an event, by inversion of its cumulative hazard from randomization on, whole days up.
 
     Effects act from the start: nobody has an event on the day of randomization itself.
@@ -231,7 +231,7 @@ def _event_days(course: Course, id: str, event: Event) -> NDArray[np.int64]:
     return np.asarray(np.where(index < last, index, NEVER), dtype=np.int64)
 
 
-def _days_of_recurrent(course: Course, id: str, event: Event) -> NDArray[np.int64]:
+def _days_of_recurrent(course: DrawnTrials, id: str, event: Event) -> NDArray[np.int64]:
     """(N, K) day indices of what may happen again, in order, from the day of randomization on; NEVER fills up.
 
     A participant's rate is the stated one times a gamma number, correlated with the severity that parts share. On each
@@ -256,7 +256,7 @@ def _days_of_recurrent(course: Course, id: str, event: Event) -> NDArray[np.int6
     return np.stack(columns, axis=1)
 
 
-def _seen_at_visits(course: Course, days: NDArray[np.int64]) -> NDArray[np.int64]:
+def _seen_at_visits(course: DrawnTrials, days: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) day index of the first visit attended on the day of an event or after it; NEVER without one."""
     targets = np.array([day_index(visit.target_day) for visit in course.scenario.visits], dtype=np.int64)
     known = course.attended & (targets[None, :] >= days[:, None])
@@ -266,7 +266,7 @@ def _seen_at_visits(course: Course, days: NDArray[np.int64]) -> NDArray[np.int64
 class _Days:
     """Advances attendance, doses and use from day to day."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: DrawnTrials) -> None:
         self.c, self.s = course, course.scenario
         self.parts = self.s.parts
         n, t = course.n, self.s.n_days
@@ -430,7 +430,7 @@ class _Days:
         c.stopped = np.where(stops, np.minimum(c.stopped, index + 1), c.stopped)
 
 
-def _recent_use(course: Course, index: int) -> Floats:
+def _recent_use(course: DrawnTrials, index: int) -> Floats:
     """(N,) share of the last four days with use of anything that is followed."""
     out = np.zeros(course.n)
     if index < 0:
@@ -440,7 +440,7 @@ def _recent_use(course: Course, index: int) -> Floats:
     return out
 
 
-def _score_at(course: Course, id: str, part: ScorePart, v: int) -> Floats:
+def _score_at(course: DrawnTrials, id: str, part: ScorePart, v: int) -> Floats:
     """(N,) the score at a planned visit, as if everybody had come."""
     visit = course.scenario.visits[v]
     index, instance = day_index(visit.target_day), instance_of("score", id)
@@ -468,14 +468,14 @@ def _score_at(course: Course, id: str, part: ScorePart, v: int) -> Floats:
     return score
 
 
-def _scores(course: Course, id: str, part: ScorePart) -> Floats:
+def _scores(course: DrawnTrials, id: str, part: ScorePart) -> Floats:
     out = np.full(course.attended.shape, np.nan)
     for v in np.flatnonzero(_asks(course.scenario, id)):
         out[:, v] = _score_at(course, id, part, int(v))
     return out
 
 
-def _reports(course: Course, id: str, part: Any) -> Floats:
+def _reports(course: DrawnTrials, id: str, part: Any) -> Floats:
     """(N, V) 1 yes, 0 no, NaN where nobody asked or nobody was reached."""
     out = np.full(course.attended.shape, np.nan)
     instance = instance_of("report", id)

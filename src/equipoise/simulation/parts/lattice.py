@@ -30,7 +30,7 @@ from equipoise.protocol.language.endpoints import Use
 from equipoise.records import Records
 from equipoise.records.schema import REPLICATE
 from equipoise.simulation.accompanying import AccompanyingParameters
-from equipoise.simulation.parts.course import Course
+from equipoise.simulation.parts.course import DrawnTrials
 from equipoise.simulation.parts.people import baseline_frame, days_before
 
 _OF_EVENTS = ("events", "disposition")
@@ -39,7 +39,7 @@ _OF_EVENTS = ("events", "disposition")
 class PartsLattice(Lattice):
     """A :class:`~equipoise.endpoints.lattice.Lattice` over the arrays of a course."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: DrawnTrials) -> None:
         self.course = course
         self.protocol = course.scenario.protocol
         self.participants = Participants(self._frame())

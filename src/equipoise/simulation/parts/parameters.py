@@ -19,7 +19,7 @@ from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import Problem, listed
 from equipoise.protocol import Protocol
 from equipoise.records.schema import DISPOSITION_EVENTS
-from equipoise.simulation.quantities import Place, at_day, n_days, plain_number, rate_per_day, share, shown
+from equipoise.simulation.quantities import AssumptionReader, at_day, n_days, plain_number, rate_per_day, share, shown
 
 CODES = {
     "S050": "A part, or a value in it, cannot be read or is impossible.",
@@ -182,25 +182,25 @@ class PartsReader:
         self.arms = protocol.arm_ids
         self.assumed: list[str] = []
         self.taken: dict[str, Any] = {}  # every default that was taken, by its place
-        extra = Place(dict(settings.parameters), f"{place}.parameters", problems, "S050")
+        extra = AssumptionReader(dict(settings.parameters), f"{place}.parameters", problems, "S050")
         extra.known(("effect-factor", "lost"))
         self.factor = extra.number("effect-factor", 1.0)
         self.lost = extra.number("lost", read=share, lowest=0, highest=0.999) if "lost" in extra.values else None
 
-    def part(self, name: str, values: Any) -> Place:
+    def part(self, name: str, values: Any) -> AssumptionReader:
         """The place of a part, or of one of several of a kind."""
         if not isinstance(values, Mapping):
             self.problems.append(Problem("S050", f"{self.place}.parts.{name}", f"Found {shown(values)}.", "settings"))
             values = {}
-        return Place(values, f"{self.place}.parts.{name}", self.problems, "S050", self.taken)
+        return AssumptionReader(values, f"{self.place}.parts.{name}", self.problems, "S050", self.taken)
 
-    def default(self, p: Place, key: str, value: float, **bounds: Any) -> float:
+    def default(self, p: AssumptionReader, key: str, value: float, **bounds: Any) -> float:
         """A number with a default; that it was taken is noted."""
         if p.values.get(key) is None:
             self.assumed.append(f"{p.path.split('.parts.')[-1]}.{key} {value:g}")
         return p.number(key, value, **bounds)
 
-    def effect(self, p: Place, key: str = "effect", *, is_course: bool = True) -> Effect:
+    def effect(self, p: AssumptionReader, key: str = "effect", *, is_course: bool = True) -> Effect:
         """An effect by arm, by level of factors, or by intervention received; none where it is not given.
 
         One of events is no course: it holds from the start.
@@ -209,7 +209,7 @@ class PartsReader:
         by_arm, by_intervention = np.zeros(len(self.arms)), {}
         model = self.protocol.model
         if isinstance(given, Mapping):
-            inner = Place(given, f"{p.path}.{key}", self.problems, "S050")
+            inner = AssumptionReader(given, f"{p.path}.{key}", self.problems, "S050")
             gives = {i for arm in model.arms.values() for i in arm.interventions}
             inner.known((*self.arms, *model.factors, "interaction", *sorted(gives)))
             for arm_number, arm in enumerate(self.arms):
@@ -223,7 +223,7 @@ class PartsReader:
                         continue
                     raised += 1
                     if isinstance(value, Mapping):
-                        level = Place(value, f"{inner.path}.{factor}", self.problems, "S050", self.taken)
+                        level = AssumptionReader(value, f"{inner.path}.{factor}", self.problems, "S050", self.taken)
                         level.known(entry.levels)
                         by_arm[arm_number] += level.number(str(levels.get(factor)), 0.0)
                     else:
@@ -398,7 +398,7 @@ class PartsReader:
             seen_at_visit=seen == "at-visit",
         )
 
-    def _event_effect(self, p: Place) -> Effect:
+    def _event_effect(self, p: AssumptionReader) -> Effect:
         """The effect on a hazard or rate: by arm, from the first day on."""
         if "effect" in p.values and ({"builds", "fades", "per-dose", "effect-on"} & set(p.values)):
             odd = next(key for key in ("builds", "fades", "per-dose", "effect-on") if key in p.values)
@@ -408,7 +408,7 @@ class PartsReader:
             p.problem("effect", "The effect on a hazard goes by arm.", listed(self.arms, conjunction="and"))
         return effect
 
-    def _recurrent(self, id: str, p: Place, of_hazards: tuple[str, ...]) -> Event:
+    def _recurrent(self, id: str, p: AssumptionReader, of_hazards: tuple[str, ...]) -> Event:
         """An event that may come again: a rate, how much participants differ in it, an effect on its logarithm."""
         for key in of_hazards:
             if key in p.values:
@@ -437,7 +437,7 @@ class PartsReader:
             )
         return event
 
-    def _hazard(self, p: Place, shape: float) -> float:
+    def _hazard(self, p: AssumptionReader, shape: float) -> float:
         """The rate stated, or that at which a stated share has no event by a study day (with nobody unlike another)."""
         if "hazard" in p.values and "event-free" in p.values:
             p.problem("event-free", "hazard and event-free both stand here.", "one of the two")
@@ -472,7 +472,7 @@ def _names(use: Any, substance: str) -> bool:
     return any(substance in group for group in groups)
 
 
-def _span(p: Place, key: str) -> tuple[int, int] | None:
+def _span(p: AssumptionReader, key: str) -> tuple[int, int] | None:
     value = p.values.get(key)
     if value is None:
         return None

@@ -11,7 +11,7 @@ from scipy import special
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.seeds import instance_of, uniforms
-from equipoise.simulation.parts.course import Course
+from equipoise.simulation.parts.course import DrawnTrials
 from equipoise.simulation.parts.parameters import UsePart
 from equipoise.simulation.parts.scenario import PartsScenario
 from equipoise.simulation.purposes import Purpose
@@ -38,7 +38,7 @@ def shares_of_levels(scenario: PartsScenario, id: str, levels: list[str]) -> lis
     return [stated.get(level, left / max(1, len(rest))) for level in levels]
 
 
-def baseline_frame(course: Course) -> pl.DataFrame:
+def baseline_frame(course: DrawnTrials) -> pl.DataFrame:
     """Baseline variables of every row, by the names of the records."""
     scenario = course.scenario
     columns: dict[str, Any] = {}
@@ -69,7 +69,7 @@ def baseline_frame(course: Course) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _number(course: Course, id: str) -> NDArray[np.float64] | None:
+def _number(course: DrawnTrials, id: str) -> NDArray[np.float64] | None:
     """A number of baseline: normal, cut to its bounds so that the *result* has the mean and SD stated."""
     given = course.scenario.parts.baseline.get(id)
     if given is None:
@@ -104,7 +104,7 @@ def n_days_before(scenario: PartsScenario) -> int:
     return min(DAYS_BEFORE, max(0, -day_index(scenario.protocol.model.calendar.first_day)))
 
 
-def days_before(course: Course, substance: str, part: UsePart) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def days_before(course: DrawnTrials, substance: str, part: UsePart) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(N, D) use, and amounts where the part has any, on the days before day 1, the earliest first."""
     assert part.before is not None
     n, n_days, instance = course.scenario.n_participants, n_days_before(course.scenario), instance_of("use", substance)
@@ -126,7 +126,7 @@ def days_before(course: Course, substance: str, part: UsePart) -> tuple[NDArray[
     return used, amounts
 
 
-def screened_only(course: Course, replicate: int, u: NDArray[np.float64]) -> pl.DataFrame:
+def screened_only(course: DrawnTrials, replicate: int, u: NDArray[np.float64]) -> pl.DataFrame:
     """Before each participant a geometric number of people who were not randomized, by the protocol's own criteria.
 
     ``u`` is uniform, one for each participant, and says how many.

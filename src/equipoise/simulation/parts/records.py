@@ -18,7 +18,7 @@ from equipoise.simulation.design import PlannedArm, PlannedInfusion, SimulatedVi
 from equipoise.simulation.infusion import adverse_events_table, dissociation_scores, exposure_table, vitals_table
 from equipoise.simulation.items import split_into_items
 from equipoise.simulation.one_trial import OneTrial
-from equipoise.simulation.parts.course import NEVER, Course
+from equipoise.simulation.parts.course import NEVER, DrawnTrials
 from equipoise.simulation.parts.people import baseline_frame, days_before, female_share, screened_only
 from equipoise.simulation.purposes import Purpose
 from equipoise.simulation.sessions import sessions_table
@@ -28,7 +28,7 @@ from equipoise.simulation.streams import uniform_grid
 class TrialOfParts(OneTrial):
     """One replicate of a course, read by the tables that every model shares: doses, vital signs, sessions, events."""
 
-    def __init__(self, course: Course, replicate: int) -> None:
+    def __init__(self, course: DrawnTrials, replicate: int) -> None:
         object.__setattr__(self, "course", course)
         object.__setattr__(self, "replicate", replicate)
         scenario = course.scenario
@@ -40,7 +40,7 @@ class TrialOfParts(OneTrial):
         accompanying = AccompanyingParameters(session_outpatient=scenario.parts.session_held)
         object.__setattr__(self, "accompanying", accompanying)
 
-    course: Course
+    course: DrawnTrials
 
     @cached_property
     def rows(self) -> slice:
@@ -131,7 +131,7 @@ class TrialOfParts(OneTrial):
         return split_into_items(scores, self.course.scenario.instruments[assessment], uniform)
 
 
-def tables_of(course: Course, replicate: int) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
+def tables_of(course: DrawnTrials, replicate: int) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """Tables of one replicate, and its truth."""
     trial = TrialOfParts(course, replicate)
     makers: dict[str, Callable[[TrialOfParts], pl.DataFrame]] = {
@@ -339,7 +339,7 @@ def _study_days(indices: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(indices >= 0, indices + 1, indices)
 
 
-def _left_on(course: Course, rows: slice) -> NDArray[np.int64]:
+def _left_on(course: DrawnTrials, rows: slice) -> NDArray[np.int64]:
     """(n,) day index after the last contact, on which whoever is gone is recorded to have left."""
     s = course.scenario
     days = np.array([day_index(visit.target_day) for visit in s.visits], dtype=np.int64)
@@ -347,11 +347,11 @@ def _left_on(course: Course, rows: slice) -> NDArray[np.int64]:
     return np.asarray(np.where(course.attended[rows], days[None, :], start).max(axis=1, initial=start) + 1)
 
 
-def _never(course: Course, rows: slice) -> NDArray[np.int64]:
+def _never(course: DrawnTrials, rows: slice) -> NDArray[np.int64]:
     return np.full(course.arm[rows].shape[0], NEVER, dtype=np.int64)
 
 
-def event_rows(course: Course, rows: slice = slice(None)) -> pl.DataFrame:
+def event_rows(course: DrawnTrials, rows: slice = slice(None)) -> pl.DataFrame:
     """Outcome events of some rows of a course: row (from 0), term, day, happened; nothing where none can be."""
     died = course.events["death"][rows] if "death" in course.events else _never(course, rows)
     gone = course.is_gone[rows]
@@ -375,7 +375,7 @@ def event_rows(course: Course, rows: slice = slice(None)) -> pl.DataFrame:
     return pl.concat([frame.cast(schema) for frame in frames]) if frames else pl.DataFrame()  # type: ignore[arg-type]
 
 
-def disposition_rows(course: Course, rows: slice, withdrawal_share: float) -> pl.DataFrame:
+def disposition_rows(course: DrawnTrials, rows: slice, withdrawal_share: float) -> pl.DataFrame:
     """How some rows of a course left, in the order of the rows: row (from 0), event, day, reason."""
     gone, never = course.is_gone[rows], _never(course, rows)
     died = course.events["death"][rows] if "death" in course.events else never

@@ -20,7 +20,7 @@ from equipoise.simulation.design import PlannedInfusion, PlannedTherapy
 from equipoise.simulation.items import score_range
 from equipoise.simulation.parts.parameters import Parts, PartsReader, ScorePart
 from equipoise.simulation.planned import instruments_by_assessment, planned_doses_of, planned_therapies
-from equipoise.simulation.quantities import Place, share
+from equipoise.simulation.quantities import AssumptionReader, share
 
 ACCOMPANYING = ("dissociation", "cadss-23", "arm-guess")
 
@@ -69,7 +69,7 @@ def read_parts(
     """A set of parts; everything that is wrong is added to ``problems``, and then there is no scenario."""
     place = f"assumptions.{name}"
     before = len(problems)
-    whole = Place(dict(settings.parts), f"{place}.parts", problems, "S050")
+    whole = AssumptionReader(dict(settings.parts), f"{place}.parts", problems, "S050")
     whole.known(("attendance", "use", "score", "report", "events", "responders", "doses", "sessions"))
     reader = PartsReader(protocol, settings, place, problems)
     instruments = instruments_by_assessment(protocol)
@@ -224,13 +224,13 @@ def _refuse_baseline(protocol: Protocol, settings: Any, place: str, problems: li
             expected = f"parts: {{score: {{{model.baseline[id].from_}: ...}}}}"
             problems.append(Problem("S051", f"{place}.baseline.{id}", found, expected, "Remove it."))
         elif id in model.baseline and model.baseline[id].type == "number":
-            p = Place(values, f"{place}.baseline.{id}", problems, "S050")
+            p = AssumptionReader(values, f"{place}.baseline.{id}", problems, "S050")
             p.known(("mean", "sd", "lowest", "highest"))
             p.number("mean")
             p.number("sd", lowest=0)
         elif id in model.baseline:
             variable = model.baseline[id]
-            p = Place(values, f"{place}.baseline.{id}", problems, "S050")
+            p = AssumptionReader(values, f"{place}.baseline.{id}", problems, "S050")
             p.known(variable.levels or ("no", "yes"))
             for level in values:
                 p.number(str(level), read=share, lowest=0, highest=1, expected="a share from 0 to 1")

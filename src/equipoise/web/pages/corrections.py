@@ -17,8 +17,8 @@ from equipoise.foundation.errors import ConductError, Problem, UsageError
 from equipoise.web.corrections import (
     SLIPS,
     VISIT,
-    Place,
     Recorded,
+    RecordedForm,
     arguments,
     consequences,
     read_place,
@@ -51,7 +51,7 @@ def records(request: Any, participant: str) -> HttpResponse:
     groups: dict[str, list[dict[str, Any]]] = {}
     for visit, row in told["visits"].items():
         said = f"held on {day_words(row['date'])}" if row["state"] == "attended" else row["state"].replace("_", " ")
-        line = _line(request, Place(participant, visit, VISIT), _ITSELF, said, row["state"] == "attended")
+        line = _line(request, RecordedForm(participant, visit, VISIT), _ITSELF, said, row["state"] == "attended")
         groups.setdefault(visit, []).append(line)
     days = 0
     for name, values in told["forms"].items():
@@ -59,7 +59,7 @@ def records(request: Any, participant: str) -> HttpResponse:
         if visit == "calendar":
             days += 1
             continue
-        place = Place(participant, visit, form, int(repeat))
+        place = RecordedForm(participant, visit, form, int(repeat))
         sealed = values.get("items") is not None
         state = values.get("state", "")
         label = place.words.partition(", ")[0]
@@ -74,7 +74,11 @@ def records(request: Any, participant: str) -> HttpResponse:
     for name, reason in told["not_done"].items():
         visit, form = name.split(" ")
         line = _line(
-            request, Place(participant, visit, form), form.replace("-", " ").capitalize(), f"not done: {reason}", True
+            request,
+            RecordedForm(participant, visit, form),
+            form.replace("-", " ").capitalize(),
+            f"not done: {reason}",
+            True,
         )
         groups.setdefault(visit, []).append(line | {"to": ""})
     for lines in groups.values():
@@ -100,7 +104,7 @@ def _known(protocol: Any) -> set[str]:
     return {*forms.forms(protocol), "baseline", "weight", "disposition", RUN, *_OWN_PAGE}
 
 
-def _values(protocol: Any, place: Place, values: Any) -> str:
+def _values(protocol: Any, place: RecordedForm, values: Any) -> str:
     shown = {key: value for key, value in values.items() if key not in ("state", "by", "items")}
     if place.form == "adverse-event":
         shown = {key: shown[key] for key in ("term", "onset", "severity", "serious") if key in shown}
@@ -110,7 +114,7 @@ def _values(protocol: Any, place: Place, values: Any) -> str:
     return "; ".join(f"{name}: {said}" for name, said in answers_in_words(protocol, place.form, shown))
 
 
-def _line(request: Any, place: Place, label: str, said: str, able: bool) -> dict[str, Any]:
+def _line(request: Any, place: RecordedForm, label: str, said: str, able: bool) -> dict[str, Any]:
     at = f"/p/{place.participant}"
     query = urlencode({"visit": place.visit, "form": place.form, "repeat": place.repeat})
     own = _OWN_PAGE.get(place.form)
@@ -126,12 +130,12 @@ def _line(request: Any, place: Place, label: str, said: str, able: bool) -> dict
     return {"label": label, "said": said, "to": to if able else "", "back": back if able else ""}
 
 
-def _acting(place: Place) -> str:
+def _acting(place: RecordedForm) -> str:
     """The action that corrects what is recorded at a place."""
     return _OWN_PAGE.get(place.form, "visit" if place.form == VISIT else "correct")
 
 
-def _may_touch(place: Place, roles: tuple[str, ...]) -> bool:
+def _may_touch(place: RecordedForm, roles: tuple[str, ...]) -> bool:
     """Whether the page offers a correction at all; who may is decided by the action."""
     if place.form == VISIT:
         return bool(set(roles) & MATRIX["visit"])
@@ -158,7 +162,7 @@ class _Correction:
         asked = request.POST if request.method == "POST" else request.GET
         repeat = asked.get("repeat", "1")
         number = int(repeat) if repeat.isascii() and repeat.isdecimal() and len(repeat) < 9 else 1
-        self.place = Place(participant, asked.get("visit", "")[:80], asked.get("form", "")[:80], number)
+        self.place = RecordedForm(participant, asked.get("visit", "")[:80], asked.get("form", "")[:80], number)
         self.key = request_key(request)
         self.slip, self.words = "", ""
         self.summary = Summary()
