@@ -189,3 +189,50 @@ def test_of_several_infusions_the_first_ones_weight_is_that_at_baseline(staged: 
     assert len(weights) == 3
     records = cut_records(trial.trial, at=trial.clock.now(), edition="blinded")
     assert records["participants"]["weight_kg"].to_list() == [80.0]
+
+
+def test_whoever_is_randomized_late_in_the_evening_is_randomized_on_the_sites_own_day(trial: Any) -> None:
+    from equipoise.conduct.cut.cut import cut_records
+
+    trial.clock.at = datetime(2027, 3, 8, 14, tzinfo=UTC)
+    eligible(trial)
+    trial.do("carol", "day-1", participant="P-1")
+    trial.do("carol", "visit", participant="P-1", visit="admission")
+    trial.clock.at += timedelta(days=1)
+    go_to(trial, trial.clock.at.astimezone(SITE).date(), hour=22)  # the next day by Greenwich
+    trial.do("carol", "randomize", participant="P-1")
+    records = cut_records(trial.trial, at=trial.clock.now(), edition="blinded")
+    assert records["allocations"]["day"].to_list() == [2]
+
+
+def test_the_calendar_of_a_cut_ends_with_the_day_before_it(trial: Any) -> None:
+    from equipoise.conduct.cut.cut import cut_records
+
+    randomized(trial)  # the clock stands on day 2
+    first = windows.calendar_days(trial.trial.protocol(trial.trial.protocol_hash))[0]
+    assert first > 2
+    for day in range(first - 1, first + 3):
+        trial.clock.at += timedelta(days=day - 2 if day == first - 1 else 1)
+        rows = cut_records(trial.trial, at=trial.clock.now(), edition="blinded")["daily_use"]
+        assert rows["day"].to_list() == list(range(first, day))
+        assert not rows["asked"].any()
+
+
+def test_a_cut_says_which_events_of_the_ledger_it_rests_on_and_what_it_leaves_out(trial: Any) -> None:
+    from equipoise.conduct.cut.cut import cut_records
+
+    randomized(trial)
+    number, head = trial.rows("SELECT number, hash FROM event ORDER BY number DESC LIMIT 1")[0]
+    at = trial.clock.now()
+    source = cut_records(trial.trial, at=at, edition="blinded").source
+    assert source.origin == "simulated"
+    assert source.description == (
+        f"TRAINING trial, nobody in it is real: data cut at {at.isoformat()}, without arms and doses; "
+        f"{number} events of the ledger, head {head[:16]}."
+    )
+    assert (source.details["events"], source.details["head"]) == (number, head)
+    with pytest.raises(ConductError) as refused:
+        cut_records(trial.trial, at=trial.clock.now(), edition="unblinded")
+    [problem] = refused.value.problems
+    assert (problem.code, problem.place, problem.expected) == ("C623", "--edition", "an edition without arms")
+    assert problem.found == "The database was not locked at that moment."
