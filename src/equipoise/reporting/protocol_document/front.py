@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.document import Block, Callout, Column, DefinitionList, Figure, Row, Table, Text, code, strong

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.document import Block, Column, DefinitionList, Paragraph, Row, Table, Text
