@@ -13,7 +13,7 @@ import numpy as np
 
 from _report import Report, finish
 from equipoise.analysis.dataset import compare
-from equipoise.analysis.gaps import find_gaps
+from equipoise.analysis.unfinished import find_gaps
 from equipoise.endpoints import read_lattice
 from equipoise.stats.logistic import fit_logistic
 from equipoise.stats.missing.multiple_imputation import impute_binary
@@ -51,7 +51,7 @@ def main() -> int:
             start = time.perf_counter()
             made = impute_binary(cells, design, imputations=SETS, seed=1, pooled=pooled)
             if line == "abstinence":
-                values = np.stack([_finish(gaps, lattice.n, comparison.rows, part) for part in made.values])
+                values = np.stack([_finish(gaps, comparison.rows, part) for part in made.values])
                 fits = fit_logistic(values.ravel(), np.tile(design, (SETS, 1)), np.arange(SETS + 1) * rows.shape[0])
                 pool_imputations(fits.coefficients[:, 1][None], fits.standard_errors[:, 1][None], [50.0])
             spent = time.perf_counter() - start
@@ -62,10 +62,8 @@ def main() -> int:
     )
 
 
-def _finish(gaps, n, rows, part):  # type: ignore[no-untyped-def]
-    whole = gaps.cells.copy()
-    whole[rows] = part
-    return gaps.finish(whole)["value"][rows]
+def _finish(gaps, rows, part):  # type: ignore[no-untyped-def]
+    return gaps.finish(part, rows)["value"]
 
 
 if __name__ == "__main__":

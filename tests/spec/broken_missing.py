@@ -40,14 +40,17 @@ MISSING = [
     _abstinence("    missed: is-no-use\n    imputation: {sets: 5}\n", "A missing rule stands beside imputation"),
     _abstinence("    tipping-point: {arm: active, up-to: 2}\n", "nothing is imputed"),
     _abstinence("    imputation: {delta: {nobody: 1}}\n", "nobody is not compared in this analysis"),
-    _abstinence("    imputation: {after-dropout: copy-reference}\n", "copy-reference is for scores"),
-    _abstinence("    imputation: {variance: bootstrap}\n", "The bootstrap is for scores"),
+    _abstinence(
+        "    imputation: {after-dropout: copy-reference, model: pooled}\n",
+        "copy-reference of yes-or-no results goes by",
+    ),
+    _abstinence("    imputation: {variance: jackknife}\n", "The jackknife is for scores by linear"),
     _abstinence("    imputation: {sets: 5}\n    tipping-point: {arm: nobody, up-to: 2}\n", "nobody is not", "tipping"),
     _abstinence("    imputation: {sets: 5}\n    tipping-point: {arm: active, up-to: 0}\n", "its range is", "tipping"),
     _abstinence(
         "    imputation: {delta: {active: 1}}\n    tipping-point: {arm: active, up-to: 2}\n", "already given", "tipping"
     ),
-    _craving("    imputation: {after-dropout: jump-to-reference, delta: {active: 1}}\n", "both say how results go on"),
+    _craving("    imputation: {model: latent-normal}\n", "latent-normal is a model of yes-or-no results"),
     _craving("    imputation: {variance: jackknife}\n", "The jackknife is for scores by linear"),
     _craving("    imputation: {resamples: 100}\n", "Nothing is drawn again: the variance is rubin"),
     _craving("    imputation: {variance: bootstrap}\n    tipping-point: {arm: active, up-to: 2}\n", "by Rubin's rules"),

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from equipoise.analysis.gaps import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
+from equipoise.analysis.unfinished import find_gaps
 from equipoise.endpoints import read_lattice
 from equipoise.protocol.read import read_protocol_text
 from equipoise.records import Records
@@ -62,8 +62,8 @@ def test_contradictory_rules_are_refused_with_their_place():
     assert problems_of(f"x: {{{ODDS}, imputation: {{delta: {{placebo: 1}}}}}}") == [
         "P035 analyses.x.imputation.delta.placebo"
     ]
-    assert problems_of(f"x: {{{ODDS}, imputation: {{after-dropout: copy-reference}}}}") == [
-        "P035 analyses.x.imputation.after-dropout"
+    assert problems_of(f"x: {{{ODDS}, imputation: {{after-dropout: copy-reference, model: pooled}}}}") == [
+        "P035 analyses.x.imputation.model"
     ]
     assert problems_of(f"x: {{{CRAVING}, missed: worst-case}}") == ["P035 analyses.x.missed"]
     assert problems_of("x: {estimand: relapse-hazard, estimator: cox, imputation: {sets: 5}}") == [
@@ -113,8 +113,9 @@ def test_only_what_nobody_knows_is_imputed(records):
     assert not (gaps.cells[came] == MISSING).any()
     # All missing taken as use is the rule is-use on what the calendar left open; all as clean is is-no-use.
     plan = Plan(protocol, lattice)
-    worst = gaps.finish(np.where(gaps.cells == MISSING, 1, gaps.cells))["value"]
-    best = gaps.finish(np.where(gaps.cells == MISSING, 0, gaps.cells))["value"]
+    everybody = np.arange(lattice.n)
+    worst = gaps.finish(np.where(gaps.cells == MISSING, 1, gaps.cells), everybody)["value"]
+    best = gaps.finish(np.where(gaps.cells == MISSING, 0, gaps.cells), everybody)["value"]
     assert np.array_equal(best, plan.derived("abstinence", "is-no-use").value)
     assert (worst >= plan.derived("abstinence", "is-use").value).all()
     assert (worst <= best).all()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from equipoise.analysis.analyse import estimate_planned
-from equipoise.analysis.gaps import find_gaps
 from equipoise.analysis.plan import Plan, planned_fits
 from equipoise.analysis.repeated_sampling import _People, resampled
+from equipoise.analysis.unfinished import find_gaps
 from equipoise.endpoints import read_lattice
 from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.protocol.read import read_protocol_text

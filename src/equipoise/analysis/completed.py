@@ -5,26 +5,24 @@ An imputed data set is one more trial in the batch: the same estimators serve it
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.dataset import Comparison, covariate_columns, factors_of, sum_by_trial
-from equipoise.analysis.gaps import Gaps, Values
+from equipoise.analysis.gaps import Draws, Filled, Values
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.outcome import Floats
+from equipoise.analysis.unfinished import AnyGaps
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol.language.missing import Imputation
+from equipoise.protocol.vocabulary.endpoint_kinds import ImputedAs
 from equipoise.records.schema import REPLICATE
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.designs import prepare_design
-from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
-from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
-from equipoise.stats.missing.normal_imputation import impute_normal_trials
 from equipoise.stats.packing import offsets_from_sizes
 
 
@@ -42,6 +40,8 @@ class Completed:
     codes: NDArray[np.uint32]  # (n_trials,)
     n_columns: Values  # (n_trials,) of the analysis's design, those that repeat others or that nobody has not counted
     left_out: tuple[str, ...]  # by the imputation model of the one trial
+    imputed_as: ImputedAs
+    n_short: Values | None = None  # (n_trials,) completed times that end before follow-up does
 
 
 class Completions:
@@ -101,7 +101,7 @@ class ImputationModel:
     """Of one trial, what the model goes without: covariates and levels that repeat others or that nobody has."""
 
     @classmethod
-    def of(cls, lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation) -> ImputationModel:
+    def of(cls, lattice: Lattice, gaps: AnyGaps, comparison: Comparison, imputation: Imputation) -> ImputationModel:
         """The model of the comparison's trials."""
         given = {name.split(": ")[0] for name in comparison.names}  # columns of a category are named by its levels
         others = tuple(name for name in imputation.covariates if name not in given)
@@ -126,69 +126,76 @@ class ImputationModel:
 
 
 def complete(
-    lattice: Lattice, gaps: Gaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
+    lattice: Lattice, gaps: AnyGaps, comparison: Comparison, imputation: Imputation, delta: dict[str, float]
 ) -> Completed:
     """Impute ``imputation.sets`` data sets of every trial in the comparison."""
     model = ImputationModel.of(lattice, gaps, comparison, imputation)
-    kept, bounds, design = model.kept, model.offsets, model.design
+    kept, bounds = model.kept, model.offsets
     rows, experimental = comparison.rows[kept], comparison.experimental[kept]
-    shift = np.where(experimental == 1.0, delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0))
-    n_sets, n_trials = imputation.sets, comparison.n_trials
-    filled = np.repeat(gaps.cells[None], n_sets, axis=0)
-    options: dict[str, Any] = {
-        "imputations": n_sets,
-        "seed": imputation.seed,
-        "delta": shift,
-        "replicates": replicates_of(lattice, rows, bounds),
-    }
-    n_penalised = 0
-    if gaps.binary:
-        made = impute_binary_trials(gaps.cells[rows], design, bounds, pooled=imputation.model == "pooled", **options)
-        n_penalised = int((made.n_penalised > 0).sum())
-        filled[:, rows], sweeps, set_codes = made.values, made.sweeps, made.codes
-    else:
-        rule = imputation.after_dropout
-        scores = impute_normal_trials(gaps.cells[rows], design, bounds, strategy=rule, arm_column=1, **options)
-        filled[:, rows], sweeps, set_codes = scores.values, scores.sweeps, scores.codes
-    missing = (gaps.cells == MISSING) if gaps.binary else np.isnan(gaps.cells)
-    fields: dict[str, list[Values]] = {}
-    for m in range(n_sets):
-        for name, values in gaps.finish(filled[m]).items():
-            fields.setdefault(name, []).append(values[rows])
+    draws = Draws(
+        imputation=imputation,
+        sets=imputation.sets,
+        replicates=replicates_of(lattice, rows, bounds),
+        shift=shift_of(comparison, kept, delta),
+    )
+    filled = gaps.impute(rows, model.design, bounds, draws)
     share = {}
     for value, arm in ((1.0, comparison.arm), (0.0, comparison.reference)):
-        people = rows[experimental == value]
-        cells = filled[:, people][:, missing[people]]
+        people = experimental == value
+        cells = filled.values[:, people][:, filled.missing[people]]
         share[arm] = float(cells.mean()) if cells.size else float("nan")
-    n = rows.shape[0]
-    # Set after set within each trial, so that the sets of a trial lie side by side.
+    derived, batch = batch_of(gaps, comparison, kept, filled, bounds, comparison.n_randomized)
+    return Completed(
+        derived=derived,
+        comparison=batch,
+        n_cells=filled.n_cells,
+        n_imputed=sum_by_trial(filled.missing.sum(axis=1), bounds),
+        share=share,
+        n_penalised=filled.n_penalised,
+        sweeps=filled.sweeps,
+        codes=codes_of_model(filled.codes, model),
+        n_columns=model.n_columns,
+        left_out=model.left_out,
+        n_short=filled.n_short,
+        imputed_as=lattice.protocol.model.endpoints[gaps.base.endpoint].imputed_as,
+    )
+
+
+def shift_of(comparison: Comparison, kept: NDArray[np.int64], delta: Mapping[str, float]) -> Floats:
+    """(n,) the delta of each participant's arm."""
+    first, other = delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0)
+    return np.where(comparison.experimental[kept] == 1.0, first, other)
+
+
+def batch_of(
+    gaps: AnyGaps,
+    comparison: Comparison,
+    place: NDArray[np.int64],
+    filled: Filled,
+    bounds: NDArray[np.int64],
+    n_randomized: NDArray[np.int64],
+) -> tuple[Derived, Comparison]:
+    """Imputed data sets as trials, set after set within each, so that the sets of a trial lie side by side.
+
+    ``place`` (n,) are positions among the comparison's rows, of trials that end at ``bounds``; they may repeat.
+    """
+    n_sets, n = filled.values.shape[:2]
+    n_trials = bounds.shape[0] - 1
     order = np.concatenate(
         [m * n + np.arange(bounds[t], bounds[t + 1]) for t in range(n_trials) for m in range(n_sets)]
     ).astype(np.int64)
-    tiled: dict[str, Any] = {name: np.concatenate(values)[order] for name, values in fields.items()}
-    place = order % n
-    sizes = np.repeat(np.diff(bounds), n_sets)
+    tiled = {name: values.reshape(n_sets * n, *values.shape[2:])[order] for name, values in filled.fields.items()}
+    of = place[order % n] if n else place
     batch = replace(
         comparison,
         rows=np.arange(order.shape[0]),
-        experimental=experimental[place],
-        covariates=comparison.covariates[kept][place],
-        offsets=offsets_from_sizes(sizes),
-        n_randomized=np.repeat(comparison.n_randomized, n_sets),
+        experimental=comparison.experimental[of],
+        covariates=comparison.covariates[of],
+        offsets=offsets_from_sizes(np.repeat(np.diff(bounds), n_sets)),
+        n_randomized=np.repeat(n_randomized, n_sets),
         incomplete=np.zeros(order.shape[0], dtype=np.bool_),
     )
-    return Completed(
-        derived=replace(gaps.base, imputed=None, raw=None, cause=None, warnings=(), **tiled),
-        comparison=batch,
-        n_cells=int((gaps.cells[rows] != NEVER_DUE).sum()) if gaps.binary else gaps.cells[rows].size,
-        n_imputed=sum_by_trial(missing[rows].sum(axis=1), bounds),
-        share=share,
-        n_penalised=n_penalised,
-        sweeps=int(sweeps.max(initial=1)),
-        codes=codes_of_model(np.bitwise_or.reduce(set_codes, axis=1), model),
-        n_columns=model.n_columns,
-        left_out=model.left_out,
-    )
+    return gaps.completed(tiled), batch
 
 
 def codes_of_model(codes: NDArray[np.uint32], model: ImputationModel) -> NDArray[np.uint32]:

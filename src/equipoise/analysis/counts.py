@@ -231,6 +231,51 @@ def _rates(data: CountData, fits: CountFits, covariance: Floats, level: float) -
     return out
 
 
+@dataclass(frozen=True)
+class ArmRates:
+    """One arm's rate in each of many completed data sets of one trial, had everybody been in it."""
+
+    arm: str
+    log_rate: Floats  # (sets,)
+    standard_error: Floats
+    events: float  # means over the sets
+    days: float
+    n: int
+    per_days: float
+
+
+def rates_of_sets(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[ArmRates]:
+    """Both arms' rates, reference first; NaN in a set where an arm has no event."""
+    from equipoise.stats.counts import CountModel, fit_counts, robust_covariance, standardised_rates
+
+    data = _single_counts(derived, comparison)
+    family: Any = _FAMILY[analysis.estimator]
+    fits = fit_counts(data.y, data.design, data.offsets, exposure=data.exposure, model=CountModel(family))
+    covariance = fits.covariance
+    if analysis.method == "robust":
+        covariance = robust_covariance(fits, data.y, data.design, data.offsets, exposure=data.exposure)
+    out = []
+    sets = comparison.n_trials
+    for side, arm in ((0.0, comparison.reference), (1.0, comparison.arm)):
+        design = data.design.copy()
+        design[:, 1] = side
+        found = standardised_rates(fits, design, data.offsets, covariance)
+        known = np.isfinite(fits.coefficients[:, 1])
+        mine = data.of_arm(side)
+        out.append(
+            ArmRates(
+                arm=arm,
+                log_rate=np.where(known, found.log_rate, np.nan),
+                standard_error=np.where(known, found.standard_error, np.nan),
+                events=float(data.y[mine].sum()) / sets,
+                days=float(data.exposure[mine].sum()) * data.tally.per_days / sets,
+                n=int(mine.sum()) // sets,
+                per_days=data.tally.per_days,
+            )
+        )
+    return out
+
+
 def _finite(*logarithms: float) -> dict[str, float | None]:
     values = [float(np.exp(value)) for value in logarithms]
     return {

@@ -1,9 +1,9 @@
-"""The results of an endpoint that can be imputed, and how completed ones make the endpoint."""
+"""The results by visit, week or call that can be imputed, and how completed ones make the endpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,38 @@ from equipoise.endpoints.repeated_use import cells_since_last
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import Estimand
 from equipoise.protocol.language.endpoints import AbstinenceEndpoint, RunOfUse, TimeToEventEndpoint
-from equipoise.stats.missing.multiple_imputation import MISSING
+from equipoise.protocol.language.missing import Imputation
+from equipoise.stats.missing.latent_imputation import impute_latent
+from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
 from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
+from equipoise.stats.missing.normal_imputation import impute_normal_trials
 
 Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How data sets are drawn: the line's rules, how many sets from which number on, and the shift of each row."""
+
+    imputation: Imputation
+    sets: int
+    replicates: Values  # (n_trials,)
+    shift: Floats  # (n,)
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Filled:
+    """M imputed data sets of some rows: what is imputed, and the fields of the endpoint that rest on it."""
+
+    fields: dict[str, Values]  # (M, n, ...)
+    values: Values  # (M, n, V)
+    missing: NDArray[np.bool_]  # (n, V) which of the values are imputed
+    n_cells: int
+    codes: NDArray[np.uint32]  # (n_trials,)
+    n_penalised: int = 0
+    sweeps: int = 1
+    n_short: Values | None = None  # (n_trials,) completed times that end before follow-up does
 
 
 @dataclass(frozen=True)
@@ -31,19 +59,61 @@ class Gaps:
     """What of an endpoint is to be imputed, for every row of the lattice, and how completed results make the endpoint.
 
     ``cells`` (n, V): codes of the imputation for yes-or-no results, or scores with NaN. ``finish`` takes completed
-    results of one data set, (n, V), and gives the fields of the endpoint that rest on them.
+    results of one data set for some rows of the lattice, (k, V) and (k,), and gives the fields of the endpoint that
+    rest on them.
     """
 
     binary: bool
     cells: Values
-    finish: Callable[[Values], dict[str, Values]]
+    finish: Callable[[Values, Values], dict[str, Values]]
     base: Derived
     experimental: NDArray[np.bool_] | None = None
     """(n,) whom a reference-based rule makes go on as the others; by default the arm named first."""
 
+    def impute(self, rows: Values, design: Floats, offsets: Values, draws: Draws) -> Filled:
+        """Data sets of some rows of the lattice, in which one may stand more than once."""
+        imputation, cells = draws.imputation, self.cells[rows]
+        options: dict[str, Any] = {
+            "imputations": draws.sets,
+            "seed": imputation.seed,
+            "delta": draws.shift,
+            "replicates": draws.replicates,
+            "first": draws.first,
+        }
+        made: Any
+        n_penalised, rule = 0, imputation.after_dropout
+        if not self.binary:
+            made = impute_normal_trials(cells, design, offsets, strategy=rule, arm_column=1, **options)
+            missing = np.isnan(cells)
+        else:
+            missing = cells == MISSING
+            if imputation.is_latent:
+                made = impute_latent(cells, design, offsets, strategy=rule, arm_column=1, **options)
+            else:
+                made = impute_binary_trials(cells, design, offsets, pooled=imputation.model == "pooled", **options)
+                n_penalised = int((made.n_penalised > 0).sum())
+        fields: dict[str, list[Values]] = {}
+        for one in made.values:
+            for name, values in self.finish(one, rows).items():
+                fields.setdefault(name, []).append(values)
+        return Filled(
+            fields={name: np.stack(values) for name, values in fields.items()},
+            values=made.values,
+            missing=missing,
+            n_cells=int((cells != NEVER_DUE).sum()) if self.binary else cells.size,
+            codes=np.bitwise_or.reduce(made.codes, axis=1),
+            n_penalised=n_penalised,
+            sweeps=int(np.max(made.sweeps, initial=1)),
+        )
 
-def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps:
-    """The results of an endpoint that can be imputed; the check of a protocol has refused the others."""
+    def completed(self, fields: dict[str, Values]) -> Derived:
+        """The endpoint of completed rows."""
+        changed: dict[str, Any] = {**fields, "imputed": None, "raw": None, "cause": None, "warnings": ()}
+        return replace(self.base, **changed)
+
+
+def results_to_impute(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps:
+    """The results by visit, week or call that can be imputed."""
     id = estimand.endpoint
     endpoint = lattice.protocol.model.endpoints[id]
     if endpoint.kind == "abstinence":
@@ -52,18 +122,19 @@ def find_gaps(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps
         return _run_gaps(lattice, id, endpoint, estimand)
     base = derive_endpoint(lattice, id, missed="is-missing" if endpoint.kind != "score" else None, floor=floor)
     if base.value is not None:
-        return Gaps(True, _coded(base.value[:, None]), lambda done: {"value": done[:, 0].astype(np.float64)}, base)
+        single = _coded(base.value[:, None])
+        return Gaps(True, single, lambda done, rows: {"value": done[:, 0].astype(np.float64)}, base)
     base = apply_strategies(base, lattice, estimand)
     assert base.values is not None
     while_on = cells_after(lattice, endpoint, estimand, base.values.shape[1], "while-on-treatment")
     left_out = np.zeros(base.values.shape, dtype=np.bool_) if while_on is None else while_on
     if base.shape == "repeated-score":
-        return Gaps(False, base.values, lambda done: {"values": np.where(left_out, np.nan, done)}, base)
+        return Gaps(False, base.values, lambda done, rows: {"values": np.where(left_out[rows], np.nan, done)}, base)
     cells = _coded(base.values)
     if endpoint.kind in ("repeated-use", "finding") and endpoint.at is not None:
         cells[lattice.visits(endpoint.at).state == NOT_DUE] = NEVER_DUE
     cells[left_out] = NEVER_DUE
-    return Gaps(True, cells, lambda done: {"values": np.where(done < 0, np.nan, done.astype(np.float64))}, base)
+    return Gaps(True, cells, lambda done, rows: {"values": np.where(done < 0, np.nan, done.astype(np.float64))}, base)
 
 
 def _coded(values: Floats) -> NDArray[np.int8]:
@@ -87,13 +158,13 @@ def _abstinence_gaps(lattice: Lattice, id: str, endpoint: AbstinenceEndpoint) ->
         told = (cells[:, v] == MISSING) & known[:, span].all(axis=1)
         cells[told, v] = used[told, span].any(axis=1)
     first, last = lattice.column(endpoint.days.first), lattice.column(endpoint.days.last)
-    seen_used = used[:, first : last + 1].any(axis=1)
+    seen_used = np.asarray(used[:, first : last + 1].any(axis=1))
     due = (visits.target >= first + lattice.first) & (visits.target <= last + lattice.first)
-    open_ = (visits.state == STAYED_AWAY) & due & (cells == MISSING)
+    open_ = np.asarray((visits.state == STAYED_AWAY) & due & (cells == MISSING))
     base = derive_endpoint(lattice, id, missed="is-missing")
 
-    def finish(done: Values) -> dict[str, Values]:
-        return {"value": np.where(seen_used | ((done == 1) & open_).any(axis=1), 0.0, 1.0)}
+    def finish(done: Values, rows: Values) -> dict[str, Values]:
+        return {"value": np.where(seen_used[rows] | ((done == 1) & open_[rows]).any(axis=1), 0.0, 1.0)}
 
     return Gaps(True, cells, finish, base)
 
@@ -105,14 +176,18 @@ def _run_gaps(lattice: Lattice, id: str, endpoint: TimeToEventEndpoint, estimand
     used, open_, _ = weeks_of_use(lattice, event.use, start, until, "is-missing")
     base = derive_endpoint(lattice, id)
 
-    def finish(done: Values) -> dict[str, Values]:
+    cells = np.where(open_, MISSING, used).astype(np.int8)
+
+    def finish(done: Values, rows: Values) -> dict[str, Values]:
+        whole = cells.copy()
+        whole[rows] = done
         derived = apply_strategies(
-            derive_time_to_event(lattice, id, endpoint, weeks=np.asarray(done == 1)), lattice, estimand
+            derive_time_to_event(lattice, id, endpoint, weeks=np.asarray(whole == 1)), lattice, estimand
         )
         return {
-            name: getattr(derived, name)
+            name: getattr(derived, name)[rows]
             for name in ("time", "event", "visit_time")
             if getattr(derived, name) is not None
         }
 
-    return Gaps(True, np.where(open_, MISSING, used).astype(np.int8), finish, base)
+    return Gaps(True, cells, finish, base)

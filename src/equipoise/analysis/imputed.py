@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.completed import Completed, Completions, complete
+from equipoise.analysis.counts import rates_of_sets
 from equipoise.analysis.dataset import Comparison
-from equipoise.analysis.gaps import Gaps, find_gaps
 from equipoise.analysis.margins import hold_against, margins_of, verdict_of
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Floats, Outcome, from_coefficient, number
 from equipoise.analysis.time_terms import n_time_columns
+from equipoise.analysis.unfinished import AnyGaps, find_gaps
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.protocol.language.margins import MarginBounds
 from equipoise.protocol.language.missing import Imputation
+from equipoise.protocol.vocabulary.endpoint_kinds import ImputedAs
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.monte_carlo import (
@@ -117,13 +120,24 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
             "sweeps": completed.sweeps,
             "imputation_seed": analysis.imputation.seed,
             "delta": dict(analysis.imputation.delta),
+            "imputed_as": completed.imputed_as,
         },
-        remarks=("wald-interval-of-separated-sets",) if n_trials == 1 and separated.any() else (),
+        remarks=_remarks(completed, separated=n_trials == 1 and bool(separated.any())) if n_trials == 1 else (),
     )
     return _with_monte_carlo(made, errors, analysis)
 
 
+def _remarks(completed: Completed, *, separated: bool) -> tuple[str, ...]:
+    """What the row of one imputed trial says of itself beside codes."""
+    out = ["wald-interval-of-separated-sets"] if separated else []
+    if completed.n_short is not None and completed.n_short[0]:
+        out.append("imputed-time-ends-early")
+    return tuple(out)
+
+
 def _plain_method(outcome: Outcome) -> str:
+    if outcome.scale == "rate_ratio":
+        return outcome.method.replace("profile likelihood limits", "Wald's standard error")
     if outcome.estimator == "risk-difference":
         return "difference of proportions with Wald's standard error"
     if outcome.estimator == "odds-ratio":
@@ -136,14 +150,26 @@ def _plain_method(outcome: Outcome) -> str:
 
 
 def _words(imputation: Imputation, completed: Completed) -> str:
-    kind = "a chain of logistic models, " + ("one over all visits" if imputation.model == "pooled" else "one a visit")
-    if completed.derived.shape == "repeated-score":
-        kind = "multivariate normal scores"
-        if imputation.after_dropout != "at-random":
-            kind += f", {imputation.after_dropout.replace('-', ' ')} after dropout"
+    kind = kind_words(imputation, completed.imputed_as)
     shifts = [f"{arm} {value:+g}" for arm, value in imputation.delta.items() if value]
     shift = f", delta {', '.join(shifts)}" if shifts else ""
     return f"{imputation.sets} imputed data sets ({kind}{shift}), pooled by Rubin's rules with Barnard and Rubin's df"
+
+
+def kind_words(imputation: Imputation, what: ImputedAs) -> str:
+    """The imputation model and the rule for what follows dropout, in words."""
+    kind = {
+        "scores": "multivariate normal scores",
+        "counts": "negative binomial counts",
+        "times": "hazards of the arms, drawn again by bootstrap",
+        "yes-or-no": "a chain of logistic models, "
+        + ("one over all visits" if imputation.model == "pooled" else "one a visit"),
+    }[what]
+    if what == "yes-or-no" and imputation.is_latent:
+        kind = "latent multivariate normal variables"
+    if imputation.after_dropout != "at-random":
+        kind += f", {imputation.after_dropout.replace('-', ' ')} after dropout"
+    return kind
 
 
 def fit_imputed(
@@ -164,7 +190,7 @@ def fit_imputed(
     bounds = margins_of(estimand, lattice.protocol.model.endpoints[estimand.endpoint])
     single = comparison.n_trials == 1
     planned = analysis.imputation.sets
-    gaps: Gaps | None = None
+    gaps: AnyGaps | None = None
 
     def made(line: Analysis) -> Completed:
         nonlocal gaps
@@ -264,10 +290,14 @@ def _with_monte_carlo(outcome: Outcome, errors: MonteCarloErrors | None, analysi
     return replace(outcome, remarks=remarks, details={**outcome.details, "monte_carlo": errors})
 
 
+def analysis_of_sets(analysis: Analysis) -> Analysis:
+    """The analysis of a single data set: where sets are separated, the penalised answer of all of them is pooled."""
+    return analysis.model_copy(update={"if_separated": "report"})
+
+
 def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fit: Fit) -> list[Outcome]:
     assert analysis.imputation is not None
-    # Where sets are separated, the penalised answer of all of them is pooled beside the likelihood's.
-    single = analysis.model_copy(update={"if_separated": "report"})
+    single = analysis_of_sets(analysis)
     if analysis.estimator == "firth":
         everywhere = np.ones(comparison.n_trials, dtype=np.bool_)
         return [_pooled_firth(completed, analysis, everywhere)]
@@ -276,9 +306,26 @@ def _pooled(completed: Completed, comparison: Comparison, analysis: Analysis, fi
     if comparison.n_trials == 1:
         names = (*completed.left_out, *_left_out_of_sets(completed, outcomes[0], fit, single))
         out = [replace(out[0], left_out=tuple(dict.fromkeys(names)))]
+        if outcomes[0].scale == "rate_ratio" and not comparison.is_interaction:
+            out = [replace(out[0], details={**out[0].details, "rates": _pooled_rates(completed, analysis)})]
     without = ~np.isfinite(out[0].estimate)
     if analysis.estimator == "logistic" and analysis.if_separated == "firth" and without.any():
         out.append(replace(_pooled_firth(completed, analysis, without), suffix=".firth"))
+    return out
+
+
+def _pooled_rates(completed: Completed, analysis: Analysis) -> list[dict[str, Any]]:
+    """Each arm's rate of one trial by Rubin's rules, its logarithm being pooled; events and days are means."""
+    out = []
+    for of_arm in rates_of_sets(completed.derived, completed.comparison, analysis):
+        complete = np.array([max(float(of_arm.n - 1), 1.0)])
+        pooled = pool_imputations(of_arm.log_rate[None], of_arm.standard_error[None], complete)
+        half = stdtrit(pooled.df, 0.5 + float(analysis.ci_level) / 2) * pooled.standard_error
+        row: dict[str, Any] = {"arm": of_arm.arm, "events": of_arm.events, "days": of_arm.days, "n": of_arm.n}
+        row |= {"per_days": of_arm.per_days, "imputed": True}
+        ends = (pooled.estimate, pooled.estimate - half, pooled.estimate + half)
+        row |= {name: number(np.exp(x), 0) for name, x in zip(("rate", "ci_lower", "ci_upper"), ends, strict=True)}
+        out.append(row)
     return out
 
 
@@ -371,7 +418,7 @@ def _pooled_firth(completed: Completed, analysis: Analysis, wanted: NDArray[np.b
 
 def _tip(
     lattice: Lattice,
-    gaps: Gaps,
+    gaps: AnyGaps,
     comparison: Comparison,
     analysis: Analysis,
     fit: Fit,

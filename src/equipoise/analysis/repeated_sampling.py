@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.completed import ImputationModel, codes_of_model, replicates_of
+from equipoise.analysis.completed import ImputationModel, batch_of, codes_of_model, replicates_of, shift_of
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
-from equipoise.analysis.gaps import Gaps, find_gaps
-from equipoise.analysis.imputed import Fit, fit_imputed
+from equipoise.analysis.gaps import Draws, Gaps
+from equipoise.analysis.imputed import Fit, analysis_of_sets, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
+from equipoise.analysis.unfinished import AnyGaps, find_gaps
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
 from equipoise.foundation.seeds import uniforms
@@ -40,15 +41,18 @@ SETS_OF_A_RESAMPLE = 2
 def fit_repeated_sampling(
     lattice: Lattice, comparison: Comparison, analysis: Analysis, estimand: Estimand, floor: float | None, fit: Fit
 ) -> list[Outcome]:
-    """The outcome of an imputed analysis of scores with its standard error in repeated sampling."""
+    """The outcome of an imputed analysis with its standard error in repeated sampling."""
     assert analysis.imputation is not None
     gaps = find_gaps(lattice, estimand, floor)
     gaps = replace(gaps, experimental=experimental_rows(lattice.protocol, estimand, lattice.participants.arm))
-    people = _People.of(lattice, gaps, comparison, analysis.imputation)
-    if analysis.imputation.variance == "jackknife":
-        return [_jackknife(people, analysis, fit)]
+    if isinstance(gaps, Gaps) and not gaps.binary:
+        people = _People.of(lattice, gaps, comparison, analysis.imputation)
+        if analysis.imputation.variance == "jackknife":
+            return [_jackknife(people, analysis, fit)]
+        main = fit_imputed(lattice, comparison, analysis, estimand, floor, fit)[0]
+        return [_bootstrap(people, analysis, fit, main)]
     main = fit_imputed(lattice, comparison, analysis, estimand, floor, fit)[0]
-    return [_bootstrap(people, analysis, fit, main)]
+    return [_bootstrap_of_others(lattice, gaps, comparison, analysis, fit, main)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class _People:
         delta = imputation.delta
         first, other = delta.get(comparison.arm, 0.0), delta.get(comparison.reference, 0.0)
         # Whatever the estimand's strategy leaves out comes back missing from a data set that misses nothing.
-        counted = ~np.isnan(gaps.finish(np.zeros(gaps.cells.shape))["values"])
+        counted = ~np.isnan(gaps.finish(np.zeros(gaps.cells.shape), np.arange(lattice.n))["values"])
         return cls(
             comparison=comparison,
             base=gaps.base,
@@ -191,8 +195,7 @@ def _bootstrap(people: _People, analysis: Analysis, fit: Fit, main: Outcome) -> 
     imputation, comparison = analysis.imputation, people.comparison
     n_resamples = imputation.resamples or RESAMPLES
     m, n_trials = SETS_OF_A_RESAMPLE, comparison.n_trials
-    error, df, used = (np.full(n_trials, np.nan) for _ in range(3))
-    codes = main.codes.copy()
+    found: dict[int, tuple[Floats, Floats]] = {}
     for trial in range(n_trials):
         part = people.trial(trial)
         if part.stop == part.start or not np.isfinite(main.estimate[trial]):
@@ -220,14 +223,71 @@ def _bootstrap(people: _People, analysis: Analysis, fit: Fit, main: Outcome) -> 
         rows = np.repeat(place, m, axis=0).reshape(-1)
         trials = people.batch(rows, made, np.full(total, n), np.repeat(comparison.n_randomized[trial], total))
         fits = fit(*trials, analysis)[0]
-        found = bootstrap_variance(_on_pooled_scale(fits).reshape(n_resamples, m), imputation.sets)
-        used[trial] = found.n_used
-        if found.n_used < n_resamples:
+        found[trial] = _on_pooled_scale(fits).reshape(n_resamples, m), fits.df
+    return _with_bootstrap(main, found, analysis, n_resamples)
+
+
+def _bootstrap_of_others(
+    lattice: Lattice, gaps: AnyGaps, comparison: Comparison, analysis: Analysis, fit: Fit, main: Outcome
+) -> Outcome:
+    """As :func:`_bootstrap`, of yes-or-no results, counts and times."""
+    assert analysis.imputation is not None
+    imputation = analysis.imputation
+    n_resamples, m = imputation.resamples or RESAMPLES, SETS_OF_A_RESAMPLE
+    model = ImputationModel.of(lattice, gaps, comparison, imputation)
+    rows = comparison.rows[model.kept]
+    shift = shift_of(comparison, model.kept, imputation.delta)
+    replicates = replicates_of(lattice, rows, model.offsets)
+    found: dict[int, tuple[Floats, Floats]] = {}
+    for trial in range(comparison.n_trials):
+        start, stop = int(model.offsets[trial]), int(model.offsets[trial + 1])
+        if start == stop or not np.isfinite(main.estimate[trial]):
+            continue
+        sides = comparison.experimental[model.kept[start:stop]]
+        place = start + resampled(sides, n_resamples, imputation.seed, int(replicates[trial]))
+        size = stop - start
+        made = [
+            gaps.impute(
+                rows[chosen],
+                model.design[chosen],
+                single_trial(size),
+                # Numbers of their own, after those of the main analysis.
+                Draws(imputation, m, replicates[[trial]], shift[chosen], imputation.sets + number * m),
+            )
+            for number, chosen in enumerate(place)
+        ]
+        together = replace(
+            made[0],
+            fields={name: np.concatenate([one.fields[name] for one in made], axis=1) for name in made[0].fields},
+            values=np.concatenate([one.values for one in made], axis=1),
+        )
+        bounds = size * np.arange(n_resamples + 1)
+        randomized = np.repeat(comparison.n_randomized[trial], n_resamples)
+        trials = batch_of(gaps, comparison, model.kept[place.reshape(-1)], together, bounds, randomized)
+        fits = fit(*trials, analysis_of_sets(analysis))[0]
+        df = fits.df
+        if not np.isfinite(df).any():
+            df = np.full(fits.estimate.shape, float(max(size - model.n_columns[trial], 1)))
+        found[trial] = _on_pooled_scale(fits).reshape(n_resamples, m), df
+    return _with_bootstrap(main, found, analysis, n_resamples)
+
+
+def _with_bootstrap(
+    main: Outcome, found: dict[int, tuple[Floats, Floats]], analysis: Analysis, n_resamples: int
+) -> Outcome:
+    """The pooled outcome with its error, and what follows, from the estimates of each trial's samples and their df."""
+    assert analysis.imputation is not None
+    error, df, used = (np.full(main.estimate.shape, np.nan) for _ in range(3))
+    codes = main.codes.copy()
+    for trial, (estimates, complete_df) in found.items():
+        variance = bootstrap_variance(estimates, analysis.imputation.sets)
+        used[trial] = variance.n_used
+        if variance.n_used < n_resamples:
             codes[trial] |= np.uint32(FitCode.IMPUTATIONS_DROPPED)
-        if found.n_used >= 0.9 * n_resamples:
-            error[trial] = np.sqrt(found.variance)
+        if variance.n_used >= 0.9 * n_resamples:
+            error[trial] = np.sqrt(variance.variance)
             # The spread between samples is no better known than a trial of this size lets it be.
-            df[trial] = 1.0 / (1.0 / found.df + 1.0 / float(np.nanmean(fits.df)))
+            df[trial] = 1.0 / (1.0 / variance.df + 1.0 / float(np.nanmean(complete_df)))
     return _with_error(
         main,
         error,

@@ -183,9 +183,12 @@ def tipping_figures(material: Material) -> list[Figure]:
         endpoint = material.protocol.model.endpoints[estimate.endpoint]
         derived = material.results.endpoints.get(estimate.endpoint)
         of = derived.event_word if derived is not None and not endpoint.is_about_use else "use"
-        unit = "points of the score" if endpoint.kind == "score" else f"log odds of {of}"
-        if endpoint.kind == "report":
-            unit = "log odds of yes"
+        unit = {
+            "scores": "points of the score",
+            "counts": "logarithm of the rate",
+            "times": "logarithm of the hazard",
+            "yes-or-no": "log odds of yes" if endpoint.kind == "report" else f"log odds of {of}",
+        }[endpoint.imputed_as]
         position = arms.index(found["arm"]) if found["arm"] in arms else 0
         drawing = draw_tipping_point(
             found, estimate.scale, arm=material.arm_label(found["arm"]), unit=unit, token=arm_token(position)

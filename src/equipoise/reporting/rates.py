@@ -41,12 +41,13 @@ def _title(material: Material, estimate: Estimate) -> str:
 
 def _table(material: Material, estimate: Estimate) -> Table:
     level = f"{round(100 * (estimate.ci_level or 0.95), 1):g}%"
+    imputed = any(rate.get("imputed") for rate in estimate.details["rates"])
     rows = [
         Row(
             (
                 material.arm_label(rate["arm"]),
                 fmt.thousands(rate["n"]),
-                fmt.thousands(rate["events"]),
+                fmt.fixed(rate["events"], 1) if imputed else fmt.thousands(rate["events"]),
                 fmt.thousands(round(rate["days"])),
                 fmt.NOT_ESTIMABLE if rate["rate"] is None else fmt.interval(_interval(rate)),
             )
@@ -56,14 +57,19 @@ def _table(material: Material, estimate: Estimate) -> Table:
     columns = (
         Column("Arm"),
         Column("Participants", "decimal"),
-        Column("Events", "decimal"),
-        Column("Days observed", "decimal"),
+        Column("Events, seen and imputed" if imputed else "Events", "decimal"),
+        Column("Days, observed and imputed" if imputed else "Days observed", "decimal"),
         Column(f"Rate {_unit(estimate)} ({level} CI)", "decimal"),
     )
     notes = [
         "Rates by the model, as if everybody had been in the arm: averaged over the covariates of the participants in "
         "the analysis, who count alike however long they were observed. The rate ratio is their ratio."
     ]
+    if imputed:
+        notes.append(
+            "Events and days are means over the imputed data sets; rates are pooled by Rubin's rules. An arm without "
+            "an event in more than a tenth of the data sets has no rate here."
+        )
     if any(rate["rate"] == 0.0 for rate in estimate.details["rates"]):
         notes.append(
             "An arm without events has a rate of exactly 0; its upper limit is that of the profile likelihood at the "

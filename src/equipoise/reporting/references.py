@@ -229,6 +229,22 @@ REFERENCES: Mapping[str, str] = {
         "Wolbers M, Noci A, Delmar P, and others. Standard and reference-based conditional mean "
         "imputation. Pharm Stat 2022;21:1246-1257."
     ),
+    "tang-2018": (
+        "Tang Y. Controlled pattern imputation for sensitivity analysis of longitudinal binary and ordinal outcomes "
+        "with nonignorable dropout. Stat Med 2018;37:1467-1481."
+    ),
+    "keene-2014": (
+        "Keene ON, Roger JH, Hartley BF, Kenward MG. Missing data sensitivity analysis for recurrent event data using "
+        "controlled imputation. Pharm Stat 2014;13:258-264."
+    ),
+    "jackson-2014": (
+        "Jackson D, White IR, Seaman S, and others. Relaxing the independent censoring assumption in the Cox "
+        "proportional hazards model using multiple imputation. Stat Med 2014;33:4681-4694."
+    ),
+    "atkinson-2019": (
+        "Atkinson A, Kenward MG, Clayton T, Carpenter JR. Reference-based sensitivity analysis for time-to-event data. "
+        "Pharm Stat 2019;18:645-658."
+    ),
 }
 
 GUIDELINES: tuple[str, ...] = (
@@ -279,8 +295,12 @@ def cited_by(estimate: Estimate, analysis: Analysis | None) -> set[str]:
         keys.add("grambsch-therneau-1994")
     if analysis is not None and analysis.imputation is not None:
         keys |= set(_OF_VARIANCES[analysis.imputation.variance])
+        what = estimate.details.get("imputed_as")
         if analysis.imputation.after_dropout != "at-random":
-            keys.add("carpenter-2013")
+            keys.add("atkinson-2019" if what == "times" else "carpenter-2013")
+        keys |= {"counts": {"keene-2014"}, "times": {"jackson-2014"}}.get(str(what), set())
+        if what == "yes-or-no" and analysis.imputation.is_latent:
+            keys |= {"tang-2018"}
     return keys
 
 

@@ -127,6 +127,8 @@ REMARKS: dict[str, str] = {
     "probability-zero": "The probability is estimated as exactly 0: nobody is left without the event. "
     "These limits do not exist there.",
     "imputations-raised": "More imputed data sets were made than the protocol states, until their own error was small.",
+    "imputed-time-ends-early": "Some imputed times end without an event before follow-up does: nobody in the arm whose "
+    "hazard they follow was observed further.",
     "verdict-not-stable": "The error of the imputation itself is not small compared with the distance from "
     "the significance level: another seed could give another verdict.",
     "wald-interval-of-separated-sets": "Some imputed data sets are separated; the interval is still Wald's.",

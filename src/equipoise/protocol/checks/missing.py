@@ -8,7 +8,7 @@ from equipoise.protocol.language.analysis import Analysis, Estimand
 from equipoise.protocol.language.endpoints import Endpoint
 from equipoise.protocol.language.missing import DISPOSITION_OF
 from equipoise.protocol.text.yaml_lines import Path_
-from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM, REPEATED_SCORE
+from equipoise.protocol.vocabulary.endpoint_kinds import BY_ARM, REFERENCE_RULES, REPEATED_SCORE, TIME_TO_EVENT
 from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 
 CODES = {
@@ -72,7 +72,7 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
             "P035",
             where,
             f"{estimand.endpoint} cannot be imputed: {reason}.",
-            "an endpoint with results by visit, week or call",
+            "results by visit, week or call, events in one window, or a time that censoring cuts short",
             "Impute another endpoint, or use a missing rule (missed).",
         )
     if not ESTIMATORS[analysis.estimator].imputable or estimand.treatments.reference is None:
@@ -94,23 +94,8 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
                 listed(names),
                 "Name an arm of the comparison.",
             )
-    if imputation.after_dropout != "at-random":
-        if endpoint.shape != REPEATED_SCORE:
-            c.add(
-                "P035",
-                (*where, "after-dropout"),
-                f"{imputation.after_dropout} is for scores; {estimand.endpoint} is of kind {endpoint.kind}.",
-                "an endpoint of kind score",
-                "Use delta instead.",
-            )
-        if any(imputation.delta.values()) or tipping is not None:
-            c.add(
-                "P035",
-                (*where, "after-dropout"),
-                f"{imputation.after_dropout} and a shift (delta, tipping-point) both say how results go on.",
-                "one of the two",
-                "Remove one.",
-            )
+    if reason is None:
+        _after_dropout(c, where, analysis, estimand, endpoint)
     _variance(c, path, analysis, endpoint)
     if tipping is not None:
         if tipping.arm not in names:
@@ -131,6 +116,54 @@ def _rules(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand, endp
             )
 
 
+_SAME_RULE = {
+    ("counts", "copy-increments"): "with one rate an arm, the change in the reference arm is none: it is at-random",
+    ("times", "copy-reference"): "time without an event says nothing of a participant's own level: it is "
+    "jump-to-reference",
+    ("times", "copy-increments"): "with hazards in proportion, the change in the reference arm is that in the own: it "
+    "is at-random",
+}
+
+
+def _after_dropout(c: Checker, where: Path_, analysis: Analysis, estimand: Estimand, endpoint: Endpoint) -> None:
+    """Whether the model and the rule for what follows dropout suit what is imputed."""
+    imputation = analysis.imputation
+    assert imputation is not None
+    what, rule = endpoint.imputed_as, imputation.after_dropout
+    if rule != "at-random" and rule not in REFERENCE_RULES[what]:
+        c.add(
+            "P035",
+            (*where, "after-dropout"),
+            f"{rule} is no rule of its own for {estimand.endpoint}: {_SAME_RULE[what, rule]}.",
+            listed(("at-random", *REFERENCE_RULES[what]), conjunction="or"),
+            "Write the rule that it is.",
+        )
+    if rule != "at-random" and estimand.interaction is not None:
+        c.add(
+            "P035",
+            (*where, "after-dropout"),
+            f"{rule} needs a reference arm, and an interaction compares two effects.",
+            "an estimand of two arms",
+            "Use delta, or another estimand.",
+        )
+    if imputation.model == "latent-normal" and what != "yes-or-no":
+        c.add(
+            "P035",
+            (*where, "model"),
+            f"latent-normal is a model of yes-or-no results; of {estimand.endpoint} {what} are imputed.",
+            "no model beside it",
+            "Remove model.",
+        )
+    if imputation.model == "pooled" and what == "yes-or-no" and rule != "at-random":
+        c.add(
+            "P035",
+            (*where, "model"),
+            f"{rule} of yes-or-no results goes by latent normal variables, and the model is pooled.",
+            "model: latent-normal, or none",
+            "Remove model.",
+        )
+
+
 def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Endpoint) -> None:
     """Whether the variance of an imputed analysis can be had."""
     imputation = analysis.imputation
@@ -146,13 +179,12 @@ def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Endpoint) -
         )
     if imputation.variance == "rubin":
         return
-    suited = {"linear"} if imputation.variance == "jackknife" else {"linear", "linear-mixed", "mmrm"}
-    if endpoint.shape != REPEATED_SCORE or analysis.estimator not in suited:
+    reason = _why_no_variance(analysis.estimator, imputation.variance, endpoint)
+    if reason is not None:
         c.add(
             "P035",
             (*where, "variance"),
-            f"The {imputation.variance} is for scores by {listed(sorted(suited))}; this is {analysis.estimator} of an "
-            f"endpoint of kind {endpoint.kind}.",
+            f"The {imputation.variance} {reason}; this is {analysis.estimator} of an endpoint of kind {endpoint.kind}.",
             "rubin, or an analysis that it suits",
             "Remove variance, or choose another estimator.",
         )
@@ -164,6 +196,19 @@ def _variance(c: Checker, path: Path_, analysis: Analysis, endpoint: Endpoint) -
             "one of the two",
             "Remove variance, or the tipping point.",
         )
+
+
+def _why_no_variance(estimator: str, variance: str, endpoint: Endpoint) -> str | None:
+    """Why the variance in repeated sampling cannot be had in this way; ``None`` where it can."""
+    if variance == "jackknife":
+        suits = endpoint.shape == REPEATED_SCORE and estimator == "linear"
+        return None if suits else "is for scores by linear"
+    if endpoint.imputed_as == "scores":
+        suited = ("linear", "linear-mixed", "mmrm")
+        return None if estimator in suited else f"of scores is for {listed(suited)}"
+    if endpoint.shape == TIME_TO_EVENT and endpoint.imputed_as == "yes-or-no":
+        return "does not draw the weeks of a run of weeks again"
+    return "does not go with a penalised fit" if estimator == "firth" else None
 
 
 def _strategies(c: Checker, path: Path_, estimand: Estimand, endpoint: Endpoint) -> None:

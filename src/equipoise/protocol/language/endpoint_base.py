@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from equipoise.protocol.language.facts import Sourced
-from equipoise.protocol.vocabulary.endpoint_kinds import Shape, Trait
+from equipoise.protocol.vocabulary.endpoint_kinds import REPEATED_SCORE, ImputedAs, Shape, Trait
 
 
 class EndpointBase(Sourced):
@@ -72,6 +72,11 @@ class EndpointBase(Sourced):
     def takes_rule(self, rule: str) -> bool:
         """Whether a missing rule changes, or can change, what the endpoint comes to."""
         return rule in self.missing_rules
+
+    @property
+    def imputed_as(self) -> ImputedAs:
+        """What of the endpoint is imputed, where it can be."""
+        return "scores" if self.shape == REPEATED_SCORE else "yes-or-no"
 
     def why_not_imputed(self) -> str | None:
         """Why missing results of the endpoint cannot be imputed; ``None`` where they can."""

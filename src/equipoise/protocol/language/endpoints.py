@@ -32,6 +32,7 @@ from equipoise.protocol.vocabulary.endpoint_kinds import (
     REPEATED_BINARY,
     REPEATED_SCORE,
     TIME_TO_EVENT,
+    ImputedAs,
     MissingRule,
     Shape,
     Trait,
@@ -342,11 +343,26 @@ class TimeToEventEndpoint(EndpointBase):
         """Missing weeks of a run of weeks can stand for something, and days where the run states what they do."""
         return rule in self.missing_rules and any(run.takes_rules for run in self.runs)
 
+    @property
+    def imputed_as(self) -> ImputedAs:
+        """The missing weeks of a run of weeks; otherwise the time that censoring cut short."""
+        return "yes-or-no" if len(self.runs_of_weeks) == 1 else "times"
+
     def why_not_imputed(self) -> str | None:
-        """One run of weeks can be completed; with several, or none, it is not clear what would be imputed."""
+        """One run of weeks can be completed, and so can a time without one that nothing else has completed."""
         if len(self.runs_of_weeks) == 1:
             return None
-        return "none of its events is a run of weeks, whose missing weeks could be imputed"
+        if self.runs_of_weeks:
+            return "it has several runs of weeks, and it is not clear which weeks would be imputed"
+        if self.competing:
+            return "other events compete with its own, and which would come first is not imputed"
+        if any(isinstance(event, DropoutEvent) for event in self.first_of):
+            return "dropout is one of its events, so that no time ends early by it"
+        if self.unobserved == "is-event-free":
+            return "it takes time that nobody observed as free of the event (unobserved)"
+        if any(run.rule != "is-missing" for run in self.runs):
+            return "its run of days says itself what a day not asked about counts as"
+        return None
 
     def counts_event(self, event: str) -> bool | None:
         """Whether one of the events that the endpoint is the first of is this one."""

@@ -32,31 +32,40 @@ class Imputation(Frozen):
         description="Imputed data sets; an analysis makes more if their own error would matter, `power` does not.",
     )
     seed: Whole = Field(1, ge=0, le=2**32 - 1, description="Seed of the imputation.")
-    model: Literal["by-visit", "pooled"] = Field(
+    model: Literal["by-visit", "pooled", "latent-normal"] = Field(
         "by-visit",
-        description="Yes-or-no results: one logistic model per visit, or one over all visits (more stable "
-        "in a small trial). Scores always have one per visit.",
+        description="Yes-or-no results: one logistic model per visit, one over all visits (more stable "
+        "in a small trial), or a normal variable behind each result (always with a reference-based rule). "
+        "Other results have one model each.",
     )
     covariates: tuple[Id, ...] = Field(
         (), description="Baseline variables of the imputation model in addition to those of the analysis."
     )
     delta: Mapping[Id, Number] = Field(
         {},
-        description="By arm, what is added to imputed results: to the log odds of use (of yes), or to the score.",
+        description="By arm, what is added to imputed results: to the log odds of use (of yes), to the score, or to "
+        "the logarithm of a rate or hazard.",
     )
     after_dropout: AfterDropout = Field(
-        "at-random", description="What is assumed about scores after the last observed one, in the experimental arm."
+        "at-random",
+        description="What is assumed after the last observed result, or the end of observation, in the experimental "
+        "arm. Counts take no copy-increments, times jump-to-reference only.",
     )
     variance: Literal["rubin", "bootstrap", "jackknife"] = Field(
         "rubin",
-        description="For scores, the standard error shown: Rubin's rules (about information-anchored), or "
+        description="The standard error shown: Rubin's rules (about information-anchored), or "
         "the variance in repeated sampling by the bootstrap of imputation and analysis "
-        "together, or by the jackknife of conditional-mean imputation (`linear` only; nothing "
+        "together, or by the jackknife of conditional-mean imputation (scores by `linear` only; nothing "
         "is drawn).",
     )
     resamples: Whole | None = Field(
         None, ge=50, le=10000, description="With the bootstrap: samples drawn, by default 200."
     )
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether yes-or-no results are imputed through latent normal variables."""
+        return self.model == "latent-normal" or self.after_dropout != "at-random"
 
 
 class TippingPoint(Frozen):

@@ -17,6 +17,7 @@ from equipoise.protocol.vocabulary.endpoint_kinds import (
     NUMBER,
     REPEATED_BINARY,
     REPEATED_SCORE,
+    ImputedAs,
     Shape,
     Trait,
 )
@@ -247,6 +248,15 @@ class EventCountEndpoint(_Events, EndpointBase):
     def traits(self) -> frozenset[Trait]:
         """Events are counted over the days observed."""
         return frozenset({COUNTS})
+
+    @property
+    def imputed_as(self) -> ImputedAs:
+        """The rest of a count that was observed in part."""
+        return "counts"
+
+    def why_not_imputed(self) -> str | None:
+        """A count over one window is completed; counts in periods are not."""
+        return None if self.period_days is None else "counts in periods (period-days) are not imputed"
 
 
 class OutcomeEvent(Frozen):

@@ -35,6 +35,16 @@ SHAPES: Mapping[Shape, str] = {
     HIERARCHICAL: "hierarchy of outcomes",
 }
 
+# What of an endpoint is imputed, where anything is: by which model, and what a shift is added to.
+ImputedAs = Literal["yes-or-no", "scores", "counts", "times"]
+# Rules for what follows the end of observation that are rules of their own, by what is imputed.
+REFERENCE_RULES: Mapping[ImputedAs, tuple[str, ...]] = {
+    "yes-or-no": ("jump-to-reference", "copy-reference", "copy-increments"),
+    "scores": ("jump-to-reference", "copy-reference", "copy-increments"),
+    "counts": ("jump-to-reference", "copy-reference"),
+    "times": ("jump-to-reference",),
+}
+
 # Rules that an endpoint may carry, and those that only an analysis of two arms can.
 MissingRule = Literal["is-use", "is-use-after-dropout", "is-no-use", "is-missing", "last-observation"]
 AnalysisMissingRule = Literal[

@@ -30,6 +30,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
         ("counts", "counts_mixed"),
         ("competing",),
         ("binary_imputation",),
+        ("latent_imputation",),
         ("normal_imputation",),
         ("far_columns", "cox", "cox_residuals"),
         ("separation", "logistic"),

@@ -25,7 +25,7 @@ from equipoise.stats.codes import FitCode
 from equipoise.stats.kernels.normal_imputation import FEW, REACH, ScoredPlan, ScoredSets, ScoredTrials, impute_range
 from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.multiple_imputation import MAX_VISITS, as_replicates, sweeps_needed
-from equipoise.stats.missing.reference_based import STRATEGIES
+from equipoise.stats.missing.reference_based import STRATEGIES, weights_of_means
 from equipoise.stats.packing import (
     FloatArray,
     IntArray,
@@ -174,7 +174,7 @@ def impute_normal_trials(
         seed=np.uint64(require_seed(seed)),
         replicates=as_replicates(replicates, n_trials),
         n_sweeps=sweeps_needed(lost, seen, bounds, sweeps),
-        mix=_weights_of_means(strategy, n_visits),
+        mix=weights_of_means(strategy, n_visits),
         arm=-1 if arm_column is None else arm_column,
     )
     out = NormalTrialImputations(
@@ -213,7 +213,7 @@ def impute_normal_trials(
         part_plan = plan._replace(
             replicates=plan.replicates[chosen],
             n_sweeps=made.sweeps,
-            mix=_weights_of_means(strategy, w),
+            mix=weights_of_means(strategy, w),
             arm=-1 if arm_column is None else int(np.searchsorted(columns, arm_column)),
         )
         _impute(part, made, part_plan, threads)
@@ -278,16 +278,3 @@ def _chi_square_series(df: int) -> FloatArray:
     terms[0] /= 2.0
     kept = int(np.flatnonzero(np.abs(terms) > 1e-16 * np.abs(terms).max()).max()) + 1
     return np.concatenate([[float(kept)], terms])
-
-
-def _weights_of_means(strategy: str, n_visits: int) -> FloatArray:
-    """(V + 1, V, 2 V) what a strategy takes of own means and of the reference's, by the last visit seen, -1 first.
-
-    Strategies are linear in both, so they are asked about each mean in turn.
-    """
-    if strategy == "at-random":
-        return np.empty((0, n_visits, 2 * n_visits))
-    one, none = np.eye(n_visits), np.zeros((n_visits, n_visits))
-    rule = STRATEGIES[strategy]
-    made = [np.concatenate([rule(one, none, last), rule(none, one, last)]).T for last in range(-1, n_visits)]
-    return np.ascontiguousarray(made, dtype=np.float64)

@@ -67,3 +67,16 @@ def shifted_means(
     as_reference = design.copy()
     as_reference[:, arm_column] = 0.0
     return STRATEGIES[strategy](own, as_reference @ means, last)
+
+
+def weights_of_means(strategy: str, n_visits: int) -> FloatArray:
+    """(V + 1, V, 2 V) what a strategy takes of own means and of the reference's, by the last visit seen, -1 first.
+
+    Strategies are linear in both, so they are asked about each mean in turn.
+    """
+    if strategy == "at-random":
+        return np.empty((0, n_visits, 2 * n_visits))
+    one, none = np.eye(n_visits), np.zeros((n_visits, n_visits))
+    rule = STRATEGIES[strategy]
+    made = [np.concatenate([rule(one, none, last), rule(none, one, last)]).T for last in range(-1, n_visits)]
+    return np.ascontiguousarray(made, dtype=np.float64)
