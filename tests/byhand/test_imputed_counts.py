@@ -7,6 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from equipoise.stats.missing.count_imputation import draw_rest, impute_counts
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 
 
 def test_who_had_no_event_before_leaving_is_expected_to_have_fewer():
@@ -51,7 +52,7 @@ def test_means_of_the_completed_counts_are_those_of_the_formula_at_the_maximum(t
     from equipoise.stats.counts import CountModel, fit_counts
 
     y, seen, rest, design = trial
-    made = impute_counts(y, seen, rest, design, imputations=200, seed=3, strategy=rule)
+    made = impute_counts(y, seen, rest, design, sets=SetsToMake(200, 3), rule=LeaversRule(rule))
     fits = fit_counts(y, design, [0, 400], exposure=seen, model=CountModel("negative-binomial"))
     (b0, b1), alpha = fits.coefficients[0], float(fits.alpha[0])
     own, reference = np.exp(b0 + b1 * design[:, 1]), np.exp(b0)
@@ -69,7 +70,7 @@ def test_drawn_parameters_have_the_posterior_that_integration_finds():
     # One rate and the dispersion of ten counts: their posterior under the same prior by integration over both.
     y, seen = np.array([0, 1, 1, 2, 5, 0, 3, 2, 1, 4.0]), np.ones(10)
     design = np.column_stack([np.ones(20), np.repeat([0.0, 1.0], 10)])
-    made = impute_counts(np.tile(y, 2), np.tile(seen, 2), np.repeat([1.0, 0.0], 10), design, imputations=4000, seed=2)
+    made = impute_counts(np.tile(y, 2), np.tile(seen, 2), np.repeat([1.0, 0.0], 10), design, sets=SetsToMake(4000, 2))
     u = np.linspace(0.005, 0.995, 199)
     log_rate = np.linspace(-2.0, 3.5, 221)
 
@@ -92,19 +93,19 @@ def test_an_arm_without_events_is_held_and_coded():
     y = np.array([0.0, 0, 0, 0, 2, 1, 3, 0])
     seen = np.array([1.0, 0.5, 1, 0.5, 1, 0.5, 1, 1])
     design = np.column_stack([np.ones(8), [1, 1, 1, 1, 0, 0, 0, 0]])
-    made = impute_counts(y, seen, 1.0 - seen, design, imputations=200, seed=1)
+    made = impute_counts(y, seen, 1.0 - seen, design, sets=SetsToMake(200, 1))
     assert made.codes[0] != 0
     assert np.isfinite(made.values).all()
     assert made.values[:, :4].mean() < 0.5
-    jumped = impute_counts(y, seen, 1.0 - seen, design, imputations=200, seed=1, strategy="jump-to-reference")
+    jumped = impute_counts(y, seen, 1.0 - seen, design, sets=SetsToMake(200, 1), rule=LeaversRule("jump-to-reference"))
     assert jumped.values[:, :4].mean() < made.values[:, 4:].mean()
 
 
 def test_a_set_is_the_same_alone_and_with_others():
     y, seen = np.array([4.0, 2, 1, 0, 2, 1]), np.array([1, 1, 0.5, 1, 1, 0.4])
     design = np.column_stack([np.ones(6), [0, 0, 0, 1, 1, 1]])
-    both = impute_counts(y, seen, 1 - seen, design, imputations=6, seed=9)
-    alone = impute_counts(y, seen, 1 - seen, design, imputations=2, first=4, seed=9)
+    both = impute_counts(y, seen, 1 - seen, design, sets=SetsToMake(6, 9))
+    alone = impute_counts(y, seen, 1 - seen, design, sets=SetsToMake(2, 9, first=4))
     assert np.array_equal(both.values[4:], alone.values)
     with pytest.raises(ValueError, match="unknown strategy"):
-        impute_counts(y, seen, 1 - seen, design, imputations=2, seed=9, strategy="copy-increments")
+        impute_counts(y, seen, 1 - seen, design, sets=SetsToMake(2, 9), rule=LeaversRule("copy-increments"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.stats.missing import time_imputation
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.missing.time_imputation import _hazard_steps, _next_event, _Steps, impute_times
 
 
@@ -43,9 +44,13 @@ def test_the_first_step_that_reaches_what_is_needed_is_the_event():
 
 def test_where_nobody_was_followed_further_a_time_ends_and_is_counted():
     made = impute_times(
-        [1, 2, 3], [1, 1, 0], [5, 5, 5], np.column_stack([np.ones(3), [0, 0, 1]]), imputations=5, seed=1,
-        strategy="jump-to-reference",
-    )  # fmt: skip
+        [1, 2, 3],
+        [1, 1, 0],
+        [5, 5, 5],
+        np.column_stack([np.ones(3), [0, 0, 1]]),
+        sets=SetsToMake(5, 1),
+        rule=LeaversRule("jump-to-reference"),
+    )
     assert (made.time[:, 2] == 3).all()
     assert not made.event[:, 2].any()
     assert made.short[0] == 1
@@ -69,7 +74,7 @@ def test_large_trials_have_the_events_of_the_formula(trial, rule, mean, delta):
     time, event, design = trial
     shift = delta * design[:, 1]
     made = impute_times(
-        time, event, np.full(time.size, 30.0), design, imputations=20, seed=1, strategy=rule, delta=shift
+        time, event, np.full(time.size, 30.0), design, sets=SetsToMake(20, 1), rule=LeaversRule(rule, delta=shift)
     )
     left = made.drawn & (design[:, 1] == 1.0)
     hazard = np.exp(0.5 * design[left, 2] + delta) / mean
@@ -83,7 +88,8 @@ def test_a_larger_shift_never_makes_an_event_later(trial):
     time, event, design = trial
     until = np.full(time.size, 30.0)
     times = [
-        impute_times(time, event, until, design, imputations=3, seed=1, delta=shift).time for shift in (0.0, 0.5, 1.0)
+        impute_times(time, event, until, design, sets=SetsToMake(3, 1), rule=LeaversRule(delta=shift)).time
+        for shift in (0.0, 0.5, 1.0)
     ]
     assert (times[1] <= times[0]).all()
     assert (times[2] <= times[1]).all()
@@ -92,9 +98,9 @@ def test_a_larger_shift_never_makes_an_event_later(trial):
 def test_a_set_is_the_same_alone_and_with_others(trial):
     time, event, design = (values[1400:1600] for values in trial)
     until = np.full(200, 30.0)
-    both = impute_times(time, event, until, design, imputations=5, seed=3)
-    alone = impute_times(time, event, until, design, imputations=1, first=4, seed=3)
+    both = impute_times(time, event, until, design, sets=SetsToMake(5, 3))
+    alone = impute_times(time, event, until, design, sets=SetsToMake(1, 3, first=4))
     assert np.array_equal(both.time[4:], alone.time)
     with pytest.raises(ValueError, match="unknown strategy"):
-        impute_times(time, event, until, design, imputations=2, seed=9, strategy="copy-reference")
+        impute_times(time, event, until, design, sets=SetsToMake(2, 9), rule=LeaversRule("copy-reference"))
     assert time_imputation.PURPOSE_SAMPLE != time_imputation.PURPOSE_TIME

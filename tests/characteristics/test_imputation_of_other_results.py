@@ -14,6 +14,7 @@ from equipoise.stats.logistic import fit_logistic
 from equipoise.stats.missing.count_imputation import impute_counts
 from equipoise.stats.missing.latent_imputation import impute_latent
 from equipoise.stats.missing.multiple_imputation import MISSING
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.missing.rubin import pool_imputations
 from equipoise.stats.missing.time_imputation import impute_times
 
@@ -36,7 +37,7 @@ def simulate_counts(rule, effect, n, n_trials, seed):
     seen = np.where(rng.random(arm.size) < 1 / 3, rng.uniform(0.1, 0.9, arm.size), 1.0)
     y = rng.poisson(rng.gamma(1.5, 1 / 1.5, arm.size) * 3.0 * np.exp(effect * arm) * seen).astype(float)
     design, offsets = np.column_stack([np.ones(arm.size), arm]), n * np.arange(n_trials + 1)
-    options = {"imputations": SETS, "seed": 1, "replicates": np.arange(n_trials), "strategy": rule}
+    options = {"sets": SetsToMake(SETS, 1, replicates=np.arange(n_trials)), "rule": LeaversRule(rule)}
     made = impute_counts(y, seen, 1 - seen, design, offsets, **options)
     x = np.tile(design[:n], (n_trials * SETS, 1))
     model = CountModel("negative-binomial")
@@ -52,7 +53,7 @@ def simulate_times(rule, effect, n, n_trials, seed):
     time = np.ceil(np.minimum(np.minimum(event, leaves), 84.0))
     happened = (event <= leaves) & (event <= 84.0)
     design, offsets = np.column_stack([np.ones(arm.size), arm]), n * np.arange(n_trials + 1)
-    options = {"imputations": SETS, "seed": 1, "replicates": np.arange(n_trials), "strategy": rule}
+    options = {"sets": SetsToMake(SETS, 1, replicates=np.arange(n_trials)), "rule": LeaversRule(rule)}
     made = impute_times(time, happened, np.full(arm.size, 84.0), design, offsets, **options)
     x = np.tile(design[:n, 1:], (n_trials * SETS, 1))
     fits = fit_cox(
@@ -75,8 +76,8 @@ def simulate_results(rule, effect, n, n_trials, seed):
     leaves = rng.random(arm.size) < np.where(cells[:, 0] == 1, 0.45, 0.22)
     cells[leaves, 1:] = MISSING
     design, offsets = np.column_stack([np.ones(arm.size), arm]), n * np.arange(n_trials + 1)
-    options = {"imputations": SETS, "seed": 1, "replicates": np.arange(n_trials), "strategy": rule}
-    made = impute_latent(cells, design, offsets, arm_column=1, **options)
+    options = {"sets": SetsToMake(SETS, 1, replicates=np.arange(n_trials)), "rule": LeaversRule(rule)}
+    made = impute_latent(cells, design, offsets, **options)
     y = _set_after_set(made.values[:, :, 2].astype(float), n_trials, n)
     fits = fit_logistic(y, np.tile(design[:n], (n_trials * SETS, 1)), n * np.arange(n_trials * SETS + 1))
     return _pooled(fits.coefficients[:, 1], fits.standard_errors[:, 1], n_trials, n - 2.0)

@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 from equipoise.stats.missing.latent_imputation import PRIOR_SCALE, PRIOR_SCALE_CONSTANT, impute_latent
 from equipoise.stats.missing.multiple_imputation import MISSING, NOT_DUE
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.missing.reference_based import STRATEGIES
 
 CORRELATION = np.array([[1, 0.6, 0.36], [0.6, 1, 0.6], [0.36, 0.6, 1]])
@@ -32,7 +33,7 @@ def trial():
 @pytest.mark.parametrize("rule", list(STRATEGIES))
 def test_shares_of_the_imputed_are_those_of_the_model_that_drew_the_trial(trial, rule):
     used, cells, design = trial
-    made = impute_latent(cells, design, imputations=10, seed=1, strategy=rule, arm_column=1)
+    made = impute_latent(cells, design, sets=SetsToMake(10, 1), rule=LeaversRule(rule))
     lost = (cells[:, 2] < 0) & (design[:, 1] == 1.0)
     last = np.where(cells[:, 1] < 0, 0, 1)
     noise = np.random.default_rng(2).multivariate_normal(np.zeros(3), CORRELATION, size=200_000)
@@ -46,7 +47,7 @@ def test_shares_of_the_imputed_are_those_of_the_model_that_drew_the_trial(trial,
     # 4,000 participants know a mean to about 0.03 on the latent scale.
     assert made.values[:, lost, 2].mean() == pytest.approx(total / lost.sum(), abs=0.03)
     # The reference arm, and what was seen, are the same under every rule.
-    plain = impute_latent(cells, design, imputations=10, seed=1, arm_column=1)
+    plain = impute_latent(cells, design, sets=SetsToMake(10, 1))
     assert np.array_equal(made.values[:, design[:, 1] == 0.0], plain.values[:, design[:, 1] == 0.0])
     assert (made.values[:, cells >= 0] == cells[cells >= 0]).all()
 
@@ -56,7 +57,7 @@ def test_one_result_has_the_posterior_that_integration_finds():
     cells = np.array([1] * 3 + [0] * 7 + [MISSING] * 2 + [1] * 5 + [0] * 3 + [MISSING] * 2, dtype=np.int8)[:, None]
     arm = np.repeat([0.0, 1.0], [12, 10])
     design = np.column_stack([np.ones(22), arm])
-    made = impute_latent(cells, design, imputations=4000, seed=5, arm_column=1)
+    made = impute_latent(cells, design, sets=SetsToMake(4000, 5))
     grid = np.linspace(-6.0, 6.0, 401)
     b0, b1 = np.meshgrid(grid, grid, indexing="ij")
     scale = PRIOR_SCALE / (2.0 * arm.std())
@@ -84,7 +85,7 @@ def test_a_shift_multiplies_the_odds_of_what_is_imputed(trial):
     single[::4] = MISSING
     shares = []
     for delta in (0.0, 1.0):
-        made = impute_latent(single, design, imputations=40, seed=1, arm_column=1, delta=delta)
+        made = impute_latent(single, design, sets=SetsToMake(40, 1), rule=LeaversRule(delta=delta))
         shares.append(made.values[:, ::4].mean())
     odds = [share / (1.0 - share) for share in shares]
     assert odds[1] / odds[0] == pytest.approx(np.e, rel=0.05)
@@ -99,17 +100,12 @@ def test_gaps_visits_never_due_and_empty_trials_are_kept():
         np.concatenate([cells, cells]),
         np.concatenate([design, design]),
         [0, 30, 30, 60],
-        imputations=3,
-        seed=1,
-        replicates=[4, 5, 4],
-        strategy="copy-increments",
-        arm_column=1,
+        sets=SetsToMake(3, 1, replicates=[4, 5, 4]),
+        rule=LeaversRule("copy-increments"),
     )
     # The same replicate is the same trial wherever it stands in the batch.
     assert np.array_equal(made.values[:, :30], made.values[:, 30:])
     assert (made.values[:, 4, 0] == NOT_DUE).all()
     assert (made.values[:, 6] >= 0).all()
-    threaded = impute_latent(
-        cells, design, imputations=3, seed=1, replicates=[4], strategy="copy-increments", arm_column=1
-    )
+    threaded = impute_latent(cells, design, sets=SetsToMake(3, 1, replicates=[4]), rule=LeaversRule("copy-increments"))
     assert np.array_equal(threaded.values, made.values[:, :30])

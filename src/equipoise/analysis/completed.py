@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.analysis.dataset import Comparison, covariate_columns, factors_of, sum_by_trial
-from equipoise.analysis.gaps import Draws, Filled, Values
+from equipoise.analysis.gaps import Filled, ImputationDraws, Values
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.outcome import Floats
 from equipoise.analysis.unfinished import AnyGaps
@@ -132,7 +132,7 @@ def complete(
     model = ImputationModel.of(lattice, gaps, comparison, imputation)
     kept, bounds = model.kept, model.offsets
     rows, experimental = comparison.rows[kept], comparison.experimental[kept]
-    draws = Draws(
+    draws = ImputationDraws(
         imputation=imputation,
         sets=imputation.sets,
         replicates=replicates_of(lattice, rows, bounds),

@@ -25,12 +25,13 @@ from equipoise.stats.missing.latent_imputation import impute_latent
 from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
 from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
 from equipoise.stats.missing.normal_imputation import impute_normal_trials
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 
 Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Draws:
+class ImputationDraws:
     """How data sets are drawn: the line's rules, how many sets from which number on, and the shift of each row."""
 
     imputation: Imputation
@@ -38,6 +39,15 @@ class Draws:
     replicates: Values  # (n_trials,)
     shift: Floats  # (n,)
     first: int = 0
+
+    @property
+    def to_make(self) -> SetsToMake:
+        """The data sets as the imputations take them."""
+        return SetsToMake(self.sets, self.imputation.seed, self.first, self.replicates)
+
+    def rule_of(self, rows: Any) -> LeaversRule:
+        """What is assumed of some of the rows."""
+        return LeaversRule(self.imputation.after_dropout, self.shift[rows])
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Gaps:
     experimental: NDArray[np.bool_] | None = None
     """(n,) whom a reference-based rule makes go on as the others; by default the arm named first."""
 
-    def impute(self, rows: Values, design: Floats, offsets: Values, draws: Draws) -> Filled:
+    def impute(self, rows: Values, design: Floats, offsets: Values, draws: ImputationDraws) -> Filled:
         """Data sets of some rows of the lattice, in which one may stand more than once."""
         imputation, cells = draws.imputation, self.cells[rows]
         options: dict[str, Any] = {
@@ -88,7 +98,7 @@ class Gaps:
         else:
             missing = cells == MISSING
             if imputation.is_latent:
-                made = impute_latent(cells, design, offsets, strategy=rule, arm_column=1, **options)
+                made = impute_latent(cells, design, offsets, sets=draws.to_make, rule=draws.rule_of(slice(None)))
             else:
                 made = impute_binary_trials(cells, design, offsets, pooled=imputation.model == "pooled", **options)
                 n_penalised = int((made.n_penalised > 0).sum())

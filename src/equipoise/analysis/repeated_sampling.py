@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.analysis.completed import ImputationModel, batch_of, codes_of_model, replicates_of, shift_of
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
-from equipoise.analysis.gaps import Draws, Gaps
+from equipoise.analysis.gaps import Gaps, ImputationDraws
 from equipoise.analysis.imputed import Fit, analysis_of_sets, fit_imputed
 from equipoise.analysis.missing_rules import experimental_rows
 from equipoise.analysis.outcome import Outcome, from_coefficient
@@ -252,7 +252,7 @@ def _bootstrap_of_others(
                 model.design[chosen],
                 single_trial(size),
                 # Numbers of their own, after those of the main analysis.
-                Draws(imputation, m, replicates[[trial]], shift[chosen], imputation.sets + number * m),
+                ImputationDraws(imputation, m, replicates[[trial]], shift[chosen], imputation.sets + number * m),
             )
             for number, chosen in enumerate(place)
         ]

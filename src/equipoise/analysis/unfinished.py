@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.gaps import Draws, Filled, Gaps, Values, results_to_impute
+from equipoise.analysis.gaps import Filled, Gaps, ImputationDraws, Values, results_to_impute
 from equipoise.analysis.outcome import Floats
 from equipoise.analysis.strategies import apply_strategies, events_of, first_event
 from equipoise.endpoints.derivation import derive_endpoint
@@ -37,25 +37,20 @@ class CountGaps:
     as_rate: bool
     experimental: NDArray[np.bool_] | None = None
 
-    def impute(self, rows: Values, design: Floats, offsets: Values, draws: Draws) -> Filled:
+    def impute(self, rows: Values, design: Floats, offsets: Values, draws: ImputationDraws) -> Filled:
         """Data sets of some rows of the lattice, in which one may stand more than once."""
         assert self.base.tally is not None
         known = ~np.isnan(self.events[rows])
         events, unit = np.where(known, self.events[rows], 0.0), self.base.tally.per_days
         days, remaining = np.where(known, self.days[rows], 0.0), np.where(known, self.remaining[rows], 0.0)
-        rule: Any = draws.imputation.after_dropout
         made = impute_counts(
             events,
             days / unit,
             remaining / unit,
             design,
             offsets,
-            imputations=draws.sets,
-            seed=draws.imputation.seed,
-            replicates=draws.replicates,
-            first=draws.first,
-            delta=draws.shift,
-            strategy=rule,
+            sets=draws.to_make,
+            rule=draws.rule_of(slice(None)),
         )
         whole = np.broadcast_to(days + remaining, made.values.shape)
         counted = np.where(known & (whole > 0), made.values, np.nan)
@@ -86,13 +81,12 @@ class TimeGaps:
     visit_targets: Values | None  # days from time zero of the planned visits by which time is counted
     experimental: NDArray[np.bool_] | None = None
 
-    def impute(self, rows: Values, design: Floats, offsets: Values, draws: Draws) -> Filled:
+    def impute(self, rows: Values, design: Floats, offsets: Values, draws: ImputationDraws) -> Filled:
         """Data sets of some rows of the lattice, in which one may stand more than once."""
         assert self.base.time is not None
         assert self.base.event is not None
         time, event = self.base.time[rows], self.base.event[rows]
         known = ~np.isnan(time)
-        rule: Any = draws.imputation.after_dropout
         chosen = np.flatnonzero(known)
         before = np.concatenate([[0], np.cumsum(known)])
         made = impute_times(
@@ -101,12 +95,8 @@ class TimeGaps:
             self.until[rows][chosen],
             design[chosen],
             before[offsets],
-            imputations=draws.sets,
-            seed=draws.imputation.seed,
-            replicates=draws.replicates,
-            first=draws.first,
-            delta=draws.shift[chosen],
-            strategy=rule,
+            sets=draws.to_make,
+            rule=draws.rule_of(chosen),
         )
         times = np.repeat(time[None], draws.sets, axis=0)
         events = np.repeat(event[None], draws.sets, axis=0)

@@ -61,6 +61,21 @@ class LatentSets(NamedTuple):
     beta: Cube  # (n_sets, trials, V (q + V)) the coefficients that each set was drawn with
 
 
+class LatentPeople(NamedTuple):
+    """The participants of one trial."""
+
+    cells: Letters  # (n, V)
+    z: Matrix  # (n, q)
+    delta: Vector  # (n,)
+
+
+class SetRoom(NamedTuple):
+    """Scratch of :func:`take_set`."""
+
+    means: Matrix  # (q, V)
+    whole: Vector  # (V,) one participant's latent variables
+
+
 class LatentChain(NamedTuple):
     """Where the chain of one trial stands."""
 
@@ -210,19 +225,22 @@ def move_seen(results, i, stop, q, chain, stream, whole):  # type: ignore[no-unt
 
 
 @part(
-    "void(int8[:, ::1], float64[:, ::1], float64[::1], LatentChain, LatentPlan, DrawKeys, float64[:, ::1], "
-    "float64[::1], int8[:, ::1])",
+    "void(LatentPeople, LatentChain, LatentPlan, DrawKeys, SetRoom, int8[:, ::1])",
+    LatentPeople,
     LatentChain,
     LatentPlan,
     DrawKeys,
+    SetRoom,
 )
-def take_set(cells, z, delta, chain, plan, stream, means, whole, out):  # type: ignore[no-untyped-def]
+def take_set(people, chain, plan, stream, room, out):  # type: ignore[no-untyped-def]
     """One completed data set from where the chain stands; the chain itself is left as it is.
 
     Gaps are drawn once more with the shift, what follows the last result seen in order around the means that the rule
     gives, eq. (LP-5).
     """
+    cells, z, delta = people
     latent, last, beta, _, _, level, _ = chain
+    means, whole = room
     mix, arm = plan.mix, plan.arm
     seed, replicate, imputation, sweep = stream
     word = np.uint64(PURPOSE_IMPUTED << _BITS) | (sweep & np.uint64(0xFFFF))
@@ -303,11 +321,13 @@ def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def
     beta, factor, means = np.zeros((n_visits, w)), np.empty((w, w)), np.empty((q, n_visits))
     right, level, row, whole = np.empty(w), np.empty(n_visits), np.empty(w), np.empty(n_visits)
     chain = LatentChain(latent, last, beta, factor, right, level, row)
+    room = SetRoom(means, whole)
     for t in range(begin, end):
         start, stop = offsets[t], offsets[t + 1]
         if start == stop:
             continue
         cells, z, delta = all_cells[start:stop], all_z[start:stop], all_delta[start:stop]
+        people = LatentPeople(cells, z, delta)
         for i in range(stop - start):
             last[i] = -1
             for v in range(n_visits):
@@ -322,7 +342,7 @@ def impute_range(trials, plan, sets, begin, end):  # type: ignore[no-untyped-def
             if sweep < plan.burn or (sweep - plan.burn) % plan.thin != 0:
                 continue
             m = (sweep - plan.burn) // plan.thin
-            take_set(cells, z, delta, chain, plan, stream, means, whole, sets.cells[m, start:stop])
+            take_set(people, chain, plan, stream, room, sets.cells[m, start:stop])
             for v in range(n_visits):
                 for a in range(w):
                     sets.beta[m, t, v * w + a] = beta[v, a] if a < q + v else 0.0

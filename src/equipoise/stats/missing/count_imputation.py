@@ -5,9 +5,10 @@ part tells something of that rate, and the rest of the count is drawn given it.
 
 >>> import numpy as np
 >>> from equipoise.stats.missing.count_imputation import impute_counts
+>>> from equipoise.stats.missing.plans import SetsToMake
 >>> design = np.column_stack([np.ones(6), [0, 0, 0, 1, 1, 1]])
 >>> events, seen, rest = [4, 2, 1, 0, 2, 1], [1, 1, 0.5, 1, 1, 0.4], [0, 0, 0.5, 0, 0, 0.6]
->>> made = impute_counts(events, seen, rest, design, imputations=3, seed=1)
+>>> made = impute_counts(events, seen, rest, design, sets=SetsToMake(3, seed=1))
 >>> made.values.shape, made.values[:, [0, 1, 3, 4]].tolist()[0]
 ((3, 6), [4.0, 2.0, 0.0, 2.0])
 """
@@ -15,20 +16,19 @@ part tells something of that rate, and the rest of the count is drawn given it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from equipoise.foundation.seeds import normals, require_seed, uniforms
+from equipoise.foundation.seeds import normals, uniforms
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.designs import prepare_design
-from equipoise.stats.missing.multiple_imputation import as_replicates
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.packing import FloatArray, IntArray, single_trial
 from equipoise.stats.wald import BoolArray, CodeArray, as_complete_design, as_offsets, as_vector
 
-CountStrategy = Literal["at-random", "jump-to-reference", "copy-reference"]
+AT_RANDOM = LeaversRule()
 PURPOSE_DISPERSION, PURPOSE_COEFFICIENT, PURPOSE_COUNT = 1041, 1042, 1043
 # Points of alpha / (1 + alpha) at which the posterior is worked out: first over all of it, then where it is.
 _POINTS = 40
@@ -74,15 +74,10 @@ def impute_counts(
     design: ArrayLike,
     offsets: ArrayLike | None = None,
     *,
-    imputations: int,
-    seed: int,
-    replicates: ArrayLike | None = None,
-    first: int = 0,
-    delta: ArrayLike | None = None,
-    strategy: CountStrategy = "at-random",
-    arm_column: int = 1,
+    sets: SetsToMake,
+    rule: LeaversRule = AT_RANDOM,
 ) -> CountImputations:
-    """Complete counts ``imputations`` times, eq. (CI-1) to (CI-6).
+    """Complete counts, eq. (CI-1) to (CI-6).
 
     Parameters
     ----------
@@ -90,13 +85,11 @@ def impute_counts(
     observed, remaining : (N,) time over which they were seen, and over which events are to be drawn; both from 0.
     design : (N, q) ones, arm, baseline variables.
     offsets : (T + 1,) trial ``t`` owns rows ``offsets[t]:offsets[t + 1]``; one trial where not given.
-    imputations, seed, replicates, first : data sets, and the key of the random numbers; each is a function of (seed,
-        replicate; imputation, participant).
-    delta : (N,) added to the logarithm of a participant's rate over the remaining time.
-    strategy : what is assumed of the remaining time where ``arm_column`` of the design is not 0: the rate of the own
-        arm (at random); that of the reference arm, the participant's own level kept as seen in the own arm (jump to
-        reference); or the reference arm's all along (copy reference). With one rate an arm, copy increments is at
-        random.
+    sets : the data sets to make; each number is a function of (seed, replicate; imputation, participant).
+    rule : what is assumed of the remaining time: the rate of the own arm (``at-random``); that of the reference arm,
+        the participant's own level kept as seen in the own arm (``jump-to-reference``); or the reference arm's all
+        along (``copy-reference``). With one rate an arm, copy increments is at random. Its delta is added to the
+        logarithm of the rate over the remaining time.
 
     Assumes one rate an arm over the whole time, rates that multiply, and gamma distributed levels of participants.
     Raises ValueError when shapes disagree, the design is incomplete or counts are none.
@@ -108,13 +101,12 @@ def impute_counts(
     seen, rest = as_vector(observed, "observed", n), as_vector(remaining, "remaining", n)
     if not ((counts >= 0) & (counts == np.floor(counts)) & (seen >= 0) & (rest >= 0)).all():
         raise ValueError("counts must be whole numbers from 0, and times from 0")
-    if strategy not in ("at-random", "jump-to-reference", "copy-reference"):
-        raise ValueError(f"unknown strategy {strategy!r}")
+    if rule.strategy not in ("at-random", "jump-to-reference", "copy-reference"):
+        raise ValueError(f"unknown strategy {rule.strategy!r}")
     bounds = single_trial(n) if offsets is None else as_offsets(offsets, n)
-    ready = prepare_design(as_complete_design(design, n), bounds, always=arm_column)
+    ready = prepare_design(as_complete_design(design, n), bounds, always=rule.arm_column)
     n_trials, q = ready.kept.shape
-    numbers = as_replicates(np.zeros(1, dtype=np.int64) if replicates is None else replicates, n_trials)
-    shift = np.broadcast_to(np.asarray(0.0 if delta is None else delta, dtype=np.float64), (n,))
+    keys, shift, imputations = sets.keys(n_trials), rule.shift(n), sets.imputations
     out = CountImputations(
         values=np.repeat(counts[None], imputations, axis=0),
         drawn=np.asarray(rest > 0),
@@ -122,8 +114,6 @@ def impute_counts(
         alpha=np.full((imputations, n_trials), np.nan),
         codes=np.zeros(n_trials, dtype=np.uint32),
     )
-    sets = first + np.arange(imputations)
-    require_seed(seed)
     for t in range(n_trials):
         rows = np.arange(bounds[t], bounds[t + 1])
         if not out.drawn[rows].any():
@@ -134,21 +124,21 @@ def impute_counts(
             out.values[:, rows[out.drawn[rows]]] = np.nan
             out.codes[t] |= np.uint32(FitCode.TOO_FEW_PARTICIPANTS | FitCode.IMPUTATION_PENALISED)
             continue
-        key = (seed, int(numbers[t]))
+        key = (sets.seed, int(keys[t]))
         found, held = _posterior(counts[fitted], seen[fitted], z[seen[rows] > 0])
         if held:
             out.codes[t] |= np.uint32(FitCode.IMPUTATION_PENALISED)
-        alpha, beta = _draw_parameters(found, key, sets)
+        alpha, beta = _draw_parameters(found, key, sets.numbers)
         out.alpha[:, t], out.coefficients[:, t] = alpha, beta
         hit = np.flatnonzero(out.drawn[rows])
         who = rows[hit]
         own = np.exp(beta @ z[hit].T)
         as_reference = z[hit].copy()
-        as_reference[:, arm_column] = 0.0
-        reference = own if strategy == "at-random" else np.exp(beta @ as_reference.T)
-        before = reference if strategy == "copy-reference" else own
+        as_reference[:, rule.arm_column] = 0.0
+        reference = own if rule.strategy == "at-random" else np.exp(beta @ as_reference.T)
+        before = reference if rule.strategy == "copy-reference" else own
         after = reference * np.exp(shift[who])
-        drawn = uniforms(key[0], key[1], hit[None, :], sets[:, None], PURPOSE_COUNT)
+        drawn = uniforms(key[0], key[1], hit[None, :], sets.numbers[:, None], PURPOSE_COUNT)
         out.values[:, who] += draw_rest(counts[who], before * seen[who], after * rest[who], alpha[:, None], drawn)
     return out
 

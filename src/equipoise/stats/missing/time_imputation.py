@@ -4,10 +4,11 @@ Whoever left before the end of follow-up goes on at risk: by the hazard of the o
 by either multiplied. The hazards are those of Kaplan and Meier, so that events stay on days on which there were any.
 
 >>> import numpy as np
+>>> from equipoise.stats.missing.plans import SetsToMake
 >>> from equipoise.stats.missing.time_imputation import impute_times
 >>> design = np.column_stack([np.ones(8), [0, 0, 0, 0, 1, 1, 1, 1]])
 >>> time, event = [3, 9, 4, 9, 2, 5, 9, 9], [1, 0, 0, 0, 1, 0, 0, 0]
->>> made = impute_times(time, event, np.full(8, 9.0), design, imputations=4, seed=1)
+>>> made = impute_times(time, event, np.full(8, 9.0), design, sets=SetsToMake(4, seed=1))
 >>> made.time.shape, bool((made.time[:, [0, 1, 3]] == [3, 9, 9]).all()), made.drawn.tolist()
 ((4, 8), True, [False, False, True, False, False, True, False, False])
 """
@@ -15,19 +16,18 @@ by either multiplied. The hazards are those of Kaplan and Meier, so that events 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.foundation.seeds import normals, require_seed, uniforms
+from equipoise.foundation.seeds import normals, uniforms
 from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.designs import prepare_design
-from equipoise.stats.missing.multiple_imputation import as_replicates
+from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.packing import FloatArray, IntArray, single_trial
 from equipoise.stats.wald import BoolArray, CodeArray, as_complete_design, as_offsets, as_vector
 
-TimeStrategy = Literal["at-random", "jump-to-reference"]
+AT_RANDOM = LeaversRule()
 PURPOSE_SAMPLE, PURPOSE_COEFFICIENT, PURPOSE_TIME = 1051, 1052, 1053
 
 
@@ -55,15 +55,10 @@ def impute_times(
     design: ArrayLike,
     offsets: ArrayLike | None = None,
     *,
-    imputations: int,
-    seed: int,
-    replicates: ArrayLike | None = None,
-    first: int = 0,
-    delta: ArrayLike | None = None,
-    strategy: TimeStrategy = "at-random",
-    arm_column: int = 1,
+    sets: SetsToMake,
+    rule: LeaversRule = AT_RANDOM,
 ) -> TimeImputations:
-    """Complete censored times ``imputations`` times, eq. (TI-1) to (TI-5).
+    """Complete censored times, eq. (TI-1) to (TI-5).
 
     Parameters
     ----------
@@ -73,12 +68,10 @@ def impute_times(
     design : (N, q) ones, arm, baseline variables; the variables are terms of a Cox regression with each arm its own
         baseline hazard.
     offsets : (T + 1,) trial ``t`` owns rows ``offsets[t]:offsets[t + 1]``; one trial where not given.
-    imputations, seed, replicates, first : data sets, and the key of the random numbers; each is a function of (seed,
-        replicate; imputation, participant).
-    delta : (N,) added to the logarithm of a participant's hazard after censoring.
-    strategy : whose hazard it is then where ``arm_column`` of the design is not 0: that of the own arm, or of the
-        reference arm (jump to reference; since the event-free time seen says nothing of a participant's own level,
-        copy reference is the same).
+    sets : the data sets to make; each number is a function of (seed, replicate; imputation, participant).
+    rule : whose hazard it is after censoring: that of the own arm (``at-random``), or of the reference arm
+        (``jump-to-reference``; since the event-free time seen says nothing of a participant's own level, copy reference
+        is the same). Its delta is added to the logarithm of that hazard.
 
     Every data set has baseline hazards of its own from a bootstrap sample within arms, and coefficients from their
     normal approximation. Assumes censoring at random given arm and variables (delta 0). Raises ValueError when shapes
@@ -93,14 +86,13 @@ def impute_times(
     end = as_vector(until, "until", n)
     if not ((times >= 0) & np.isfinite(times)).all():
         raise ValueError("times must be numbers from 0")
-    if strategy not in ("at-random", "jump-to-reference"):
-        raise ValueError(f"unknown strategy {strategy!r}")
+    if rule.strategy not in ("at-random", "jump-to-reference"):
+        raise ValueError(f"unknown strategy {rule.strategy!r}")
     bounds = single_trial(n) if offsets is None else as_offsets(offsets, n)
     z = as_complete_design(design, n)
     n_trials = bounds.shape[0] - 1
-    numbers = as_replicates(np.zeros(1, dtype=np.int64) if replicates is None else replicates, n_trials)
-    shift = np.broadcast_to(np.asarray(0.0 if delta is None else delta, dtype=np.float64), (n,))
-    experimental = np.asarray(z[:, arm_column] != 0.0)
+    keys, shift, imputations = sets.keys(n_trials), rule.shift(n), sets.imputations
+    experimental = np.asarray(z[:, rule.arm_column] != 0.0)
     out = TimeImputations(
         time=np.repeat(times[None], imputations, axis=0),
         event=np.repeat(seen[None], imputations, axis=0),
@@ -108,25 +100,23 @@ def impute_times(
         short=np.zeros(n_trials, dtype=np.int64),
         codes=np.zeros(n_trials, dtype=np.uint32),
     )
-    others = np.delete(np.arange(z.shape[1]), [0, arm_column])
-    sets = first + np.arange(imputations)
-    require_seed(seed)
+    others = np.delete(np.arange(z.shape[1]), [0, rule.arm_column])
     for t in range(n_trials):
         rows = np.arange(bounds[t], bounds[t + 1])
         hit = np.flatnonzero(out.drawn[rows])
         if not hit.size:
             continue
-        key = (seed, int(numbers[t]))
+        key = (sets.seed, int(keys[t]))
         side = experimental[rows]
         predictor = np.zeros((imputations, rows.size))
         if others.size:
-            x = prepare_design(z[rows], single_trial(rows.size), always=arm_column)
+            x = prepare_design(z[rows], single_trial(rows.size), always=rule.arm_column)
             usable = (x.z * x.kept[0])[:, others]
-            predictor, code = _draw_predictors(times[rows], seen[rows], usable, side, key, sets)
+            predictor, code = _draw_predictors(times[rows], seen[rows], usable, side, key, sets.numbers)
             out.codes[t] |= np.uint32(code)
-        weights = _resampled(side, key, sets)
-        noise = -np.log(uniforms(*key, hit[None, :], sets[:, None], PURPOSE_TIME))
-        as_arm = side[hit] & (strategy == "at-random")
+        weights = _resampled(side, key, sets.numbers)
+        noise = -np.log(uniforms(*key, hit[None, :], sets.numbers[:, None], PURPOSE_TIME))
+        as_arm = side[hit] & (rule.strategy == "at-random")
         short = np.zeros(imputations, dtype=np.int64)
         for arm in (False, True):
             chosen = np.flatnonzero(as_arm == arm)
