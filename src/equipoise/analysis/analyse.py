@@ -13,7 +13,7 @@ from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.margins import margin_details
 from equipoise.analysis.mmrm import curves_of_adjusted_means
 from equipoise.analysis.multiplicity import Limits, answer_of, decide
-from equipoise.analysis.outcome import Outcome, number
+from equipoise.analysis.outcome import Outcome, Posterior, number
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.analysis.results import ArmCurve, IncidenceCurve, ModelCurve, Provenance, Results
 from equipoise.analysis.survival import draw_curves
@@ -180,6 +180,8 @@ def _estimate(
         details[key] = _plain(value)
     if outcome.margin is not None:
         details["margin"] = margin_details(outcome, planned.analysis)
+    if outcome.posterior is not None:
+        details["posterior"] = _posterior_details(outcome.posterior)
     errors = details.pop("monte_carlo", None)
     moved: dict[str, Any] = {
         f"monte_carlo_error{suffix}": number(np.array([getattr(errors, name)]), 0)
@@ -221,6 +223,18 @@ def _estimate(
         method=outcome.method,
         details=details,
     )
+
+
+def _posterior_details(held: Posterior) -> dict[str, Any]:
+    """The rule of success of a line that borrows, in plain values; no probability where there is no estimate."""
+    probability = number(held.probability, 0)
+    return {
+        "probability": probability,
+        "more_than": held.more_than,
+        "is_above": held.is_above,
+        "threshold": held.threshold,
+        "success": None if probability is None else bool(held.is_success[0]),
+    }
 
 
 def _n_by_rule(planned: PlannedFit, plan: Plan, outcome: Outcome, derived: Derived) -> int:

@@ -60,7 +60,8 @@ class CountData:
         return np.asarray(self.comparison.experimental[self.who] == side)
 
 
-def _single_counts(derived: Derived, comparison: Comparison) -> CountData:
+def single_counts(derived: Derived, comparison: Comparison) -> CountData:
+    """One count a participant with the days it is over; rows with neither are left out."""
     tally = derived.tally
     assert tally is not None
     events, days = tally.events[comparison.rows], tally.days[comparison.rows]
@@ -88,7 +89,7 @@ def fit_rate_ratio(derived: Derived, comparison: Comparison, analysis: Analysis)
     """
     from equipoise.stats.counts import CountModel, fit_counts, robust_covariance
 
-    data = _single_counts(derived, comparison)
+    data = single_counts(derived, comparison)
     family: Any = _FAMILY[analysis.estimator]
     fits = fit_counts(data.y, data.design, data.offsets, exposure=data.exposure, model=CountModel(family))
     robust = analysis.method == "robust"

@@ -15,6 +15,7 @@ from equipoise.analysis.binary import (
     fit_proportions,
     fit_risk,
 )
+from equipoise.analysis.borrowed import fit_borrowed
 from equipoise.analysis.competing_risks import fit_gray, fit_incidences, fit_subdistribution
 from equipoise.analysis.composed import fit_common_odds, fit_wins
 from equipoise.analysis.counts import fit_rate_ratio, fit_repeated_rate_ratio
@@ -75,6 +76,9 @@ FITS: Mapping[str, Fit] = {
     "poisson-mixed": fit_repeated_rate_ratio,
     "negative-binomial-mixed": fit_repeated_rate_ratio,
     "proportion": _of_yes_or_no(fit_proportions),
+    "borrowed-risk-difference": fit_borrowed,
+    "borrowed-mean-difference": fit_borrowed,
+    "borrowed-rate-ratio": fit_borrowed,
     "ordinal-logistic": fit_common_odds,
     "win-ratio": fit_wins,
     "win-odds": fit_wins,

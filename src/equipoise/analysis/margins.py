@@ -170,10 +170,3 @@ def _limit(values: Floats) -> float | None:
     """A limit of the one trial, infinity included."""
     value = float(values[0])
     return None if np.isnan(value) else value
-
-
-def doubled(outcome: Outcome) -> Outcome:
-    """For rules that compare with a two-sided level: twice the one-sided p value, at most 1."""
-    if outcome.margin is None:
-        return outcome
-    return replace(outcome, p_value=np.minimum(1.0, 2.0 * outcome.p_value))

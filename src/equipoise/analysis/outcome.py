@@ -36,6 +36,25 @@ class MarginTest:
         return there[0] if len(there) == 1 else np.maximum(*there)
 
 
+@dataclass(frozen=True)
+class Posterior:
+    """Of each trial: the probability, given its data, that the effect is better than ``more_than``.
+
+    Success where it exceeds ``threshold``; ``is_above`` says that better is above.
+    """
+
+    probability: Floats
+    more_than: float
+    threshold: float
+    is_above: bool
+
+    @property
+    def is_success(self) -> NDArray[np.bool_]:
+        """(n_trials,); no probability is no success."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.probability > self.threshold)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """Arrays with one entry a trial; NaN where not estimable, with a code in ``codes`` saying why.
@@ -70,6 +89,8 @@ class Outcome:
     against: Against | None = None
     """The test of a stated effect where it is not Wald's, by the principle of the limits."""
     margin: MarginTest | None = None
+    posterior: Posterior | None = None
+    """Of a line that borrows: what its rule of success is about."""
 
     def warning_slugs(self, trial: int = 0) -> tuple[str, ...]:
         """Published names of the codes of one trial, and of values at the end of their scale."""

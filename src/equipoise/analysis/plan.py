@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from equipoise.analysis.borrowed import decide_by_probability
 from equipoise.analysis.completed import Completions
 from equipoise.analysis.dataset import Comparison, compare
 from equipoise.analysis.fits import FITS
@@ -196,8 +197,10 @@ class Plan:
 
         Where the estimand has a margin they are held against it.
         """
-        bounds = margins_of(planned.estimand, self.protocol.model.endpoints[planned.estimand.endpoint])
-        return hold_against(self._fit(planned), bounds, float(planned.analysis.ci_level))
+        endpoint = self.protocol.model.endpoints[planned.estimand.endpoint]
+        bounds = margins_of(planned.estimand, endpoint)
+        outcomes = hold_against(self._fit(planned), bounds, float(planned.analysis.ci_level))
+        return decide_by_probability(outcomes, planned.analysis, endpoint)
 
     def _fit(self, planned: PlannedFit) -> list[Outcome]:
         analysis, estimand = planned.analysis, planned.estimand

@@ -319,6 +319,16 @@ def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Anal
     return [main, *interaction_rows(derived, terms, main, contrast, analysis.ci_level)]
 
 
+def values_compared(derived: Derived, analysis: Analysis) -> Floats:
+    """(n,) one value a participant: of a series of scores the last, or that of the visit which the analysis names."""
+    if derived.shape == "repeated-score":
+        assert derived.values is not None
+        names = derived.visit_names or ()
+        return derived.values[:, names.index(analysis.visit) if analysis.visit in names else -1]
+    assert derived.value is not None
+    return derived.value
+
+
 def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
     """Difference of means (of logarithms: ratio of geometric means) of one value a participant, by least squares.
 
@@ -327,14 +337,7 @@ def fit_means(derived: Derived, comparison: Comparison, analysis: Analysis) -> l
     """
     from equipoise.stats.linear import fit_linear
 
-    if derived.shape == "repeated-score":
-        assert derived.values is not None
-        names = derived.visit_names or ()
-        values = derived.values[:, names.index(analysis.visit) if analysis.visit in names else -1]
-    else:
-        assert derived.value is not None
-        values = derived.value
-    y = values[comparison.rows]
+    y = values_compared(derived, analysis)[comparison.rows]
     there = ~np.isnan(y) & ~comparison.incomplete
     rows, offsets = comparison.keep(there)
     alone = not comparison.reference

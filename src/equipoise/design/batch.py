@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.analysis.margins import doubled
 from equipoise.analysis.outcome import Outcome
 from equipoise.analysis.plan import Plan, PlannedFit, planned_fits
 from equipoise.design.scenarios import ScenarioSpec, build_scenario
+from equipoise.design.sides import as_two_sided, is_directed
 from equipoise.protocol import Protocol
 from equipoise.simulation.scenario import AnyScenario
 from equipoise.stats.codes import FitCode
@@ -44,7 +44,9 @@ class PlannedRow:
     ``kind`` is ``main``; ``as-planned`` where a logistic line names what to report when maximum likelihood has no
     finite answer (its numbers are then those); ``goal`` for an estimate of one arm tested against ``null``, its
     performance goal; ``arm`` for one that is tested against nothing. With a ``margin`` what is rejected is that the
-    effect lies beyond it, and the p value is twice the one-sided one, for rules with two-sided levels.
+    effect lies beyond it, and the p value is twice the one-sided one, for rules with two-sided levels; so it is where
+    ``is_one_sided``. With a ``probability`` success is that the effect is probably better, and p is twice what is
+    missing from certainty.
     """
 
     id: str
@@ -61,11 +63,15 @@ class PlannedRow:
     kind: str
     null: float | None = None
     margin: Mapping[str, Any] | None = None  # objective, lower and upper, of an estimand that has one
+    is_one_sided: bool = False
+    probability: float | None = None  # of a line that borrows: the probability that success asks for
 
     @property
     def level_in_words(self) -> str:
-        """The level of its test, one-sided against a margin."""
-        if self.margin is not None:
+        """The level of its test, one-sided against a margin or where the plan says so."""
+        if self.probability is not None:
+            return f"posterior probability above {self.probability:g}"
+        if self.margin is not None or self.is_one_sided:
             return f"one-sided {self.alpha_two_sided / 2:g}"
         return f"two-sided {self.alpha_two_sided:g}"
 
@@ -225,12 +231,15 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     scenario = scenario_of(task.protocol, task.spec)
     batch = simulate_batch(task.protocol, scenario, seed=task.seed, replicates=range(first, stop))
     plan = Plan(task.protocol, batch.lattice)
+    shared = task.protocol.model.multiplicity
+    tested = () if shared is None else shared.names
     rows: list[PlannedRow] = []
     outcomes: list[Outcome] = []
     for fit in planned(task.protocol, task.with_variations, task.with_imputation, scenario):
         for row, outcome in rows_of(fit, plan.fit(fit)):
             rows.append(row)
-            outcomes.append(doubled(outcome))
+            endpoint = task.protocol.model.endpoints[fit.estimand.endpoint]
+            outcomes.append(as_two_sided(outcome, fit.analysis, endpoint, is_hypothesis=fit.line in tested))
     arrays: Arrays = {name: np.stack([getattr(outcome, name) for outcome in outcomes]) for name in FLOATS}
     assert arrays["estimate"].shape[1] == stop - first
     # Infinity has no place beside numbers: like NaN it means that there is no finite answer.
@@ -279,7 +288,9 @@ def _folded(main: Outcome, fallback: Outcome | None) -> Outcome:
 
 def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str | None = None) -> PlannedRow:
     analysis = fit.analysis
-    if analysis.alpha_one_sided is not None:
+    if outcome.posterior is not None:
+        alpha = 2 * (1 - outcome.posterior.threshold)
+    elif analysis.alpha_one_sided is not None:
         alpha = 2 * float(analysis.alpha_one_sided)
     else:
         alpha = float(analysis.alpha_two_sided) if analysis.alpha_two_sided is not None else 0.05
@@ -298,4 +309,6 @@ def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str |
         kind=kind,
         null=outcome.details.get("goal"),
         margin=None if outcome.margin is None else outcome.margin.bounds.as_dict(),
+        is_one_sided=outcome.margin is None and is_directed(outcome, analysis),
+        probability=None if outcome.posterior is None else outcome.posterior.threshold,
     )

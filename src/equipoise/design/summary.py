@@ -314,6 +314,8 @@ def summarise_rules(rows: list[PlannedRow], p_values: Floats, true_nulls: tuple[
     """
     if not rows or np.isnan(p_values).all(axis=1).any():
         return []  # of a primary without a p value in any replicate no decision can be told
+    if any(row.probability is not None for row in rows):
+        return []  # nor by rules of p values of one whose success is a probability
     alpha = rows[0].alpha_two_sided
     missing = np.isnan(p_values)
     best = np.where(missing, 0.0, p_values)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from equipoise.analysis.estimate import Estimate
 from equipoise.protocol.vocabulary.estimators import estimator_label
 from equipoise.reporting import words
+from equipoise.reporting.borrowing import is_borrowed, probability_sentence
 from equipoise.reporting.choices import choice_name, is_about_use, planned_choice
 from equipoise.reporting.context import Material
 from equipoise.reporting.margins import SHOWN, margin_verdict
@@ -165,6 +166,9 @@ def verdict(material: Material, planned: Estimate, checks: tuple[Sensitivity, ..
         if planned.rejected is False and _is_shown(planned):
             text += f"; by itself only: under the familywise level this is not shown ({_adjusted(material, planned)})"
         return _sentence(opening, text + _margin_tail(planned, checks))
+    if is_borrowed(planned):
+        opening = "In this simulated trial: " if material.records.is_simulated else ""
+        return _sentence(opening, probability_sentence(material, planned))
     arm, other = experimental(material, planned)
     label = material.endpoint_label(planned.endpoint)
     noun = material.protocol.model.endpoints[planned.endpoint].event_noun

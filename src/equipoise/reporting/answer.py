@@ -14,6 +14,7 @@ from equipoise.protocol.vocabulary.scales import is_share, scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.agreement import Sensitivity, experimental, oriented, sensitivity_analyses, verdict
+from equipoise.reporting.borrowing import effect_words, is_borrowed, probability_sentence
 from equipoise.reporting.by_arm import arm_result, results_of, what_is_shown
 from equipoise.reporting.context import Material
 from equipoise.reporting.direction import as_planned
@@ -97,6 +98,8 @@ def _description(material: Material) -> Answer | None:
 
 
 def _goal_sentence(material: Material, estimate: Estimate) -> str:
+    if is_borrowed(estimate):
+        return f" {words.capitalized(probability_sentence(material, estimate))}."
     higher = material.protocol.model.endpoints[estimate.endpoint].better == "higher"
     said = words.goal_words(estimate, higher_is_better=higher)
     return f" {words.capitalized(said)}." if said else ""
@@ -247,6 +250,8 @@ def _effect(material: Material, estimate: Estimate) -> str:
         told = as_planned(estimate)
         limits = words.limits_words(told.ends, told.scale, told.ci_level, None)
         return f"{limits}; {test_words(told)}"
+    if is_borrowed(estimate):
+        return effect_words(estimate)
     arm, _ = experimental(material, estimate)
     return words.limits_words(oriented(estimate, arm), estimate.scale, estimate.ci_level, estimate.p_value)
 

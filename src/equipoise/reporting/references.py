@@ -102,6 +102,19 @@ REFERENCES: Mapping[str, str] = {
         "Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med 1998;17:873-890."
     ),
     "mccullagh-1980": "McCullagh P. Regression models for ordinal data. J R Stat Soc B 1980;42:109-142.",
+    "neuenschwander-2010": (
+        "Neuenschwander B, Capkun-Niggli G, Branson M, Spiegelhalter DJ. Summarizing historical information on "
+        "controls in clinical trials. Clin Trials 2010;7:5-18."
+    ),
+    "schmidli-2014": (
+        "Schmidli H, Gsteiger S, Roychoudhury S, O'Hagan A, Spiegelhalter D, Neuenschwander B. Robust "
+        "meta-analytic-predictive priors in clinical trials with historical control information. Biometrics "
+        "2014;70:1023-1032."
+    ),
+    "neuenschwander-2020": (
+        "Neuenschwander B, Weber S, Schmidli H, O'Hagan A. Predictively consistent prior effective sample sizes. "
+        "Biometrics 2020;76:578-587."
+    ),
     "pocock-2012": (
         "Pocock SJ, Ariti CA, Collier TJ, Wang D. The win ratio: a new approach to the analysis of composite "
         "endpoints in clinical trials based on clinical priorities. Eur Heart J 2012;33:176-182."

@@ -18,6 +18,7 @@ from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineSummary, baseline_variables, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
 from equipoise.reporting.blinding import build_guesses_table
+from equipoise.reporting.borrowing import borrowing_blocks
 from equipoise.reporting.change_rule import change_rule
 from equipoise.reporting.competing_risks import competing_blocks
 from equipoise.reporting.composed import composed_blocks
@@ -141,6 +142,7 @@ def _results(material: Material) -> list[Block | None]:
         *layouts.factorial_tables(material),
         findings.results_table(material),
         *multiplicity_blocks(material),
+        *borrowing_blocks(material),
         change_rule(material),
         *composed_blocks(material),
         *course.survival_figures(material),

@@ -112,6 +112,8 @@ SENTENCES: dict[FitCode, str] = {
 REMARKS: dict[str, str] = {
     "covariance-simplified": "The planned covariance of the visits has no maximum in these data; the next "
     "in the stated order was fitted.",
+    "counts-vary-more-than-poisson": "The counts vary between participants more than 1.5 times as much as Poisson "
+    "counts, which this analysis takes them for: its interval is too narrow.",
     "dispersion-at-zero": "The counts vary no more than Poisson counts do: the dispersion is at its boundary of 0, and "
     "the fit is that of Poisson regression.",
     "incidence-one": "The cumulative incidence is estimated as exactly 1: everybody followed had the event by then. "

@@ -131,7 +131,8 @@ def _suited(endpoint: Endpoint, *, from_library: bool) -> list[Estimator]:
     """Estimators of an effect that an endpoint is tried with; definitions of the library get one a measure."""
     if from_library:
         return [row for row in ESTIMATORS.values() if endpoint.shape in row.library]
-    return [row for row in estimators_for(endpoint.shape, endpoint.traits) if row.role == "effect"]
+    # What is borrowed belongs to one endpoint of the plan: earlier studies did not measure its other definitions.
+    return [row for row in estimators_for(endpoint.shape, endpoint.traits) if row.role == "effect" and not row.borrows]
 
 
 def _groups(protocol: Protocol, endpoint: str, main: Analysis) -> list[str | None]:

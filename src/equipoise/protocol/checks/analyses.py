@@ -7,6 +7,7 @@ from typing import Any
 
 from equipoise.foundation.calendar import day_index
 from equipoise.foundation.errors import listed
+from equipoise.protocol.checks.borrowing import check_borrowing
 from equipoise.protocol.checks.collector import Checker
 from equipoise.protocol.checks.crossover import check_periods, check_within
 from equipoise.protocol.checks.endpoints import check_baseline, check_endpoints, check_range, check_use, collected
@@ -178,6 +179,7 @@ def _analyses(c: Checker) -> None:
             for position, names in enumerate(analysis.vary.covariates):
                 c.refs((*path, "vary", "covariates", position), names, model.baseline, "baseline")
         has_level = analysis.alpha_two_sided is not None or analysis.alpha_one_sided is not None
+        has_level |= ESTIMATORS[analysis.estimator].borrows  # success is then a probability
         if analysis.level == "primary" and not has_level and model.multiplicity is None:
             c.add(
                 "P033",
@@ -269,6 +271,7 @@ def _answer(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> 
             "Remove them.",
         )
     check_line_with_margin(c, path, analysis, estimand)
+    check_borrowing(c, path, analysis, estimand, endpoint)
     if analysis.goal is not None and "goal" in row.options:
         _goal(c, (*path, "goal"), analysis.goal, estimand)
     for position, name in enumerate(analysis.vary.endpoint if analysis.vary is not None else ()):

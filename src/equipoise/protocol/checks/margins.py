@@ -162,8 +162,8 @@ def check_line_with_margin(c: Checker, path: Path_, analysis: Analysis, estimand
     if estimand.margin is None:
         return
     row = ESTIMATORS[analysis.estimator]
-    if row.role == "arms":
-        return
+    if row.role == "arms" or row.borrows:
+        return  # what is borrowed has its own rule, and is refused beside a margin where that is checked
     if row.role == "test" or not row.takes_margin:
         c.add(
             "P074",

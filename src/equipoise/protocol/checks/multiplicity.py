@@ -228,6 +228,15 @@ def _hypothesis(c: Checker, plan: Multiplicity, name: str, path: Path_) -> None:
             "Name another analysis.",
         )
         return
+    if row.borrows:
+        c.add(
+            "P046",
+            path,
+            f"{name} borrows from earlier studies: its success is a probability, and it has no p value.",
+            "an analysis without borrowing",
+            "Name another analysis; one that borrows may stand beside the procedure, and is no part of it.",
+        )
+        return
     if plan.is_one_sided and row.role == "test":
         c.add(
             "P046",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from equipoise.foundation.errors import listed
+from equipoise.protocol.language.borrowing import Borrow
 from equipoise.protocol.language.calibration import Calibration
 from equipoise.protocol.language.facts import LATER, Fact, Frozen, Id, Number, Sourced, Truth, Whole
 from equipoise.protocol.language.margins import Margin
@@ -150,6 +151,9 @@ class Analysis(Sourced):
     goal: Annotated[Goal | None, LATER] = Field(
         None,
         description="For a single arm: the performance goal for its proportion (40 %) or mean (a number).",
+    )
+    borrow: Annotated[Borrow | None, LATER] = Field(
+        None, description="With a borrowing estimator: earlier results, the prior made of them, and what is success."
     )
     missed: AnalysisMissingRule | None = Field(
         None, description="A rule that replaces the endpoint's missing rule, as a sensitivity analysis."

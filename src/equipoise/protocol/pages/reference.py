@@ -103,7 +103,7 @@ def _required(entry: FieldInfo) -> str:
     if default is PydanticUndefined or default is None or isinstance(default, (BaseModel, Mapping)) or default == ():
         return "no"
     shown = str(default).lower() if isinstance(default, bool) else default
-    return f"no; by default `{', '.join(default) if isinstance(default, tuple) else shown}`"
+    return f"no; by default `{', '.join(map(str, default)) if isinstance(default, tuple) else shown}`"
 
 
 def _type(entry: FieldInfo) -> str:

@@ -57,6 +57,7 @@ class Estimator:
     stratifies: bool = False  # covariates are strata, not terms of a model
     needs_strata: bool = False  # and without any it is another estimator
     takes_margin: bool = True  # of an effect: it can be held against a margin by a test whose interval is given
+    borrows: bool = False  # with a prior from earlier studies: success is a probability, and there is no p value
     averages: bool = False  # over predictions of a model had everybody been in each arm: an interaction has none
     within: Literal["never", "also", "only"] = "never"  # treatments compared within participants of a crossover
     library: frozenset[Shape] = frozenset()
@@ -78,6 +79,7 @@ _RATES = frozenset({"rate_ratio"})
 _COUNTS: frozenset[Trait] = frozenset({COUNTS})
 _COMPETING: frozenset[Trait] = frozenset({COMPETING})
 _SUBDISTRIBUTION = frozenset({"subdistribution_hazard_ratio"})
+_PRIORS = ("neuenschwander-2010", "schmidli-2014", "neuenschwander-2020")
 _INTERVALS = {
     "miettinen-nurminen": ("miettinen-nurminen-1985",),
     "newcombe": ("newcombe-1998",),
@@ -505,6 +507,45 @@ _ROWS = (
         options=frozenset({"goal", "method"}),
         variants=("wilson", "clopper-pearson"),
         cites_choice={"wilson": ("wilson-1927",), "clopper-pearson": ("clopper-pearson-1934",)},
+    ),
+    Estimator(
+        "borrowed-risk-difference",
+        "difference of two proportions with a prior from earlier studies",
+        "with borrowing",
+        needs=frozenset({BINARY}),
+        measures=frozenset({"risk_difference"}),
+        page="borrowing",
+        alone=frozenset({"proportion"}),
+        options=frozenset({"borrow"}),
+        takes_margin=False,
+        borrows=True,
+        cites=_PRIORS,
+    ),
+    Estimator(
+        "borrowed-mean-difference",
+        "difference of two means with a prior from earlier studies",
+        "with borrowing",
+        needs=frozenset({NUMBER, REPEATED_SCORE}),
+        measures=_MEANS,
+        page="borrowing",
+        alone=frozenset({"mean", "geometric_mean"}),
+        options=frozenset({"borrow", "visit"}),
+        takes_margin=False,
+        borrows=True,
+        cites=_PRIORS,
+    ),
+    Estimator(
+        "borrowed-rate-ratio",
+        "ratio of two rates with a prior from earlier studies",
+        "with borrowing",
+        needs=frozenset({NUMBER}),
+        asks=_COUNTS,
+        measures=_RATES,
+        page="borrowing",
+        options=frozenset({"borrow"}),
+        takes_margin=False,
+        borrows=True,
+        cites=_PRIORS,
     ),
     Estimator(
         "ordinal-logistic",
