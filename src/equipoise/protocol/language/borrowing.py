@@ -16,7 +16,9 @@ class EarlierStudy(Sourced):
 
     label: str | None = Field(None, description="The study as readers know it: `Smith 2015`. By default the id.")
     registration: str | None = Field(None, description="Registry number of the study.")
-    events: CountOfTotal | None = Field(None, description="Of a yes-or-no result: participants with the event, `12 of 50`.")
+    events: CountOfTotal | None = Field(
+        None, description="Of a yes-or-no result: participants with the event, `12 of 50`."
+    )
     mean: Number | None = Field(None, description="Of a score: the mean.")
     sd: Number | None = Field(None, gt=0, description="Of a score: the standard deviation of participants.")
     n: Whole | None = Field(None, ge=2, description="Of a score: the number of participants.")
