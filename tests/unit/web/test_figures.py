@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from equipoise.records import DataSource, Records
-from equipoise.web import figures
+from equipoise.reporting import group_tables as figures
 
 from .conftest import Desk, words_of
 from .test_unblinding import arms_in

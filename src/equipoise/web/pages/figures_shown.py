@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from equipoise.conduct.cut.cut import cut_records
 from equipoise.conduct.rows.tables import SiteRow
 from equipoise.foundation.errors import ConductError, UsageError
-from equipoise.web import figures
+from equipoise.reporting import group_tables as figures
 from equipoise.web.page import page
 from equipoise.web.passphrase_again import require_again
 from equipoise.web.render import now_words, render

@@ -1,6 +1,7 @@
-"""Figures of a running trial from a data cut: enrolment, exposure, adverse events, deaths, completeness, by group.
+"""Figures of a trial under way: enrolment, exposure, adverse events, deaths, completeness, by group.
 
-The groups are the arms (the closed report) or everybody together (the pooled one). Counts are of people unless a row
+The pages of the running trial and the committee's reports show the same tables. The groups are the arms (the closed
+report) or everybody together (the pooled one). Counts are of people unless a row
 says otherwise; percentages are of those randomized in the group. A figure of nobody is a dash, never a zero.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 
 from equipoise.protocol import Protocol
 from equipoise.records import Records
+from equipoise.reporting.document import Column, Table
+from equipoise.reporting.document import Row as Line
 
 FEWEST = 10  # people in a part of a pooled figure: a smaller part could be nearly the arm
 Row = dict[str, Any]
@@ -26,6 +29,13 @@ class FigureTable:
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     note: str = ""
+
+
+def as_table(made: FigureTable) -> Table:
+    """The table as a block of a report."""
+    columns = (Column("", wide=True), *(Column(head, "right") for head in made.heads))
+    rows = tuple(Line((label, *cells)) for label, cells in made.rows)
+    return Table(made.title, columns, rows, footnotes=(made.note,) if made.note else ())
 
 
 def rows_of(records: Records, table: str) -> list[Row]:
