@@ -99,7 +99,9 @@ class PlanAtLook(Plan):
 
 
 def censored(derived: Derived, last: NDArray[np.int64]) -> Derived:
-    """A time to event of which nothing after ``last`` (n,) days is known: censored there, none where it is not above 0."""
+    """A time to event of which nothing after ``last`` (n,) days is known: censored there; no time where that is not
+    above 0.
+    """
     assert derived.time is not None
     assert derived.event is not None
     late = derived.time > last
@@ -225,7 +227,12 @@ class AtLook:
 
 
 def plan_at_look(
-    protocol: Protocol, records: Records, line: str, *, followed_to: Mapping[str, int] | None, all_followed: bool = False
+    protocol: Protocol,
+    records: Records,
+    line: str,
+    *,
+    followed_to: Mapping[str, int] | None,
+    all_followed: bool = False,
 ) -> AtLook:
     """The plan on what is known of the endpoint of an analysis.
 

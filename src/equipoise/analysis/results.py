@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from equipoise.analysis.estimate import RESULT_KEYS, Estimate
+from equipoise.analysis.look_taken import AfterLooks
 from equipoise.analysis.multiplicity import MultiplicityResult
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import Lattice
@@ -110,6 +111,7 @@ class Results:
     model_curves: tuple[ModelCurve, ...] = ()
     lattice: Lattice | None = None
     multiplicity: MultiplicityResult | None = None
+    after_looks: AfterLooks | None = None
 
     def __getitem__(self, id: str) -> Estimate:
         for estimate in self.estimates:

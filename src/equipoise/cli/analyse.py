@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from equipoise.cli.console import print_json, reported, working
-from equipoise.cli.options import ForceOption, JsonOption, OutOption, ProtocolArgument, RecordsArgument
+from equipoise.cli.options import ForceOption, JsonOption, LooksOption, OutOption, ProtocolArgument, RecordsArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def analyse(
     protocol: ProtocolArgument,
     records: RecordsArgument,
     out: OutOption,
+    looks: LooksOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -27,7 +28,7 @@ def analyse(
     from equipoise.workflow.verbs import run as run_trial
 
     with reported(as_json=as_json), working(f"analysing {records}", quiet=as_json) as say:
-        made = run_trial(protocol, out=out, records=records, force=force, with_report=False, progress=say)
+        made = run_trial(protocol, out=out, records=records, looks=looks, force=force, with_report=False, progress=say)
     if as_json:
         from equipoise.exchange.results_files import result_row
 

@@ -24,6 +24,9 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the simulation,
 ScenarioOption = Annotated[
     str | None, typer.Option("--scenario", help="A named set of the protocol's assumptions; by default the first.")
 ]
+LooksOption = Annotated[
+    Path | None, typer.Option("--looks", help="Folder of the interim looks that were taken (`equipoise interim`).")
+]
 PdfOption = Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write report.pdf.")]
 
 

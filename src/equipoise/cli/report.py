@@ -5,7 +5,15 @@ from __future__ import annotations
 import typer
 
 from equipoise.cli.console import console, print_json, print_notes, reported, simulated_line, working
-from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption, ProtocolArgument, RecordsArgument
+from equipoise.cli.options import (
+    ForceOption,
+    JsonOption,
+    LooksOption,
+    OutOption,
+    PdfOption,
+    ProtocolArgument,
+    RecordsArgument,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +25,7 @@ def report(
     protocol: ProtocolArgument,
     records: RecordsArgument,
     out: OutOption,
+    looks: LooksOption = None,
     force: ForceOption = False,
     pdf: PdfOption = True,
     as_json: JsonOption = False,
@@ -28,7 +37,7 @@ def report(
     from equipoise.workflow.verbs import run as run_trial
 
     with reported(as_json=as_json), working("reporting", quiet=as_json) as say:
-        made = run_trial(protocol, out=out, records=records, force=force, pdf=pdf, progress=say)
+        made = run_trial(protocol, out=out, records=records, looks=looks, force=force, pdf=pdf, progress=say)
     if as_json:
         notes = made.results.provenance.as_dict()["notes"]
         print_json({"ok": True, "out": str(made.folder), "files": [str(path) for path in made.files], "notes": notes})

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.console import print_json, reported, working
-from equipoise.cli.options import ForceOption, JsonOption, OutOption, PdfOption, ProtocolArgument, ScenarioOption
+from equipoise.cli.options import (
+    ForceOption,
+    JsonOption,
+    LooksOption,
+    OutOption,
+    PdfOption,
+    ProtocolArgument,
+    ScenarioOption,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +30,7 @@ def run(
     records: Annotated[Path | None, typer.Option("--records", help="A folder of records.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Simulate participants from this seed.")] = None,
     scenario: ScenarioOption = None,
+    looks: LooksOption = None,
     force: ForceOption = False,
     pdf: PdfOption = True,
     everything: Annotated[bool, typer.Option("--all", help="Print every row of the results.")] = False,
@@ -37,7 +46,15 @@ def run(
 
     with reported(as_json=as_json), working(f"running {protocol}", quiet=as_json) as say:
         made = run_trial(
-            protocol, out=out, records=records, seed=seed, scenario=scenario, force=force, pdf=pdf, progress=say
+            protocol,
+            out=out,
+            records=records,
+            seed=seed,
+            scenario=scenario,
+            looks=looks,
+            force=force,
+            pdf=pdf,
+            progress=say,
         )
     if as_json:
         from equipoise.exchange.results_files import result_row

@@ -56,7 +56,7 @@ def randomized_ids(records: Records) -> list[str]:
 
 
 def assume_dates(records: Records, first: date, last: date, *, seed: int | None = None) -> DatesOfDay1:
-    """Dates at equal distances from ``first`` to ``last``: in the order of the records, or in a random one (``seed``).
+    """Dates at equal distances from ``first`` to ``last``: in the order of the ids, or in a random one (``seed``).
 
     The dates are an assumption, and everything made with them says so. Raises R141 where ``last`` lies before
     ``first``.
@@ -64,11 +64,11 @@ def assume_dates(records: Records, first: date, last: date, *, seed: int | None 
     if last < first:
         found = f"Entry from {first} to {last}."
         raise RecordsError(Problem("R141", "--assume-entry", found, "an earlier and a later date", "Swap them."))
-    ids = randomized_ids(records)
-    order = "in the order of the records"
+    # The order of rows in a file must not decide who entered when.
+    ids = sorted(randomized_ids(records), key=lambda id: (len(id), id))
+    order = "in the order of their identifiers"
     if seed is not None:
-        # Sorted first: the order of rows in a file must not decide who is drawn.
-        ids = [str(id) for id in np.random.default_rng(seed).permutation(sorted(ids))]
+        ids = [str(id) for id in np.random.default_rng(seed).permutation(ids)]
         order = f"in a random order (seed {seed})"
     span = (last - first).days
     steps = max(len(ids) - 1, 1)
@@ -149,7 +149,9 @@ def _cut(protocol: Protocol, name: str, frame: pl.DataFrame, last: pl.DataFrame)
     elif name == "events":
         later = (_index("day") > seen).fill_null(False)
         rows = rows.filter(~(later & pl.col("happened")) & (seen >= 0))
-        rows = rows.with_columns(pl.when(_index("day") > seen).then(_day("_seen")).otherwise(pl.col("day")).alias("day"))
+        rows = rows.with_columns(
+            pl.when(_index("day") > seen).then(_day("_seen")).otherwise(pl.col("day")).alias("day")
+        )
         # The last day known without an event may now be the same in two rows.
         rows = rows.unique(["participant_id", "term", "day"], maintain_order=True)
     elif name == "assessments" or name == "urine":
@@ -157,7 +159,9 @@ def _cut(protocol: Protocol, name: str, frame: pl.DataFrame, last: pl.DataFrame)
         target = pl.col("visit").replace_strict(planned, default=None, return_dtype=pl.Int64)
         rows = rows.filter(pl.coalesce(_index("day"), target).fill_null(0) <= seen)
     elif name == "allocations":
-        rows = rows.filter(pl.col("day").is_null() & (pl.col("stage") == 1) | (_index("day") <= pl.max_horizontal(seen, 0)))
+        rows = rows.filter(
+            pl.col("day").is_null() & (pl.col("stage") == 1) | (_index("day") <= pl.max_horizontal(seen, 0))
+        )
     else:
         rows = rows.filter((_index("day") <= seen).fill_null(over))
     return rows.select(columns)
@@ -168,8 +172,10 @@ def _cut_visits(protocol: Protocol, rows: pl.DataFrame) -> pl.DataFrame:
     closes = {visit.name: day_index(visit.last_day) for visit in protocol.planned_visits}
     closed = pl.col("visit").replace_strict(closes, default=None, return_dtype=pl.Int64)
     held = pl.col("state") == ATTENDED
-    when = pl.when(held).then(pl.coalesce(_index("day"), _index("target_day"))).otherwise(
-        pl.coalesce(closed, _index("target_day"))
+    when = (
+        pl.when(held)
+        .then(pl.coalesce(_index("day"), _index("target_day")))
+        .otherwise(pl.coalesce(closed, _index("target_day")))
     )
     return rows.filter(when.fill_null(0) <= pl.col("_seen"))
 

@@ -139,7 +139,7 @@ def tables_value(document: Document) -> list[dict[str, Any]]:
 def report_value(material: Material, document: Document) -> dict[str, Any]:
     """What ``results.json`` holds beside the estimates: flow by stage, missed visits, tables, figures."""
     missed = {arm: {"missed": m, "due": due} for arm, (m, due) in missing_visits(material).items()}
-    tested = material.results.multiplicity
+    tested, after = material.results.multiplicity, material.results.after_looks
     return {
         "flow": [_plain(asdict(flow_counts(mine))) for mine in stages_of(material)],
         "missed_visits": missed,
@@ -150,6 +150,7 @@ def report_value(material: Material, document: Document) -> dict[str, Any]:
         ],
         "answer": _answer(document),
         **({} if tested is None else {"multiplicity": tested.as_dict()}),
+        **({} if after is None else {"interim": after.as_dict()}),
     }
 
 

@@ -14,6 +14,7 @@ from equipoise.reporting import consort, findings, layouts, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.adjusted_means import adjusted_means_tables
+from equipoise.reporting.after_looks import interim_blocks
 from equipoise.reporting.answer import build_answer
 from equipoise.reporting.baseline import BaselineSummary, baseline_variables, build_baseline_table
 from equipoise.reporting.beside_known import beside_known
@@ -44,6 +45,7 @@ def build_report(protocol: Protocol, records: Records, results: Results) -> Docu
     answer = build_answer(material)
     sections = Sections([] if answer is None else [answer])
     sections.add("Results", [*findings.notes_on_the_data(material), *_results(material)])
+    sections.add("Interim analyses", interim_blocks(material))
     sections.add("Participants", by_stage(material, _participants))
     published = findings.published_table(material)
     title = "Comparison with the published results" if published is not None else "Remarks"

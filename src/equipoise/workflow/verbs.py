@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from equipoise.workflow.library import read_protocol
 CODES = {
     "U001": "A run was given both records and a seed, or neither.",
     "U002": "The source cannot be imported.",
+    "U003": "The folder of the looks does not exist.",
     "R070": "The records are from another trial.",
 }
 
@@ -123,11 +124,16 @@ def require_analysable(protocol: Protocol, records: Records) -> None:
 
 
 def analyse(
-    protocol: Protocol | str | Path, records: Records | str | Path, *, progress: Progress | None = None
+    protocol: Protocol | str | Path,
+    records: Records | str | Path,
+    *,
+    looks: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Results:
     """Carry out the protocol's analysis plan on the records of one trial.
 
-    Records are checked against the protocol first; all contradictions are raised together.
+    Records are checked against the protocol first; all contradictions are raised together. ``looks`` is the folder of
+    the interim looks that were taken, for which the answer then allows.
 
     >>> results = equipoise.analyse("smoking-cessation", records)
     >>> results
@@ -138,7 +144,29 @@ def analyse(
     chosen = _as_protocol(protocol)
     data = records if isinstance(records, Records) else read_records(records, facts=facts_of(chosen))
     require_records(chosen, data)
-    return analyse_records(chosen, data, version=program_version(), versions=program_versions(), progress=progress)
+    results = analyse_records(chosen, data, version=program_version(), versions=program_versions(), progress=progress)
+    return _after_looks(chosen, results, looks)
+
+
+def _after_looks(protocol: Protocol, results: Results, folder: str | Path | None) -> Results:
+    """Results that allow for the looks of a folder; with a plan of looks and no folder, a note that says so."""
+    if folder is None:
+        if protocol.model.looks is None:
+            return results
+        from equipoise.analysis.after_looks import not_given
+
+        notes = (*results.provenance.notes, not_given(protocol))
+        return replace(results, provenance=replace(results.provenance, notes=notes))
+    from equipoise.analysis.after_looks import allow_for_looks
+    from equipoise.analysis.interim import looks_of
+    from equipoise.exchange.looks_folder import LooksFolder
+
+    planned = looks_of(protocol)
+    if not Path(folder).is_dir():
+        hint = "Leave --looks out where no look was taken, or name the folder given to `equipoise interim --out`."
+        raise UsageError(Problem("U003", "--looks", f"There is no folder {folder}.", "the folder of the looks", hint))
+    kept = LooksFolder(folder).read(protocol, planned)
+    return allow_for_looks(protocol, planned, [one.look for one in kept], [one.hash for one in kept], results)
 
 
 def report(protocol: Protocol | str | Path, records: Records | str | Path, results: Results | None = None) -> Any:
@@ -268,6 +296,7 @@ def run(
     records: Records | str | Path | None = None,
     seed: int | None = None,
     scenario: str | None = None,
+    looks: str | Path | None = None,
     force: bool = False,
     pdf: bool = True,
     with_report: bool = True,
@@ -276,8 +305,9 @@ def run(
     """From protocol to report in one call: get records, analyse them, write results and report.
 
     ``records`` are those of a trial. Without them the records shipped with a bundled protocol are used, or participants
-    are simulated from ``seed``. The folder ``out`` is written completely or not at all. If it is made from a data cut
-    of a running trial, only the account that runs this can read it.
+    are simulated from ``seed``. ``looks`` is the folder of the interim looks taken before. The folder ``out`` is
+    written completely or not at all. If it is made from a data cut of a running trial, only the account that runs this
+    can read it.
 
     >>> done = equipoise.run("smoking-cessation", out="smoking", with_report=False)
     >>> done
@@ -292,7 +322,7 @@ def run(
     say("records")
     data = get_records(chosen, records=records, seed=seed, scenario=scenario)
     folder.private = data.source.is_private
-    results = analyse(chosen, data, progress=lambda id: say(f"analysis {id}"))
+    results = analyse(chosen, data, looks=looks, progress=lambda id: say(f"analysis {id}"))
     document = None
     if with_report:
         say("report")
