@@ -15,9 +15,8 @@ from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.interim import AdjustedEstimate, LooksOfPlan
 from equipoise.analysis.look_taken import AfterLooks, LineAtLook, LookTaken
 from equipoise.analysis.margins import margins_of, verdict_of
-from equipoise.analysis.multiplicity import answer_of
 from equipoise.analysis.results import Results
-from equipoise.analysis.take_look import stages_of_arms
+from equipoise.analysis.take_look import answer_at, answers_of, stages_of_arms
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.protocol.vocabulary.scales import SCALES
@@ -40,8 +39,8 @@ def allow_for_looks(
     protocol: Protocol, looks: LooksOfPlan, taken: Sequence[LookTaken], hashes: Sequence[str], results: Results
 ) -> Results:
     """Results in which the analysis looked at allows for the looks; A056 where all data hold less than a look did."""
-    answers = {line: answer_of(results.estimates, line) for line in looks.analyses}
-    plain = tuple(answer for answer in answers.values() if answer is not None)
+    answers = {line: answer_at(looks, results.estimates, line) for line in looks.analyses}
+    plain = tuple(answers.values())
     if len(looks.analyses) > 1:
         found = _of_arms(looks, taken, hashes, answers, plain)
         return replace(results, after_looks=found)
@@ -63,10 +62,18 @@ def allow_for_looks(
     information = looks.fractions(counts)
     final = looks.decide(information, z, is_last=is_last)[-1]
     level = answer.ci_level or 1.0 - 2.0 * looks.rule.alpha_one_sided
-    told = answer if errors is not None or not looks.stated.is_combined else None
-    adjusted = looks.adjust(information, z, estimate=told, is_last=is_last, level=level, standard_errors=errors)
-    row = _adjusted_row(protocol, answer, adjusted)
-    estimates = tuple(row if estimate.id == answer.id else estimate for estimate in results.estimates)
+    adjusted = None
+    rows: dict[str, Estimate] = {}
+    for row in answers_of(results.estimates, looks.analyses[0]):
+        if row.p_value is None:
+            continue
+        # Each row by its own Z: what it is adjusted for are the bounds of the looks before, which are the same.
+        own = [*z[:-1], z[-1] if row is answer else _last_z(looks, before, counts, row)]
+        told = row if errors is not None or not looks.stated.is_combined else None
+        mine = looks.adjust(information, own, estimate=told, is_last=is_last, level=level, standard_errors=errors)
+        rows[row.id] = _adjusted_row(protocol, row, mine)
+        adjusted = mine if row is answer else adjusted
+    estimates = tuple(rows.get(estimate.id, estimate) for estimate in results.estimates)
     after = AfterLooks(
         taken=tuple(taken),
         left_out=left_out,
@@ -79,6 +86,14 @@ def allow_for_looks(
         hashes=tuple(hashes),
     )
     return replace(results, estimates=estimates, after_looks=after)
+
+
+def _last_z(looks: LooksOfPlan, before: Sequence[LookTaken], counts: Sequence[float], row: Estimate) -> float:
+    """The Z of all data by a row, combined with the stages before where the plan combines them."""
+    z = looks.z_of(row)
+    if not looks.stated.is_combined:
+        return z
+    return float(looks.combined(counts, [*(look.lines[0].z for look in before), z])[-1])
 
 
 def _counted(looks: LooksOfPlan, answer: Estimate) -> float:
@@ -97,7 +112,8 @@ def _less(looks: LooksOfPlan, counted: float, before: float) -> AnalysisError:
 
 def _errors_of_stages(looks: LooksOfPlan, before: Sequence[LookTaken], answer: Estimate) -> list[float] | None:
     """Standard errors of the effects of each stage's own data, from those of all data so far; None where unknown."""
-    rows = [answer_of(look.estimates, looks.analyses[0]) for look in before] + [answer]
+    line = looks.analyses[0]
+    rows = [next(iter(answers_of(look.estimates, line)), None) for look in before] + [answer]
     known = [None if row is None or not row.standard_error else row.standard_error**-2 for row in rows]
     out, last = [], 0.0
     for information in known:
@@ -141,14 +157,14 @@ def _of_arms(
     looks: LooksOfPlan,
     taken: Sequence[LookTaken],
     hashes: Sequence[str],
-    answers: dict[str, Estimate | None],
+    answers: dict[str, Estimate],
     plain: tuple[Estimate, ...],
 ) -> AfterLooks:
     """Several arms: the closed test over the stages; estimates stay as they are."""
     gone = {name for look in taken for name in looks.analyses if look.kept and name not in look.kept}
     lines = []
     for name, answer in answers.items():
-        if name in gone or answer is None:
+        if name in gone:
             continue
         lines.append(LineAtLook(line=name, counted=_counted(looks, answer), z=looks.z_of(answer)))
     if taken:

@@ -7,7 +7,7 @@ Looks are taken one after another. Each rests on those before it, which are read
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from equipoise.analysis.at_look import AtLook, plan_at_look
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.interim import LooksOfPlan
 from equipoise.analysis.look_taken import LineAtLook, LookTaken
-from equipoise.analysis.multiplicity import answer_of
+from equipoise.analysis.multiplicity import FALLBACKS
 from equipoise.analysis.plan import planned_fits
 from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.foundation.hashing import sha256_value
@@ -66,10 +66,23 @@ def answers_at(
     for line in looks.analyses:
         at = plan_at_look(protocol, records, line, followed_to=followed_to, all_followed=all_followed)
         estimates = tuple(estimate_planned(protocol, at.plan, fits[line]))
-        answer = answer_of(estimates, line)
-        assert answer is not None
-        out[line] = at, answer, estimates
+        out[line] = at, answer_at(looks, estimates, line), estimates
     return out
+
+
+def answers_of(estimates: Iterable[Estimate], line: str) -> tuple[Estimate, ...]:
+    """The rows that answer an analysis: the planned one, and those that stand in for it."""
+    found = [e for e in estimates if e.details.get("line", e.id) == line and not e.details.get("choices")]
+    return tuple(e for e in found if e.id == line or e.id.removeprefix(f"{line}.") in FALLBACKS)
+
+
+def answer_at(looks: LooksOfPlan, estimates: Iterable[Estimate], line: str) -> Estimate:
+    """The row whose Z a look goes by: the planned one where it has a p value, as an infinite effect has; or a stand-in."""
+    rows = answers_of(estimates, line)
+    if not rows:
+        found = f"{line} has no result at this look."
+        raise AnalysisError(Problem("A053", f"analyses.{line}", found, "an analysis that can be made", "Look later."))
+    return next((row for row in rows if row.p_value is not None), rows[0])
 
 
 def number_reached(looks: LooksOfPlan, answers: Mapping[str, tuple[AtLook, Estimate, tuple[Estimate, ...]]]) -> float:
@@ -111,13 +124,14 @@ def take_look(
     for line, (_, answer, _) in answers.items():
         if line in gone:
             continue
+        n_arm, n_reference = _sizes(answers[line][0], protocol, line)
         lines.append(
             LineAtLook(
                 line=line,
                 counted=_counted(looks, answer),
                 z=looks.z_of(answer),
-                n_arm=_n_of(answers[line][0], protocol, line)[0],
-                n_reference=_n_of(answers[line][0], protocol, line)[1],
+                n_arm=n_arm,
+                n_reference=n_reference,
             )
         )
     now = looks.numbers[number - 1] if number <= len(looks.numbers) else looks.planned
@@ -151,6 +165,10 @@ def take_look(
 
 def _require_next(looks: LooksOfPlan, earlier: Sequence[LookTaken], reached: float, is_last: bool) -> None:
     number = len(earlier) + 1
+    if not is_last and reached >= looks.planned * (1.0 - 1e-9):
+        found = f"{_plain(reached)} {looks.counted} are known, and the plan has {_plain(looks.planned)} at the end."
+        hint = "Run the final analysis: `equipoise run P --records RECORDS --looks DIR`."
+        raise AnalysisError(Problem("A054", "records", found, "fewer than at the last look", hint))
     if not is_last and number >= looks.rule.n_looks and (looks.stated.is_combined or not looks.rule.by_information):
         found = f"The plan has {looks.rule.n_looks - 1} interim looks, and {len(earlier)} were taken."
         raise AnalysisError(
@@ -169,11 +187,11 @@ def _plain(number: float) -> str:
     return f"{number:.6g}"
 
 
-def _n_of(at: AtLook, protocol: Protocol, line: str) -> tuple[int, int]:
-    """Participants of the arm and of the reference whose result is in."""
-    treatments = protocol.model.estimands[protocol.model.analyses[line].estimand].treatments
-    arm = at.plan.lattice.participants.arm
-    return int((arm == treatments.experimental).sum()), int((arm == (treatments.reference or "")).sum())
+def _sizes(at: AtLook, protocol: Protocol, line: str) -> tuple[int, int]:
+    """Participants of the experimental side and of the reference whose result is in."""
+    fit = next(fit for fit in planned_fits(protocol) if fit.id == line)
+    experimental = at.plan.compared(fit).experimental
+    return int((experimental == 1.0).sum()), int((experimental == 0.0).sum())
 
 
 def _of_arms(

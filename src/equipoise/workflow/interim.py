@@ -237,7 +237,11 @@ def _records_at_look(
     if asked.at is not None:
         return asked.at, records_known_on(protocol, records, entry, asked.at, delay_days=asked.delay_days)
     number = len(kept) + 1
-    wanted = looks.numbers[number - 1] if number < looks.rule.n_looks else looks.planned
+    if number >= looks.rule.n_looks:
+        found = f"Look {len(kept)} was taken, and the plan has {looks.rule.n_looks - 1} before the end."
+        hint = "Run `equipoise run P --records RECORDS --looks DIR`; for a look beside the plan name its day with --at."
+        raise UsageError(Problem("U521", "RECORDS", found, "the final analysis", hint))
+    wanted = looks.numbers[number - 1]
 
     def reached(day: date) -> float:
         known = records_known_on(protocol, records, entry, day, delay_days=asked.delay_days)
