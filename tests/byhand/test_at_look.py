@@ -1,7 +1,7 @@
 """What is known at a look, on two participants of X:BOT's protocol whose relapse is found by hand.
 
-Weeks of the endpoint are tiled from study day 21: 21 to 27, 28 to 34, 35 to 41, 42 to 48. Four weeks of use in a row are
-a relapse on the first day of the first; a week without a sample counts as use.
+Weeks of the endpoint are tiled from study day 21: 21 to 27, 28 to 34, 35 to 41, 42 to 48. Four weeks of use in a row
+are a relapse on the first day of the first; a week without a sample counts as use.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def test_records_that_do_not_say_up_to_when_are_refused():
     with pytest.raises(RecordsError) as missing:
         records_known_on(PROTOCOL, made(), entry, BEGIN)
     assert [p.code for p in missing.value.problems] == ["R140"]
+    everybody = DatesOfDay1(dict.fromkeys("ABCD", BEGIN), "by hand")
     with pytest.raises(RecordsError) as early:
-        everybody = DatesOfDay1(dict.fromkeys("ABCD", BEGIN), "by hand")
         records_known_on(PROTOCOL, made(), everybody, BEGIN - timedelta(days=1))
     assert [p.code for p in early.value.problems] == ["R142"]
     with pytest.raises(RecordsError) as swapped:

@@ -77,7 +77,7 @@ def answers_of(estimates: Iterable[Estimate], line: str) -> tuple[Estimate, ...]
 
 
 def answer_at(looks: LooksOfPlan, estimates: Iterable[Estimate], line: str) -> Estimate:
-    """The row whose Z a look goes by: the planned one where it has a p value (an infinite effect has), or a stand-in."""
+    """The row whose Z a look goes by: the planned one where it has a p value (an infinite effect has), or another."""
     rows = answers_of(estimates, line)
     if not rows:
         found = f"{line} has no result at this look."
