@@ -242,9 +242,24 @@ def _records_at_look(
         hint = "Run `equipoise run P --records RECORDS --looks DIR`; for a look beside the plan name its day with --at."
         raise UsageError(Problem("U521", "RECORDS", found, "the final analysis", hint))
     wanted = looks.numbers[number - 1]
+    day, most = day_reached(protocol, looks, records, entry, wanted, delay_days=asked.delay_days)
+    if day is None:
+        found = f"At the end of the records {most:g} {looks.counted} are known; look {number} needs {wanted:g}."
+        hint = "Run the final analysis with --looks DIR, or name a day with --at."
+        raise UsageError(Problem("U521", "RECORDS", found, "as many as the plan has at the look", hint))
+    return day, records_known_on(protocol, records, entry, day, delay_days=asked.delay_days)
+
+
+def day_reached(
+    protocol: Protocol, looks: LooksOfPlan, records: Records, entry: DatesOfDay1, wanted: float, *, delay_days: int = 0
+) -> tuple[date | None, float]:
+    """The first day on which so many results (or events) are known, and how many are known in the end.
+
+    No day where the records never hold so many.
+    """
 
     def reached(day: date) -> float:
-        known = records_known_on(protocol, records, entry, day, delay_days=asked.delay_days)
+        known = records_known_on(protocol, records, entry, day, delay_days=delay_days)
         with suppress(EquipoiseError):
             answers = answers_at(protocol, looks, known.records, followed_to=known.followed_to)
             return number_reached(looks, answers)
@@ -252,17 +267,14 @@ def _records_at_look(
 
     low = entry.first
     longest = protocol.planned_visits[-1].last_day if protocol.planned_visits else 0
-    high = entry.last + timedelta(days=max(longest, protocol.model.calendar.last_day) + asked.delay_days + 1)
-    if reached(high) < wanted:
-        found = (
-            f"At the end of the records {reached(high):g} {looks.counted} are known; look {number} needs {wanted:g}."
-        )
-        hint = "Run the final analysis with --looks DIR, or name a day with --at."
-        raise UsageError(Problem("U521", "RECORDS", found, "as many as the plan has at the look", hint))
+    high = entry.last + timedelta(days=max(longest, protocol.model.calendar.last_day) + delay_days + 1)
+    most = reached(high)
+    if most < wanted:
+        return None, most
     while (high - low).days > 1:
         middle = low + (high - low) // 2
         low, high = (low, middle) if reached(middle) >= wanted else (middle, high)
-    return high, records_known_on(protocol, records, entry, high, delay_days=asked.delay_days)
+    return high, most
 
 
 def _letters(protocol: Protocol, kept: list[KeptLook], records: Records) -> dict[str, str]:
