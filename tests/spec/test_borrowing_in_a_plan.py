@@ -182,6 +182,14 @@ def test_the_report_says_what_was_borrowed_and_by_which_rule_it_was_judged(analy
     assert "robust: with probability 20%" in text
 
 
+def test_studies_on_another_scale_give_no_number(analysed) -> None:
+    protocol = trial("one: {mean: 14, sd: 6, n: 80}", "one: {mean: 14000, sd: 6, n: 80}")
+    found = analyse(protocol, analysed[1])["mood"]
+    assert found.estimate is None
+    assert "earlier-studies-on-another-scale" in found.warnings
+    assert found.details["posterior"]["success"] is None
+
+
 def test_power_of_the_simulated_plan_is_that_of_every_table() -> None:
     protocol = trial()
     made = power(protocol, scenarios=["planning"], replicates=2500, seed=4)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from equipoise.analysis.counts import CountData, single_counts
 from equipoise.analysis.dataset import Comparison, Floats, Ints, sum_by_trial
@@ -33,6 +35,8 @@ _FAMILY: dict[str, Family] = {
 }
 # Counts that vary more than this many times as Poisson counts do are said to.
 _OVERDISPERSED = 1.5
+# A result of less chance than this, even by the weak prior, is on another scale than the earlier studies.
+_BEYOND = 1e-6
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ def fit_borrowed(derived: Derived, comparison: Comparison, analysis: Analysis) -
     per_days = derived.tally.per_days if family == "gamma" and derived.tally is not None else 1.0
     prior = prior_of(analysis.borrow, family, per_days)
     alone = not comparison.reference
+    far = np.flatnonzero(is_beyond(prior.weak, seen.result[1], seen.size[1]) & (seen.n[1] > 0))
+    mark(seen.codes, far, FitCode.NOT_ESTIMABLE)
+    if comparison.n_trials == 1 and far.size:
+        remarks = (*remarks, "earlier-studies-on-another-scale")
     scale = measured(ESTIMATORS[analysis.estimator], logarithm=derived.logarithm, alone=alone).id
     out = []
     for suffix, chosen in (("", prior.robust), (WITHOUT, prior.weak)):
@@ -218,6 +226,20 @@ def _details(prior: ArmPrior, seen: ArmsSeen, scale: str, analysis: Analysis, al
             }
         )
     return out
+
+
+def is_beyond(weak: Mixture, result: Floats, size: Floats) -> NDArray[np.bool_]:
+    """(n_trials,) whether even the weak prior, which is about the studies, gives such a result next to no chance.
+
+    The studies are then of another unit or scale, and the weak prior would pull both arms to where nobody is.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if weak.family == "normal":
+            z = (result - weak.first[0]) / np.hypot(weak.second[0], size)
+            return np.asarray(2.0 * special.ndtr(-np.abs(z)) < _BEYOND)
+        if weak.family == "gamma":
+            return np.asarray((size / (size + weak.second[0])) ** result < _BEYOND)
+    return np.zeros(result.shape, dtype=np.bool_)  # of a proportion it is uniform
 
 
 def predictive_p(prior: Mixture, result: float, size: float) -> float:

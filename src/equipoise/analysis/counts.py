@@ -249,7 +249,7 @@ def rates_of_sets(derived: Derived, comparison: Comparison, analysis: Analysis) 
     """Both arms' rates, reference first; NaN in a set where an arm has no event."""
     from equipoise.stats.counts import CountModel, fit_counts, robust_covariance, standardised_rates
 
-    data = _single_counts(derived, comparison)
+    data = single_counts(derived, comparison)
     family: Any = _FAMILY[analysis.estimator]
     fits = fit_counts(data.y, data.design, data.offsets, exposure=data.exposure, model=CountModel(family))
     covariance = fits.covariance

@@ -122,6 +122,8 @@ REMARKS: dict[str, str] = {
     "value there.",
     "no-robust-error-at-the-end": "An arm has none of these events, or all of them: robust errors do not exist there. "
     "Gray's test and the cumulative incidences answer.",
+    "earlier-studies-on-another-scale": "The result of the borrowed arm lies so far from the earlier studies that they "
+    "must have another unit or scale; nothing is borrowed and no number is given.",
     "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval.",
     "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided "
     "interval on the log scale.",
