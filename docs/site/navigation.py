@@ -19,6 +19,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "writing-a-protocol",
         "import-your-own",
         "redcap",
+        "odm",
         "statistics-files",
         "protocol-document",
         "shapes-of-data",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from equipoise.cli import export_redcap
+from equipoise.cli import export_odm, export_redcap
 from equipoise.cli.console import console, print_json, reported, simulated_line, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption, RecordsArgument
 
@@ -28,9 +28,10 @@ class Targets(TyperGroup):
 group = typer.Typer(
     cls=Targets,
     help="Write records as files of SPSS, Stata, SAS, R and others, or a protocol and its records as a REDCap "
-    "project.\n\n"
-    "Examples: `equipoise export records --to spss --out for-spss` and "
-    "`equipoise export redcap my-trial.yaml records --out for-redcap`. "
+    "project or a file of CDISC's ODM.\n\n"
+    "Examples: `equipoise export records --to spss --out for-spss`, "
+    "`equipoise export redcap my-trial.yaml records --out for-redcap` and "
+    "`equipoise export odm my-trial.yaml records --out as-odm`. "
     "`equipoise export packages --help` explains the former.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group.command(PACKAGES)(export)
     export_redcap.register(group)
+    export_odm.register(group)
     app.add_typer(group, name="export")
 
 

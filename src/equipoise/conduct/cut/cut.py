@@ -12,7 +12,7 @@ lock; the others need the safety role's key. A text that may name a treatment is
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from equipoise.conduct.cut.history import Ledger
     from equipoise.conduct.entropy import Entropy
     from equipoise.conduct.keys.quarantine import Quarantine
+    from equipoise.conduct.trial.held_texts import HeldTexts
     from equipoise.conduct.trial.trial import Trial
+    from equipoise.protocol import Protocol
 
 CODES = {
     "C623": "An unblinded cut before the lock needs a recorded unblinding for analysis.",
@@ -56,8 +58,37 @@ def cut_records(
     ``without_quarantined`` leaves it out (C043 otherwise). C623 for an unblinded cut of a moment before the lock, save
     where an unblinding for analysis was recorded by then.
     """
-    from equipoise.foundation.version import program_version
+    return records_of(
+        trial, open_ledger(trial, at, edition, given=CutKeys(pharmacy, safety, without_quarantined), now=now)
+    )
 
+
+@dataclass(frozen=True, slots=True)
+class CutKeys:
+    """Folders with keys, and whether what is quarantined is left out where it would be shown."""
+
+    pharmacy: Path | None = None
+    safety: Path | None = None
+    without_quarantined: bool = False
+
+
+@dataclass(frozen=True)
+class OpenedLedger:
+    """The ledger up to a moment with all that an edition may open of it."""
+
+    ledger: Ledger
+    protocol: Protocol
+    edition: Edition
+    opened: Opened
+    shows: bool  # what is quarantined
+    held: HeldTexts | None  # texts that are held back; None where none is
+
+
+def open_ledger(
+    trial: Trial, at: datetime, edition: Edition, *, given: CutKeys, now: datetime | None = None
+) -> OpenedLedger:
+    """Read the ledger up to ``at`` and open what the edition may; refusals as :func:`cut_records` says."""
+    pharmacy, safety, without_quarantined = given.pharmacy, given.safety, given.without_quarantined
     ledger = read_ledger(trial, at, now=now)
     protocol = trial.protocol(ledger.state["protocol_hash"])
     opened = Opened({}, None)
@@ -82,9 +113,24 @@ def cut_records(
     shows = (edition == "unblinded" or ledger.is_locked) and not without_quarantined
     if shows:
         ledger = replace(ledger, key=_key(trial, ledger, safety))
-    tables = tables_of(ledger, protocol, edition, opened, trial.protocol, shows_quarantined=shows)
-    if edition != "unblinded":
-        tables = without_held_texts(tables, held_at_cut(ledger, trial.protocol))
+    held = held_at_cut(ledger, trial.protocol) if edition != "unblinded" else None
+    return OpenedLedger(ledger, protocol, edition, opened, shows, held)
+
+
+def records_of(trial: Trial, opened: OpenedLedger) -> Records:
+    """The records of an opened ledger."""
+    from equipoise.foundation.version import program_version
+
+    ledger, protocol, edition, at, shows = (
+        opened.ledger,
+        opened.protocol,
+        opened.edition,
+        opened.ledger.at,
+        opened.shows,
+    )
+    tables = tables_of(ledger, protocol, edition, opened.opened, trial.protocol, shows_quarantined=shows)
+    if opened.held is not None:
+        tables = without_held_texts(tables, opened.held)
     head = ledger.events[-1]
     training = trial.mode == "training"
     words = {
