@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.conduct.cut.cut import CutKeys, OpenedLedger, open_ledger, records_of
-from equipoise.conduct.cut.odm_history import NO_SITE, VISIT_FORM, Filling, ItemSeen, LedgerHistory
+from equipoise.conduct.cut.odm_history import NO_SITE, VISIT_FORM, FillingPlace, ItemSeen, LedgerHistory
 from equipoise.conduct.rules import forms
 from equipoise.exchange.odm.export_file import OdmContent, OdmExport, title_of, words_of, write_odm
 from equipoise.exchange.odm.of_records import RecordsStudy
@@ -206,7 +206,7 @@ class LedgerStudy:
     def subjects(self) -> Iterator[OdmSubject]:
         """Everybody on the screening log, in the order of their numbers."""
         of_tables = {subject.key: subject for subject in self.tables.subjects()}
-        fillings: dict[str, dict[tuple[str, str], list[Filling]]] = {}
+        fillings: dict[str, dict[tuple[str, str], list[FillingPlace]]] = {}
         for filling in self.history.fillings:
             fillings.setdefault(filling.participant, {}).setdefault((filling.event, filling.event_repeat), []).append(
                 filling
@@ -230,7 +230,7 @@ class LedgerStudy:
             yield OdmSubject(id, events, f"L.{sites[id]}" if sites[id] else "", "Insert", first)
             yield from mine_signed[1:]
 
-    def _parts(self, filling: Filling) -> Iterator[OdmFormData]:
+    def _parts(self, filling: FillingPlace) -> Iterator[OdmFormData]:
         """The parts of a filling, its values under the OIDs of their items."""
         for part in self.history.fillings[filling]:
             groups = [

@@ -36,7 +36,7 @@ BLINDED = "statistician"  # a role that sees nothing sealed
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
+class FillingPlace:
     """Where a filling stands: participant, event and its repeat, form, and the number of the filling."""
 
     participant: str
@@ -59,10 +59,12 @@ class LedgerHistory:
     """Every value of a ledger with its changes, as one edition may read them."""
 
     opened: OpenedLedger
-    fillings: dict[Filling, list[OdmFormData]] = field(default_factory=dict)
+    fillings: dict[FillingPlace, list[OdmFormData]] = field(default_factory=dict)
     items: dict[tuple[str, str, str], ItemSeen] = field(default_factory=dict)  # form, item, unit
     users: dict[str, tuple[str, str]] = field(default_factory=dict)  # OID: account, role
-    _last: dict[tuple[Filling, str], tuple[str | None, str]] = field(default_factory=dict)  # value and reason in force
+    _last: dict[tuple[FillingPlace, str], tuple[str | None, str]] = field(
+        default_factory=dict
+    )  # value and reason in force
 
     def read(self) -> LedgerHistory:
         """Go through the events."""
@@ -174,13 +176,17 @@ class LedgerHistory:
             return event_oid(visit), ""
         return (OTHER, visit) if (participant, visit) in self._contacts else (PLACE, visit or "trial")
 
-    def _of_visit(self, row: Row) -> Filling:
-        return Filling(row["participant"], *self.event_of(row["participant"], row["visit"]), VISIT_FORM, row["repeat"])
+    def _of_visit(self, row: Row) -> FillingPlace:
+        return FillingPlace(
+            row["participant"], *self.event_of(row["participant"], row["visit"]), VISIT_FORM, row["repeat"]
+        )
 
-    def _of_form(self, row: Row) -> Filling:
-        return Filling(row["participant"], *self.event_of(row["participant"], row["visit"]), row["form"], row["repeat"])
+    def _of_form(self, row: Row) -> FillingPlace:
+        return FillingPlace(
+            row["participant"], *self.event_of(row["participant"], row["visit"]), row["form"], row["repeat"]
+        )
 
-    def _open(self, filling: Filling) -> OdmFormData:
+    def _open(self, filling: FillingPlace) -> OdmFormData:
         """The part of a filling that entries go to: a new one after what was entered in error."""
         parts = self.fillings.setdefault(filling, [])
         if not parts or parts[-1].change == "Remove":
@@ -190,7 +196,7 @@ class LedgerHistory:
 
     # ------------------------------------------------------------------ values
 
-    def _columns(self, filling: Filling, row: Row, columns: tuple[str, ...], audit: OdmAudit) -> None:
+    def _columns(self, filling: FillingPlace, row: Row, columns: tuple[str, ...], audit: OdmAudit) -> None:
         """Columns of a visit or a form as items: those that the event writes, and that have a text or had one."""
         for column in columns:
             if column not in row:
@@ -211,7 +217,7 @@ class LedgerHistory:
         self._put(self._of_form(row), named, text or None, row.get("missing", ""), audit)
 
     def _put(
-        self, filling: Filling, named: tuple[str, str, str], value: str | None, reason: str, audit: OdmAudit
+        self, filling: FillingPlace, named: tuple[str, str, str], value: str | None, reason: str, audit: OdmAudit
     ) -> None:
         item, kind, unit = named
         if value is None:  # nothing has no unit: it takes the place of the value that had one
@@ -228,7 +234,7 @@ class LedgerHistory:
         change = "Insert" if before is None else "Update"
         self._open(filling).groups[0].values.append(OdmValue(key, *now, change, audit))
 
-    def _remove(self, filling: Filling, audit: OdmAudit) -> None:
+    def _remove(self, filling: FillingPlace, audit: OdmAudit) -> None:
         parts = self.fillings.get(filling)
         if not parts:
             return
@@ -243,7 +249,7 @@ class LedgerHistory:
             if not (row["form"] or row["visit"]):
                 continue
             place = self.event_of(row["participant"], row["visit"])
-            filling = Filling(row["participant"], *place, row["form"] or VISIT_FORM, row["repeat"])
+            filling = FillingPlace(row["participant"], *place, row["form"] or VISIT_FORM, row["repeat"])
             if filling in self.fillings:
                 form = OdmFormData(filling.form, str(filling.repeat), [], "Context", signature=self.signed(row))
                 self.fillings[filling].append(form)
@@ -263,4 +269,4 @@ class LedgerHistory:
         return OdmSignature(id, user, f"L.{site}" if site else NO_SITE, f"SD.{row['meaning']}", row["at"])
 
 
-__all__ = ["NO_SITE", "VISIT_FORM", "Filling", "ItemSeen", "LedgerHistory"]
+__all__ = ["NO_SITE", "VISIT_FORM", "FillingPlace", "ItemSeen", "LedgerHistory"]

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from equipoise.foundation.errors import OutputError, Problem
 
 CODES = {
-    "O050": "A text that XML cannot hold: it has a control character.",
+    "O081": "A text that XML cannot hold: it has a control character.",
 }
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTED = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
@@ -21,7 +21,7 @@ def _held(text: str, place: str) -> None:
     found = _FORBIDDEN.search(text)
     if found is not None:
         said = f"The text has the character U+{ord(found[0]):04X}."
-        raise OutputError(Problem("O050", place, said, "text that XML can hold", "Take the character out of the text."))
+        raise OutputError(Problem("O081", place, said, "text that XML can hold", "Take the character out of the text."))
 
 
 class XmlText:
