@@ -91,16 +91,16 @@ def import_redcap(
                 progress=said,
             )
         if files.answers is None and not as_json and sys.stdin.isatty():
-            typed = _ask(imported)
+            typed = ask_questions(imported)
             if typed:
                 with working("importing", quiet=as_json) as said:
                     imported = import_project(given, data, lambda project: answers_from(typed, project), progress=said)
         with working("writing", quiet=as_json):
             write_import(imported, out, force=force)
-    _say(imported, out, as_json=as_json)
+    say_imported(imported, out, as_json=as_json)
 
 
-def _ask(imported: ImportedProject) -> dict[str, object]:
+def ask_questions(imported: ImportedProject) -> dict[str, object]:
     """Answers from the terminal to what a word or a name answers; an empty line leaves a question open."""
     from equipoise.exchange.redcap.answers import answers_from
     from equipoise.foundation.errors import EquipoiseError
@@ -124,7 +124,8 @@ def _ask(imported: ImportedProject) -> dict[str, object]:
     return out
 
 
-def _say(imported: ImportedProject, out: Path, *, as_json: bool) -> None:
+def say_imported(imported: ImportedProject, out: Path, *, as_json: bool) -> None:
+    """Print what an import came to: counts, findings by kind, and what to do next."""
     from equipoise.exchange.redcap.findings import KINDS, by_kind
 
     records = imported.records

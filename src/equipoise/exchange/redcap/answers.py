@@ -25,7 +25,7 @@ CODES = {
 }
 VERSION = 1
 KEYS = (
-    *("equipoise-redcap-answers", "consented", "arm", "day-1", "days", "visit-dates"),
+    *("consented", "arm", "day-1", "days", "visit-dates"),
     *("identifiers", "free-text", "baseline", "trial"),
 )
 _ARM_WORDS = re.compile(r"\b(arm|group|grp|random\w*|rand|treat\w*|alloc\w*|intervention|drug arm|study drug)\b", re.I)
@@ -110,7 +110,8 @@ def questions(project: RedcapProject, answers: ImportAnswers) -> list[ImportFind
     arms = [one.name for one in arm_candidates(project)]
     if answers.arm is None and (arms or len(project.arms) > 1):
         why = "Without an answer the protocol has one arm, and no allocation is written."
-        ask("arm", "Which field holds the arm: none, redcap-arms (those of the events), or a field?", why, arms)
+        of_events = ", redcap-arms (those of the events)" if project.source == "redcap" else ""
+        ask("arm", f"Which field holds the arm: none{of_events}, or a field?", why, arms)
     dates = [one.name for one in project.fields if one.is_date]
     if answers.day_1 is None and dates:
         why = "Without an answer no date becomes a study day."
@@ -156,7 +157,12 @@ def read_answers_file(path: Path, project: RedcapProject) -> ImportAnswers:
 
 def answers_from(values: Mapping[str, Any], project: RedcapProject) -> ImportAnswers:
     """Answers given by key, as a file of them would; raises :class:`RecordsError` with every problem."""
-    return _AnswersReader("answers", None, project).read({"equipoise-redcap-answers": VERSION, **values})
+    return _AnswersReader("answers", None, project).read({head_key(project): VERSION, **values})
+
+
+def head_key(project: RedcapProject) -> str:
+    """The key that a file of answers begins with."""
+    return f"equipoise-{project.source}-answers"
 
 
 class _AnswersReader:
@@ -171,13 +177,13 @@ class _AnswersReader:
         self.problems.append(Problem("R330", place(at), found, expected, hint, self.file, line))
 
     def read(self, values: Any) -> ImportAnswers:
-        if not isinstance(values, dict) or values.get("equipoise-redcap-answers") != VERSION:
-            found = "The file does not begin with equipoise-redcap-answers: 1."
+        if not isinstance(values, dict) or values.get(head_key(self.project)) != VERSION:
+            found = f"The file does not begin with {head_key(self.project)}: {VERSION}."
             raise RecordsError(Problem("R330", "", found, "a file of answers", "Add the line.", self.file, 1))
         for key in values:
-            if key not in KEYS:
+            if key not in (*KEYS, head_key(self.project)):
                 near = nearest(str(key), KEYS)
-                self.wrong((key,), f"There is no key {key!r}.", listed(KEYS[1:]), f"Is {near!r} meant?" if near else "")
+                self.wrong((key,), f"There is no key {key!r}.", listed(KEYS), f"Is {near!r} meant?" if near else "")
         out = ImportAnswers(
             consented=self.consented(values.get("consented")),
             arm=self.arm(values.get("arm")),

@@ -10,7 +10,7 @@ Kind = Literal["not translated", "caution", "kept", "left out", "question", "val
 KINDS: dict[Kind, str] = {
     "not translated": "rules and fields that could not be taken over",
     "caution": "rules that hold otherwise than one may think",
-    "kept": "kept in the folder redcap, and no part of protocol.yaml",
+    "kept": "kept in the project's own files, and no part of protocol.yaml",
     "left out": "left out on purpose: a word in the answers brings them in",
     "question": "questions",
     "values": "values that do not fit, and results that differ",

@@ -17,7 +17,7 @@ import polars as pl
 from equipoise.exchange.csv import inert
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.records_files import write_records
-from equipoise.exchange.redcap.answers import ImportAnswers, questions
+from equipoise.exchange.redcap.answers import ImportAnswers, head_key, questions
 from equipoise.exchange.redcap.data import SURVEY, RedcapData, read_data
 from equipoise.exchange.redcap.evaluate import of_values
 from equipoise.exchange.redcap.findings import KINDS, LEFT_OUT, ImportFinding, by_kind
@@ -73,6 +73,8 @@ class ImportedProject:
         )
         counts = by_kind(self.findings)
         parts = [f"{len(held)} {kind}" for kind, held in counts.items() if held]
+        if self.project.source != "redcap":
+            shown = f"{len(self.project.fields)} fields in {len(self.project.forms)} forms"
         return f"{shown}; {', '.join(parts)}." if parts else f"{shown}."
 
 
@@ -100,27 +102,63 @@ def import_project(
     findings = review(project, rules, refused)
     around = RuleContext(project.missing)
     differing: pl.DataFrame | None = None
-    skeleton = Skeleton(project, given, rules)
-    maker: RecordsMaker | None = None
     if read is not None:
         progress("evaluating branching and calculations")
         of_rules, differing = of_values(read, rules, around)
         findings += [*unfit_values(read, given), *of_rules]
+    if is_own_project(project):
+        return _own(project, read, tuple(notes), files, data)
+    named = ProjectRead(
+        project,
+        read,
+        given,
+        rules,
+        findings,
+        notes,
+        [path for path in (files.dictionary, data) if path is not None],
+        files.dictionary.resolve().parent.name,
+        differing,
+    )
+    return imported_of(named, progress)
+
+
+@dataclass(frozen=True)
+class ProjectRead:
+    """A project that was read, from whatever files: its data, answers and rules, and what is to be said of it."""
+
+    project: RedcapProject
+    data: RedcapData | None
+    answers: ImportAnswers
+    rules: list[FieldRule]
+    findings: list[ImportFinding]
+    notes: list[Problem]
+    files: list[Path]
+    name: str  # of the trial, where neither answers nor project say one
+    differences: pl.DataFrame | None = None
+
+
+def imported_of(named: ProjectRead, progress: Progress = lambda text: None) -> ImportedProject:
+    """The protocol to start from and, where it may be known who consented, the records."""
+    project, read, given, rules = named.project, named.data, named.answers, named.rules
+    findings, differing, notes = list(named.findings), named.differences, named.notes
+    around = RuleContext(project.missing)
+    skeleton = Skeleton(project, given, rules)
+    maker: RecordsMaker | None = None
+    if read is not None:
         skeleton.observed = observed_ranges(read)
         maker = RecordsMaker(read, skeleton, rules, around)
         skeleton.observed_days = tuple(maker.days["day"].unique().to_list())
-    if is_own_project(project):
-        return _own(project, read, tuple(notes), files, data)
-    trial = given.trial or _slug(project.title or files.dictionary.resolve().parent.name)
+    trial = given.trial or _slug(project.title or named.name)
     title = project.title or trial
     text = skeleton.text(trial, title)
     protocol = read_protocol_text(text, file="protocol.yaml")
-    hashes = {path.name: _digest(path) for path in (files.dictionary, data) if path is not None}
+    hashes = {path.name: _digest(path) for path in named.files}
     records: Records | None = None
     if read is not None and maker is not None and given.consented is not None and read.frame.height:
         progress("making records")
-        details = {"importer": "redcap", "files": hashes}
-        said = f"Imported from the REDCap project {title!r}: {len(read.records):,} records."
+        details = {"importer": project.source, "files": hashes}
+        whence = "the REDCap project" if project.source == "redcap" else "the ODM file of"
+        said = f"Imported from {whence} {title!r}: {len(read.records):,} records."
         records = Records(maker.tables(), DataSource("imported", said, trial, protocol.hash, details))
     findings += [*skeleton.findings, *(maker.findings if maker is not None else []), *questions(project, given)]
     order = list(KINDS)
@@ -167,8 +205,7 @@ def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -
     left_out = {one.name for one in project.fields[1:] if not answers.keeps(one)}
     if answers.identifiers != "keep":
         left_out.add(SURVEY)  # what a survey was sent to: often an address
-    private = imported.data is not None and (answers.identifiers not in (None, "leave-out", ()))
-    with OutputFolder(out, kind="redcap import", force=force, private=private) as partial:
+    with OutputFolder(out, kind="redcap import", force=force, private=is_private(imported)) as partial:
         (partial / "protocol.yaml").write_text(imported.protocol_text, "utf-8", newline="\n")
         own = partial / PROJECT_FOLDER
         own.mkdir()
@@ -176,9 +213,7 @@ def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -
         if imported.data is not None:
             fictional = imported.records is not None and imported.records.is_simulated
             write_data(imported.data, own / (DATA_SIMULATED if fictional else DATA), without=left_out)
-        if imported.records is not None:
-            write_records(imported.records, partial / "records")
-        _write_findings(imported.findings, partial)
+        write_what_it_says(imported, partial)
         if imported.differences is not None and imported.differences.height:
             shown = pl.when(~pl.col("field").is_in(list(left_out)))
             cells = (
@@ -188,7 +223,19 @@ def write_import(imported: ImportedProject, out: Path, *, force: bool = False) -
                 pl.col(pl.String).map_elements(inert, return_dtype=pl.String)
             )
             safe.write_csv(partial / DIFFERENCES, line_terminator="\n")
-        (partial / ANSWERS).write_text(answers_text(imported), "utf-8", newline="\n")
+
+
+def is_private(imported: ImportedProject) -> bool:
+    """Whether the folder is for the account alone that writes it: identifiers are kept in it."""
+    return imported.data is not None and (imported.answers.identifiers not in (None, "leave-out", ()))
+
+
+def write_what_it_says(imported: ImportedProject, partial: Path) -> None:
+    """Records, the list of all that was not taken over, and the questions."""
+    if imported.records is not None:
+        write_records(imported.records, partial / "records")
+    _write_findings(imported.findings, partial)
+    (partial / ANSWERS).write_text(answers_text(imported), "utf-8", newline="\n")
 
 
 def _write_findings(findings: tuple[ImportFinding, ...], folder: Path) -> None:
@@ -224,7 +271,9 @@ def answers_text(imported: ImportedProject) -> str:
     examples = {
         "trial": "my-trial",
         "consented": "all   # or {field: NAME, yes: [CODE]}",
-        "arm": "none   # or redcap-arms, or {field: NAME, arms: {CODE: arm-name}}; the reference first",
+        "arm": "none   # or "
+        + ("redcap-arms, or " if project.source == "redcap" else "")
+        + "{field: NAME, arms: {CODE: arm-name}}; the reference first",
         "day-1": "NAME   # a date field, or none",
         "days": flow({event.unique: k for k, event in enumerate(project.events, 1)}) + "   # study days, no day 0",
         "visit-dates": "{FORM: NAME}",
@@ -232,8 +281,9 @@ def answers_text(imported: ImportedProject) -> str:
         "free-text": "leave-out   # or keep, or [NAME]",
         "baseline": "[NAME]",
     }
-    lines = ["# Answers for `equipoise import redcap ... --answers FILE`. Take the # away and fill in.", ""]
-    lines += ["equipoise-redcap-answers: 1", ""]
+    source = project.source
+    lines = [f"# Answers for `equipoise import {source} ... --answers FILE`. Take the # away and fill in.", ""]
+    lines += [f"{head_key(project)}: 1", ""]
     for key, value in given.items():
         if key in asked:
             lines.append("# " + " ".join(f"{asked[key].text} {asked[key].why}".split()))

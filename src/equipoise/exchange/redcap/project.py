@@ -41,6 +41,7 @@ class RedcapProject:
     repeats: tuple[Repeats, ...] = ()
     missing_codes: tuple[tuple[str, str], ...] = ()
     title: str = ""
+    source: str = "redcap"  # whose project it is, and the name of the folder that keeps its own files
     settings: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -31,7 +31,6 @@ CODES = {
 WIDEST = 1_000_000_000
 LONGEST = 80  # signs of an item's name
 ONE_ARM = "all"
-CARE = "as-in-redcap"
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,11 @@ class Skeleton:
     observed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     observed_days: tuple[int, ...] = ()
     findings: list[ImportFinding] = field(default_factory=list)
+
+    @property
+    def care(self) -> str:
+        """The intervention that stands for what everybody has, where no arm is known."""
+        return f"as-in-{self.project.source}"
 
     @cached_property
     def assessments(self) -> dict[str, str]:
@@ -183,7 +187,7 @@ class Skeleton:
 
     def text(self, trial: str, title: str) -> str:
         """The protocol as YAML."""
-        return f"{_HEAD}{block(self.values(trial, title), 0)}"
+        return f"{_HEADS[self.project.source]}{block(self.values(trial, title), 0)}"
 
     def values(self, trial: str, title: str) -> dict[str, Any]:
         """The protocol as plain values."""
@@ -203,11 +207,11 @@ class Skeleton:
                 "epochs": {"trial": {"days": f"{first}..{last}"}},
             },
             "interventions": {
-                CARE if is_single else arm: {"type": "other", "words": f"To be written: what is done for {label}"}
+                self.care if is_single else arm: {"type": "other", "words": f"To be written: what is done for {label}"}
                 for arm, label in arms
             },
             "arms": {
-                arm: {"label": label or arm, "role": role, "gives": [CARE if is_single else arm], **roles_are}
+                arm: {"label": label or arm, "role": role, "gives": [self.care if is_single else arm], **roles_are}
                 for (arm, label), role in zip(arms, roles, strict=True)
             },
             "eligibility": {"include": None, "exclude": None},
@@ -324,8 +328,8 @@ class Skeleton:
         held = [(visit, names) for visit in self.visits if (names := self.assessed_at(visit))]
         if not held:
             first = self.arms[0][0]
-            gives = CARE if len(self.arms) == 1 else first
-            received = {arm: CARE if gives == CARE else arm for arm, _ in self.arms}
+            gives = self.care if len(self.arms) == 1 else first
+            received = {arm: self.care if gives == self.care else arm for arm, _ in self.arms}
             return {"to-be-written": {"kind": "received", "words": "To be written", "intervention": received}}
         visit, names = held[-1]
         form = next(form for form, name in self.assessments.items() if name == names[-1])
@@ -343,11 +347,14 @@ class Skeleton:
         }
 
 
-_HEAD = """\
-# A protocol to start from, made of a REDCap project by `equipoise import redcap`.
+_HEADS = {
+    source: f"""\
+# A protocol to start from, made of {what} by `equipoise import {source}`.
 # It holds what the project says. What is marked as assumed or to be written is for you to write;
 # not-translated.csv lists what has no place here. Run `equipoise check` after each change.
 """
+    for source, what in (("redcap", "a REDCap project"), ("odm", "an ODM file"))
+}
 
 
 def level_of(one: RedcapField, code: str) -> str:
