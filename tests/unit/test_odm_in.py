@@ -97,7 +97,7 @@ def test_metadata_and_data_may_be_two_files_and_audit_records_may_stand_last() -
     read = OdmImport(ODM / "valid" / "odm132-openedc-metadata.xml", data)
     assert read.read is not None
     assert read.read.n_values == len(values(data))
-    assert [note.code for note in read.notes] == ["R378"]
+    assert [note.code for note in read.notes] == ["R374", "R378"]  # its users are not defined either
 
 
 @needs_schemas
@@ -247,6 +247,19 @@ def test_a_large_file_is_read_one_participant_at_a_time(tmp_path: Path) -> None:
         return most
 
     assert peak(2000) < 12_000_000  # the file has more than 4 MB of text
+
+
+def test_a_code_that_stands_twice_is_refused_and_people_not_defined_are_named(tmp_path: Path) -> None:
+    file = small(tmp_path, person(item("I.DAYS", "1")))
+    file.write_text(file.read_text().replace('CodedValue="A|1"', 'CodedValue="B"'))
+    with pytest.raises(RecordsError) as refused:
+        OdmImport(file)
+    assert [p.code for p in refused.value.problems] == ["R375"]
+    who = '<AuditRecord><UserRef UserOID="U.9"/><DateTimeStamp>2026-01-01T00:00:00Z</DateTimeStamp></AuditRecord>'
+    stamped = f'<ItemData ItemOID="I.DAYS" Value="3">{who}</ItemData>'
+    read = OdmImport(small(tmp_path, person(stamped)))
+    assert [note.code for note in read.notes] == ["R374"]
+    assert "'U.9'" in read.notes[0].found
 
 
 def test_a_place_that_the_metadata_lack_is_refused_with_its_line(tmp_path: Path) -> None:

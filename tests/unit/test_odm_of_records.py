@@ -184,3 +184,13 @@ def test_numbers_keep_every_digit_without_an_exponent() -> None:
     assert [number_text(v) for v in numbers] == ["1", "0", "0.30000000000000004", "0.0000001", "12.5"]
     assert "e" not in number_text(1.5e300)
     assert float(number_text(1.5e300)) == 1.5e300
+
+
+def test_an_export_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    def stop(text: str) -> None:
+        assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_odm(read_protocol(FLAGSHIP), some(FLAGSHIP, 3), tmp_path / "o", version="1.3.2", told=stop)
+    assert list(tmp_path.iterdir()) == []

@@ -38,8 +38,10 @@ def last(file: Path) -> dict[tuple[Any, ...], Any]:
     """The values in force: each change applied in the order of the file."""
     out: dict[tuple[Any, ...], Any] = {}
     for one in values(file):
-        key = tuple(one[name] for name in ("subject", "event", "event_repeat", "form", "form_repeat", "item"))
-        assert one["change"] is None or (key in out) == (one["change"] == "Update"), key
+        key = tuple(
+            one[name] for name in ("subject", "event", "event_repeat", "form", "form_repeat", "group_repeat", "item")
+        )
+        assert (key in out) == (one["change"] == "Update"), key
         out[key] = one["value"]
     return out
 
@@ -55,10 +57,10 @@ def test_a_whole_trial_driven_by_its_actions_goes_out_in_each_edition(staged: An
     urine = cut["urine"].filter(pl.col("result").is_in(["positive", "negative", "not_evaluable"]))
     assert urine.height > 5
     for row in urine.iter_rows(named=True):
-        place = (row["participant_id"], f"SE.VISIT.{row['visit']}", None, "F.urine", "1")
+        place = (row["participant_id"], f"SE.VISIT.{row['visit']}", None, "F.urine", "1", None)
         assert in_force[(*place, f"IT.FORM.urine.{row['substance']}")] == row["result"]
     answers = cut["assessments"].filter(pl.col("instrument") == "pss-10")
-    found = {k: v for k, v in in_force.items() if k[3] == "F.stress" and not k[5].endswith(")")}
+    found = {k: v for k, v in in_force.items() if k[3] == "F.stress" and not k[-1].endswith(")")}
     assert len(found) == answers.height > 0
     assert sorted(float(v) for v in found.values()) == sorted(answers["value"].to_list())
     # nothing of the infusion's readings, of sheets, arms or drugs is among the values

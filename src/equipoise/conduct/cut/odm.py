@@ -220,6 +220,8 @@ class LedgerStudy:
                 signed.setdefault(row["participant"], []).append(again)
         for id in sorted(sites):
             events = list(of_tables[id].events) if id in of_tables else []
+            for event in events:
+                _insert(event)
             mine = fillings.get(id, {})
             for key in sorted(mine, key=lambda key: (order.get(key[0], len(order)), key)):
                 held = sorted(mine[key], key=lambda one: (one.form != VISIT_FORM, one.form, one.repeat))
@@ -241,6 +243,16 @@ class LedgerStudy:
                 for group in part.groups
             ]
             yield replace(part, groups=groups)
+
+
+def _insert(event: OdmEventData) -> None:
+    """Rows of the cut's tables as entries of a file of changes."""
+    event.change = "Insert"
+    for form in event.forms:
+        form.change = "Insert"
+        for group in form.groups:
+            for value in group.values:
+                value.change = "Insert"
 
 
 def _oid(form: str, item: str, unit: str) -> str:

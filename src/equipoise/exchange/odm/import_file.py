@@ -71,6 +71,11 @@ class OdmImport:
         raise_if_any(RecordsError, read.problems)
         if file != self.files[0]:
             self._skipped(parsed, file)
+        if read.strangers:
+            named = listed(sorted(map(repr, read.strangers)), conjunction="and", limit=5)
+            found = f"People or places that the file does not define: {named}."
+            line = min(read.strangers.values())
+            self.notes.append(Problem("R374", "AdminData", found, "users and locations", file=str(file), line=line))
         if read.out_of_order:
             found = f"{read.out_of_order} elements of the data stand in another order than in the schema."
             self.notes.append(Problem("R378", "ClinicalData", found, file=str(file)))

@@ -142,6 +142,8 @@ class _Reader:
             self._require_odm(space, name, line)
         if self.foreign or space != self.namespace:
             self.foreign += 1
+            if self.foreign > 1:
+                return  # within what is skipped already
             if space != self.namespace:
                 self.skipped[space] = self.skipped.get(space, 0) + 1
             return

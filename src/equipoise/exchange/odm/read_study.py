@@ -118,6 +118,7 @@ class StudyRead:
     events: dict[str, EventRead] = field(default_factory=dict)
     conditions: dict[str, tuple[str, str]] = field(default_factory=dict)  # words and expression by OID
     locations: dict[str, str] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)  # OIDs of users, locations and meanings of signatures
     others: dict[str, int] = field(default_factory=dict)  # parts that are not taken over, with their number
 
 
@@ -189,6 +190,12 @@ class _StudyReader:
                 found[node.name][oid] = node
         self._check_references(version, found, units)
         self._check_order(root, study, version)
+        for oid, node in found["CodeList"].items():
+            coded = [entry.get("CodedValue") for entry in node.all("CodeListItem", "EnumeratedItem")]
+            for code in sorted(
+                {code for code in coded if coded.count(code) > 1} if len(set(coded)) < len(coded) else ()
+            ):
+                self.wrong("R375", node, oid, f"The code {code!r} stands twice in the list.", "each code once")
         title = (study.said("GlobalVariables", "StudyName") or study.get("StudyName")) if study is not None else ""
         out = StudyRead(title or version.get("Name"), self.version)
         codes = {oid: _codes(node) for oid, node in found["CodeList"].items()}
@@ -203,6 +210,7 @@ class _StudyReader:
             out.conditions[oid] = (node.said("Description", "TranslatedText"), text)
         for admin in root.all("AdminData"):
             out.locations |= {place.get("OID"): place.get("Name") for place in admin.all("Location")}
+            out.people |= {node.get("OID") for node in admin.all("User", "Location", "SignatureDef")}
         names = ("MethodDef", "ImputationMethod", "Presentation", "Include", "StudyEventGroupDef", "WorkflowDef")
         for node in version.all(*names, "ValueListDef", "WhereClauseDef"):
             out.others[node.name] = out.others.get(node.name, 0) + 1

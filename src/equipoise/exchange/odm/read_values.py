@@ -83,6 +83,7 @@ class ValuesRead:
     n_audits: int = 0
     out_of_order: int = 0
     n_signatures: int = 0
+    strangers: dict[str, int] = field(default_factory=dict)  # people and places named and not defined: the first line
     _faults: dict[tuple[str, str, str], _Seen] = field(default_factory=dict)
     _n_unknown: int = 0
 
@@ -111,6 +112,15 @@ class ValuesRead:
         if not in_order(node, self.study.version):
             self.out_of_order += 1
         self.n_signatures += sum(1 for _ in node.all("Signature"))
+        self._stamped(node)
+
+    def _stamped(self, node: OdmNode) -> None:
+        """Hold those who recorded and signed, and the places, against the people of the file."""
+        for stamp in (node, *node.all("AuditRecord", "Signature")):
+            for reference in stamp.all("UserRef", "LocationRef", "SignatureRef", "SiteRef", "InvestigatorRef"):
+                oid = reference.get("UserOID") or reference.get("LocationOID") or reference.get("SignatureOID")
+                if oid not in self.study.people:
+                    self.strangers.setdefault(oid, reference.line)
 
     def _event(self, subject: str, node: OdmNode) -> None:
         oid, repeat = node.get("StudyEventOID"), node.get("StudyEventRepeatKey")
@@ -169,6 +179,7 @@ class ValuesRead:
             return
         self.n_values += 1
         self.n_audits += node.first("AuditRecord") is not None
+        self._stamped(node)
         place: Place = (*above, oid)
         held = self.values.setdefault(above[0], {})
         change = node.get("TransactionType")

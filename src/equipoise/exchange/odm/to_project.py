@@ -253,7 +253,8 @@ class OdmProject:
                 lines.setdefault(key, line)
                 if value is not None:
                     cells[self.names[(form, group, item)]] = self._cell(place, value)
-        columns = list(dict.fromkeys(self.names.values()))
+        filled = {name for cells in rows.values() for name in cells}
+        columns = [name for name in dict.fromkeys(self.names.values()) if name in filled]
         keys = list(rows)
         frame = pl.DataFrame(
             {
