@@ -155,7 +155,7 @@ def test_what_cannot_go_out_is_refused_with_its_code(tmp_path: Path) -> None:
         assert not (tmp_path / "o").exists()
         return str(refused.value.problems[0].code)  # type: ignore[attr-defined]
 
-    assert code(UsageError, None, "1.2") == "U081"
+    assert code(UsageError, None, "1.2") == "U097"
     other = DataSource("imported", "", "kare", "x")
     assert code(RecordsError, Records(records.tables, other)) == "R370"
     people = records["participants"].with_columns(replicate=pl.lit(1))
@@ -165,7 +165,7 @@ def test_what_cannot_go_out_is_refused_with_its_code(tmp_path: Path) -> None:
     given = ["export", "odm", FLAGSHIP, "--at", "2027-01-01T00:00:00Z", "--out", str(tmp_path / "o"), "--json"]
     found = CliRunner().invoke(app, given)
     assert found.exit_code == 2
-    assert json.loads(found.stdout)["problems"][0]["code"] == "U082"
+    assert json.loads(found.stdout)["problems"][0]["code"] == "U098"
 
 
 def test_signs_that_xml_writes_otherwise_come_back_as_they_were(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from equipoise.exchange.odm.export_file import OdmExport
 
 CODES = {
-    "U082": "An ODM file of a running trial needs a moment, an edition and an account; others have none of them.",
+    "U098": "An ODM file of a running trial needs a moment, an edition and an account; others have none of them.",
 }
 TRIAL_FILE = "trial.json"
 
@@ -78,10 +78,10 @@ def export_odm(
         if trial is None and (of_trial.at or of_trial.edition):
             found = "Moment and edition belong to a running trial, and this is none."
             hint = "Take a data cut first (equipoise cut), or name the folder of the trial."
-            raise UsageError(Problem("U082", "--at", found, "the folder of a running trial", hint))
+            raise UsageError(Problem("U098", "--at", found, "the folder of a running trial", hint))
         if trial is not None and not all(given):
             found = "This is a running trial: its file is of a moment and an edition, taken by an account."
-            raise UsageError(Problem("U082", "--at", found, "--at, --edition and --as", file=str(trial)))
+            raise UsageError(Problem("U098", "--at", found, "--at, --edition and --as", file=str(trial)))
         with working("exporting", quiet=as_json) as told:
             how = _How(version, force, told)
             simulated: bool | None

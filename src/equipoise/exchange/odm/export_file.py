@@ -19,7 +19,7 @@ from equipoise.records.records import Records
 
 CODES = {
     "R370": "Records that cannot go out as one ODM file: replicates, or those of another protocol.",
-    "U081": "A version of ODM that is not written.",
+    "U097": "A version of ODM that is not written.",
 }
 FILE, FILE_SIMULATED = "odm.xml", "odm-simulated.xml"
 NO_MOMENT = "1970-01-01T00:00:00Z"  # stands where nothing says a moment: the same records give the same bytes
@@ -50,9 +50,9 @@ class OdmContent:
 
 
 def require_version(version: str) -> None:
-    """Raise :class:`UsageError` (U081) for a version that is not written."""
+    """Raise :class:`UsageError` (U097) for a version that is not written."""
     if version not in VERSIONS:
-        raise UsageError(Problem("U081", "--version", f"Found {version!r}.", listed(VERSIONS)))
+        raise UsageError(Problem("U097", "--version", f"Found {version!r}.", listed(VERSIONS)))
 
 
 def title_of(title: str, simulated: bool) -> str:
