@@ -18,7 +18,7 @@ from equipoise.conduct.keys.quarantine import is_sealed, opened_items
 from equipoise.conduct.rows.tables import IN_ERROR
 from equipoise.exchange.odm.schedule import OTHER, PLACE, event_oid
 from equipoise.exchange.odm.study import OdmAudit, OdmFormData, OdmGroupData, OdmSignature, OdmValue
-from equipoise.protocol.language.design import BehaviouralIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention
 
 if TYPE_CHECKING:
     from equipoise.conduct.cut.cut import OpenedLedger
