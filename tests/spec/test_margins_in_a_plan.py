@@ -198,6 +198,56 @@ def test_non_inferior_only_if_both_exclude_the_margin(both) -> None:
     assert "experimental was inferior to control" in worse
 
 
+OF_BOTH = "for \u201cabstinent\u201d (non-inferiority margin \u221220.0 percentage points)"
+IN_ALL, IN_CAME = "in all randomized participants", "in participants who attended a visit"
+
+
+@pytest.mark.parametrize(
+    ("full", "came", "said"),
+    [
+        (
+            "non-inferior",
+            "non-inferior",
+            f"In this simulated trial experimental was non-inferior to control {OF_BOTH}: the 95% CI excludes the "
+            "margin in both analysis sets.",
+        ),
+        (
+            "non-inferior",
+            "not-shown",
+            f"{IN_ALL} the interval excludes the margin and {IN_CAME} it includes the margin",
+        ),
+        (
+            "not-shown",
+            "non-inferior",
+            f"{IN_ALL} it includes the margin and {IN_CAME} the interval excludes the margin",
+        ),
+        (
+            "inferior",
+            "not-estimable",
+            f"{IN_ALL} the whole interval lies beyond it and {IN_CAME} the effect is not estimable",
+        ),
+        (
+            "inferior",
+            "inferior",
+            f"In this simulated trial experimental was inferior to control {OF_BOTH}: the whole 95% CI lies beyond the "
+            "margin.",
+        ),
+        (
+            "not-estimable",
+            "not-estimable",
+            f"In this simulated trial whether experimental is non-inferior to control {OF_BOTH} is not estimable.",
+        ),
+    ],
+)
+def test_each_pair_of_verdicts_has_its_sentence(both, full: str, came: str, said: str) -> None:
+    if said.startswith("in "):
+        said = (
+            f"This simulated trial does not show that experimental is non-inferior to control {OF_BOTH}: {said} "
+            "(non-inferior only if both exclude the margin)."
+        )
+    assert _verdict(*both, {"full": full, "came": came}) == said
+
+
 def test_one_analysis_set_alone_is_said(tmp_path) -> None:
     asked = f"{DIFFERENCE}, margin: {{objective: non-inferiority, margin: 0.9}}"
     line = f"full: {{estimand: asked, estimator: risk-difference, {ONE_SIDED}}}"

@@ -16,6 +16,8 @@ from equipoise.exchange.results_files import results_csv
 from equipoise.foundation.errors import DesignError, ProtocolError
 from equipoise.protocol.checks.multiplicity import never_rejected
 from equipoise.protocol.read import read_protocol_text
+from equipoise.reporting import methods
+from equipoise.reporting.context import Material
 from equipoise.reporting.statistics import report_value
 from equipoise.reporting.trial_report import build_report
 from equipoise.workflow import analyse
@@ -221,6 +223,33 @@ def test_the_report_draws_tells_and_cites_it() -> None:
 
     told = report_value(Material(protocol, records, results), document)["multiplicity"]
     assert [h["rejected"] for h in told["hypotheses"]] == [h.rejected for h in results.multiplicity.hypotheses]
+
+
+def test_limits_that_a_procedure_lacks_are_named_with_their_reason() -> None:
+    protocol, records = trial("alpha-two-sided: 0.05, method: fixed-sequence, hypotheses: [it, other, third]")
+    report = build_report(protocol, records, analyse(protocol, records))
+    decisions = next(b for b in report.blocks if getattr(b, "caption", "") == "Multiple testing: decisions")
+    assert decisions.footnotes == (
+        "A fixed sequence. Adjusted p: the smallest familywise level at which the hypothesis would be rejected. "
+        "Level: when its turn came; of one not rejected, in the end.",
+        "Simultaneous limits: by Bonferroni at the weights before the analysis. They hold together whatever is "
+        "rejected, and may include no difference for a hypothesis that is.",
+        "No simultaneous limits: other: the hypothesis begins with no part of the level; third: there is no estimate.",
+    )
+
+
+def test_the_methods_name_the_lines_under_the_familywise_level_and_no_other() -> None:
+    protocol, records = trial("alpha-two-sided: 0.05, method: holm, hypotheses: [it, other]")
+    paragraph, level, table = methods.analyses(Material(protocol, records, analyse(protocol, records)))
+    assert paragraph.text.endswith("Intervals are at 95% unless stated.")
+    assert level.text.startswith("Two hypotheses were tested by ")
+    said = {row.cells[0]: "a hypothesis under the familywise level" in row.cells[1] for row in table.rows}
+    assert {name: said[name] for name in ("It", "Other", "Third")} == {"It": True, "Other": True, "Third": False}
+    alone = re.sub(r"\nmultiplicity:.*\n", "\n", protocol.text)
+    plain = read_protocol_text(alone.replace("level: primary", "level: primary, alpha-two-sided: 0.05"))
+    paragraph, table = methods.analyses(Material(plain, records, analyse(plain, records)))
+    assert paragraph.text.endswith("Intervals are at 95% unless stated; no adjustment for multiplicity was made.")
+    assert not any("familywise" in row.cells[1] for row in table.rows)
 
 
 def test_the_verdict_follows_the_decision_and_not_the_interval() -> None:
