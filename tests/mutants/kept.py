@@ -12,9 +12,9 @@ HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "src" / "equipoise"
 FILE = HERE / "survivors.txt"
 HEAD = """\
-# Wrong changes that no test catches, as `make mutants` found them: file | function | kind | change | number.
-# The list may only shrink: write a test that fails, and take the line off. A change that alters nothing anybody can see
-# has its reason under it. Lines of code that is gone: python tests/mutants/sample.py --tidy
+# Wrong changes that the tests named in rooms.toml did not catch when they were tried: file | function | kind | change |
+# number. The list may only shrink: write a test that fails, and take the line off. A change that alters nothing anybody
+# can see has its reason under it. Lines of code that is gone: python tests/mutants/sample.py --tidy
 """
 _REASON = "    equivalent: "
 

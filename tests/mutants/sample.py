@@ -196,7 +196,7 @@ def tell(wanted: list[tuple[Room, Mutant]], trials: Trials) -> list[str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-room", type=int, default=48, metavar="N", help="how many mutants of each room")
+    parser.add_argument("--per-room", type=int, default=24, metavar="N", help="how many mutants of each room")
     parser.add_argument("--seed", type=int, default=1, help="another sample")
     parser.add_argument("--whole", action="store_true", help="every mutant of every room")
     parser.add_argument("--room", action="append", help="this room only")
@@ -204,7 +204,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kept", action="store_true", help="those of survivors.txt, instead of a sample")
     parser.add_argument("--also", action="append", default=[], metavar="TESTS", help="asked about every mutant, first")
     parser.add_argument("--workers", type=int, default=2, help="how many at a time")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of tests for one mutant")
+    parser.add_argument("--seconds", type=float, default=25.0, help="of tests for one mutant")
     parser.add_argument("--tidy", action="store_true", help="drop from survivors.txt what the source no longer holds")
     return parser.parse_args()
 
