@@ -109,7 +109,7 @@ def test_counts_in_periods_by_a_mixed_model(estimator) -> None:
         ("{kind: score, words: mood, assessment: mood, at: weekly}", "poisson-mixed", "", "P028"),
         (ADMISSIONS, "poisson-mixed", "", "P028"),
         (IN_PERIODS, "poisson", "", "P028"),
-        (ADMISSIONS, "poisson", ", imputation: {sets: 5, seed: 1}", "P035"),
+        (IN_PERIODS, "poisson-mixed", ", imputation: {sets: 5, seed: 1}", "P035"),
         (ADMISSIONS, "poisson", ", nodes: 9", "P029"),
         (ADMISSIONS, "poisson", ", method: wilson", "P029"),
     ],
