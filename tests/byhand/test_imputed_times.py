@@ -36,6 +36,9 @@ def test_the_first_step_that_reaches_what_is_needed_is_the_event():
     for needed, expected in ((0.4, (5.0, True)), (0.6, (8.0, True)), (1.6, (9.0, False))):
         time, event = _next_event(steps, np.array([3.0]), np.array([9.0]), np.array([[needed]]))
         assert (time[0, 0], bool(event[0, 0])) == expected
+    # Nothing needed is still an event after censoring, never before it.
+    time, event = _next_event(steps, np.array([3.0]), np.array([9.0]), np.array([[0.0]]))
+    assert (time[0, 0], bool(event[0, 0])) == (5.0, True)
     # Follow-up until 6 only, and a participant censored at 5 itself: the step there is over.
     time, event = _next_event(steps, np.array([3.0, 5.0]), np.array([6.0, 9.0]), np.array([[0.6, 0.9]]))
     assert time[0].tolist() == [6.0, 8.0]

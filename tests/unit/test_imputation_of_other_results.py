@@ -180,3 +180,18 @@ def test_what_cannot_be_carried_out_is_refused_with_its_place():
     assert refused(COUNT, "imputation: {model: latent-normal}", *nb) == [f"{at}.model"]
     assert refused(SWAB, "imputation: {variance: bootstrap}", "odds-ratio", "firth") == [f"{at}.variance"]
     assert refused(SWAB, "imputation: {variance: jackknife}") == [f"{at}.variance"]
+
+
+@pytest.mark.parametrize("rule", ["at-random", "copy-increments"])
+def test_where_nobody_has_a_result_nothing_is_answered(rule):
+    nothing = {who: {**told, "swab": [0, None, None, None]} for who, told in people().items()}
+    it = answer(records_of(nothing), SWAB, f"imputation: {{sets: 5, after-dropout: {rule}}}", "odds-ratio", "logistic")
+    assert it.estimate is None
+    assert "not-estimable" in it.warnings
+
+
+def test_shifts_beyond_all_numbers_give_certain_events_or_no_answer(records):
+    count, time = KINDS["count"], KINDS["time"]
+    assert answer(records, count[0], "imputation: {sets: 5, delta: {active: 50}}", *count[1:]).estimate is None
+    it = answer(records, time[0], "imputation: {sets: 5, delta: {active: 900}}", *time[1:])
+    assert 0 < it.p_value <= 1

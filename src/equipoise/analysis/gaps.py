@@ -21,11 +21,13 @@ from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import Estimand
 from equipoise.protocol.language.endpoints import AbstinenceEndpoint, RunOfUse, TimeToEventEndpoint
 from equipoise.protocol.language.missing import Imputation
+from equipoise.stats.codes import FitCode
 from equipoise.stats.missing.latent_imputation import impute_latent
 from equipoise.stats.missing.multiple_imputation import MISSING, impute_binary_trials
 from equipoise.stats.missing.multiple_imputation import NOT_DUE as NEVER_DUE
 from equipoise.stats.missing.normal_imputation import impute_normal_trials
 from equipoise.stats.missing.plans import LeaversRule, SetsToMake
+from equipoise.stats.packing import any_by_trial
 
 Values = NDArray[Any]
 
@@ -111,7 +113,7 @@ class Gaps:
             values=made.values,
             missing=missing,
             n_cells=int((cells != NEVER_DUE).sum()) if self.binary else cells.size,
-            codes=np.bitwise_or.reduce(made.codes, axis=1),
+            codes=np.bitwise_or.reduce(made.codes, axis=1) | _unseen(cells, offsets, binary=self.binary),
             n_penalised=n_penalised,
             sweeps=int(np.max(made.sweeps, initial=1)),
         )
@@ -120,6 +122,14 @@ class Gaps:
         """The endpoint of completed rows."""
         changed: dict[str, Any] = {**fields, "imputed": None, "raw": None, "cause": None, "warnings": ()}
         return replace(self.base, **changed)
+
+
+def _unseen(cells: Values, offsets: Values, *, binary: bool) -> NDArray[np.uint32]:
+    """(n_trials,) a code where nobody has a result at any visit: what is then drawn is a prior alone."""
+    seen = (cells >= 0) if binary else ~np.isnan(cells)
+    code = np.uint32(int(FitCode.TOO_FEW_PARTICIPANTS | FitCode.NOT_ESTIMABLE))
+    nobody = ~any_by_trial(seen, offsets) & (np.diff(offsets) > 0)
+    return np.where(nobody, code, np.uint32(0)).astype(np.uint32)
 
 
 def results_to_impute(lattice: Lattice, estimand: Estimand, floor: float | None) -> Gaps:

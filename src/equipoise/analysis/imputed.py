@@ -72,6 +72,8 @@ def pool_outcome(outcome: Outcome, completed: Completed, analysis: Analysis, n_t
     assert analysis.imputation is not None
     sets = analysis.imputation.sets
     value, error = _coefficient(outcome, completed, analysis)
+    unknown = (completed.codes & np.uint32(int(FitCode.NOT_ESTIMABLE))) != 0
+    value = np.where(np.repeat(unknown, sets), np.nan, value)
     pooled = pool_imputations(
         value.reshape(n_trials, sets),
         error.reshape(n_trials, sets),

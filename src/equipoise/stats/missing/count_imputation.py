@@ -23,6 +23,7 @@ from scipy import stats
 
 from equipoise.foundation.seeds import normals, uniforms
 from equipoise.stats.codes import FitCode
+from equipoise.stats.counts import MOST_EVENTS
 from equipoise.stats.missing.designs import prepare_design
 from equipoise.stats.missing.plans import LeaversRule, SetsToMake
 from equipoise.stats.packing import FloatArray, IntArray, single_trial
@@ -39,6 +40,7 @@ _CLOSE = 1e-10
 _PRIOR_SCALE, _PRIOR_SCALE_CONSTANT = 2.5, 10.0
 _FAR = 15.0
 _NOTHING = 1e-10
+_MOST = 300.0  # of the logarithm of a rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,12 @@ def impute_counts(
         out.alpha[:, t], out.coefficients[:, t] = alpha, beta
         hit = np.flatnonzero(out.drawn[rows])
         who = rows[hit]
-        own = np.exp(beta @ z[hit].T)
+        own = np.exp(np.minimum(beta @ z[hit].T, _MOST))
         as_reference = z[hit].copy()
         as_reference[:, rule.arm_column] = 0.0
-        reference = own if rule.strategy == "at-random" else np.exp(beta @ as_reference.T)
+        reference = own if rule.strategy == "at-random" else np.exp(np.minimum(beta @ as_reference.T, _MOST))
         before = reference if rule.strategy == "copy-reference" else own
-        after = reference * np.exp(shift[who])
+        after = reference * np.exp(np.minimum(shift[who], _MOST))
         drawn = uniforms(key[0], key[1], hit[None, :], sets.numbers[:, None], PURPOSE_COUNT)
         out.values[:, who] += draw_rest(counts[who], before * seen[who], after * rest[who], alpha[:, None], drawn)
     return out
@@ -154,7 +156,9 @@ def draw_rest(
     scale = 1.0 / alpha + expected_before
     with np.errstate(invalid="ignore", over="ignore"):
         p = scale / (scale + expected_after)
-        return np.asarray(stats.nbinom.ppf(uniform, size, p), dtype=np.float64)
+        drawn = np.asarray(stats.nbinom.ppf(uniform, size, p), dtype=np.float64)
+    # More than a regression of counts takes is no answer, and is told as none there.
+    return np.minimum(np.nan_to_num(drawn, nan=np.inf, posinf=np.inf), MOST_EVENTS + 1.0)
 
 
 def _draw_parameters(found: _Posterior, key: tuple[int, int], sets: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -28,6 +28,7 @@ from equipoise.stats.packing import FloatArray, IntArray, single_trial
 from equipoise.stats.wald import BoolArray, CodeArray, as_complete_design, as_offsets, as_vector
 
 AT_RANDOM = LeaversRule()
+_FAR = 700.0  # of a logarithm, beyond which its exponential is no number
 PURPOSE_SAMPLE, PURPOSE_COEFFICIENT, PURPOSE_TIME = 1051, 1052, 1053
 
 
@@ -127,7 +128,7 @@ def impute_times(
             steps = _hazard_steps(
                 times[rows[mine]], seen[rows[mine]], weights[:, mine], predictor[:, mine], whole=not others.size
             )
-            ratio = np.exp(predictor[:, who] + shift[rows[who]])
+            ratio = np.exp(np.clip(predictor[:, who] + shift[rows[who]], -_FAR, _FAR))
             needed = noise[:, chosen] / ratio
             new, happened = _next_event(steps, times[rows[who]], end[rows[who]], needed)
             out.time[:, rows[who]], out.event[:, rows[who]] = new, happened
@@ -211,7 +212,8 @@ def _next_event(
     time = np.minimum(until, np.maximum(since, steps.last[:, None]))
     event = np.zeros(needed.shape, dtype=np.bool_)
     for m in range(n_sets):
-        goal = padded[m, begin] + needed[m]
+        # However small what is needed, the event comes after what is over.
+        goal = np.maximum(padded[m, begin] + needed[m], np.nextafter(padded[m, begin], np.inf))
         # An infinite step that is over must not make what follows certain: nobody was left to say.
         lost = ~np.isfinite(padded[m, begin])
         place = np.searchsorted(padded[m], goal, side="left")
