@@ -134,7 +134,7 @@ def bounds_figure(shown: LooksShown, final: LookDecision | None = None) -> Figur
         return None
     points = [LookPoint(look.decision.information, look.z or 0.0) for look in taken if look.decision is not None]
     if final is not None:
-        points.append(LookPoint(final.information, final.z))
+        points.append(LookPoint(final.information, final.z, "Final"))
     if not points:
         return None
     planned = [float(t) for t in looks.rule.planned]
@@ -149,7 +149,7 @@ def bounds_figure(shown: LooksShown, final: LookDecision | None = None) -> Figur
         is_shown = math.isfinite(futility) and looks.rule.futility is not None
         bounds.append(BoundPoint(t, float(critical), float(futility) if is_shown else None))
     if looks.stated.is_combined:
-        points = [LookPoint(t, point.z) for t, point in zip(here, points, strict=True)]
+        points = [LookPoint(t, point.z, point.name) for t, point in zip(here, points, strict=True)]
     experimental, reference = shown.sides
     drawing = draw_boundaries(
         bounds,

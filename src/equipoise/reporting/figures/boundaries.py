@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.reporting import format as fmt
-from equipoise.reporting.svg import SMALL, WIDTH, Drawing, linear_scale, nice_ticks, tick_text
+from equipoise.reporting.svg import SMALL, WIDTH, Drawing, linear_scale, nice_ticks, tick_text, wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,11 @@ class BoundPoint:
 
 @dataclass(frozen=True, slots=True)
 class LookPoint:
-    """A look as it was taken: information reached and Z."""
+    """A look as it was taken: information reached and Z; ``name`` where it is not called by its number."""
 
     information: float
     z: float
+    name: str = ""
 
 
 # A critical value beyond this is drawn at the edge, as an arrow: no trial reaches it.
@@ -74,9 +75,13 @@ def draw_boundaries(
         drawing.text(lower[-1][0] + 8, lower[-1][1] + 14, "Futility", "muted", size=SMALL)
     points = [(x(look.information), y(look.z)) for look in taken]
     drawing.polyline([(x(0.0), y(0.0)), *points], "arm2", width=1.8)
-    for number, (px, py) in enumerate(points, 1):
+    for look, number, (px, py) in zip(taken, range(1, len(taken) + 1), points, strict=True):
         drawing.circle(px, py, 4.4, "arm2")
-        drawing.text(px + 8, py + (16 if taken[number - 1].z >= 0 else -8), f"Look {number}", "arm2", size=SMALL)
+        name, inward = look.name or f"Look {number}", look.z < 0
+        if look.information > 0.9:  # the names of the bounds stand on the right
+            drawing.text(px - 6, py + (20 if inward else -12), name, "arm2", size=SMALL, anchor="end")
+        else:
+            drawing.text(px + 8, py + (-8 if inward else 16), name, "arm2", size=SMALL)
     return drawing
 
 
@@ -85,8 +90,10 @@ def _bound(drawing: Drawing, points: Sequence[tuple[float, float]], name: str, r
     for px, py in points:
         drawing.circle(px, py, 2.6, "ink")
     if points:
-        # beside the last point, which always lies at or near the right end
-        drawing.text(max(points[-1][0] + 10, right - 6), points[-1][1] + 4, name, size=SMALL)
+        # beside the last point, on as many lines as its room asks for
+        left = max(points[-1][0] + 10, right - 6)
+        for number, line in enumerate(wrap(name, WIDTH - left - 2, SMALL)):
+            drawing.text(left, points[-1][1] + 4 + 13 * number, line, size=SMALL)
 
 
 def _alt(bounds: Sequence[BoundPoint], taken: Sequence[LookPoint], axis: str) -> str:
