@@ -52,7 +52,7 @@ CAUSES = {
 # Names of the library in the order of its page, in which an example may use what those before it made.
 LIBRARY = (
     *("bundled_protocols", "read_protocol", "check_protocol", "import_records", "simulate", "analyse", "report", "run"),
-    *("write_records", "read_records", "export_records"),
+    *("write_records", "read_records", "export_records", "export_sdtm", "export_adam"),
     *("Protocol", "Records", "Results", "Estimate", "Problem", "EquipoiseError"),
 )
 _ANSWERS = ("estimate", "limits of arm", "p value", "chi-square", "survival", "mean")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from equipoise.foundation.errors import EquipoiseError, Problem
     from equipoise.protocol.language.protocol import Protocol
     from equipoise.records.records import Records
+    from equipoise.workflow.cdisc import export_adam, export_sdtm
     from equipoise.workflow.checks import check_protocol
     from equipoise.workflow.export import export_records
     from equipoise.workflow.library import bundled_protocols, read_protocol
@@ -39,7 +40,9 @@ _PLACES = {
     "analyse": "equipoise.workflow.verbs",
     "bundled_protocols": "equipoise.workflow.library",
     "check_protocol": "equipoise.workflow.checks",
+    "export_adam": "equipoise.workflow.cdisc",
     "export_records": "equipoise.workflow.export",
+    "export_sdtm": "equipoise.workflow.cdisc",
     "import_records": "equipoise.workflow.verbs",
     "read_protocol": "equipoise.workflow.library",
     "read_records": "equipoise.exchange.records_files",
@@ -59,7 +62,9 @@ __all__ = [
     "analyse",
     "bundled_protocols",
     "check_protocol",
+    "export_adam",
     "export_records",
+    "export_sdtm",
     "import_records",
     "read_protocol",
     "read_records",

@@ -148,12 +148,8 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
         label = np.asarray([levels.get(str(name), "") for name in people.arm], dtype=np.str_)
     chosen = (label == arm) | (label == reference)
     n_randomized = sum_by_trial(chosen, people.offsets)
-    group = protocol.model.analysis_sets[analysis.analysis_set] if analysis.analysis_set else None
-    if group is not None:
-        if group.received:
-            chosen &= _received(lattice)
-        if group.attended is not None:
-            chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
+    if analysis.analysis_set:
+        chosen &= in_analysis_set(lattice, analysis.analysis_set)
     rows = np.flatnonzero(chosen)
     variables = (*analysis.covariates, *analysis.strata)
     covariates, names = covariate_columns(lattice, variables, rows)
@@ -267,6 +263,17 @@ def _levels(protocol: Protocol, names: tuple[str, ...]) -> tuple[int, ...] | Non
     if any(variable.type != "category" for variable in variables):
         return None
     return tuple(len(variable.levels) for variable in variables)
+
+
+def in_analysis_set(lattice: Lattice, name: str) -> Mask:
+    """(n,) whether a participant belongs to an analysis set of the protocol."""
+    group = lattice.protocol.model.analysis_sets[name]
+    chosen = np.ones(lattice.n, dtype=np.bool_)
+    if group.received:
+        chosen &= _received(lattice)
+    if group.attended is not None:
+        chosen &= (lattice.visits(group.attended).state == CAME).any(axis=1)
+    return chosen
 
 
 def _received(lattice: Lattice) -> Mask:

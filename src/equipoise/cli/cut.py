@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,9 @@ def cut(
     without_quarantined: Annotated[
         bool, typer.Option("--without-quarantined", help="Leave out quarantined values where they would be shown.")
     ] = False,
+    dates: Annotated[
+        Path | None, typer.Option("--dates", help="Also write calendar dates of participants to a CSV file.")
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,15 +45,19 @@ def cut(
 
     `unblinded` is refused before the lock, unless an unblinding for analysis was recorded. Quarantined values are
     part of unblinded cuts and of those after the lock; they need --safety until the key is published. Then:
-    `equipoise run P --records RECORDS`.
+    `equipoise run P --records RECORDS`. `equipoise export sdtm` needs the file of --dates to write dates.
 
     Example: `equipoise cut trial --at 2027-06-30T12:00:00Z --edition blinded --out records --as stan`
     """
     with reported(as_json=as_json):
         from equipoise.conduct.actions.sign_in import sign_in
+        from equipoise.conduct.cut.calendar_dates import write_dates
         from equipoise.conduct.cut.cut import take_cut
         from equipoise.conduct.trial.trial import Trial
+        from equipoise.workflow.endpoints import require_free_file
 
+        if dates is not None:
+            require_free_file(dates, force=force)
         trial = Trial.open(directory)
         session = sign_in(trial, account, passphrase_of(account), device=platform.node())
         with working("cutting", quiet=as_json):
@@ -64,6 +72,8 @@ def cut(
                 without_quarantined=without_quarantined,
                 force=force,
             )
+            if dates is not None:
+                write_dates(trial, dates, at=datetime.fromisoformat(at), force=force)
     if as_json:
         rows = {name: frame.height for name, frame in records.tables.items() if frame.height}
         print_json({"ok": True, "out": str(out), "source": records.source.as_dict(), "tables": rows})

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from equipoise.cli import import_odm, import_redcap
+from equipoise.cli import import_datasets, import_odm, import_redcap
 from equipoise.cli.console import console, print_json, print_notes, reported, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption
 from equipoise.foundation.errors import Problem, UsageError, listed
@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     import_redcap.register(group)
     import_odm.register(group)
+    import_datasets.register(group)
     app.add_typer(group, name="import")
 
 
