@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtr
 from scipy.stats import t as student
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -28,7 +28,7 @@ from _report import Report, finish
 from equipoise.stats.competing_risks import estimate_cumulative_incidence, fit_fine_gray, gray_test
 from equipoise.stats.counts import CountModel, fit_counts, profile_counts, robust_covariance
 from equipoise.stats.cox import fit_cox
-from equipoise.stats.exact import fisher_exact
+from equipoise.stats.exact import TwoByTwo, fisher_exact
 from equipoise.stats.firth import fit_firth, penalised_likelihood_ratio, penalised_profile_limits
 from equipoise.stats.gee import fit_gee
 from equipoise.stats.kaplan_meier import fit_kaplan_meier
@@ -44,9 +44,19 @@ from equipoise.stats.risk import (
     miettinen_nurminen_ratio,
     newcombe_difference,
     newcombe_ratio,
+    score_test,
     wilson,
 )
 from equipoise.stats.rmst import estimate_rmst_difference
+from equipoise.stats.strata import (
+    StratifiedTables,
+    cochran_mantel_haenszel,
+    count_strata,
+    mantel_haenszel_difference,
+    mantel_haenszel_odds_ratio,
+    stratified_newcombe,
+    stratified_score_difference,
+)
 
 Vector = NDArray[np.float64]
 
@@ -185,18 +195,20 @@ def logistic_rows() -> Iterator[Row]:
     yield Row("Firth, penalised likelihood ratio", _rejected(tests.p_value), cover, (4, 6), "nominal, nearly")
 
 
+def _counts(y: Vector, arm: Vector, offsets: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Of each trial: events and participants of the control arm, then of the experimental arm."""
+    owner = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    each = (y * (1 - arm), 1 - arm, y * arm, arm)
+    return [np.bincount(owner, weights=weights).astype(np.int64) for weights in each]
+
+
 def table_rows() -> Iterator[Row]:
     """Two by two: risks 0.4 and 0.4, or 0.3 and 0.6."""
 
-    def counts(trials):  # type: ignore[no-untyped-def]
-        y, x, offsets = trials
-        owner = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-        arm = x[:, 1]
-        each = (y * (1 - arm), 1 - arm, y * arm, arm)
-        return [np.bincount(owner, weights=weights).astype(np.int64) for weights in each]
-
-    null = counts(binary_trials(MANY, (0.4, 0.4), 0.0, 3))
-    effect = counts(binary_trials(MANY, (0.3, 0.6), 0.0, 4))
+    null, effect = (
+        _counts(y, x[:, 1], offsets)
+        for y, x, offsets in (binary_trials(MANY, (0.4, 0.4), 0.0, 3), binary_trials(MANY, (0.3, 0.6), 0.0, 4))
+    )
     test, other = fisher_exact(*null), fisher_exact(*effect)
     cover = _covered(other.ci_lower, other.ci_upper, (0.6 / 0.4) / (0.3 / 0.7), other.p_value)
     yield Row("Fisher, exact limits", _rejected(test.p_value), cover, (0, 5), "exact: never above nominal")
@@ -435,6 +447,84 @@ def competing_trials(n_trials: int, n: int, effect: float, seed: int):  # type: 
     return np.ceil(4 * np.minimum(day, gone)) / 4, cause, arm, offsets_from_sizes(np.full(n_trials, n))
 
 
+# At the margin of a risk difference of which higher is better, of an odds ratio, and of a hazard ratio.
+MARGIN_DIFFERENCE, MARGIN_ODDS, MARGIN_HAZARD = -0.15, 0.5, 1.4
+
+
+def margin_rows() -> Iterator[Row]:
+    """One-sided tests at 2.5 % of not being worse than a margin, where the truth is the margin, at 110 and at 40."""
+    for n in (110, 40):
+        arm, offsets, rng = _equal_arms(SOME, n, 900 + n)
+        risk = np.where(arm == 1, 0.6 + MARGIN_DIFFERENCE, 0.6)
+        tables = TwoByTwo.of(*_counts((rng.uniform(size=arm.size) < risk).astype(float), arm, offsets))
+        for name, corrected in (("Farrington-Manning", False), ("Miettinen-Nurminen", True)):
+            test = score_test(tables, "risk_difference", MARGIN_DIFFERENCE, corrected=corrected)
+            yield _one_sided(f"margin of a risk difference, {name}", test.p_greater, n, (1.5, 3.5), "score test")
+        odds = 1.5 * np.where(arm == 1, MARGIN_ODDS, 1.0)
+        y = (rng.uniform(size=arm.size) < odds / (1 + odds)).astype(float)
+        fits = fit_logistic(y, np.column_stack([np.ones_like(arm), arm]), offsets)
+        p = _above(fits.coefficients[:, 1] - np.log(MARGIN_ODDS), fits.standard_errors[:, 1])
+        yield _one_sided(
+            "margin of an odds ratio, logistic, Wald", p, n, (1.0, 3.5), "normal quantile, few participants"
+        )
+        days = rng.exponential(60.0 / np.where(arm == 1, MARGIN_HAZARD, 1.0))
+        end = rng.uniform(28.0, DAYS, arm.size)
+        hazards = fit_cox(np.minimum(days, end), (days <= end).astype(float), arm[:, None], offsets)
+        p = _above(np.log(MARGIN_HAZARD) - hazards.coefficients[:, 0], hazards.standard_errors[:, 0])
+        yield _one_sided("margin of a hazard ratio, Cox, Wald", p, n, (1.0, 3.5), "normal quantile on few events")
+
+
+def _above(distance: Vector, error: Vector) -> Vector:
+    """One-sided p of a distance from the margin, in the direction that is better."""
+    usable = np.isfinite(distance) & np.isfinite(error)
+    return np.where(usable, ndtr(-distance / np.where(usable, error, 1.0)), np.nan)
+
+
+def _one_sided(name: str, p: Vector, n: int, bounds: tuple[float, float], why: str) -> Row:
+    reject = _share(p < 0.025, ~np.isnan(p))
+    return Row(f"{name}, n = {n}, one-sided at 2.5%", reject, None, bounds, why)
+
+
+def strata_rows() -> Iterator[Row]:
+    """Effects over four unequal strata, at 110 and at 40 participants; a difference of 0.25, an odds ratio of 3."""
+    difference, ratio = 0.25, 3.0
+    for n, wide in ((110, 0.0), (40, 1.5)):
+        null = strata_trials(n, lambda risk: risk, 950 + n)
+        added = strata_trials(n, lambda risk: risk + difference, 960 + n)
+        odds = strata_trials(n, lambda risk: ratio * risk / (1 - risk + ratio * risk), 970 + n)
+        test = cochran_mantel_haenszel(null)
+        yield Row(f"Cochran-Mantel-Haenszel, n = {n}", _rejected(test.p_value), None, (4, 6), "chi-square")
+        for name, fit, bounds in (
+            ("Mantel-Haenszel difference, Sato", mantel_haenszel_difference, (4, 6.5 + wide)),
+            ("stratified Newcombe", stratified_newcombe, (2.5, 6)),
+            ("stratified Miettinen-Nurminen", stratified_score_difference, (4, 6)),
+        ):
+            found, none = fit(added), fit(null)
+            usable = ~np.isnan(none.ci_lower)
+            reject = _share((none.ci_lower > 0) | (none.ci_upper < 0), usable)
+            cover = _covered(found.ci_lower, found.ci_upper, difference)
+            yield Row(f"{name}, n = {n}", reject, cover, bounds, "large-sample limits over small strata")
+        found, none = mantel_haenszel_odds_ratio(odds), mantel_haenszel_odds_ratio(null)
+        cover = _covered(found.ci_lower, found.ci_upper, ratio)
+        why = "normal limits of the logarithm; ratios of 0 and infinity are left out"
+        yield Row(f"Mantel-Haenszel odds ratio, n = {n}", _rejected(none.p_value), cover, (2.5, 6.5), why)
+
+
+def strata_trials(n: int, treated: Callable[[Vector], Vector], seed: int) -> StratifiedTables:
+    """Tables of trials: strata of 40, 30, 20 and 10 in 100, with risks of 0.2, 0.3, 0.45 and 0.6 in the control arm."""
+    arm, offsets, rng = _equal_arms(SOME, n, seed)
+    stratum = rng.choice(4, size=arm.size, p=[0.4, 0.3, 0.2, 0.1])
+    risk = np.array([0.2, 0.3, 0.45, 0.6])[stratum]
+    y = (rng.uniform(size=arm.size) < np.where(arm == 1, treated(risk), risk)).astype(float)
+    return count_strata(y, arm, stratum, offsets)
+
+
+def _equal_arms(n_trials: int, n: int, seed: int):  # type: ignore[no-untyped-def]
+    """Arms in turn, where each trial ends, and random numbers."""
+    arm = (np.arange(n_trials * n) % n % 2).astype(float)
+    return arm, np.arange(n_trials + 1) * n, np.random.default_rng(seed)
+
+
 FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (
     logistic_rows,
     table_rows,
@@ -444,6 +534,8 @@ FAMILIES: tuple[Callable[[], Iterator[Row]], ...] = (
     mmrm_rows,
     count_rows,
     competing_rows,
+    margin_rows,
+    strata_rows,
 )
 
 TITLE = """# Type I error and coverage
@@ -453,7 +545,10 @@ participants of whom 30% drop out. *Type I error*: how often the test at 5% reje
 *Coverage*: how often the 95% interval contains the truth if there is an effect (odds ratio 3; risks 0.3 and 0.6;
 hazard ratio 0.5; conditional log odds ratio -0.9; -0.04 per week; -1.2 at the last visit; rate ratio 0.5). In brackets
 95% Monte Carlo limits. *No answer*: trials of both scenarios that were not estimable (separated, an empty cell) and
-are in neither percentage. *May be*: the true error rate that is accepted at this size, with the reason; the tests allow
+are in neither percentage. Rows that name a margin test at 2.5% whether the experimental arm is worse by no more than
+the margin (-0.15 from a risk of 0.6; an odds ratio of 0.5; a hazard ratio of 1.4), and the truth is the margin. Rows
+over strata have four of unequal size and risk (difference 0.25, odds ratio 3); in both, n participants of whom nobody
+drops out. *May be*: the true error rate that is accepted at this size, with the reason; the tests allow
 three Monte Carlo standard errors beyond it.
 
 | Estimator | Trials | Type I error, % | Coverage, % | No answer | Error may be, % | Because |

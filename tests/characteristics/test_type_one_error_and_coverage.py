@@ -47,6 +47,8 @@ def percentages(row: list[str]) -> list[float]:
         "mmrm_rows",
         "count_rows",
         "competing_rows",
+        "margin_rows",
+        "strata_rows",
     ],
 )
 def test_error_rates_lie_where_they_may_and_the_page_says_what_they_are(simulation, family: str) -> None:
