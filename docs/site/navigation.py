@@ -22,6 +22,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "odm",
         "statistics-files",
         "protocol-document",
+        "usdm",
         "shapes-of-data",
         "reading-a-report",
         "randomization",

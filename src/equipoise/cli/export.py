@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from equipoise.cli import export_cdisc, export_odm, export_redcap
+from equipoise.cli import export_cdisc, export_odm, export_redcap, export_usdm
 from equipoise.cli.console import console, print_json, reported, simulated_line, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption, RecordsArgument
 
@@ -28,7 +28,7 @@ class Targets(TyperGroup):
 group = typer.Typer(
     cls=Targets,
     help="Write records as files of SPSS, Stata, SAS, R and others, or a protocol and its records as a REDCap "
-    "project, a file of CDISC's ODM, or CDISC's SDTM and ADaM.\n\n"
+    "project, a file of CDISC's ODM, CDISC's SDTM and ADaM, or a protocol as a USDM file.\n\n"
     "Examples: `equipoise export records --to spss --out for-spss`, "
     "`equipoise export redcap my-trial.yaml records --out for-redcap` and "
     "`equipoise export odm my-trial.yaml records --out as-odm`. "
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     export_redcap.register(group)
     export_odm.register(group)
     export_cdisc.register(group)
+    export_usdm.register(group)
     app.add_typer(group, name="export")
 
 

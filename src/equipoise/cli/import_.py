@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from equipoise.cli import import_datasets, import_odm, import_redcap
+from equipoise.cli import import_datasets, import_odm, import_redcap, import_usdm
 from equipoise.cli.console import console, print_json, print_notes, reported, working
 from equipoise.cli.options import ForceOption, JsonOption, OutOption
 from equipoise.foundation.errors import Problem, UsageError, listed
@@ -29,7 +29,8 @@ class Sources(TyperGroup):
 group = typer.Typer(
     cls=Sources,
     help="Read a trial's own files into records: a REDCap project, a file of CDISC's ODM, your own files by a mapping "
-    "file, files of SPSS, Stata or SAS, or the harmonised tables of three opioid trials.\n\n"
+    "file, files of SPSS, Stata or SAS, or the harmonised tables of three opioid trials; or a USDM file "
+    "into a protocol.\n\n"
     "Examples: `equipoise import redcap dictionary.csv data.csv --out my-trial` and "
     "`equipoise import table mapping.yaml --protocol trial.yaml --out records`",
     no_args_is_help=True,
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     import_redcap.register(group)
     import_odm.register(group)
     import_datasets.register(group)
+    import_usdm.register(group)
     app.add_typer(group, name="import")
 
 
