@@ -242,3 +242,12 @@ def test_the_graph_of_hypotheses_stands_before_there_are_results() -> None:
     assert figure.caption == "Multiple testing: weights and transitions"
     assert "rejected" not in figure.drawing.svg()
     assert "Holm's procedure" in "\n".join(texts(part(document, "10.10", "10.11")))
+
+
+def test_planned_looks_are_told() -> None:
+    text = equipoise.read_protocol("ketamine-mbrp-cocaine").text
+    looks = "looks: {analyses: [abstinence], at: [0.5, 1], boundary: lan-demets-pocock}"
+    document = build_protocol_document(read_protocol_text(f"{text}\n{looks}\n"))
+    said = "\n".join(texts(part(document, "10.9", "10.10")))
+    assert "0.5, 1" in said
+    assert "Lan-DeMets Pocock" in said

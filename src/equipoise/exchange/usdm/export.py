@@ -31,6 +31,7 @@ _NOT_STATED = "Not stated in the protocol."
 _ELSEWHERE = (
     "analyses",
     "multiplicity",
+    "looks",
     "published",
     "assumptions",
     "remarks",

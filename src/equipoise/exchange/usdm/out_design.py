@@ -10,7 +10,7 @@ from equipoise.exchange.usdm import codes
 from equipoise.exchange.usdm.nodes import Node, UsdmNodes, link
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol import Protocol
-from equipoise.protocol.language.design import BehaviouralIntervention, DrugIntervention
+from equipoise.protocol.language.interventions import BehaviouralIntervention, DrugIntervention
 from equipoise.protocol.language.notation import Dose, Duration
 
 _ISO = {"min": "PT{}M", "h": "PT{}H", "s": "PT{}S"}

@@ -56,6 +56,7 @@ _SECTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("analysis-sets",), "10.2"),
     (("analyses",), "10"),
     (("multiplicity",), "10.10"),
+    (("looks",), "10.9"),
     (("assumptions",), "10.11"),
 )
 _ELSEWHERE = "in the file only"
@@ -65,7 +66,7 @@ def changes_table(old: Protocol, new: Protocol, audience: Audience) -> Table | N
     """Every part that differs, with its section, before and after; ``None`` where the content is the same."""
     rows = []
     for path, before, after in _differences(old.resolved, new.resolved, ()):
-        cells = (_text(before), _text(after))
+        cells = (stated_text(before), stated_text(after))
         if audience == "investigators" and path[:2] == ("randomization", "scheme"):
             cells = (_HIDDEN, _HIDDEN)
         rows.append((_section(path), Row((_section(path), place(path).replace(".", ", "), *cells))))
@@ -109,17 +110,19 @@ def _order(section: str) -> tuple[int, ...]:
     return tuple(int(part) for part in section.split(".")) if section[0].isdigit() else (99,)
 
 
-def _text(value: Any) -> str:
+def stated_text(value: Any) -> str:
     """A value, or a part of several, within a cell."""
     if value in (None, [], {}, ""):
         return ABSENT
     if isinstance(value, Mapping):
         said = [
-            f"{name_words(str(key)).lower()}: {_text(entry)}" for key, entry in value.items() if _text(entry) != ABSENT
+            f"{name_words(str(key)).lower()}: {stated_text(entry)}"
+            for key, entry in value.items()
+            if stated_text(entry) != ABSENT
         ]
         text = "; ".join(said) or ABSENT
     elif isinstance(value, list):
-        text = ", ".join(_text(entry) for entry in value)
+        text = ", ".join(stated_text(entry) for entry in value)
     else:
         text = plain_value(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"

@@ -22,7 +22,8 @@ from equipoise.reporting.document import (
 )
 from equipoise.reporting.figures.hypotheses import HypothesisBox, draw_hypotheses
 from equipoise.reporting.multiplicity import level_words, procedure_words
-from equipoise.reporting.protocol_document.draft import ProtocolDraft, Writer, for_you
+from equipoise.reporting.protocol_document.compare import stated_text
+from equipoise.reporting.protocol_document.draft import ProtocolDraft, Writer, for_you, name_words
 from equipoise.reporting.protocol_document.plan_words import (
     line_label,
     method_words,
@@ -171,7 +172,28 @@ def _other(draft: ProtocolDraft) -> Sequence[Block | None]:
 
 
 def _interim(draft: ProtocolDraft) -> Sequence[Block | None]:
-    return draft.written("interim")
+    looks = draft.model.looks
+    written = draft.written("interim")
+    if looks is None:
+        return written
+    stated = looks.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    items: list[tuple[str, Text]] = [
+        ("Analyses looked at", fmt.joined([line_label(draft, name) for name in looks.analyses])),
+        ("Looks, as fractions of what is counted", ", ".join(f"{at:g}" for at in looks.at)),
+    ]
+    items += [
+        (name_words(key), words.capitalized(_named(stated_text(value))))
+        for key, value in stated.items()
+        if key not in ("analyses", "at", "source", "status", "basis", "differs")
+    ]
+    return [*written, DefinitionList(tuple(items)), for_you("who sees interim results, and who decides")]
+
+
+def _named(text: str) -> str:
+    """Boundaries by the names of those who proposed them."""
+    for plain, name in (("lan demets", "Lan-DeMets"), ("obrien fleming", "O'Brien-Fleming"), ("pocock", "Pocock")):
+        text = text.replace(plain, name)
+    return text
 
 
 def _multiplicity(draft: ProtocolDraft) -> Sequence[Block | None]:
