@@ -82,6 +82,10 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
     take_cut(trial.trial, trial.session("stan"), at=at, edition="blinded", out=folder, **sources)
     sham = folder.with_name(f"{name}-sham")
     take_cut(trial.trial, trial.session("uma"), at=at, edition="sham", out=sham, pharmacy=trial.pharmacy, **sources)
+    exports = {
+        edition.name.removeprefix(name): sdtm_of(protocol, edition, folder.with_name(f"{edition.name}-sdtm"))
+        for edition in (folder, sham)
+    }
     copies = folder.with_name(f"{name}-copies")
     take_copy(trial.trial, trial.session("carol"), copies / "main", site="main", **sources)
     take_copy(trial.trial, trial.session("mona"), copies / "every", site=None, **sources)
@@ -116,9 +120,22 @@ def world(staged: Any, name: str, patch: pytest.MonkeyPatch, *, swapped: bool) -
         "receipts": files(trial.trial.receipts),
         "blinded cut": files(folder),
         "sham cut": files(sham),
+        "cuts as SDTM": exports,
         "copies of the ledger": files(copies),
         "true": true["allocations"]["arm"].to_list(),
     }
+
+
+def sdtm_of(protocol: Any, cut: Path, out: Path) -> dict[str, bytes]:
+    """A cut as SDTM, with a mapping that answers what is asked."""
+    from equipoise.workflow.cdisc import export_sdtm
+
+    mapping = out.with_suffix(".yaml")
+    site = "{id: '1', country: USA}"
+    mapping.write_text(f"site: {site}\nsites: {{main: {site}, second: {site}}}\nsex: {{everybody: U}}\n", "utf-8")
+    made = export_sdtm(protocol, cut, out, mapping=mapping)
+    assert "DM" in made.files, made.account.left_out()
+    return files(out)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -81,3 +81,16 @@ def test_the_same_moment_gives_the_same_bytes_and_arms_are_refused_before_lock(
     assert act(
         "uma", "cut", trial, "--at", at, "--edition", "unblinded", "--out", tmp_path / "true", "--pharmacy", pharmacy
     )["source"]["details"]["locked"]
+
+
+def test_calendar_dates_stand_in_a_file_of_their_own_that_nobody_else_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, dates = tmp_path / "trial", tmp_path / "dates.csv"
+    act = Terminal(trial, monkeypatch).act
+    given = ("cut", trial, "--at", datetime.now(UTC).isoformat(), "--edition", "blinded", "--dates", dates)
+    act("stan", *given, "--out", tmp_path / "one")
+    assert dates.read_text("utf-8") == "participant_id,day_1,informed_consent\nP-1,,\n"
+    assert dates.stat().st_mode & 0o077 == 0
+    act("stan", *given, "--out", tmp_path / "two", code=7)
+    assert not (tmp_path / "two").exists()

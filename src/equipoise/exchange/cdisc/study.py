@@ -83,7 +83,7 @@ class SdtmStudy:
         """Why there can be no DM, and with it no dataset of participants; empty where there can."""
         people = self.consented
         if not people.height:
-            return ["no participant gave consent"]
+            return ["who takes part: no participant gave consent"]
         out = []
         for site in sorted(people["site"].unique().to_list(), key=str):
             words = f"site {site!r}" if site is not None else "participants without a site"
