@@ -32,7 +32,8 @@ def test_looks_at_a_yes_or_no_endpoint_count_the_pipeline_and_give_the_exact_lev
     assert first["n_pipeline"] == 27
     assert said["exact_size"]["largest"] == pytest.approx(0.0593, abs=5e-4)  # docs/methods/looks.md, (LK-1)
     assert said["critical_z"] == pytest.approx([2.963, 1.969], abs=1e-3)  # rpact 4.0, design with looks at 0.5 and 1
-    assert said["under_the_scenario"]["rejected"] > 0.7
+    assert said["analysis"] == "abstinence"
+    assert said["under_the_scenario"]["rejected"] > 0.5
     assert said["without_effect"]["rejected"] < 0.1
     assert said["under_the_scenario"]["expected_n"] <= 55
 
@@ -80,8 +81,10 @@ def test_futility_is_one_sided_and_ends_trials_without_an_effect_early(is_bindin
         ({"information": (0.7, 0.5, 1.0)}, "D101"),
         ({"alpha_spent": (0.03, 0.06)}, "D102"),
         ({"boundary": "obrien"}, "D103"),
+        ({"power": 1.5}, "D103"),
+        ({"power": 0.01}, "D103"),
         ({"information": (0.01, 0.02, 1.0)}, "D104"),
-        ({"endpoint": "craving"}, "D105"),
+        ({"endpoint": "craving", "unadjusted": True}, "D105"),
         ({"per_week": 0.0}, "D106"),
         ({"scenario": "nul"}, "D001"),
         ({"replicates": 0}, "D010"),

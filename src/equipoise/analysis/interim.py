@@ -258,6 +258,23 @@ class LooksOfPlan:
         own = stage_z(z, information)
         return combine_stages(own, stage_weights(self.rule.planned)[: own.shape[-1]])
 
+    def stages_over(self, information: Floats, z: Floats) -> Floats:
+        """(n_trials, n_looks) Z of each stage's own data, of many trials.
+
+        A stage without data of its own (a trial that ran out of events) says nothing: its Z is 0. NaN stays NaN.
+        """
+        grown = np.diff(information, prepend=0.0, axis=-1) > 0.0
+        score = z * np.sqrt(information)
+        steps = np.where(grown, np.diff(information, prepend=0.0, axis=-1), 1.0)
+        return np.where(
+            grown, np.diff(score, prepend=0.0, axis=-1) / np.sqrt(steps), np.where(np.isnan(z), np.nan, 0.0)
+        )
+
+    def combined_over(self, information: Floats, z: Floats) -> Floats:
+        """(n_trials, n_looks) combined Z of many trials; see :meth:`stages_over`."""
+        own = self.stages_over(information, z)
+        return combine_stages(own, stage_weights(self.rule.planned)[: own.shape[-1]])
+
     def new_size(self, z: float) -> NewSize | None:
         """The size that re-estimation gives at the last interim look, from its combined Z; None without such a rule."""
         stated = self.stated.re_estimation

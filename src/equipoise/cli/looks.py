@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,26 @@ from equipoise.cli.options import JsonOption, ProtocolArgument
 if TYPE_CHECKING:
     from equipoise.design.looks import LooksOutcome
     from equipoise.workflow.looks import LooksRun, StoppingRun
+
+# Options of `looks`, whose list is long.
+BoundaryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--boundary",
+        help="lan-demets-obrien-fleming, lan-demets-pocock, kim-demets, hwang-shih-decani (spending); "
+        "obrien-fleming, pocock, wang-tsiatis (classical); haybittle-peto. By default the first.",
+    ),
+]
+FractionsOption = Annotated[
+    str | None,
+    typer.Option("--looks", help="Fractions of outcomes (or events) at the interim analyses; by default 0.5,1."),
+]
+UnadjustedOption = Annotated[
+    bool, typer.Option("--unadjusted", help="Pooled z or log-rank test at each look, not the plan's analysis.")
+]
+EventsOption = Annotated[
+    int | None, typer.Option("--events", help="Events at the last analysis; by default those expected.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,17 +60,9 @@ def looks(
         ),
     ] = None,
     scenario: Annotated[str | None, typer.Option("--scenario", help="Assumptions, as for `equipoise power`.")] = None,
-    at: Annotated[
-        str, typer.Option("--looks", help="Fractions of outcomes (or events) at the interim analyses.")
-    ] = "0.5,1",
-    boundary: Annotated[
-        str,
-        typer.Option(
-            "--boundary",
-            help="lan-demets-obrien-fleming, lan-demets-pocock, kim-demets, hwang-shih-decani (spending); "
-            "obrien-fleming, pocock, wang-tsiatis (classical); haybittle-peto.",
-        ),
-    ] = "lan-demets-obrien-fleming",
+    unadjusted: UnadjustedOption = False,
+    at: FractionsOption = None,
+    boundary: BoundaryOption = None,
     boundary_parameter: Annotated[
         float | None, typer.Option("--boundary-parameter", help="Its parameter, if it has one.")
     ] = None,
@@ -58,7 +70,7 @@ def looks(
         str | None,
         typer.Option("--alpha-spent", help="Cumulative alpha spent by each analysis, instead of a boundary."),
     ] = None,
-    alpha: Annotated[float, typer.Option("--alpha", help="Level, two-sided.")] = 0.05,
+    alpha: Annotated[float | None, typer.Option("--alpha", help="Level, two-sided; by default 0.05.")] = None,
     one_sided: Annotated[
         bool, typer.Option("--one-sided", help="Stop only for an effect in the better direction.")
     ] = False,
@@ -70,11 +82,10 @@ def looks(
     ] = None,
     binding: Annotated[bool, typer.Option("--binding", help="Futility bounds are always followed.")] = False,
     power: Annotated[
-        float, typer.Option("--power", help="Power for which futility and inflation are calculated.")
-    ] = 0.8,
-    events: Annotated[
-        int | None, typer.Option("--events", help="Events at the last analysis; by default those expected.")
+        float | None,
+        typer.Option("--power", help="Power for which futility and inflation are calculated; by default 0.8."),
     ] = None,
+    events: EventsOption = None,
     per_week: Annotated[float, typer.Option("--per-week", help="Participants enrolled per week.")] = 1.0,
     even: Annotated[bool, typer.Option("--even", help="Entry at equal intervals, not at random.")] = False,
     result_delay: Annotated[
@@ -83,35 +94,39 @@ def looks(
     decision_delay: Annotated[
         float, typer.Option("--decision-delay", help="Days from an interim analysis until enrolment stops.")
     ] = 0.0,
-    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate.")] = 4000,
+    replicates: Annotated[int, typer.Option("--replicates", "-r", help="Trials to simulate.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulation, 0 to 4294967295.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Interim analyses at calendar time with the data available then: stopping, expected size and duration, actual type
-    I error.
+    """Interim analyses at calendar time with the data available then, each by the plan's own analysis.
+
+    Shown are stopping, expected size and duration, type I error, estimates after stopping, new sizes and dropped arms.
+
+    They are those that the protocol states under `looks`, unless options name others.
 
     Example: `equipoise looks ketamine-mbrp-cocaine --looks 0.5,1 --per-week 0.5 --result-delay 7`
     """
     from equipoise.workflow.looks import looks as run_looks
 
     with reported(as_json=as_json):
-        information = _fractions(at, "--looks", "D101")
-        spent = _fractions(alpha_spent, "--alpha-spent", "D102") if alpha_spent is not None else None
+        asked: dict[str, Any] = {
+            "information": None if at is None else _fractions(at, "--looks", "D101"),
+            "boundary": boundary,
+            "boundary_parameter": boundary_parameter,
+            "alpha_spent": None if alpha_spent is None else _fractions(alpha_spent, "--alpha-spent", "D102"),
+            "alpha_two_sided": alpha,
+            "sides": 1 if one_sided else None,
+            "futility": futility,
+            "futility_parameter": futility_parameter,
+            "is_binding": binding or None,
+            "power": power,
+        }
         with working("simulating", quiet=as_json):
             run = run_looks(
                 protocol,
                 endpoint=endpoint,
                 scenario=scenario,
-                information=information,
-                boundary=boundary,
-                boundary_parameter=boundary_parameter,
-                alpha_spent=spent,
-                alpha_two_sided=alpha,
-                sides=1 if one_sided else 2,
-                futility=futility,
-                futility_parameter=futility_parameter,
-                is_binding=binding,
-                power=power,
+                unadjusted=unadjusted,
                 n_events=events,
                 per_week=per_week,
                 is_even=even,
@@ -119,6 +134,7 @@ def looks(
                 decision_delay_days=decision_delay,
                 replicates=replicates,
                 seed=seed,
+                **{name: value for name, value in asked.items() if value is not None},
             )
     if as_json:
         print_json(run.as_dict())
@@ -134,14 +150,18 @@ def _print_looks(run: LooksRun) -> None:
         f"{run.protocol.id}, {run.endpoint}: {run.boundary}, {sides} {run.design.alpha:g}, "
         f"{run.effect.n_replicates:,} trials, seed {run.seed}"
     )
+    how = "the pooled z or log-rank test, unadjusted" if run.analysis is None else f"the plan's analysis {run.analysis}"
+    whose = "the protocol's looks" if run.is_stated else "looks as asked for"
+    out.print(f"{whose[:1].upper()}{whose[1:]}; at each {how}.")
     for title, outcome in ((f"scenario {run.scenario}", run.effect), ("no effect", run.null)):
         out.print()
         _print_outcome(title, outcome, "events" if run.shape == "time-to-event" else "outcomes")
     if run.size is not None:
         out.print()
         out.print(
-            f"Exact level of these boundaries with so few participants: up to {run.size.largest:.4f} (common risk "
-            f"{run.size.risk:.2f}) where {run.size.nominal:g} is claimed; normal theory is only approximate."
+            f"Exact level of the unadjusted z test at these boundaries with so few participants: up to "
+            f"{run.size.largest:.4f} (common risk {run.size.risk:.2f}) where {run.size.nominal:g} is claimed; normal "
+            "theory is only approximate."
         )
     out.print(
         f"By normal theory the looks cost {100 * (run.inflation - 1):.1f}% more participants at the same power, and "
@@ -170,7 +190,7 @@ def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
         (
             str(look.number),
             f"{look.information:.3g}",
-            f"{look.critical_z:.3f}",
+            f"{look.critical_z:.3f}" if look.critical_z < 99 else "none",
             "" if look.futility_z is None else f"{look.futility_z:.3f}",
             f"{look.day:.0f}",
             f"{look.n_entered:.1f}",
@@ -187,8 +207,45 @@ def _print_outcome(title: str, outcome: LooksOutcome, word: str) -> None:
         f"{outcome.expected_n:.1f} of {outcome.n_planned} participants and {outcome.expected_days:.0f} of "
         f"{outcome.planned_days:.0f} days expected"
     )
+    _print_more(outcome)
     if outcome.reversed_share is not None:
         out.print(f"{100 * outcome.reversed_share:.1f}% of early claims no longer hold once the pipeline is in")
+
+
+def _print_more(outcome: LooksOutcome) -> None:
+    """What looks by the plan's own analysis do to claims, estimates, sizes and arms."""
+    from equipoise.design.plan_looks import PlanLooksOutcome
+
+    if not isinstance(outcome, PlanLooksOutcome):
+        return
+    out = console()
+    if outcome.harmed:
+        out.print(f"of these {100 * outcome.harmed:.1f} % in the other direction")
+    if outcome.rejected_without_looks == outcome.rejected_without_looks:
+        out.print(
+            f"one analysis at the planned end, without looks: rejects {100 * outcome.rejected_without_looks:.1f} %"
+        )
+    if outcome.naive == outcome.naive:
+        said = f"mean effect, on the scale of analysis: {outcome.naive:.3f} as estimated where trials stopped"
+        if outcome.adjusted == outcome.adjusted:
+            said += f", {outcome.adjusted:.3f} adjusted for the looks"
+        if outcome.whole == outcome.whole:
+            said += f", {outcome.whole:.3f} had all gone to their end"
+        out.print(said)
+    if outcome.sizes is not None:
+        sizes = outcome.sizes
+        low, middle, high = sizes.quartiles
+        out.print(
+            f"size re-estimated: changed in {100 * sizes.share_changed:.1f} % of trials that went on, on average "
+            f"{sizes.mean:.1f} (quartiles {low:.0f}, {middle:.0f}, {high:.0f}); {100 * sizes.share_at_largest:.1f} % "
+            "at the most"
+        )
+    for arm in outcome.arms:
+        out.print(
+            f"{arm.arm} ({arm.analysis}): goes on in {100 * arm.kept:.1f} %, claimed in {100 * arm.claimed:.1f} %"
+        )
+    if outcome.without_answer:
+        out.print(f"{100 * outcome.without_answer:.2f} % of analyses at looks have no p value; they claim nothing")
 
 
 def stopping(

@@ -10,7 +10,7 @@ from rich.text import Text
 from equipoise.cli.console import console, simulated_line
 from equipoise.design.decisions import PLANNED
 from equipoise.design.operating import OperatingCharacteristics
-from equipoise.design.summary import RowSummary, deciding, primary_rows, rule_name
+from equipoise.design.summary import RowSummary, deciding, primary_rows, rule_name, wilson_share
 from equipoise.reporting import format as fmt
 from equipoise.reporting.format import percentage
 from equipoise.workflow.power import PowerRun
@@ -54,6 +54,11 @@ def print_power_screen(run: PowerRun) -> bool:
     more = len(first.rows) - len(primaries) - len(others)
     if more:
         notes.append(f"{more} more {'analysis' if more == 1 else 'analyses'}: --all.")
+    if run.looks:
+        notes.append(
+            f"With looks: {run.looks[0].n_replicates} trials, one participant a week; more by equipoise looks. All "
+            "other lines are analysed once, at the end."
+        )
     for note in notes:
         for line in textwrap.wrap(note, _WIDTH):
             out.print(line)
@@ -87,6 +92,13 @@ def _share(summary: RowSummary | None) -> str:
     return f"{percentage(share.value)} ({percentage(share.lower)} to {percentage(share.upper)})"
 
 
+def _of_looks(share: float, n: int) -> str:
+    found = wilson_share(round(share * n), n)
+    if found is None:
+        return "not estimable"
+    return f"{percentage(found.value)} ({percentage(found.lower)} to {percentage(found.upper)})"
+
+
 def _table(run: PowerRun, ids: Sequence[str], others: Sequence[str], cells: Sequence[OperatingCharacteristics]) -> None:
     out = console()
     width = _WIDTH - (_CELL + 2) * len(cells)
@@ -116,6 +128,14 @@ def _table(run: PowerRun, ids: Sequence[str], others: Sequence[str], cells: Sequ
         )
         shares = [cell.in_every_set[number].all_rejected for cell in cells]
         line(name, [f"{percentage(s.value)} ({percentage(s.lower)} to {percentage(s.upper)})" for s in shares])
+    if run.looks:
+        seen = [run.looks[run.cells.index(cell)] for cell in cells]
+        assert run.protocol.model.looks is not None
+        line(
+            f"{', '.join(run.protocol.model.looks.analyses)}, with the plan's looks",
+            [_of_looks(one.rejected, one.n_replicates) for one in seen],
+        )
+        line("  participants expected", [f"{one.expected_n:.1f} of {one.n_planned}" for one in seen])
     for id in others:
         line(id, [_share(next((s for s in cell.rows if s.row.id == id), None)) for cell in cells])
     for arm in cells[0].arm_sizes:

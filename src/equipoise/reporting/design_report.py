@@ -288,8 +288,9 @@ def _looks(material: DesignMaterial) -> list[Block]:
         ]
         if seen.size is not None:
             notes.append(
-                f"Exactly, the level reaches {percentage(seen.size.largest)}% where {percentage(seen.size.nominal)}% "
-                "is claimed: with so few participants normal theory is only approximate."
+                f"For a z test without covariates the level at these bounds reaches {percentage(seen.size.largest)}%, "
+                f"exactly, where {percentage(seen.size.nominal)}% is claimed: with so few participants normal theory "
+                "is only approximate."
             )
         if seen.effect.reversed_share:
             notes.append(
@@ -316,8 +317,16 @@ def _looks(material: DesignMaterial) -> list[Block]:
         out.insert(
             0,
             Paragraph(
-                "The plan has no interim looks unless the protocol says so. This is what two would do, with the data "
-                "that would then be in; participants enrolled without a result yet are in the pipeline."
+                "The protocol states no looks at the results before the end: this is what one would do."
+                if material.protocol.model.looks is None
+                else "These are the looks that the protocol states."
+            ),
+        )
+        out.insert(
+            1,
+            Paragraph(
+                "At each look the plan's own analysis is made of the data that would then be in. Participants enrolled "
+                "without a result yet are in the pipeline."
             ),
         )
     return out

@@ -151,7 +151,13 @@ def _made(
             left_out.append((section, f"{error.problems[0].code} {error.problems[0].found}"))
             return nothing
 
+    stated = () if protocol.model.looks is None else (None,)
     looked = [
+        attempt(
+            "the looks of the protocol", partial(_looked, protocol, None, None, spec, per_week, replicates, seed), None
+        )
+        for _ in stated
+    ] or [
         attempt(
             f"looks at {endpoint}", partial(_looked, protocol, endpoint, kind, spec, per_week, replicates, seed), None
         )
@@ -206,18 +212,20 @@ def _primary_endpoints(protocol: Protocol) -> list[str]:
 
 
 def _looked(
-    protocol: Protocol, endpoint: str, boundary: str, spec: ScenarioSpec, per_week: float, replicates: int, seed: int
+    protocol: Protocol,
+    endpoint: str | None,
+    boundary: str | None,
+    spec: ScenarioSpec,
+    per_week: float,
+    replicates: int,
+    seed: int,
 ) -> LookedAt:
+    """One look half way at an endpoint; without an endpoint and a boundary the looks that the protocol states."""
+    asked: dict[str, Any] = {} if boundary is None else {"boundary": boundary}
     run = looks(
-        protocol,
-        endpoint=endpoint,
-        scenario=spec.name,
-        boundary=boundary,
-        per_week=per_week,
-        replicates=replicates,
-        seed=seed,
+        protocol, endpoint=endpoint, scenario=spec.name, per_week=per_week, replicates=replicates, seed=seed, **asked
     )
-    return LookedAt(endpoint, boundary, run.scenario, run.effect, run.null, run.size)
+    return LookedAt(run.endpoint, run.boundary, run.scenario, run.effect, run.null, run.size)
 
 
 def _stopped(protocol: Protocol) -> Stopped:

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from equipoise.analysis.interim import LooksOfPlan, looks_of
 from equipoise.design.looks import (
     ActualSize,
     EnrolmentCalendar,
@@ -19,18 +22,26 @@ from equipoise.design.looks import (
     simulate_looks,
 )
 from equipoise.design.operating import check_request
-from equipoise.design.scenarios import resolve_scenario
+from equipoise.design.plan_looks import as_large_as, simulate_plan_looks
+from equipoise.design.scenarios import ScenarioSpec, build_scenario, resolve_scenario
 from equipoise.design.stopping_rules import TESTS, RuleOutcome, rules_for, stopping_table, worst_risk
 from equipoise.foundation.errors import DesignError, Problem, raise_if_any
 from equipoise.foundation.version import program_version
 from equipoise.protocol import Protocol
+from equipoise.protocol.checks.looks import SIGNED_TESTS
+from equipoise.protocol.language.looks import PlannedLooks
+from equipoise.protocol.vocabulary.estimators import ESTIMATORS
 from equipoise.protocol.vocabulary.scales import larger_is_better
-from equipoise.stats.design.group_sequential import GroupSequentialDesign, characterize
+from equipoise.stats.design.group_sequential import Boundary, GroupSequentialDesign, characterize
+from equipoise.stats.design.look_rules import FutilityRule, LookRule
+from equipoise.stats.design.spending import SpendingFunction
 from equipoise.workflow.library import read_protocol
 from equipoise.workflow.verbs import DEFAULT_SEED
 
 # Exact size is worked out by carrying every table from look to look: beyond this it takes minutes, and is the nominal.
 _LARGEST_EXACT = 200
+# Trials by which the events of a scenario are counted where nobody says how many are planned.
+_FOR_EVENTS = 200
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class LooksRun:
     size: ActualSize | None  # exact, for a small binary trial
     inflation: float  # of the size, by normal theory at the power stated
     expected_share: float  # expected information under the effect over the maximum, by normal theory
+    analysis: str | None = None  # line of the plan carried out at each look; None: pooled z or log-rank, unadjusted
+    is_stated: bool = False  # the looks are those that the protocol states
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -63,6 +76,8 @@ class LooksRun:
             "version": program_version(),
             "endpoint": self.endpoint,
             "shape": self.shape,
+            "analysis": self.analysis,
+            "looks_of_protocol": self.is_stated,
             "scenario": self.scenario,
             "seed": self.seed,
             "boundary": self.boundary,
@@ -71,12 +86,12 @@ class LooksRun:
             "is_binding": design.is_binding,
             "information": [float(t) for t in design.information],
             "outcomes_at_looks": list(self.counts),
-            "critical_z": [float(z) for z in design.critical_z],
+            "critical_z": [float(z) if math.isfinite(z) else None for z in design.critical_z],
             "futility_z": [float(z) if math.isfinite(z) else None for z in design.futility_z],
             "alpha_spent": [float(a) for a in design.alpha_spent],
             "calendar": asdict(self.calendar),
-            "under_the_scenario": _plain(self.effect),
-            "without_effect": _plain(self.null),
+            "under_the_scenario": plain_outcome(self.effect),
+            "without_effect": plain_outcome(self.null),
             "exact_size": None
             if self.size is None
             else {"nominal": self.size.nominal, "largest": self.size.largest, "at_risk": self.size.risk},
@@ -85,7 +100,9 @@ class LooksRun:
         }
 
 
-def _plain(outcome: LooksOutcome) -> dict[str, Any]:
+def plain_outcome(outcome: LooksOutcome) -> dict[str, Any]:
+    """An outcome as plain values; what is not a finite number is None."""
+
     def finite(value: Any) -> Any:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -94,52 +111,218 @@ def _plain(outcome: LooksOutcome) -> dict[str, Any]:
     return {key: finite(value) for key, value in out.items()}
 
 
+@dataclass(frozen=True)
+class _Simulated:
+    """How trials are drawn: who enters when, how many trials, from which seed."""
+
+    calendar: EnrolmentCalendar
+    replicates: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class LooksAsked:
+    """Looks as somebody asks for them, where the protocol states none or others are to be tried.
+
+    The defaults: one look half way, O'Brien-Fleming type, two-sided 5%. Futility makes the design one-sided at half of
+    ``alpha_two_sided``.
+    """
+
+    information: Sequence[float] = (0.5, 1.0)
+    boundary: str = "lan-demets-obrien-fleming"
+    boundary_parameter: float | None = None
+    alpha_spent: Sequence[float] | None = None
+    alpha_two_sided: float = 0.05
+    sides: int = 2
+    futility: str | None = None
+    futility_parameter: float | None = None
+    is_binding: bool = False
+    power: float = 0.8
+
+    def design(self) -> GroupSequentialDesign:
+        """Boundaries, every problem coded: D101 looks, D102 alpha, D103 kind, or a power that they cannot have."""
+        level = (1 if self.futility is not None else self.sides) * 0.5 * self.alpha_two_sided
+        if 0.0 < self.alpha_two_sided < 1.0 and not level < self.power < 1.0:
+            found = f"Found a power of {self.power:g}."
+            raise DesignError(
+                Problem("D103", "--power", found, f"a probability above the level, {level:g}, and below 1")
+            )
+        return sequential_design(
+            self.information,
+            alpha_one_sided=0.5 * self.alpha_two_sided,
+            kind=self.boundary,
+            parameter=self.boundary_parameter,
+            sides=1 if self.futility is not None else self.sides,
+            alpha_spent=self.alpha_spent,
+            futility=self.futility,
+            futility_parameter=self.futility_parameter,
+            is_binding=self.is_binding,
+            power=self.power,
+        )
+
+    def of_plan(self, protocol: Protocol, line: str, counted: str, planned: float) -> LooksOfPlan:
+        """The same looks at an analysis of the plan."""
+        self.design()  # raises what is wrong
+        futility = None
+        if self.futility is not None:
+            spending = SpendingFunction(self.futility, self.futility_parameter)
+            futility = FutilityRule("beta-spending", spending=spending, is_binding=self.is_binding)
+        rule = LookRule(
+            tuple(map(float, self.information)),
+            0.5 * self.alpha_two_sided,
+            1 if futility is not None else self.sides,
+            Boundary(self.boundary, self.boundary_parameter) if self.alpha_spent is None else None,
+            None if self.alpha_spent is None else tuple(map(float, self.alpha_spent)),
+            futility,
+            self.power,
+        )
+        stated = PlannedLooks.model_validate({"analyses": [line], "at": [float(t) for t in self.information]})
+        return LooksOfPlan(protocol, stated, rule, counted, planned)
+
+
 def looks(
     protocol: Protocol | str | Path,
     *,
     endpoint: str | None = None,
     scenario: str | None = None,
-    information: Sequence[float] = (0.5, 1.0),
-    boundary: str = "lan-demets-obrien-fleming",
-    boundary_parameter: float | None = None,
-    alpha_spent: Sequence[float] | None = None,
-    alpha_two_sided: float = 0.05,
-    sides: int = 2,
-    futility: str | None = None,
-    futility_parameter: float | None = None,
-    is_binding: bool = False,
-    power: float = 0.8,
+    unadjusted: bool = False,
     n_events: int | None = None,
     per_week: float = 1.0,
     is_even: bool = False,
     result_delay_days: float = 0.0,
     decision_delay_days: float = 0.0,
-    replicates: int = 4000,
+    replicates: int = 2000,
     seed: int = DEFAULT_SEED,
+    **asked: Any,
 ) -> LooksRun:
-    """Simulated trials of a scenario taken through interim looks at calendar time, with and without an effect.
+    """Simulated trials of a scenario taken through looks at calendar time, with and without an effect.
 
-    By default the first primary analysis' endpoint (yes or no, or a time to event) and the protocol's first set of
-    assumptions. Futility makes the design one-sided at half of ``alpha_two_sided``. All that is wrong with the request
-    is raised before anything is simulated.
+    The looks are those that the protocol states, or, where it states none or ``asked`` holds any field of
+    :class:`LooksAsked`, those asked for. Each look is the plan's own analysis: the one that the protocol's looks name,
+    or the first of ``endpoint`` (by default of the first primary analysis). ``unadjusted``: the pooled z of a yes-or-no
+    endpoint or the log-rank test in its place. What is wrong with the request is raised before anything is simulated.
     """
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     raise_if_any(DesignError, check_request(replicates, seed, None))
-    one_sided = 0.5 * alpha_two_sided
-    plan = sequential_design(
-        information,
-        alpha_one_sided=one_sided,
-        kind=boundary,
-        parameter=boundary_parameter,
-        sides=1 if futility is not None else sides,
-        alpha_spent=alpha_spent,
-        futility=futility,
-        futility_parameter=futility_parameter,
-        is_binding=is_binding,
-        power=power,
-    )
     calendar = EnrolmentCalendar(per_week, is_even, result_delay_days, decision_delay_days)
+    drawn = _Simulated(calendar, replicates, seed)
+    is_stated = chosen.model.looks is not None and not asked and endpoint is None and not unadjusted
+    if is_stated:
+        return _at_plan(looks_of(chosen), drawn, scenario, is_stated=True)
+    wanted = LooksAsked(**asked)
+    wanted.design()
     name = endpoint if endpoint is not None else _first_primary(chosen)
+    line = None if unadjusted else _line_of(chosen, name)
+    if line is None:
+        return _unadjusted(chosen, wanted, name, scenario, n_events, drawn)
+    spec = resolve_scenario(chosen, scenario)[0]
+    planned = _planned_number(chosen, line, spec, n_events, seed)
+    counted = "events" if chosen.model.endpoints[name].shape == "time-to-event" else "results"
+    planned_counts(wanted.design(), int(planned))  # D104 before anything is simulated
+    found = wanted.of_plan(chosen, line, counted, planned)
+    return _at_plan(found, drawn, scenario, is_stated=False)
+
+
+def _line_of(protocol: Protocol, endpoint: str) -> str | None:
+    """The first analysis of the plan that compares two treatments by an endpoint, the primary ones before others."""
+    lines = sorted(protocol.model.analyses.items(), key=lambda pair: pair[1].level != "primary")
+    for id, line in lines:
+        estimand = protocol.model.estimands[line.estimand]
+        row = ESTIMATORS[line.estimator]
+        has_sign = row.role == "effect" or row.id in SIGNED_TESTS
+        if estimand.endpoint != endpoint or estimand.treatments.reference is None or not has_sign:
+            continue
+        if line.imputation is None and not protocol.is_within(estimand) and estimand.stage is None:
+            return id
+    return None
+
+
+def _planned_number(protocol: Protocol, line: str, spec: ScenarioSpec, n_events: int | None, seed: int) -> float:
+    """Results at the last look: everybody compared; events as asked, or as the scenario gives them on average."""
+    estimand = protocol.model.estimands[protocol.model.analyses[line].estimand]
+    sizes = build_scenario(protocol, spec).arm_sizes
+    compared = [size for arm, size in sizes.items() if arm in estimand.treatments.names]
+    total = float(sum(compared if compared and estimand.factor is None else sizes.values()))
+    if protocol.model.endpoints[estimand.endpoint].shape != "time-to-event":
+        return total
+    if n_events is not None:
+        if not 2 <= n_events <= total:
+            found = f"{n_events} events of {total:g} participants."
+            raise DesignError(Problem("D104", "n_events", found, "at least 2, at most one each"))
+        return float(n_events)
+    from equipoise.endpoints.derivation import derive_endpoint
+    from equipoise.simulation.batches import simulate_batch
+
+    batch = simulate_batch(protocol, build_scenario(protocol, spec), seed=seed, replicates=range(_FOR_EVENTS))
+    derived = derive_endpoint(batch.lattice, estimand.endpoint)
+    assert derived.event is not None
+    share = (
+        float(derived.event.mean()) * sum(sizes.values())
+        if not compared
+        else float(derived.event[np.isin(derived.participants.arm, estimand.treatments.names)].mean() * total)
+    )
+    return float(max(2, int(share)))
+
+
+def _at_plan(found: LooksOfPlan, drawn: _Simulated, scenario: str | None, *, is_stated: bool) -> LooksRun:
+    """Looks by the plan's own analysis, under the scenario and with no effect in it."""
+    protocol, line = found.protocol, found.analyses[0]
+    calendar, replicates, seed = drawn.calendar, drawn.replicates, drawn.seed
+    spec = resolve_scenario(protocol, scenario)[0]
+    endpoint = protocol.model.estimands[protocol.model.analyses[line].estimand].endpoint
+    found = as_large_as(found, spec)
+    effect = simulate_plan_looks(found, spec, calendar, replicates=replicates, seed=seed)
+    null = simulate_plan_looks(found, _without_effect(protocol, spec), calendar, replicates=replicates, seed=seed + 1)
+    shape = protocol.model.endpoints[endpoint].shape
+    design = found.rule.design
+    size = None
+    people = build_scenario(protocol, spec).arm_sizes
+    if (
+        shape == "binary"
+        and not found.stated.is_combined
+        and len(people) == 2
+        and sum(people.values()) <= _LARGEST_EXACT
+    ):
+        total = sum(people.values())
+        counts = [min(int(n), total) for n in found.numbers]
+        n1 = [round(n * list(people.values())[1] / total) for n in counts]
+        size = actual_size(design, [n - b for n, b in zip(counts, n1, strict=True)], n1)
+    theory = characterize(design, float(found.rule.power))
+    boundary = "as spent" if found.rule.boundary is None else found.rule.boundary.kind
+    return LooksRun(
+        protocol,
+        endpoint,
+        shape,
+        spec.name,
+        boundary,
+        design,
+        tuple(int(n) for n in found.numbers),
+        calendar,
+        seed,
+        effect,
+        null,
+        size,
+        theory.inflation_factor,
+        theory.under_h1.expected_information,
+        line if len(found.analyses) == 1 else ", ".join(found.analyses),
+        is_stated,
+    )
+
+
+def _without_effect(protocol: Protocol, spec: ScenarioSpec) -> ScenarioSpec:
+    """The scenario with no effect in it; the world without effect where its assumptions do not know that change."""
+    try:
+        return resolve_scenario(protocol, f"{spec.name}+null")[0]
+    except DesignError:
+        return resolve_scenario(protocol, "null")[0]
+
+
+def _unadjusted(
+    chosen: Protocol, asked: LooksAsked, name: str, scenario: str | None, n_events: int | None, drawn: _Simulated
+) -> LooksRun:
+    """Looks by the pooled z or the log-rank test of two arms."""
+    plan = asked.design()
+    calendar, replicates, seed = drawn.calendar, drawn.replicates, drawn.seed
     spec = resolve_scenario(chosen, scenario)[0]
     if n_events is None:
         planned_counts(plan, sum(spec.settings["n"].values()))  # D104 before anything is simulated
@@ -165,13 +348,13 @@ def looks(
         experimental = int(found.is_experimental[0].sum())
         n1 = [round(int(k) * experimental / found.n) for k in counts]
         size = actual_size(plan, [int(k) - b for k, b in zip(counts, n1, strict=True)], n1)
-    theory = characterize(plan, power)
+    theory = characterize(plan, asked.power)
     return LooksRun(
         chosen,
         name,
         found.shape,
         spec.name,
-        boundary if alpha_spent is None else "as spent",
+        asked.boundary if asked.alpha_spent is None else "as spent",
         plan,
         tuple(int(k) for k in counts),
         calendar,

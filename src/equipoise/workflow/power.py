@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from equipoise.analysis.interim import looks_of
 from equipoise.design.executors import open_executor
 from equipoise.design.grid import make_cells, read_grid
+from equipoise.design.looks import EnrolmentCalendar
 from equipoise.design.operating import Cell, OperatingCharacteristics, check_request, run_cells
+from equipoise.design.plan_looks import PlanLooksOutcome, simulate_plan_looks
 from equipoise.design.scenarios import ScenarioSpec, build_scenario, resolve_scenario
 from equipoise.design.summary import missed_unit
 from equipoise.foundation.errors import DesignError, OutputError, Problem, raise_if_any
@@ -20,9 +23,12 @@ from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.reporting.power_report import build_power_report
 from equipoise.workflow.library import read_protocol
+from equipoise.workflow.looks import plain_outcome
 from equipoise.workflow.verbs import DEFAULT_SEED
 
 CODES = {"D014": "A replay needs one scenario, a valid replicate and a folder."}
+# Trials that are also taken through the looks of the plan: each look is an analysis of its own.
+MOST_LOOKED_AT = 2000
 REPLICATES = "replicates"  # folder of the single replicates' numbers
 ROW_KEYS = (
     "scenario",
@@ -76,6 +82,7 @@ class PowerRun:
     cells: tuple[OperatingCharacteristics, ...]
     folder: Path | None
     files: tuple[Path, ...] = ()
+    looks: tuple[PlanLooksOutcome, ...] = ()  # of a protocol that states looks: what they do, cell by cell
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``power.json``."""
@@ -87,6 +94,7 @@ class PowerRun:
             "version": program_version(),
             "versions": program_versions(),
             "cells": [cell.as_dict() for cell in self.cells],
+            **({"looks": [plain_outcome(outcome) for outcome in self.looks]} if self.looks else {}),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -221,10 +229,26 @@ def power(
             with_imputation=with_imputation,
             progress=progress,
         )
-    result = PowerRun(chosen, tuple(made), folder)
+    result = PowerRun(chosen, tuple(made), folder, looks=_with_looks(chosen, made, seed))
     if folder is None:
         return result
-    return PowerRun(chosen, tuple(made), folder, write_power(result, folder))
+    return replace(result, files=write_power(result, folder))
+
+
+def _with_looks(
+    protocol: Protocol, made: Sequence[OperatingCharacteristics], seed: int
+) -> tuple[PlanLooksOutcome, ...]:
+    """The looks of the protocol in every cell, one participant entering a week; nothing where it states none."""
+    if protocol.model.looks is None:
+        return ()
+    plan = looks_of(protocol)
+    calendar = EnrolmentCalendar(1.0)
+    return tuple(
+        simulate_plan_looks(
+            plan, cell.cell.spec, calendar, replicates=min(cell.n_replicates, MOST_LOOKED_AT), seed=seed
+        )
+        for cell in made
+    )
 
 
 def _require_free(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from equipoise.analysis.interim import looks_of
 from equipoise.design.looks import sequential_design
 from equipoise.design.operating import OperatingCharacteristics, check_request
 from equipoise.design.scenarios import resolve_scenario
@@ -150,8 +151,9 @@ def size(
     """The smallest trial in which an analysis of the plan has the power wanted, under one scenario.
 
     By default the first primary analysis, the protocol's first set of assumptions and its allocation. ``looks``
-    (information fractions) inflate the size by normal theory. Everything that is wrong with the request is raised
-    before anything is simulated; a target out of reach (D130) once the cap has been tried.
+    (information fractions; by default those that the protocol states) inflate the size by normal theory. Everything
+    that is wrong with the request is raised before anything is simulated; a target out of reach (D130) once the cap has
+    been tried.
     """
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     problems = check_request(replicates, seed, None)
@@ -159,8 +161,13 @@ def size(
     spec = resolve_scenario(chosen, scenario)[0]
     ratios: list[tuple[str, float | None]] = [(text, read_allocation(text)) for text in allocations]
     inflation = expected = None
+    design = None
     if looks:
         design = sequential_design(looks, kind=boundary, parameter=boundary_parameter, sides=2)
+    elif chosen.model.looks is not None and not chosen.model.looks.is_combined:
+        stated = looks_of(chosen)
+        design = stated.rule.design if analysis is None or analysis in stated.analyses else None
+    if design is not None:
         c = characterize(design, power)
         inflation, expected = c.inflation_factor, c.under_h1.expected_information
     answers = []

@@ -101,11 +101,18 @@ def adjust_for_looks(taken: LooksTaken, z: float, *, level: float = 0.95) -> Adj
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     tail = 0.5 * (1.0 - level)
+    ends = (_drift_at(taken, z, tail), _drift_at(taken, z, 1.0 - tail))
+    return AdjustedForLooks(taken.p_of(z, 0.0), median_unbiased(taken, z), *ends, level)
 
-    def drift_at(p: float) -> float:
-        return _rising_root(lambda drift: taken.p_of(z, drift) - p)
 
-    return AdjustedForLooks(taken.p_of(z, 0.0), drift_at(0.5), drift_at(tail), drift_at(1.0 - tail), level)
+def median_unbiased(taken: LooksTaken, z: float) -> float:
+    """The drift at which the result is as likely to be more extreme as less: that of :func:`adjust_for_looks` alone."""
+    return _drift_at(taken, z, 0.5)
+
+
+def _drift_at(taken: LooksTaken, z: float, p: float) -> float:
+    """The drift at which the stage-wise p value is ``p``."""
+    return _rising_root(lambda drift: taken.p_of(z, drift) - p)
 
 
 def _rising_root(function: Callable[[float], float]) -> float:
