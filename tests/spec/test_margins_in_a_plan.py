@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from equipoise.analysis.analyse import analyse_records
-from equipoise.analysis.margins import doubled, hold_against
+from equipoise.analysis.margins import hold_against
 from equipoise.analysis.outcome import Outcome, nothing
+from equipoise.design.sides import as_two_sided
 from equipoise.exchange.results_files import results_json
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.protocol.language.margins import MarginBounds
@@ -297,7 +298,10 @@ def test_wald_is_used_for_walds_limits_alone() -> None:
     bounds = MarginBounds("non-inferiority", "odds_ratio", 0.5, None)
     [held] = hold_against([_outcome("odds_ratio", 1.0, 0.2)], bounds, 0.95)
     assert held.p_value[0] == pytest.approx(0.000264, abs=1e-6)  # log 2 over 0.2 is 3.4657 standard errors
-    assert doubled(held).p_value[0] == pytest.approx(2 * held.p_value[0])
+    model = read_protocol("ketamine-mbrp-cocaine").model
+    line, endpoint = model.analyses["abstinence"], next(iter(model.endpoints.values()))
+    twice = as_two_sided(held, line, endpoint, is_hypothesis=False)
+    assert twice.p_value[0] == pytest.approx(2 * held.p_value[0])
     [other] = hold_against([replace(_outcome("odds_ratio", 1.0, 0.2), ci_lower=np.array([0.6]))], bounds, 0.95)
     assert np.isnan(other.p_value[0])
     [elsewhere] = hold_against([_outcome("risk_ratio", 1.0, 0.2)], bounds, 0.95)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
 from equipoise.analysis.analyse import analyse_records
+from equipoise.analysis.strategies import apply_strategies
+from equipoise.endpoints.derivation import derive_endpoint
+from equipoise.endpoints.lattice import read_lattice
+from equipoise.foundation.calendar import study_day
 from equipoise.foundation.errors import EquipoiseError
 from equipoise.records import Records
 from equipoise.reporting.trial_report import build_report
@@ -84,3 +89,27 @@ def test_an_event_that_no_record_can_hold_is_refused(tmp_path, strategy):
         protocol_with(tmp_path, strategy, event="rescue-medication")
     [problem] = caught.value.problems
     assert (problem.code, problem.place) == ("P036", "estimands.use-odds.intercurrent.rescue-medication")
+
+
+def test_follow_up_that_ends_at_an_event_ends_in_visits_as_it_does_in_days(tmp_path):
+    """Who stopped treatment on the day of the third visit is followed for three visits, not to the last."""
+    protocol = protocol_with(tmp_path, "while-on-treatment", endpoint="relapse")
+    records = simulate(protocol, seed=3)
+    lattice = read_lattice(protocol, records)
+    estimand = protocol.model.estimands["relapse-hazard"]
+    endpoint = protocol.model.endpoints[estimand.endpoint]
+    whole = derive_endpoint(lattice, estimand.endpoint)
+    assert whole.visit_time is not None
+    targets = lattice.visits(endpoint.visits).target
+    place = int(np.flatnonzero(whole.visit_time == targets.size)[0])
+    who = str(lattice.participants.frame["participant_id"][place])
+    day = int(study_day(int(targets[2])))
+    columns = dict.fromkeys(records["disposition"].columns)
+    row = {**columns, "participant_id": who, "event": "treatment_discontinuation", "day": day}
+    ended = read_lattice(protocol, with_events(records, [row]))
+    cut = apply_strategies(derive_endpoint(ended, estimand.endpoint), ended, estimand)
+    assert cut.time is not None
+    assert cut.time[place] < whole.time[place]
+    assert (cut.visit_time[place], whole.visit_time[place]) == (3.0, float(targets.size))
+    others = np.arange(cut.time.size) != place
+    assert np.array_equal(cut.visit_time[others], whole.visit_time[others], equal_nan=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Lattice
+from equipoise.endpoints.relapse import time_in_visits
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import Estimand
 from equipoise.protocol.language.missing import DISPOSITION_OF
@@ -82,11 +83,17 @@ def apply_strategies(derived: Derived, lattice: Lattice, estimand: Estimand) -> 
         return replace(derived, values=np.where(after, np.nan, derived.values), raw=raw)
     if derived.time is not None and derived.event is not None and endpoint.kind == "time-to-event":
         stop = first_event(lattice, events)
-        limit = np.where(stop == NEVER, np.inf, np.maximum(stop - float(day_index(endpoint.time_zero.first)), 0.0))
+        zero = day_index(endpoint.time_zero.first)
+        limit = np.where(stop == NEVER, np.inf, np.maximum(stop - float(zero), 0.0))
         late = derived.time > limit
+        visit_time = derived.visit_time
+        if visit_time is not None:
+            targets = lattice.visits(str(endpoint.visits)).target
+            visit_time = np.where(late, time_in_visits(targets, np.maximum(stop, zero)), visit_time)
         return replace(
             derived,
             time=np.where(late, limit, derived.time),
+            visit_time=visit_time,
             event=np.asarray(derived.event & ~late),
             competing=None if derived.competing is None else np.asarray(derived.competing & ~late),
             cause=None if derived.cause is None else np.where(late, "", derived.cause),

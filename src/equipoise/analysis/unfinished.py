@@ -19,6 +19,7 @@ from equipoise.endpoints.derivation import derive_endpoint
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import NEVER, Lattice
 from equipoise.endpoints.outcome_events import event_days
+from equipoise.endpoints.relapse import time_in_visits
 from equipoise.foundation.calendar import day_index
 from equipoise.protocol.language.analysis import Estimand
 from equipoise.records.schema import DEATH
@@ -120,8 +121,7 @@ class TimeGaps:
         targets = self.visit_targets
         assert targets is not None
         there = ~np.isnan(times)
-        day = np.minimum(np.where(there, times, 0.0), targets[-1])
-        return np.where(there, np.searchsorted(targets, day, side="left") + 1.0, np.nan)
+        return np.where(there, time_in_visits(targets, np.where(there, times, 0.0)), np.nan)
 
     def completed(self, fields: dict[str, Values]) -> Derived:
         """The endpoint of completed rows."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.endpoints.coverage import Coverage, cover_weeks, days_known, kept_to, last_known_day
 from equipoise.endpoints.criteria import first_met, scores_known_to
@@ -77,9 +79,8 @@ def derive_time_to_event(
     carried = ~event_seen & ~no_time & (observed_to < (day if competing is None else day - competing))
     visit_time = None
     if endpoint.visits is not None:
-        targets = lattice.visits(endpoint.visits).target
-        visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
-        visit_time = np.where(no_time, np.nan, visit_time)
+        counted = time_in_visits(lattice.visits(endpoint.visits).target, day)
+        visit_time = np.where(no_time, np.nan, counted)
     never_seen = found.never_seen & ~event_seen
     marks = {"time-carried-forward": carried, "event-without-day": undated, "event-on-day-zero": at_entry}
     return Derived(
@@ -108,6 +109,11 @@ class _Found:
     never_seen: Mask  # no cell of any run was looked at; false where there is no run
     undated: Mask
     at_entry: Mask
+
+
+def time_in_visits(targets: Index, day: NDArray[Any]) -> NDArray[np.float64]:
+    """A time counted in planned visits: the number of the first planned on ``day`` or later, or of the last one."""
+    return np.asarray(np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0)
 
 
 def _find_events(

@@ -16,6 +16,7 @@ from scipy import special
 
 from equipoise.endpoints.endpoint_values import Derived, Tally
 from equipoise.endpoints.lattice import Lattice, Participants
+from equipoise.endpoints.relapse import time_in_visits
 from equipoise.foundation.calendar import day_index, day_indices
 from equipoise.foundation.errors import Problem, SimulationError
 from equipoise.foundation.seeds import instance_of
@@ -326,8 +327,7 @@ class SimpleLattice(Lattice):
         visit_time = None
         if planned.visits is not None:
             targets = day_indices(np.array([visit.target_day for visit in self.protocol.series(planned.visits)]))
-            day = time + day_index(planned.time_zero.first)
-            visit_time = np.searchsorted(targets, np.minimum(day, targets[-1]), side="left") + 1.0
+            visit_time = time_in_visits(targets, time + day_index(planned.time_zero.first))
         return self._made(
             endpoint,
             "time-to-event",
