@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
 import equipoise
 from equipoise.foundation.errors import UsageError
 from equipoise.records import DataSource, Records
-from equipoise.records.frames import to_pandas
+from equipoise.records.frames import as_polars, to_pandas
 
 
 def test_nulls_stay_nulls_and_types_stay_types() -> None:
@@ -47,3 +48,68 @@ def test_records_and_results_show_themselves_in_a_notebook_and_in_pandas() -> No
     assert records.to_pandas()["participants"].shape[0] == records["participants"].height
     assert results.to_pandas()["id"].iloc[0] == "abstinence"
     assert "ketamine" in protocol._repr_html_()
+
+
+class ArrowTable:
+    """Whatever hands over Arrow memory by the protocol of Arrow: here what Polars hands over."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.frame.__arrow_c_stream__(requested_schema)  # type: ignore[arg-type]
+
+
+def place_of(column: pl.Series) -> int:
+    """Where the numbers of a column lie in memory."""
+    return column.to_numpy(allow_copy=False).__array_interface__["data"][0]
+
+
+def test_arrow_memory_is_taken_without_a_copy_and_a_gap_is_null() -> None:
+    given = pl.DataFrame(
+        {
+            "day": np.arange(5000),
+            "dose": np.linspace(0.0, 1.0, 5000),
+            "arm": pl.Series(["a", "b"] * 2500, dtype=pl.Categorical),
+        }
+    )
+    out = as_polars(ArrowTable(given))
+    assert [place_of(out[name]) for name in ("day", "dose")] == [place_of(given[name]) for name in ("day", "dose")]
+    assert out["arm"].dtype == pl.String
+    assert out["arm"].to_list()[:3] == ["a", "b", "a"]
+    gaps = as_polars(ArrowTable(pl.DataFrame({"dose": [0.5, float("nan"), None]})))
+    assert gaps["dose"].to_list() == [0.5, None, None]
+
+
+def test_numbers_of_pandas_are_taken_without_a_copy() -> None:
+    pandas = pytest.importorskip("pandas")
+    given = pandas.DataFrame({"day": np.arange(5000), "dose": np.linspace(0.0, 1.0, 5000)}, copy=False)
+    out = as_polars(given)
+    for name in ("day", "dose"):
+        assert place_of(out[name]) == given[name].to_numpy().__array_interface__["data"][0]
+    strange = pandas.DataFrame(
+        {
+            "count": pandas.array([1, None, 3], dtype="Int64"),
+            "arm": pandas.Categorical(["a", None, "b"]),
+            "dose": [0.5, float("nan"), 1.0],
+            "yes": [True, None, False],
+        }
+    )
+    assert as_polars(strange).to_dict(as_series=False) == {
+        "count": [1, None, 3],
+        "arm": ["a", None, "b"],
+        "dose": [0.5, None, 1.0],
+        "yes": [True, None, False],
+    }
+
+
+def test_tables_of_pyarrow_and_results_of_duckdb_go_in_and_out() -> None:
+    pyarrow, duckdb = pytest.importorskip("pyarrow"), pytest.importorskip("duckdb")
+    people = pl.DataFrame({"participant_id": ["p", "q"], "consented": [True, True], "age": [31.0, None]})
+    given = pyarrow.table(people)
+    assert as_polars(given).equals(people)
+    assert as_polars(duckdb.sql("select * from given")).equals(people)
+    records = Records({"participants": given}, DataSource("imported", "drawn", "x", ""))
+    frame = records["participants"]
+    assert duckdb.sql("select count(age) from frame").fetchall() == [(1,)]
+    assert pyarrow.table(frame).num_rows == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from equipoise.foundation.errors import Problem, UsageError
@@ -15,12 +16,17 @@ CODES = {
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
-    """A Polars frame from any eager frame that narwhals knows (pandas, PyArrow, Modin ...); NaN becomes null.
+    """A Polars frame from any frame that Arrow, pandas or narwhals knows; NaN becomes null.
+
+    What hands over Arrow memory (PyArrow tables, DuckDB results, other Polars frames) is not copied, and neither are
+    pandas' columns of plain numbers; a column with a NaN is, and so are pandas' texts. Categories become texts.
 
     Raises :class:`~equipoise.foundation.errors.UsageError` (U061) for what is no frame.
     """
     if isinstance(frame, pl.DataFrame):
         return frame
+    if type(frame).__module__.partition(".")[0] != "pandas" and hasattr(frame, "__arrow_c_stream__"):
+        return _with_nulls(pl.DataFrame(frame))
     import narwhals as nw
 
     try:
@@ -31,15 +37,31 @@ def as_polars(frame: Any) -> pl.DataFrame:
                 "U061",
                 "tables",
                 f"Found {type(frame).__name__}.",
-                "a Polars frame, or another eager data frame (pandas, PyArrow)",
+                "a Polars frame, or another eager data frame (pandas, PyArrow, a DuckDB result)",
                 "Convert it to a data frame first.",
             )
         ) from None
-    columns = {}
-    for name in known.columns:
-        values = [None if value is None or value != value else value for value in known[name].to_list()]
-        columns[name] = pl.Series(name, values, strict=False)
-    return pl.DataFrame(columns)
+    return _with_nulls(pl.DataFrame([_series(str(name), known[name]) for name in known.columns]))
+
+
+def _series(name: str, column: Any) -> pl.Series:
+    """A column of narwhals; one of plain numbers shares its memory."""
+    native = column.to_native()
+    if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype.kind in "iuf":
+        return pl.Series(name, native.to_numpy())
+    gone = column.is_null().to_list()
+    values = [None if absent or value != value else value for value, absent in zip(column.to_list(), gone, strict=True)]
+    return pl.Series(name, values, strict=False)
+
+
+def _with_nulls(frame: pl.DataFrame) -> pl.DataFrame:
+    """NaN as null and categories as texts; columns without either stay as they are."""
+    changed = [
+        column.fill_nan(None) if column.dtype.is_float() else column.cast(pl.String)
+        for column in frame
+        if (column.dtype.is_float() and column.is_nan().any()) or column.dtype in (pl.Categorical, pl.Enum)
+    ]
+    return frame.with_columns(changed) if changed else frame
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:
