@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from test_plan_looks import THIRD_ARM, THREE, run
 
+pytestmark = pytest.mark.characteristics
+
 N = 4000
 CASES = {
     "logistic, pocock": ("analyses: [abstinence], at: [0.5, 1], boundary: pocock", 0.05, {}),
