@@ -57,8 +57,12 @@ def test_days_follow_from_chains_of_timings() -> None:
     }
     found, troubles = offsets_of(line)
     assert {id: day_index_of(m) for id, m in found.items()} == {
-        "screening": -14, "baseline": 0, "week-2": 14, "later": 16, "pre-dose": 14,
-    }  # fmt: skip
+        "screening": -14,
+        "baseline": 0,
+        "week-2": 14,
+        "later": 16,
+        "pre-dose": 14,
+    }
     assert troubles == []
 
 
@@ -195,8 +199,11 @@ def test_the_commands(tmp_path: Path) -> None:
     done = run("import", "usdm", str(file), "--out", str(out))
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == [
-        "not-translated.csv", "not-translated.json", "protocol.yaml", "study.usdm.json",
-    ]  # fmt: skip
+        "not-translated.csv",
+        "not-translated.json",
+        "protocol.yaml",
+        "study.usdm.json",
+    ]
     assert run("check", str(out / "protocol.yaml")).exit_code == 0
     strange = foreign(tmp_path)
     done = run("import", "usdm", str(strange), "--out", str(tmp_path / "strange"), "--json")

@@ -372,10 +372,17 @@ def _structured(study: SdtmStudy, name: str, parts: list[pl.DataFrame], adsl: Cd
             method = _DEFINITION if column in ("AVAL", "CNSR") else ""
             variables.append(
                 DatasetVariable(
-                    column, label, kind, origin="Derived", source="Sponsor", method=method, terms=terms,
-                    comment=_COMMENTS.get(column, ""), core="Req" if column in ("PARAM", "PARAMCD") else "Perm",
+                    column,
+                    label,
+                    kind,
+                    origin="Derived",
+                    source="Sponsor",
+                    method=method,
+                    terms=terms,
+                    comment=_COMMENTS.get(column, ""),
+                    core="Req" if column in ("PARAM", "PARAMCD") else "Perm",
                 )
-            )  # fmt: skip
+            )
     variables.append(
         DatasetVariable(
             "ANL01FL", "Analysis Flag 01", origin="Derived", source="Sponsor", method="Y where there is a value."
