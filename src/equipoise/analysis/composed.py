@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
+from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, numbered, sum_by_trial
 from equipoise.analysis.model_words import adjusted_words
 from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
 from equipoise.endpoints.endpoint_values import Derived
@@ -163,5 +163,4 @@ def _strata(comparison: Comparison, rows: Ints) -> Ints | None:
     """A number for each combination of the covariates' levels; None without covariates."""
     if not comparison.names:
         return None
-    _, number = np.unique(comparison.covariates[rows], axis=0, return_inverse=True)
-    return np.asarray(number.ravel(), dtype=np.int64)
+    return numbered(comparison.covariates[rows])

@@ -153,7 +153,7 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
     rows = np.flatnonzero(chosen)
     variables = (*analysis.covariates, *analysis.strata)
     covariates, names = covariate_columns(lattice, variables, rows)
-    n_strata = covariate_columns(lattice, analysis.strata, rows[:0])[0].shape[1]
+    n_strata = sum(name.split(": ")[0] in analysis.strata for name in names)
     if estimand.interaction is not None:
         made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
         product, columns, labels, treatments = made
