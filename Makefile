@@ -20,14 +20,14 @@ web-demo: $(READY)
 	$(BIN)/equipoise demo $(P)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not characteristics"
+	$(BIN)/python -m pytest -n 2 -m "not characteristics" --ignore tests/docs
 
 check: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks docs release
 	$(BIN)/ruff check src tests benchmarks docs release
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m pytest -n 2 tests/docs
 
 format: $(READY)
 	$(BIN)/ruff format src tests benchmarks docs release

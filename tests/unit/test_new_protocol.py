@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 from equipoise.foundation.errors import UsageError
 from equipoise.workflow.checks import check_protocol
+from equipoise.workflow.library import bundled_protocols
 from equipoise.workflow.new_protocol import protocol_text, read_answers, write_new_protocol
 from equipoise.workflow.power import power as run_power
 
@@ -112,3 +113,16 @@ def test_a_name_that_the_language_does_not_take_is_refused(name: str) -> None:
     assert said.exit_code != 0
     assert "U071" in said.output
     assert not list(Path().iterdir())
+
+
+def test_a_bundled_protocol_is_copied_to_change_and_nothing_is_overwritten() -> None:
+    for name in ("xbot", "ketamine-mbrp-cocaine"):
+        assert runner.invoke(app, ["new", f"my-{name}", "--from", name]).exit_code == 0
+        file = Path(f"my-{name}.yaml")
+        assert file.read_bytes() == bundled_protocols()[name].read_bytes()
+        assert check_protocol(file).ok
+    again = runner.invoke(app, ["new", "my-xbot", "--from", "kare"])
+    assert again.exit_code == 7 and "O050" in again.output
+    unknown = runner.invoke(app, ["new", "mine", "--from", "kara"])
+    assert unknown.exit_code == 2 and "U073" in unknown.output and "kare" in unknown.output
+    assert not Path("mine.yaml").exists()

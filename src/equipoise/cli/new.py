@@ -23,16 +23,35 @@ def register(app: typer.Typer) -> None:
 def new(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Name of the trial; writes NAME.yaml.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the default answers.")] = False,
+    bundled: Annotated[
+        str, typer.Option("--from", metavar="P", help="Copy this bundled protocol instead of asking.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Start a protocol: five questions, then a file that passes `equipoise check` and is ready for `equipoise power`.
 
     Answers may be piped, one per line; an empty line takes the default. Nothing is overwritten.
+    With --from, a bundled protocol is copied as it stands; its `id` stays until you change it.
 
     Example: `equipoise new my-trial`
     """
-    from equipoise.workflow.new_protocol import questions, read_answers, require_new_file, write_new_protocol
+    from equipoise.workflow.new_protocol import (
+        copy_bundled_protocol,
+        questions,
+        read_answers,
+        require_new_file,
+        write_new_protocol,
+    )
 
+    if bundled:
+        with reported(as_json=as_json):
+            file = copy_bundled_protocol(bundled, name)
+        if as_json:
+            print_json({"ok": True, "file": str(file), "copy_of": bundled})
+            return
+        console().print(f"{file}: a copy of {bundled}", markup=False)
+        console().print(f"Next: equipoise check {file}", markup=False)
+        return
     with reported(as_json=as_json):
         stem = require_new_file(name).stem
         asked = questions(stem)

@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.foundation.errors import OutputError, Problem, UsageError, raise_if_any
+from equipoise.foundation.errors import OutputError, Problem, UsageError, listed, nearest, raise_if_any
 from equipoise.foundation.printable import unseen
 from equipoise.stats.design.sample_size import two_proportions_size
+from equipoise.workflow.library import bundled_protocols
 
 CODES = {
     "U070": "A new protocol cannot be made from this answer.",
     "U071": "A new protocol cannot have this name.",
+    "U073": "No bundled protocol to copy has this name.",
     "O050": "A file with the new protocol's name exists already, or cannot be written.",
 }
 SCHEMA_FILE = "equipoise.schema.json"
@@ -121,10 +123,33 @@ def _is_ours(schema: Path) -> bool:
 
 def write_new_protocol(path: str | Path, answers: Answers) -> Path:
     """Write the protocol, and beside it the schema by which an editor completes it; returns the protocol's file."""
+    file = require_new_file(path)
+    return _written(file, protocol_text(file.stem, answers))
+
+
+def copy_bundled_protocol(name: str, path: str | Path) -> Path:
+    """Write the bundled protocol ``name`` as a file of one's own, byte for byte, with the schema beside it.
+
+    Raises :class:`~equipoise.foundation.errors.UsageError` (U073) when no bundled protocol has that name.
+    """
+    known = bundled_protocols()
+    if name not in known:
+        guess = nearest(name, known)
+        raise UsageError(
+            Problem(
+                "U073",
+                "--from",
+                f"There is no bundled protocol {name!r}.",
+                listed(known),
+                f"Did you mean {guess}?" if guess else "`equipoise protocols` lists them.",
+            )
+        )
+    return _written(require_new_file(path), known[name].read_text("utf-8"))
+
+
+def _written(file: Path, text: str) -> Path:
     from equipoise.protocol.pages.json_schema import json_schema
 
-    file = require_new_file(path)
-    text = protocol_text(file.stem, answers)
     schema = json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
