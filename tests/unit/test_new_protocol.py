@@ -122,7 +122,7 @@ def test_a_bundled_protocol_is_copied_to_change_and_nothing_is_overwritten() -> 
         assert file.read_bytes() == bundled_protocols()[name].read_bytes()
         assert check_protocol(file).ok
     again = runner.invoke(app, ["new", "my-xbot", "--from", "kare"])
-    assert again.exit_code == 7 and "O050" in again.output
+    assert (again.exit_code, "O050" in again.output) == (7, True)
     unknown = runner.invoke(app, ["new", "mine", "--from", "kara"])
-    assert unknown.exit_code == 2 and "U073" in unknown.output and "kare" in unknown.output
+    assert (unknown.exit_code, "U073" in unknown.output, "kare" in unknown.output) == (2, True, True)
     assert not Path("mine.yaml").exists()
