@@ -160,8 +160,6 @@ def fit_exact_random(
     Source: van Houwelingen, Zwinderman and Stijnen (1993) Stat Med 12:2273; Stijnen, Hamza and Özdemir (2010) Stat Med
     29:3046.
     """
-    from scipy import optimize  # takes long to load
-
     tables = _Conditional.of(Counts.of(x1, n1, x0, n0))
     if len(tables.support) < 2:
         raise ValueError("a random-effects analysis needs two tables that say something")
@@ -195,24 +193,34 @@ def fit_exact_random(
     start = fit_stratified_logistic(x1, n1, x0, n0)
     if not math.isfinite(start.estimate):  # every table at one end of what its margins allow: no finite maximum
         return no_answer("odds_ratio", EXACT_RANDOM, level, len(tables.support)), math.nan
-    centre = start.estimate
-    best = None
-    for sd in (0.05, 0.3, 1.0):
-        found = optimize.minimize(
-            minus_log_likelihood,
-            np.array([centre, math.log(sd)]),
-            method="Nelder-Mead",
-            bounds=[(-30, 30), (math.log(1e-4), math.log(30))],
-            options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 4000},
-        )
-        if best is None or found.fun < best.fun - 1e-10:
-            best = found
-    assert best is not None
-    mean, log_sd = (float(v) for v in best.x)
+    mean, log_sd = highest_likelihood(minus_log_likelihood, start.estimate, smallest=1e-4)
     tau2 = math.exp(2 * log_sd) if log_sd > math.log(2e-4) else 0.0
     variance = variance_of_mean(minus_log_likelihood, mean, log_sd, fixed=tau2 == 0)
     label = ("odds_ratio", EXACT_RANDOM, len(tables.support))
     return normal_tables(mean, variance, level, label), tau2
+
+
+def highest_likelihood(minus_log_likelihood: Any, centre: float, *, smallest: float) -> tuple[float, float]:
+    """Mean and logarithm of tau where the likelihood is highest, tau between ``smallest`` and 30.
+
+    Three spreads to begin with, since there may be a second top; the best of the three is then searched to the end.
+    """
+    from scipy import optimize  # takes long to load
+
+    def search(start: FloatArray, step: float, within: float) -> Any:
+        # The first triangle is given: scipy's own is next to nothing at a logarithm of 0, and then takes thousands of steps.
+        first = start + step * np.array([[0, 0], [1, 0], [0, -1 if start[1] > 0 else 1]])
+        return optimize.minimize(
+            minus_log_likelihood,
+            start,
+            method="Nelder-Mead",
+            bounds=[(-30, 30), (math.log(smallest), math.log(30))],
+            options={"xatol": 10 * within, "fatol": 1e-3 * within, "maxiter": 4000, "initial_simplex": first},
+        )
+
+    rough = [search(np.array([centre, math.log(sd)]), 0.3, 1e-4) for sd in (0.05, 0.3, 1.0)]
+    best = search(min(rough, key=lambda found: float(found.fun)).x, 0.01, 1e-9)
+    return float(best.x[0]), float(best.x[1])
 
 
 def variance_of_mean(minus_log_likelihood: Any, mean: float, log_sd: float, *, fixed: bool) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from equipoise.stats.meta.effect_sizes import Counts
-from equipoise.stats.meta.exact import fit_stratified_logistic, variance_of_mean
+from equipoise.stats.meta.exact import fit_stratified_logistic, highest_likelihood, variance_of_mean
 from equipoise.stats.meta.tables import PooledTables, no_answer, normal_tables
 from equipoise.stats.packing import FloatArray
 
@@ -37,8 +37,6 @@ def fit_study_intercepts(
     Source: Turner, Omar, Yang, Goldstein and Thompson (2000) Stat Med 19:3417; Jackson, Law, Stijnen, Viechtbauer and
     White (2018) Stat Med 37:1059, model 4.
     """
-    from scipy import optimize  # takes long to load
-
     counts = Counts.of(x1, n1, x0, n0)
     t = counts.events_experimental + counts.events_reference
     counts = counts.take((t > 0) & (t < counts.n_experimental + counts.n_reference))
@@ -53,20 +51,9 @@ def fit_study_intercepts(
         mean, sd = float(parameters[0]), math.exp(float(parameters[1]))
         return -_log_likelihood(counts, mean, sd, points, log_weights)
 
-    best = None
-    for sd in (0.05, 0.3, 1.0):
-        found = optimize.minimize(
-            minus_log_likelihood,
-            np.array([start.estimate, math.log(sd)]),
-            method="Nelder-Mead",
-            bounds=[(-30, 30), (math.log(SMALLEST / 2), math.log(30))],
-            options={"xatol": 1e-7, "fatol": 1e-11, "maxiter": 2000},
-        )
-        if best is None or found.fun < best.fun - 1e-9:
-            best = found
-    assert best is not None
-    mean, log_sd = (float(v) for v in best.x)
-    if log_sd <= math.log(SMALLEST) or -best.fun <= _log_likelihood(counts, mean, 0.0, np.zeros(1), np.zeros(1)) + 1e-7:
+    mean, log_sd = highest_likelihood(minus_log_likelihood, start.estimate, smallest=SMALLEST / 2)
+    top = -minus_log_likelihood(np.array([mean, log_sd]))
+    if log_sd <= math.log(SMALLEST) or top <= _log_likelihood(counts, mean, 0.0, np.zeros(1), np.zeros(1)) + 1e-7:
         return normal_tables(start.estimate, start.standard_error**2, level, ("odds_ratio", METHOD, int(k))), 0.0
     variance = variance_of_mean(minus_log_likelihood, mean, log_sd, fixed=False)
     return normal_tables(mean, variance, level, ("odds_ratio", METHOD, int(k))), math.exp(2 * log_sd)
