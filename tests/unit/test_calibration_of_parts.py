@@ -55,6 +55,13 @@ def test_the_search_finds_a_set_that_returns_what_was_published_and_writes_it_in
     assert -2 < effect["drug"] < -0.5
 
 
-def test_a_set_that_takes_its_parts_from_another_is_not_written() -> None:
+def test_a_set_that_takes_its_parts_from_another_is_refused_before_anything_is_simulated() -> None:
+    simulated: list[str] = []
     with pytest.raises(DesignError, match="D145"):
-        calibrate_protocol("kare", set_name="null", free=["use.alcohol.level"], replicates=100, starts=1)
+        calibrate_protocol(
+            "kare",
+            set_name="null",
+            free=["use.alcohol.level"],
+            progress=lambda what, done, of: simulated.append(what),
+        )
+    assert simulated == []

@@ -165,6 +165,8 @@ def calibrate_protocol(
         found = "A simple set states what comes out; there is nothing to find."
         raise DesignError(Problem("D016", f"assumptions.{name}", found, "a set of parts, or of the day-level model"))
     search = Search(chosen, spec, targets, left, free_parameters(chosen, spec, stated), **numbers)
+    if chosen.text and level_of(spec.settings) == "parts":
+        _require_own_parts(chosen, name, search)
     found_set = calibrate(search, progress)
     text = None
     if chosen.text:
@@ -199,25 +201,29 @@ def words_of(name: str, found: Calibrated) -> str:
     )
 
 
-def _changes_of_parts(protocol: Protocol, name: str, found: Calibrated) -> list[tuple[tuple[str, ...], Any]]:
-    """Values found, by their place in the set's own ``parts``; D145 where the set takes a part from another."""
-    changes: list[tuple[tuple[str, ...], Any]] = []
+def _require_own_parts(protocol: Protocol, name: str, search: Search) -> None:
+    """D145 where a number to be found stands in the set that this one takes its parts from: it cannot be written here."""
     elsewhere = []
-    for item, at in zip(found.search.free, found.best.position, strict=True):
-        keys = item.name.split(".")
+    for item in search.free:
         own: Any = plain(protocol.model.assumptions[name].parts)
-        for key in keys:
+        for key in item.name.split("."):
             own = own.get(key) if isinstance(own, Mapping) else None
         if own is None:
             elsewhere.append(item.name)
-        changes.append((("assumptions", name, "parts", *keys), item.natural(float(at))))
     if elsewhere:
         said = f"{name} takes {listed(elsewhere)} from the set that it extends."
         step = "Calibrate that set, or write these numbers into this one."
         raise DesignError(
             Problem("D145", f"assumptions.{name}.parts", said, "numbers that the set states itself", step)
         )
-    return changes
+
+
+def _changes_of_parts(name: str, found: Calibrated) -> list[tuple[tuple[str, ...], Any]]:
+    """Values found, by their place in the set's own ``parts``."""
+    return [
+        (("assumptions", name, "parts", *item.name.split(".")), item.natural(float(at)))
+        for item, at in zip(found.search.free, found.best.position, strict=True)
+    ]
 
 
 def _text_with(protocol: Protocol, name: str, found: Calibrated, not_aimed_at: Sequence[str]) -> str:
@@ -230,7 +236,7 @@ def _text_with(protocol: Protocol, name: str, found: Calibrated, not_aimed_at: S
     whole: dict[str, dict[str, Any]] = {}
     of_parts = level_of(search.spec.settings) == "parts"
     if of_parts:
-        changes += _changes_of_parts(protocol, name, found)
+        changes += _changes_of_parts(name, found)
     for item, at in zip(search.free, found.best.position, strict=True) if not of_parts else ():
         path, value = (*top, "parameters", item.name), item.natural(float(at))
         if item.arm is None:
