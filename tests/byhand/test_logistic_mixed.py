@@ -85,7 +85,10 @@ def obvious_log_likelihood(theta, y, x, offsets, nodes):
             e = eta + sd * u[0]
             return 0.5 * u[0] ** 2 - np.sum(own * e - np.logaddexp(0, e))
 
-        u = minimize(minus, [0.0], method="BFGS", options={"gtol": 1e-9}).x[0]
+        def slope(u, eta=eta, own=own):
+            return np.array([u[0] - sd * np.sum(own - expit(eta + sd * u[0]))])
+
+        u = minimize(minus, [0.0], jac=slope, method="BFGS", options={"gtol": 1e-9}).x[0]
         for _ in range(3):
             p = expit(eta + sd * u)
             u += (sd * np.sum(own - p) - u) / (1 + sd**2 * np.sum(p * (1 - p)))
@@ -112,12 +115,11 @@ def test_value_gradient_and_hessian_are_those_of_the_slow_obvious_version(nodes:
     slope = np.array([(f(theta + e) - f(theta - e)) / 0.02 for e in basis])
     assert np.abs(slope).max() < 1e-3
     # ... and the curvature inverts to the covariance (differences carry 1e-4).
-    curvature = np.array(
-        [
-            [(f(theta + a + b) - f(theta + a - b) - f(theta - a + b) + f(theta - a - b)) / 4 for b in basis]
-            for a in basis
-        ]
-    )
+    curvature = np.zeros((theta.size, theta.size))
+    for i, a in enumerate(basis):
+        for j, b in enumerate(basis[: i + 1]):
+            curvature[i, j] = (f(theta + a + b) - f(theta + a - b) - f(theta - a + b) + f(theta - a - b)) / 4
+            curvature[j, i] = curvature[i, j]
     covariance = np.linalg.inv(-curvature / np.outer(step, step))
     assert np.sqrt(np.diag(covariance)) == pytest.approx(error, rel=1e-3)
 
