@@ -202,7 +202,7 @@ def words_of(name: str, found: Calibrated) -> str:
 
 
 def _require_own_parts(protocol: Protocol, name: str, search: Search) -> None:
-    """D145 where a number to be found stands in the set that this one takes its parts from: it cannot be written here."""
+    """D145 where a number to be found stands in the set that this one takes its parts from: it is not written here."""
     elsewhere = []
     for item in search.free:
         own: Any = plain(protocol.model.assumptions[name].parts)

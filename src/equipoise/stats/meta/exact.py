@@ -208,7 +208,7 @@ def highest_likelihood(minus_log_likelihood: Any, centre: float, *, smallest: fl
     from scipy import optimize  # takes long to load
 
     def search(start: FloatArray, step: float, within: float) -> Any:
-        # The first triangle is given: scipy's own is next to nothing at a logarithm of 0, and then takes thousands of steps.
+        # The first triangle is given: scipy's own is next to nothing at a logarithm of 0 and takes thousands of steps.
         first = start + step * np.array([[0, 0], [1, 0], [0, -1 if start[1] > 0 else 1]])
         return optimize.minimize(
             minus_log_likelihood,
