@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.endpoints.lattice import CAME, Lattice
-from equipoise.foundation.errors import AnalysisError, Problem
+from equipoise.foundation.errors import AnalysisError, Problem, listed
 from equipoise.instruments import require_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
+from equipoise.records.baseline_values import as_levels, as_numbers, baseline_column, impossible_cells
 from equipoise.stats.packing import offsets_from_sizes
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,7 @@ Mask = NDArray[np.bool_]
 CODES = {
     "A001": "One arm of the comparison has no participants in the analysis set.",
     "A002": "A covariate is not in the records.",
-    "A003": "A covariate has a level that the protocol does not name.",
+    "A003": "A covariate has a value that the protocol does not allow.",
 }
 
 
@@ -311,8 +312,8 @@ def covariate_columns(lattice: Lattice, names: tuple[str, ...], rows: Ints) -> t
             columns.append(np.asarray(scores[rows, 0], dtype=np.float64))
             labels.append(name)
             continue
-        column = name if name in frame.columns else name.replace("-", "_")
-        if column not in frame.columns:
+        column = baseline_column(frame.columns, name)
+        if column is None:
             problems.append(
                 Problem(
                     "A002",
@@ -324,25 +325,19 @@ def covariate_columns(lattice: Lattice, names: tuple[str, ...], rows: Ints) -> t
             )
             continue
         values = frame[column]
-        if variable.type == "category":
-            strange = sorted(set(values.drop_nulls().unique().to_list()) - set(variable.levels))
-            if strange:
-                problems.append(
-                    Problem(
-                        "A003",
-                        f"participants.{column}",
-                        f"Unknown levels: {', '.join(map(str, strange))}.",
-                        f"one of {', '.join(variable.levels)}",
-                        "Correct the records, or add the level to the protocol.",
-                    )
-                )
-                continue
+        wrong, expected, step = impossible_cells(values, variable)
+        if wrong.any():
+            strange = sorted(map(str, values.filter(wrong).unique().to_list()))
+            found = f"Values that cannot be: {listed(strange, conjunction='and', limit=5)}."
+            problems.append(Problem("A003", f"participants.{column}", found, expected, step))
+        elif variable.type == "category":
+            values = as_levels(values)
             for level in variable.levels[1:]:
                 indicator = (values == level).cast(pl.Float64).to_numpy()
                 columns.append(np.asarray(indicator, dtype=np.float64)[rows])
                 labels.append(f"{name}: {level}")
         else:
-            columns.append(values.cast(pl.Float64).to_numpy().astype(np.float64)[rows])
+            columns.append(as_numbers(values).to_numpy().astype(np.float64)[rows])
             labels.append(name)
     if problems:
         raise AnalysisError(problems)

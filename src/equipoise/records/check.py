@@ -10,6 +10,7 @@ import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
 from equipoise.instruments import Instrument, Item
+from equipoise.records.baseline_values import find_baseline_faults
 from equipoise.records.cells import RecordFault, flag_rows, said, type_cells
 from equipoise.records.records import Records
 from equipoise.records.schema import (
@@ -402,6 +403,7 @@ def find_faults_of_trial(tables: Mapping[str, pl.DataFrame], facts: TrialFacts) 
             _known(faults, name, tables[name], "substance", names, "R052", "substance")
     _days(tables, facts, faults)
     _people(tables, facts, faults)
+    faults += find_baseline_faults(tables["participants"], facts.baseline)
     _results(tables, facts, faults)
     return faults
 

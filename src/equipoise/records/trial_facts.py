@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from equipoise.instruments import Instrument, instruments_of, makes_scores
+from equipoise.protocol.language.design import BaselineVariable
 from equipoise.protocol.language.protocol import Protocol
 
 
@@ -33,6 +34,7 @@ class TrialFacts:
     instruments: tuple[str, ...] = ()
     keys: tuple[Instrument, ...] = ()
     terms: tuple[str, ...] | None = None
+    baseline: Mapping[str, BaselineVariable] = field(default_factory=dict)
     randomized: bool = True
 
 
@@ -61,6 +63,7 @@ def facts_of(protocol: Protocol) -> TrialFacts:
         instruments=tuple(sorted({a.instrument or n for n, a in model.assessments.items() if makes_scores(a)})),
         keys=tuple(instruments_of(protocol).values()),
         terms=event_terms(protocol),
+        baseline=model.recorded_baseline,
         randomized=model.randomization is not None,
     )
 

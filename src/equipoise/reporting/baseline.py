@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from equipoise.instruments import find_instrument
+from equipoise.records.baseline_values import as_levels
 from equipoise.records.records import Records
 from equipoise.reporting import format as fmt
 from equipoise.reporting.document import Column, Row, Table
@@ -132,7 +133,7 @@ def _variable_rows(variable: BaselineSummary, series: Sequence[pl.Series]) -> li
 
 
 def _category_rows(variable: BaselineSummary, series: Sequence[pl.Series]) -> list[Row]:
-    texts = [s.cast(pl.String) for s in series]
+    texts = [as_levels(s) for s in series]
     seen = set(texts[-1].drop_nulls().to_list())
     levels = list(variable.levels) + sorted(seen - set(variable.levels))
     if series[-1].dtype == pl.Boolean:

@@ -10,6 +10,7 @@ from equipoise.analysis.results import Results
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
+from equipoise.records.baseline_values import baseline_column
 from equipoise.reporting import consort, findings, layouts, methods, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
@@ -112,7 +113,7 @@ def _participants(material: Material) -> list[Block | None]:
     model = material.protocol.model
     variables = []
     for id, variable in model.recorded_baseline.items():
-        column = _column(material.records, id)
+        column = baseline_column(material.records["participants"].columns, id) or id
         variables.append(
             BaselineSummary(
                 column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels
@@ -130,12 +131,6 @@ def _participants(material: Material) -> list[Block | None]:
 
 def _missing(material: Material) -> list[Block | None]:
     return [course.missingness_figure(material), reasons_table(material)]
-
-
-def _column(records: Records, id: str) -> str:
-    """The participants' column of a baseline variable: its id, or the id in snake case."""
-    columns = records["participants"].columns
-    return id if id in columns else id.replace("-", "_")
 
 
 def _results(material: Material) -> list[Block | None]:

@@ -18,6 +18,7 @@ from equipoise.exchange.cdisc.vocabulary import term_lists, variables_of
 from equipoise.exchange.csv import read_csv_text
 from equipoise.foundation.errors import Problem, ProtocolError, RecordsError, listed, nearest, raise_if_any
 from equipoise.protocol.text.yaml_lines import Lines, place, read_yaml_file
+from equipoise.records.baseline_values import baseline_column
 
 CODES = {
     "R600": "A mapping file for SDTM has no such key.",
@@ -224,8 +225,8 @@ def coded_column(mapping: SdtmMapping, key: str, people: pl.DataFrame) -> tuple[
     column = said.get("from")
     if not column:
         return None, []
-    name = column if column in people.columns else column.replace("-", "_")
-    if name not in people.columns:
+    name = baseline_column(people.columns, column)
+    if name is None:
         return None, [f"the records have no column {column!r} of participants"]
     values = mapping.names(key, "values")
     cells = [None if value is None else _cell(value) for value in people[name].to_list()]
