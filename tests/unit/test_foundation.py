@@ -97,3 +97,10 @@ def test_names_are_listed_as_people_list_them() -> None:
 def test_the_nearest_name_is_close_or_absent() -> None:
     assert nearest("ketamin", ["midazolam", "ketamine"]) == "ketamine"
     assert nearest("placebo", ["midazolam", "ketamine"]) is None
+
+
+def test_the_first_words_of_one_name_only_are_that_name() -> None:
+    assert nearest("rmst", ["logistic", "rmst-difference", "cox"]) == "rmst-difference"
+    assert nearest("risk", ["risk-difference", "risk-ratio"]) is None
+    assert nearest("rm", ["rmst-difference"]) is None
+    assert nearest("", ["rmst-difference"]) is None

@@ -172,8 +172,12 @@ def listed(names: Iterable[object], *, conjunction: str = "or", limit: int = 12)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that ``name`` was probably meant to be, if one is close."""
+    """The known name that ``name`` was probably meant to be: a close one, or the only one of which it is some words."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return close[0] if close else None
+    known = list(names)
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return close[0]
+    longer = [one for one in known if name and f"-{name}-" in f"-{one}-"]
+    return longer[0] if len(longer) == 1 else None
