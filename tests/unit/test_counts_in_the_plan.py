@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "spec"))
 from outcome_trial import derive, plain, protocol_of, records_of, text_of
 
 from equipoise.protocol import read_protocol_text
+from equipoise.reporting.by_arm import arm_result, what_is_shown
 from equipoise.reporting.html import render_html
 from equipoise.workflow.checks import check_protocol
 from equipoise.workflow.power import power
@@ -47,6 +48,15 @@ def test_who_left_early_counts_for_the_days_observed() -> None:
     page = render_html(report(protocol, records_of(PEOPLE), analyse(protocol, records_of(PEOPLE))))
     assert "Rates by arm" in page
     assert "0.86 (" in page
+    # Events by arm are of everybody's days: a mean would be of those alone who were observed to the end.
+    results = analyse(protocol, records_of(PEOPLE))["it"]
+    derived = derive(ADMISSIONS, PEOPLE, summary="rate-ratio", estimator="poisson")
+    assert what_is_shown(derived) == ", events/days observed"
+    by_arm = [arm_result(derived, derived.participants.arm == arm) for arm in (results.reference, results.arm)]
+    assert by_arm == ["6/210", "2/255"]
+    assert "6/210" in page
+    whole = derive(ADMISSIONS, {**PEOPLE, "c": person(20)}, summary="rate-ratio", estimator="poisson")
+    assert what_is_shown(whole) == ", mean (SD)"
 
 
 def test_an_arm_without_events_is_told_with_its_limit_and_the_exact_answer() -> None:

@@ -181,8 +181,8 @@ def _endpoint_label(material: Material, endpoint: str) -> str:
 
 
 def _mean_words(shown: str) -> str:
-    """``, mean at day 33`` where means are shown, with the visit whose means they are."""
-    return shown.replace("mean (SD)", "mean") if "mean" in shown else ""
+    """``, mean at day 33`` where means are shown, with the visit whose means they are; ``, events/days observed``."""
+    return shown.replace("mean (SD)", "mean") if "mean" in shown or "events/days" in shown else ""
 
 
 def _label(material: Material, estimate: Estimate, lines: list[Estimate]) -> str:

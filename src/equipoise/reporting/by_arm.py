@@ -88,6 +88,8 @@ def what_is_shown(derived: Derived, *, within: bool = False) -> str:
     """
     if within:
         return ", mean (SD)" if derived.shape == "repeated-score" else ""
+    if _is_observed_in_part(derived):
+        return ", events/days observed"
     if derived.shape == "number":
         return ", mean (SD)"
     if derived.shape == "ordered":
@@ -124,11 +126,25 @@ def arm_result(derived: Derived, mine: Mask) -> fmt.Cell:
         known = derived.value[mine & ~np.isnan(derived.value)].astype(np.int64)
         counts = np.bincount(known, minlength=len(derived.categories))
         return "/".join(str(count) for count in counts) if known.size else NO_RESULTS
+    if _is_observed_in_part(derived) and derived.tally is not None:
+        known = mine & ~np.isnan(derived.tally.events)
+        events, days = (int(np.sum(part[known])) for part in (derived.tally.events, derived.tally.days))
+        return f"{fmt.thousands(events)}/{fmt.thousands(days)}" if known.any() else NO_RESULTS
     if derived.shape == "number":
         return _mean(derived.value[mine], n)
     values = derived.value[mine]
     seen = int((~np.isnan(values)).sum())
     return fmt.Count(int(np.nansum(values)), seen, show_denominator=seen < n) if seen else NO_RESULTS
+
+
+def _is_observed_in_part(derived: Derived) -> bool:
+    """Whether events are counted that have no number for somebody who was not observed to the end of the window.
+
+    A mean over the others would be of those who stayed; events and days are of everybody.
+    """
+    if derived.kind != "event-count" or derived.shape != "number" or derived.tally is None or derived.value is None:
+        return False
+    return bool((np.isnan(derived.value) & ~np.isnan(derived.tally.events)).any())
 
 
 def _mean(values: NDArray[np.float64], n: int) -> fmt.Cell:
