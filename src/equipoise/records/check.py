@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from equipoise.foundation.errors import Problem, listed, nearest
-from equipoise.instruments import Instrument, Item
+from equipoise.instruments import Instrument, Item, find_instrument
 from equipoise.records.baseline_values import find_baseline_faults
 from equipoise.records.cells import RecordFault, flag_rows, said, type_cells
 from equipoise.records.records import Records
@@ -418,6 +418,7 @@ def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[RecordFaul
     for item in instrument.items:
         spans.setdefault((item.lowest, item.highest, item.whole_numbers, item.levels), []).append(item)
     value = pl.col("value")
+    own = find_instrument(instrument.id) is None
     for (lowest, highest, whole, levels), items in spans.items():
         wrong = (value < lowest) | (value > highest) | ~value.is_finite()
         if levels:
@@ -441,7 +442,12 @@ def _scores(frame: pl.DataFrame, instrument: Instrument, faults: list[RecordFaul
                 f"{said(row['participant_id'])} at {said(row['visit'])}."
             ),
             items[0].expected,
-            "Correct the value, or leave it empty where none was given.",
+            "Correct the value, or leave it empty where none was given."
+            + (
+                f" If {instrument.id} has numbers between whole ones, say decimals: true in it."
+                if own and whole
+                else ""
+            ),
         )
 
 
