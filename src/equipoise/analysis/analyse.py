@@ -23,7 +23,9 @@ from equipoise.foundation.errors import AnalysisError, Problem
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 
-NOBODY = Problem("A001", "allocations", "Nobody was randomized.", "at least one participant in each compared arm")
+NOBODY = Problem(
+    "A001", "allocations", "No participant was randomized.", "at least one participant in each compared arm"
+)
 
 
 def analyse_records(

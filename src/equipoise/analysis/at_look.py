@@ -161,7 +161,7 @@ def seen_so_far(
                 "records",
                 "These records are no data cut, and do not say when each participant entered.",
                 "dates of study day 1 and the day of the look, or records in which everybody has been followed",
-                "Give --day-1 FILE and --at DATE, or say --all-followed.",
+                "Give --day-1 FILE and --at DATE, or add --all-followed.",
             )
         )
     shape = protocol.model.endpoints[endpoint].shape

@@ -40,7 +40,7 @@ def assurance(
             wanted = [int(part) for part in sizes.split(",")]
         except ValueError:
             found = f"Found {sizes!r}."
-            raise DesignError(Problem("D111", "--sizes", found, "whole numbers parted by commas")) from None
+            raise DesignError(Problem("D111", "--sizes", found, "whole numbers separated by commas")) from None
         if not 0.0 < alpha < 1.0:
             raise DesignError(Problem("D102", "--alpha", f"Found {alpha!r}.", "a level above 0 and below 1"))
         chosen = read_protocol(protocol)

@@ -126,9 +126,9 @@ def _require_mode(production: bool | None) -> None:
             Problem(
                 "U032",
                 "--production",
-                "Neither --production nor --training is said.",
+                "Neither --production nor --training is given.",
                 "one of the two",
-                "Begin with --training; participants who exist belong into --production.",
+                "Start with --training; use --production for real participants only.",
             )
         )
 
@@ -160,5 +160,5 @@ def _first_accounts(texts: list[str], passphrase: str | None, entropy: Entropy) 
             raise UsageError(Problem("U032", "--account", f"Found {text!r}.", f"NAME:ROLE, of {listed(ROLES)}"))
         accounts.append(FirstAccount(name, roles, passphrase or code(entropy, 5).lower()))
     if not any("administrator" in one.roles for one in accounts):
-        raise UsageError(Problem("U032", "--account", "No account is an administrator's.", "at least one"))
+        raise UsageError(Problem("U032", "--account", "No account has the role administrator.", "at least one"))
     return accounts

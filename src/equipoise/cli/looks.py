@@ -47,7 +47,7 @@ def _fractions(text: str, option: str, code: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise DesignError(
-            Problem(code, option, f"Found {text!r}.", "numbers parted by commas, such as 0.5,1")
+            Problem(code, option, f"Found {text!r}.", "numbers separated by commas, such as 0.5,1")
         ) from None
 
 

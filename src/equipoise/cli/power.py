@@ -116,7 +116,7 @@ def _replay(
 
     if out is None:
         raise DesignError(
-            Problem("D014", "--out", "A replay was asked for, and no folder to write it to.", "--out DIR")
+            Problem("D014", "--out", "A replay was asked for without a folder to write it to.", "--out DIR")
         )
     records = replay(protocol, replicate, scenarios=scenarios, grid=grid, seed=seed)
     write_records(records, out)

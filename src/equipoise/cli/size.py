@@ -59,7 +59,7 @@ def size(
             fractions = [float(part) for part in looks.split(",")] if looks is not None else []
         except ValueError:
             raise DesignError(
-                Problem("D101", "--looks", f"Found {looks!r}.", "fractions parted by commas, such as 0.5,1")
+                Problem("D101", "--looks", f"Found {looks!r}.", "fractions separated by commas, such as 0.5,1")
             ) from None
         with working("simulating", quiet=as_json) as say:
             run = find(

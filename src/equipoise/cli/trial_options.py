@@ -36,8 +36,8 @@ def passphrase_of(account: str, words: str = "passphrase") -> str:
             Problem(
                 "U031",
                 "--as",
-                f"Nobody is there to type the passphrase of {account}.",
-                "the passphrase in EQUIPOISE_PASSPHRASE, where no terminal is",
+                f"There is no terminal on which to type the passphrase of {account}.",
+                "the passphrase in EQUIPOISE_PASSPHRASE",
             )
         )
     from getpass import getpass

@@ -59,7 +59,7 @@ def usual_clock(mode: str) -> Clock:
             Problem(
                 "C009",
                 PRACTICE,
-                f"{said!r} is no moment.",
+                f"{said!r} is not a time.",
                 "a time with its zone: 2027-03-08T14:00Z",
                 f"Correct or unset {PRACTICE}.",
             )

@@ -127,7 +127,7 @@ def _published_arms(protocol: Protocol) -> tuple[int, int]:
             Problem(
                 "D110",
                 "arms",
-                f"Replications are worked out for two arms of known size; {len(known)} of "
+                f"Replications are calculated for two arms of known size; {len(known)} of "
                 f"{len(protocol.model.arms)} arms have one.",
                 "two arms, each with n",
             )

@@ -67,7 +67,7 @@ def _read_axis(name: str, text: str, axes: dict[str, tuple[float, ...]], problem
         try:
             value = float(part)
         except ValueError:
-            problems.append(Problem("D007", place, f"Found {part!r}.", "numbers parted by commas"))
+            problems.append(Problem("D007", place, f"Found {part!r}.", "numbers separated by commas"))
             continue
         if name == "n" and (value != int(value) or value < 1):
             problems.append(Problem("D007", place, f"Found {part}.", "whole numbers of 1 or more"))
@@ -75,7 +75,7 @@ def _read_axis(name: str, text: str, axes: dict[str, tuple[float, ...]], problem
             problems.append(Problem("D005", place, f"Found {part}.", "shares above 0 and below 1"))
         values.append(value)
     if len(set(values)) != len(values):
-        problems.append(Problem("D007", place, "A value stands twice.", "each value once"))
+        problems.append(Problem("D007", place, "A value is given twice.", "each value once"))
     axes[name] = tuple(values)
 
 

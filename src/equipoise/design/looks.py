@@ -56,7 +56,7 @@ class EnrolmentCalendar:
     def __post_init__(self) -> None:
         problems = []
         if not 0.0 < self.per_week < math.inf:
-            problems.append(Problem("D106", "per_week", f"Found {self.per_week!r}.", "participants a week, above 0"))
+            problems.append(Problem("D106", "per_week", f"Found {self.per_week!r}.", "participants per week, above 0"))
         for name in ("result_delay_days", "decision_delay_days"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 problems.append(Problem("D106", name, f"Found {getattr(self, name)!r}.", "days, 0 or more"))
@@ -167,7 +167,7 @@ def sequential_design(
                     "D102",
                     "alpha_spent",
                     f"Found {listed(spent, conjunction='and')} for {len(looks)} looks.",
-                    "one cumulative number a look, never falling",
+                    "one cumulative number per look, never falling",
                 )
             )
         elif spent[-1] > total * (1.0 + 1e-9):

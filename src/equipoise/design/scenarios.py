@@ -150,7 +150,7 @@ def _from_words(protocol: Protocol, text: str, place: str = "--scenario") -> Sce
                     place,
                     f"There is no scenario {part!r}." if position == 0 else f"No change {part!r}.",
                     f"{listed(names)}, or a change of assumptions: {listed(CHANGES, limit=30)}, or {NULL_OF}ENDPOINT",
-                    f"Did you mean {guess}?" if guess else "A scenario of your own stands in a YAML file.",
+                    f"Did you mean {guess}?" if guess else "Put a scenario of your own in a YAML file.",
                 )
             )
     raise_if_any(DesignError, problems)
@@ -496,7 +496,7 @@ def _read_file(protocol: Protocol, path: Path) -> list[ScenarioSpec]:
     entries: Any = loaded.get("scenarios") if isinstance(loaded, Mapping) else None
     if not isinstance(entries, Mapping) or not entries:
         expected = "`scenarios:` and under it a name for each scenario"
-        raise DesignError(Problem("D003", "the file", "No scenarios stand in it.", expected, file=str(path)))
+        raise DesignError(Problem("D003", "the file", "The file holds no scenarios.", expected, file=str(path)))
     out: list[ScenarioSpec] = []
     problems: list[Problem] = []
     for name, entry in entries.items():

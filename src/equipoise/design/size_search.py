@@ -66,7 +66,7 @@ def check_size_request(power: float, cap: int, n_arms: int) -> list[Problem]:
     if isinstance(power, bool) or not isinstance(power, (int, float)) or not 0.0 < power < 1.0:
         problems.append(Problem("D131", "--power", f"Found {power!r}.", "a power above 0 and below 1, such as 0.8"))
     if isinstance(cap, bool) or not isinstance(cap, int) or cap < n_arms:
-        problems.append(Problem("D131", "--cap", f"Found {cap!r}.", f"at least {n_arms}, a participant an arm"))
+        problems.append(Problem("D131", "--cap", f"Found {cap!r}.", f"at least {n_arms}, one participant per arm"))
     return problems
 
 

@@ -57,7 +57,7 @@ def _rung(lattice: Lattice, level: HierarchyLevel, base: Derived) -> Rung:
 
 
 def _values(base: Derived, visit: str | None) -> Floats:
-    """(n,) one number a participant: the value, or the score at a visit, on its own scale."""
+    """(n,) one number per participant: the value, or the score at a visit, on its own scale."""
     if base.values is None:
         assert base.value is not None
         return base.value

@@ -286,7 +286,7 @@ def read_results(rows: Rows, file: str) -> tuple[list[PublishedResult], list[Pro
                     "E005",
                     result.id,
                     f"The id stands in line {seen[result.id]} too.",
-                    "one id a row",
+                    "one id per row",
                     "Rename one.",
                     file,
                     line,
@@ -336,12 +336,14 @@ def _read_row(cells: Mapping[str, str], file: str, line: int) -> tuple[Published
         printed = read_printed(value)
         if printed is None:
             expected = "a number as printed, for example 48.2, <.001 or ~6"
-            what = f"{value!r} is no number."
+            what = f"{value!r} is not a number."
             problems.append(Problem("E003", f"{place}, {column}", what, expected, habit(value), file, line))
         elif column[:-2] in ("events", "n") or column == "n_total":
             if printed.sign != "=" or printed.value != int(printed.value) or printed.value < 0 or "%" in value:
                 problems.append(
-                    Problem("E003", f"{place}, {column}", f"{value!r} is no count.", "a whole number", "", file, line)
+                    Problem(
+                        "E003", f"{place}, {column}", f"{value!r} is not a count.", "a whole number", "", file, line
+                    )
                 )
             else:
                 numbers[column] = printed

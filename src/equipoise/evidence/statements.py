@@ -130,7 +130,7 @@ def read_statements(columns: Sequence[str], rows: Rows, file: str) -> tuple[list
         if texts["id"] in seen:
             problems.append(
                 Problem(
-                    "E005", place, f"The id stands in line {seen[texts['id']]} too.", "one id a row", "", file, line
+                    "E005", place, f"The id stands in line {seen[texts['id']]} too.", "one id per row", "", file, line
                 )
             )
         seen.setdefault(texts["id"], line)

@@ -234,9 +234,11 @@ def synthesise(
 def _require_choices(measure: str | None, method: str) -> None:
     problems = []
     if measure is not None and measure not in SCALES:
-        problems.append(Problem("E026", "--measure", f"{measure!r} is no scale to combine on.", listed(SCALES)))
+        problems.append(
+            Problem("E026", "--measure", f"{measure!r} is not a scale on which to combine.", listed(SCALES))
+        )
     if method not in METHODS:
-        problems.append(Problem("E026", "--method", f"{method!r} is no method.", listed(METHODS)))
+        problems.append(Problem("E026", "--method", f"{method!r} is not a method.", listed(METHODS)))
     raise_if_any(EvidenceError, problems)
 
 

@@ -85,7 +85,7 @@ def _other_separator(first: str, file: str) -> list[Problem]:
         if "," not in first and first.count(sign) > 0:
             hint = "Export the table again with commas between cells, and points in numbers."
             found = f"The header's names are parted by {name}."
-            return [Problem("R018", "header", found, "cells parted by commas", hint, file=file, line=1)]
+            return [Problem("R018", "header", found, "cells separated by commas", hint, file=file, line=1)]
     return []
 
 
@@ -245,7 +245,7 @@ def _parse_any(text: str, file: str, separator: str) -> tuple[TextTable | None, 
                 "R018",
                 "",
                 f"The line is not CSV: {error}.",
-                "cells parted by commas",
+                "cells separated by commas",
                 "Look for a quote that is not closed, on this line or above.",
                 file=file,
                 line=line,

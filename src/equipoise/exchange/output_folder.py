@@ -101,7 +101,7 @@ class OutputFolder:
                     "--out",
                     "The folder holds earlier output.",
                     "a folder that is not there yet, or is empty",
-                    "Name another folder, or say --force to replace what equipoise wrote there.",
+                    "Name another folder, or add --force to replace what equipoise wrote there.",
                     file=name,
                 )
             )
@@ -113,7 +113,7 @@ class OutputFolder:
                 "--out",
                 f"The folder cannot be written: {_reason(error)}.",
                 "a folder this account may write to, on a disk with room",
-                "Name another folder, or mend the rights.",
+                "Name another folder, or correct its permissions.",
                 file=str(self.target),
             )
         )

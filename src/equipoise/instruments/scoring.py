@@ -127,7 +127,7 @@ def check_assessments(assessments: pl.DataFrame, instrument: Instrument) -> list
     repeated = rows.filter(pl.struct([*keys, "item"]).is_duplicated() & ~pl.struct([*keys, "item"]).is_first_distinct())
     for row in repeated.iter_rows(named=True):
         place = f"assessments row {row['row']}, {row['participant_id']} at {row['visit']}, item {row['item']}"
-        problems.append(Problem("R503", place, "The item stands a second time.", "one row an item", "Remove one row."))
+        problems.append(Problem("R503", place, "The item occurs twice.", "one row per item", "Remove one row."))
     return problems
 
 

@@ -154,7 +154,7 @@ class Companion:
                     stream,
                     f"The stream has no slot {n}: it is used up.",
                     "a slot of the list",
-                    "The stratum is complete; ask whoever keeps the sealed companion.",
+                    "The stratum is complete; ask the person who keeps the sealed companion.",
                 )
             ) from None
         return tuple(sealed.planned.arms[number] for number in numbers)

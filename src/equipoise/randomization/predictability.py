@@ -104,7 +104,7 @@ def predictability(
             Problem(
                 "L040",
                 "trial.planned-n",
-                "Nothing stands here." if size is None else f"{size} participants.",
+                "No number is given here." if size is None else f"{size} participants.",
                 f"a number from 1 to {MOST_PARTICIPANTS}",
                 "Give --n, or planned-n in the protocol.",
             )

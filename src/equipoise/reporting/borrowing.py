@@ -134,7 +134,7 @@ def _worth(estimate: Estimate, found: Mapping[str, Any]) -> str:
         return "How many participants it is worth is not defined: its density is highest at an end of its range."
     n = fmt.plural(round(size), unit)
     if estimate.scale == "rate_ratio":
-        return f"It is worth about {n} of the kind that rates are told for (expected local information ratio)."
+        return f"It is worth about {n} of the size for which rates are given (expected local information ratio)."
     return f"It is worth about {n} (expected local information ratio)."
 
 

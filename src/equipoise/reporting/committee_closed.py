@@ -97,7 +97,7 @@ def _notes(material: ClosedMaterial) -> list[Block | None]:
         masked = "Arms bear letters, the same at every look. Who is who is in the file look.json beside this report."
         if material.looks.rule.sides == 1:
             masked += (
-                " The plan claims in one direction only, so the side of the bound tells which arm is experimental."
+                " The plan claims in one direction only, so the side of the bound shows which arm is experimental."
             )
         out.append(Paragraph(masked, "note"))
     return out

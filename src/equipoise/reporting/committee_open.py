@@ -99,7 +99,7 @@ def build_open_report(
         sections.add("Safety", [adverse])
     else:
         few = (
-            f"Fewer than {group_tables.FEWEST} participants are randomized: figures of so few could tell of one person."
+            f"Fewer than {group_tables.FEWEST} participants are randomized: figures of so few could reveal one person."
         )
         sections.add("Data quality and safety", [Paragraph(few)])
     hashed = records.data_hash

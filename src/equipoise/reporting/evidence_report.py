@@ -186,7 +186,7 @@ def _studies(evidence: Evidence, cited: _Cited) -> Table:
         f"Studies: {evidence.topic[:1].lower()}{evidence.topic[1:]}",
         columns,
         tuple(rows),
-        "As far as the sources tell",
+        "As far as the sources report",
         (note,),
     )
 
@@ -499,8 +499,8 @@ def _in_words(evidence: Evidence, cited: _Cited) -> list[Block | None]:
         Row((_capital(row.subject), row.attribute, _value(row.value), cited.mark([row.source])))
         for row in sorted(alone, key=lambda row: row.subject)
     ]
-    columns = (Column("Study"), Column("Of what"), Column("What is told", wide=True), Column("Read in", "right"))
-    return [Table("Results told without their numbers", columns, tuple(rows))] if rows else []
+    columns = (Column("Study"), Column("Of what"), Column("What is reported", wide=True), Column("Read in", "right"))
+    return [Table("Results reported without their numbers", columns, tuple(rows))] if rows else []
 
 
 def _unknown(evidence: Evidence, cited: _Cited) -> list[Block | None]:

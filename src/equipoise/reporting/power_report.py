@@ -114,7 +114,7 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
     if len(cell.arm_sizes) == 1:
         lead = (
             f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how "
-            "often the plan that will be carried out on the real data tells the result apart from its performance goal."
+            "often the plan that will be carried out on the real data distinguishes the result from its performance goal."
         )
         return [
             Paragraph(lead if items else NOTHING_TESTED, "lead"),
@@ -241,7 +241,7 @@ def _power_table(
         f"{cell.n_replicates:,} replicates; {sizes}",
         (
             "A p value that is missing counts as not significant in the column of power. A line that was not estimable "
-            "in any replicate has no power, and the decision as a whole is not told.",
+            "in any replicate has no power, and the decision as a whole is not given.",
             *((_OF_MARGINS,) if any(s.row.margin for s in tests) else ()),
         ),
     )
@@ -338,7 +338,7 @@ def _rules_table(cell: OperatingCharacteristics) -> Table:
         "Share of trials in which all hypotheses, and any, are rejected",
         (
             "Rules are over the primary analyses; that of the plan is over its hypotheses. The familywise error is the "
-            "share of trials that reject a hypothesis that is true in the scenario, as far as that can be told.",
+            "share of trials that reject a hypothesis that is true in the scenario, as far as that is known.",
         ),
     )
 

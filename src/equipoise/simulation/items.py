@@ -34,7 +34,7 @@ def split_into_items(total: Floats, instrument: Instrument, uniform: Callable[[i
     """(n, n_items) whole-number answers, as recorded before reversal, whose scored values add up to ``total`` (n,).
 
     Points above the items' lowest answers are dealt out at random, each cell of the form alike (the multivariate
-    hypergeometric distribution), item by item by inversion; ``uniform(item)`` gives one number a participant.
+    hypergeometric distribution), item by item by inversion; ``uniform(item)`` gives one number per participant.
     """
     lowest, _ = score_range(instrument)
     if len(instrument.items) == 1:

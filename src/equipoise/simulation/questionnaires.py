@@ -20,7 +20,7 @@ SHARED_BY_FACETS = 0.6
 
 
 def assessments_table(trial: OneTrial) -> pl.DataFrame:
-    """Every instrument that the schedule asks for at every visit that took place, one row an item."""
+    """Every instrument that the schedule asks for at every visit that took place, one row per item."""
     frames = []
     for visit in trial.design.visits:
         here = attended(trial, visit)

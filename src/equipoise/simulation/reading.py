@@ -209,7 +209,7 @@ def read_parameters(
     """
     if not isinstance(mapping, Mapping):
         found = f"Found {shown(mapping)}."
-        return None, [Problem("S015", place, found, "names with values", "Write one parameter a line.")]
+        return None, [Problem("S015", place, found, "names with values", "Write one parameter per line.")]
     fields = {item.name: item for item in dataclasses.fields(cls)}
     reader = _Reader(arms, arm_sizes or {})
     given: dict[str, Any] = {}

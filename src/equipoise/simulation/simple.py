@@ -303,7 +303,7 @@ class _Reader:
         if self.endpoint.missed != "is-missing" and (self.attrition > 0).any():
             self.place.problem(
                 "",
-                f"Lost days count by the rule {self.endpoint.missed}, which needs to know when somebody was lost.",
+                f"Lost days count by the rule {self.endpoint.missed}, which needs to know when a participant was lost.",
                 "no attrition, or missed: is-missing",
                 "Write a set of assumptions with `parts:`.",
             )

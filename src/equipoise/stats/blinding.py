@@ -21,7 +21,7 @@ def bang_index(n_right: int, n_wrong: int, n_unsure: int) -> tuple[float, float]
     """
     n = n_right + n_wrong + n_unsure
     if min(n_right, n_wrong, n_unsure) < 0 or n == 0:
-        raise ValueError("counts are 0 or more, and somebody was asked")
+        raise ValueError("counts are 0 or more, and at least one person was asked")
     right, wrong = n_right / n, n_wrong / n
     variance = (right * (1 - right) + wrong * (1 - wrong) + 2 * right * wrong) / n
     return right - wrong, sqrt(variance)
@@ -35,7 +35,7 @@ def james_index(counts: ArrayLike) -> float:
     """
     table = np.asarray(counts, dtype=float)
     if table.ndim != 2 or table.shape[1] != table.shape[0] + 1 or (table < 0).any() or table.sum() == 0:
-        raise ValueError("one row an arm, one column a guess, and a last column for who does not know")
+        raise ValueError("one row per arm, one column per guess, and a last column for those who do not know")
     shares = table / table.sum()
     unsure = float(shares[:, -1].sum())
     if unsure == 1:

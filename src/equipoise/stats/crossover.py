@@ -355,7 +355,7 @@ def _pairs(counts: ArrayLike) -> tuple[FloatArray, FloatArray]:
     values = np.asarray(counts, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     if values.shape[0] != 2 or not (values >= 0).all() or (values != np.floor(values)).any():
-        raise ValueError("discordant pairs are two whole numbers a trial, not below zero")
+        raise ValueError("discordant pairs are two whole numbers per trial, not below zero")
     return values[0], values[1]
 
 

@@ -113,7 +113,7 @@ def fit_linear_mixed(
     matrix = standardised.design
     slopes = np.require([] if slope is None else slope, np.float64, ["C", "W"])
     if slope is not None and slopes.shape != outcome.shape:
-        raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
+        raise ValueError(f"slope {slopes.shape} must have one value per row, like y {outcome.shape}")
     n, p = trials.shape[0] - 1, matrix.shape[1]
     k = 2 if slope is None else 4
     packed, found = Repeated(outcome, matrix, slopes, rows, trials), _room(n, p, k)

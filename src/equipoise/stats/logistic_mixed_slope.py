@@ -118,7 +118,7 @@ def fit_logistic_mixed_slope(
     matrix = standardised.design
     slopes = np.require(slope, np.float64, ["C", "W"])
     if slopes.shape != outcome.shape:
-        raise ValueError(f"slope {slopes.shape} must have one value a row, like y {outcome.shape}")
+        raise ValueError(f"slope {slopes.shape} must have one value per row, like y {outcome.shape}")
     # The model with a random intercept alone: what is wrong with the data, where to begin, a value to rise above.
     smaller = fit_logistic_mixed(outcome, matrix, rows, trials, nodes=1, threads=threads, column=None)
     n = trials.shape[0] - 1

@@ -173,7 +173,7 @@ def fit_mmrm(
     groups = np.zeros(rows.shape[0] - 1, np.int64) if group is None else np.require(group, np.int64, ["C", "W"])
     _require_visits(visits, outcome, groups, rows, n_visits)
     if covariance.by_group and group is None:
-        raise ValueError("a covariance by group needs `group`, one number a participant")
+        raise ValueError("a covariance by group needs `group`, one number per participant")
     standardised = standardise(given, rows[trials], threads=threads)
     tried = (covariance, *(covariance.fallbacks() if fall_back else ()))
     fits = _empty(trials.shape[0] - 1, given.shape[1], n_visits, groups, tried, jacobian, reml)
@@ -227,9 +227,9 @@ def _groups_of(where: IntArray, groups: IntArray, rows: IntArray, trials: IntArr
 def _require_visits(visits: IntArray, y: FloatArray, groups: IntArray, rows: IntArray, n_visits: int) -> None:
     """A ValueError that says which array does not fit."""
     if visits.shape != y.shape:
-        raise ValueError(f"visit {visits.shape} must have one number a row, like y {y.shape}")
+        raise ValueError(f"visit {visits.shape} must have one number per row, like y {y.shape}")
     if groups.shape != (rows.shape[0] - 1,):
-        raise ValueError(f"group {groups.shape} must have one number a participant, {rows.shape[0] - 1}")
+        raise ValueError(f"group {groups.shape} must have one number per participant, {rows.shape[0] - 1}")
     if not 1 <= n_visits <= MOST_VISITS:
         raise ValueError(f"n_visits {n_visits} must be 1 to {MOST_VISITS}")
     if visits.size and not (visits.min() >= 0 and visits.max() < n_visits):

@@ -54,7 +54,7 @@ class DrawnWay:
     use: Mapping[int, str]  # yes, no, or empty where it is not known
     urine: Sequence[tuple[int, str]]
     today: int
-    rows: Sequence[str] = ("Sessions", "Use told", "Urine")  # of these what the protocol has
+    rows: Sequence[str] = ("Sessions", "Use reported", "Urine")  # of these what the protocol has
 
 
 _LEFT, _SPAN, _ROW = 92, 900, 26
@@ -72,7 +72,7 @@ def way(told: DrawnWay) -> SafeString:
     rows = ["Planned", "Happened", *told.rows]
     high = 46 + _ROW * (len(rows) - 1)
     tops = {name: 28 + _ROW * number for number, name in enumerate(rows)}
-    held, told_at, tested = (tops.get(name, 0) for name in ("Sessions", "Use told", "Urine"))
+    held, told_at, tested = (tops.get(name, 0) for name in ("Sessions", "Use reported", "Urine"))
 
     def x(day: float) -> float:
         return _LEFT + (day - begin) * unit

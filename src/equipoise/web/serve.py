@@ -36,7 +36,7 @@ def require_address(host: str, port: int, names: tuple[str, ...]) -> None:
             Problem(
                 "U039",
                 "--host",
-                f"{host} is not of this machine alone, and pages are served without TLS.",
+                f"{host} can be reached from other machines, and pages are served without TLS.",
                 "127.0.0.1",
                 "Put a proxy with a certificate before it on this machine, and name its host: --behind-tls trial.org.",
             )
@@ -45,7 +45,7 @@ def require_address(host: str, port: int, names: tuple[str, ...]) -> None:
         raise UsageError(Problem("U039", "--port", f"Found {port}.", "0 to 65535"))
     bad = [name for name in names if not name or "/" in name or "*" in name or name.startswith(".")]
     if bad:
-        raise UsageError(Problem("U039", "--behind-tls", f"Found {bad[0]!r}.", "the name of a host, as trial.org"))
+        raise UsageError(Problem("U039", "--behind-tls", f"Found {bad[0]!r}.", "the name of a host, such as trial.org"))
 
 
 def make_server(served: Served, host: str, port: int, names: tuple[str, ...] = ()) -> Any:
@@ -77,7 +77,7 @@ def make_server(served: Served, host: str, port: int, names: tuple[str, ...] = (
         words = error.strerror or str(error)
         raise UsageError(
             Problem(
-                "U039", "--port", f"{host}:{port} cannot be had: {words}.", "a free port", "Choose another: --port."
+                "U039", "--port", f"{host}:{port} cannot be used: {words}.", "a free port", "Choose another: --port."
             )
         ) from None
 

@@ -217,7 +217,11 @@ def field_of(made: forms.Form, item: forms.FormItem, words: Mapping[str, str] | 
     name, label = f"{made.id}.{item.id}", item.label
     if words:
         is_guess = made.instrument is not None and made.instrument.id == _GUESS
-        hint = "Which treatment the person believes it was; whoever answers is not told" if is_guess else _when(item)
+        hint = (
+            "Which treatment the person believes it was; the person who answers is not told"
+            if is_guess
+            else _when(item)
+        )
         return Field(name, label, "pick", choices=list(words.items()), hint=hint, names_arms=is_guess)
     if item.type == "yes-no":
         return Field(name, label, "pick", choices=[("yes", "Yes"), ("no", "No")], hint=_when(item))

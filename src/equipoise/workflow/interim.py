@@ -108,7 +108,7 @@ def interim(
     if asked.again is not None:
         if not kept:
             raise UsageError(
-                Problem("U524", "--again", "No look was taken yet.", "a look to take anew", "Leave it out.")
+                Problem("U524", "--again", "No look has been taken yet.", "a look to take anew", "Leave it out.")
             )
         supersedes = {"hash": kept[-1].hash, "why": asked.again}
         kept = kept[:-1]
@@ -202,7 +202,7 @@ def _require_going_on(kept: list[KeptLook], asked: LookRequest) -> None:
                 f"look-{kept[-1].look.number}",
                 f"By the plan the trial ended at look {kept[-1].look.number}.",
                 "the final analysis, or a reason to go on",
-                "Run `equipoise analyse P RECORDS --looks DIR`; or say --although WHY, which is kept with the look.",
+                "Run `equipoise analyse P RECORDS --looks DIR`; or add --although WHY, which is kept with the look.",
             )
         )
 

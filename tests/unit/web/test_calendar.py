@@ -77,7 +77,7 @@ def test_the_same_page_again_and_somebody_faster(at_day_16: Desk) -> None:
     assert (first.status_code, again["Location"]) == (303, first["Location"])
     late = ruth.post(AT, {"key": keys[1], **sent, **cells(d13="3", d15="none")})
     assert late.status_code == 422
-    assert "none is in the record, told meanwhile; you typed 3" in late.content.decode()
+    assert "none is in the record, reported meanwhile; you typed 3" in late.content.decode()
     assert told(at_day_16) == {"13": "no", "14": "no"}
 
 
@@ -100,7 +100,7 @@ def test_a_positive_sample_after_days_told_without_use_is_pointed_at(at_day_16: 
     at_day_16.do("ruth", "record", participant="P-1", visit="day-9", form="urine", answers={"cocaine": "positive"})
     page = client.get(AT).content.decode()
     assert "Urine of Tue 16 Mar was positive" in page
-    assert "no use told 13 Mar to 15 Mar" in page
+    assert "no use reported 13 Mar to 15 Mar" in page
 
 
 def test_who_only_reads_sees_days_and_no_field(at_day_16: Desk) -> None:

@@ -88,7 +88,7 @@ def test_somebody_was_faster_and_both_values_stand_side_by_side(recorded: Desk) 
     late = carol.post(AT, typed(mine, **{"v.score": "36", "slip": "slip", "act": "record"}))
     text = late.content.decode()
     assert late.status_code == 422
-    assert "Somebody recorded this while you typed" in text
+    assert "Another person recorded this while you typed" in text
     assert "cody, coordinator recorded this" in text
     assert "<td>60</td><td>36</td>" in text
     assert values(recorded, "craving") == {"score": "60"}

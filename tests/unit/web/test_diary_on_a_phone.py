@@ -70,7 +70,7 @@ def test_a_day_told_without_a_connection_waits_on_the_phone_and_is_recorded_once
     # somebody impatient; the page leaves by itself when the day is recorded, so nothing else navigates here
     page.evaluate("setInterval(() => document.querySelector('[data-send]').click(), 100)")
     page.wait_for_url("**/?told=*")
-    page.wait_for_selector("text=What was told")
+    page.wait_for_selector("text=What was reported")
     page.wait_for_function("localStorage.length === 0")
     assert told(at_day_9) == [("diary 2027-03-15",), ("diary 2027-03-14",)]
     assert len(lost) == 3

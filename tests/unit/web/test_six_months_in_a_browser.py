@@ -95,7 +95,7 @@ def into_the_trial(team: Team) -> None:
     """Screened, consented, found eligible and seen at admission; randomized on the next day."""
     team.desk.at(1)
     page = team.open("carol", "/today/")
-    page.click("text=Screen somebody")
+    page.click("text=Screen a participant")
     page.fill("[name=participant]", "P-1")
     team.record("carol", page, "Record screening")
     page = team.step("carol", "Consent")

@@ -50,9 +50,9 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
         act.refuse(
             "C013",
             act.action.name,
-            f"The role {account.roles} does not do this.",
+            f"The role {account.roles} may not do this.",
             listed(sorted(may)),
-            "Ask somebody whose role it is.",
+            "Ask a person with that role.",
         )
     act.role = held[0]
     act.sites = sites = [site for site in account.sites.split(",") if site]
@@ -72,7 +72,7 @@ def admit(act: Act, given: Mapping[str, Any], clock: Clock, *, again: bool = Fal
                 str(person),
                 "There is no such participant here.",
                 "a participant of the account's sites",
-                "Check the code; somebody new is screened first: screen.",
+                "Check the code. A new participant is screened first: screen.",
             )
         act._participant, act.site = found, found.site
     elif given.get("site") is not None:
@@ -183,6 +183,6 @@ def _require_no_fence(act: Act, state: Any) -> None:
         "C018",
         "the ledger",
         found,
-        "a ledger that holds all that was given out",
+        "a ledger with everything that was issued",
         "Something was lost or changed: stop, run `equipoise verify DIR`, and restore.",
     )

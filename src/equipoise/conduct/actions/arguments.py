@@ -62,8 +62,8 @@ def require_visible(chosen: Action, given: Mapping[str, Any], why: str, key: str
             Problem(
                 "C028",
                 name,
-                f"The text holds a character that nobody sees: {found}.",
-                "text in one line, of letters that can be seen",
+                f"The text contains an invisible character: {found}.",
+                "one line of visible characters",
                 "Type it again, without line feeds, tabs or marks copied from elsewhere.",
             )
             for name, value in {**given, "--why": why, "--key": key}.items()

@@ -77,9 +77,9 @@ def require_same(act: Act, name: str, before: Mapping[str, Any]) -> None:
                 Problem(
                     "C029",
                     "--key",
-                    "This request was answered before, and whether it asked the same is not known any more.",
+                    "This key was used before, and it is no longer known whether for the same request.",
                     "a request answered under the key that this folder has (requests.key)",
-                    "Look whether it is there: read. Send anything further with a key of its own.",
+                    "Check whether it was recorded: read. Give each further request a key of its own.",
                 )
             )
         same = said == digest
@@ -88,7 +88,7 @@ def require_same(act: Act, name: str, before: Mapping[str, Any]) -> None:
             Problem(
                 "C015",
                 "--key",
-                "This request was answered before, and what it asked was another thing.",
+                "This key was used before, for a different request.",
                 "a key of its own for every request",
                 "Leave the key out, or choose another.",
             )

@@ -63,7 +63,7 @@ def ask_about_texts(act: Act) -> None:
             f"\u201c{text[:_SHOWN]}\u201d may tell which treatment the person has ({listed(held.names.found(text))}). "
             "Blinded people will read it.",
             "words that name no treatment",
-            f"Say it in other words, or add confirm={NAMES_A_TREATMENT}: it is then held back from blinded people.",
+            f"Use other words, or add confirm={NAMES_A_TREATMENT}: it is then held back from blinded people.",
         )
         for name, texts in typed.items()
         for text in dict.fromkeys(texts)

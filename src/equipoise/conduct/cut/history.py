@@ -126,15 +126,13 @@ def read_ledger(trial: Trial, at: datetime, *, now: datetime | None = None) -> L
     text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if now is not None and at >= now:
         raise ConductError(
-            Problem("C622", "--at", f"{text} has not passed: later events would belong to it.", "a moment gone by")
+            Problem("C622", "--at", f"{text} has not passed: later events would belong to it.", "a time in the past")
         )
     with trial.use():
         entries = trial.find(EventRow, order=("number",))
     last = max((entry.number for entry in entries if entry.at <= text), default=0)
     if last == 0:
-        raise ConductError(
-            Problem("C622", "--at", f"Nothing was recorded by {text}.", "a moment after the trial began")
-        )
+        raise ConductError(Problem("C622", "--at", f"Nothing was recorded by {text}.", "a time after the trial began"))
     kept: dict[int, str] = {}
     for entry in entries:
         if entry.action == "redact":

@@ -84,7 +84,7 @@ class DrillStage(Rows):
 
 
 def eligible_rows(protocol: Protocol, participant: str, on: date) -> dict[str, list[dict[str, Any]]]:
-    """Rows of somebody who consented and was found eligible on ``on``: criteria judged, covariates recorded.
+    """Rows of a participant who consented and was found eligible on ``on``: criteria judged, covariates recorded.
 
     Covariates that the randomization is stratified by are left out: these are the caller's to choose.
     """

@@ -154,7 +154,7 @@ def differences(
         for name, now, value in zip(columns, text.split(MARK), said.split(MARK), strict=False):
             if now != value:
                 # values are not shown: the one who verifies may not be one who may see them
-                out.append(Problem("C064", f"{place}, {name}", "The table says another thing than the ledger."))
+                out.append(Problem("C064", f"{place}, {name}", "The table differs from the ledger."))
     for identity in missing:
         out.append(Problem("C064", f"{table.name} {' '.join(identity)}", "The row is gone; the ledger wrote it."))
     return out

@@ -463,7 +463,7 @@ def read_printed(text: str) -> tuple[int, str]:
     """A printed anchor: number of the event and the first digits of its hash (eight or more); U037 where it is none."""
     number, dash, digits = text.strip().lower().partition("-")
     if not dash or not number.isdecimal() or len(digits) < 8 or set(digits) - set("0123456789abcdef"):
-        found = f"{text!r} is no anchor."
+        found = f"{text!r} is not an anchor."
         raise UsageError(Problem("U037", "--anchor", found, "as it is printed on a receipt: 57-0123456789abcdef"))
     return int(number), digits
 

@@ -34,7 +34,7 @@ def require_passphrase(account: str, passphrase: str) -> None:
                 account,
                 found,
                 f"{SHORTEST} letters or more, without the name of the account",
-                "Several words that nobody has said together make a good one.",
+                "Several unrelated words make a good one.",
             )
         )
 

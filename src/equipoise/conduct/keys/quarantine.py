@@ -72,7 +72,7 @@ class Sealer:
                     place.item or place.form,
                     f"It has {len(text)} bytes.",
                     f"at most {length}",
-                    "Say it in fewer words.",
+                    "Use fewer words.",
                 )
             )
         once = X25519PrivateKey.from_private_bytes(entropy.bytes(32))
@@ -213,7 +213,7 @@ def opened_copy(words: Mapping[str, Any], passphrase: str, *, trial: str, instan
                 "C046",
                 "the passphrase",
                 found,
-                "the passphrase that init told once",
+                "the passphrase that init printed once",
                 "Look in the sponsor's safe. Without key and passphrase, what is sealed stays sealed.",
             )
         ) from error

@@ -123,7 +123,7 @@ def read_vault(path: Path, *, trial: str, mode: str, instance: str, fingerprint:
         "--pharmacy",
         f"{path} is not the key of this trial.",
         f"the key file whose fingerprint is {fingerprint}",
-        "Name the pharmacy's folder: --pharmacy FOLDER, or EQUIPOISE_PHARMACY. Who has none asks the pharmacy.",
+        "Name the pharmacy's folder: --pharmacy FOLDER, or EQUIPOISE_PHARMACY. If you have none, ask the pharmacy.",
     )
     try:
         kept = json.loads(path.read_text("utf-8"))

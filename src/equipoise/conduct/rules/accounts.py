@@ -113,7 +113,7 @@ def check_name(place: str, name: str, others: Iterable[str]) -> list[Problem]:
             "C114",
             place,
             f"{name!r} is taken for {listed([repr(other) for other in alike], conjunction='and')}.",
-            "a name that differs by more than case, or by letters that nobody mixes up",
+            "a name that differs by more than case, or by letters that do not look alike",
             "Choose another.",
         )
     ]

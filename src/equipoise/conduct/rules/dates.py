@@ -146,7 +146,7 @@ def _span(day: date | PartialDate | None) -> tuple[date | None, date | None]:
 
 def _order(place: str, day: date | PartialDate, word: str, landmark: str, on: date, expected: str) -> Problem:
     found = f"{day} is {word} {landmark} ({on})."
-    return Problem("C535", place, found, expected, "Correct the date, or what it is held against if that is wrong.")
+    return Problem("C535", place, found, expected, "Correct the date, or the date with which it is compared.")
 
 
 def check_instant(
@@ -173,7 +173,7 @@ def check_clock(now: datetime, last: datetime | None) -> list[Problem]:
             f"It shows {_text(now)}, and the last event was recorded at {_text(last)}.",
             "a clock that is not behind the ledger",
             "Set the clock (of a training trial: EQUIPOISE_CLOCK). If it was ahead and is right now, an administrator "
-            "says so: acknowledge-clock --why TEXT.",
+            "confirms it: acknowledge-clock --why TEXT.",
         )
     ]
 

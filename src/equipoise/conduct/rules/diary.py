@@ -76,7 +76,11 @@ def check_pin(pin: str) -> list[Problem]:
         return [Problem("C651", "pin", "The PIN is not six digits.", "six digits, 0 to 9")]
     steps = {int(b) - int(a) for a, b in pairwise(pin)}
     if steps in ({0}, {1}, {-1}) or pin[:3] == pin[3:] or pin[:2] * 3 == pin:
-        return [Problem("C651", "pin", "Everybody tries this PIN first.", "six digits that make no pattern")]
+        return [
+            Problem(
+                "C651", "pin", "This PIN is among the first that anybody would try.", "six digits that make no pattern"
+            )
+        ]
     return []
 
 

@@ -180,7 +180,7 @@ def check_blinding(protocol: Protocol) -> list[Problem]:
             f"assessments.{id}.blinding",
             "Adverse events are quarantined.",
             "open",
-            "Who reports an adverse event reads it; keep what tells the arm out of the term.",
+            "The person who reports an adverse event reads it; keep what reveals the arm out of the term.",
         )
         for id, entry in protocol.model.assessments.items()
         if entry.type == "event" and entry.blinding != "open"

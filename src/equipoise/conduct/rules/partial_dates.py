@@ -28,7 +28,7 @@ class PartialDate(str):
             return out
         match = _SHAPE.match(text)
         if match is None:
-            raise ValueError(f"{told!r} is no date: 2027-03-14, a month 2027-03, a year 2027, or unknown")
+            raise ValueError(f"{told!r} is not a date: 2027-03-14, a month 2027-03, a year 2027, or unknown")
         year, month, day = (int(part) if part else None for part in match.groups())
         assert year is not None
         out.first = date(year, 1 if month is None else month, 1 if day is None else day)

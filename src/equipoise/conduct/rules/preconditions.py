@@ -100,7 +100,7 @@ def check_entry(grounds: Grounds, reason: str = "") -> list[Problem]:
         out.append(Problem("C535", "consent", "No date of a consent is recorded.", "a consent", "Record it: consent."))
     if grounds.decision is None or grounds.decided_on is None:
         step = "The investigator decides: eligibility."
-        out.append(Problem("C514", "eligibility", "Nobody decided on it.", "a decision that stands", step))
+        out.append(Problem("C514", "eligibility", "No decision is recorded.", "a decision that stands", step))
     elif grounds.decision.eligible is not True:
         names = [f"{r.kind}.{r.id}" for r in (*grounds.decision.failing, *grounds.decision.undecided)]
         out.append(
@@ -130,7 +130,7 @@ def check_entry(grounds: Grounds, reason: str = "") -> list[Problem]:
                 "baseline",
                 f"Not recorded: {listed(sorted(grounds.uncollected), conjunction='and', limit=40)}.",
                 "every covariate of the planned analyses, or a reason",
-                "Record them: baseline. Or say why they stay away: --why TEXT.",
+                "Record them: baseline. Or give the reason why they are missing: --why TEXT.",
             )
         )
     return out
@@ -148,7 +148,7 @@ def check_weight_holds(grounds: Grounds) -> list[Problem]:
     else:
         return []
     expected = f"a weight at most {grounds.valid_days} days old"
-    return [Problem("C528", "weight", found, expected, "Weigh: the action weight.")]
+    return [Problem("C528", "weight", found, expected, "Record a weight: weight.")]
 
 
 def check_sheet(grounds: Grounds) -> list[Problem]:
@@ -170,7 +170,7 @@ def check_sheet_holds(grounds: Grounds) -> list[Problem]:
         return [*out, Problem("C523", "dose sheet", "There is none.", "a dose sheet", "Make it: dose-sheet.")]
 
     def say(found: str, expected: str) -> None:
-        out.append(Problem("C523", "dose sheet", found, expected, "Make the sheet anew: dose-sheet."))
+        out.append(Problem("C523", "dose sheet", found, expected, "Make a new sheet: dose-sheet."))
 
     if (grounds.today - sheet.prepared_on).days > grounds.sheet_days:
         most = f"a sheet at most {grounds.sheet_days} days old" if grounds.sheet_days else "a sheet of the same day"

@@ -116,7 +116,7 @@ def check_weight(
             f"{kg} kg is held: {said}.",
             "a second measurement by another person",
             "Another account weighs again; correct the first if it was a slip."
-            + (" Or tell it in both units: pounds=..." if found == ("first",) else ""),
+            + (" Or give it in both units: pounds=..." if found == ("first",) else ""),
         )
     ]
 

@@ -30,7 +30,7 @@ def read_wording(text: str, protocol: Protocol) -> tuple[Wording, list[Problem]]
     except (ValueError, RecursionError):
         return {}, [Problem("C580", "wording", "The text is not JSON.", '{"pss-10": {"1": "wording", ...}}')]
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
-        return {}, [Problem("C580", "wording", "This is no mapping of instruments.", '{"pss-10": {"1": "wording"}}')]
+        return {}, [Problem("C580", "wording", "This is not a mapping of instruments.", '{"pss-10": {"1": "wording"}}')]
     from equipoise.instruments import instruments_of
 
     known = instruments_of(protocol)

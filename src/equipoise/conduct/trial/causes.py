@@ -110,9 +110,9 @@ def _not_writable(place: str, said: str) -> Problem:
     return Problem(
         "C025",
         place,
-        f"It can be read and not written ({said}). Nothing was recorded, and what was recorded before is all there.",
+        f"It can be read but not written ({said}). Nothing was recorded, and what was recorded before is all there.",
         "a disk and a folder that this account of the machine may write to",
-        "Is the disk write-protected, or mounted read-only? Mend the rights, then try again.",
+        "Is the disk write-protected, or mounted read-only? Correct the permissions, then try again.",
     )
 
 
@@ -122,7 +122,7 @@ def _not_allowed(place: str, said: str) -> Problem:
         place,
         f"This account of the machine may not use it ({said}). Nothing was recorded.",
         "a file and a folder that this account may read and write",
-        "Mend the rights, or run the program as the account that owns the trial's folder.",
+        "Correct the permissions, or run the program as the account that owns the trial's folder.",
     )
 
 
@@ -132,7 +132,7 @@ def _failing(place: str, said: str) -> Problem:
         place,
         f"The disk gives an error, or is not there ({said}).",
         "the disk of the trial, connected and in order",
-        "Look whether it is mounted, and at the machine's own messages. Then run `equipoise verify DIR`.",
+        "Check that it is mounted, and read the machine's own messages. Then run `equipoise verify DIR`.",
     )
 
 

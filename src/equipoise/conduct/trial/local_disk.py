@@ -72,7 +72,7 @@ def require_local(path: Path) -> None:
                 str(path),
                 f"{why} A database there loses or mixes up what was recorded.",
                 "a folder on a disk of this machine that no program synchronizes",
-                "Choose one, and carry copies away with `equipoise backup`.",
+                "Choose one, and take copies elsewhere with `equipoise backup`.",
             )
         )
 

@@ -100,7 +100,7 @@ def require_real(trial: Trial, vault: Vault, handle: str) -> None:
                 slot.stream,
                 "The list of this stream has ended: its fixed total was given.",
                 "a slot of it",
-                "Nobody further is randomized in this stratum.",
+                "No further participant is randomized in this stratum.",
             )
         )
 
@@ -156,7 +156,7 @@ def open_slot(vault: Vault, slot: SlotRow) -> dict[str, Any]:
                 f"It was sealed for position {opened['position']} of {opened['stream']}, "
                 f"and stands at {slot.position} of {slot.stream}.",
                 "every slot in its own place",
-                "Somebody moved it: keep the database as it is, and restore from a backup.",
+                "It was moved: keep the database as it is, and restore from a backup.",
             )
         )
     return opened

@@ -342,7 +342,7 @@ class Trial(Rows):
                     str(self.directory),
                     f"Guards of the database are missing or changed: {', '.join(absent[:6])}.",
                     "every trigger as the program made it",
-                    "Somebody changed the database by hand. Run `equipoise verify DIR`, and keep the folder as it is.",
+                    "The database was changed by hand. Run `equipoise verify DIR`, and keep the folder as it is.",
                 )
             )
         if owner:
@@ -378,7 +378,7 @@ def absent_database(trial: Trial) -> Problem:
         str(trial.sqlite_file),
         "The database is not there.",
         "the file in its place",
-        "Is its disk mounted, and did nobody move or rename it? Only one that is gone for good is made from a backup.",
+        "Check that its disk is mounted and that it was not moved or renamed. Restore a backup only if it is gone for good.",
     )
 
 

@@ -202,7 +202,11 @@ def _rule(c: Checker, path: Path_, analysis: Analysis, estimand: Estimand) -> No
     for position, weight in enumerate(borrow.sensitivity):
         if not 0.0 <= weight <= 1.0:
             c.add(
-                "P105", (*path, "borrow", "sensitivity", position), f"{weight:g} is no weight.", "0 to 1", "Correct it."
+                "P105",
+                (*path, "borrow", "sensitivity", position),
+                f"{weight:g} is not a weight.",
+                "0 to 1",
+                "Correct it.",
             )
 
 

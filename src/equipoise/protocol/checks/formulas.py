@@ -95,7 +95,7 @@ def formula_problems(formula: Formula, cells: Mapping[str, int] | int | None = N
                     FormulaProblem(
                         "P061",
                         (*path, *keys, "never-seen"),
-                        "never-seen stands within a formula.",
+                        "never-seen is inside a formula.",
                         "never-seen at the top of the formula",
                         "Move it up.",
                     )

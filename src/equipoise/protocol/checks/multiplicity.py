@@ -16,7 +16,7 @@ CODES = {
     "P046": "A hypothesis without a p value that the familywise level can be held against.",
     "P047": "A hypothesis that can never be rejected (a remark of `check`; the file is right all the same).",
 }
-# Weights written to four decimals may miss 1 by their rounding, and what is above by more is no share.
+# Weights written to four decimals may miss 1 by their rounding, and what is above by more is not a share.
 _ROUNDING = 1e-9
 _HERE: Path_ = ("multiplicity",)
 # What each procedure takes beside its hypotheses.
@@ -187,7 +187,7 @@ def _weights(c: Checker, plan: Multiplicity) -> None:
 
 def _share(c: Checker, path: Path_, value: float) -> None:
     if not 0 <= value <= 1:
-        c.add("P045", path, f"{value:g} is no share.", "a number from 0 to 1", "Correct it.")
+        c.add("P045", path, f"{value:g} is not a share.", "a number from 0 to 1", "Correct it.")
 
 
 def _transitions(c: Checker, plan: Multiplicity) -> None:

@@ -70,7 +70,7 @@ _SYNTAX = (
     (
         "while parsing a flow",
         "Something is wrong between brackets.",
-        "entries parted by commas, and a closing bracket",
+        "entries separated by commas, and a closing bracket",
         "Check commas, quotes and the closing bracket here and above.",
     ),
     (

@@ -440,7 +440,7 @@ class PartsReader:
     def _hazard(self, p: AssumptionReader, shape: float) -> float:
         """The rate stated, or that at which a stated share has no event by a study day (with nobody unlike another)."""
         if "hazard" in p.values and "event-free" in p.values:
-            p.problem("event-free", "hazard and event-free both stand here.", "one of the two")
+            p.problem("event-free", "Both hazard and event-free are given.", "one of the two")
         if "event-free" not in p.values:
             expected = "a rate above 0 such as 0.001 per day, or event-free: 70 % at day 84"
             return p.number("hazard", read=rate_per_day, lowest=0, highest=10, open_ends=True, expected=expected)
@@ -448,7 +448,7 @@ class PartsReader:
         start = day_index(self.protocol.model.calendar.randomization_day or 1)
         if pair is None or pair[0] is None or not 0.0 < pair[0] < 1.0 or day_index(pair[1]) <= start:
             p.problem(
-                "event-free", f"Found {shown(p.values['event-free'])}.", "a share by a day, such as 70 % at day 84"
+                "event-free", f"Found {shown(p.values['event-free'])}.", "a share by a day, such as 70% at day 84"
             )
             return math.nan
         cumulative, days = -math.log(pair[0]), float(day_index(pair[1]) - start)

@@ -48,7 +48,7 @@ class Mixture:
         """
         w, a, b = (np.asarray(values, dtype=np.float64) for values in (weights, first, second))
         if not (w.shape == a.shape == b.shape) or w.ndim == 0:
-            raise ValueError("weights and parameters need one entry a component")
+            raise ValueError("weights and parameters need one entry per component")
         positive = (b > 0).all() and (family == "normal" or (a > 0).all())
         if (w < 0).any() or not (w.sum(axis=-1) > 0).all() or not positive or not np.isfinite([w, a, b]).all():
             raise ValueError(f"no mixture of {family} distributions: {w}, {a}, {b}")

@@ -115,7 +115,7 @@ class Studies:
     def _of(cls, outcome: Outcome, result: ArrayLike, size: ArrayLike) -> Studies:
         one, other = (np.atleast_1d(np.asarray(values, dtype=np.float64)) for values in (result, size))
         if one.ndim != 1 or one.shape != other.shape or not one.size:
-            raise ValueError("one result and one size a study, and at least one study")
+            raise ValueError("one result and one size per study, and at least one study")
         if not (np.isfinite(one).all() and np.isfinite(other).all() and (other > 0).all()):
             raise ValueError("finite results, and sizes above 0")
         if outcome != "means" and (one < 0).any():

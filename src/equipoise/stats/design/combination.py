@@ -41,7 +41,7 @@ def combine_stages(z_of_stages: ArrayLike, weights: ArrayLike) -> FloatArray:
     """
     z, w = np.asarray(z_of_stages, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if z.shape[-1:] != w.shape or not (w > 0.0).all():
-        raise ValueError(f"weights above 0, one a stage, got {w.tolist()} for {z.shape}")
+        raise ValueError(f"weights above 0, one per stage, got {w.tolist()} for {z.shape}")
     return np.asarray(np.cumsum(w * z, axis=-1) / np.sqrt(np.cumsum(w * w)))
 
 

@@ -124,7 +124,7 @@ class LookRule:
         if self.alpha_spent is not None:
             spent = np.asarray(self.alpha_spent)
             if spent.shape[0] != len(self.planned) or (np.diff(spent, prepend=0.0) < 0.0).any():
-                raise ValueError("alpha spent must be one number a look, never falling")
+                raise ValueError("alpha spent must be one number per look, never falling")
             if spent[-1] > self.sides * self.alpha_one_sided * (1.0 + 1e-9):
                 raise ValueError(f"the last look has spent {spent[-1]:g} of {self.sides * self.alpha_one_sided:g}")
         if self.futility is not None:

@@ -385,7 +385,7 @@ def fit_meta_regression(
     x = np.asarray(design, dtype=np.float64)
     k, p = x.shape
     if x.shape[0] != y.shape[0] or k <= p:
-        raise ValueError("the design needs a row a study and fewer columns than studies")
+        raise ValueError("the design needs a row per study and fewer columns than studies")
     tau2 = _estimate_tau2(y, v, x, method)[0]
     w, inverse, r = _fit_at(y, v, x, tau2)
     coefficients = inverse @ (x.T @ (w * y))

@@ -116,7 +116,7 @@ def _sites(request: Any, _: str) -> tuple[Field, ...]:
         Field("site", "Site", "choice", choices=[(site, site) for site in sites], value=sites[0] if sites else ""),
         Field("result", "Result", "pick", choices=results, value="continues"),
         Field("reason", "Why excluded or declined", hint="Only where screening ends here"),
-        Field("again", "Code of before", hint="Only for somebody who was screened before"),
+        Field("again", "Code of before", hint="Only for a participant who was screened before"),
     )
 
 
@@ -177,7 +177,7 @@ def _missed_fields(request: Any, participant: str) -> tuple[Field, ...]:
 ACTS: tuple[OneAct, ...] = (
     OneAct(
         "screen",
-        "Screen somebody",
+        "Screen a participant",
         "Record screening",
         "Everybody who was considered is counted, with the reason where it ended there. No name is ever recorded.",
         _sites,
@@ -243,7 +243,7 @@ ACTS: tuple[OneAct, ...] = (
         "randomized-in-error",
         "Randomized in error",
         "Record",
-        "For somebody who should not have been randomized. The allocation stands, its slot is never given again, and "
+        "For a participant who should not have been randomized. The allocation stands, its slot is never given again, and "
         "the participant is followed as the protocol says.",
         (),
         "needed",
@@ -422,7 +422,7 @@ ACTS += (
         "unblinded-by-accident",
         "Somebody learned the arm",
         "Report",
-        "For whoever learned an arm and should not have. Blinded people read it: never say which arm it was.",
+        "For a person who learned an arm and should not have. Blinded people read it: never say which arm it was.",
         (
             Field("participant", "Participant", hint="The code", needed=True),
             Field(
@@ -443,11 +443,11 @@ ACTS += (
         "release-text",
         "Let blinded people read a text",
         "Release the text",
-        "It tells nothing of the trial’s treatment. The same words of the same participant are then read everywhere, "
+        "It reveals nothing of the trial’s treatment. The same words of the same participant are then read everywhere, "
         "and that is not taken back.",
         (Field("event", "Number of the event", "number", needed=True),),
         "needed",
-        "Why it tells no treatment, without naming one",
+        "Why it reveals no treatment, without naming one",
         of_participant=False,
         home="/held-texts/",
     ),

@@ -115,7 +115,7 @@ class _CalendarPage:
                 self.summary.lines.append((words, "", False))
             return self.page()
         if not any(day.value for day in sheet.asked):
-            self.summary.lines.append(("No day is told. Type into the days, or leave the page.", "", False))
+            self.summary.lines.append(("No day is given. Type into the days, or leave the page.", "", False))
             return self.page()
         try:
             request.served.do(request.who, "calendar", given(sheet, self.participant), why=self.why, key=self.key)
@@ -135,7 +135,7 @@ class _CalendarPage:
             mine = self.request.POST.get(day.name, "").strip().lower()
             if mine and not day.editable and day.told and not is_same_day(mine, day.told):
                 out.append(
-                    f"{day.long}: {day.told} is in the record, told meanwhile; you typed {mine}. Correct it there."
+                    f"{day.long}: {day.told} is in the record, reported meanwhile; you typed {mine}. Correct it there."
                 )
         return out
 

@@ -24,7 +24,7 @@ _END = OneAct(
     "diary-link-end",
     "End the link to the diary",
     "End the link",
-    "The link opens nothing any more, at once. What the participant told stays; a new link can be given.",
+    "The link opens nothing any more, at once. What the participant reported stays; a new link can be given.",
     why="needed",
     final=True,
 )

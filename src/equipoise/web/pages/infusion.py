@@ -137,7 +137,9 @@ class Bedside:
         number, minute = self.told["readings"][-1]
         signs = {name: self.fields[name].value or None for name in trend.SIGNS}
         if not all(signs.values()):
-            raise ConductError(Problem("C573", "systolic", "The reading is told anew as a whole.", "the four readings"))
+            raise ConductError(
+                Problem("C573", "systolic", "The reading is entered again as a whole.", "the four readings")
+            )
         second = second_person(self.request, self.fields["second"].value, self.request.POST.get("passphrase", ""))
         given = {
             "visit": self.told["visit"],

@@ -152,7 +152,7 @@ def _day_name(day: str, today: date) -> str:
 
 
 def use_words(row: Mapping[str, Any]) -> str:
-    """What was told of use on a day."""
+    """What was reported of use on a day."""
     out = []
     for name, said in row["use"].items():
         label = name.replace("-", " ")
@@ -162,7 +162,7 @@ def use_words(row: Mapping[str, Any]) -> str:
 
 
 def craving_words(row: Mapping[str, Any]) -> str:
-    """What was told of craving on a day."""
+    """What was reported of craving on a day."""
     return ", ".join(f"{value}" for value in row["craving"].values() if value)
 
 

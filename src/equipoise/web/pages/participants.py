@@ -176,7 +176,7 @@ def acts_without_a_place(protocol: Protocol) -> set[str]:
     out = set()
     if "Sessions" not in rows:
         out.add("session")
-    if "Use told" not in rows:
+    if "Use reported" not in rows:
         out.add("calendar")
     if single_days(protocol) and not planned_days(protocol):
         out.add("infusion")
@@ -193,7 +193,7 @@ def _way_rows(protocol: Protocol) -> list[str]:
     """What of sessions, use told and urine the protocol has: rows of the drawing."""
     types = {entry.type for entry in protocol.model.assessments.values()}
     held = any(isinstance(entry, BehaviouralIntervention) for entry in protocol.model.interventions.values())
-    rows = {"Sessions": held, "Use told": "daily-use" in types, "Urine": "urine" in types}
+    rows = {"Sessions": held, "Use reported": "daily-use" in types, "Urine": "urine" in types}
     return [name for name, there in rows.items() if there]
 
 

@@ -56,7 +56,7 @@ class _Amendment:
             if name in post:
                 self.fields[name].value = post.get(name, "").strip()
         if not self.text.strip():
-            self.summary.add(Problem("C130", "file", "No file was chosen, or it is no text."), self.fields["file"])
+            self.summary.add(Problem("C130", "file", "No file was chosen, or it is not text."), self.fields["file"])
             return self.page()
         adopt = post.get("act") == "adopt"
         try:

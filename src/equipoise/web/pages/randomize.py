@@ -34,7 +34,7 @@ RANDOMIZATION = RandomizedEntry(
     "randomize",
     "Randomize",
     "randomized",
-    "is given the next sealed slot of the trial. This cannot be undone: for somebody who should not have been "
+    "is given the next sealed slot of the trial. This cannot be undone: for a participant who should not have been "
     "randomized there is a further entry, never an erasure. You will see a receipt and the handle of the slot. Nobody "
     "at the site is told the arm, now or by the receipt.",
 )

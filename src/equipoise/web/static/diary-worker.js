@@ -1,4 +1,4 @@
-/* Answers for the pages under /my/ when there is no connection, with the page of questions that was kept. What was told
+/* Answers for the pages under /my/ when there is no connection, with the page of questions that was kept. What was reported
    is never kept here: pages of the diary itself are always asked for anew. */
 const NAME = "diary {mark}";
 self.addEventListener("install", () => self.skipWaiting());

@@ -30,7 +30,7 @@ def _require_last_day(act: Act, day: date, place: str) -> None:
     first, last = today - timedelta(days=1), today + timedelta(days=MOST_DAYS)
     if not first <= day <= last:
         step = "To end it at once: disable-account." if day < first else "Leave it out where there is no last day."
-        act.refuse("C535", place, f"{day} is no last day to come.", f"a day from {first} to {last}", step)
+        act.refuse("C535", place, f"{day} cannot be the last day of an account.", f"a day from {first} to {last}", step)
 
 
 def _known(act: Act, account: str) -> AccountRow:
@@ -65,7 +65,9 @@ def add_account(
             "A name is never given to a second person.",
         )
     if not account or not account.replace("-", "").replace(".", "").isalnum():
-        act.refuse("C110", "account", f"{account!r} is no name for an account.", "letters, digits, dots and dashes")
+        act.refuse(
+            "C110", "account", f"{account!r} cannot be the name of an account.", "letters, digits, dots and dashes"
+        )
     raise_if_any(ConductError, check_name("account", account, act.trial.column(AccountRow, "account")))
     roles = list(dict.fromkeys(roles))
     if expires is not None:

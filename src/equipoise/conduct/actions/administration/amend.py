@@ -40,15 +40,15 @@ def amend(act: Act, text: str, consent_version: str = "", confirm: bool = False)
             "C130",
             f"line {first.line}",
             f"The file cannot be read: {first.found}",
-            "a protocol in order",
+            "a protocol without problems",
             "Run `equipoise check FILE` first.",
         )
     protocol = protocol.with_definitions(definitions_of(protocol))
     before = act.trial.protocol(act.state.protocol_hash)
     if protocol.id != before.id:
-        act.refuse("C130", "trial.id", f"The file is of {protocol.id}.", before.id)
+        act.refuse("C130", "trial.id", f"The file holds the protocol {protocol.id}.", before.id)
     if protocol.hash == before.hash or act.trial.has(ProtocolVersionRow, hash=protocol.hash):
-        act.refuse("C130", "text", "The trial has this version already.", "a file that differs in what it means")
+        act.refuse("C130", "text", "The trial has this version already.", "a file that changes the protocol")
     _require_same_lists(act, before, protocol)
     raise_problems([*check_doses(protocol), *check_blinding(protocol), *check_conditions(protocol)])
     changes = differences(before.resolved, protocol.resolved)

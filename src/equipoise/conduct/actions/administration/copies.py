@@ -36,7 +36,7 @@ def copy(act: Act, site: str | None = None) -> None:
             act.refuse(
                 "C626",
                 "site",
-                "Events of every site are not for this account.",
+                "This account may not read the events of every site.",
                 "the copy of a site",
                 "Name the site: site=...",
             )

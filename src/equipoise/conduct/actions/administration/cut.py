@@ -32,9 +32,9 @@ def cut(act: Act, at: str, edition: str, without_quarantined: bool = False) -> N
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        act.refuse("C622", "at", f"{at!r} is no moment.", "a time with its zone: 2027-06-30T12:00:00Z")
+        act.refuse("C622", "at", f"{at!r} is not a time.", "a time with its zone: 2027-06-30T12:00:00Z")
     if moment >= act.now.utc:
-        act.refuse("C622", "at", f"{at} has not passed: later events would belong to it.", "a moment gone by")
+        act.refuse("C622", "at", f"{at} has not passed: later events would belong to it.", "a time in the past")
     shown = moment.astimezone(UTC).isoformat()
     act.record(
         subject=f"cut {edition}",

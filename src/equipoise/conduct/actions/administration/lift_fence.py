@@ -55,7 +55,7 @@ def lift_fence(act: Act, receipts: list, last: int, envelopes: list[str] | None 
         act.refuse(
             "C131",
             "receipts",
-            f"Typed in: {have}.",
+            f"Receipts typed in: {have}.",
             f"all from {count + 1} to {last}" if wanted else "none",
             "Ask every site; the numbers run through the whole trial.",
         )
@@ -309,7 +309,7 @@ def _give_back(act: Act, one: GivenSlot) -> None:
         act.refuse(
             "C131",
             one.text,
-            "A receipt before it is missing, or the slot was given to somebody else.",
+            "A receipt before it is missing, or the slot was given to another participant.",
             "every receipt, in the order of their numbers",
         )
     state = "given" if person is not None else "burnt"
@@ -333,7 +333,7 @@ def _give_back(act: Act, one: GivenSlot) -> None:
             act.refuse(
                 "C131",
                 one.text,
-                "Days are counted from this randomization, and its date is not told.",
+                "Days are counted from this randomization, and its date is not given.",
                 f"{one.text} on=2027-03-03",
                 "Read the date from the receipt.",
             )

@@ -53,12 +53,14 @@ def unlock(act: Act) -> None:
     """
     asked = asked_since_the_lock(act)
     if asked is None:
-        act.refuse("C630", "unlock", "Nobody asked for it since the lock.", "two people", "First: ask-unlock --why ...")
+        act.refuse(
+            "C630", "unlock", "Nobody has asked for it since the lock.", "two people", "First: ask-unlock --why ..."
+        )
     number, asked_by, reason = asked.number, asked.account, asked.why
     person = {row[0]: row[1] for row in act.trial.values(AccountRow, ("account", "person"))}
     mine, theirs = act.session.account, asked_by
     if mine == theirs or person.get(mine, mine).casefold() == person.get(theirs, theirs).casefold():
-        act.refuse("C630", "unlock", f"{asked_by} asked for it.", "another person than the one who asked")
+        act.refuse("C630", "unlock", f"{asked_by} asked for it.", "a different person from the one who asked")
     told = [name for name in ("export-allocations", "open-quarantine") if act.trial.has(EventRow, action=name)]
     told += ["unblinded cut"] if _unblinded_cut(act) else []
     # the signature of the lock stands on record, and is no longer one over a locked database

@@ -47,7 +47,7 @@ def add_site(act: Act, site: str, zone: str) -> None:
         act.refuse("C100", "site", f"There is a site {site!r} already.", "a new name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", site):
         expected = "up to 40 letters, digits, dots, dashes and underscores, without blanks"
-        act.refuse("C100", "site", f"{site!r} is no name for a site.", expected)
+        act.refuse("C100", "site", f"{site!r} cannot be the name of a site.", expected)
     raise_if_any(ConductError, check_name("site", site, act.trial.column(SiteRow, "site")))
     _require_zone(act, zone)
     randomization = act.protocol.model.randomization

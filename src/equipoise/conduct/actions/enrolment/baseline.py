@@ -59,7 +59,7 @@ def record_baseline(act: Act, values: Mapping[str, Any]) -> None:
             items[id] = (kind, text, variable.unit or "")
     raise_problems(problems)
     if not items:
-        act.refuse("C603", "values", "Nothing is told.", listed(sorted(known)))
+        act.refuse("C603", "values", "No value is given.", listed(sorted(known)))
     changed = {id: items[id][1] for id in items if before.get(id) != items[id][1]}
     if any(id in before for id in changed):
         act.require_why("A baseline value was changed")
@@ -238,7 +238,7 @@ def day_1(act: Act, participant: str, on: date | None = None) -> None:
     if anchor_is_enrolment(act.protocol):
         act.refuse("C604", "day-1", "Day 1 is the day of enrolment.", "nothing: enrol sets it")
     if act.course.phase not in ("consented", "eligible", *IN_TRIAL):
-        act.refuse("C604", "day-1", f"The participant {act.course.words}.", "somebody who consented")
+        act.refuse("C604", "day-1", f"The participant {act.course.words}.", "a participant who consented")
     day = require_day(act, day_1_kind(act), on)
     rows: dict[str, list[dict[str, Any]]] = {"participant": [{"participant": participant, "day_1": day.isoformat()}]}
     voided: dict[str, list[dict[str, Any]]] = {}

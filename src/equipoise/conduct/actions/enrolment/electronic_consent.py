@@ -44,7 +44,7 @@ def consent_document(act: Act, version: str, text: str) -> None:
     It is kept whole in the ledger. Who it is in force for `consent-version` says.
     """
     if not version.strip():
-        act.refuse("C660", "version", "The version of the document is not named.", "its version, as 1.0")
+        act.refuse("C660", "version", "The version of the document is not named.", "its version, such as 1.0")
     document, problems = rules.read_document(text)
     raise_if_any(ConductError, problems)
     if _text_of(act.trial, version) is not None:

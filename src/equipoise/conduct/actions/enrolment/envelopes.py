@@ -169,7 +169,10 @@ def envelope_opened(act: Act, participant: str, envelope: str, at: str) -> None:
         _refuse_state(act, one, "an envelope that was out: a returned one was unopened")
     if act.trial.has(AllocationRow, participant=participant, randomization=1):
         act.refuse(
-            "C126", participant, "A slot was given already, and that is never undone.", "somebody not randomized"
+            "C126",
+            participant,
+            "A slot was given already, and that is never undone.",
+            "a participant not yet randomized",
         )
     opened = _instant(act, at, one)
     day = opened.astimezone(zone_of(act.now.zone)).date()
@@ -236,7 +239,7 @@ def _found(act: Act, code: str) -> Envelope:
 def _refuse_state(act: Act, one: Envelope, expected: str) -> NoReturn:
     words = {"opened": f"It was recorded as opened for {one.participant}.", "out": "It is out."}
     found = words.get(one.state, f"It is {one.state}.")
-    act.refuse("C641", one.text, found, expected, "Look at the code again; envelopes lists them.")
+    act.refuse("C641", one.text, found, expected, "Check the code; envelopes lists them.")
 
 
 def _instant(act: Act, at: str, one: Envelope) -> datetime:
@@ -245,7 +248,7 @@ def _instant(act: Act, at: str, one: Envelope) -> datetime:
         local = datetime.fromisoformat(at)
         opened = (local if local.tzinfo else local.replace(tzinfo=zone_of(act.now.zone))).astimezone(UTC)
     except (ValueError, OverflowError):
-        act.refuse("C641", "at", f"{at!r} is no time.", "a local time such as 2027-01-31T10:40")
+        act.refuse("C641", "at", f"{at!r} is not a time.", "a local time such as 2027-01-31T10:40")
     reserved = datetime.fromisoformat(one.reserved_at.replace("Z", "+00:00"))
     raise_problems(check_instant("at", opened, act.now.utc, reserved.replace(second=0, microsecond=0), "the envelope"))
     return opened.replace(microsecond=0)

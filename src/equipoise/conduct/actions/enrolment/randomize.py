@@ -60,7 +60,7 @@ def randomize(act: Act, participant: str, stage: str | None = None) -> None:
             "C126",
             participant,
             f"The slot {before.handle} was given already, and that is never undone.",
-            "somebody not randomized yet",
+            "a participant not yet randomized",
             "Should it not have happened: randomized-in-error.",
         )
     grounds = grounds_of(act)

@@ -28,10 +28,10 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
             "participant",
             f"{participant} is in use already.",
             "a code never used before",
-            "Who is screened again gets a new code, and again=... names this one.",
+            "A participant who is screened again gets a new code; name this one in again=...",
         )
     if not participant.replace("-", "").isalnum() or not participant.isascii() or len(participant) > 20:
-        act.refuse("C120", "participant", f"{participant!r} is no code.", "up to 20 letters, digits and dashes")
+        act.refuse("C120", "participant", f"{participant!r} cannot be a code.", "up to 20 letters, digits and dashes")
     known = act.trial.column(ParticipantRow, "participant")
     raise_if_any(ConductError, check_name("participant", participant, known))
     earlier = _earlier(act, again) if again else {}
@@ -39,9 +39,9 @@ def screen(act: Act, participant: str, site: str, result: str = "continues", rea
         act.refuse("C100", "site", f"There is no site {site!r}.", listed(sorted(act.trial.column(SiteRow, "site"))))
     act.require_active_site()
     if result not in ("continues", "excluded", "declined"):
-        act.refuse("C121", "result", f"{result!r} is no result.", "continues, excluded or declined")
+        act.refuse("C121", "result", f"{result!r} is not a result of screening.", "continues, excluded or declined")
     if result != "continues" and not reason.strip():
-        act.refuse("C121", "reason", f"Nothing says why: {result}.", "the reason", "Add reason=TEXT.")
+        act.refuse("C121", "reason", f"No reason is given: {result}.", "the reason", "Add reason=TEXT.")
     row = {
         "participant": participant,
         "site": site,
@@ -64,7 +64,9 @@ def _earlier(act: Act, again: str) -> dict[str, str]:
     if row is None or (sites and row.site not in sites):
         act.refuse("C014", again, "There is no such participant here.", "a participant of the account's sites")
     if row.status != "not_enrolled":
-        act.refuse("C120", "again", f"{again} is {row.status}.", "somebody whose screening ended without enrolment")
+        act.refuse(
+            "C120", "again", f"{again} is {row.status}.", "a participant whose screening ended without enrolment"
+        )
     taken = act.trial.values(ItemRow, ("participant",), form="rescreening", item="earlier", value=again)
     if taken:
         act.refuse("C120", "again", f"{again} was screened again as {taken[0][0]}.", "the last code of the person")

@@ -28,7 +28,7 @@ def transfer(act: Act, participant: str, to: str) -> None:
     if act.course.infusing:
         act.refuse("C615", participant, "An infusion is running.", "none", "Record its end first.")
     if act.course.follow_up in ("withdrawn", "dead") or act.course.phase in ("new", "not_enrolled"):
-        act.refuse("C501", "transfer", f"The participant {act.course.words}.", "somebody who is followed")
+        act.refuse("C501", "transfer", f"The participant {act.course.words}.", "a participant in follow-up")
     number = len(repeats_of(act, "transfer", "transfer")) + 1
     items: dict[str, tuple[str, str | None, str]] = {
         "from": ("text", act.participant.site, ""),

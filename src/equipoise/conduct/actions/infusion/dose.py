@@ -349,9 +349,9 @@ def dose_check(
         act.refuse(
             "C606",
             visit,
-            "Worked out again the dose is another (a new weight, an amendment).",
+            "Calculated again, the dose differs (a new weight, an amendment).",
             "the same dose twice",
-            "Make the sheet anew.",
+            "Make a new sheet.",
         )
     differs = [
         name
@@ -359,7 +359,7 @@ def dose_check(
         if found is not None and found != Decimal(held)
     ]
     raise_problems(
-        Problem("C606", name, "It is not what stands on the sheet.", "the same twice", "Read and work it out again.")
+        Problem("C606", name, "It differs from the sheet.", "the same twice", "Read the sheet and calculate again.")
         for name in differs
     )
     items: dict[str, tuple[str, str | None, str]] = {"checked-by": ("text", act.session.account, "")}
@@ -376,7 +376,7 @@ def move_stock(act: Act, drug: str, movement: str, mg: Decimal, witness: str = "
     """Enter a movement into the drug register: received, returned to the supplier, or wasted before a witness."""
     drugs = sorted({drug.drug for arm in act.protocol.arm_ids for drug in rules.prepared(act.protocol, arm).values()})
     if drug not in drugs:
-        act.refuse("C607", "drug", "The trial does not give it.", listed(drugs))
+        act.refuse("C607", "drug", "The trial does not give this drug.", listed(drugs))
     if movement not in ("received", "returned", "wasted"):
         act.refuse("C607", "movement", f"Found {movement!r}.", "received, returned or wasted")
     if movement == "wasted":

@@ -82,7 +82,7 @@ def time_of(act: Act, at: str, after: datetime | None, *, before: datetime | Non
             local = local.replace(tzinfo=zone_of(act.now.zone))
         instant = local.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
-        act.refuse("C609", "at", f"{at!r} is no time.", "a local time such as 2027-01-31T10:40:00")
+        act.refuse("C609", "at", f"{at!r} is not a time.", "a local time such as 2027-01-31T10:40:00")
     if instant > (before or now) or (after is not None and instant < after):
         act.refuse("C609", "at", f"{at} lies in the future or before the last entry.", "a time between")
     if now - instant > LATE:

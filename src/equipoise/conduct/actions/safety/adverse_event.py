@@ -122,7 +122,7 @@ def _aware(act: Act, aware: str, onset: PartialDate) -> datetime:
         local = datetime.fromisoformat(aware)
         known = (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        act.refuse("C550", "aware", f"{aware!r} is no time.", "a local time such as 2027-01-31T10:40")
+        act.refuse("C550", "aware", f"{aware!r} is not a time.", "a local time such as 2027-01-31T10:40")
     if known > act.now.utc:
         act.refuse("C550", "aware", f"{aware} has not come yet.", "a time that has passed")
     require_day(act, "knowledge of an adverse event", known.astimezone(zone).date(), "aware", onset=onset)

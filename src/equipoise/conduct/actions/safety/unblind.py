@@ -77,7 +77,7 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
         act.refuse(
             "C127",
             "impact",
-            "It is not said who learned it, or what follows from it.",
+            "Who learned it, or what follows from it, is not given.",
             "both, in words",
             "Add learned_by=... impact=... (another rater takes over).",
         )
@@ -88,7 +88,7 @@ def unblinded_by_accident(act: Act, participant: str, learned_by: str, impact: s
             "--why",
             "The words name an arm or a treatment.",
             "words without it",
-            "Say it again without the arm: blinded people read this.",
+            "Reword it without the arm: blinded people read this.",
         )
     _open(act, "accident", learned_by.strip(), impact.strip())
 

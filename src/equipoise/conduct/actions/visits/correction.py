@@ -110,7 +110,7 @@ def correct(
         act.refuse("C602", form, "Nothing would change.", "another answer, or another date")
     if form == GIVEN:
         step = "Use: entered-in-error, then dose-given with what is right."
-        act.refuse("C631", form, "It is taken back and recorded anew.", "another form", step)
+        act.refuse("C631", form, "It is taken back and recorded again.", "another form", step)
     own: dict[str, Callable[..., None]] = {"weight": _weight, "disposition": _disposition, RUN: _run}
     if form in WHO and not roles_of(act) & WHO[form]:
         act.refuse("C600", form, "Another role corrects it.", listed(sorted(WHO[form])))
@@ -222,7 +222,7 @@ def _not_known(act: Act, visit: str, made: forms.Form, repeat: int, substance: s
     before = values_of(act, visit, made.id, repeat)
     ids = [item.id for item in only_substance(made, substance).items if item.id in before]
     if not ids:
-        act.refuse("C602", made.id, "Nothing is recorded there.", "a day that was told")
+        act.refuse("C602", made.id, "Nothing is recorded there.", "a day that was reported")
     items = {item.id: (item.type, None, item.unit) for item in made.items if item.id in ids}
     rows = form_rows(act, visit, made.id, items, repeat=repeat, is_new=False, missing="not-known")
     act.record(
@@ -337,7 +337,7 @@ def _run(act: Act, visit: str, repeat: int, told: dict[str, str | None], on: dat
         at = time_of(act, told["at"] or "", earliest, before=latest)
     rate = forms.number(told.get("rate") or before["rate"])
     if rate is None or rate < 0 or (at, rate) == run[repeat - 1]:
-        act.refuse("C602", "answers", "Nothing would change, or the rate is no number.", "another time or rate")
+        act.refuse("C602", "answers", "Nothing would change, or the rate is not a number.", "another time or rate")
     entries = [*run[: repeat - 1], (at, rate), *run[repeat:]]
     raise_problems(running.check_intervals(running.intervals_of(entries, sheet), sheet))
     act.record(
@@ -369,9 +369,9 @@ def _correct_quarantined(
             act.refuse(
                 "C600",
                 f"{form.id}.{untold[0]}",
-                "Its value is sealed and was not told again.",
+                "Its value is sealed and was not given again.",
                 f"every item of the form: {listed([item.id for item in form.items])}",
-                "Tell the form whole (null for what is left out), or add --safety FOLDER.",
+                "Give every item of the form (null for what is left out), or add --safety FOLDER.",
             )
         before = {}
     met = stop_rules_of(act, {**before, **answers}) if form.kind == "vitals" else []
@@ -481,7 +481,7 @@ def _visit_in_error(act: Act, visit: str) -> None:
         act.refuse("C602", visit, "Nothing is recorded there.", "a visit that was recorded")
     standing = [form["form"] for form in forms_on(act, visit)]
     if standing:
-        act.refuse("C631", visit, f"Forms stand at it: {listed(standing)}.", "none", "Take these back first.")
+        act.refuse("C631", visit, f"Forms are recorded at it: {listed(standing)}.", "none", "Take these back first.")
     who = {"participant": act.participant.participant, "visit": visit, "repeat": 1}
     cleared = {"state": IN_ERROR, "date": "", "study_day": "", "reason": act.why}
     act.record(

@@ -85,7 +85,7 @@ def diary_link(act: Act, participant: str) -> None:
     The PIN is chosen by the participant when the link is first opened.
     """
     if act.course.phase not in ("screened", "consented", "eligible", *IN_TRIAL) or act.course.follow_up in _ENDED:
-        act.refuse("C501", participant, f"The participant {act.course.words}.", "somebody screened who is followed")
+        act.refuse("C501", participant, f"The participant {act.course.words}.", "a screened participant in follow-up")
     secret = code(act.entropy, 6)
     known = set(act.trial.column(AccountRow, "account"))
     number = next(n for n in range(1, len(known) + 2) if f"{participant}.diary-{n}" not in known)
@@ -156,7 +156,9 @@ def diary(
     ordinal = on.toordinal()
     before = {row.repeat: row.state for row in repeats_of(act, "calendar", asked.calendar)}
     if before.get(ordinal, IN_ERROR) != IN_ERROR:
-        act.refuse("C601", "on", f"{on} was told before.", "a day not told yet", "To change it, tell the clinic.")
+        act.refuse(
+            "C601", "on", f"{on} was reported before.", "a day not reported yet", "To change it, tell the clinic."
+        )
     parts = [day_rows(act, made_form, on, said, is_new=ordinal not in before) for said in told.values()]
     parts += _craving_rows(act, asked, on, craving or {})
     at, can_be = rules.made_at(made, on, act.now.utc)
@@ -173,7 +175,7 @@ def _asked(act: Act) -> rules.DiaryForms:
     if asked is None:
         act.refuse("C653", "diary", "The protocol asks nothing day by day.", "an open daily-use calendar")
     if act.course.phase not in ("consented", "eligible", *IN_TRIAL) or act.course.follow_up in _ENDED:
-        act.refuse("C501", "diary", "Nothing more is asked.", "somebody who is followed", "Ask at the clinic.")
+        act.refuse("C501", "diary", "Nothing more is asked.", "a participant in follow-up", "Ask at the clinic.")
     return asked
 
 
@@ -209,7 +211,7 @@ def _told_use(
         amount = str(amounts.get(name) or "").strip()
         if amount and said != "yes":
             problems.append(
-                Problem("C574", f"amounts.{name}", "An amount, and no use.", "an amount of a day of use alone")
+                Problem("C574", f"amounts.{name}", "An amount without use.", "an amount of a day of use alone")
             )
         out[name] = {name: None if said == "not-known" else said}
         if amount:
@@ -231,7 +233,7 @@ def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str
         if not answer:
             continue
         if form_of(act, rules.DIARY, made.id, on.toordinal()) is not None:
-            found = f"How strong craving was on {on} was told before."
+            found = f"How strong craving was on {on} was reported before."
             act.refuse("C601", f"craving.{made.id}", found, "craving left out", "To change it, tell the clinic.")
         filling = forms.fill(made, {item.id: answer})
         raise_problems([*filling.hard, *filling.soft])
@@ -244,7 +246,7 @@ def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str
 
 @action("read-own-diary", states=ALWAYS, again=run_again)
 def read_own_diary(act: Act, participant: str) -> None:
-    """Read one's own diary: what it asks, days not told yet, what was told, the next visit. Nothing else is told."""
+    """Read one's own diary: what it asks, days not reported yet, what was told, the next visit. Nothing else is told."""
     act.record(subject="own diary", what={"read": "own diary"})
     act.tell(_diary(act))
 

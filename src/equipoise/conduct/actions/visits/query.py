@@ -138,7 +138,7 @@ def query(
     )
     if blinding != "open":
         if not act.roles & READS_QUARANTINED:
-            act.refuse("C600", form, "It may tell the arm.", "an account of the role safety")
+            act.refuse("C600", form, "It may reveal the arm.", "an account of the role safety")
         act.hide("text", "item")
         said = {"text": row["text"], "item": item}
         row |= {"item": "", "text": act.sealer.seal(place_of_query(row, "text"), said, act.entropy, length=TEXT_LENGTH)}
@@ -153,7 +153,7 @@ def _blinding(act: Act, visit: str, form: str, item: str, repeat: int) -> str:
     """The class of what is asked about; C628 where it is not recorded."""
     person = act.participant.participant
     if (item and not form) or (form and not visit):
-        act.refuse("C628", item or form, "Where it stands is not named.", "visit=... form=... item=...")
+        act.refuse("C628", item or form, "Neither visit nor form is named.", "visit=... form=... item=...")
     if visit and not form and act.trial.first(VisitRow, participant=person, visit=visit, repeat=repeat) is None:
         act.refuse("C628", visit, "No such visit is recorded.", "a visit that was recorded")
     if not form:

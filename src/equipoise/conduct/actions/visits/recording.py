@@ -48,7 +48,7 @@ def require_may_record(act: Act, form: Form) -> None:
         act.refuse(
             "C600",
             form.id,
-            "It may tell the arm.",
+            "It may reveal the arm.",
             "an account of the role infusion or safety",
             "Leave it to the people at the infusion.",
         )

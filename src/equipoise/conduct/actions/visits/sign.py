@@ -29,7 +29,7 @@ def _sign(
                 "Name visit=... and form=..., or neither for all records.",
             )
         if act.roles <= {"rater"} and is_dosing(visit):
-            act.refuse("C600", form, "It may tell the arm.", "a form that raters see")
+            act.refuse("C600", form, "It may reveal the arm.", "a form that raters see")
         subject = f"form {form} at {visit}" + (f", {repeat}" if repeat != 1 else "")
     else:
         subject = "all records of the participant"

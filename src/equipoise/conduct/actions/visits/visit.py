@@ -165,7 +165,7 @@ def _require_attended(act: Act, visit: str) -> date:
         act.refuse(
             "C610",
             visit,
-            "Nothing says that it took place.",
+            "It is not recorded that it took place.",
             "a visit that was recorded",
             "Record it: the action visit.",
         )
@@ -222,9 +222,7 @@ def record(
     around = surroundings_of(act, visit, made)
     if not forms.asks_something(made, around):
         why = listed([str(item.when) for item in made.items[:1]])
-        act.refuse(
-            "C577", form, "Nothing of it is asked of this participant.", f"a participant of whom it holds: {why}"
-        )
+        act.refuse("C577", form, "None of it is asked of this participant.", f"a participant of whom it holds: {why}")
     filling = forms.fill(made, told, confirmed=confirm or (), excused=reasons, around=around)
     stray = _not_asked(made, filling, missing or {})
     raise_problems([*filling.hard, *filling.soft, *stray, *forms.check_dates(made, filling, day)])
@@ -293,7 +291,7 @@ def visit_forms(
     account could record and tells nothing of is refused. Everything that is wrong is told at once.
     """
     if not forms and not by:
-        act.refuse("C577", "forms", "No form is told.", "the forms of the visit")
+        act.refuse("C577", "forms", "No form is given.", "the forms of the visit")
     problems: list[Problem] = []
     why = act.why
     if by:
@@ -350,7 +348,7 @@ def _require_right(act: Act, name: str) -> None:
     """Refuse a part of a submission that is not the account's by itself (C013)."""
     if not act.roles & MATRIX[name]:
         roles = listed(sorted(MATRIX[name]))
-        act.refuse("C013", name, f"The role {listed(sorted(act.roles))} does not do this.", roles)
+        act.refuse("C013", name, f"The role {listed(sorted(act.roles))} may not do this.", roles)
 
 
 def _one_form(act: Act, participant: str, visit: str, form: str, told: Any) -> None:
@@ -391,7 +389,7 @@ def _days(act: Act, participant: str, form: str, told: Mapping[str, Any]) -> Non
         if days.get(day) != "yes"
     )
     if not days:
-        act.refuse("C611", form, "No day is told.", "days, each with yes, no or not-known")
+        act.refuse("C611", form, "No day is given.", "days, each with yes, no or not-known")
     runs: list[list[date]] = []
     for day in sorted(days):
         if runs and (day - runs[-1][-1]).days == 1:
@@ -444,7 +442,7 @@ def calendar(
     if what not in daily[chosen].substances:
         act.refuse("C611", "substance", f"Found {what!r}.", listed(daily[chosen].substances))
     if act.course.phase not in ("consented", "eligible", *IN_TRIAL):
-        act.refuse("C501", "calendar", "Nothing more is asked.", "somebody who consented")
+        act.refuse("C501", "calendar", "Nothing more is asked.", "a participant who consented")
     if last > act.now.local_date or last < first or (last - first).days > 400:
         act.refuse("C611", "last", f"The days {first} to {last}.", "days up to today, at most 400, in order")
     if act.standing_on(last).follow_up in ("withdrawn", "dead"):
@@ -458,7 +456,7 @@ def calendar(
     out = {_calendar_date(act, "skipped", text) for text in skipped or []}
     days = [day for day in asked if day not in out]
     if not days:
-        act.refuse("C611", "skipped", "No day is left to be told.", f"a day from {first} to {last}")
+        act.refuse("C611", "skipped", "No day is left to report.", f"a day from {first} to {last}")
     on_days = {_calendar_date(act, "used", text) for text in used or []}
     told = {_calendar_date(act, "amounts", text): str(value) for text, value in (amounts or {}).items()}
     not_known = {_calendar_date(act, "unknown", text) for text in unknown or []}
@@ -466,11 +464,13 @@ def calendar(
         (set(told) - on_days) | (not_known & on_days)
     )
     if stray:
-        act.refuse("C611", "used", f"{stray[0]} is not among the days of use told.", f"dates from {first} to {last}")
+        act.refuse(
+            "C611", "used", f"{stray[0]} is not among the reported days of use.", f"dates from {first} to {last}"
+        )
     earlier = {row.repeat for row in repeats_of(act, "calendar", chosen)}
     again = [day for day in days if day.toordinal() in earlier and _told(act, chosen, day, what)]
     if again:
-        act.refuse("C601", "calendar", f"{again[0]} was told before.", "days not told yet", "Use correct.")
+        act.refuse("C601", "calendar", f"{again[0]} was reported before.", "days not reported yet", "Use correct.")
     parts = []
     for day in days:
         if day in not_known:
@@ -515,7 +515,7 @@ def _calendar_date(act: Act, name: str, text: object) -> date:
     try:
         return date.fromisoformat(str(text))
     except ValueError:
-        act.refuse("C611", name, f"{text!r} is no date.", "dates such as 2027-01-31")
+        act.refuse("C611", name, f"{text!r} is not a date.", "dates such as 2027-01-31")
 
 
 def _told(act: Act, form: str, day: date, substance: str) -> bool:

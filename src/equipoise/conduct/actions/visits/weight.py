@@ -60,7 +60,7 @@ def weight(act: Act, participant: str, kg: Decimal, on: date | None = None, poun
     """
     stood = act.course if on is None else act.standing_on(on)
     if stood.phase not in ("consented", "eligible", *IN_TRIAL) or stood.follow_up == "dead":
-        act.refuse("C501", "weight", f"The participant {stood.words}.", "somebody who consented")
+        act.refuse("C501", "weight", f"The participant {stood.words}.", "a participant who consented")
     day = require_day(act, "weight", on)
     me = act.session.account
     said = judge(act, kg, day, pounds=pounds, me=me)
