@@ -363,14 +363,6 @@ def test_outside_the_window_a_reason_is_asked_and_missed_waits_for_the_window_to
     assert windows.check_visit_name(flagship, "unscheduled-1") == []
 
 
-def test_a_contact_goes_to_the_open_visit_that_is_not_recorded(flagship: Protocol) -> None:
-    due = windows.due_visits(flagship, date(2026, 3, 20))
-    found = windows.visit_for(due, date(2026, 3, 30), {"day-9"})
-    assert found is not None
-    assert found.name == "day-12"
-    assert windows.visit_for(due, date(2026, 3, 29), ()) is None
-
-
 def test_the_calendar_is_due_on_the_outpatient_days(flagship: Protocol) -> None:
     assert windows.calendar_days(flagship) == tuple(range(6, 34))
 

@@ -47,7 +47,6 @@ SCHEMES: dict[str, Entry] = {
         Minimization, ("probability", "measure", "weights"), "the arm that keeps the factors' margins alike preferred"
     ),
 }
-ALL_PARAMETERS = tuple(dict.fromkeys(name for entry in SCHEMES.values() for name in entry.parameters))
 
 
 def default_parameters(

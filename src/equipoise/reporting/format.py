@@ -21,7 +21,6 @@ _MONTHS = (  # not strftime's, which speaks the machine's language
 )
 NOT_ESTIMABLE = "not estimable"
 NOT_FOUND = "not found"
-NOT_COLLECTED = "not collected"
 MINUS = "\N{MINUS SIGN}"
 NARROW = "\N{NO-BREAK SPACE}"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from equipoise.analysis.estimate import Estimate
 from equipoise.analysis.margins import lines_by_set
-from equipoise.protocol.vocabulary.scales import scale_label
 from equipoise.reporting import format as fmt
 from equipoise.reporting import words
 from equipoise.reporting.context import Material
@@ -123,8 +122,3 @@ def _where(row: Estimate, is_equivalence: bool) -> str:
 def _one_set(material: Material, analysis_set: str | None) -> str:
     """What one analysis set alone leaves open."""
     return f"; only one analysis set is planned ({set_name(material, analysis_set)})"
-
-
-def measure_name(estimate: Estimate) -> str:
-    """The scale as the head of a row."""
-    return words.capitalized(scale_label(estimate.scale).removesuffix(", points"))

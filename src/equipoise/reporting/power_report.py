@@ -114,7 +114,7 @@ def _opening(protocol: Protocol, cells: Sequence[OperatingCharacteristics]) -> l
     if len(cell.arm_sizes) == 1:
         lead = (
             f"With {total} participants, and if the world is as the scenario {cell.cell.name} assumes, this is how "
-            "often the plan that will be carried out on the real data distinguishes the result from its performance goal."
+            "often the plan for the real data distinguishes the result from its performance goal."
         )
         return [
             Paragraph(lead if items else NOTHING_TESTED, "lead"),

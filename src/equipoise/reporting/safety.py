@@ -72,15 +72,6 @@ def build_adverse_events_table(records: Records, arms: Mapping[str, str], *, max
     return Table("Adverse events", tuple(columns), tuple(rows), footnotes=tuple(notes))
 
 
-def count_serious(records: Records, arms: Mapping[str, str]) -> dict[str, int]:
-    """Participants with at least one serious event, by arm."""
-    serious = records["adverse_events"].filter(pl.col("serious").fill_null(False))
-    members = _members(records, arms)
-    return {
-        arm: serious.filter(pl.col("participant_id").is_in(members[arm]))["participant_id"].n_unique() for arm in arms
-    }
-
-
 def build_infusion_table(
     records: Records, arms: Mapping[str, str], *, scores: Sequence[tuple[str, str, str]] = ()
 ) -> Table | None:

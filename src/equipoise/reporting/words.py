@@ -211,13 +211,3 @@ def time_words(estimate: Estimate) -> str:
 def is_difference(scale: str) -> bool:
     """Whether no effect is 0 rather than 1."""
     return not is_ratio(scale)
-
-
-def excludes_no_effect(estimate: Estimate) -> bool | None:
-    """Whether the interval leaves out no effect; None where a limit that would decide is absent."""
-    null = 0.0 if is_difference(estimate.scale) else 1.0
-    if estimate.ci_lower is not None and estimate.ci_lower > null:
-        return True
-    if estimate.ci_upper is not None and estimate.ci_upper < null:
-        return True
-    return None if estimate.ci_lower is None or estimate.ci_upper is None else False

@@ -122,8 +122,3 @@ class AssumptionReader:
             self.problem(key, f"Found {shown(self.values[key])}.", expected)
             return math.nan
         return float(value)
-
-
-def cumulative_of_exponential(rate: float, days: float) -> float:
-    """Share with an event by ``days`` at a constant rate."""
-    return -math.expm1(-rate * days)

@@ -8,7 +8,7 @@ The value of the endpoint is drawn, as the analysis will read it: there are no d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -590,8 +590,3 @@ class _Reader:
 def replace_path(place: AssumptionReader, values: Mapping[str, Any], path: str) -> AssumptionReader:
     """The place of a mapping inside another."""
     return AssumptionReader(values, f"{place.path}.{path}" if path else place.path, place.problems, place.code)
-
-
-def defaults_in_words(scenario: SimpleScenario) -> Sequence[str]:
-    """What the set did not say and was taken as so, in words."""
-    return scenario.assumed

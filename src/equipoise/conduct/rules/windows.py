@@ -152,15 +152,6 @@ def check_missed(due: DueVisit, today: date) -> list[Problem]:
     ]
 
 
-def visit_for(due: Collection[DueVisit], on: date, done: Collection[str]) -> DueVisit | None:
-    """The visit a contact on a date would be: the open one, not yet recorded, whose target is nearest.
-
-    Of two equally near ones the earlier; ``None`` when no window holds the date (an unscheduled contact).
-    """
-    fitting = [entry for entry in due if entry.name not in done and entry.first <= on <= entry.last]
-    return min(fitting, key=lambda entry: (abs((entry.target - on).days), entry.target), default=None)
-
-
 def overdue(due: Collection[DueVisit], today: date, done: Collection[str]) -> tuple[DueVisit, ...]:
     """Visits whose window has closed and of which nothing is recorded."""
     return tuple(entry for entry in due if entry.name not in done and today > entry.last)

@@ -378,7 +378,7 @@ def absent_database(trial: Trial) -> Problem:
         str(trial.sqlite_file),
         "The database is not there.",
         "the file in its place",
-        "Check that its disk is mounted and that it was not moved or renamed. Restore a backup only if it is gone for good.",
+        "Check that its disk is mounted and that it was not moved or renamed. Restore a backup only if it is lost.",
     )
 
 

@@ -38,8 +38,8 @@ class HeadedCells:
 
 
 def read_cells(path: Path) -> tuple[HeadedCells | None, list[Problem]]:
-    """Read a file of cells separated by commas, semicolons or tabs, in UTF-8 (with its mark or without), UTF-16 or, where
-    it is none of these, as Windows text (a note says so). ``None`` with the problems that prevent reading it.
+    """Read a file of cells separated by commas, semicolons or tabs, in UTF-8 (with its mark or without), UTF-16 or,
+    where it is none of these, as Windows text (a note says so). ``None`` with the problems that prevent reading it.
     """
     file = str(path)
     try:

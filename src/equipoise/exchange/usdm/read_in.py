@@ -54,11 +54,6 @@ class UsdmStudy:
                 out.setdefault(node["id"], node)
         return out
 
-    @cached_property
-    def main_timeline(self) -> dict[str, Any] | None:
-        """The main timeline of the design."""
-        return next((one for one in self.design.get("scheduleTimelines", ()) if one.get("mainTimeline")), None)
-
     def text(self, text: str | None, dictionary: str | None = None) -> str:
         """A text without markup, its tags filled in from the dictionary where they name an attribute."""
         found = text or ""

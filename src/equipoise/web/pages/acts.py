@@ -243,8 +243,8 @@ ACTS: tuple[OneAct, ...] = (
         "randomized-in-error",
         "Randomized in error",
         "Record",
-        "For a participant who should not have been randomized. The allocation stands, its slot is never given again, and "
-        "the participant is followed as the protocol says.",
+        "For a participant who should not have been randomized. The allocation stands, its slot is never given again, "
+        "and the participant is followed as the protocol says.",
         (),
         "needed",
         "What was wrong, without the arm",

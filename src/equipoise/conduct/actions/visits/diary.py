@@ -246,7 +246,7 @@ def _craving_rows(act: Act, asked: rules.DiaryForms, on: date, told: Mapping[str
 
 @action("read-own-diary", states=ALWAYS, again=run_again)
 def read_own_diary(act: Act, participant: str) -> None:
-    """Read one's own diary: what it asks, days not reported yet, what was told, the next visit. Nothing else is told."""
+    """Read one's own diary: what it asks, the days not reported yet, what was reported, the next visit; no more."""
     act.record(subject="own diary", what={"read": "own diary"})
     act.tell(_diary(act))
 
