@@ -63,7 +63,7 @@ class Comparison:
     levels: tuple[int, ...] | None = None  # of each covariate, where all are categories; their first has no column
     is_interaction: bool = False  # ``experimental`` is the product of two factors, whose own columns are covariates
     labels: Mapping[str, str] = field(default_factory=dict)  # of covariates and factors, where they have one
-    n_strata_columns: int = 0  # of ``covariates``, the last ones: they make strata and are no terms of the model
+    n_strata_columns: int = 0  # of ``covariates``, the last ones: strata, or sites at random, and no terms of the model
     periods: Periods | None = None  # of a crossover; ``experimental`` is then who has the experimental one first
 
     @property
@@ -106,12 +106,20 @@ class Comparison:
         return np.ascontiguousarray(np.column_stack([*columns, self.covariates[chosen]]))
 
     def within_strata(self) -> Comparison:
-        """The comparison without the columns that make strata: what a model stratified by them has as terms."""
+        """The comparison without the columns that make strata (or sites at random): what the model has as terms."""
         n = self.covariates.shape[1] - self.n_strata_columns
-        return replace(self, covariates=self.covariates[:, :n], names=self.names[:n], n_strata_columns=0)
+        own = {name.split(": ")[0] for name in self.names[:n]}
+        return replace(
+            self,
+            covariates=self.covariates[:, :n],
+            names=self.names[:n],
+            n_strata_columns=0,
+            factors=tuple(factor for factor in self.factors if factor[0] in own),
+            levels=None,
+        )
 
     def strata(self, chosen: Ints) -> Ints | None:
-        """(n,) number of each chosen row's stratum; ``None`` where the plan names none."""
+        """(n,) number of each chosen row's stratum, or random site; ``None`` where the plan names none."""
         if not self.n_strata_columns:
             return None
         return numbered(self.covariates[chosen, -self.n_strata_columns :])
@@ -152,9 +160,10 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
     if analysis.analysis_set:
         chosen &= in_analysis_set(lattice, analysis.analysis_set)
     rows = np.flatnonzero(chosen)
-    variables = (*analysis.covariates, *analysis.strata)
+    grouping = (*analysis.strata, *((analysis.random,) if analysis.random is not None else ()))
+    variables = (*analysis.covariates, *grouping)
     covariates, names = covariate_columns(lattice, variables, rows)
-    n_strata = sum(name.split(": ")[0] in analysis.strata for name in names)
+    n_strata = sum(name.split(": ")[0] in grouping for name in names)
     if estimand.interaction is not None:
         made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
         product, columns, labels, treatments = made

@@ -23,6 +23,7 @@ from equipoise.analysis.crossover import fit_conditional_odds, fit_discordant_pa
 from equipoise.analysis.dataset import Comparison
 from equipoise.analysis.mmrm import fit_mmrm_means
 from equipoise.analysis.outcome import Outcome
+from equipoise.analysis.random_site import fit_site_means, fit_site_odds
 from equipoise.analysis.repeated import fit_means, fit_population_odds, fit_repeated_means, fit_repeated_odds
 from equipoise.analysis.standardised import fit_standardised_risks
 from equipoise.analysis.strata import fit_stratified_effect, fit_stratified_test
@@ -42,8 +43,17 @@ def _of_yes_or_no(fit: Callable[[BinaryData, Analysis], list[Outcome]]) -> Fit:
     return fit_endpoint
 
 
+def _at_random(fit: Fit, within_sites: Fit) -> Fit:
+    """Of a line with ``random`` the mixed model, of another the regression."""
+
+    def fit_either(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:
+        return (fit if analysis.random is None else within_sites)(derived, comparison, analysis)
+
+    return fit_either
+
+
 FITS: Mapping[str, Fit] = {
-    "logistic": _of_yes_or_no(fit_logistic_odds),
+    "logistic": _at_random(_of_yes_or_no(fit_logistic_odds), _of_yes_or_no(fit_site_odds)),
     "firth": _of_yes_or_no(fit_firth_odds),
     "fisher-exact": _of_yes_or_no(fit_exact_odds),
     "risk-difference": _of_yes_or_no(fit_risk),
@@ -70,7 +80,7 @@ FITS: Mapping[str, Fit] = {
     "mainland-gart": fit_discordant_pairs,
     "prescott": fit_prescott,
     "koch": fit_koch,
-    "linear": fit_means,
+    "linear": _at_random(fit_means, fit_site_means),
     "poisson": fit_rate_ratio,
     "negative-binomial": fit_rate_ratio,
     "poisson-mixed": fit_repeated_rate_ratio,

@@ -187,7 +187,8 @@ class Plan:
         treatments = estimand.treatments
         sides = (treatments.experimental, treatments.reference, estimand.factor, estimand.interaction)
         within = estimand.endpoint if self.protocol.is_within(estimand) else None
-        key = (self._stage(planned), *sides, analysis.analysis_set, analysis.covariates, analysis.strata, within)
+        grouping = (analysis.covariates, analysis.strata, analysis.random)
+        key = (self._stage(planned), *sides, analysis.analysis_set, *grouping, within)
         if key not in self._compared:
             self._compared[key] = compare(self.protocol, self.lattice_of(planned), analysis, estimand)
         return self._compared[key]

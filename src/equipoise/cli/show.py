@@ -86,6 +86,7 @@ def _print(protocol: object) -> None:
         level = analysis.level + (", pre-specified" if analysis.prespecified else "")
         adjusted = f" | {', '.join(analysis.covariates)}" if analysis.covariates else ""
         adjusted += f" | strata: {', '.join(analysis.strata)}" if analysis.strata else ""
+        adjusted += f" | random: {analysis.random}" if analysis.random is not None else ""
         lines.append([id, level, analysis.estimator + adjusted, str(estimand.treatments), estimand.summary])
     add_rows(analyses, lines)
     out.print(analyses)

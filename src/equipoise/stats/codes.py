@@ -127,6 +127,14 @@ REMARKS: dict[str, str] = {
     "estimate-infinite": "The estimate is infinite; the limit given is the finite end of the two-sided interval.",
     "estimate-zero": "The estimate is exactly zero; the upper limit is the finite end of the two-sided "
     "interval on the log scale.",
+    "no-variance-between-sites": "The variance at random (between sites) is estimated as zero: the estimate is that of "
+    "the regression without it.",
+    "no-variance-within-sites": "Within sites no result differs but by the arm: relative to the variance within sites, "
+    "that between them is infinite.",
+    "one-participant-a-site": "No site has two participants: how much sites differ cannot be told from how much "
+    "participants differ. The mean is that of linear regression; an odds ratio within a site is not given.",
+    "one-site": "Only one site has participants: there is no variance between sites, and the estimate is that of the "
+    "regression without it.",
     "probability-one": "The probability is estimated as exactly 1: no event by then. These limits do not exist there.",
     "probability-zero": "The probability is estimated as exactly 0: nobody is left without the event. "
     "These limits do not exist there.",

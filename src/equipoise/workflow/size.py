@@ -208,6 +208,7 @@ def closed_forms(protocol: Protocol, found: SimulatedSize) -> tuple[ClosedForm, 
         return _against_margin(target, found, risks, alpha, ratio)
     adjusted = f"; the plan adjusts for {listed(line.covariates, conjunction='and')}" if line.covariates else ""
     adjusted += f"; the plan is stratified by {listed(line.strata, conjunction='and')}" if line.strata else ""
+    adjusted += f"; the plan has {line.random} at random, this formula has not" if line.random is not None else ""
     if kind != "time-to-event" and risks is not None and min(risks) > 0.0 and max(risks) < 1.0:
         out += _two_proportions(risks, found.target, alpha, ratio, adjusted)
     elif line.estimator in ("cox", "log-rank") and risks is not None:

@@ -160,9 +160,10 @@ _OF_THE_MODEL = (
     "covariance",
     "covariance-by-arm",
     "strata",
+    "random",
 )
 # Of lines on use what does not hang on visits or units of time, which each definition has of its own.
-_OF_USE = ("time", "random-slope", "nodes", "strata")
+_OF_USE = ("time", "random-slope", "nodes", "strata", "random")
 
 
 def _model_options(
@@ -211,6 +212,8 @@ def planned_universes(
                     continue
                 values: dict[str, Any] = {"estimand": main.estimand, "estimator": estimator, "covariates": covariates}
                 values |= _model_options(main, row, covariates, of_use=of_use)
+                if rule == IMPUTED and "random" in values:
+                    continue  # imputed sets are not analysed with a random site
                 if "horizon" in row.options:
                     if not horizons:
                         continue

@@ -54,7 +54,8 @@ def decide_again(act: Act, values: dict[str, Any] | None = None) -> criteria.Dec
 
 def covariates(protocol: Protocol) -> frozenset[str]:
     """Baseline variables that the planned analyses adjust for or are stratified by."""
-    named = {name for plan in protocol.model.analyses.values() for name in (*plan.covariates, *plan.strata)}
+    lines = protocol.model.analyses.values()
+    named = {name for plan in lines for name in (*plan.covariates, *plan.strata, plan.random or "")}
     return frozenset(named & set(protocol.model.baseline))
 
 

@@ -128,6 +128,8 @@ def _analyses(c: Checker) -> None:
             _answer(c, path, analysis, model.estimands[analysis.estimand])
         c.refs((*path, "covariates"), analysis.covariates, model.baseline, "baseline")
         c.refs((*path, "strata"), analysis.strata, model.baseline, "baseline")
+        if analysis.random is not None:
+            c.ref((*path, "random"), analysis.random, model.baseline, "baseline")
         if analysis.analysis_set is not None:
             c.ref((*path, "analysis-set"), analysis.analysis_set, model.analysis_sets, "analysis-sets")
         _effect_at(c, path, analysis)
@@ -374,6 +376,7 @@ def _strata(c: Checker, path: Path_, analysis: Analysis, *, alone: bool) -> None
                 "each variable once",
                 "Leave it out of covariates, or out of strata.",
             )
+    _random(c, path, analysis, alone=alone)
     if not ESTIMATORS[analysis.estimator].stratifies:
         return
     if ESTIMATORS[analysis.estimator].needs_strata and not analysis.covariates and not alone:
@@ -389,6 +392,32 @@ def _strata(c: Checker, path: Path_, analysis: Analysis, *, alone: bool) -> None
         given += [((*path, "vary", "covariates", i, j), name) for j, name in enumerate(names)]
     for where, name in given:
         require_category(c, where, name, f"The {ESTIMATORS[analysis.estimator].name} is stratified by its covariates")
+
+
+def _random(c: Checker, path: Path_, analysis: Analysis, *, alone: bool) -> None:
+    """What is at random is a category, no covariate, and stands where the mixed model answers."""
+    name = analysis.random
+    if name is None:
+        return
+    require_category(c, (*path, "random"), name, "Each value makes a site")
+    varied = analysis.vary.covariates if analysis.vary is not None else ()
+    why = ""
+    if any(name in names for names in (analysis.covariates, *varied)):
+        why = f"{name} is a covariate as well: its levels are either terms of the model or at random"
+    elif alone:
+        why = "One arm alone is looked at, and the model with a random site compares two"
+    elif analysis.imputation is not None:
+        why = "Imputed sets are not analysed with a random site: the imputation models know no random site"
+    elif analysis.estimator == "logistic" and "if_separated" in analysis.model_fields_set:
+        why = "With a random site there is no other answer where the likelihood has no maximum"
+    if why:
+        c.add(
+            "P029",
+            (*path, "random"),
+            f"{why}.",
+            "random beside an estimand of two treatments, other covariates, no imputation and no if-separated",
+            "Remove one of the two.",
+        )
 
 
 def require_category(c: Checker, path: Path_, name: str, why: str) -> None:

@@ -103,6 +103,11 @@ class Analysis(Sourced):
         description="With cox: categories whose combinations are strata, each with a baseline hazard of its own. The "
         "other estimators with strata take them from covariates.",
     )
+    random: Annotated[Id | None, LATER] = Field(
+        None,
+        description="With linear and logistic: a category, usually the site, whose levels differ at random from one "
+        "another. The model is then a mixed model with a random intercept.",
+    )
     time: Literal["linear", "none", "interaction", "category", "category-interaction"] = Field(
         "linear",
         description="How time enters a model of repeated results: linear in weeks, not at all, or each "
@@ -174,10 +179,11 @@ class Analysis(Sourced):
 
     @property
     def baseline_read(self) -> tuple[str, ...]:
-        """Every baseline variable that the line or a variation of it reads: covariates, strata, those that impute."""
+        """Every baseline variable that the line or a variation of it reads: covariates, strata, random, imputing."""
         varied = self.vary.covariates if self.vary is not None else ()
         imputing = self.imputation.covariates if self.imputation is not None else ()
-        named = (*self.covariates, *self.strata, *(name for group in varied for name in group), *imputing)
+        grouping = (*self.strata, *((self.random,) if self.random is not None else ()))
+        named = (*self.covariates, *grouping, *(name for group in varied for name in group), *imputing)
         return tuple(dict.fromkeys(named))
 
     @property

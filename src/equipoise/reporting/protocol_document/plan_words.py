@@ -100,6 +100,8 @@ def _options(draft: ProtocolDraft, line: Analysis) -> list[str]:
         said.append(
             f"covariance {line.covariance.replace('-', ' ')}{by}, a simpler one in a stated order if it has no maximum"
         )
+    if line.random is not None:
+        said.append(f"mixed model with a random intercept of {covariate_label(draft, line.random)}")
     if line.covariates_by_visit:
         said.append(
             f"by visit the slope of {fmt.joined([covariate_label(draft, id) for id in line.covariates_by_visit])}"
@@ -113,7 +115,7 @@ def _options(draft: ProtocolDraft, line: Analysis) -> list[str]:
         said.append(f"at {words.lowered(draft.visit_label(line.visit))}")
     if line.horizon is not None:
         said.append(f"up to {line.horizon:g} {_UNITS[line.time_unit]}")
-    if "if-separated" in options and line.if_separated in ("firth", "fisher-exact"):
+    if "if-separated" in options and line.random is None and line.if_separated in ("firth", "fisher-exact"):
         instead = {"firth": "Firth's penalty", "fisher-exact": "Fisher's exact test"}[line.if_separated]
         said.append(f"{instead} if there is no finite estimate")
     return said
