@@ -261,7 +261,7 @@ def rows_of(fit: PlannedFit, outcomes: list[Outcome]) -> list[tuple[PlannedRow, 
         kind = "main" if outcome.reference is not None else "goal" if "goal" in outcome.details else "arm"
         out.append((_row(fit, outcome, fit.id + outcome.suffix, kind), outcome))
     rule = fit.analysis.if_separated
-    if fit.analysis.estimator == "logistic" and rule != "report":
+    if fit.analysis.estimator == "logistic" and fit.analysis.random is None and rule != "report":
         folded = _folded(main[0], fallbacks.get(rule))
         words = {"firth": "Firth", "fisher-exact": "Fisher"}[rule]
         row = _row(fit, folded, f"{fit.id}.as-planned", "as-planned", f"logistic, {words} where separated")
