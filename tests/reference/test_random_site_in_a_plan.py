@@ -31,7 +31,9 @@ SITES = [f"s{n}" for n in range(1, 11)]  # nobody is at s10
 
 def text(options: str = "random: site", *, odds: bool = False, sites: list[str] = SITES) -> str:
     found = text_of(EVENT, "odds-ratio", "logistic") if odds else text_of(SCORE, "mean-difference", "linear")
-    levels = f"levels: [female, male]}}\n  site: {{type: category, levels: [{', '.join(sites)}]}}\n  age: {{type: number}}"
+    levels = (
+        f"levels: [female, male]}}\n  site: {{type: category, levels: [{', '.join(sites)}]}}\n  age: {{type: number}}"
+    )
     return found.replace("0.05}", f"0.05, {options}}}").replace("levels: [female, male]}", levels)
 
 

@@ -211,7 +211,13 @@ def fit_site_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         },
         **data.shared(),  # type: ignore[arg-type]
     )
-    if not single or plain.size or comparison.is_interaction or not np.isfinite(main.estimate[0]) or not informative.all():
+    if (
+        not single
+        or plain.size
+        or comparison.is_interaction
+        or not np.isfinite(main.estimate[0])
+        or not informative.all()
+    ):
         return [main]
     return [main, _averaged(sites, y, design, main, analysis, kept)]
 
