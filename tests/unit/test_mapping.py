@@ -336,3 +336,21 @@ def test_the_shipped_smoking_records_are_read_by_mapping_alone() -> None:
     clean = use.group_by("participant_id").agg(pl.col("used").any(), pl.col("day").max()).filter(~pl.col("used"))
     assert clean["day"].to_list() == [183] * 36
     assert bundled_records("xbot") is None
+
+
+def test_a_text_not_recoded_beside_an_empty_cell_is_one_problem(folder: Path) -> None:
+    (folder / "people.csv").write_text(
+        PEOPLE.replace("B,1990,2024-03-04,f", "B,1990,2024-03-04,x").replace("02,f", "02,")
+    )
+    with pytest.raises(RecordsError) as refused:
+        import_table(folder / "mapping.yaml")
+    assert [(p.code, p.found) for p in refused.value.problems] == [
+        ("R107", "The text 'x' is not recoded (first at people.csv:3).")
+    ]
+
+
+def test_a_column_without_a_name_is_not_there(folder: Path) -> None:
+    (folder / "mapping.yaml").write_text(MAPPING.replace("participant_id: person", "participant_id: ''"))
+    with pytest.raises(RecordsError) as refused:
+        import_table(folder / "mapping.yaml")
+    assert [(p.code, p.found) for p in refused.value.problems] == [("R106", "The file calls.csv has no column ''.")]

@@ -403,6 +403,8 @@ def _shift(main: Estimate, other: Estimate) -> str:
     if words.is_difference(main.scale):
         change = other.estimate - main.estimate
         text = fmt.on_scale(abs(change), main.scale)
+    elif main.estimate == 0:  # an arm without events
+        return "none" if other.estimate == 0 else "not comparable"
     else:
         change = other.estimate / main.estimate - 1
         text = fmt.percent(abs(change))

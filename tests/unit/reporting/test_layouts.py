@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,14 @@ def test_the_verdict_where_nobody_is_randomized_does_not_speak_of_a_trial():
     answer = build_answer(Material(protocol, records, equipoise.analyse(protocol, records)))
     assert answer is not None
     assert answer.verdict.startswith("In these simulated data: ")
+
+
+def test_the_change_of_a_ratio_from_none_is_not_divided():
+    """An arm without events has a ratio of 0: no per cent of it can be said."""
+    from equipoise.reporting.findings import _shift
+
+    none, half, two = (SimpleNamespace(estimate=value, scale="hazard_ratio") for value in (0.0, 0.5, 2.0))
+    assert _shift(none, none) == "none"
+    assert _shift(none, half) == "not comparable"
+    assert _shift(half, two) == "+300%"
+    assert _shift(half, none) == f"{fmt.MINUS}100%"

@@ -185,7 +185,7 @@ class _Work:
             cells = [entry.spans.participant, entry.spans.substance, entry.spans.until, entry.spans.event]
         wanted: list[tuple[str, Where]] = [(column, (*entry.at, "where", column)) for column in entry.where]
         wanted += [(column, (*entry.at, "long")) for column in entry.turned]
-        wanted += [(name, cell.at) for cell in cells if (name := cell.column or cell.date)]
+        wanted += [(cell.source, cell.at) for cell in cells if cell.source is not None]
         if not self.has_columns(source, entry.file, wanted):
             return None
         keep = np.ones(source.frame.height, dtype=np.bool_)
@@ -239,8 +239,7 @@ class _Work:
         """One column of texts."""
         if cell.value is not None or (cell.column is None and cell.date is None and cell.long is None):
             return pl.Series(name, [cell.value] * frame.height, dtype=pl.String)
-        taken = cell.column or cell.date or f"\x00{cell.long}"
-        texts = frame[taken].alias(name)
+        texts = frame[f"\x00{cell.long}" if cell.source is None else cell.source].alias(name)
         if cell.empty:
             texts = texts.set(texts.is_in(list(cell.empty)), None)
         if cell.recode is not None:
@@ -293,7 +292,8 @@ class _Work:
                 expected = listed(cell.recode or {})
                 self.problems.append(self.spec.problem("R107", (*cell.at, "recode"), found, expected, hint))
             where = str(self.spec.path.parent / file)
-            self.emptied |= {(where, int(line), texts.name) for line in lines[texts.is_in(strange).to_numpy()]}
+            unknown = texts.is_in(strange).fill_null(value=False).to_numpy()
+            self.emptied |= {(where, int(line), texts.name) for line in lines[unknown]}
         table = {text: recode.get(text, cell.otherwise) for text in there}
         if "" in recode:  # an empty cell may mean something: a missed sample
             texts = texts.fill_null("")
@@ -325,7 +325,7 @@ class _Work:
                 self.emptied.add((str(self.spec.path.parent / file), int(line), texts.name))
                 if bad <= MAX_SHOWN:
                     where = str(self.spec.path.parent / file)
-                    column = cell.column or cell.date or "a turned column"
+                    column = "a turned column" if cell.source is None else cell.source
                     self.problems.append(
                         Problem(
                             "R108",

@@ -67,6 +67,11 @@ class MappedCell:
     format: str = "%Y-%m-%d"
     times: float | None = None
 
+    @property
+    def source(self) -> str | None:
+        """The column of the file that is read; ``None`` for a constant or a turned column."""
+        return self.date if self.column is None else self.column
+
 
 @dataclass(frozen=True, slots=True)
 class Spans:
