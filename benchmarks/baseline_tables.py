@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.evidence.check import check_results
 from equipoise.evidence.results import read_results
+from equipoise.evidence.run_checks import check_results
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKING = ROOT / "src/equipoise/examples/smoking-cessation/pharmaco_smoking.csv"

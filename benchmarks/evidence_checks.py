@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from equipoise.evidence.check import check_results
 from equipoise.evidence.results import read_results
+from equipoise.evidence.run_checks import check_results
 from equipoise.stats.cox import fit_cox
 from equipoise.stats.exact import fisher_exact
 from equipoise.stats.logrank import log_rank

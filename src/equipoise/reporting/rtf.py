@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.reporting.document import Document
+from equipoise.reporting.docx_file import table_widths
 from equipoise.reporting.layout import lay_out, slug
-from equipoise.reporting.word import table_widths
 
 TWIPS = 566.93  # to the centimetre
 _HEAD = (

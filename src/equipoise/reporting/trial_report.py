@@ -11,7 +11,7 @@ from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
 from equipoise.records.baseline_values import baseline_column
-from equipoise.reporting import consort, findings, layouts, methods, words
+from equipoise.reporting import consort, findings, methods, several_arms, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
 from equipoise.reporting.adjusted_means import adjusted_means_tables
@@ -135,8 +135,8 @@ def _missing(material: Material) -> list[Block | None]:
 
 def _results(material: Material) -> list[Block | None]:
     return [
-        layouts.by_arm_table(material),
-        *layouts.factorial_tables(material),
+        several_arms.by_arm_table(material),
+        *several_arms.factorial_tables(material),
         findings.results_table(material),
         *multiplicity_blocks(material),
         *borrowing_blocks(material),
@@ -148,7 +148,7 @@ def _results(material: Material) -> list[Block | None]:
         *findings.forest_figures(material),
         *by_stage(material, _use),
         *course.score_figures(material),
-        *layouts.over_time_tables(material),
+        *several_arms.over_time_tables(material),
         *adjusted_means_tables(material),
         *rate_blocks(material),
     ]

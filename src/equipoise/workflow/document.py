@@ -91,7 +91,7 @@ def write_protocol_document(
     force: bool = False,
 ) -> Path:
     """Write the document as one file (``html``, ``docx`` or ``pdf``), whole or not at all; returns its path."""
-    from equipoise.reporting.word import render_docx
+    from equipoise.reporting.docx_file import render_docx
 
     file = Path(out)
     require_format(to)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.evidence.check import check_evidence
 from equipoise.evidence.findings import Finding
 from equipoise.evidence.known import read_known
 from equipoise.evidence.results import PublishedResult
+from equipoise.evidence.run_checks import check_evidence
 from equipoise.evidence.synthesis import Synthesis, synthesise
 from equipoise.exchange.evidence_files import read_evidence_table
 from equipoise.exchange.output_folder import OutputFolder

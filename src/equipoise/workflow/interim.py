@@ -339,7 +339,7 @@ def _write(
 
 
 def _write_document(folder: Path, document: Any, pdf: bool) -> None:
-    from equipoise.reporting.word import render_docx
+    from equipoise.reporting.docx_file import render_docx
 
     (folder / "report.html").write_text(document.to_html(), "utf-8", newline="\n")
     (folder / "report.docx").write_bytes(render_docx(document))

@@ -14,8 +14,8 @@ def write_shells(
     protocol: Protocol | str | Path, out: str | Path, *, force: bool = False, pdf: bool = True
 ) -> tuple[Path, ...]:
     """Write shells.html, shells.docx and, with ``pdf``, shells.pdf to a new folder; returns what was written."""
+    from equipoise.reporting.docx_file import render_docx
     from equipoise.reporting.shells import build_shells
-    from equipoise.reporting.word import render_docx
 
     chosen = protocol if isinstance(protocol, Protocol) else read_protocol(protocol)
     target = OutputFolder(out, kind="shells", force=force)

@@ -241,12 +241,12 @@ def write_outputs(
 ) -> tuple[Path, ...]:
     """Write results, report and records into a folder that is being made; the paths of what was written."""
     from equipoise.reporting.context import Material
+    from equipoise.reporting.docx_file import render_docx
     from equipoise.reporting.figure_files import png_files, write_figures
     from equipoise.reporting.reporting_event import ars_json
     from equipoise.reporting.rtf import write_tables
     from equipoise.reporting.statistics import ard_csv, report_value
     from equipoise.reporting.trial_report import build_report
-    from equipoise.reporting.word import render_docx
 
     material = Material(protocol, records, results)
     told = document if document is not None else build_report(protocol, records, results)

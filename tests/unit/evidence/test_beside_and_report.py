@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from equipoise.cli.main import app
 from equipoise.evidence.beside import QuestionAsked, chance_of_exclusion, published_beside
-from equipoise.evidence.check import check_evidence
 from equipoise.evidence.known import read_known
+from equipoise.evidence.run_checks import check_evidence
 from equipoise.reporting.document import Figure
 from equipoise.reporting.evidence_report import build_evidence_report
 from equipoise.reporting.figures.published_forest import draw_funnel

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.evidence.check import check_results
 from equipoise.evidence.checks.baseline_distribution import middle_p
 from equipoise.evidence.checks.proportions import fitting_counts, fractions_up_to
 from equipoise.evidence.printed import read_printed
 from equipoise.evidence.results import COLUMNS, read_results
+from equipoise.evidence.run_checks import check_results
 from equipoise.evidence.statements import COLUMNS as STATEMENT_COLUMNS
 from equipoise.evidence.statements import check_statements, read_statements
 

@@ -13,7 +13,7 @@ from equipoise.reporting.agreement import _counts_participants, _is_plural
 from equipoise.reporting.baseline import column_label
 from equipoise.reporting.context import Material
 from equipoise.reporting.document import Table
-from equipoise.reporting.layouts import by_arm_table, factorial_tables, over_time_tables
+from equipoise.reporting.several_arms import by_arm_table, factorial_tables, over_time_tables
 
 
 @pytest.fixture(scope="module")

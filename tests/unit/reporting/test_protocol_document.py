@@ -28,11 +28,11 @@ from equipoise.reporting.document import (
     plain,
     spans,
 )
+from equipoise.reporting.docx_file import render_docx
 from equipoise.reporting.protocol_document.build import build_protocol_document
 from equipoise.reporting.protocol_document.compare import changes_table
 from equipoise.reporting.protocol_document.outline import OUTLINE, section
 from equipoise.reporting.protocol_document.spirit import ITEMS
-from equipoise.reporting.word import render_docx
 from equipoise.workflow.document import protocol_document, write_protocol_document
 
 SIMPLE = Path(__file__).resolve().parents[2] / "docs" / "simple_trial.yaml"

@@ -13,10 +13,10 @@ from docx.oxml.ns import qn
 import equipoise
 from equipoise.reporting.consort import FOR_YOU, ITEMS
 from equipoise.reporting.document import Column, Document, Row, Table
+from equipoise.reporting.docx_file import TEXT_CM, render_docx, table_widths
 from equipoise.reporting.figure_files import png_files
 from equipoise.reporting.layout import lay_out
 from equipoise.reporting.rtf import escaped, table_files
-from equipoise.reporting.word import TEXT_CM, render_docx, table_widths
 
 STATEMENTS = """trial:
   statements:
