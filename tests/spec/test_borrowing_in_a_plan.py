@@ -9,6 +9,7 @@ import pytest
 from equipoise.design.borrowing import borrowing_table
 from equipoise.foundation.errors import DesignError, EquipoiseError
 from equipoise.protocol.read import read_protocol_text
+from equipoise.reporting.design_answer import success_words
 from equipoise.reporting.document import Table
 from equipoise.reporting.trial_report import build_report
 from equipoise.workflow import analyse, read_protocol, simulate
@@ -142,6 +143,7 @@ def test_other_estimators_take_nothing_of_it_and_it_has_no_part_in_a_procedure_o
     assert "P046" in codes_of(
         "assumptions:", "multiplicity: {method: holm, hypotheses: [dry, mood], alpha-two-sided: 0.05}\nassumptions:"
     )
+    assert "P081" in codes_of("assumptions:", "looks: {analyses: [dry], at: [0.5, 1], planned: 72}\nassumptions:")
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,11 @@ def test_the_report_says_what_was_borrowed_and_by_which_rule_it_was_judged(analy
     report = build_report(protocol, records, results)
     titles = [block.caption for block in report.blocks if isinstance(block, Table)]
     assert sum(title.startswith("Earlier results of") for title in titles) == 4
+    earlier = [block for block in report.blocks if isinstance(block, Table) and block.is_real]
+    # Earlier studies are real: the word "simulated" stands on the trial's own tables alone.
+    assert len(earlier) == 4
+    shown = [table.caption for table in report.tables]
+    assert all(title.endswith(", simulated") != title.startswith("Earlier results of") for title in shown)
     assert sum(title.startswith("The result with more and with less borrowed") for title in titles) == 4
     text = str(report.blocks)
     assert "the probability that" in text
@@ -204,6 +211,7 @@ def test_power_of_the_simulated_plan_is_that_of_every_table() -> None:
         # Four standard errors of a share of 2,500.
         assert share.value == pytest.approx(wanted, abs=4 * (wanted * (1 - wanted) / 2500) ** 0.5)
         assert rows[id].row.level_in_words == "posterior probability above 0.95"
+        assert success_words([rows[id].row]) == "posterior probability above 0.95"
 
 
 def test_the_table_of_true_control_rates_shows_conflict_and_what_cannot_be_listed_is_refused() -> None:

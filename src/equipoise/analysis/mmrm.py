@@ -169,6 +169,7 @@ def _main(line: _Line) -> Outcome:
             "covariance_planned": covariance_words(fits.tried[0]),
             "covariance_used": covariance_words(used),
             "covariance_parameters": fits.n_parameters,
+            **({} if single else {"structures": tuple(map(covariance_words, fits.tried)), "structure": fits.structure}),
             "visit_covariance": fits.visit_covariance,
             "coefficients": fits.coefficients,
             "columns": names,

@@ -12,7 +12,9 @@ from equipoise.design.decisions import PLANNED
 from equipoise.design.operating import OperatingCharacteristics
 from equipoise.design.summary import RowSummary, deciding, primary_rows, rule_name, wilson_share
 from equipoise.reporting import format as fmt
+from equipoise.reporting.design_answer import success_words
 from equipoise.reporting.format import percentage
+from equipoise.reporting.power_report import simplified_words
 from equipoise.workflow.power import PowerRun
 
 _WIDTH = 80
@@ -40,14 +42,18 @@ def print_power_screen(run: PowerRun) -> bool:
     for start in range(0, len(run.cells), _MOST):
         _table(run, [row.id for row in primaries], others, run.cells[start : start + _MOST])
     out.print()
-    notes = ["Success: p below the line's level; without any effect, type I errors in 100."]
-    if any(row.margin is not None for row in primaries):
-        notes = ["Success: the interval excludes the margin (one-sided)."]
+    notes = [f"Success: {success_words(primaries)}; without any effect, type I errors in 100."]
     failed = {
         s.row.id for cell in run.cells for s in cell.rows if s.row in primaries and s.power_lower != s.power_upper
     }
     if failed:
         notes.append(f"Some fits failed ({fmt.joined(sorted(failed))}): --all shows the bounds.")
+    notes += [
+        f"{s.row.id}, {cell.cell.spec.name}: a simpler covariance in {simplified_words(s)} trials."
+        for cell in run.cells
+        for s in cell.rows
+        if s.simplified
+    ]
     if first.left_out:
         lines = f"{len(first.left_out)} {'line' if len(first.left_out) == 1 else 'lines'}"
         notes.append(f"Not run: {lines} by multiple imputation (--imputation runs them).")

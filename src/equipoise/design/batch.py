@@ -65,6 +65,7 @@ class PlannedRow:
     margin: Mapping[str, Any] | None = None  # objective, lower and upper, of an estimand that has one
     is_one_sided: bool = False
     probability: float | None = None  # of a line that borrows: the probability that success asks for
+    structures: tuple[str, ...] = ()  # of a mixed model for repeated measures: the covariances in the order tried
 
     @property
     def level_in_words(self) -> str:
@@ -248,8 +249,15 @@ def _run_batch(task: Task, first: int, stop: int) -> tuple[tuple[PlannedRow, ...
     for name in WHOLE:
         arrays[name] = np.stack([getattr(outcome, name) for outcome in outcomes]).astype(np.int32)
     arrays["codes"] = np.stack([outcome.codes for outcome in outcomes]).astype(np.uint32)
+    arrays["structure"] = np.stack([_structure(outcome) for outcome in outcomes])
     arrays["gone"] = batch.gone
     return tuple(rows), arrays
+
+
+def _structure(outcome: Outcome) -> NDArray[np.int32]:
+    """(n_replicates,) number of the covariance that was fitted, in the order in which they are tried; 0 of others."""
+    found = outcome.details.get("structure")
+    return np.asarray(np.zeros(outcome.codes.shape[0]) if found is None else found, dtype=np.int32)
 
 
 def rows_of(fit: PlannedFit, outcomes: list[Outcome]) -> list[tuple[PlannedRow, Outcome]]:
@@ -311,4 +319,5 @@ def _row(fit: PlannedFit, outcome: Outcome, id: str, kind: str, estimator: str |
         margin=None if outcome.margin is None else outcome.margin.bounds.as_dict(),
         is_one_sided=outcome.margin is None and is_directed(outcome, analysis),
         probability=None if outcome.posterior is None else outcome.posterior.threshold,
+        structures=outcome.details.get("structures", ()),
     )

@@ -93,6 +93,8 @@ class RowSummary:
     n_events: float | None
     n_missed: float
     codes: Mapping[str, float] = field(default_factory=dict)  # share of replicates with each coded warning
+    simplified: Mapping[str, int] = field(default_factory=dict)
+    """Of a mixed model for repeated measures: replicates by the simpler covariance that was fitted."""
 
     @property
     def never_fitted(self) -> bool:
@@ -104,7 +106,7 @@ class RowSummary:
         out = asdict(self)
         out["never_fitted"] = self.never_fitted
         out["row"] = self.row.as_dict()
-        out["codes"] = dict(self.codes)
+        out["codes"], out["simplified"] = dict(self.codes), dict(self.simplified)
         return out
 
 
@@ -212,7 +214,16 @@ def summarise_row(
         n_events=float(events.mean()) if (events >= 0).all() else None,
         n_missed=float(arrays["n_missed"].mean()),
         codes=_code_shares(codes),
+        simplified=_simplified(row, arrays),
     )
+
+
+def _simplified(row: PlannedRow, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Replicates by the simpler covariance that was fitted, in the order in which they are tried."""
+    if not row.structures:
+        return {}
+    counts = np.bincount(np.maximum(arrays["structure"], 0), minlength=len(row.structures))
+    return {name: int(n) for name, n in zip(row.structures[1:], counts[1:], strict=True) if n}
 
 
 def _coverage(arrays: Mapping[str, NDArray[Any]], value: float | None) -> Share | None:

@@ -157,7 +157,8 @@ def _studies(material: Material, estimate: Estimate) -> Table:
         f"{between[2]:.2g}); before the studies {found['heterogeneity']}.",
     )
     whose = words.lowered(material.arm_label(estimate.reference or estimate.arm))
-    return Table(f"Earlier results of {whose}", (Column("Study", wide=True), Column("Result")), tuple(rows), "", notes)
+    columns = (Column("Study", wide=True), Column("Result"))
+    return Table(f"Earlier results of {whose}", columns, tuple(rows), "", notes, is_real=True)
 
 
 def _by_weight(material: Material, estimate: Estimate) -> list[Block]:

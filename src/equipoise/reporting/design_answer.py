@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import NormalDist
 
+from equipoise.design.batch import PlannedRow
 from equipoise.design.operating import OperatingCharacteristics
-from equipoise.design.summary import RowSummary
 from equipoise.reporting import words
 from equipoise.reporting.design_material import DesignMaterial
 from equipoise.reporting.document import (
@@ -87,17 +87,25 @@ def _on_a_page(material: DesignMaterial) -> Table:
         tuple(rows),
         f"{first.n_replicates:,} simulated trials per scenario",
         (
-            f"Success: {success_words(shown)}, in the planned analysis. In brackets: 95% Monte Carlo "
+            f"Success: {success_words([s.row for s in shown])}, in the planned analysis. In brackets: 95% Monte Carlo "
             "interval. Sizes for 80% and 90% power are read off the sizes simulated.",
         ),
     )
 
 
-def success_words(shown: Sequence[RowSummary]) -> str:
+def success_words(rows: Sequence[PlannedRow]) -> str:
     """When a trial counts as successful, by its primary lines."""
-    has_margin = [s.row.margin is not None for s in shown]
-    said = [] if all(has_margin) else ["p below the stated level, two-sided"]
-    return " or ".join([*said, *(["the interval excludes the margin, one-sided"] if any(has_margin) else [])])
+    said = []
+    for row in rows:
+        if row.probability is not None:
+            said.append(f"posterior probability above {row.probability:g}")
+        elif row.margin is not None:
+            said.append("the interval excludes the margin, one-sided")
+        elif row.is_one_sided:
+            said.append("p below the stated level, one-sided")
+        else:
+            said.append("p below the stated level, two-sided")
+    return " or ".join(dict.fromkeys(said))
 
 
 def _arms(material: DesignMaterial, sizes: Mapping[str, int]) -> str:

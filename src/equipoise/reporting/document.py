@@ -100,6 +100,7 @@ class Table:
     rows: tuple[Row, ...]
     subtitle: str = ""
     footnotes: tuple[str, ...] = ()
+    is_real: bool = False  # of earlier studies with real people: not stamped in a report on simulated data
 
     def __post_init__(self) -> None:
         """Refuse rows that are longer than the table is wide."""
@@ -365,7 +366,9 @@ class Document:
     def tables(self) -> tuple[Table, ...]:
         """The tables, in order, each title saying what the data are: a notebook shows them as the report does."""
         found = (block for block in self.blocks if isinstance(block, Table))
-        return tuple(replace(table, caption=self.titled(table.caption)) for table in found)
+        return tuple(
+            replace(table, caption=table.caption if table.is_real else self.titled(table.caption)) for table in found
+        )
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

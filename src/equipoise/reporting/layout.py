@@ -240,7 +240,7 @@ def _lay_out_table(table: Table, number: int, stamp: str | None) -> dict[str, An
         "block": "table",
         "small": is_small,
         "number": number,
-        "caption": titled(table.caption, stamp),
+        "caption": titled(table.caption, None if table.is_real else stamp),
         "subtitle": clean(table.subtitle),
         "footnotes": [clean(note) for note in table.footnotes],
         "columns": [

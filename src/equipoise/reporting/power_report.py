@@ -34,7 +34,7 @@ from equipoise.reporting.document import (
 from equipoise.reporting.figures.estimates_distribution import draw_estimates_distribution
 from equipoise.reporting.figures.heat_map import draw_heat_map
 from equipoise.reporting.figures.power_curve import PowerLine, draw_power_curve
-from equipoise.reporting.format import percentage
+from equipoise.reporting.format import joined, percentage
 
 BANNER = replace(SIMULATED, sentence="Simulated trials: simulated under the stated assumptions; not evidence.")
 MOST_DISTRIBUTIONS = 6
@@ -292,6 +292,7 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         for s in cell.rows
         if s.codes and s.row.is_tested
     ]
+    simpler = tuple(f"{s.row.id}: {simplified_words(s)}" for s in cell.rows if s.row.structures)
     blocks: list[Block] = [
         *([Paragraph(cell.cell.spec.words)] if cell.cell.spec.words else []),
         Paragraph(f"Expected dropout by the last visit: {gone}."),
@@ -305,9 +306,20 @@ def _scenario(protocol: Protocol, cell: OperatingCharacteristics) -> list[Block]
         blocks += [Paragraph("Lines that these assumptions cannot answer:"), Bullets(said)]
     if cell.assumed:
         blocks += [Paragraph("Taken as so, because the assumptions do not say it:"), Bullets(cell.assumed)]
+    if simpler:
+        blocks += [Paragraph("Trials in which a simpler covariance of the visits was fitted:"), Bullets(simpler)]
     if warned:
         blocks += [Paragraph("Shares of replicates in which a fit carries a warning:"), Bullets(tuple(warned))]
     return [*blocks, *_distributions(protocol, cell)]
+
+
+def simplified_words(summary: RowSummary) -> str:
+    """In how many trials a mixed model for repeated measures took a simpler covariance than planned, and which."""
+    if not summary.simplified:
+        return f"none of {summary.n_replicates:,}"
+    n = sum(summary.simplified.values())
+    by = joined([f"{name} {count:,}" for name, count in summary.simplified.items()])
+    return f"{n:,} of {summary.n_replicates:,} ({by})"
 
 
 def _rules_table(cell: OperatingCharacteristics) -> Table:

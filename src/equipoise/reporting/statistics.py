@@ -126,7 +126,7 @@ def tables_value(document: Document) -> list[dict[str, Any]]:
         out.append(
             {
                 "number": number,
-                "caption": document.titled(table.caption),
+                "caption": table.caption if table.is_real else document.titled(table.caption),
                 "subtitle": table.subtitle,
                 "columns": [" ".join(part for part in (c.head, c.unit) if part) for c in table.columns],
                 "rows": rows,

@@ -66,6 +66,8 @@ def _analysis(c: Checker, looks: PlannedLooks, position: int, name: str) -> bool
         why = "asks for equivalence, which is two tests"
     elif c.protocol.is_within(estimand):
         why = "compares treatments within participants: a part of the participants is not a part of the results"
+    elif row.borrows:
+        why = "borrows from earlier studies: its success is a probability, for which no bounds are made"
     elif c.model.multiplicity is not None and name in c.model.multiplicity.names:
         why = "is one of several hypotheses of multiplicity, whose level is not shared out over looks"
     if why:

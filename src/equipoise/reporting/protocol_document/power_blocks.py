@@ -5,6 +5,7 @@ from __future__ import annotations
 from equipoise.design.operating import OperatingCharacteristics
 from equipoise.protocol import Protocol
 from equipoise.reporting import format as fmt
+from equipoise.reporting.design_answer import success_words
 from equipoise.reporting.document import Block, Column, Paragraph, Row, Table
 from equipoise.reporting.power_report import primaries_of
 
@@ -37,6 +38,9 @@ def power_blocks(protocol: Protocol, cell: OperatingCharacteristics) -> list[Blo
             columns,
             tuple(rows),
             f"{cell.n_replicates} simulated trials, seed {cell.seed}",
-            ("Power: share of trials in which p lies below the level. Interval: of the simulation itself.",),
+            (
+                f"Power: share of trials with success: {success_words([s.row for s in primaries_of(cell)])}. "
+                "Interval: of the simulation itself.",
+            ),
         ),
     ]
