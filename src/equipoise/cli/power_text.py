@@ -42,7 +42,7 @@ def print_power_screen(run: PowerRun) -> bool:
     for start in range(0, len(run.cells), _MOST):
         _table(run, [row.id for row in primaries], others, run.cells[start : start + _MOST])
     out.print()
-    notes = [f"Success: {success_words(primaries)}; without any effect, type I errors in 100."]
+    notes = [f"Success: {success_words(primaries)}; without effect, type I errors in 100."]
     failed = {
         s.row.id for cell in run.cells for s in cell.rows if s.row in primaries and s.power_lower != s.power_upper
     }

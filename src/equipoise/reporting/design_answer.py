@@ -102,9 +102,9 @@ def success_words(rows: Sequence[PlannedRow]) -> str:
         elif row.margin is not None:
             said.append("the interval excludes the margin, one-sided")
         elif row.is_one_sided:
-            said.append("p below the stated level, one-sided")
+            said.append("p below its level, one-sided")
         else:
-            said.append("p below the stated level, two-sided")
+            said.append("p below its level, two-sided")
     return " or ".join(dict.fromkeys(said))
 
 
