@@ -137,7 +137,7 @@ class Reached:
 
 def main(rooms: list[str], tests: list[str], out: Path) -> int:
     """Run tests and note what they reach."""
-    arguments = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
+    arguments = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not characteristics", *tests]
     return int(pytest.main(arguments, plugins=[Tracer(rooms, out)]))
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +87,11 @@ class ReplicateStore:
 
     def rows(self) -> tuple[PlannedRow, ...]:
         """The rows of the run."""
-        return tuple(PlannedRow(**entry) for entry in json.loads((self.folder / "rows.json").read_text("utf-8")))
+        path = self.folder / "rows.json"
+        try:
+            return tuple(PlannedRow(**entry) for entry in json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise _unreadable(path, error, "Give another --out, or remove the folder.") from None
 
     def gaps(self, n: int, size: int) -> list[tuple[int, int]]:
         """Ranges of at most ``size`` replicates below ``n`` that are still to be done, in order."""
@@ -110,17 +117,10 @@ class ReplicateStore:
         for first, stop, path in self.ranges():
             if first >= n:
                 continue
-            try:
-                with np.load(path) as file:
-                    for name in file.files:
-                        if name != "gone":
-                            parts.setdefault(name, []).append(file[name][block, : min(stop, n) - first])
-            except (OSError, ValueError, KeyError, EOFError) as error:
-                raise DesignError(
-                    Problem(
-                        "D021", str(path), f"The file cannot be read: {error}.", next_step="Remove it and run again."
-                    )
-                ) from None
+            with _opened(path) as file:
+                for name in file.files:
+                    if name != "gone":
+                        parts.setdefault(name, []).append(file[name][block, : min(stop, n) - first])
         return {name: np.concatenate(arrays, axis=1) for name, arrays in parts.items()}
 
     def gone(self, n: int) -> NDArray[np.int64]:
@@ -128,6 +128,20 @@ class ReplicateStore:
         parts = []
         for first, stop, path in self.ranges():
             if first < n:
-                with np.load(path) as file:
+                with _opened(path) as file:
                     parts.append(file["gone"][:, : min(stop, n) - first])
         return np.concatenate(parts, axis=1).astype(np.int64)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a file; D021 where it was cut short, replaced or damaged."""
+    try:
+        with np.load(path) as file:
+            yield file
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception, step: str = "Remove it and run again.") -> DesignError:
+    return DesignError(Problem("D021", str(path), f"The file cannot be read: {error}.", next_step=step))
