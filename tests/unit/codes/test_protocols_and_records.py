@@ -1,4 +1,4 @@
-"""Plans and records that cannot be used: each code of the library's rooms that no other test names, from a small case."""
+"""Plans and records that cannot be used: codes that no other test names, each from a small case."""
 
 from __future__ import annotations
 
