@@ -7,7 +7,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_name("codes_without_a_case.txt")
-MOST = 67  # codes of the list: lower it when codes are taken off; it is never raised
+MOST = 50  # codes of the list: lower it when codes are taken off; it is never raised
 
 
 def _without_a_case() -> list[str]:
