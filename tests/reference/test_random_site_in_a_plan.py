@@ -127,6 +127,22 @@ def test_one_site_and_one_participant_a_site_are_the_regression(sites: list[str]
         assert odds.estimate == pytest.approx(fit("ci-level: 0.95", odds=True)["it"].estimate, rel=1e-6)
 
 
+@pytest.mark.parametrize("odds", [False, True])
+def test_an_arm_that_is_a_site_has_no_effect_of_its_own(odds: bool) -> None:
+    each = ROWS.with_columns(site=pl.when(pl.col("arm") == 1).then(pl.lit("s1")).otherwise(pl.lit("s2")))
+    found = fit(rows=each, odds=odds)["it"]
+    assert (found.estimate, found.ci_lower, found.p_value) == (None, None, None)
+    assert {"arm-is-the-site", "not-estimable"} <= set(found.warnings)
+
+
+def test_results_that_differ_by_site_and_arm_alone_have_no_error() -> None:
+    exact = ROWS.with_columns(mood=20 + pl.col("site").str.slice(1).cast(pl.Int64) - 3 * pl.col("arm"))
+    found = fit(rows=exact)["it"]
+    assert found.estimate == pytest.approx(-3.0, rel=1e-9)
+    assert (found.ci_lower, found.ci_upper, found.p_value) == (None, None, None)
+    assert "error-unknown" in found.warnings
+
+
 def test_names_and_order_of_sites_do_not_change_the_answer() -> None:
     for odds in (False, True):
         main = fit(odds=odds)["it"]

@@ -43,6 +43,16 @@ class SiteRows:
         """(n_trials,) no site has two participants."""
         return np.asarray((self.n_groups == np.diff(self.offsets)) & (self.n_groups > 1))
 
+    @property
+    def is_confounded(self) -> Mask:
+        """(n_trials,) two sites with one arm each: a difference of arms is one of sites."""
+        arm = self.comparison.experimental[self.rows]
+        if not arm.size:
+            return np.zeros(self.n_groups.shape[0], dtype=np.bool_)
+        first = self.group_offsets[:-1]
+        mixed = np.maximum.reduceat(arm, first) != np.minimum.reduceat(arm, first)
+        return np.asarray((self.n_groups == 2) & (sum_by_trial(mixed, self.trial_offsets) == 0))
+
 
 def site_rows(comparison: Comparison, rows: Ints, offsets: Ints) -> SiteRows:
     """Sort complete rows by site within each trial; the order of the sites' names does not matter."""
@@ -69,6 +79,8 @@ def _remarks(sites: SiteRows, codes: Codes, sd: Floats) -> tuple[str, ...]:
         return ()
     if sites.n_groups[0] == 1:
         return ("one-site",)
+    if sites.is_confounded[0]:
+        return ("arm-is-the-site",)
     if sites.one_each[0]:
         return ("one-participant-a-site",)
     if codes[0] & np.uint32(FitCode.VARIANCE_UNBOUNDED):
@@ -136,6 +148,12 @@ def fit_site_means(derived: Derived, comparison: Comparison, analysis: Analysis)
         codes[plain], sd[plain], residual[plain] = simple.codes, np.nan, simple.sd_residual
         if plain[0] == 0:
             kept, coefficients = simple.kept[0], simple.coefficients[0]
+    lost = sites.is_confounded
+    coefficient[lost], codes[lost] = np.nan, codes[lost] | np.uint32(FitCode.NOT_ESTIMABLE)
+    # Nothing is left to vary: an error of 0 is none.
+    exact = error <= 1e-9 * np.abs(coefficient)
+    error = np.where(lost | exact, np.nan, error)
+    codes[exact] |= np.uint32(FitCode.ERROR_UNKNOWN)
     single = comparison.n_trials == 1
     return [
         from_coefficient(
@@ -190,6 +208,9 @@ def fit_site_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         )
         if plain[0] == 0:
             kept, coefficients = simple.kept[0], simple.coefficients[0]
+    lost = sites.is_confounded
+    coefficient[lost], codes[lost] = np.nan, codes[lost] | np.uint32(FitCode.NOT_ESTIMABLE)
+    error = np.where(lost, np.nan, error)
     single = comparison.n_trials == 1
     left_out, informative = _left_out(sites, design, codes, kept, coefficients, y)
     main = from_coefficient(

@@ -110,6 +110,8 @@ SENTENCES: dict[FitCode, str] = {
 
 # What a row of results says of itself beside the codes of its fit: values at the edge, and what imputation leaves open.
 REMARKS: dict[str, str] = {
+    "arm-is-the-site": "There are two sites with one arm each: a difference of arms cannot be told from one of "
+    "sites, and no number is given.",
     "covariance-simplified": "The planned covariance of the visits has no maximum in these data; the next "
     "in the stated order was fitted.",
     "counts-vary-more-than-poisson": "The counts vary between participants more than 1.5 times as much as Poisson "
