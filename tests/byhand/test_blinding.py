@@ -35,5 +35,5 @@ def test_the_index_of_james_by_hand() -> None:
 def test_nobody_asked_and_a_table_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="asked"):
         bang_index(0, 0, 0)
-    with pytest.raises(ValueError, match="one row an arm"):
+    with pytest.raises(ValueError, match="one row per arm"):
         james_index([[1, 2], [3, 4]])

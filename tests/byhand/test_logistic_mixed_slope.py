@@ -194,7 +194,7 @@ def test_what_the_data_cannot_tell_is_coded_and_never_a_number() -> None:
     assert "non-finite-input" in codes(missing, x, offsets, ends, slope=week)
     one_sided = np.where(x[:, 1] == 1, 1.0, y)
     assert "separation-quasi" in codes(one_sided, x, offsets, ends, slope=week)
-    with pytest.raises(ValueError, match="one value a row"):
+    with pytest.raises(ValueError, match="one value per row"):
         fit_logistic_mixed_slope(y, x, offsets, ends, slope=week[:-1])
     empty = fit_logistic_mixed_slope(np.empty(0), np.empty((0, 2)), [0], [0], slope=np.empty(0))
     assert empty.coefficients.shape == (0, 2)

@@ -76,4 +76,4 @@ def test_a_clock_that_is_set_is_refused_where_the_trial_is_for_production(
     assert not (tmp_path / "real").exists()
     monkeypatch.setenv("EQUIPOISE_CLOCK", "yesterday")
     said = runner.invoke(app, ["init", "ketamine-mbrp-cocaine", str(tmp_path / "practice"), "--training"])
-    assert "no moment" in said.output
+    assert "is not a time" in said.output

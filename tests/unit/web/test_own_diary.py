@@ -44,7 +44,7 @@ def test_a_card_is_shown_once_with_a_code_and_the_diary_opens_by_link_and_pin(at
     assert "Choose a PIN" in phone.get(link).content.decode()
     for pin, again, words in (
         ("407192", "407193", "differ"),
-        ("123456", "123456", "tries this PIN first"),
+        ("123456", "123456", "among the first that anybody would try"),
         ("12", "12", "six digits"),
     ):
         refused = phone.post(link, {"pin": pin, "again": again})
@@ -75,7 +75,7 @@ def test_a_day_is_told_once_without_scripts_and_staff_see_who_told_it(at_day_9: 
     assert at_day_9.staged.rows("SELECT count(*) FROM event WHERE action = 'diary'") == [(1,)]
     other = phone.post(f"{link}day/", day(key="another"))
     assert other.status_code == 422
-    assert "was told before" in other.content.decode()
+    assert "was reported before" in other.content.decode()
     wrong = phone.post(f"{link}day/", day(on="2027-03-15", key="third", **{"craving.craving": "162"}))
     assert wrong.status_code == 422
     assert 'value="162"' in wrong.content.decode()

@@ -81,7 +81,7 @@ def test_that_somebody_learned_the_arm_is_reported_from_the_foot_of_a_page_and_n
     assert "The words name an arm" in words_of(named)
     assert post(ruth, at, **given, why="overheard on the ward").status_code == 303
     assert desk.staged.rows("SELECT mode FROM unblinding") == [("accident",)]
-    assert "Report that somebody learned" not in desk.client("stan").get("/pooled/").content.decode()
+    assert "Report that a person learned" not in desk.client("stan").get("/pooled/").content.decode()
 
 
 def test_adverse_events_stand_with_judgements_and_clocks(desk: Desk) -> None:
