@@ -39,7 +39,7 @@ def _more_people(text: str, rng: random.Random) -> list[list[str]]:
     for k in range(4):
         out += [[f"{row[0]}{k}", *row[1:]] for row in rows]
     for _ in range(4):
-        a, b = rng.sample(out[1:], 2)
+        a, b = rng.sample([row for row in out[1:] if row[-1]], 2)
         a[-1], b[-1] = b[-1], a[-1]
     return out
 
