@@ -7,7 +7,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,14 @@ def parse_csv(raw: bytes, file: str, *, separator: str | None = None) -> tuple[T
     return _parse_any(text, file, sign)
 
 
+def doubled(names: Iterable[str]) -> set[str]:
+    """Names that stand more than once."""
+    return {name for name, n in Counter(names).items() if n > 1}
+
+
 def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
     problems = []
-    twice = sorted({column for column in header if header.count(column) > 1})
+    twice = sorted(doubled(header))
     if twice:
         problems.append(
             Problem(

@@ -20,6 +20,7 @@ from equipoise.analysis.estimate import RESULT_KEYS, Estimate
 from equipoise.analysis.interim import LookDecision, LooksOfPlan, NewSize
 from equipoise.analysis.look_taken import LineAtLook, LookTaken
 from equipoise.analysis.take_look import plan_hash
+from equipoise.exchange.json_text import json_value
 from equipoise.foundation.errors import OutputError, Problem, RecordsError, raise_if_any
 from equipoise.protocol import Protocol
 
@@ -100,7 +101,7 @@ class LooksFolder:
         file = folder / FILE
         try:
             text = file.read_bytes().decode("utf-8")
-            value = json.loads(text)
+            value = json_value(text)
             if value["equipoise_look"] != FORMAT:
                 raise ValueError(f"format {value['equipoise_look']}")
             look = _look_of(value)

@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from equipoise.exchange.csv import read_csv_text
+from equipoise.exchange.json_text import JsonFault, read_json
 from equipoise.exchange.output_folder import OutputFolder
 from equipoise.exchange.simulated_column import SIMULATED, simulated_problems, with_simulated
 from equipoise.foundation.errors import Problem, RecordsError, listed, nearest, raise_if_any
@@ -190,22 +191,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found = f"The folder has no {MANIFEST}."
         raise RecordsError(Problem("R011", "", found, "a folder that equipoise wrote", hint, file=str(folder)))
     try:
-        value = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise RecordsError(
-            Problem(
-                "R012",
-                "",
-                f"The text is not JSON: {error.msg}.",
-                "the manifest as equipoise wrote it",
-                "Write the records again.",
-                file=str(file),
-                line=error.lineno,
-            )
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        said = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise RecordsError(Problem("R012", "", f"The manifest cannot be read: {said}.", file=str(file))) from None
+        value = read_json(file)
+    except JsonFault as fault:
+        expected, hint = "the manifest as equipoise wrote it", "Write the records again."
+        raise RecordsError(Problem("R012", "", fault.found, expected, hint, str(file), fault.line)) from None
     problems = _manifest_problems(value, str(file))
     raise_if_any(RecordsError, problems)
     return {**value, "truth": value.get("truth") or {}}
@@ -348,7 +337,9 @@ class _Reader:
         for column, dtype in casts.items():
             cells = frame[column]
             if dtype == pl.Boolean and cells.dtype == pl.String:
-                cells = cells.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+                cells = cells.str.to_lowercase().replace_strict(
+                    {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
+                )
             typed = cells.cast(dtype, strict=False)
             lost = (
                 (typed.is_null() & cells.is_not_null()).arg_max() if typed.null_count() > cells.null_count() else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.analysis.estimate import RESULT_KEYS, Estimate
+from equipoise.exchange.json_text import JsonFault, read_json
 from equipoise.foundation.errors import OutputError, Problem, RecordsError
 
 CODES = {
@@ -136,14 +137,14 @@ def read_results(path: Path) -> tuple[dict[str, Any], tuple[Estimate, ...]]:
     """Provenance and estimates of a ``results.json``; raises :class:`RecordsError` (R080) where it is not one."""
     file = path / "results.json" if path.is_dir() else path
     try:
-        value = json.loads(file.read_text("utf-8"))
+        value = read_json(file)
         rows = [
             {**{key: row[key] for key in RESULT_KEYS if key in row}, "warnings": tuple(row["warnings"])}
             for row in value["estimates"]
         ]
         return dict(value["provenance"]), tuple(Estimate(**row) for row in rows)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        said = error.strerror if isinstance(error, OSError) else f"{type(error).__name__} {error}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        said = error.found.rstrip(".") if isinstance(error, JsonFault) else f"{type(error).__name__} {error}"
         raise RecordsError(
             Problem(
                 "R080",

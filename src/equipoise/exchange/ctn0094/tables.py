@@ -83,7 +83,9 @@ def _id() -> pl.Expr:
 
 def context_of(tables: Mapping[str, pl.DataFrame], trial: Trial) -> Context:
     """Who was randomized when to what; a second randomization is true only where the trial has two stages."""
-    drawn = tables["randomization"].with_columns(arm=pl.col("treatment").replace_strict(dict(trial.arms), default=None))
+    drawn = tables["randomization"].with_columns(
+        arm=pl.col("treatment").replace_strict(dict(trial.arms), default=None, return_dtype=pl.String)
+    )
     first = drawn.filter(pl.col("which") == 1).select("who", "arm", zero="when")
     second = drawn.filter((pl.col("which") == 2) & pl.col("when").is_not_null()).unique("who", keep="first")
     if trial.stages == 1:
@@ -110,7 +112,9 @@ def participants(context: Context) -> pl.DataFrame:
         pl.when(pl.col("arm").is_not_null()).then(pl.lit(True)).alias("eligible"),
         pl.when(pl.col("arm").is_null()).then(pl.lit("not randomized")).alias("ineligible_reason"),
         pl.col("age"),
-        pl.col("is_male").replace_strict({"Yes": "male", "No": "female"}, default=None).alias("sex"),
+        pl.col("is_male")
+        .replace_strict({"Yes": "male", "No": "female"}, default=None, return_dtype=pl.String)
+        .alias("sex"),
         pl.when(pl.col("race") != "Refused/missing").then(pl.col("race").str.to_lowercase()).alias("race"),
         _yes("is_hispanic").alias("hispanic"),
         pl.col("education"),
@@ -229,7 +233,7 @@ def visits(context: Context) -> pl.DataFrame:
     rows = rows.filter(~pl.col("visit").is_in(trial.without)).join(context.first, on="who")
     names = {label: visit_id(label) for label in rows["visit"].unique().to_list()}
     beside = pl.col("visit").is_in(["baseline", "phase-1-unscheduled", "phase-2-unscheduled"])
-    rows = rows.with_columns(visit=pl.col("visit").replace_strict(names, default=None))
+    rows = rows.with_columns(visit=pl.col("visit").replace_strict(names, default=None, return_dtype=pl.String))
     # baseline and unscheduled contacts of project 30 say nothing in `what`; they have a day, so they took place
     kept = (pl.col("what").is_in(["visit", "final"]) | (beside & pl.col("what").is_null())) & pl.col(
         "when"

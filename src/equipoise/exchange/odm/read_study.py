@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from equipoise.exchange.csv import doubled
 from equipoise.exchange.odm.parse import OdmNode, ParsedOdm
 from equipoise.foundation.errors import Problem, listed, nearest
 
@@ -192,9 +193,7 @@ class _StudyReader:
         self._check_order(root, study, version)
         for oid, node in found["CodeList"].items():
             coded = [entry.get("CodedValue") for entry in node.all("CodeListItem", "EnumeratedItem")]
-            for code in sorted(
-                {code for code in coded if coded.count(code) > 1} if len(set(coded)) < len(coded) else ()
-            ):
+            for code in sorted(doubled(coded)):
                 self.wrong("R375", node, oid, f"The code {code!r} stands twice in the list.", "each code once")
         title = (study.said("GlobalVariables", "StudyName") or study.get("StudyName")) if study is not None else ""
         out = StudyRead(title or version.get("Name"), self.version)

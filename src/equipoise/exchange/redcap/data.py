@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from equipoise.exchange.csv import FORMULA, MAX_SHOWN
+from equipoise.exchange.csv import FORMULA, MAX_SHOWN, doubled
 from equipoise.exchange.redcap.cells import HeadedCells, read_cells
 from equipoise.exchange.redcap.data_as_labels import as_raw, is_labelled, raw_header
 from equipoise.exchange.redcap.data_as_rows import from_long, is_long
@@ -23,6 +23,7 @@ CODES = {
     "R314": "A row that stands twice.",
     "R316": "A cell of a checkbox or of a form's status that is none of its values.",
     "R318": "Data without the column of the record, or with events that no file explains.",
+    "R319": "A file of data that is empty (a note, not an error).",
 }
 
 RECORD, EVENT, INSTRUMENT, INSTANCE, GROUP, LINE = "_record", "_event", "_instrument", "_instance", "_group", "_line"
@@ -88,11 +89,10 @@ def read_data(path: Path, project: RedcapProject) -> tuple[RedcapData, list[Prob
     Raises :class:`RecordsError` with every fault of form, each with its line and column. What repeats and no file
     said is taken from the rows themselves (``project`` of what is given back has it).
     """
-    empty = path.is_file() and not path.read_bytes().strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\x00")
-    if empty:
-        return _of_nothing(project, str(path)), []
     cells, problems = read_cells(path)
     if cells is None:
+        if [problem.code for problem in problems] == ["R019"] and _is_empty(path):
+            return _of_nothing(project, str(path)), [_nothing(path)]
         raise RecordsError(problems)
     header, labelled_header = raw_header(cells, project)
     cells = replace(cells, header=header)
@@ -113,6 +113,17 @@ def read_data(path: Path, project: RedcapProject) -> tuple[RedcapData, list[Prob
     raise_if_any(RecordsError, _row_faults(frame, project, str(path)))
     frame = frame.with_columns(pl.col(INSTANCE).cast(pl.Int64))
     return RedcapData(project, frame, header, str(path), as_labels), list(cells.notes)
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.read_bytes().strip(b"\xef\xbb\xbf\xff\xfe \r\n\t")
+
+
+def _nothing(path: Path) -> Problem:
+    """An export of a project without records is empty; so is a file whose download failed."""
+    found = "The file of data is empty: there are no records."
+    hint = "Where the project has records, export them again."
+    return Problem("R319", "", found, "records, or a project that has none", hint, str(path))
 
 
 def _as_they_were(frame: pl.DataFrame, project: RedcapProject) -> pl.DataFrame:
@@ -142,8 +153,9 @@ def _header_faults(cells: HeadedCells, project: RedcapProject) -> list[Problem]:
     if first not in cells.header:
         found = f"There is no column {first!r}, which names the record."
         problems.append(Problem("R318", "header", found, first, "Export the data again with it.", file, 1))
+    twice = doubled(cells.header)
     for name in dict.fromkeys(cells.header):
-        if cells.header.count(name) > 1:
+        if name in twice:
             problems.append(Problem("R310", f"column {name}", "The column stands twice.", "it once", "", file, 1))
         if name not in known:
             near = nearest(name, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from equipoise.exchange.csv import MAX_SHOWN
+from equipoise.exchange.csv import MAX_SHOWN, doubled
 from equipoise.exchange.redcap.cells import HeadedCells
 from equipoise.exchange.redcap.fields import COMPLETE, RedcapField, plain_label
 from equipoise.exchange.redcap.project import RedcapProject
@@ -117,7 +117,7 @@ def as_raw(frame: pl.DataFrame, project: RedcapProject, lines: pl.Series, file: 
     def recode(column: str, pairs: list[tuple[str, str]], what: str) -> None:
         nonlocal frame
         labels = [plain_label(label) for _, label in pairs]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
+        twice = sorted(doubled(labels))
         cells = frame[column]
         held = cells.drop_nulls().unique()
         unclear = [label for label in twice if label in held]

@@ -130,11 +130,11 @@ def choice_faults(one: RedcapField) -> list[tuple[str, str]]:
         return [("There are no choices.", "code, label | code, label")]
     out = []
     codes = [code for code, _ in one.choices]
-    for code in dict.fromkeys(codes):
+    for code, n in Counter(codes).items():
         if not _CODE.fullmatch(code):
             out.append((f"The code is {code!r}.", "letters, digits, _, . and -"))
-        if codes.count(code) > 1:
-            out.append((f"The code {code!r} stands {codes.count(code)} times.", "it once"))
+        if n > 1:
+            out.append((f"The code {code!r} stands {n} times.", "it once"))
     if one.type == "checkbox":
         by_column = Counter(dict.fromkeys(zip(codes, one.columns, strict=True)).keys())
         columns = Counter(column for _, column in by_column)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from equipoise.exchange.csv import doubled
+from equipoise.exchange.json_text import JsonFault, read_json
 from equipoise.exchange.redcap.cells import read_cells
 from equipoise.exchange.redcap.dictionary import read_dictionary
 from equipoise.exchange.redcap.fields import split_choices
@@ -147,8 +148,7 @@ def _known(project: RedcapProject, mapping: list[_Row], repeats: list[_Row]) -> 
             need(row, "form_name", row.cells["form_name"], set(project.forms), "form", lambda: "")
         if not row.cells["event_name"] and not row.cells["form_name"]:
             problems.append(row.problem("form_name", "Neither event nor form is named.", "one of them at least"))
-    names = [event.unique for event in project.events]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(doubled(event.unique for event in project.events)):
         problems.append(Problem("R320", "unique_event_name", f"The event {name!r} stands twice.", "each event once"))
     for event in project.events:
         if arms and event.arm not in arms:
@@ -169,10 +169,11 @@ def _settings(path: Path | None, problems: list[Problem]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        said = error.strerror if isinstance(error, OSError) else "The text is not JSON."
-        problems.append(Problem("R321", "", f"{said}", "the project's settings as JSON", file=str(path)))
+        value = read_json(path)
+    except JsonFault as fault:
+        problems.append(
+            Problem("R321", "", fault.found, "the project's settings as JSON", file=str(path), line=fault.line)
+        )
         return {}
     if not isinstance(value, dict):
         problems.append(Problem("R321", "", "The text is no object.", "a JSON object", file=str(path)))

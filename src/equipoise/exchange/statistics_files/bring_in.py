@@ -7,7 +7,6 @@ against the schema like any records.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from equipoise.exchange.json_text import JsonFault, read_json
 from equipoise.exchange.simulated_column import SIMULATED, simulated_problems
 from equipoise.exchange.statistics_files.export import FORMAT, MANIFEST
 from equipoise.exchange.statistics_files.packages import PACKAGES, Package, PackageFile, read_package
@@ -87,7 +87,7 @@ class _Work:
 
     def _listed(self) -> list[dict[str, Any]]:
         try:
-            said = json.loads((self.folder / MANIFEST).read_text("utf-8"))
+            said = read_json(self.folder / MANIFEST)
             right = said["equipoise_export"] == FORMAT and said["to"] == self.package.name
             source = said["source"]
             DataSource(**source)
@@ -96,7 +96,10 @@ class _Work:
                 _ = [
                     (v["column"], v["name"], v["type"], [(c, x) for c, x, _ in v["codes"]]) for v in entry["variables"]
                 ]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except JsonFault as fault:
+            self.problem("R132", MANIFEST, fault.found, "the list of an export, as it was written", "Export again.")
+            return []
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.problem("R132", MANIFEST, "This is not the list of an export.", "as it was written", "Export again.")
             return []
         if not right:

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from equipoise.exchange.json_text import JsonFault, read_json
 from equipoise.exchange.usdm.model import check_document, walk
 from equipoise.exchange.usdm.nodes import EXTENSION
 from equipoise.foundation.errors import Problem, RecordsError, listed
@@ -99,19 +100,11 @@ def read_usdm(path: Path, *, design: str | None = None) -> UsdmStudy:
     Raises :class:`RecordsError` with every problem: R480 to R486 of the file, R487 of the design.
     """
     try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise RecordsError(Problem("R480", str(path), f"The file cannot be read: {reason}.", "a USDM 4 file")) from None
-    except UnicodeDecodeError:
-        raise RecordsError(Problem("R480", str(path), "The file is no text in UTF-8.", "JSON in UTF-8")) from None
-    except json.JSONDecodeError as error:
-        found = f"The JSON breaks off or has a fault: {error.msg}."
-        raise RecordsError(Problem("R480", "the file", found, "JSON", file=str(path), line=error.lineno)) from None
-    except (RecursionError, ValueError):
-        raise RecordsError(
-            Problem("R480", str(path), "The file is too deep, or has a number without end.", "JSON")
-        ) from None
+        document = read_json(path)
+    except JsonFault as fault:
+        hint = "Export the file again: it may have been cut off."
+        problem = Problem("R480", "the file", fault.found, "a USDM 4 file: JSON in UTF-8", hint, str(path), fault.line)
+        raise RecordsError(problem) from None
     problems = check_document(document)
     if problems:
         raise RecordsError([Problem(p.code, p.place, p.found, p.expected, file=str(path)) for p in problems])
