@@ -35,7 +35,7 @@ def read_json(path: Path) -> Any:
         said = absent if isinstance(error, FileNotFoundError) else f"The file cannot be read: {_reason(error)}."
         raise JsonFault(said) from None
     if not raw.strip():
-        raise JsonFault("The file is empty.")
+        raise JsonFault("The file is empty.", 1)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

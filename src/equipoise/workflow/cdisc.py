@@ -94,9 +94,11 @@ def export_adam(
     ``mapping`` and ``dates`` are those of :func:`export_sdtm`, whose DM is where ADSL comes from. Endpoints and sets of
     analysis are those that every analysis uses. Raises what deriving the endpoints raises.
 
-    >>> made = equipoise.export_adam("smoking-cessation", records, "smoking-adam")
-    >>> made.account.left_out()[0][0]
-    'ADSL'
+    >>> try:
+    ...     equipoise.export_adam("smoking-cessation", records, "smoking-adam")
+    ... except equipoise.EquipoiseError as error:
+    ...     print(error.problems[0].code)
+    R606
     """
     study = _study(protocol, records, mapping, dates)
     sdtm = make_sdtm(study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -151,3 +152,13 @@ def test_sdtm_of_a_sham_cut_holds_nothing_of_its_dummy_arms() -> None:
     assert "midazolam" not in text.lower()
     for name in records.tables:
         assert study.account.rows_of(name) == records[name].height, name
+
+
+def test_an_export_without_a_dataset_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    equipoise.write_records(simulated(FLAGSHIP)[1], tmp_path / "records")
+    words = ["export", "adam", FLAGSHIP, str(tmp_path / "records"), "--out", str(tmp_path / "adam"), "--json"]
+    run = CliRunner().invoke(app, words)
+    problem = json.loads(run.stdout)["problems"][0]
+    assert (run.exit_code, problem["code"], problem["place"]) == (4, "R606", "--mapping")
+    assert "ADSL" in problem["found"]
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]

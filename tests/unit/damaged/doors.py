@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import polars as pl
+from redcap.small_project import dictionary
+from redcap.small_project import field as asked
 
 import equipoise
 from equipoise.exchange.ctn0094.read import NEEDED
 from equipoise.exchange.own_tables.convert import import_table
 from equipoise.records import DataSource, Records
 from equipoise.workflow.export import export_records
-
-from ..redcap.small_project import dictionary
-from ..redcap.small_project import field as asked
 
 ODM = (Path(__file__).parents[1] / "odm_small_study.xml").read_text("utf-8")
 ODM_HEAD = (
@@ -52,7 +50,6 @@ class Door:
     command: tuple[str, ...]  # ``DIR`` stands for the folder of files, ``OUT`` for what is written
     spoilt: str
     form: str
-    wrote: frozenset[str] = field(default_factory=frozenset)
 
 
 def _door(name: str, command: str, spoilt: str, form: str) -> Door:
@@ -179,13 +176,3 @@ def _write_binary(folder: Path) -> None:
     }
     for ending, write in writers.items():
         write(pd.DataFrame(PEOPLE), str(folder / f"people.{ending}"))
-
-
-def fresh(folder: Path, whole: Path, door: Door) -> Path:
-    """A copy of the files for one door alone: what it spoils is its own, the rest is linked."""
-    for one in whole.iterdir():
-        if one.is_dir():
-            shutil.copytree(one, folder / one.name)
-        else:
-            shutil.copy(one, folder / one.name)
-    return folder / door.spoilt

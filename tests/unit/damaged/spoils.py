@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,18 +64,26 @@ def _deep(good: bytes) -> bytes:
     return b"[" * 200_000
 
 
+def _with_number(good: bytes, number: bytes) -> bytes:
+    """Every number of the file, and one more, replaced."""
+    changed = re.sub(rb":\s*\d+(?:\.\d+)?(?=[,}\s])", b": " + number, good)
+    return changed.replace(b"{", b'{"n": ' + number + b", ", 1)
+
+
 def _nan(good: bytes) -> bytes:
-    return good.replace(b": 1", b": NaN").replace(b": 0", b": -Infinity").replace(b": 2", b": 1e999")
+    return _with_number(good, b"NaN")
+
+
+def _endless(good: bytes) -> bytes:
+    return _with_number(good, b"1e999")
 
 
 def _digits(good: bytes) -> bytes:
-    for old in (b": 1", b": 2", b": 0"):
-        good = good.replace(old, b": " + b"9" * 5000)
-    return good
+    return _with_number(good, b"9" * 5000)
 
 
 def _surrogates(good: bytes) -> bytes:
-    return good.replace(b'": "', b'": "\\ud800')
+    return re.sub(rb'":\s*"', rb'": "\\ud800', good)
 
 
 def _other(good: bytes) -> bytes:
@@ -131,6 +139,7 @@ SPOILS: dict[str, dict[str, Callable[[bytes], bytes]]] = {
         **TEXT,
         "deep": _deep,
         "no numbers": _nan,
+        "numbers without end": _endless,
         "5,000 digits": _digits,
         "half characters": _surrogates,
         "another JSON": _other,
@@ -171,8 +180,3 @@ PLACES: dict[str, Callable[[Path], None]] = {
     "a link to itself": _loop,
     "unreadable": _unreadable,
 }
-
-
-def whole_copy(source: Path, target: Path) -> None:
-    """The files of all doors again."""
-    shutil.copytree(source, target, symlinks=True)

@@ -26,6 +26,7 @@ from equipoise.records.records import Records
 
 CODES = {
     "R604": "A file of calendar dates cannot be used.",
+    "R606": "An export to CDISC's formats that would hold no dataset.",
 }
 SIMULATED_WORD = "SIMULATED"
 DATE_COLUMNS = ("participant_id", "day_1", "informed_consent")
@@ -70,8 +71,10 @@ def write_cdisc(
 ) -> CdiscExport:
     """Write the folder, whole or not at all; the same records give the same bytes.
 
-    ``further`` are texts of other files by name. Raises :class:`OutputError` for a value that a format cannot hold.
+    ``further`` are texts of other files by name. Raises :class:`RecordsError` (R606) where there is no dataset, and
+    :class:`OutputError` for a value that a format cannot hold.
     """
+    _require_some(datasets, account)
     done = CdiscExport(account=account)
     purpose = "Analysis" if head.standard.startswith("ADaM") else "Tabulation"
     moment = datetime.fromisoformat(head.moment.replace("Z", "+00:00"))
@@ -97,6 +100,16 @@ def write_cdisc(
         for name, text in texts.items():
             (partial / name).write_text(text, "utf-8", newline="\n")
     return done
+
+
+def _require_some(datasets: Sequence[CdiscDataset], account: Account) -> None:
+    """A folder without datasets would look like an export."""
+    if datasets:
+        return
+    why = "; ".join(f"{name}: {reason}" for name, reason in account.left_out()) or "the records have no rows"
+    found = f"There is no dataset to write. {why}."
+    hint = "Fill in a copy of mapping-template.yaml, which equipoise export sdtm writes, and say --mapping FILE."
+    raise RecordsError(Problem("R606", "--mapping", found, "answers from which DM can be made", hint))
 
 
 def _marked(dataset: CdiscDataset, head: FileHead) -> CdiscDataset:
