@@ -448,7 +448,7 @@ class PartsReader:
         start = day_index(self.protocol.model.calendar.randomization_day or 1)
         if pair is None or pair[0] is None or not 0.0 < pair[0] < 1.0 or day_index(pair[1]) <= start:
             p.problem(
-                "event-free", f"Found {shown(p.values['event-free'])}.", "a share by a day, such as 70% at day 84"
+                "event-free", f"Found {shown(p.values['event-free'])}.", "a share by a day, such as 70 % at day 84"
             )
             return math.nan
         cumulative, days = -math.log(pair[0]), float(day_index(pair[1]) - start)
