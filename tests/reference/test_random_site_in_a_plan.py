@@ -173,16 +173,14 @@ def test_replicates_are_fitted_by_their_own_sites() -> None:
         "assumptions:\n  it: {words: better mood, n: {usual: 40, active: 40},\n"
         "       simple: {it: {usual: 30, active: 25, sd: 8}}}\n"
     )
-    rows = {
-        options: next(
-            row
-            for row in power(read_protocol_text(whole.replace("random: site", options)), replicates=60, seed=3)
-            .cells[0]
-            .rows
-            if row.row.id == "it"
-        )
+    cells = {
+        options: power(read_protocol_text(whole.replace("random: site", options)), replicates=60, seed=3).cells[0]
         for options in ("random: site", "ci-level: 0.95")
     }
+    rows = {options: next(row for row in cell.rows if row.row.id == "it") for options, cell in cells.items()}
+    alike = "site makes no difference to outcomes, though it would allow for it"
+    assert alike in cells["random: site"].assumed
+    assert alike not in cells["ci-level: 0.95"].assumed
     mixed, plain = rows["random: site"], rows["ci-level: 0.95"]
     assert mixed.median == pytest.approx(plain.median, abs=0.5)
     assert mixed.median != plain.median

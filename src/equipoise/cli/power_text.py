@@ -9,7 +9,7 @@ from rich.text import Text
 
 from equipoise.cli.console import console, simulated_line
 from equipoise.design.decisions import PLANNED
-from equipoise.design.operating import OperatingCharacteristics
+from equipoise.design.operating import OperatingCharacteristics, alike_at_random
 from equipoise.design.summary import RowSummary, deciding, primary_rows, rule_name, wilson_share
 from equipoise.reporting import format as fmt
 from equipoise.reporting.design_answer import success_words
@@ -54,6 +54,7 @@ def print_power_screen(run: PowerRun) -> bool:
         for s in cell.rows
         if s.simplified
     ]
+    notes += [f"Assumed: {text}." for text in alike_at_random(run.protocol)]
     if first.left_out:
         lines = f"{len(first.left_out)} {'line' if len(first.left_out) == 1 else 'lines'}"
         notes.append(f"Not run: {lines} by multiple imputation (--imputation runs them).")

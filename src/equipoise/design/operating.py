@@ -37,7 +37,7 @@ from equipoise.design.summary import (
     summarise_sets,
     wilson_share,
 )
-from equipoise.foundation.errors import DesignError, Problem, SimulationError, raise_if_any
+from equipoise.foundation.errors import DesignError, Problem, SimulationError, listed, raise_if_any
 from equipoise.foundation.seeds import MAX_SEED
 from equipoise.protocol import Protocol
 from equipoise.simulation.scenario import AnyScenario, Scenario, without_effect
@@ -373,9 +373,21 @@ def _summarise(cell: Cell, template: Task, store: ReplicateStore, n: int, wanted
         dropout={arm: float(gone[k] / sizes[arm]) for k, arm in enumerate(sizes)},
         stopped_early=n < wanted,
         not_drawn=not_drawn(protocol, scenario),
-        assumed=getattr(scenario, "assumed", ()),
+        assumed=(*getattr(scenario, "assumed", ()), *alike_at_random(protocol)),
         seconds=0.0,
         folder=None,
+    )
+
+
+def alike_at_random(protocol: Protocol) -> tuple[str, ...]:
+    """What simulated trials lack that lines with a random category allow for: its levels do not differ."""
+    lines: dict[str, list[str]] = {}
+    for id, line in protocol.model.analyses.items():
+        if line.random is not None:
+            lines.setdefault(str(line.random), []).append(id)
+    return tuple(
+        f"{name} makes no difference to outcomes, though {listed(ids, conjunction='and')} would allow for it"
+        for name, ids in lines.items()
     )
 
 
