@@ -37,3 +37,9 @@ def test_a_field_brings_its_finding(code: str, row: dict[str, str], says: str, t
 def test_what_is_not_answered_is_asked(tmp_path: Path) -> None:
     got = imported(tmp_path, field("b", "yesno"), data="id,b\n1,1\n")
     assert "R331" in {one.code for one in got.findings if one.kind == "question"}
+
+
+def test_an_empty_file_of_data_is_a_note(tmp_path: Path) -> None:
+    got = imported(tmp_path, field("b", "yesno"), data="\n", answers={"consented": "all"})
+    said = {one.code: one.found for one in got.notes}
+    assert said["R319"] == "The file of data is empty: there are no records."
