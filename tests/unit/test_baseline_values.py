@@ -105,6 +105,6 @@ def test_a_word_among_numbers_is_refused_and_never_a_number(tmp_path) -> None:
     with pytest.raises(AnalysisError) as refused:
         covariate_columns(lattice, ("sex", "nodes"), pl.Series([0, 1]).to_numpy())
     assert [(p.code, p.found) for p in refused.value.problems] == [
-        ("A003", "Values that cannot be: 3."),
-        ("A003", "Values that cannot be: NA."),
+        ("A003", "Values that the protocol does not allow: 3."),
+        ("A003", "Values that the protocol does not allow: NA."),
     ]

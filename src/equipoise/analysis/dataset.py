@@ -337,7 +337,7 @@ def covariate_columns(lattice: Lattice, names: tuple[str, ...], rows: Ints) -> t
         wrong, expected, step = impossible_cells(values, variable)
         if wrong.any():
             strange = sorted(map(str, values.filter(wrong).unique().to_list()))
-            found = f"Values that cannot be: {listed(strange, conjunction='and', limit=5)}."
+            found = f"Values that the protocol does not allow: {listed(strange, conjunction='and', limit=5)}."
             problems.append(Problem("A003", f"participants.{column}", found, expected, step))
         elif variable.type == "category":
             values = as_levels(values)

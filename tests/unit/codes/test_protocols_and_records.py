@@ -79,7 +79,7 @@ ASSUMPTIONS = [
         DAY_LEVEL,
         DAY_LEVEL + "    parameters: {poor-route-share: 0.4}\n    baseline: {severity: {severe: 0.5}}\n",
     ),
-    ("S015", "Write one parameter a line.", DAY_LEVEL, DAY_LEVEL + "    parameters: {accompanying: [1, 2]}\n"),
+    ("S015", "Write one parameter per line.", DAY_LEVEL, DAY_LEVEL + "    parameters: {accompanying: [1, 2]}\n"),
     (
         "S013",
         "both a urine and a daily-use",
@@ -234,7 +234,7 @@ CALLS: list[tuple[str, str, Callable[[Path], Any]]] = [
     ),
     ("U501", "There is no version '99' of pss-10.", lambda at: require_instrument("pss-10", "99")),
     ("U002", "Nothing can be imported from 'excel'", lambda at: equipoise.import_records("excel", at)),
-    ("U039", "is not of this machine alone", lambda at: require_address("0.0.0.0", 8000, ())),
+    ("U039", "can be reached from other machines", lambda at: require_address("0.0.0.0", 8000, ())),
     ("U039", "0 to 65535", lambda at: require_address("127.0.0.1", 65536, ())),
     ("U039", "the name of a host", lambda at: require_address("127.0.0.1", 0, ("trial.org/a",))),
     ("U060", "pandas is not installed", lambda at: without_pandas()),
@@ -261,10 +261,10 @@ CALLS: list[tuple[str, str, Callable[[Path], Any]]] = [
         "has 2027-01-01 and 2027-01-02",
         lambda at: read_entry_dates(written(at / "d.csv", DATES + "1,2027-01-01\n1,2027-01-02\n")),
     ),
-    ("A001", "Nobody was randomized.", lambda at: analyse_records(smoking(), Records({}, imported().source))),
+    ("A001", "No participant was randomized.", lambda at: analyse_records(smoking(), Records({}, imported().source))),
     (
         "A003",
-        "Unknown levels: green.",
+        "Values that the protocol does not allow: green.",
         lambda at: covariate_columns(
             read_lattice(smoking(), changed("participants", race="green")), ("race",), np.arange(1)
         ),

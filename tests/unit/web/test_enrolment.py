@@ -81,7 +81,7 @@ def test_who_is_excluded_is_counted_with_the_reason(desk: Desk) -> None:
     carol = desk.client("carol")
     refused = post(carol, "/screen/", participant="P-3", site="main", result="excluded")
     assert refused.status_code == 422
-    assert "Nothing says why: excluded." in refused.content.decode()
+    assert "No reason is given: excluded." in refused.content.decode()
     assert (
         post(carol, "/screen/", participant="P-3", site="main", result="excluded", reason="no time").status_code == 303
     )
