@@ -16,7 +16,7 @@ from equipoise.foundation.errors import AnalysisError, Problem, listed
 from equipoise.instruments import require_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.protocol.language.analysis import Analysis, Estimand
-from equipoise.records.baseline_values import as_levels, as_numbers, baseline_column, impossible_cells
+from equipoise.records.baseline_values import as_levels, as_numbers, impossible_cells, name_of_column
 from equipoise.stats.packing import offsets_from_sizes
 
 Floats = NDArray[np.float64]
@@ -160,10 +160,9 @@ def compare(protocol: Protocol, lattice: Lattice, analysis: Analysis, estimand: 
     if analysis.analysis_set:
         chosen &= in_analysis_set(lattice, analysis.analysis_set)
     rows = np.flatnonzero(chosen)
-    grouping = (*analysis.strata, *((analysis.random,) if analysis.random is not None else ()))
-    variables = (*analysis.covariates, *grouping)
+    variables = (*analysis.covariates, *analysis.grouping)
     covariates, names = covariate_columns(lattice, variables, rows)
-    n_strata = sum(name.split(": ")[0] in grouping for name in names)
+    n_strata = sum(name.split(": ")[0] in analysis.grouping for name in names)
     if estimand.interaction is not None:
         made = _interaction(protocol, people.arm[rows], (label[rows] == arm).astype(np.float64), estimand)
         product, columns, labels, treatments = made
@@ -321,7 +320,7 @@ def covariate_columns(lattice: Lattice, names: tuple[str, ...], rows: Ints) -> t
             columns.append(np.asarray(scores[rows, 0], dtype=np.float64))
             labels.append(name)
             continue
-        column = baseline_column(frame.columns, name)
+        column = name_of_column(frame.columns, name)
         if column is None:
             problems.append(
                 Problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from scipy import special
 from equipoise.protocol.language.margins import MarginBounds
 from equipoise.protocol.vocabulary.scales import SCALES
 from equipoise.stats.codes import FitCode
+from equipoise.stats.wald import CodeArray as Codes
+
+if TYPE_CHECKING:
+    from equipoise.stats.marginal import MarginalEffects
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -185,6 +189,32 @@ def from_coefficient(
         df=degrees,
         p_value=p,
         **more,
+    )
+
+
+def averaged_over(main: Outcome, effect: MarginalEffects, *, level: float, over: str, codes: Codes) -> Outcome:
+    """The row of the marginal odds ratio below that of a model with random effects, its risks among the details."""
+    return from_coefficient(
+        estimator=main.estimator,
+        scale="odds_ratio",
+        coefficient=effect.log_odds_ratio,
+        standard_error=effect.log_odds_ratio_se,
+        level=level,
+        codes=codes,
+        n_analysed=main.n_analysed,
+        n_events=main.n_events,
+        n_missed=main.n_missed,
+        event=main.event,
+        arm=main.arm,
+        reference=main.reference,
+        suffix=".marginal",
+        method=f"marginal odds ratio of the same model: probabilities averaged over {over}",
+        details={
+            "risk": effect.risk_experimental,
+            "risk_reference": effect.risk_control,
+            "risk_difference": effect.risk_difference,
+            "risk_difference_se": effect.risk_difference_se,
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from equipoise.analysis.binary import BinaryData
 from equipoise.analysis.dataset import Comparison, Floats, Ints, Mask, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.model_words import adjusted_words
-from equipoise.analysis.outcome import Outcome, from_coefficient
+from equipoise.analysis.outcome import Outcome, averaged_over, from_coefficient
 from equipoise.analysis.repeated import values_compared
 from equipoise.endpoints.endpoint_values import Derived
 from equipoise.protocol.language.analysis import Analysis
@@ -18,6 +19,9 @@ from equipoise.protocol.vocabulary.estimators import ESTIMATORS, measured
 from equipoise.stats.codes import FitCode
 from equipoise.stats.packing import rows_of_trials
 from equipoise.stats.wald import CodeArray as Codes
+
+if TYPE_CHECKING:
+    from equipoise.stats.logistic_mixed import LogisticMixedFits
 
 # These codes speak of participants and their visits; of sites the remarks say it.
 _OF_VISITS = ~np.uint32(FitCode.BOUNDARY_VARIANCE | FitCode.ONE_VISIT_EACH | FitCode.VARIANCE_UNBOUNDED)
@@ -240,39 +244,19 @@ def fit_site_odds(data: BinaryData, analysis: Analysis) -> list[Outcome]:
         or not informative.all()
     ):
         return [main]
-    return [main, _averaged(sites, y, design, main, analysis, kept)]
+    if not kept.all():
+        design = np.ascontiguousarray(design[:, kept])
+        fits = fit_logistic_mixed(y, design, sites.group_offsets, sites.trial_offsets, nodes=analysis.nodes)
+    return [main, _averaged(fits, design, main, analysis)]
 
 
-def _averaged(sites: SiteRows, y: Floats, design: Floats, main: Outcome, analysis: Analysis, kept: Mask) -> Outcome:
+def _averaged(fits: LogisticMixedFits, design: Floats, main: Outcome, analysis: Analysis) -> Outcome:
     """The odds ratio of the arms' probabilities, averaged over sites and over everybody analysed."""
-    from equipoise.stats.logistic_mixed import fit_logistic_mixed
     from equipoise.stats.marginal import estimate_marginal_effect
 
-    own = np.ascontiguousarray(design[:, kept])
-    fits = fit_logistic_mixed(y, own, sites.group_offsets, sites.trial_offsets, nodes=analysis.nodes)
-    reference, experimental = own.copy(), own.copy()
+    reference, experimental = design.copy(), design.copy()
     reference[:, 1], experimental[:, 1] = 0.0, 1.0
-    effect = estimate_marginal_effect(fits, reference, experimental, np.array([0, own.shape[0]]))
-    averaged = from_coefficient(
-        estimator="logistic",
-        scale="odds_ratio",
-        coefficient=effect.log_odds_ratio,
-        standard_error=effect.log_odds_ratio_se,
-        level=analysis.ci_level,
-        codes=fits.codes & _OF_VISITS,
-        n_analysed=main.n_analysed,
-        n_events=main.n_events,
-        n_missed=main.n_missed,
-        event=main.event,
-        arm=main.arm,
-        reference=main.reference,
-        suffix=".marginal",
-        method=f"marginal odds ratio of the same model: probabilities averaged over {analysis.random} and participants",
-        details={
-            "risk": effect.risk_experimental,
-            "risk_reference": effect.risk_control,
-            "risk_difference": effect.risk_difference,
-            "risk_difference_se": effect.risk_difference_se,
-        },
-    )
+    effect = estimate_marginal_effect(fits, reference, experimental, np.array([0, design.shape[0]]))
+    over = f"{analysis.random} and participants"
+    averaged = averaged_over(main, effect, level=analysis.ci_level, over=over, codes=fits.codes & _OF_VISITS)
     return replace(averaged, remarks=main.remarks)

@@ -12,7 +12,7 @@ from equipoise.analysis.crossover import fit_within_means
 from equipoise.analysis.dataset import Comparison, Floats, Ints, LongRows, Mask, long_rows, sum_by_trial
 from equipoise.analysis.left_out import name_left_out
 from equipoise.analysis.model_words import adjusted_words, joined, term_words
-from equipoise.analysis.outcome import Outcome, from_coefficient, nothing
+from equipoise.analysis.outcome import Outcome, averaged_over, from_coefficient, nothing
 from equipoise.analysis.time_terms import (
     Contrast,
     TimeColumns,
@@ -227,28 +227,7 @@ def _marginal(
         designs.append(design_of(everywhere, comparison, terms, np.full(n, value))[0][:, kept])
     whole = ~np.isnan(designs[0]).any(axis=1)
     effect = estimate_marginal_effect(fits, designs[0][whole], designs[1][whole], np.array([0, int(whole.sum())]))
-    return from_coefficient(
-        estimator="logistic-mixed",
-        scale="odds_ratio",
-        coefficient=effect.log_odds_ratio,
-        standard_error=effect.log_odds_ratio_se,
-        level=level,
-        codes=fits.codes,
-        n_analysed=conditional.n_analysed,
-        n_events=conditional.n_events,
-        n_missed=conditional.n_missed,
-        event=conditional.event,
-        arm=comparison.arm,
-        reference=comparison.reference,
-        suffix=".marginal",
-        method="marginal odds ratio of the same model: probabilities averaged over participants and planned visits",
-        details={
-            "risk": effect.risk_experimental,
-            "risk_reference": effect.risk_control,
-            "risk_difference": effect.risk_difference,
-            "risk_difference_se": effect.risk_difference_se,
-        },
-    )
+    return averaged_over(conditional, effect, level=level, over="participants and planned visits", codes=fits.codes)
 
 
 def fit_population_odds(derived: Derived, comparison: Comparison, analysis: Analysis) -> list[Outcome]:

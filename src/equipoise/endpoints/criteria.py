@@ -13,7 +13,7 @@ from equipoise.endpoints.lattice import CAME, NEVER, Index, Lattice
 from equipoise.endpoints.missing import carry_forward
 from equipoise.instruments import FINDING, Instrument, require_instrument_of
 from equipoise.protocol.language.outcomes import CriterionEndpoint, FindingEndpoint, ScoreCriterion, ScoreEvent
-from equipoise.records.baseline_values import as_levels, baseline_column
+from equipoise.records.baseline_values import as_levels, name_of_column
 
 Floats = NDArray[np.float64]
 # Level of a baseline variable to the number that holds for it, or one number for everybody.
@@ -74,7 +74,7 @@ def _limit(lattice: Lattice, bound: float | Mapping[str, float], of: str | None)
     if not isinstance(bound, Mapping):
         return np.full(lattice.n, float(bound))
     baseline = lattice.participants.baseline
-    column = baseline_column(baseline.columns, str(of))
+    column = name_of_column(baseline.columns, str(of))
     levels = as_levels(baseline[column]).to_list() if column is not None else [None] * lattice.n
     return np.array([float(bound.get(str(level), np.nan)) for level in levels])
 

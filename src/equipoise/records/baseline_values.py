@@ -15,7 +15,7 @@ CODES = {
 }
 
 
-def baseline_column(columns: list[str], id: str) -> str | None:
+def name_of_column(columns: list[str], id: str) -> str | None:
     """The participants' column of a baseline variable: its id, or the id in snake case; ``None`` without one."""
     return next((name for name in (id, id.replace("-", "_")) if name in columns), None)
 
@@ -38,7 +38,7 @@ def find_baseline_faults(people: pl.DataFrame, variables: Mapping[str, BaselineV
     """Cells that a baseline variable cannot have: a word for a number, a level not named, a number out of range."""
     faults: list[RecordFault] = []
     for id, variable in variables.items():
-        column = baseline_column(people.columns, id)
+        column = name_of_column(people.columns, id)
         if column is None:
             continue
         wrong, expected, step = impossible_cells(people[column], variable)

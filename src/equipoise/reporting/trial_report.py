@@ -10,7 +10,7 @@ from equipoise.analysis.results import Results
 from equipoise.instruments import find_instrument_of
 from equipoise.protocol import Protocol
 from equipoise.records import Records
-from equipoise.records.baseline_values import baseline_column
+from equipoise.records.baseline_values import name_of_column
 from equipoise.reporting import consort, findings, methods, several_arms, words
 from equipoise.reporting import format as fmt
 from equipoise.reporting import trial_figures as course
@@ -113,7 +113,7 @@ def _participants(material: Material) -> list[Block | None]:
     model = material.protocol.model
     variables = []
     for id, variable in model.recorded_baseline.items():
-        column = baseline_column(material.records["participants"].columns, id) or id
+        column = name_of_column(material.records["participants"].columns, id) or id
         variables.append(
             BaselineSummary(
                 column, variable.label or words.capitalized(id.replace("-", " ")), variable.unit or "", variable.levels

@@ -55,7 +55,7 @@ def decide_again(act: Act, values: dict[str, Any] | None = None) -> criteria.Dec
 def covariates(protocol: Protocol) -> frozenset[str]:
     """Baseline variables that the planned analyses adjust for or are stratified by."""
     lines = protocol.model.analyses.values()
-    named = {name for plan in lines for name in (*plan.covariates, *plan.strata, plan.random or "")}
+    named = {name for plan in lines for name in (*plan.covariates, *plan.grouping)}
     return frozenset(named & set(protocol.model.baseline))
 
 

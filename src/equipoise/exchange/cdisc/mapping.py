@@ -18,7 +18,7 @@ from equipoise.exchange.cdisc.vocabulary import term_lists, variables_of
 from equipoise.exchange.csv import read_csv_text
 from equipoise.foundation.errors import Problem, ProtocolError, RecordsError, listed, nearest, raise_if_any
 from equipoise.protocol.text.yaml_lines import Lines, place, read_yaml_file
-from equipoise.records.baseline_values import baseline_column
+from equipoise.records.baseline_values import as_levels, name_of_column
 
 CODES = {
     "R600": "A mapping file for SDTM has no such key.",
@@ -225,11 +225,11 @@ def coded_column(mapping: SdtmMapping, key: str, people: pl.DataFrame) -> tuple[
     column = said.get("from")
     if not column:
         return None, []
-    name = baseline_column(people.columns, column)
+    name = name_of_column(people.columns, column)
     if name is None:
         return None, [f"the records have no column {column!r} of participants"]
     values = mapping.names(key, "values")
-    cells = [None if value is None else _cell(value) for value in people[name].to_list()]
+    cells = as_levels(people[name]).to_list()
     strange = sorted({value for value in cells if value is not None and value not in values})
     n_empty = sum(value is None for value in cells)
     words = []
@@ -239,9 +239,3 @@ def coded_column(mapping: SdtmMapping, key: str, people: pl.DataFrame) -> tuple[
         words.append(f"{n_empty} participants without a value, and no term under `missing`")
     filled = [said.get("missing") if value is None else values.get(value) for value in cells]
     return pl.Series(filled, dtype=pl.String), words
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)

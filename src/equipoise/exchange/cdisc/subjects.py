@@ -19,7 +19,7 @@ from equipoise.exchange.cdisc.study import (
 from equipoise.exchange.cdisc.trial_design import ArmElement, arm_codes, elements_of_arms
 from equipoise.exchange.cdisc.vocabulary import variables_of
 from equipoise.foundation.calendar import day_index
-from equipoise.records.baseline_values import baseline_column
+from equipoise.records.baseline_values import name_of_column
 from equipoise.records.schema import ATTENDED, DEATH, MISSED, NOT_EXPECTED, TABLES
 
 BLINDED_ARMS = "Null for everybody: the data cut shows no arms."
@@ -156,7 +156,7 @@ def _age(study: SdtmStudy, frame: pl.DataFrame, base: pl.DataFrame, used: set[st
     column = study.mapping.said("age", "from")
     if not column:
         return frame
-    name = baseline_column(base.columns, column)
+    name = name_of_column(base.columns, column)
     if name is None or not base[name].dtype.is_numeric():
         study.account.note("DM", f"AGE is null: the records have no numbers in a column {column!r}", column="AGE")
         return frame

@@ -178,12 +178,16 @@ class Analysis(Sourced):
         return value
 
     @property
+    def grouping(self) -> tuple[str, ...]:
+        """Baseline variables that group participants and are no terms of the model: strata, and what is at random."""
+        return self.strata if self.random is None else (*self.strata, self.random)
+
+    @property
     def baseline_read(self) -> tuple[str, ...]:
         """Every baseline variable that the line or a variation of it reads: covariates, strata, random, imputing."""
         varied = self.vary.covariates if self.vary is not None else ()
         imputing = self.imputation.covariates if self.imputation is not None else ()
-        grouping = (*self.strata, *((self.random,) if self.random is not None else ()))
-        named = (*self.covariates, *grouping, *(name for group in varied for name in group), *imputing)
+        named = (*self.covariates, *self.grouping, *(name for group in varied for name in group), *imputing)
         return tuple(dict.fromkeys(named))
 
     @property
